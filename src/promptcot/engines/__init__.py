@@ -1,0 +1,1 @@
+"""Whatever answers a request to a model, behind one protocol."""

@@ -1,0 +1,40 @@
+"""What an engine is: whatever answers a request to a model.
+
+Engines do transport and batching, nothing else: no retries, no journal, no prompts. They raise the three kinds of
+`EngineError` and never return a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.records import Completion, Request, Score
+
+
+class Engine(Protocol):
+    """A model that can be asked. Many coroutines may wait on one engine at the same time."""
+
+    @property
+    def model(self) -> str:
+        """What calls to it are journaled under; changes whenever the weights do."""
+        ...
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable."""
+        ...
+
+    async def score(self, prompt: str, continuation: str) -> Score:
+        """The log-probability of `continuation` after `prompt`. Raises EngineUnusable where it is not supported."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Array (texts, dim): the hidden state of each text's last token."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the model; calls in flight are cancelled."""
+        ...

@@ -1,0 +1,82 @@
+"""Everything that can go wrong, in one tree, and what each kind means for a run.
+
+    PromptCoTError
+    ├── UsageError            the command line is wrong                                  exit 2
+    ├── InputError            a file or value the user gave is wrong                     exit 1
+    │   └── RecipeError       a recipe has mistakes; all of them are listed              exit 1
+    ├── LockedError           somebody else is writing this output                       exit 1
+    ├── StorageError          the disk is full or the file system refuses                exit 1
+    ├── SystematicFailure     nearly everything fails or is empty, so going on is waste  exit 1
+    └── EngineError
+        ├── TransientError    asking again may work (reset, timeout, 429, 5xx)           retried, then a failed row
+        ├── RequestRefused    this request can never work (over-long, refused)           a failed row
+        └── EngineUnusable    no request can work (wrong key, unknown model)             exit 1
+
+Failures of single rows are rows, not exceptions: a runner turns `TransientError` and `RequestRefused` into failed rows
+and lets everything else stop the run. Messages say what is wrong, where, and the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class PromptCoTError(Exception):
+    """Base of all errors that promptcot raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(PromptCoTError):
+    """The command line cannot be understood."""
+
+    exit_code = 2
+
+
+class InputError(PromptCoTError):
+    """A file or a value that the user gave is missing, empty or malformed."""
+
+
+class RecipeError(InputError):
+    """A recipe has one or more mistakes; `mistakes` holds one line for each."""
+
+    def __init__(self, where: str, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        super().__init__("\n".join([f"{where}: {count}", *(f"  - {mistake}" for mistake in self.mistakes)]))
+
+
+class LockedError(PromptCoTError):
+    """Another process is writing the same output."""
+
+
+class StorageError(PromptCoTError):
+    """The file system refused to store something; what was stored before is intact."""
+
+
+class SystematicFailure(PromptCoTError):
+    """So many rows failed, or came back empty, that going on would only waste work."""
+
+
+class EngineError(PromptCoTError):
+    """A model could not be asked. `cause` is a short, stable word under which failures are counted."""
+
+    def __init__(self, message: str, cause: str = "engine") -> None:
+        self.cause = cause
+        super().__init__(message)
+
+
+class TransientError(EngineError):
+    """Asking again may work. `retry_after` is what the server asked for, in seconds, if it did."""
+
+    def __init__(self, message: str, cause: str = "transport", retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message, cause)
+
+
+class RequestRefused(EngineError):
+    """This one request can never be answered: it is too long, malformed, or its content is refused."""
+
+
+class EngineUnusable(EngineError):
+    """No request at all can be answered: wrong key, unknown model, wrong address, missing weights."""

@@ -1,0 +1,175 @@
+"""The append-only record of finished calls, which makes a stage resumable.
+
+One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at most
+calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever opens
+it holds a lock; a torn last line is cut off. What earlier processes finished is found by key in an index of 16 bytes a
+call; replies stay on disk until they are asked for. When a key occurs twice the later line counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.errors import InputError, StorageError
+from promptcot.files import dumps, loads, locked
+from promptcot.records import Completion, Request
+
+_PREFIX = b'{"key":"'
+_KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
+_READ_AT_ONCE = 1 << 13
+
+Found = Completion | Literal["truncated at another limit", "longer than the limit"] | None
+"""A finished reply; why the one that was found does not fit the request's `max_tokens`; or nothing."""
+
+
+class Journal:
+    """The finished calls of one stage, in the folder `directory`. Use as a context manager; not thread-safe."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._path = directory / "calls.jsonl"
+        self._stack = ExitStack()
+        self._handle = -1
+        self._size = 0
+        self._dirty = False
+        self._keys: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._offsets: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(locked(self.directory / "lock"))
+        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._stack.callback(os.close, self._handle)
+        try:
+            self._size = self._repair()
+            self._keys, self._offsets = self._index()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._stack:
+            self.sync()
+
+    def __len__(self) -> int:
+        """How many finished calls earlier processes left."""
+        return len(self._keys)
+
+    def find(self, key: str, request: Request) -> Found:
+        """The reply that an earlier process got to this call, if it fits the request's `max_tokens`."""
+        short = np.uint64(int(key[:16], 16))
+        first = int(np.searchsorted(self._keys, short))
+        for place in range(first, len(self._keys)):
+            if self._keys[place] != short:
+                break
+            record = self._read(int(self._offsets[place]))
+            if record["key"] == key:
+                return _fit(record, request)
+        return None
+
+    def append(self, key: str, request: Request, reply: Completion) -> None:
+        """Record a finished call; it is in the file when this returns. Raises StorageError, the file still whole."""
+        line = dumps(
+            {
+                "key": key,
+                "max_tokens": request.sampling.max_tokens,
+                "finish_reason": reply.finish_reason,
+                "prompt_tokens": reply.prompt_tokens,
+                "completion_tokens": reply.completion_tokens,
+                "text": reply.text,
+            }
+        )
+        try:
+            written = os.write(self._handle, line)
+            while written < len(line):
+                written += os.write(self._handle, line[written:])
+        except OSError as error:
+            os.ftruncate(self._handle, self._size)
+            raise StorageError(
+                f"{self._path}: cannot be written ({error.strerror}); "
+                "every reply before this one is kept — free some space and run the same command again"
+            ) from error
+        self._size += len(line)
+        self._dirty = True
+
+    def sync(self) -> None:
+        """Force what was appended to disk. Raises StorageError. May run in another thread."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be forced to disk ({error.strerror})") from error
+
+    def _repair(self) -> int:
+        """Cut off a torn last line; the size that remains."""
+        size = os.fstat(self._handle).st_size
+        end = size
+        while end > 0:
+            start = max(0, end - _READ_AT_ONCE)
+            chunk = os.pread(self._handle, end - start, start)
+            found = chunk.rfind(b"\n")
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        if end != size:
+            os.ftruncate(self._handle, end)
+        return end
+
+    def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Keys (their first 8 bytes, sorted) and where the last line of each begins."""
+        keys = np.fromiter((int(key[:16], 16) for key, _ in self._lines()), np.uint64)
+        offsets = np.fromiter((offset for _, offset in self._lines()), np.int64, len(keys))
+        order = np.lexsort((-offsets, keys))
+        return keys[order], offsets[order]
+
+    def _lines(self) -> Iterator[tuple[bytes, int]]:
+        offset = 0
+        with self._path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.startswith(_PREFIX):
+                    raise InputError(f"{self._path}, line {number}: not a journal line; move the file away to start over")
+                yield line[_KEY], offset
+                offset += len(line)
+
+    def _read(self, offset: int) -> dict[str, object]:
+        parts: list[bytes] = []
+        while not (parts and parts[-1].endswith(b"\n")):
+            chunk = os.pread(self._handle, _READ_AT_ONCE, offset)
+            end = chunk.find(b"\n")
+            parts.append(chunk if end < 0 else chunk[: end + 1])
+            offset += len(chunk)
+        record: dict[str, object] = loads(b"".join(parts))
+        return record
+
+
+def _fit(record: dict[str, object], request: Request) -> Found:
+    """Whether a recorded reply is what the same call with this request's `max_tokens` would have given."""
+    reply = Completion(
+        text=str(record["text"]),
+        finish_reason=str(record["finish_reason"]),
+        prompt_tokens=_count(record["prompt_tokens"]),
+        completion_tokens=_count(record["completion_tokens"]),
+    )
+    limit = request.sampling.max_tokens
+    if reply.truncated:
+        return reply if record["max_tokens"] == limit else "truncated at another limit"
+    if reply.completion_tokens is not None and reply.completion_tokens > limit:
+        return "longer than the limit"
+    return reply
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None

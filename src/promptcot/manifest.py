@@ -1,0 +1,32 @@
+"""What lies beside an output so that it can be made again: the resolved recipe, versions, and hashes of prompts."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from promptcot import __version__
+
+_PACKAGES = ("numpy", "pydantic", "jinja2", "torch", "transformers")
+
+
+def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapping[str, str]) -> dict[str, Any]:
+    """The recipe as it was resolved, with `prompts` (template to sha256) and `models` (role to journaled name)."""
+    return {
+        "recipe": dict(recipe),
+        "prompts": dict(prompts),
+        "models": dict(models),
+        "versions": {"promptcot": __version__, "python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,120 @@
+"""The nouns that travel between stages, engines and runners.
+
+A *row* is a plain JSON object: stages add fields to it and carry along those they do not know. What is asked of a model
+and what comes back are small frozen classes. Nothing here reads files, asks models or draws random numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+Row = dict[str, Any]
+"""One line of a JSON Lines file."""
+
+FinishReason = Literal["stop", "length"] | str
+"""Why a model stopped: `stop` (it was done), `length` (it was cut off), or the server's own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` bounds the completion only."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    max_tokens: int = 4096
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a model: either a raw `prompt` or chat `messages`, never both.
+
+    `sample` numbers the traces of one row; `attempt` counts how often the row was asked before because the reply could
+    not be used. `seed` is unique to (run, row, sample, attempt), see `again`.
+    """
+
+    prompt: str = ""
+    messages: tuple[Message, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    sample: int = 0
+    attempt: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.prompt) == bool(self.messages):
+            raise ValueError("a request has either a prompt or messages")
+
+    def again(self) -> Request:
+        """The same question once more, with another seed."""
+        attempt = self.attempt + 1
+        return replace(self, attempt=attempt, seed=derive_seed(self.seed, "attempt", attempt))
+
+    def key(self, model: str) -> str:
+        """What this call is known by in a journal: 32 hex digits, independent of `max_tokens`."""
+        sampling = asdict(self.sampling)
+        del sampling["max_tokens"]
+        turns = [[message.role, message.content] for message in self.messages]
+        known_by = [model, self.prompt, turns, sampling, self.seed, self.sample, self.attempt]
+        return hashlib.blake2b(json.dumps(known_by, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A model's reply. Token counts are None where the engine does not know them."""
+
+    text: str
+    finish_reason: FinishReason = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    @property
+    def truncated(self) -> bool:
+        return self.finish_reason == "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How likely a continuation is: the sum of its tokens' natural log-probabilities, and how many there are."""
+
+    log_prob: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read."""
+
+    reason: str
+    raw: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The replies cannot be used: ask again. When no attempt is left, `otherwise` stands."""
+
+    reason: str
+    otherwise: Sequence[Row] | Drop
+
+
+def derive_seed(*parts: object) -> int:
+    """A seed in [0, 2**31) from any printable parts, the same on every machine and in every process."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def content_id(*parts: object) -> str:
+    """A row's id: 16 hex digits from what the row is made of."""
+    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,1 @@
+"""Whatever pushes rows through a stage, behind one protocol."""

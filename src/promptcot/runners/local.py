@@ -1,0 +1,212 @@
+"""The runner of one machine: asyncio, a bounded number of calls at a time, outcomes in the order of the rows.
+
+Rows are started in order and finish in any; a window bounds how far the newest may run ahead of the oldest, so that memory
+stays flat while one slow row holds up the order. A call that fails for now gives its slot back while it waits. An error
+that is not one row's fault stops everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, suppress
+from typing import cast
+
+from promptcot.engines.protocol import Engine
+from promptcot.errors import RequestRefused, StorageError, SystematicFailure, TransientError
+from promptcot.journal import Journal
+from promptcot.records import Completion, Drop, Request, Retry, Row
+from promptcot.runners.protocol import Failed, Item, Outcome
+from promptcot.runners.retries import Retries
+from promptcot.stages.protocol import Stage
+from promptcot.tally import Tally
+
+_SYNC_EVERY = 0.5
+_ROWS_AHEAD_PER_CALL = 8
+_LEAST_WINDOW = 512
+
+
+class LocalRunner:
+    """Runs stages in this process. `max_retries` bounds how often a row is asked again because of its reply."""
+
+    def __init__(self, concurrency: int = 64, retries: Retries | None = None, max_retries: int = 0) -> None:
+        self.concurrency = concurrency
+        self.retries = retries or Retries()
+        self.max_retries = max_retries
+
+    async def run(
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
+    ) -> AsyncIterator[Outcome]:
+        """See the protocol."""
+        passage = _Passage(self, stage, engine, journal, tally)
+        started = time.monotonic()
+        feeder = asyncio.create_task(passage.feed(items))
+        committer = asyncio.create_task(passage.commit())
+        try:
+            async for outcome in passage.outcomes():
+                tally.seconds = time.monotonic() - started
+                yield outcome
+        finally:
+            await _cancel([feeder, committer, *passage.tasks])
+
+
+class _Passage:
+    """One pass of a stage over a stream of rows: the state that the feeder, the rows and the reader share."""
+
+    def __init__(self, runner: LocalRunner, stage: Stage, engine: Engine, journal: Journal, tally: Tally) -> None:
+        self.runner, self.stage, self.engine, self.journal, self.tally = runner, stage, engine, journal, tally
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(runner.concurrency)
+        self._room = asyncio.Semaphore(max(_LEAST_WINDOW, runner.concurrency * _ROWS_AHEAD_PER_CALL))
+        self._order: deque[Item] = deque()
+        self._finished: dict[int, Outcome] = {}
+        self._fatal: BaseException | None = None
+        self._fed = False
+        self._news = asyncio.Event()
+        self._health = _Health(stage.name)
+        self._model = engine.model
+
+    async def feed(self, items: AsyncIterator[Item]) -> None:
+        """Start a task for each item as room allows."""
+        try:
+            async with aclosing(cast("AsyncIterator[Item]", items)) as stream:  # type: ignore[type-var]
+                async for item in stream:
+                    await self._room.acquire()
+                    self.tally.rows_in += 1
+                    self._order.append(item)
+                    task = asyncio.create_task(self._pass(item))
+                    self.tasks.add(task)
+                    task.add_done_callback(self.tasks.discard)
+        except Exception as error:
+            self._fatal = self._fatal or error
+        finally:
+            self._fed = True
+            self._news.set()
+
+    async def commit(self) -> None:
+        """Force the journal to disk now and then."""
+        while True:
+            await asyncio.sleep(_SYNC_EVERY)
+            try:
+                await asyncio.to_thread(self.journal.sync)
+            except StorageError as error:
+                self._fatal = self._fatal or error
+                self._news.set()
+                return
+
+    async def outcomes(self) -> AsyncIterator[Outcome]:
+        """The outcomes in order. Raises the first error that is not one row's."""
+        while True:
+            self._news.clear()
+            if self._fatal is not None:
+                raise self._fatal
+            while self._order and (outcome := self._finished.pop(id(self._order[0]), None)):
+                self._order.popleft()
+                self._room.release()
+                yield outcome
+            if self._fed and not self._order and self._fatal is None:
+                return
+            await self._news.wait()
+
+    async def _pass(self, item: Item) -> None:
+        try:
+            result = await self._row(item)
+        except Exception as error:
+            self._fatal = self._fatal or error
+            self._news.set()
+            return
+        self._finished[id(item)] = Outcome(item, result)
+        if self._order[0] is item:
+            self._news.set()
+
+    async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
+        requests = self.stage.ask(item.row)
+        for attempt in range(self.runner.max_retries + 1):
+            try:
+                replies = await self._replies(requests)
+            except (RequestRefused, TransientError) as error:
+                self._health.saw(good=False)
+                return Failed(error.cause, str(error))
+            result = self.stage.read(item.row, replies)
+            if not isinstance(result, Retry):
+                return result
+            if attempt < self.runner.max_retries:
+                self.tally.asked_again[result.reason] += 1
+                requests = [request.again() for request in requests]
+        return cast(Retry, result).otherwise
+
+    async def _replies(self, requests: Sequence[Request]) -> Sequence[Completion]:
+        if len(requests) == 1:
+            return [await self._call(requests[0])]
+        # All of them finish before an error counts: what was paid for is in the journal by then.
+        replies = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                raise reply
+        return cast("list[Completion]", replies)
+
+    async def _call(self, request: Request) -> Completion:
+        """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""
+        key = request.key(self._model)
+        found = self.journal.find(key, request)
+        if isinstance(found, Completion):
+            self.tally.reused += 1
+            return found
+        if found is not None:
+            self.tally.asked_again[found] += 1
+        reply = await self._ask(request)
+        self.journal.append(key, request, reply)
+        self.tally.calls += 1
+        self.tally.count_tokens(reply.prompt_tokens, reply.completion_tokens)
+        self._health.saw(good=bool(reply.text.strip()))
+        return reply
+
+    async def _ask(self, request: Request) -> Completion:
+        """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
+        failures = 0
+        while True:
+            try:
+                async with self._slots:
+                    return await self.engine.complete(request)
+            except TransientError as error:
+                failures += 1
+                delay = self.runner.retries.delay(failures, error, request.seed)
+                if delay is None:
+                    raise
+                self.tally.asked_again[error.cause] += 1
+            await asyncio.sleep(delay)
+
+
+class _Health:
+    """Notices when nearly every call fails or comes back empty, so that going on would only waste work."""
+
+    _FIRST_LOOK = 20
+    _WINDOW = 200
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._recent: deque[bool] = deque(maxlen=self._WINDOW)
+        self._bad = 0
+
+    def saw(self, *, good: bool) -> None:
+        """Raises SystematicFailure when all of the first 20, or more than half of the last 200, were no use."""
+        if len(self._recent) == self._WINDOW and not self._recent[0]:
+            self._bad -= 1
+        self._recent.append(good)
+        self._bad += not good
+        seen = len(self._recent)
+        if not good and (self._bad == seen == self._FIRST_LOOK or (seen == self._WINDOW and self._bad > seen / 2)):
+            raise SystematicFailure(
+                f"{self._stage}: {self._bad} of the last {seen} replies failed or were empty, so it was stopped. "
+                "Look at the model, its prompt and its server; finished calls are kept, and the same command goes on"
+            )
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception):
+            await task

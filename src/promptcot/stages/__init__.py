@@ -1,0 +1,1 @@
+"""The steps that ask a model, one short file each."""

@@ -1,0 +1,89 @@
+"""Plumbing between stages: one stream to several readers, several streams side by side.
+
+Everything is pulled and bounded: nobody reads ahead of the slowest reader by more than a queue's length, and closing a
+stream closes what it reads from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
+
+from promptcot.runners.protocol import Item, Outcome
+
+
+class Tee:
+    """Gives every item of `source` to each of `count` branches. Use as an async context manager around their readers."""
+
+    def __init__(self, source: AsyncIterator[Item], count: int, ahead: int = 64) -> None:
+        self._source = source
+        self._queues: list[asyncio.Queue[Item | BaseException | None]] = [asyncio.Queue(ahead) for _ in range(count)]
+        self._pump: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> list[AsyncIterator[Item]]:
+        self._pump = asyncio.create_task(self._run())
+        return [self._branch(queue) for queue in self._queues]
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._pump is not None:
+            self._pump.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._pump
+
+    async def _run(self) -> None:
+        end: BaseException | None = None
+        try:
+            async with closing(self._source) as items:
+                async for item in items:
+                    for queue in self._queues:
+                        await queue.put(item)
+        except Exception as error:
+            end = error
+        for queue in self._queues:
+            await queue.put(end)
+
+    async def _branch(self, queue: asyncio.Queue[Item | BaseException | None]) -> AsyncIterator[Item]:
+        while (item := await queue.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+
+async def side_by_side(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterator[tuple[Outcome, ...]]:
+    """The outcomes that several stages gave to the same item, item by item. All streams must carry the same items."""
+    async with AsyncExitStack() as stack:
+        for stream in streams:
+            await stack.enter_async_context(closing(stream))
+        while together := await _heads(streams):
+            if len(together) < len(streams) or len({outcome.item.row["id"] for outcome in together}) > 1:
+                raise AssertionError("the streams do not carry the same rows")
+            yield together
+
+
+async def _heads(streams: Sequence[AsyncIterator[Outcome]]) -> tuple[Outcome, ...]:
+    """The next outcome of each stream that has one. When one raises, the others are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_next(stream)) for stream in streams]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return tuple(outcome for task in tasks if (outcome := task.result()) is not None)
+
+
+async def _next(stream: AsyncIterator[Outcome]) -> Outcome | None:
+    return await anext(stream, None)
+
+
+def closing(stream: AsyncIterator[Item] | AsyncIterator[Outcome]) -> aclosing:  # type: ignore[type-arg]
+    """`aclosing` for what is typed as an iterator; ours are all generators."""
+    return aclosing(stream)  # type: ignore[type-var]
+
+
+async def items_of(outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:
+    """The output rows of a stage as the items of the next one; a row that gave none ends here."""
+    async with closing(outcomes) as stream:
+        async for outcome in stream:
+            if isinstance(outcome.result, Sequence):
+                for row in outcome.result:
+                    yield Item(outcome.item.index, row)

@@ -1,0 +1,246 @@
+"""The local runner: order, conservation, retries, and stopping."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from promptcot.engines.scripted import Script, ScriptedEngine
+from promptcot.errors import EngineUnusable, InputError, RequestRefused, SystematicFailure, TransientError
+from promptcot.journal import Journal
+from promptcot.records import Completion, Drop, Request, Retry, Row, derive_seed
+from promptcot.runners.local import LocalRunner
+from promptcot.runners.protocol import Failed, Item, Outcome
+from promptcot.runners.retries import Retries
+from promptcot.tally import Tally
+
+FAST = Retries(tries=3, base=0.001)
+
+
+class Echo:
+    """Drops what starts with "drop", asks again what starts with "again"."""
+
+    name = "echo"
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        if "prompt" not in row:
+            raise InputError(f"row {row['id']}: no prompt")
+        return [Request(prompt=row["prompt"], seed=derive_seed(0, row["id"]))]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
+        text = replies[0].text
+        if text.startswith("again"):
+            return Retry("malformed", otherwise=Drop("unreadable", [text]))
+        return Drop("unreadable", [text]) if text.startswith("drop") else [{**row, "completion": text}]
+
+
+async def stream(rows: Sequence[Row]) -> AsyncIterator[Item]:
+    for index, row in enumerate(rows):
+        yield Item(index, row)
+
+
+def rows(*prompts: str) -> list[Row]:
+    return [{"id": str(number), "prompt": prompt} for number, prompt in enumerate(prompts)]
+
+
+async def run(
+    folder: Path, script: Script, given: Sequence[Row], runner: LocalRunner | None = None, **options: object
+) -> tuple[list[Outcome], Tally, ScriptedEngine]:
+    tally = Tally("echo")
+    engine = ScriptedEngine(script, **options)  # type: ignore[arg-type]
+    with Journal(folder / "j") as journal:
+        passage = (runner or LocalRunner(8, FAST)).run(Echo(), stream(given), engine, journal, tally)
+        return [outcome async for outcome in passage], tally, engine
+
+
+def reply(request: Request) -> str:
+    return request.prompt
+
+
+async def test_outcomes_keep_the_order_whatever_finishes_first(tmp_path: Path) -> None:
+    given = rows(*(f"p{n}" for n in range(200)))
+    delays = random.Random(1)
+    outcomes, tally, _ = await run(tmp_path, reply, given, latency=lambda _: delays.random() / 100)
+    assert [outcome.item.row for outcome in outcomes] == given
+    assert tally.rows_in == tally.calls == 200
+
+
+async def test_no_more_calls_at_a_time_than_allowed(tmp_path: Path) -> None:
+    busy = most = 0
+
+    class Counting(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            nonlocal busy, most
+            busy += 1
+            most = max(most, busy)
+            await asyncio.sleep(0.001)
+            busy -= 1
+            return Completion("x")
+
+    with Journal(tmp_path) as journal:
+        passage = LocalRunner(5).run(Echo(), stream(rows(*"abcdefghijkl")), Counting(reply), journal, Tally("echo"))
+        assert len([outcome async for outcome in passage]) == 12
+    assert most == 5
+
+
+async def test_memory_is_bounded_while_the_first_row_is_slow(tmp_path: Path) -> None:
+    pulled = 0
+
+    async def endless() -> AsyncIterator[Item]:
+        nonlocal pulled
+        while True:
+            pulled += 1
+            yield Item(pulled, {"id": str(pulled), "prompt": "slow" if pulled == 1 else "quick"})
+
+    engine = ScriptedEngine(reply, latency=lambda request: 0.5 if request.prompt == "slow" else 0)
+    with Journal(tmp_path) as journal:
+        passage = LocalRunner(4).run(Echo(), endless(), engine, journal, Tally("echo"))
+        await anext(passage)
+        assert pulled < 1000
+        await passage.aclose()  # type: ignore[attr-defined]
+
+
+FATES: list[tuple[str, Callable[[Request], object], object]] = [
+    ("read", lambda r: "text", "rows"),
+    ("dropped", lambda r: "drop it", Drop("unreadable", ["drop it"])),
+    ("refused", lambda r: RequestRefused("too long", "over-long"), Failed("over-long", "too long")),
+    ("never answers", lambda r: TransientError("reset", "reset"), Failed("reset", "reset")),
+]
+
+
+@pytest.mark.parametrize(("script", "expected"), [fate[1:] for fate in FATES], ids=[fate[0] for fate in FATES])
+async def test_each_row_has_one_fate(tmp_path: Path, script: Script, expected: object) -> None:
+    outcomes, tally, _ = await run(tmp_path, script, rows("a"))
+    [result] = [outcome.result for outcome in outcomes]
+    assert result == ([{"id": "0", "prompt": "a", "completion": "text"}] if expected == "rows" else expected)
+    assert tally.rows_in == 1
+
+
+async def test_a_failed_row_takes_no_other_with_it(tmp_path: Path) -> None:
+    def script(request: Request) -> str | Exception:
+        return RequestRefused("no", "refused") if request.prompt == "bad" else "fine"
+
+    outcomes, _, _ = await run(tmp_path, script, rows("a", "bad", "c"))
+    assert [isinstance(outcome.result, Failed) for outcome in outcomes] == [False, True, False]
+
+
+async def test_transient_faults_are_asked_again_and_counted_by_cause(tmp_path: Path) -> None:
+    faults = iter([TransientError("busy", "429"), TransientError("reset", "reset"), "fine"])
+    outcomes, tally, _ = await run(tmp_path, lambda _: next(faults), rows("a"))
+    assert outcomes[0].result == [{"id": "0", "prompt": "a", "completion": "fine"}]
+    assert dict(tally.asked_again) == {"429": 1, "reset": 1}
+
+
+async def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
+    faults = iter([TransientError("busy", "429", retry_after=0.3)])
+    order: list[str] = []
+
+    def script(request: Request) -> str | Exception:
+        fault = next(faults, None)
+        if fault is not None:
+            return fault
+        order.append(request.prompt)
+        return "fine"
+
+    await run(tmp_path, script, rows("first", "second"), LocalRunner(1, FAST))
+    assert order == ["second", "first"]
+
+
+async def test_a_retry_has_another_seed_and_the_last_reply_stands(tmp_path: Path) -> None:
+    seeds: list[tuple[int, int]] = []
+
+    def script(request: Request) -> str:
+        seeds.append((request.attempt, request.seed))
+        return "again please"
+
+    outcomes, tally, _ = await run(tmp_path, script, rows("a"), LocalRunner(1, FAST, max_retries=2))
+    assert [attempt for attempt, _ in seeds] == [0, 1, 2]
+    assert len({seed for _, seed in seeds}) == 3
+    assert outcomes[0].result == Drop("unreadable", ["again please"])
+    assert tally.asked_again["malformed"] == 2
+
+
+async def test_finished_calls_are_not_repeated(tmp_path: Path) -> None:
+    given = rows(*"abcdef")
+    first, _, _ = await run(tmp_path, reply, given)
+    second, tally, engine = await run(tmp_path, reply, given)
+    assert [outcome.result for outcome in first] == [outcome.result for outcome in second]
+    assert (engine.asked, tally.calls, tally.reused) == (0, 0, 6)
+
+
+STOPS: list[tuple[str, Exception, type[Exception]]] = [
+    ("wrong key", EngineUnusable("401", "auth"), EngineUnusable),
+    ("a bug", ZeroDivisionError(), ZeroDivisionError),
+]
+
+
+@pytest.mark.parametrize(("fault", "expected"), [stop[1:] for stop in STOPS], ids=[stop[0] for stop in STOPS])
+async def test_what_is_not_one_rows_fault_stops_at_once(
+    tmp_path: Path, fault: Exception, expected: type[Exception]
+) -> None:
+    engine_calls = 0
+
+    def script(request: Request) -> str | Exception:
+        nonlocal engine_calls
+        engine_calls += 1
+        return fault if request.prompt == "b" else "fine"
+
+    with pytest.raises(expected):
+        await run(
+            tmp_path, script, rows(*("a" * 1), "b", *("c" * 300)), LocalRunner(2, FAST), latency=lambda _: 0.001
+        )
+    assert engine_calls < 20
+
+
+async def test_a_row_without_the_needed_field_stops_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 1: no prompt"):
+        await run(tmp_path, reply, [*rows("a"), {"id": "1"}])
+
+
+async def test_a_broken_input_stream_stops_the_stage(tmp_path: Path) -> None:
+    async def broken() -> AsyncIterator[Item]:
+        yield Item(0, rows("a")[0])
+        raise InputError("line 2: not JSON")
+
+    with Journal(tmp_path) as journal, pytest.raises(InputError, match="line 2"):
+        async for _ in LocalRunner().run(Echo(), broken(), ScriptedEngine(reply), journal, Tally("echo")):
+            pass
+
+
+async def test_nothing_but_empty_replies_stops_early(tmp_path: Path) -> None:
+    with pytest.raises(SystematicFailure, match="20 of the last 20 replies failed or were empty"):
+        await run(tmp_path, lambda _: " \n", rows(*("a" * 500)))
+
+
+async def test_mostly_failing_stops_early_and_some_failures_do_not(tmp_path: Path) -> None:
+    def failing(share: int) -> Script:
+        return lambda request: RequestRefused("no", "refused") if int(request.prompt) % 10 < share else "fine"
+
+    given = rows(*map(str, range(1000)))
+    with pytest.raises(SystematicFailure):
+        await run(tmp_path / "six", failing(6), given)
+    outcomes, _, _ = await run(tmp_path / "four", failing(4), given)
+    assert len(outcomes) == 1000
+
+
+async def test_closing_cancels_what_is_in_flight(tmp_path: Path) -> None:
+    cancelled = 0
+
+    class Slow(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            nonlocal cancelled
+            try:
+                await asyncio.sleep(0 if request.prompt == "a" else 60)
+            except asyncio.CancelledError:
+                cancelled += 1
+                raise
+            return Completion("x")
+
+    with Journal(tmp_path) as journal:
+        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Slow(reply), journal, Tally("echo"))
+        await anext(passage)
+        await passage.aclose()  # type: ignore[attr-defined]
+    assert cancelled == 2
+    assert len(asyncio.all_tasks()) == 1

@@ -1,0 +1,139 @@
+"""The journal: what is appended is found again, whatever happened to the process."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptcot.errors import InputError, LockedError, StorageError
+from promptcot.journal import Journal
+from promptcot.records import Completion, Request, Sampling
+
+MODEL = "m"
+
+
+def ask(prompt: str, max_tokens: int = 100) -> Request:
+    return Request(prompt=prompt, sampling=Sampling(max_tokens=max_tokens))
+
+
+def write(folder: Path, *pairs: tuple[Request, Completion]) -> None:
+    with Journal(folder) as journal:
+        for request, reply in pairs:
+            journal.append(request.key(MODEL), request, reply)
+
+
+def find(folder: Path, request: Request) -> object:
+    with Journal(folder) as journal:
+        return journal.find(request.key(MODEL), request)
+
+
+@given(
+    texts=st.lists(st.text(), max_size=20, unique=True),
+    reply=st.builds(Completion, st.text(), st.sampled_from(["stop", "refused"]), st.none() | st.integers(0, 99)),
+)
+def test_every_appended_reply_is_found_by_the_next_process(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], reply: Completion
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    requests = [ask("p" + text) for text in texts]
+    write(folder, *[(request, reply) for request in requests])
+    with Journal(folder) as journal:
+        assert [journal.find(request.key(MODEL), request) for request in requests] == [reply] * len(requests)
+        assert journal.find(ask("never asked").key(MODEL), ask("never asked")) is None
+
+
+@pytest.mark.parametrize("cut", [1, 2, 30, 10_000])
+def test_torn_last_line_is_cut_off_and_the_rest_stays(tmp_path: Path, cut: int) -> None:
+    first, second = (ask("a"), Completion("1")), (ask("b"), Completion("2" * 20_000))
+    write(tmp_path, first, second)
+    calls = tmp_path / "calls.jsonl"
+    os.truncate(calls, calls.stat().st_size - cut)
+    assert find(tmp_path, second[0]) is None
+    assert find(tmp_path, first[0]) == first[1]
+    write(tmp_path, second)
+    assert find(tmp_path, second[0]) == second[1]
+
+
+def test_a_file_that_is_one_torn_line_becomes_empty(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_bytes(b'{"key":"' + b"a" * 40_000)
+    assert find(tmp_path, ask("a")) is None
+    assert (tmp_path / "calls.jsonl").stat().st_size == 0
+
+
+def test_the_later_line_of_a_key_counts(tmp_path: Path) -> None:
+    request = ask("a")
+    write(tmp_path, (request, Completion("old")), (request, Completion("new")))
+    assert find(tmp_path, request) == Completion("new")
+
+
+FITS = [
+    ("a finished reply fits a larger limit", Completion("x", "stop", 5, 50), 100, 200, True),
+    ("a finished reply fits a smaller limit that it keeps", Completion("x", "stop", 5, 50), 100, 50, True),
+    ("a finished reply beyond the new limit does not fit", Completion("x", "stop", 5, 51), 100, 50, False),
+    ("a truncated reply fits the same limit", Completion("x", "length", 5, 100), 100, 100, True),
+    ("a truncated reply is asked again at a larger limit", Completion("x", "length", 5, 100), 100, 200, False),
+    ("a truncated reply is asked again at a smaller limit", Completion("x", "length", 5, 100), 100, 60, False),
+    ("an unknown length counts as fitting", Completion("x", "stop"), 100, 10, True),
+]
+
+
+@pytest.mark.parametrize(("reply", "then", "now", "fits"), [case[1:] for case in FITS], ids=[case[0] for case in FITS])
+def test_max_tokens(tmp_path: Path, reply: Completion, then: int, now: int, fits: bool) -> None:
+    write(tmp_path, (ask("a", then), reply))
+    assert (find(tmp_path, ask("a", now)) == reply) is fits
+
+
+CHANGES = [
+    Request(prompt="b"),
+    Request(prompt="a", seed=1),
+    Request(prompt="a", sample=1),
+    Request(prompt="a", attempt=1),
+    Request(prompt="a", sampling=Sampling(temperature=0.5)),
+    Request(prompt="a", sampling=Sampling(stop=("x",))),
+]
+
+
+@pytest.mark.parametrize("other", CHANGES, ids=str)
+def test_a_call_is_known_by_all_that_shapes_its_reply(other: Request) -> None:
+    assert other.key(MODEL) != Request(prompt="a").key(MODEL)
+    assert Request(prompt="a").key("another model") != Request(prompt="a").key(MODEL)
+
+
+def test_second_writer_is_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(LockedError, match="another process"), Journal(tmp_path):
+        pass
+    with Journal(tmp_path):  # free again
+        pass
+
+
+def test_full_disk_leaves_a_journal_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = ask("a")
+    with Journal(tmp_path) as journal:
+        journal.append(request.key(MODEL), request, Completion("kept"))
+        real = os.write
+
+        def half_then_full(handle: int, data: bytes) -> int:
+            if len(data) > 20:
+                return real(handle, data[:20])
+            raise OSError(28, "No space left on device")
+
+        def full_after_a_part(handle: int, data: bytes) -> int:
+            monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            return half_then_full(handle, data)
+
+        monkeypatch.setattr(os, "write", full_after_a_part)
+        with pytest.raises(StorageError, match="No space left"):
+            journal.append(ask("b").key(MODEL), ask("b"), Completion("lost"))
+        monkeypatch.undo()
+        journal.append(ask("c").key(MODEL), ask("c"), Completion("after"))
+    assert find(tmp_path, request) == Completion("kept")
+    assert find(tmp_path, ask("b")) is None
+    assert find(tmp_path, ask("c")) == Completion("after")
+
+
+def test_a_foreign_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text("hello\n")
+    with pytest.raises(InputError, match="line 1"), Journal(tmp_path):
+        pass
