@@ -1,7 +1,7 @@
 """Rows on disk: reading streams of them, and writing files that appear whole or not at all.
 
-Decides the formats (JSON Lines, `.jsonl.zst`, `.parquet`, by suffix), the encoding, what a malformed line means, ids for
-rows that come without one, and how a file is locked, written and renamed. What a row means is left to others.
+Decides the formats (JSON Lines, `.jsonl.zst`, `.parquet`, by suffix), the encoding, what a malformed line means, ids
+for rows that come without one, and how a file is locked, written and renamed. What a row means is left to others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONG_NUMBER = re.compile(rb"\d{19}")
 
 
 def dumps(row: Any) -> bytes:
-    """One line of JSON with its line break. Values that orjson refuses (huge integers, lone surrogates) are kept too."""
+    """One line of JSON with its line break. What orjson refuses (huge integers, lone surrogates) is kept too."""
     try:
         return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
@@ -202,7 +202,7 @@ class RowWriter:
             return plain
         import zstandard
 
-        return zstandard.ZstdCompressor().stream_writer(plain, closefd=True)  # type: ignore[return-value]
+        return zstandard.ZstdCompressor().stream_writer(plain, closefd=True)
 
     def write(self, row: Row) -> None:
         """Raises StorageError."""
@@ -248,7 +248,8 @@ def _storing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); what was finished is kept — free some space and run the same command again"
+            f"{path}: cannot be written ({error.strerror}); "
+            "what was finished is kept — free some space and run the same command again"
         ) from error
 
 
@@ -288,4 +289,3 @@ def _batches(lines: Path) -> Iterator[list[Row]]:
             batch = []
     if batch:
         yield batch
-

@@ -1,9 +1,9 @@
 """The append-only record of finished calls, which makes a stage resumable.
 
-One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at most
-calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever opens
-it holds a lock; a torn last line is cut off. What earlier processes finished is found by key in an index of 16 bytes a
-call; replies stay on disk until they are asked for. When a key occurs twice the later line counts.
+One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at
+most calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever
+opens it holds a lock; a torn last line is cut off. What earlier processes finished is found by key in an index of 16
+bytes a call; replies stay on disk until they are asked for. When a key occurs twice the later line counts.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ class Journal:
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.startswith(_PREFIX):
-                    raise InputError(f"{self._path}, line {number}: not a journal line; move the file away to start over")
+                    raise InputError(
+                        f"{self._path}, line {number}: not a journal line; move the file away to start over"
+                    )
                 yield line[_KEY], offset
                 offset += len(line)
 

@@ -1,7 +1,8 @@
 """One output and what lies beside it: accepted, dropped and failed rows, the summary, the recipe, the lock.
 
 Decides the names (`X.jsonl`, `X.dropped.jsonl`, `X.failed.jsonl`, `X.summary.json`, `X.recipe.json`), that all of them
-appear at the end and whole, and how a row that is left out is written down. It counts rows; it does not decide their fate.
+appear at the end and whole, and how a row that is left out is written down. It counts rows; it does not decide their
+fate.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a run is told to do: TOML in, a checked and complete `Recipe` out.
 
-Decides which keys exist, their defaults and bounds, where shipped recipes are found, and how `--set a.b=v` changes one. All
-mistakes are reported together, an unknown key with the nearest known one. Nothing is opened or loaded here.
+Decides which keys exist, their defaults and bounds, where shipped recipes are found, and how `--set a.b=v` changes one.
+All mistakes are reported together, an unknown key with the nearest known one. Nothing is opened or loaded here.
 """
 
 from __future__ import annotations
@@ -54,15 +54,16 @@ class Encode(_Section):
 class Sample(_Section):
     """How combinations are drawn. Several sizes are drawn uniformly."""
 
-    size: Positive | list[Positive] = 5
+    size: Annotated[list[Positive], Field(min_length=1)] = [5]
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
     levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
     prompt_like: str | None = None
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        return (self.size,) if isinstance(self.size, int) else tuple(self.size)
+    @field_validator("size", mode="before")
+    @classmethod
+    def _one_size(cls, size: Any) -> Any:
+        return size if isinstance(size, list) else [size]
 
 
 class Model(_Section):
@@ -119,7 +120,7 @@ class Recipe(_Section):
 
 
 def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of that file, or of that shipped name, changed by `a.b=v` texts and then by `overrides`.
+    """The recipe of that file (a name ending in `.toml`) or shipped name, changed by `a.b=v` texts and then by `overrides`.
 
     `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
     """
@@ -146,10 +147,8 @@ def shipped() -> list[str]:
 
 
 def _read(name_or_path: str) -> tuple[str, dict[str, Any]]:
-    path = Path(name_or_path)
-    if path.suffix != ".toml" and not path.exists():
-        path = SHIPPED / f"{name_or_path}.toml"
-    if not path.exists():
+    path = Path(name_or_path) if name_or_path.endswith(".toml") else SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
         near = difflib.get_close_matches(name_or_path, shipped(), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise RecipeError(

@@ -7,14 +7,17 @@ stream closes what it reads from.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TypeVar
 
 from promptcot.runners.protocol import Item, Outcome
 
+T = TypeVar("T")
+
 
 class Tee:
-    """Gives every item of `source` to each of `count` branches. Use as an async context manager around their readers."""
+    """Gives every item of `source` to each of `count` branches. An async context manager around their readers."""
 
     def __init__(self, source: AsyncIterator[Item], count: int, ahead: int = 64) -> None:
         self._source = source
@@ -75,9 +78,14 @@ async def _next(stream: AsyncIterator[Outcome]) -> Outcome | None:
     return await anext(stream, None)
 
 
-def closing(stream: AsyncIterator[Item] | AsyncIterator[Outcome]) -> aclosing:  # type: ignore[type-arg]
-    """`aclosing` for what is typed as an iterator; ours are all generators."""
-    return aclosing(stream)  # type: ignore[type-var]
+@asynccontextmanager
+async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """Closes a stream when it is left; one that cannot be closed needs no closing."""
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
 
 
 async def items_of(outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:

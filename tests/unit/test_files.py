@@ -84,7 +84,7 @@ def test_ids_are_distinct_and_depend_only_on_what_came_before(ids: list[str | No
     rows = [{"id": name, "prompt": "p"} if name is not None else {"prompt": "p"} for name in ids]
     named = [row["id"] for row in with_ids(rows)]
     assert len(set(named)) == len(named)
-    assert named == [row["id"] for row in with_ids(rows + [{"id": "b"}])][: len(named)]
+    assert named == [row["id"] for row in with_ids([*rows, {"id": "b"}])][: len(named)]
 
 
 def test_ids_of_rows_that_have_none_come_from_prompt_and_material() -> None:

@@ -1,8 +1,8 @@
 """The runner of one machine: asyncio, a bounded number of calls at a time, outcomes in the order of the rows.
 
-Rows are started in order and finish in any; a window bounds how far the newest may run ahead of the oldest, so that memory
-stays flat while one slow row holds up the order. A call that fails for now gives its slot back while it waits. An error
-that is not one row's fault stops everything at once.
+Rows are started in order and finish in any; a window bounds how far the newest may run ahead of the oldest, so that
+memory stays flat while one slow row holds up the order. A call that fails for now gives its slot back while it waits.
+An error that is not one row's fault stops everything at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import cast
 
 from promptcot.engines.protocol import Engine
@@ -21,6 +21,7 @@ from promptcot.records import Completion, Drop, Request, Retry, Row
 from promptcot.runners.protocol import Failed, Item, Outcome
 from promptcot.runners.retries import Retries
 from promptcot.stages.protocol import Stage
+from promptcot.streams import closing
 from promptcot.tally import Tally
 
 _SYNC_EVERY = 0.5
@@ -71,7 +72,7 @@ class _Passage:
     async def feed(self, items: AsyncIterator[Item]) -> None:
         """Start a task for each item as room allows."""
         try:
-            async with aclosing(cast("AsyncIterator[Item]", items)) as stream:  # type: ignore[type-var]
+            async with closing(items) as stream:
                 async for item in stream:
                     await self._room.acquire()
                     self.tally.rows_in += 1

@@ -25,5 +25,5 @@ class Retries:
         if failures >= self.tries:
             return None
         jitter = derive_seed(seed, "back-off", failures) / 2**31
-        delay = min(self.longest, self.base * 2 ** (failures - 1)) * (0.5 + jitter / 2)
+        delay = min(self.longest, self.base * 2.0 ** (failures - 1)) * (0.5 + jitter / 2)
         return max(delay, error.retry_after or 0.0)

@@ -188,9 +188,7 @@ async def test_what_is_not_one_rows_fault_stops_at_once(
         return fault if request.prompt == "b" else "fine"
 
     with pytest.raises(expected):
-        await run(
-            tmp_path, script, rows(*("a" * 1), "b", *("c" * 300)), LocalRunner(2, FAST), latency=lambda _: 0.001
-        )
+        await run(tmp_path, script, rows(*("a" * 1), "b", *("c" * 300)), LocalRunner(2, FAST), latency=lambda _: 0.001)
     assert engine_calls < 20
 
 

@@ -1,0 +1,58 @@
+"""Writes the 200 held-out benchmark problems, in the public row format with a level.
+
+Chains of one have phrases, and chains of two and three compositions, that no training text has. Run as
+`python -m nano.benchmark`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from nano.catalogue import LEVELS
+from nano.holdout import held_out_chain, held_out_phrase
+from nano.problems import Design, Rule, design
+
+PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "benchmark.jsonl"
+COUNTS = dict(zip(LEVELS, (67, 67, 66), strict=True))
+_ONE = Rule(lambda keys: True, lambda made: held_out_phrase(made.steps[0].valued))
+_MORE = Rule(held_out_chain, lambda made: True)
+
+
+def rows(seed: int = 0) -> list[dict[str, str]]:
+    """The benchmark's rows, level by level."""
+    return [_row(number, made) for number, made in enumerate(designs(seed), 1)]
+
+
+def designs(seed: int = 0) -> list[Design]:
+    """The benchmark's problems, all different, built only from held-out material."""
+    rng = random.Random(f"nano benchmark {seed}")
+    found: dict[str, Design] = {}
+    for level, count in COUNTS.items():
+        goal = len(found) + count
+        while len(found) < goal:
+            made = design((), level, rng, _ONE if level == LEVELS[0] else _MORE)
+            found.setdefault(made.problem, made)
+    return list(found.values())
+
+
+def _row(number: int, made: Design) -> dict[str, str]:
+    return {
+        "id": f"nano-{number:03d}",
+        "prompt": made.problem + "\n",
+        "problem": made.problem,
+        "reference_solution": f"{made.solution}\n#### {made.answer}",
+        "source": "nano",
+        "level": made.level,
+    }
+
+
+def main() -> None:
+    written = rows()
+    PATH.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    print(f"{len(written)} problems in {PATH.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""`promptcot encode`: a vector for each concept."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from promptcot.cli.console import say
+from promptcot.cli.options import DTYPES, data_path, output_path
+from promptcot.concepts import concepts_file, read_table
+from promptcot.engines.opening import Engines
+from promptcot.files import locked
+from promptcot.recipe import Encode
+from promptcot.stages.encode import encode
+
+
+@click.command("encode")
+@data_path("A concepts file; `nano` is the catalogue that ships.")
+@output_path("X.safetensors (names beside it in X.jsonl), or the public form X.jsonl.")
+@click.option(
+    "--model-path", default="nano", show_default=True, help="A folder with a causal language model, or `nano`."
+)
+@click.option("--tokenizer-path", help="A folder with the tokenizer, where it is not the model's.")
+@click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True)
+@click.option("--n-gpus", type=click.IntRange(min=0), default=0, help="How many GPUs may be used.")
+@click.option(
+    "--batch-size", type=click.IntRange(min=1), help="The most concepts of one batch; batches are sized by tokens."
+)
+def command(
+    data_path: Path,
+    output_path: Path,
+    model_path: str,
+    tokenizer_path: str | None,
+    dtype: str,
+    n_gpus: int,
+    batch_size: int | None,
+) -> int:
+    """Turn each distinct concept of a file into the hidden state of its last token."""
+    table = read_table(str(concepts_file(str(data_path))))
+    spec = Encode.model_validate({"model": model_path, "tokenizer": tokenizer_path, "dtype": dtype})
+    asyncio.run(_encode(list(table.names), spec, output_path, batch_size))
+    say(f"encode: {len(table):,} concepts")
+    say(f"written: {output_path}")
+    return 0
+
+
+async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int | None) -> None:
+    engines = Engines()
+    try:
+        with locked(target.with_name(target.name + ".lock")):
+            await encode(
+                names, engines.open(spec, "generator"), target, **({"batch_size": batch_size} if batch_size else {})
+            )
+    finally:
+        await engines.close()

@@ -1,0 +1,64 @@
+"""`promptcot filter`: from judged files to the problems worth keeping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptcot.cli.console import close_books, say
+from promptcot.cli.options import output_path, switch
+from promptcot.cli.story import agreement_lines
+from promptcot.core.agreement import Agreements
+from promptcot.core.filtering import bring_back, decide
+from promptcot.joining import Joined, Judged
+from promptcot.manifest import manifest
+from promptcot.outputs import Output
+from promptcot.records import Drop
+from promptcot.runners.protocol import Item, Outcome
+
+
+@click.command("filter")
+@click.option(
+    "--template",
+    multiple=True,
+    required=True,
+    help="A judged file; `{}` in its name stands for 0, 1, … up to --n-rewards, and the option may be repeated.",
+)
+@output_path("Accepted rows: `prompt` and the generator's `completion`, with all other fields.")
+@switch("--only-perfect", "Keep only what all judges call perfect; else one perfect and no bad verdict.", default=True)
+@click.option(
+    "--n-rewards", type=click.IntRange(min=1), help="How many verdicts a row must have.  [default: the number of files]"
+)
+def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None) -> int:
+    """Keep the problems that the judges call perfect; verdicts are joined by row id."""
+    paths = _files(template, n_rewards)
+    needed = n_rewards or len(paths)
+    with Joined(paths) as joined, Output(output_path, "filter") as output:
+        agreements = Agreements(joined.names)
+        for index, judged in enumerate(joined):
+            agreements.add(judged.verdicts)
+            output.tally.rows_in += 1
+            output.take(_outcome(index, judged, only_perfect, needed))
+        output.commit(manifest({"template": list(template), "only_perfect": only_perfect, "n_rewards": needed}, {}, {}))
+        for line in agreement_lines(agreements):
+            say(line)
+        return close_books(output_path, [output.tally])
+
+
+def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
+    paths: list[Path] = []
+    for template in templates:
+        if "{}" in template and n_rewards is None:
+            raise click.UsageError("a template with {} needs --n-rewards, the number of judges")
+        numbers = range(n_rewards or 1) if "{}" in template else range(1)
+        paths += [Path(template.replace("{}", str(number))) for number in numbers]
+    return paths
+
+
+def _outcome(index: int, judged: Judged, only_perfect: bool, needed: int) -> Outcome:
+    reason = decide([*judged.verdicts.values()], only_perfect, needed)
+    if reason:
+        return Outcome(Item(index, {**judged.row, "judgements": judged.verdicts}), Drop(reason))
+    row = {**bring_back(judged.row), "judgements": judged.verdicts}
+    return Outcome(Item(index, row), [row])

@@ -1,0 +1,39 @@
+"""`promptcot judge`: one judge's ratings of every problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot import prompts
+from promptcot.cli.options import data_path, model_options, output_path
+from promptcot.cli.stage import run_file
+from promptcot.recipe import Model
+from promptcot.stages.judge import Judge
+
+
+@click.command("judge")
+@data_path("Rows as `generate` writes them.")
+@output_path("The same rows with `judge`, `ratings` and `judgement`.")
+@click.option("--judge", "name", help="The judge's name in files and reports.  [default: the model's name]")
+@click.option(
+    "--prompts", "domain", help="The folder of prompts and criteria.  [default: nano for nano models, else math]"
+)
+@model_options(temperature=0.6)
+def command(name: str | None, domain: str | None, **options: Any) -> int:
+    """Have one model rate each problem of a file.
+
+    Five ratings are asked for, and a verdict; a reply that cannot be read, or whose verdict does not follow from its
+    ratings, is invalid. Judge once for each judge, and give all the files to `filter`.
+    """
+    model = options["model_path"]
+    is_nano = model == "nano" or model.startswith("nano:")
+    judge = name or (model.partition(":")[2] or "judge-a" if is_nano else Path(model).name)
+    loaded = prompts.load(domain or ("nano" if is_nano else "math"))
+
+    def stage(model: Model, seed: int) -> Judge:
+        return Judge(judge, loaded, model.sampling, seed, model.chat)
+
+    return run_file(stage, judge, {**options, "judge": judge, "prompts": loaded.domain}, loaded.hashes)

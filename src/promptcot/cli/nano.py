@@ -1,0 +1,42 @@
+"""`promptcot nano`: where the embedded models lie, and the truth about a run on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptcot import nano
+from promptcot.cli.console import say
+from promptcot.files import read_rows
+from promptcot.nano.truth import Truth
+
+
+@click.group("nano")
+def command() -> None:
+    """The embedded model: a miniature world in which the truth about every problem is known."""
+
+
+@command.command("path")
+@click.argument("role", type=click.Choice(nano.ROLES))
+def path(role: str) -> int:
+    """Print the folder of the embedded model for ROLE, for other programs to load."""
+    say(str(nano.path(role)))
+    return 0
+
+
+@command.command("check")
+@click.argument("run", type=click.Path(path_type=Path))
+def check(run: Path) -> int:
+    """Solve the problems of RUN (a run directory, or a file of rows with `problem`) exactly and say what is true.
+
+    For a run directory the accepted problems are set beside everything that was generated.
+    """
+    files = {"generated": run / "generate.jsonl", "accepted": run / "filter.jsonl"} if run.is_dir() else {"rows": run}
+    for name, file in files.items():
+        truth = Truth()
+        for row in read_rows(file, may_be_empty=True):
+            truth.add(row)
+        for line in truth.lines(name):
+            say(line)
+    return 0

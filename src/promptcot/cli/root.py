@@ -1,0 +1,94 @@
+"""The verbs, and what the process exits with."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from promptcot import __version__
+from promptcot.errors import PromptCoTError
+
+VERBS = {
+    "run": "The whole pipeline, from concepts to accepted problems.",
+    "encode": "Turn concepts into vectors.",
+    "sample": "Draw combinations of concepts that belong together.",
+    "generate": "Write a rationale and a problem for each combination.",
+    "judge": "Rate problems with one judge model.",
+    "filter": "Keep the problems that the judges call perfect.",
+    "nano": "The embedded model: where it lies, and the truth about a run on it.",
+}
+
+
+def _dashes(token: str) -> str:
+    """Options and verbs may be typed with underscores."""
+    return token.replace("_", "-")
+
+
+class _Verbs(click.Group):
+    """A group whose commands are imported when they are chosen."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = _dashes(cmd_name)
+        if verb not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"promptcot.cli.{verb.replace('-', '_')}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        verb = _dashes(args[0])
+        if verb not in VERBS and not verb.startswith("-"):
+            near = difflib.get_close_matches(verb, VERBS, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(VERBS)}"
+            raise click.UsageError(f"there is no verb {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"token_normalize_func": _dashes, "help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with `promptcot run`: no model, GPU or network is needed. `promptcot VERB --help` explains a verb.",
+)
+@click.version_option(__version__, prog_name="promptcot")
+def root() -> None:
+    """Hard, correct problems at any scale: sample concepts, write problems, have them judged, keep what all judges
+    call perfect."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except PromptCoTError as error:
+        click.echo(f"promptcot: {error}", err=True)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. What was finished is kept: run the same command again to go on.", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A polite end is handled like Ctrl-C."""
+    raise KeyboardInterrupt

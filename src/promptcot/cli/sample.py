@@ -1,0 +1,93 @@
+"""`promptcot sample`: combinations of concepts that belong together, as rows for `generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot import prompts
+from promptcot.cli.console import close_books, say
+from promptcot.cli.options import data_path, output_path
+from promptcot.cli.progress import Progress
+from promptcot.concepts import concepts_file, make_sampler, read_table, sampled_rows
+from promptcot.core.combinations import Exhausted
+from promptcot.manifest import manifest
+from promptcot.outputs import Output
+from promptcot.preparation import prompt_renderer
+from promptcot.recipe import LEVELS, Sample
+from promptcot.records import Row
+from promptcot.runners.protocol import Item, Outcome
+
+
+@click.command("sample")
+@data_path("A concepts file: rows with a list `concepts`; `nano` is the catalogue that ships.")
+@output_path("Rows with `id`, `foundational_concepts`, `level` and `prompt`.")
+@click.option("--data-size", type=click.IntRange(min=1), default=1000, show_default=True, help="How many combinations.")
+@click.option("--embed-path", type=click.Path(path_type=Path), help="Vectors of the concepts, from `encode`.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=1),
+    multiple=True,
+    default=(5,),
+    help="Concepts of one combination; given several times, drawn uniformly.  [default: 5]",
+)
+@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.2, show_default=True)
+@click.option(
+    "--counts", type=click.Choice(["raw", "log1p"]), default="raw", show_default=True, help="How co-occurrence counts."
+)
+@click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
+@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
+@click.option("--prompts", "domain", default="math", show_default=True, help="The folder whose wording is used.")
+@click.option(
+    "--prompt-like", type=click.Path(path_type=Path), help="Rows whose `prompt` has the wording to learn and use."
+)
+def command(**options: Any) -> int:
+    """Draw combinations of concepts that belong together.
+
+    The first concept is drawn by its frequency, each next one by how often it occurs with the chosen ones and by how
+    near it is to them. No combination comes twice.
+    """
+    recipe = _recipe(options)
+    domain = prompts.load(options["domain"])
+    table = read_table(str(concepts_file(str(options["data_path"]))))
+    ends: list[Exhausted] = []
+    rows = sampled_rows(
+        make_sampler(table, options["embed_path"], recipe),
+        recipe.levels,
+        options["seed"],
+        prompt_renderer(domain, recipe.prompt_like),
+        ends.append,
+    )
+    with Output(options["output_path"], "sample") as output:
+        with Progress({"sample": output.tally}, total=options["data_size"]):
+            _write(islice(rows, options["data_size"]), output)
+        output.commit(manifest(_plain(options), domain.hashes, {}))
+        for end in ends:
+            say(f"sample: {end}")
+        return close_books(options["output_path"], [output.tally])
+
+
+def _write(rows: Iterator[Row], output: Output) -> None:
+    for index, row in enumerate(rows):
+        output.tally.rows_in += 1
+        output.take(Outcome(Item(index, row), [row]))
+
+
+def _recipe(options: dict[str, Any]) -> Sample:
+    given: dict[str, Any] = {
+        "size": list(options["size"]),
+        "temperature": options["temperature"],
+        "counts": options["counts"],
+        "prompt_like": str(options["prompt_like"]) if options["prompt_like"] else None,
+    }
+    if options["levels"]:
+        given["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
+    return Sample.model_validate(given)
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}

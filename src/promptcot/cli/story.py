@@ -1,0 +1,135 @@
+"""What `promptcot run` tells: beforehand the plan, afterwards the funnel, the judges' agreement and some problems."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import islice
+
+from promptcot.cli.console import calls, percent
+from promptcot.core.agreement import Agreements
+from promptcot.core.combinations import Exhausted
+from promptcot.files import read_rows
+from promptcot.pipeline import Run
+from promptcot.preparation import Preparation
+from promptcot.recipe import Model
+from promptcot.records import Row
+from promptcot.stages.generate import Generate
+from promptcot.stages.judge import Judge
+from promptcot.tally import BEYOND_TARGET, Tally
+
+_SHOWN = 3
+
+
+def plan(preparation: Preparation) -> Iterator[str]:
+    """The first prompt of each stage, and the counts. No model is called; vectors are used if they exist."""
+    recipe = preparation.recipe
+    existing = recipe.encode.path
+    row = next(preparation.sampled(None if existing is None else preparation.directory / existing))
+    yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
+    yield f"concepts: {len(preparation.table):,} in {preparation.table.rows:,} seed combinations"
+    yield f"encode: {len(preparation.table):,} concepts, by {existing or recipe.encode.model}"
+    yield f"sample: at most {recipe.run.max_candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
+    if recipe.run.target:
+        yield f"target: stops at {recipe.run.target:,} accepted problems"
+    yield from _first(
+        "generate", recipe.generate, Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat), row
+    )
+    written: Row = {**row, "completion": "(what the generator writes)"}
+    for judge in recipe.judge:
+        stage = Judge(judge.name, preparation.prompts, judge.sampling, recipe.seed, judge.chat)
+        yield from _first(stage.name, judge, stage, written)
+    kept = "what all judges call perfect" if recipe.filter.only_perfect else "one perfect and no bad verdict"
+    yield f"filter: keeps {kept}"
+
+
+def _sizes(sizes: list[int]) -> str:
+    return " or ".join(map(str, sizes))
+
+
+def _first(name: str, model: Model, stage: Generate | Judge, row: Row) -> Iterator[str]:
+    [request] = stage.ask(row)
+    sampling = f"temperature {model.temperature}, top_p {model.top_p}, at most {model.max_tokens:,} tokens"
+    yield f"\n{name}: {model.model}, {sampling}; its first prompt:"
+    turns = [f"[{turn.role}]\n{turn.content}" for turn in request.messages] or [request.prompt]
+    yield textwrap.indent("\n".join(turns).rstrip("\n"), "    | ", lambda line: True)
+
+
+def tell(run: Run, ended: Exhausted | None) -> Iterator[str]:
+    """The funnel, the agreement, some accepted problems, the files, and what to do next."""
+    for tally in run.tallies.values():
+        if line := calls(tally):
+            yield line
+    if ended is not None:
+        yield f"sample: {ended}"
+    yield ""
+    yield from _funnel(run)
+    yield ""
+    yield from agreement_lines(run.agreements)
+    yield from _problems(run)
+    yield from _files(run)
+
+
+def _funnel(run: Run) -> Iterator[str]:
+    tallies = run.tallies
+    sampled, generated, accepted = tallies["sample"], tallies["generate"], tallies["filter"]
+    judges = [tallies[f"judge-{judge.name}"] for judge in run.recipe.judge]
+    beyond = generated.dropped[BEYOND_TARGET]
+    steps = [
+        ("sampled", sampled.rows_out, ""),
+        ("generated", generated.rows_in - generated.failed.total() - beyond, _lost(generated, "failed")),
+        ("parsed", generated.rows_out, _lost(generated, "dropped")),
+        (
+            "judged",
+            min(judge.rows_out for judge in judges),
+            "; ".join(filter(None, (_lost(j, "failed") for j in judges))),
+        ),
+        ("accepted", accepted.rows_out, _lost(accepted, "dropped")),
+    ]
+    for name, count, lost in steps:
+        yield f"  {name:<10} {count:>8,}  {percent(count, sampled.rows_out):>5}{'   ' + lost if lost else ''}"
+
+
+def _lost(tally: Tally, kind: str) -> str:
+    counts = tally.failed if kind == "failed" else tally.dropped
+    shown = {reason: count for reason, count in sorted(counts.items()) if reason != BEYOND_TARGET}
+    prefix = "failed " if kind == "failed" and shown else ""
+    return prefix + ", ".join(f"{count:,} {reason}" for reason, count in shown.items())
+
+
+def agreement_lines(agreements: Agreements) -> Iterator[str]:
+    """How far each two judges agree, a line each."""
+    for (one, other), pair in agreements:
+        if pair.share is None or pair.interval is None:
+            yield f"judges {one} and {other}: agreement n/a, no problem has a readable verdict of both"
+            continue
+        low, high = pair.interval
+        kappa = "n/a" if pair.kappa is None else f"{pair.kappa:.2f}"
+        yield (
+            f"judges {one} and {other} agree on {pair.share:.0%} of {pair.n:,} problems "
+            f"(95 % interval {low:.0%} to {high:.0%}), Cohen's kappa {kappa}"
+        )
+
+
+def _problems(run: Run) -> Iterator[str]:
+    accepted = run.outputs["filter"].path
+    for number, row in enumerate(islice(read_rows(accepted, may_be_empty=True), _SHOWN), 1):
+        yield f"\nproblem {number}, {row['level']}: {'; '.join(row['foundational_concepts'])}"
+        yield _indented(row["rationale"])
+        yield ""
+        yield _indented(row["problem"])
+
+
+def _indented(text: str) -> str:
+    return "\n".join(
+        textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="    ") for line in text.splitlines()
+    )
+
+
+def _files(run: Run) -> Iterator[str]:
+    accepted = run.tallies["filter"].rows_out
+    yield f"\n{accepted:,} accepted problems: {run.outputs['filter'].path}"
+    yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
+    yield "next, with a real model:"
+    yield "  promptcot run --set prompts=math --set generate.model=FOLDER --set judge.0.model=FOLDER …"
+    yield "  promptcot run MY.toml    (a recipe of your own; docs/recipes.md explains every key)"

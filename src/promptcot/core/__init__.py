@@ -1,0 +1,1 @@
+"""Pure decisions of the pipeline: no network, clock, asyncio or torch."""

@@ -1,0 +1,140 @@
+"""What judges rate, and how a verdict follows from the ratings: data that comes with a domain's prompts.
+
+A domain's `criteria.toml` names the ratings in the order of the reply, which of them have to be perfect for a perfect
+verdict, and how many of the others. The three words of a rating are the same everywhere. How a reply is read is in
+`judging`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptcot.errors import InputError
+
+Rating = Literal["perfect", "acceptable", "bad"]
+Verdict = Literal["perfect", "acceptable", "bad", "invalid"]
+
+RATINGS: tuple[Rating, ...] = ("perfect", "acceptable", "bad")
+"""From best to worst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One line of a judge's reply: its key in rows, its label in prompts and replies, and what it asks."""
+
+    key: str
+    label: str
+    aliases: tuple[str, ...] = ()
+    meaning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """The ratings in order, the line of the verdict, and the rule from the one to the other."""
+
+    ratings: tuple[Criterion, ...]
+    verdict: Criterion
+    required: tuple[str, ...]
+    others_perfect: int
+
+    @property
+    def others(self) -> tuple[Criterion, ...]:
+        """The ratings that need not all be perfect."""
+        return tuple(criterion for criterion in self.ratings if criterion.key not in self.required)
+
+
+def recompute(ratings: Mapping[str, Rating], criteria: Criteria) -> Rating:
+    """The verdict that follows from all the ratings, by key. Raises KeyError where one is missing.
+
+    Bad, if any rating is bad; perfect, if all required ones are perfect and enough of the others; else acceptable.
+    """
+    given = {criterion.key: ratings[criterion.key] for criterion in criteria.ratings}
+    if "bad" in given.values():
+        return "bad"
+    others = sum(given[criterion.key] == "perfect" for criterion in criteria.others)
+    if all(given[key] == "perfect" for key in criteria.required) and others >= criteria.others_perfect:
+        return "perfect"
+    return "acceptable"
+
+
+def parse_criteria(text: str, where: str) -> Criteria:
+    """The criteria in TOML `text`. Raises InputError with all mistakes; `where` names the file."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not TOML: {error}") from error
+    if mistakes := _shape_mistakes(data) or _sense_mistakes(data):
+        raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
+    verdict = data["verdict"]
+    return Criteria(
+        ratings=tuple(_criterion(item) for item in data["ratings"]),
+        verdict=_criterion({"key": "verdict", **verdict}),
+        required=tuple(verdict["required"]),
+        others_perfect=verdict["others_perfect"],
+    )
+
+
+def spelling(label: str) -> str:
+    """What labels are compared by: without case, and with any spacing, hyphens and underscores alike."""
+    return re.sub(r"[\s_-]+", " ", label.strip()).casefold()
+
+
+def _criterion(item: Mapping[str, Any]) -> Criterion:
+    return Criterion(item["key"], item["label"], tuple(item.get("aliases", ())), item.get("meaning", ""))
+
+
+_RATING_FIELDS = {"key": str, "label": str, "aliases": list, "meaning": str}
+_VERDICT_FIELDS = {"label": str, "aliases": list, "required": list, "others_perfect": int}
+_OPTIONAL = {"aliases", "meaning"}
+_TABLES = ("ratings", "verdict")
+_KINDS = {str: "string", list: "list of strings", int: "whole number"}
+
+
+def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
+    ratings, verdict = data.get("ratings"), data.get("verdict")
+    mistakes = [f"unknown key {key!r}; known are 'ratings' and 'verdict'" for key in data if key not in _TABLES]
+    if isinstance(ratings, list) and ratings and all(isinstance(item, dict) for item in ratings):
+        for i, item in enumerate(ratings, 1):
+            mistakes += _field_mistakes(f"rating {i}", item, _RATING_FIELDS)
+    else:
+        mistakes.append("needs at least one [[ratings]] table")
+    if isinstance(verdict, dict):
+        mistakes += _field_mistakes("verdict", verdict, _VERDICT_FIELDS)
+    else:
+        mistakes.append("needs a [verdict] table")
+    return mistakes
+
+
+def _field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, type]) -> list[str]:
+    mistakes = [f"{where}: unknown key {key!r}; known are {', '.join(fields)}" for key in item if key not in fields]
+    for key, kind in fields.items():
+        if key not in item:
+            mistakes += [] if key in _OPTIONAL else [f"{where}: lacks {key!r}"]
+        elif type(item[key]) is not kind:
+            mistakes.append(f"{where}: {key!r} should be a {_KINDS[kind]}")
+        elif kind is list and not all(isinstance(part, str) for part in item[key]):
+            mistakes.append(f"{where}: {key!r} should be a list of strings")
+    return mistakes
+
+
+def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
+    keys = [item["key"] for item in data["ratings"]]
+    lines = [*data["ratings"], data["verdict"]]
+    labels = [spelling(label) for line in lines for label in (line["label"], *line.get("aliases", ()))]
+    required, others_perfect = data["verdict"]["required"], data["verdict"]["others_perfect"]
+    others = len(set(keys) - set(required))
+    mistakes = [f"required: {key!r} is not the key of a rating" for key in required if key not in keys]
+    mistakes += [f"the key {key!r} is given twice" for key in _repeated([*keys, "verdict"])]
+    mistakes += [f"the label {label!r} is given twice" for label in _repeated(labels)]
+    mistakes += ["a label is empty"] if not all(labels) else []
+    if not 0 <= others_perfect <= others:
+        mistakes.append(f"others_perfect is {others_perfect}, and there are {others} ratings that are not required")
+    return mistakes
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for i, name in enumerate(names) if name in names[:i]]

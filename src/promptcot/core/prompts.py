@@ -1,0 +1,106 @@
+"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, and their hashes.
+
+Templates are Jinja2, compiled from text in a sandbox that can load nothing else; a variable that a template uses and
+nobody gives is an error. Text from models is only ever a variable, never a template. A template renders the raw prompt;
+in chat it is the user's turn, after a system turn where the domain has a `CONVERSATION.system` template.
+
+A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, a `mark` to fence the material with: it
+is made from a hash of that material, so the material cannot contain it. Where the files are is in `promptcot.prompts`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from promptcot.core.criteria import Criteria, parse_criteria
+from promptcot.errors import InputError
+from promptcot.records import Message
+
+CRITERIA = "criteria.toml"
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """The prompts of one domain. `hashes` holds the SHA-256 of each source file, for the manifest of a run."""
+
+    domain: str
+    templates: Mapping[str, Template] = field(repr=False)
+    criteria: Criteria
+    hashes: Mapping[str, str]
+
+    def render(self, conversation: str, **variables: Any) -> str:
+        """The raw prompt of a conversation. Raises InputError if the domain lacks it or it uses an unknown variable."""
+        template = self.templates.get(conversation)
+        if template is None:
+            raise InputError(f"prompts {self.domain}: there is no {conversation}.jinja")
+        try:
+            return template.render(**variables)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise InputError(f"prompts {self.domain}: {conversation}.jinja: {error}") from error
+
+    def messages(self, conversation: str, **variables: Any) -> tuple[Message, ...]:
+        """The same as chat turns: the system's, where the domain has one, and the user's."""
+        user = Message("user", self.render(conversation, **variables))
+        system = f"{conversation}.system"
+        if system not in self.templates:
+            return (user,)
+        return Message("system", self.render(system, **variables)), user
+
+    def judging(self, concepts: Sequence[str], level: str, material: str) -> dict[str, Any]:
+        """The variables of the judge's conversation."""
+        mark = _mark(json.dumps([list(concepts), level, material]))
+        return {
+            "concepts": list(concepts),
+            "level": level,
+            "material": material,
+            "criteria": self.criteria,
+            "mark": mark,
+        }
+
+
+def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:
+    """The prompts in `sources`, from file name (`judge.jinja`, `criteria.toml`) to text.
+
+    Raises InputError where a template or the criteria cannot be parsed; KeyError without criteria.
+    """
+    templates = {
+        name.removesuffix(".jinja"): _compile(source, f"prompts {domain}: {name}")
+        for name, source in sources.items()
+        if name.endswith(".jinja")
+    }
+    hashes = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
+    return PromptSet(domain, templates, parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}"), hashes)
+
+
+def _compile(source: str, where: str) -> Template:
+    try:
+        return _environment().from_string(source)
+    except TemplateSyntaxError as error:
+        raise InputError(f"{where}: line {error.lineno}: {error.message}") from error
+
+
+@lru_cache(maxsize=1)
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        autoescape=False,  # prompts are plain text; what is shown as HTML is escaped where it is shown
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _mark(content: str) -> str:
+    """Sixteen hex digits that do not occur in `content`, the same for the same content."""
+    salt = 0
+    while (mark := hashlib.sha256(f"{salt}\n{content}".encode()).hexdigest()[:16]) in content:
+        salt += 1
+    return mark

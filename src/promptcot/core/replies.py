@@ -1,0 +1,52 @@
+"""Which words of a reply are the model's own answer: not its thinking, not what it quotes.
+
+A judge may repeat the material that it rates, and the material may try to speak as the judge. So lines that start with
+`>` and fenced code are quotations and are left out, unless the reply as a whole is one fence. Where fences do not pair
+up, nobody can say which side of them is quoted, and the reply is refused. What the words say is for the caller to read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply parted into its answer and the thinking before it.
+
+    `opened` tells whether the reply itself opened the thinking. Where it did not (some chat templates open it in the
+    prompt), the closing tag may as well be a quotation, and what stands before it cannot simply be forgotten.
+    """
+
+    text: str
+    thinking: str = ""
+    opened: bool = False
+
+
+def split_thinking(reply: str) -> Answer | None:
+    """The reply without its thinking; None where the thinking does not end, or where its end is in doubt."""
+    if _OPEN not in reply and _CLOSE not in reply:
+        return Answer(reply)
+    before, _, after = reply.partition(_CLOSE)
+    opened = before.lstrip().startswith(_OPEN)
+    if reply.count(_CLOSE) != 1 or reply.count(_OPEN) != opened:
+        return None
+    return Answer(after, before, opened)
+
+
+def own_lines(text: str) -> list[str] | None:
+    """The lines that are not quoted; None where a fence does not close."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    fences = [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
+    if len(fences) % 2:
+        return None
+    if len(fences) == 2 and (fences[0], fences[1]) == (0, len(lines) - 1):
+        return [line for line in lines[1:-1] if not _quoted(line)]
+    fenced = {i for start, end in zip(fences[::2], fences[1::2], strict=True) for i in range(start, end + 1)}
+    return [line for i, line in enumerate(lines) if i not in fenced and not _quoted(line)]
+
+
+def _quoted(line: str) -> bool:
+    return line.lstrip().startswith(">")

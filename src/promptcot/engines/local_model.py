@@ -1,0 +1,272 @@
+"""Loading a causal language model from a local folder, and turning its text into tokens and back.
+
+Decides what a usable folder is, the name a model is journaled under, the number type, and how prompts and chats become
+tokens. Weights load from safetensors only, the folder's own code is never run, and nothing is fetched. How the model is
+run is left to `local_batching` and `local_worker`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+import torch
+import transformers
+
+from promptcot.errors import EngineUnusable, InputError, RequestRefused
+from promptcot.records import Request
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
+_NO_LIMIT = 1 << 31
+_READ_WHOLLY = 100 << 20
+_SLICE = 1 << 16
+_SLICES = 256
+_TOKENS_PER_CHARACTER = 4
+_TAIL_MARGIN = 8
+_SETTLES_REPLIES = ("config.json", "generation_config.json", "*token*", "vocab*", "merges.txt", "chat_template*")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to run. `context` is the most tokens that a prompt and its completion may have together."""
+
+    name: str
+    network: Any
+    text: TextCodec
+    context: int
+    stop_ids: frozenset[int]
+    device: torch.device
+
+    @property
+    def width(self) -> int:
+        """The dimension of its hidden states."""
+        return int(_text_config(self.network.config).hidden_size)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens its logits tell apart."""
+        return int(_text_config(self.network.config).vocab_size)
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """The arguments that a forward pass takes."""
+        return frozenset(inspect.signature(self.network.forward).parameters)
+
+
+def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype: DType = "auto") -> LoadedModel:
+    """Load a model and its tokenizer. Raises InputError when a path or `dtype` is wrong, EngineUnusable otherwise."""
+    folder = _folder(model_path, "model")
+    tokenizer_folder = folder if tokenizer_path is None else _folder(tokenizer_path, "tokenizer")
+    if not any(folder.glob("*.safetensors")):
+        raise EngineUnusable(f"{folder}: holds no *.safetensors; weights are read from no other format")
+    _quieten()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = _network(folder, _dtype(dtype, device)).to(device)
+    tokenizer = _tokenizer(tokenizer_folder)
+    return LoadedModel(
+        name=f"{_short_name(model_path)}@{fingerprint(folder, tokenizer_folder)}",
+        network=network,
+        text=TextCodec(tokenizer, folder),
+        context=_context(network.config, tokenizer),
+        stop_ids=_stop_ids(network, tokenizer),
+        device=device,
+    )
+
+
+def fingerprint(folder: Path, tokenizer_folder: Path | None = None) -> str:
+    """12 hex digits that change with the weights, the configuration, the tokenizer or the chat template.
+
+    Files of more than 100 MB are sampled at 256 places spread over them; no training leaves all of those alone.
+    """
+    digest = hashlib.blake2b(digest_size=6)
+    settling = [folder.glob(pattern) for pattern in ("*.safetensors", *_SETTLES_REPLIES)]
+    if tokenizer_folder is not None and tokenizer_folder != folder:
+        settling += [tokenizer_folder.glob(pattern) for pattern in _SETTLES_REPLIES]
+    for file in sorted({path for paths in settling for path in paths if path.is_file()}):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        for part in _parts(file):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _parts(file: Path) -> Iterator[bytes]:
+    size = file.stat().st_size
+    with file.open("rb") as content:
+        if size <= _READ_WHOLLY:
+            yield content.read()
+            return
+        for place in range(_SLICES):
+            content.seek((size - _SLICE) * place // (_SLICES - 1))
+            yield content.read(_SLICE)
+
+
+def _folder(path: str | Path, what: str) -> Path:
+    """The folder meant: one on this machine, or a Hub repository that lies in the local Hub cache."""
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise InputError(f"{folder}: is a file; a {what} is a folder with config.json and safetensors")
+    return _cached(str(path), what)
+
+
+def _cached(name: str, what: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except (HFValidationError, LocalEntryNotFoundError) as error:
+        raise InputError(
+            f"{name}: no such {what} folder, and no such model in the local Hub cache; nothing is downloaded unasked — "
+            f"to fetch a model from the Hub: hf download {name if name.count('/') == 1 else 'ORGANISATION/MODEL'}"
+        ) from error
+
+
+def _short_name(path: str | Path) -> str:
+    folder = Path(path).expanduser()
+    return folder.resolve().name if folder.is_dir() else str(path)
+
+
+def _quieten() -> None:
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
+    """`auto` is what the weights have on a GPU, and float32 on a CPU: faster there for small models, and exact."""
+    if asked == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    if asked not in _DTYPES:
+        raise InputError(f"dtype {asked!r} is unknown; use one of auto, {', '.join(_DTYPES)}")
+    return _DTYPES[asked]
+
+
+def _network(folder: Path, dtype: torch.dtype | str) -> Any:
+    try:
+        network, report = transformers.AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise EngineUnusable(f"{folder}: no causal language model can be loaded from it ({error})") from error
+    if report["missing_keys"]:
+        some = ", ".join(sorted(report["missing_keys"])[:3])
+        raise EngineUnusable(f"{folder}: {len(report['missing_keys'])} weights are missing ({some}, …)")
+    _check_kind(folder, network)
+    return network.eval()
+
+
+def _check_kind(folder: Path, network: Any) -> None:
+    kinds = set(getattr(_text_config(network.config), "layer_types", None) or ())
+    if kinds - _ATTENTION or "past_key_values" not in inspect.signature(network.forward).parameters:
+        kind = network.config.model_type
+        raise EngineUnusable(
+            f"{folder}: the embedded engine runs models of attention layers, and {kind} has others; use --engine vllm"
+        )
+
+
+def _tokenizer(folder: Path) -> Any:
+    try:
+        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise EngineUnusable(
+            f"{folder}: no tokenizer can be loaded from it; give the folder of one with --tokenizer_path ({error})"
+        ) from error
+
+
+def _text_config(config: Any) -> Any:
+    return config.get_text_config(decoder=True)
+
+
+def _context(config: Any, tokenizer: Any) -> int:
+    positions = getattr(_text_config(config), "max_position_embeddings", None)
+    return min(positions or tokenizer.model_max_length or _NO_LIMIT, _NO_LIMIT)
+
+
+def _stop_ids(network: Any, tokenizer: Any) -> frozenset[int]:
+    """Every token that any of the folder's files calls the end of a text."""
+    found: set[int] = set()
+    for ids in (network.generation_config.eos_token_id, _text_config(network.config).eos_token_id, tokenizer.eos_token_id):
+        found.update([ids] if isinstance(ids, int) else ids or ())
+    return frozenset(found)
+
+
+class TextCodec:
+    """Text to tokens and back. Not thread-safe."""
+
+    def __init__(self, tokenizer: Any, folder: Path) -> None:
+        self._tokenizer = tokenizer
+        self._folder = folder
+
+    def request_ids(self, request: Request) -> list[int]:
+        """The tokens of a raw prompt (with the tokenizer's own start token, if it has one) or of a chat.
+
+        Raises EngineUnusable when there is no chat template, RequestRefused when it does not take these messages.
+        """
+        return self.ids(request.prompt) if request.prompt else self._chat_ids(request)
+
+    def _chat_ids(self, request: Request) -> list[int]:
+        if not self._tokenizer.chat_template:
+            raise EngineUnusable(
+                f"{self._folder}: the tokenizer has no chat template, so only raw prompts can be asked; "
+                "use a chat model, or leave out --use_chat_template"
+            )
+        turns = [{"role": message.role, "content": message.content} for message in request.messages]
+        try:
+            chat = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        except jinja2.TemplateError as error:
+            raise RequestRefused(f"the chat template refuses these messages: {error}", "template") from error
+        return self._plain_ids(chat)
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text, as the tokenizer begins one. Never empty: raises RequestRefused if it would be."""
+        ids: list[int] = self._tokenizer(text).input_ids
+        if ids:
+            return ids
+        for start in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
+            if start is not None:
+                return [start]
+        raise RequestRefused("the prompt has no tokens", "empty-prompt")
+
+    def continued_ids(self, prompt: str, continuation: str) -> tuple[list[int], int]:
+        """The tokens of the prompt followed by those of the continuation, and how many are the continuation's.
+
+        The two are tokenised apart, so that no token spans the boundary and the score is of the continuation alone.
+        """
+        before, after = self.ids(prompt), self._plain_ids(continuation)
+        return before + after, len(after)
+
+    def _plain_ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens, special ones left out, spaces as they are."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+    def cut(self, ids: Sequence[int], stop: Sequence[str]) -> str | None:
+        """The text of tokens up to the first stop string in it; None if there is none.
+
+        Cheap when called after each token: only a tail that is long enough to hold a stop string is decoded first.
+        """
+        tail = ids[-_TOKENS_PER_CHARACTER * max(map(len, stop)) - _TAIL_MARGIN :]
+        end = self.decode(tail)
+        if not any(string in end for string in stop):
+            return None
+        text = self.decode(ids)
+        found = [place for string in stop if (place := text.find(string)) >= 0]
+        return text[: min(found)] if found else None

@@ -1,0 +1,37 @@
+"""The miniature world in which truth is known: its checker, and the models and data that ship with the package.
+
+`check` reads a problem as a model wrote it and solves it exactly. The world's language is described in
+`nano/LANGUAGE.md`; the code that writes problems and trains the models is not part of the package and never imported
+here. Importing this costs next to nothing: beside `promptcot.errors` it needs the standard library only.
+"""
+
+from promptcot.nano.checker import (
+    REASONS,
+    IllFormed,
+    Operand,
+    Reason,
+    Solution,
+    Step,
+    check,
+    concepts_used,
+)
+from promptcot.nano.files import ROLES, benchmark_path, concepts_path, path
+from promptcot.nano.operations import CONCEPTS
+from promptcot.nano.reading import mask_numbers
+
+__all__ = [
+    "CONCEPTS",
+    "REASONS",
+    "ROLES",
+    "IllFormed",
+    "Operand",
+    "Reason",
+    "Solution",
+    "Step",
+    "benchmark_path",
+    "check",
+    "concepts_path",
+    "concepts_used",
+    "mask_numbers",
+    "path",
+]

@@ -1,0 +1,168 @@
+"""The stages in the order of the paper, wired together: the only module that knows stages, engines and runners at once.
+
+`run_stage` takes one stage from file to file. `run` streams rows through all of them: a problem is judged while others
+are still being written. Decides what is written where; asks nobody what a terminal looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.agreement import Agreements
+from promptcot.core.filtering import decide
+from promptcot.core.prompts import PromptSet
+from promptcot.engines.protocol import Engine
+from promptcot.files import locked, write_json
+from promptcot.journal import Journal
+from promptcot.outputs import Cut, Output
+from promptcot.recipe import Recipe
+from promptcot.records import Drop, Row
+from promptcot.runners.local import LocalRunner
+from promptcot.runners.protocol import Failed, Item, Outcome, Runner
+from promptcot.stages.generate import Generate
+from promptcot.stages.judge import Judge
+from promptcot.stages.protocol import Stage
+from promptcot.streams import Tee, closing, items_of, side_by_side
+from promptcot.tally import Tally
+
+
+async def run_stage(
+    stage: Stage, rows: Iterable[Row], engine: Engine, runner: Runner, output: Output, journal: Journal
+) -> None:
+    """Push rows through one stage into an output. The caller commits the output."""
+    async for _ in _through(stage, _numbered(rows), engine, runner, output, journal):
+        pass
+
+
+async def _numbered(rows: Iterable[Row]) -> AsyncIterator[Item]:
+    for index, row in enumerate(rows):
+        yield Item(index, row)
+
+
+async def _through(
+    stage: Stage, items: AsyncIterator[Item], engine: Engine, runner: Runner, output: Output, journal: Journal
+) -> AsyncIterator[Outcome]:
+    async with closing(runner.run(stage, items, engine, journal, output.tally)) as outcomes:
+        async for outcome in outcomes:
+            output.take(outcome)
+            yield outcome
+
+
+@dataclass
+class Run:
+    """A run of the whole pipeline into `directory`. `engines` has one for `generate` and for each judge's name.
+
+    `combinations` is the (possibly endless) stream of sampled rows. Read `tallies` and `agreements` at any time.
+    """
+
+    recipe: Recipe
+    directory: Path
+    prompts: PromptSet
+    engines: Mapping[str, Engine]
+    combinations: Iterator[Row]
+    runner: Runner = field(default_factory=LocalRunner)
+
+    def __post_init__(self) -> None:
+        self.agreements = Agreements(tuple(judge.name for judge in self.recipe.judge))
+        self._cut = Cut() if self.recipe.run.target else None
+        self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, self._cut) for name in self.stages}
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages, in order; each has a file."""
+        return ["sample", "generate", *(f"judge-{judge.name}" for judge in self.recipe.judge), "filter"]
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        return {name: output.tally for name, output in self.outputs.items()}
+
+    async def run(self, manifest: dict[str, Any]) -> None:
+        """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
+        with ExitStack() as held:
+            held.enter_context(locked(self.directory / "lock"))
+            for output in self.outputs.values():
+                held.enter_context(output)
+            journals = {
+                name: held.enter_context(Journal(self.directory / f"{name}.journal")) for name in self.stages[1:-1]
+            }
+            await self._stream(journals)
+            for output in self.outputs.values():
+                output.commit()
+            write_json(self.directory / "recipe.json", manifest)
+            write_json(self.directory / "summary.json", self.summary())
+
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` holds."""
+        return {
+            "stages": {name: tally.summary() for name, tally in self.tallies.items()},
+            "agreement": self.agreements.summary(),
+        }
+
+    async def _stream(self, journals: Mapping[str, Journal]) -> None:
+        generate = self.recipe.generate
+        stage = Generate(sampling=generate.sampling, seed=self.recipe.seed, chat=generate.chat)
+        written = self._stage(stage, self._sampled(), self.engines["generate"], journals["generate"])
+        async with Tee(items_of(written), len(self.recipe.judge)) as branches, AsyncExitStack() as stack:
+            judged = [
+                self._stage(self._judge(place), branch, self.engines[judge.name], journals[f"judge-{judge.name}"])
+                for place, (judge, branch) in enumerate(zip(self.recipe.judge, branches, strict=True))
+            ]
+            verdicts = await stack.enter_async_context(closing(side_by_side(judged)))
+            async for outcomes in verdicts:
+                self._filter(outcomes)
+                if self._reached():
+                    return
+
+    def _stage(
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal
+    ) -> AsyncIterator[Outcome]:
+        return _through(stage, items, engine, self.runner, self.outputs[stage.name], journal)
+
+    def _judge(self, place: int) -> Judge:
+        judge = self.recipe.judge[place]
+        return Judge(judge.name, self.prompts, judge.sampling, self.recipe.seed, judge.chat)
+
+    async def _sampled(self) -> AsyncIterator[Item]:
+        output = self.outputs["sample"]
+        for index, row in enumerate(islice(self.combinations, self.recipe.run.max_candidates)):
+            output.tally.rows_in += 1
+            item = Item(index, row)
+            output.take(Outcome(item, [row]))
+            yield item
+
+    def _filter(self, outcomes: Sequence[Outcome]) -> None:
+        """Join the judges' outcomes for one problem and decide."""
+        item = outcomes[0].item
+        output = self.outputs["filter"]
+        output.tally.rows_in += 1
+        verdicts = {
+            judge.name: verdict
+            for judge, outcome in zip(self.recipe.judge, outcomes, strict=True)
+            if (verdict := _verdict(outcome)) is not None
+        }
+        self.agreements.add(verdicts)
+        reason = decide([*verdicts.values()], self.recipe.filter.only_perfect, len(self.recipe.judge))
+        row = {**item.row, "judgements": verdicts}
+        output.take(Outcome(Item(item.index, row), Drop(reason) if reason else [row]))
+        if self._cut is not None:
+            self._cut.settled = item.index
+            output.settle()
+
+    def _reached(self) -> bool:
+        target = self.recipe.run.target
+        if target is None or self._cut is None or self.outputs["filter"].tally.rows_out < target:
+            return False
+        self._cut.last = self._cut.settled
+        return True
+
+
+def _verdict(outcome: Outcome) -> str | None:
+    """A judge's verdict; None where the judge could not be asked."""
+    if isinstance(outcome.result, (Drop, Failed)):
+        return None
+    return str(outcome.result[0]["judgement"])

@@ -1,0 +1,74 @@
+"""Asks one judge to rate a generated row.
+
+The judge sees the concepts, the level and the generator's text; its words become the row's `completion`, and the
+generator's text and counts are set aside (see `core.filtering`). A reply that cannot be read is an output like any
+other, with the judgement `invalid` and `invalid_reason`; it is for the filter to drop it. How a reply is read is in
+`core.judging`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from promptcot.core.filtering import generator_text, set_aside
+from promptcot.core.judging import read_reply
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import InputError
+from promptcot.records import Completion, Request, Row, Sampling, derive_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """One request for each row, to the judge called `judge`, raw or as a chat."""
+
+    judge: str
+    prompts: PromptSet
+    sampling: Sampling
+    seed: int
+    chat: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"judge-{self.judge}"
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        """One request. Raises InputError when the row lacks concepts, level or the generator's text.
+
+        The judge's name enters the seed, so that two judges on one model are two opinions.
+        """
+        variables = self.prompts.judging(self._concepts(row), self._level(row), generator_text(row).strip())
+        seed = derive_seed(self.seed, self.judge, row["id"], 0)
+        if self.chat:
+            return [Request(messages=self.prompts.messages("judge", **variables), sampling=self.sampling, seed=seed)]
+        return [Request(prompt=self.prompts.render("judge", **variables), sampling=self.sampling, seed=seed)]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
+        """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""
+        [reply] = replies
+        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria)
+        judged: dict[str, Any] = {
+            "judge": self.judge,
+            "ratings": dict(judgement.ratings),
+            "judgement": judgement.verdict,
+            "completion": reply.text,
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+        }
+        if judgement.reason:
+            judged["invalid_reason"] = judgement.reason
+        return [{**set_aside(row), **judged}]
+
+    def _concepts(self, row: Row) -> list[str]:
+        concepts = row.get("foundational_concepts")
+        if not isinstance(concepts, list) or not concepts or not all(isinstance(item, str) for item in concepts):
+            raise InputError(f"{self.name}: row {row.get('id')} has no list of strings in `foundational_concepts`")
+        return concepts
+
+    def _level(self, row: Row) -> str:
+        level = row.get("level")
+        if not isinstance(level, str) or not level:
+            raise InputError(f"{self.name}: row {row.get('id')} has no text in `level`")
+        return level

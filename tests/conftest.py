@@ -1,0 +1,17 @@
+"""What holds for every test: no network for model hubs, no threads that outlive a fork, reproducible properties.
+
+`HYPOTHESIS_PROFILE=explore` draws new examples at every run; the default draws the same ones everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))

@@ -1,0 +1,150 @@
+"""`kill -9`, Ctrl-C, a full disk, a second writer: nothing finished is lost, repeated or doubled."""
+
+import asyncio
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from promptcot.errors import LockedError, StorageError
+from promptcot.files import RowWriter, locked, read_rows
+from tests.integration import scripted_run
+
+PROGRAM = Path(__file__).with_name("scripted_run.py")
+STAGES = ("sample", "generate", "judge-a", "judge-b", "filter")
+
+
+def start(
+    folder: Path, candidates: int, target: int = 0, concurrency: int = 16, latency: float = 0.03
+) -> subprocess.Popen[bytes]:
+    numbers = map(str, (candidates, target, concurrency, latency))
+    return subprocess.Popen([sys.executable, str(PROGRAM), str(folder), *numbers], stderr=subprocess.PIPE)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """All files of rows, byte for byte."""
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
+
+
+def undisturbed(folder: Path, candidates: int, target: int = 0, concurrency: int = 1) -> dict[str, bytes]:
+    asyncio.run(scripted_run.make(folder, candidates, target, concurrency, 0).run({}))
+    return results(folder)
+
+
+def journaled(folder: Path) -> Counter[str]:
+    """How often each call stands in the journals."""
+    keys: Counter[str] = Counter()
+    for calls in folder.glob("*.journal/calls.jsonl"):
+        keys.update(json.loads(line)["key"] for line in calls.read_bytes().splitlines())
+    return keys
+
+
+def wait_for_calls(process: subprocess.Popen[bytes], folder: Path, calls: int) -> None:
+    """Until the journals hold so many finished calls."""
+    until = time.monotonic() + 60
+    while sum(path.read_bytes().count(b"\n") for path in folder.glob("*.journal/calls.jsonl")) < calls:
+        assert process.poll() is None, "it ended before it could be disturbed: make it longer"
+        assert time.monotonic() < until, "nothing happens"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(("candidates", "target", "calls"), [(1000, 0, 1500), (5000, 100, 300)])
+def test_killed_at_ten_random_moments_and_resumed(tmp_path: Path, candidates: int, target: int, calls: int) -> None:
+    moments = sorted(random.Random(candidates).sample(range(1, calls), 10))
+    for moment in moments:
+        process = start(tmp_path / "killed", candidates, target)
+        wait_for_calls(process, tmp_path / "killed", moment)
+        process.kill()
+        process.communicate()
+        assert results(tmp_path / "killed") == {}
+    last = start(tmp_path / "killed", candidates, target)
+    _, errors = last.communicate(timeout=120)
+    assert (last.returncode, errors) == (0, b"")
+    assert results(tmp_path / "killed") == undisturbed(tmp_path / "calm", candidates, target)
+    assert max(journaled(tmp_path / "killed").values()) == 1
+
+
+def test_a_target_gives_the_same_files_whatever_the_concurrency(tmp_path: Path) -> None:
+    one = undisturbed(tmp_path / "1", 5000, 50, concurrency=1)
+    many = undisturbed(tmp_path / "64", 5000, 50, concurrency=64)
+    assert one == many
+    assert len(one["filter.jsonl"].splitlines()) == 50
+
+
+@pytest.mark.parametrize("target", [0, 50])
+def test_every_row_has_one_fate_in_every_stage(tmp_path: Path, target: int) -> None:
+    undisturbed(tmp_path, 300, target, concurrency=32)
+
+    def ids(*names: str) -> list[str]:
+        return sorted(
+            row["id"]
+            for name in names
+            for row in read_rows(tmp_path / name, may_be_empty=True)
+            if (tmp_path / name).exists()
+        )
+
+    def fates(stage: str) -> list[str]:
+        kinds = [f"{stage}.jsonl", f"{stage}.dropped.jsonl", f"{stage}.failed.jsonl"]
+        return ids(*(name for name in kinds if (tmp_path / name).exists()))
+
+    assert ids("sample.jsonl") == fates("generate")
+    assert ids("generate.jsonl") == fates("judge-a") == fates("judge-b") == fates("filter")
+    stages = json.loads((tmp_path / "summary.json").read_bytes())["stages"]
+    for counts in stages.values():
+        assert counts["in"] == counts["out"] + sum(counts["dropped"].values()) + sum(counts["failed"].values())
+    assert {"refused"} == set(stages["generate"]["failed"])
+
+
+def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    process = start(tmp_path / "x", 1200)
+    wait_for_calls(process, tmp_path / "x", 100)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert list((tmp_path / "x").glob("*.partial")) == []
+    again = start(tmp_path / "x", 1200)
+    again.communicate(timeout=120)
+    assert results(tmp_path / "x") == undisturbed(tmp_path / "calm", 1200)
+    assert max(journaled(tmp_path / "x").values()) == 1
+
+
+def test_a_larger_run_reuses_what_a_smaller_one_finished(tmp_path: Path) -> None:
+    undisturbed(tmp_path, 100)
+    run = scripted_run.make(tmp_path, 200, 0, 8, 0)
+    asyncio.run(run.run({}))
+    assert run.tallies["judge-a"].reused == sum(
+        1 for row in read_rows(tmp_path / "judge-a.jsonl") if row["id"] <= "000100"
+    )
+    assert max(journaled(tmp_path).values()) == 1
+
+
+def test_a_second_run_on_the_same_directory_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    with locked(tmp_path / "lock"), pytest.raises(LockedError, match="another process"):
+        undisturbed(tmp_path, 10)
+    undisturbed(tmp_path, 10)
+
+
+def test_a_full_disk_stops_the_run_and_it_goes_on_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+    real = RowWriter.write
+
+    def full(writer: RowWriter, row: dict[str, object]) -> None:
+        nonlocal written
+        written += 1
+        if written > 400:
+            raise StorageError(f"{writer.path}: cannot be written (No space left on device)")
+        real(writer, row)
+
+    monkeypatch.setattr(RowWriter, "write", full)
+    with pytest.raises(StorageError, match="No space left"):
+        undisturbed(tmp_path / "x", 300)
+    monkeypatch.undo()
+    assert results(tmp_path / "x") == {}
+    assert undisturbed(tmp_path / "x", 300) == undisturbed(tmp_path / "calm", 300)
+    assert max(journaled(tmp_path / "x").values()) == 1

@@ -1,0 +1,74 @@
+"""Streams between stages: branches, side by side, and what happens when one of them breaks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from promptcot.runners.protocol import Item, Outcome
+from promptcot.streams import Tee, items_of, side_by_side
+
+
+async def numbers(count: int, broken_at: int | None = None) -> AsyncIterator[Item]:
+    for number in range(count):
+        if number == broken_at:
+            raise ValueError("broken")
+        yield Item(number, {"id": str(number)})
+
+
+async def outcomes(items: AsyncIterator[Item], pause: float = 0) -> AsyncIterator[Outcome]:
+    async for item in items:
+        await asyncio.sleep(pause)
+        yield Outcome(item, [item.row])
+
+
+async def test_every_branch_gets_every_item_though_one_is_slow() -> None:
+    async with Tee(numbers(300), 3, ahead=2) as branches:
+        streams = [outcomes(branch, pause) for branch, pause in zip(branches, (0, 0.0001, 0), strict=True)]
+        together = [heads async for heads in side_by_side(streams)]
+    assert [[head.item.index for head in heads] for heads in together] == [[n] * 3 for n in range(300)]
+
+
+async def test_no_branch_runs_ahead_of_the_slowest_by_more_than_the_queue() -> None:
+    pulled = 0
+
+    async def counted() -> AsyncIterator[Item]:
+        nonlocal pulled
+        async for item in numbers(1000):
+            pulled += 1
+            yield item
+
+    async with Tee(counted(), 2, ahead=5) as branches:
+        for _ in range(4):
+            await anext(branches[0])
+        await asyncio.sleep(0.01)
+    assert pulled < 20
+
+
+async def test_a_broken_source_reaches_the_reader() -> None:
+    with pytest.raises(ValueError, match="broken"):
+        async with Tee(numbers(9, broken_at=5), 2) as branches:
+            async for _ in side_by_side([outcomes(branch) for branch in branches]):
+                pass
+
+
+async def test_streams_with_different_rows_are_not_joined_by_position() -> None:
+    with pytest.raises(AssertionError, match="same rows"):
+        async for _ in side_by_side([outcomes(numbers(3)), outcomes(numbers(2))]):
+            pass
+
+
+async def test_leaving_early_leaves_no_task_behind() -> None:
+    async with Tee(numbers(100), 2) as branches:
+        streams = side_by_side([outcomes(branch) for branch in branches])
+        await anext(streams)
+        await streams.aclose()  # type: ignore[attr-defined]
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_rows_that_gave_nothing_end_here() -> None:
+    async def mixed() -> AsyncIterator[Outcome]:
+        async for outcome in outcomes(numbers(4)):
+            yield Outcome(outcome.item, [] if outcome.item.index == 1 else outcome.result)
+
+    assert [item.index async for item in items_of(mixed())] == [0, 2, 3]
