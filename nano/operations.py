@@ -18,9 +18,8 @@ Values = Mapping[str, int]
 class Operation:
     """One row of the table.
 
-    `slot` is the operand that may be a reference ("" where the operation can only stand first), `minimum` the least
-    value that this slot accepts, `cap` the greatest that a training problem puts there. `spoilt` are operands that
-    break the domain, for the judges' planted defects.
+    `slot` may hold a reference ("": only the first step has this operation) from `minimum` up, in training up to `cap`.
+    `spoilt` are operands that break the domain, for the judges' planted defects.
     """
 
     key: str

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 from transformers import (
+    AutoModelForCausalLM,
     AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
@@ -45,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m nano.train", description=__doc__)
     parser.add_argument("role", choices=ROLES)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model and its log")
+    parser.add_argument("--start", type=Path, help="folder of a model to go on from, instead of random weights")
     parser.add_argument("--minutes", type=float, default=20, help="how long to train")
     parser.add_argument("--tokens", type=float, default=0, help="train on this many tokens instead")
     parser.add_argument("--threads", type=int, default=1)
@@ -131,7 +133,9 @@ def fit(
 ) -> None:
     """The training loop, with log lines, checks and checkpoints."""
     log = Log(chosen.out)
-    log.write(parameters=model.num_parameters(), **{k: str(v) if k == "out" else v for k, v in vars(chosen).items()})
+    log.write(
+        parameters=model.num_parameters(), **{k: str(v) if isinstance(v, Path) else v for k, v in vars(chosen).items()}
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=chosen.lr, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
     began = checked = time.monotonic()
     tokens = step = 0
@@ -172,7 +176,11 @@ def main() -> None:
     shape = Shape(chosen.batch, chosen.length, chosen.prompt_weight)
     source = batches(tokenizer, chosen.role, chosen.seed, shape, chosen.workers)
     first = next(source)  # starts the processes before the accelerator is touched
-    model = build(chosen.role, tokenizer, chosen.width, chosen.layers, chosen.heads).to(chosen.device)
+    if chosen.start:
+        model = AutoModelForCausalLM.from_pretrained(chosen.start, dtype=torch.float32)
+    else:
+        model = build(chosen.role, tokenizer, chosen.width, chosen.layers, chosen.heads)
+    model.to(chosen.device)
     model.set_attn_implementation(chosen.attention)
     fit(model, tokenizer, _after(first, source), chosen)
 

@@ -14,7 +14,7 @@ from promptcot import prompts
 from promptcot.concepts import RenderPrompt, make_sampler, read_table, sampled_rows
 from promptcot.core.combinations import Exhausted
 from promptcot.core.concepts import ConceptTable
-from promptcot.core.prompt_like import learn_template
+from promptcot.core.prompt_like import LEVELS, learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.engines.opening import EngineOpener
 from promptcot.engines.protocol import Engine
@@ -44,7 +44,7 @@ class Preparation:
     @cached_property
     def render(self) -> RenderPrompt:
         """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
-        return prompt_renderer(self.prompts, self.recipe.sample.prompt_like)
+        return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
 
     def open_models(self, open_engine: EngineOpener) -> dict[str, Engine]:
         """The engines of the generator and of each judge, by the name of their stage or judge."""
@@ -75,10 +75,10 @@ class Preparation:
         return manifest(self.recipe.model_dump(mode="json"), self.prompts.hashes, models)
 
 
-def prompt_renderer(domain: PromptSet, prompt_like: str | None) -> RenderPrompt:
+def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
     """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
     if prompt_like:
-        return learn_template(lambda: read_rows(prompt_like)).render
+        return learn_template(lambda: read_rows(prompt_like), tuple(dict.fromkeys((*LEVELS, *levels))), prompt_like).render
 
     def render(concepts: Sequence[str], level: str) -> str:
         return domain.render("generate", concepts=list(concepts), level=level)

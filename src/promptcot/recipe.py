@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
+from promptcot.core.prompt_like import LEVELS
 from promptcot.errors import RecipeError
 from promptcot.records import Sampling
 
 SHIPPED = Path(__file__).parent / "recipes"
-LEVELS = ("AMC12", "AIME", "HMMT-Nov", "HMMT-Feb", "USAJMO", "USAMO", "USOJMO", "USOMO")
 
 Positive = Annotated[int, Field(gt=0)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import click
@@ -51,8 +52,10 @@ def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
     for template in templates:
         if "{}" in template and n_rewards is None:
             raise click.UsageError("a template with {} needs --n-rewards, the number of judges")
-        numbers = range(n_rewards or 1) if "{}" in template else range(1)
-        paths += [Path(template.replace("{}", str(number))) for number in numbers]
+        if "{}" in template:
+            paths += [Path(template.replace("{}", str(number))) for number in range(n_rewards or 1)]
+        else:
+            paths += [Path(name) for name in sorted(glob.glob(template))] or [Path(template)]
     return paths
 
 

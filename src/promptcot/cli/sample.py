@@ -15,10 +15,11 @@ from promptcot.cli.options import data_path, output_path
 from promptcot.cli.progress import Progress
 from promptcot.concepts import concepts_file, make_sampler, read_table, sampled_rows
 from promptcot.core.combinations import Exhausted
+from promptcot.core.prompt_like import LEVELS
 from promptcot.manifest import manifest
 from promptcot.outputs import Output
 from promptcot.preparation import prompt_renderer
-from promptcot.recipe import LEVELS, Sample
+from promptcot.recipe import Sample
 from promptcot.records import Row
 from promptcot.runners.protocol import Item, Outcome
 
@@ -59,7 +60,7 @@ def command(**options: Any) -> int:
         make_sampler(table, options["embed_path"], recipe),
         recipe.levels,
         options["seed"],
-        prompt_renderer(domain, recipe.prompt_like),
+        prompt_renderer(domain, recipe.prompt_like, recipe.levels),
         ends.append,
     )
     with Output(options["output_path"], "sample") as output:

@@ -71,16 +71,16 @@ def choose(logits: Tensor, settings: Settings, steps: Tensor, seen: Tensor | Non
         scores = penalise(scores, seen, settings.penalty)
     drawn = settings.temperature > 0
     scores = scores / settings.temperature.where(drawn, 1.0).unsqueeze(1)
-    if not bool(drawn.any()):
-        best = scores.max(dim=1)
-        return best.indices, best.values.isfinite()
-    noise = gumbel(settings.seed_low, settings.seed_high, steps, scores.shape[1])
-    noisy = torch.addcmul(scores, noise, drawn.float().unsqueeze(1))
-    best = noisy.max(dim=1)
-    tokens = best.indices
-    if bool((settings.top_p < 1).any()):
+    noisy = scores
+    if bool(drawn.any()):
+        noise = gumbel(settings.seed_low, settings.seed_high, steps, scores.shape[1])
+        noisy = torch.addcmul(scores, noise, drawn.float().unsqueeze(1))
+    # argmax takes the place of NaN and of infinity for the greatest, so one look at the winner tells.
+    tokens = noisy.argmax(dim=1)
+    fit = scores.gather(1, tokens.unsqueeze(1)).squeeze(1).isfinite()
+    if bool((drawn & (settings.top_p < 1)).any()):
         tokens = into_nucleus(tokens, noisy, scores.softmax(dim=1), settings.top_p)
-    return tokens, best.values.isfinite()
+    return tokens, fit
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from statistics import NormalDist
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from promptcot.core.agreement import Agreement, Agreements
 from promptcot.core.stats import wilson_interval
@@ -92,11 +92,16 @@ def test_the_wilson_interval_of_eight_in_ten() -> None:
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
-def test_the_wilson_interval_is_that_of_scipy(counts: tuple[int, int], confidence: float) -> None:
-    expected = binomtest(*counts).proportion_ci(confidence, method="wilson")
+def test_the_ends_of_the_wilson_interval_are_just_at_the_edge_of_the_score_test(
+    counts: tuple[int, int], confidence: float
+) -> None:
+    """They are the proportions p with (share - p)^2 = z^2 p (1 - p) / n, by which Wilson defines them."""
+    share, n, z = counts[0] / counts[1], counts[1], NormalDist().inv_cdf((1 + confidence) / 2)
     low, high = wilson_interval(*counts, confidence) or (-1, -1)
-    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert 0 <= low <= counts[0] / counts[1] <= high <= 1
+    assert 0 <= low <= share <= high <= 1
+    assert low < high
+    for end in (low, high):
+        assert (share - end) ** 2 == pytest.approx(z * z * end * (1 - end) / n, abs=1e-9)
 
 
 def test_no_trials_have_no_interval() -> None:

@@ -135,8 +135,10 @@ def test_quoted_text_never_speaks_for_the_judge(quoted: str, word: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["*" * 200_000, "| " * 100_000, "Format: " + "perfect " * 50_000, "Format: perfect. not" + " " * 200_000]
-    + ["Format: perfect" + " " * 200_000 + "x", "a" * 200_000, ">" * 200_000, "[" * 200_000, "1." * 100_000],
+    [
+        *("*" * 200_000, "| " * 100_000, "Format: " + "perfect " * 50_000, "Format: perfect. not" + " " * 200_000),
+        *("Format: perfect" + " " * 200_000 + "x", "a" * 200_000, ">" * 200_000, "[" * 200_000, "1." * 100_000),
+    ],
     ids=range(9),
 )
 def test_a_long_degenerate_reply_is_read_in_time_that_grows_with_its_length(text: str) -> None:

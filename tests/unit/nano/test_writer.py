@@ -33,26 +33,30 @@ def texts(role: str) -> list[tuple[str, str]]:
     return [(one.prompt, one.completion) for one in (example(role, 7, index) for index in range(COUNT))]
 
 
+OPERAND = r"\(?[\w -]*?(?:\d+|[AMRBNS]\b)(?: \+ \d)?\)?"
+
+
 @cache
-def patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """A pattern for each wording, with any operand in each slot; the longest first, for one may contain another."""
+def patterns() -> list[tuple[str, str, re.Pattern[str]]]:
+    """Key, beginning and pattern (any operand in each slot) of each wording; the longest first: one may hold another."""
     found = []
     for operation in OPERATIONS:
         for wording in operation.wordings:
-            literal = re.escape(re.sub(r"\{\w+(:\w)?\}", "SLOT", wording))
-            found.append(
-                (operation.key, re.compile(literal.replace("SLOT", r"\(?[\w -]*?(?:\d+|[AMRBNS]\b)(?: \+ \d)?\)?")))
-            )
-    return sorted(found, key=lambda pair: -len(pair[1].pattern))
+            slots = re.sub(r"\{\w+(:\w)?\}", "SLOT", wording)
+            pattern = re.compile(re.escape(slots).replace("SLOT", OPERAND))
+            found.append((operation.key, slots.split("SLOT")[0], pattern))
+    return sorted(found, key=lambda found: -len(found[2].pattern))
+
+
+@cache
+def operation_in(sentence: str) -> list[str]:
+    """The key of the operation that a sentence speaks of, if any."""
+    return [key for key, start, pattern in patterns() if start in sentence and pattern.search(sentence)][:1]
 
 
 def chain(problem: str) -> list[str]:
     """The operation keys of a problem's sentences, in order."""
-    keys = []
-    for sentence in re.split(r"(?<=[.?]) ", problem):
-        matching = [key for key, pattern in patterns() if pattern.search(sentence)]
-        keys += matching[:1]
-    return keys
+    return [key for sentence in re.split(r"(?<=[.?]) ", problem) for key in operation_in(sentence)]
 
 
 def problems(role: str) -> list[str]:
@@ -86,7 +90,7 @@ def test_no_training_text_has_a_held_out_phrase(role: str) -> None:
     phrases = [made.steps[0].valued for made in designs() if made.level == LEVELS[0]]
     assert not [phrase for phrase in phrases if re.search(re.escape(phrase) + r"(?!\d)", everything)]
     literal = [
-        m[0] for _, pattern in patterns() for m in pattern.finditer(everything) if not re.search(r"[AMRBNS]\b", m[0])
+        m[0] for _, _, pattern in patterns() for m in pattern.finditer(everything) if not re.search(r"[AMRBNS]\b", m[0])
     ]
     assert len(literal) > COUNT / 4
     # P(x) and the bag are told apart by their setups, which the phrase alone does not show

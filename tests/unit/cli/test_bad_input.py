@@ -1,0 +1,132 @@
+"""What a person gets who types something wrong, or points at a wrong file: one clear error, and nothing lost."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from promptcot.cli import main
+from promptcot.files import RowWriter
+
+CONCEPTS = [{"concepts": ["primes", "gcd"]}, {"concepts": ["primes", "parity"]}, {"concepts": ["gcd", "parity"]}]
+INPUTS = [{"id": "1", "prompt": "p", "foundational_concepts": ["a"], "level": "AIME"}]
+
+
+def jsonl(path: Path, rows: list[dict[str, object]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    jsonl(tmp_path / "concepts.jsonl", CONCEPTS)
+    jsonl(tmp_path / "inputs.jsonl", INPUTS)
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "broken.jsonl").write_text('{"concepts": ["a"]}\n{"concepts": [\n')
+    jsonl(tmp_path / "lacking.jsonl", [*CONCEPTS, {"problem": "x"}])
+    jsonl(tmp_path / "vectors.jsonl", [{"sentence": "primes", "embedding": [1.0, 0.0]}])
+    (tmp_path / "three.toml").write_text('sed = 1\n[run]\nmax_candidates = 0\n[[judge]]\nname = "a"\nmodle = "x"\n')
+
+
+SAMPLE = ["sample", "--output_path", "out.jsonl", "--size", "2"]
+CASES: list[tuple[str, list[str], int, list[str]]] = [
+    ("missing file", [*SAMPLE, "--data_path", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
+    ("empty file", [*SAMPLE, "--data_path", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
+    ("not JSON", [*SAMPLE, "--data_path", "broken.jsonl"], 1, ["broken.jsonl, line 2: not JSON"]),
+    ("no concepts", [*SAMPLE, "--data_path", "lacking.jsonl"], 1, ["lacking.jsonl, row 4", "concepts"]),
+    ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["3", "5"]),
+    ("no vector", [*SAMPLE, "--data_path", "concepts.jsonl", "--embed_path", "vectors.jsonl"], 1, ["gcd", "parity"]),
+    (
+        "three mistakes",
+        ["run", "three.toml"],
+        1,
+        ["3 mistakes", "did you mean seed", "max_candidates", "did you mean model"],
+    ),
+    ("unknown verb", ["generat"], 2, ["did you mean generate"]),
+    ("unknown option", ["sample", "--data_pth", "x"], 2, ["--data-path"]),
+    ("missing option", ["sample", "--data_path", "concepts.jsonl"], 2, ["--output-path"]),
+    ("unknown recipe", ["run", "nanoo"], 1, ["did you mean nano"]),
+    (
+        "no such model",
+        ["generate", "--data_path", "inputs.jsonl", "--output_path", "out.jsonl", "--model_path", "no/model"],
+        1,
+        ["no/model"],
+    ),
+    ("unknown role", ["nano", "path", "poet"], 2, ["generator"]),
+    (
+        "wrong suffix",
+        [*SAMPLE[:2], "out.csv", "--size", "2", "--data_path", "concepts.jsonl"],
+        1,
+        ["out.csv", ".jsonl"],
+    ),
+    ("no verdicts", ["filter", "--template", "inputs.jsonl", "--output_path", "out.jsonl"], 1, ["`judgement`"]),
+    ("unknown prompts", [*SAMPLE, "--data_path", "concepts.jsonl", "--prompts", "matth"], 1, ["math"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_a_mistake_is_one_clear_error(
+    arguments: list[str], code: int, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    said = capsys.readouterr().err
+    assert all(word in said for word in words), said
+    assert "Traceback" not in said
+    assert not Path("out.jsonl").exists()
+    assert list(Path().glob("*.partial")) == []
+
+
+def test_more_combinations_than_exist_ends_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "1000"]) == 0
+    assert "3" in capsys.readouterr().out
+    assert len(Path("out.jsonl").read_text().splitlines()) == 3
+
+
+def test_an_output_that_another_process_writes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    other = RowWriter(Path("out.jsonl"))
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "2"]) == 1
+    assert "another process" in capsys.readouterr().err
+    other.discard()
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "2"]) == 0
+
+
+def test_underscores_and_dashes_are_the_same() -> None:
+    assert (
+        main(["sample", "--data-path", "concepts.jsonl", "--output_path", "a.jsonl", "--size", "2", "--data-size", "3"])
+        == 0
+    )
+    assert (
+        main(["sample", "--data_path", "concepts.jsonl", "--output-path", "b.jsonl", "--size", "2", "--data_size", "3"])
+        == 0
+    )
+    assert Path("a.jsonl").read_bytes() == Path("b.jsonl").read_bytes()
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path: Path) -> None:
+    big = [{"concepts": [f"c{n}", f"c{(n * 7 + k) % 40}"]} for n in range(40) for k in (1, 2, 3)]
+    jsonl(tmp_path / "big.jsonl", big)
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert main([*SAMPLE[:1], "--output_path", f"{name}.jsonl", "--data_path", "big.jsonl", "--size", "3", "--data_size", "50", "--seed", seed]) == 0  # fmt: skip
+    assert Path("a.jsonl").read_bytes() == Path("b.jsonl").read_bytes() != Path("c.jsonl").read_bytes()
+
+
+def test_help_needs_no_model_and_names_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(verb in said for verb in ("run", "encode", "sample", "generate", "judge", "filter", "nano"))
+
+
+@pytest.mark.parametrize("verb", ["run", "encode", "sample", "generate", "judge", "filter", "nano"])
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "--help"]) == 0
+    assert "Usage: promptcot" in capsys.readouterr().out
+
+
+def test_secrets_in_the_environment_reach_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "2"]) == 0
+    for folder, _, names in os.walk("."):
+        for name in names:
+            assert b"sk-very-secret" not in Path(folder, name).read_bytes()

@@ -1,0 +1,65 @@
+"""What the generator is asked, and what becomes of its text."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptcot.core.rationale import render
+from promptcot.errors import InputError
+from promptcot.records import Completion, Drop, Message, Row, Sampling, derive_seed
+from promptcot.stages.generate import Generate
+
+ROW: Row = {"id": "a1", "prompt": "Concepts: gcd {{ 1 }}", "level": "AIME", "note": [1]}
+SAMPLING = Sampling(temperature=0.7, max_tokens=100)
+STAGE = Generate(SAMPLING, seed=5)
+
+
+def test_the_prompt_of_the_row_is_asked_as_it_is() -> None:
+    [request] = STAGE.ask(ROW)
+    assert (request.prompt, request.messages, request.sampling) == (ROW["prompt"], (), SAMPLING)
+
+
+def test_in_a_chat_the_prompt_is_the_users_turn() -> None:
+    [request] = Generate(SAMPLING, seed=5, chat=True).ask(ROW)
+    assert (request.prompt, request.messages) == ("", (Message("user", ROW["prompt"]),))
+
+
+def test_the_seed_depends_on_the_run_and_on_the_row_and_on_nothing_else() -> None:
+    [request] = STAGE.ask(ROW)
+    assert request.seed == derive_seed(5, "a1", 0)
+    assert STAGE.ask({**ROW, "note": 2})[0].seed == request.seed
+    assert STAGE.ask({**ROW, "id": "a2"})[0].seed != request.seed
+    assert Generate(SAMPLING, seed=6).ask(ROW)[0].seed != request.seed
+
+
+@pytest.mark.parametrize("row", [{"id": "a1"}, {"id": "a1", "prompt": None}, {"id": "a1", "prompt": ""}])
+def test_a_row_without_a_prompt_is_named(row: Row) -> None:
+    with pytest.raises(InputError, match="generate: row a1 has no text in `prompt`"):
+        STAGE.ask(row)
+
+
+def test_what_can_be_read_is_added_to_the_row_and_the_text_is_kept() -> None:
+    text = "Sure!\n" + render("Take 6 and 4.", "Find gcd(6, 4).") + "\n"
+    [row] = STAGE.read(ROW, [Completion(text, "stop", 7, 9)])
+    assert row == {
+        **ROW,
+        "completion": text,
+        "rationale": "Take 6 and 4.",
+        "problem": "Find gcd(6, 4).",
+        "finish_reason": "stop",
+        "prompt_tokens": 7,
+        "completion_tokens": 9,
+    }
+    assert "completion" not in ROW
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Completion("Find gcd(6, 4)."), "unreadable: no BEGIN RATIONALE"),
+        (Completion(render("r", "p")[:-5], "length"), "unreadable: cut off"),
+        (Completion(" \n"), "empty"),
+    ],
+)
+def test_what_cannot_be_read_is_dropped_with_a_reason_and_its_raw_text(reply: Completion, reason: str) -> None:
+    assert STAGE.read(ROW, [reply]) == Drop(reason, raw=(reply.text,))
