@@ -27,6 +27,7 @@ from transformers import (
     Qwen2Config,
     Qwen2ForCausalLM,
 )
+from transformers.utils import logging
 
 from nano.copycheck import check
 from nano.packing import Batch, Shape, batches
@@ -169,6 +170,7 @@ def fit(
 
 def main() -> None:
     chosen = arguments()
+    logging.disable_progress_bar()
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)  # the initial weights; every other draw has a generator of its own

@@ -38,7 +38,7 @@ OPERAND = r"\(?[\w -]*?(?:\d+|[AMRBNS]\b)(?: \+ \d)?\)?"
 
 @cache
 def patterns() -> list[tuple[str, str, re.Pattern[str]]]:
-    """Key, beginning and pattern (any operand in each slot) of each wording; the longest first: one may hold another."""
+    """Key, beginning and pattern (any operand in each slot) of each wording, longest first: one may hold another."""
     found = []
     for operation in OPERATIONS:
         for wording in operation.wordings:
