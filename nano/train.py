@@ -90,6 +90,24 @@ def build(role: str, tokenizer: PreTrainedTokenizerBase, width: int, layers: int
     return LlamaForCausalLM(LlamaConfig(**shape))
 
 
+def begin_from(folder: Path, role: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """The model in `folder`, whose role may be another one: what it has learnt about copying is not learnt again.
+
+    A Qwen2 differs from a Llama by biases alone; they start at zero where the weights have none.
+    """
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    if role != "judge-b" or isinstance(model, Qwen2ForCausalLM):
+        return model
+    config = model.config
+    qwen = build(role, tokenizer, config.hidden_size, config.num_hidden_layers, config.num_attention_heads)
+    report = qwen.load_state_dict(model.state_dict(), strict=False)
+    if report.unexpected_keys or any(not name.endswith(".bias") for name in report.missing_keys):
+        raise ValueError(f"{folder}: its weights do not fit a Qwen2: {report}")
+    for name in report.missing_keys:
+        torch.nn.init.zeros_(qwen.get_parameter(name))
+    return qwen
+
+
 def loss_of(model: PreTrainedModel, batch: Batch, device: str) -> torch.Tensor:
     """Mean cross entropy over weighted tokens."""
     tokens, weights = torch.from_numpy(batch.tokens).to(device), torch.from_numpy(batch.weights).to(device)
@@ -179,7 +197,7 @@ def main() -> None:
     source = batches(tokenizer, chosen.role, chosen.seed, shape, chosen.workers)
     first = next(source)  # starts the processes before the accelerator is touched
     if chosen.start:
-        model = AutoModelForCausalLM.from_pretrained(chosen.start, dtype=torch.float32)
+        model = begin_from(chosen.start, chosen.role, tokenizer)
     else:
         model = build(chosen.role, tokenizer, chosen.width, chosen.layers, chosen.heads)
     model.to(chosen.device)

@@ -155,7 +155,7 @@ def row_id(row: Row) -> str:
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold `path` (a lock file, made if needed) for this process. Raises LockedError when another holds it."""
-    with _storing(path):
+    with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = _open_locked(path)
     try:
@@ -191,7 +191,7 @@ class RowWriter:
         self.path = path
         self.rows = 0
         self._partial = path.with_name(path.name + ".partial")
-        with _storing(self._partial):
+        with storing(self._partial):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._open()
 
@@ -206,19 +206,19 @@ class RowWriter:
 
     def write(self, row: Row) -> None:
         """Raises StorageError."""
-        with _storing(self._partial):
+        with storing(self._partial):
             self._file.write(dumps(row))
         self.rows += 1
 
     def commit(self) -> None:
         """Make the file appear under its own name, on disk. Raises StorageError."""
-        with _storing(self._partial):
+        with storing(self._partial):
             self._file.close()
             if self.path.name.endswith(".parquet"):
                 _to_parquet(self._partial)
-            _sync(self._partial)
+            sync(self._partial)
             os.replace(self._partial, self.path)
-            _sync(self.path.parent)
+            sync(self.path.parent)
 
     def discard(self) -> None:
         """Leave no trace. Never raises."""
@@ -230,10 +230,10 @@ class RowWriter:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file under a temporary name and rename it. Raises StorageError."""
     partial = path.with_name(path.name + ".partial")
-    with _storing(path):
+    with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
-        _sync(partial)
+        sync(partial)
         os.replace(partial, path)
 
 
@@ -243,7 +243,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextmanager
-def _storing(path: Path) -> Iterator[None]:
+def storing(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into StorageError."""
     try:
         yield
     except OSError as error:
@@ -253,7 +254,8 @@ def _storing(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Force a file, or a folder's list of names, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

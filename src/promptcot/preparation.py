@@ -16,7 +16,7 @@ from promptcot.core.combinations import Exhausted
 from promptcot.core.concepts import ConceptTable
 from promptcot.core.prompt_like import LEVELS, learn_template
 from promptcot.core.prompts import PromptSet
-from promptcot.engines.opening import EngineOpener
+from promptcot.engines.opening import EngineOpener, judge_role
 from promptcot.engines.protocol import Engine
 from promptcot.files import read_rows
 from promptcot.manifest import manifest
@@ -50,7 +50,7 @@ class Preparation:
         """The engines of the generator and of each judge, by the name of their stage or judge."""
         engines = {"generate": open_engine(self.recipe.generate, "generator")}
         for judge in self.recipe.judge:
-            engines[judge.name] = open_engine(judge, judge.name)
+            engines[judge.name] = open_engine(judge, judge_role(judge.name))
         return engines
 
     async def combinations(self, open_engine: EngineOpener) -> Iterator[Row]:
@@ -78,7 +78,8 @@ class Preparation:
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
     """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
     if prompt_like:
-        return learn_template(lambda: read_rows(prompt_like), tuple(dict.fromkeys((*LEVELS, *levels))), prompt_like).render
+        known = tuple(dict.fromkeys((*LEVELS, *levels)))
+        return learn_template(lambda: read_rows(prompt_like), known, prompt_like).render
 
     def render(concepts: Sequence[str], level: str) -> str:
         return domain.render("generate", concepts=list(concepts), level=level)

@@ -120,7 +120,7 @@ class Recipe(_Section):
 
 
 def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of that file (a name ending in `.toml`) or shipped name, changed by `a.b=v` texts and then by `overrides`.
+    """The recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and then by `overrides`.
 
     `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
     """

@@ -9,11 +9,12 @@ import click
 
 from promptcot.cli.console import say
 from promptcot.cli.options import DTYPES, data_path, output_path
+from promptcot.cli.progress import Progress
 from promptcot.concepts import concepts_file, read_table
 from promptcot.engines.opening import Engines
-from promptcot.files import locked
 from promptcot.recipe import Encode
-from promptcot.stages.encode import encode
+from promptcot.stages.encode import BATCH_SIZE, encode
+from promptcot.tally import Tally
 
 
 @click.command("encode")
@@ -26,7 +27,11 @@ from promptcot.stages.encode import encode
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True)
 @click.option("--n-gpus", type=click.IntRange(min=0), default=0, help="How many GPUs may be used.")
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), help="The most concepts of one batch; batches are sized by tokens."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=BATCH_SIZE,
+    show_default=True,
+    help="How many concepts are finished together; the model's own batches are sized by tokens.",
 )
 def command(
     data_path: Path,
@@ -35,7 +40,7 @@ def command(
     tokenizer_path: str | None,
     dtype: str,
     n_gpus: int,
-    batch_size: int | None,
+    batch_size: int,
 ) -> int:
     """Turn each distinct concept of a file into the hidden state of its last token."""
     table = read_table(str(concepts_file(str(data_path))))
@@ -46,12 +51,11 @@ def command(
     return 0
 
 
-async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int | None) -> None:
+async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int) -> None:
     engines = Engines()
     try:
-        with locked(target.with_name(target.name + ".lock")):
-            await encode(
-                names, engines.open(spec, "generator"), target, **({"batch_size": batch_size} if batch_size else {})
-            )
+        tally = Tally("encode")
+        with Progress({"encode": tally}, total=len(names)):
+            await encode(names, engines.open(spec, "generator"), target, batch_size, tally)
     finally:
         await engines.close()

@@ -10,6 +10,7 @@ import click
 from promptcot import prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
+from promptcot.engines.opening import judge_role
 from promptcot.recipe import Model
 from promptcot.stages.judge import Judge
 
@@ -36,4 +37,4 @@ def command(name: str | None, domain: str | None, **options: Any) -> int:
     def stage(model: Model, seed: int) -> Judge:
         return Judge(judge, loaded, model.sampling, seed, model.chat)
 
-    return run_file(stage, judge, {**options, "judge": judge, "prompts": loaded.domain}, loaded.hashes)
+    return run_file(stage, judge_role(judge), {**options, "judge": judge, "prompts": loaded.domain}, loaded.hashes)

@@ -60,7 +60,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int
     say(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {directory}")
     try:
         opened = preparation.open_models(engines.open)
-        say(f"concepts: {len(preparation.table):,} in {preparation.table.rows:,} seed combinations")
+        say(f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}")
         rows = await preparation.combinations(engines.open)
         runner = LocalRunner(recipe.run.concurrency)
         run = Run(recipe, directory, preparation.prompts, opened, rows, runner)

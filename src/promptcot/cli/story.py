@@ -27,7 +27,7 @@ def plan(preparation: Preparation) -> Iterator[str]:
     existing = recipe.encode.path
     row = next(preparation.sampled(None if existing is None else preparation.directory / existing))
     yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
-    yield f"concepts: {len(preparation.table):,} in {preparation.table.rows:,} seed combinations"
+    yield f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}"
     yield f"encode: {len(preparation.table):,} concepts, by {existing or recipe.encode.model}"
     yield f"sample: at most {recipe.run.max_candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
     if recipe.run.target:

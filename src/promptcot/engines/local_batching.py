@@ -1,9 +1,10 @@
-"""The running batch of the embedded engine: rows join and leave between steps, and share one buffer of keys and values.
+"""The running batch of the embedded engine: rows join and leave between steps, and share buffers of keys and values.
 
-All rows write their next token in the same column of the buffer; a row that joined late begins further right. So the batch
-looks to the model like an ordinary left-padded one at every step, which any causal language model understands, and writing
-a step is one slice. When the buffer is full its content moves to the left edge of a new one; a row that leaves is
-replaced by the last. What is asked, when a row is done, and what becomes of its text is left to `local_worker`.
+All rows write their next token in the same column of the buffers; a row that joined late begins further right. So the
+batch looks to the model like an ordinary left-padded one at every step, which any causal language model understands,
+and writing a step is one slice. When the buffers are full their content moves to the left edge of new ones; a row that
+leaves is replaced by the last. What is asked, when a row is done, and what becomes of its text is left to
+`local_worker`.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         self.values[target] = self.values[source]
 
     def bytes_per_token(self) -> int:
-        return int(sum(part.shape[1] * part.shape[3] * part.element_size() for part in (self.keys, self.values)))
+        parts = (self.keys, self.values)
+        return int(sum(part.shape[1] * part.shape[3] * part.element_size() for part in parts))
 
 
 class Batch:
@@ -132,7 +134,7 @@ class Batch:
 
     def _bytes(self, rows: int, span: int) -> int:
         """What buffers for so many rows and columns take; 0 before the first pass has shown the shapes."""
-        per_token = sum(layer.bytes_per_token() for layer in self._cache.layers)
+        per_token: int = sum(layer.bytes_per_token() for layer in self._cache.layers)
         return per_token * self._row_capacity(rows) * _column_capacity(span)
 
     def _row_capacity(self, rows: int) -> int:
@@ -244,7 +246,7 @@ class Batch:
         return list(range(rows, len(self)))
 
     def _make_room(self, rows: int, longest: int) -> None:
-        """See to it that `rows` rows fit, each may write at least one more column, and `longest` columns lie behind it."""
+        """Make sure that `rows` rows fit, with a free column to write, and `longest` columns before it."""
         window = self._window
         if not self.drafts:
             window.write = longest

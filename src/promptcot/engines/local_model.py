@@ -7,6 +7,7 @@ run is left to `local_batching` and `local_worker`.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 from collections.abc import Iterator, Sequence
@@ -40,10 +41,20 @@ class LoadedModel:
 
     name: str
     network: Any
-    text: TextCodec
+    tokenizer: Any
+    folder: Path
     context: int
     stop_ids: frozenset[int]
     device: torch.device
+
+    def codec(self) -> TextCodec:
+        """A codec for one thread."""
+        return TextCodec(copy.deepcopy(self.tokenizer), self.folder)
+
+    @property
+    def parameters(self) -> int:
+        """How many weights it has."""
+        return int(self.network.num_parameters())
 
     @property
     def width(self) -> int:
@@ -74,7 +85,8 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
     return LoadedModel(
         name=f"{_short_name(model_path)}@{fingerprint(folder, tokenizer_folder)}",
         network=network,
-        text=TextCodec(tokenizer, folder),
+        tokenizer=tokenizer,
+        folder=tokenizer_folder,
         context=_context(network.config, tokenizer),
         stop_ids=_stop_ids(network, tokenizer),
         device=device,
@@ -199,7 +211,11 @@ def _context(config: Any, tokenizer: Any) -> int:
 def _stop_ids(network: Any, tokenizer: Any) -> frozenset[int]:
     """Every token that any of the folder's files calls the end of a text."""
     found: set[int] = set()
-    for ids in (network.generation_config.eos_token_id, _text_config(network.config).eos_token_id, tokenizer.eos_token_id):
+    for ids in (
+        network.generation_config.eos_token_id,
+        _text_config(network.config).eos_token_id,
+        tokenizer.eos_token_id,
+    ):
         found.update([ids] if isinstance(ids, int) else ids or ())
     return frozenset(found)
 

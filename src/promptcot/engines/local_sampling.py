@@ -1,8 +1,9 @@
 """How the embedded engine draws tokens: the same tokens for the same seed, whatever else is in the batch.
 
-A token is drawn by the Gumbel-max trick: argmax(log p + G), with G from a hash of (seed, step, token) instead of a stateful
-generator, so a row's noise depends on nothing but the row. Penalty, temperature and top-p come in the order, and with the
-definitions, of transformers and vLLM. All rows of a batch are drawn at once. Which rows there are is left to the batch.
+A token is drawn by the Gumbel-max trick: argmax(log p + G), with G from a hash of (seed, step, token) instead of a
+stateful generator, so a row's noise depends on nothing but the row. Penalty, temperature and top-p come in the order,
+and with the definitions, of transformers and vLLM. All rows of a batch are drawn at once; which these are, the batch
+decides.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def choose(logits: Tensor, settings: Settings, steps: Tensor, seen: Tensor | Non
 
 
 def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
-    """Divide positive scores of seen tokens by the row's penalty, multiply negative ones (Keskar et al. 2019, sec. 4.1)."""
+    """Divide positive scores of seen tokens by the row's penalty, multiply negative ones (Keskar et al. 2019, 4.1)."""
     factor = penalty.unsqueeze(1)
     return torch.where(seen, torch.where(scores > 0, scores / factor, scores * factor), scores)
 
@@ -118,7 +119,7 @@ def gumbel(seed_low: Tensor, seed_high: Tensor, steps: Tensor, vocabulary: int) 
 
 
 def _mix(words: Tensor) -> Tensor:
-    """Scramble 32-bit words: xor-shift and multiply, with constants of a published search for low bias (Wellons 2018)."""
+    """Scramble 32-bit words: xor-shift and multiply, with constants found by a search for low bias (Wellons 2018)."""
     words = words ^ (words >> 16 & 0xFFFF)
     words = words * 0x7FEB352D
     words = words ^ (words >> 15 & 0x1FFFF)

@@ -1,8 +1,8 @@
-"""The thread that runs the embedded model: it takes jobs as they come, and steps the batch while there is anything in it.
+"""A thread that runs the embedded model: it takes jobs as they come, and steps its batch while anything is in it.
 
-Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts that are only read
-(to be scored or embedded) are grouped. All use of model and tokenizer happens in this thread. A job's answer, or what went
-wrong with it, goes into its future; whatever else goes wrong here goes into the futures of all of them.
+Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts that are only
+read (to be scored or embedded) are grouped. All use of the tokenizer happens in this thread. A job's answer, or what
+went wrong with it, goes into its future; whatever else goes wrong here goes into the futures of all of them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,15 @@ class _Call(Draft):
 
 
 class Worker:
-    """Runs jobs for one model in a thread of its own. `put` may be called from any thread."""
+    """Runs jobs for one model in a thread of its own, with `threads` inside torch. `put` may be called from any thread.
 
-    def __init__(self, model: LoadedModel, max_batch: int, memory: int, tokens_at_once: int) -> None:
-        self._model, self._max_batch, self._tokens_at_once = model, max_batch, tokens_at_once
+    `max_batch` and `memory` (bytes of keys and values) bound the completions drawn at a time, `tokens_at_once` the
+    padded tokens of a pass over texts that are only read.
+    """
+
+    def __init__(self, model: LoadedModel, threads: int, max_batch: int, memory: int, tokens_at_once: int) -> None:
+        self._model, self._text = model, model.codec()
+        self._threads, self._tokens_at_once = threads, tokens_at_once
         self._batch = Batch(model, max_batch, memory)
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._open: set[Future[Any]] = set()
@@ -54,6 +59,11 @@ class Worker:
         self._over: EngineUnusable | None = None
         self._thread = threading.Thread(target=self._run, name="promptcot-local-engine", daemon=True)
         self._thread.start()
+
+    @property
+    def load(self) -> int:
+        """How many jobs are not answered yet."""
+        return len(self._open)
 
     def put(self, job: Job) -> None:
         """Hand over a job; its future will be resolved. Raises EngineUnusable when the worker is over."""
@@ -75,6 +85,7 @@ class Worker:
 
     def _run(self) -> None:
         try:
+            torch.set_num_threads(self._threads)
             with torch.inference_mode():
                 while self._collect():
                     self._turn()
@@ -115,7 +126,7 @@ class Worker:
 
     def _call(self, job: CompleteJob) -> _Call:
         request, context = job.request, self._model.context
-        ids = self._model.text.request_ids(request)
+        ids = self._text.request_ids(request)
         self._refuse_over_long(len(ids) + 1)
         if request.sampling.max_tokens < 1:
             raise RequestRefused("max_tokens must be at least 1", "malformed")
@@ -188,7 +199,7 @@ class Worker:
 
     def _end(self, call: _Call, token: int) -> tuple[str, str] | None:
         """Text and finish reason, if the completion ends here."""
-        text = self._model.text
+        text = self._text
         if token in self._model.stop_ids:
             return text.decode(call.drawn[:-1]), "stop"
         if call.sampling.stop and (cut := text.cut(call.drawn, call.sampling.stop)) is not None:
@@ -209,7 +220,7 @@ class Worker:
 
     def _embed(self, job: EmbedJob) -> None:
         try:
-            texts = [self._model.text.ids(text) for text in job.texts]
+            texts = [self._text.ids(text) for text in job.texts]
             for text in texts:
                 self._refuse_over_long(len(text))
         except EngineError as error:
@@ -234,7 +245,7 @@ class Worker:
         asked: list[ScoreJob] = []
         for job in jobs:
             try:
-                text = self._model.text.continued_ids(job.prompt, job.continuation)
+                text = self._text.continued_ids(job.prompt, job.continuation)
                 self._refuse_over_long(len(text[0]))
             except EngineError as error:
                 _fail(job.answer, error)

@@ -40,6 +40,13 @@ class Engines:
 EngineOpener = Callable[[Spec, str], Engine]
 
 
+def judge_role(name: str) -> str:
+    """The embedded judge that `nano` means for a judge of this name: the one so called, or else the first."""
+    from promptcot import nano
+
+    return next((role for role in (name, f"judge-{name}") if role in nano.ROLES), "judge-a")
+
+
 def model_folder(model: str, role: str) -> str | Path:
     """Where a model's weights lie: `nano` and `nano:ROLE` ship with the package, anything else is a path."""
     if model != "nano" and not model.startswith("nano:"):

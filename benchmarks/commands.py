@@ -1,0 +1,51 @@
+"""Wall time of two commands as a person types them: `promptcot --help`, and the main job of 64 combinations.
+
+python benchmarks/commands.py [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+HELP_SECONDS = 0.4
+RUN_SECONDS = 60.0
+
+
+def seconds(command: Sequence[str]) -> float:
+    begun = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.monotonic() - begun
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    promptcot = str(Path(sys.executable).with_name("promptcot"))
+    bare = statistics.median(seconds([sys.executable, "-c", "pass"]) for _ in range(runs))
+    helped = statistics.median(seconds([promptcot, "--help"]) for _ in range(runs))
+    with tempfile.TemporaryDirectory() as folder:
+        ran = seconds([promptcot, "run", "--output-dir", folder])
+        stages = json.loads(Path(folder, "summary.json").read_bytes())["stages"]
+    heavy = (
+        "import sys, promptcot.cli.root; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'pydantic')))"
+    )
+    light = subprocess.run([sys.executable, "-c", heavy], check=False).returncode == 0
+    print(f"python -c pass       {bare:7.3f} s")
+    print(f"promptcot --help     {helped:7.3f} s (target ≤ {HELP_SECONDS}); ratio {helped / bare:.1f}; light: {light}")
+    print(f"promptcot run        {ran:7.1f} s (target ≤ {RUN_SECONDS:.0f}) for {stages['sample']['out']} combinations")
+    good = helped <= HELP_SECONDS and ran <= RUN_SECONDS and light
+    print("PASS" if good else "MISS")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

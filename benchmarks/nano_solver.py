@@ -1,0 +1,101 @@
+"""The shipped solver on the 200 held-out problems: mean accuracy over samples, by level.
+
+    python benchmarks/nano_solver.py [--samples 8] [--temperature 0.6]
+
+Answers of this world are integers or fractions in `\\boxed{}`; they are compared exactly, and a reply without a box, or
+cut off, is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from promptcot import nano, prompts
+from promptcot.engines.opening import Engines
+from promptcot.files import read_rows
+from promptcot.journal import Journal
+from promptcot.outputs import Output
+from promptcot.pipeline import run_stage
+from promptcot.recipe import Model
+from promptcot.records import Completion, Request, Row, Sampling, derive_seed
+from promptcot.runners.local import LocalRunner
+
+TARGET = 0.40
+BOX = re.compile(r"\\boxed\{([^{}]*)\}")
+
+
+class Solve:
+    """Several traces of each problem."""
+
+    name = "solve"
+
+    def __init__(self, samples: int, temperature: float) -> None:
+        self._samples = samples
+        self._sampling = Sampling(temperature=temperature, max_tokens=600)
+        self._prompts = prompts.load("nano")
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        prompt = self._prompts.render("solve", problem=row["problem"])
+        seeds = [derive_seed("benchmark", row["id"], sample) for sample in range(self._samples)]
+        return [
+            Request(prompt=prompt, sampling=self._sampling, seed=seed, sample=sample)
+            for sample, seed in enumerate(seeds)
+        ]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
+        right = [_answer(reply) == row["reference_solution"].rsplit("####")[-1].strip() for reply in replies]
+        return [{**row, "right": right}]
+
+
+def _answer(reply: Completion) -> str | None:
+    boxes = BOX.findall(reply.text)
+    return None if reply.truncated or not boxes else boxes[-1].strip()
+
+
+async def solve(samples: int, temperature: float, folder: Path) -> list[Row]:
+    target = folder / "solved.jsonl"
+    engines = Engines()
+    engine = engines.open(Model(model="nano:solver"), "solver")
+    with Output(target, "solve") as output, Journal(folder / "journal") as journal:
+        rows = read_rows(nano.benchmark_path())
+        await run_stage(Solve(samples, temperature), rows, engine, LocalRunner(16), output, journal)
+        output.commit()
+    await engines.close()
+    return list(read_rows(target))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=8)
+    parser.add_argument("--temperature", type=float, default=0.6)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = asyncio.run(solve(chosen.samples, chosen.temperature, Path(folder)))
+    levels: dict[str, list[float]] = defaultdict(list)
+    for row in rows:
+        levels[row["level"]].append(statistics.fmean(row["right"]))
+    every = [mean for means in levels.values() for mean in means]
+    error = statistics.stdev(every) / len(every) ** 0.5
+    mean = statistics.fmean(every)
+    print(f"nano solver, {len(every)} problems, {chosen.samples} samples, temperature {chosen.temperature}")
+    print(f"all        {mean:6.1%} ± {1.96 * error:.1%} (95 % interval over problems), target {TARGET:.0%}")
+    for level in ("AMC12", "AIME", "HMMT-Feb"):
+        print(f"{level:<10} {statistics.fmean(levels[level]):6.1%} of {len(levels[level])}")
+    by_level = [statistics.fmean(levels[level]) for level in ("AMC12", "AIME", "HMMT-Feb")]
+    falling = all(one > other for one, other in zip(by_level, islice(by_level, 1, None), strict=False))
+    print("falling with level" if falling else "not falling with level")
+    print("PASS" if mean >= TARGET and falling else "MISS")
+    return 0 if mean >= TARGET and falling else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The step `encode`: a vector for each distinct concept, in the order of the concepts file.
+
+Decides how concepts are put to the engine in chunks, and what is kept of a run that was interrupted: a chunk counts
+when the vectors of all its concepts are in `X.journal/` beside the output `X`, in a file of the model. A chunk of which
+some are missing is embedded again as a whole, in the company it had before, so that the result does not depend on
+interruptions. The form of the output is decided in `embeddings`; showing progress is left to the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.embeddings import Matrix, to_float16, write_embeddings
+from promptcot.engines.protocol import Engine
+from promptcot.errors import EngineUnusable, InputError
+from promptcot.files import beside, locked, storing, sync
+from promptcot.tally import Tally
+
+BATCH_SIZE = 512
+_KEY_BYTES = 16
+
+
+async def encode(
+    concepts: Iterable[str],
+    engine: Engine,
+    output_path: str | Path,
+    batch_size: int = BATCH_SIZE,
+    tally: Tally | None = None,
+) -> None:
+    """Write the embeddings of the distinct `concepts` to `output_path`, asking the engine for `batch_size` at a time.
+
+    `tally`, if given, counts concepts as rows. What an earlier, interrupted run finished with the same model is reused.
+    Raises InputError without concepts, LockedError when another process encodes to the same output, StorageError, and
+    what the engine raises; all that was finished by then is kept.
+    """
+    names = list(dict.fromkeys(name.strip() for name in concepts))
+    if not names or "" in names:
+        raise InputError("encode: there are no concepts" if not names else "encode: a concept is empty")
+    target = Path(output_path)
+    tally = tally or Tally("encode")
+    tally.rows_in = len(names)
+    with Vectors(_journal(target), engine.model) as vectors:
+        keys = np.array([_key(name) for name in names], f"S{_KEY_BYTES}")
+        for first in range(0, len(names), batch_size):
+            chunk = slice(first, first + batch_size)
+            await _embed(names[chunk], keys[chunk], engine, vectors, tally)
+            tally.rows_out += len(names[chunk])
+        write_embeddings(target, names, vectors.dimensions, vectors.blocks(keys, batch_size))
+    tally.rows_written = len(names)
+
+
+async def _embed(
+    names: Sequence[str], keys: NDArray[np.bytes_], engine: Engine, vectors: Vectors, tally: Tally
+) -> None:
+    """See to it that the journal holds the vectors of a chunk."""
+    if vectors.hold(keys):
+        tally.reused += len(names)
+        return
+    found = await engine.embed(names)
+    if not np.isfinite(found).all():
+        bad = names[int((~np.isfinite(found)).any(axis=1).argmax())]
+        raise EngineUnusable(f"the embedding of {bad!r} has values that are not finite; try another --dtype")
+    vectors.append(keys, to_float16(found))
+    tally.calls += 1
+
+
+def _journal(target: Path) -> Path:
+    if target.name.endswith(".safetensors"):
+        return target.with_suffix(".journal")
+    return beside(target, "journal")
+
+
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=_KEY_BYTES).digest()
+
+
+class Vectors:
+    """The vectors that one model has given so far, in an append-only file of equal records. Use as a context manager.
+
+    A record is the hash of a text, its float16 vector, and a checksum; the file starts with the number of dimensions. A
+    torn or damaged tail is cut off. Vectors stay on disk; 24 bytes a text are in memory.
+    """
+
+    def __init__(self, directory: Path, model: str) -> None:
+        self._directory = directory
+        self._path = directory / f"{hashlib.blake2b(model.encode(), digest_size=8).hexdigest()}.vectors"
+        self._stack = ExitStack()
+        self._sorted: NDArray[np.bytes_] = np.empty(0, f"S{_KEY_BYTES}")
+        self._order: NDArray[np.int64] = np.empty(0, np.int64)
+        self.dimensions = 0
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(locked(self._directory / "lock"))
+        try:
+            with storing(self._path):
+                self._repair()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def hold(self, keys: NDArray[np.bytes_]) -> bool:
+        """Whether all of these vectors are there from before this run."""
+        places = np.searchsorted(self._sorted, keys)
+        return bool(len(self._sorted)) and bool((self._sorted[places.clip(max=len(self._sorted) - 1)] == keys).all())
+
+    def append(self, keys: NDArray[np.bytes_], vectors: NDArray[np.float16]) -> None:
+        """Add the vectors of some texts; they are on disk when this returns. Raises StorageError, EngineUnusable."""
+        if self.dimensions not in (0, vectors.shape[1]):
+            raise EngineUnusable(f"{self._path}: vectors of {vectors.shape[1]} dimensions after {self.dimensions}")
+        with storing(self._path), self._path.open("ab") as file:
+            if not self.dimensions:
+                self.dimensions = vectors.shape[1]
+                file.write(self.dimensions.to_bytes(8, "little"))
+            records = np.empty(len(keys), self._record)
+            records["key"], records["vector"] = keys, vectors
+            records["sum"] = [_sum(record) for record in records]
+            file.write(records.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def blocks(self, keys: NDArray[np.bytes_], rows: int) -> Iterator[Matrix]:
+        """The vectors of these texts, in order, `rows` at a time. All of them must be there."""
+        self._index()
+        records = self._records()
+        for first in range(0, len(keys), rows):
+            places = self._order[np.searchsorted(self._sorted, keys[first : first + rows])]
+            yield records["vector"][places]
+
+    @property
+    def _record(self) -> np.dtype[Any]:
+        vector = ("vector", "<f2", (self.dimensions,))
+        return np.dtype([("key", f"S{_KEY_BYTES}"), vector, ("sum", "<u4")])
+
+    def _records(self) -> NDArray[Any]:
+        if not self.dimensions or self._path.stat().st_size <= 8:
+            return np.empty(0, self._record)
+        return np.memmap(self._path, self._record, "r", 8)
+
+    def _repair(self) -> None:
+        """Read the file's head, cut off what is torn or damaged, and note which texts it holds."""
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size < 8:
+            self._path.unlink(missing_ok=True)
+            return
+        with self._path.open("rb") as file:
+            self.dimensions = int.from_bytes(file.read(8), "little")
+        whole = (size - 8) // self._record.itemsize
+        os.truncate(self._path, 8 + whole * self._record.itemsize)
+        records = self._records()
+        good = next((place for place, record in enumerate(records) if record["sum"] != _sum(record)), whole)
+        del records
+        os.truncate(self._path, 8 + good * self._record.itemsize)
+        sync(self._path)
+        self._index()
+
+    def _index(self) -> None:
+        """Which records hold which texts; of a text that comes twice, the last."""
+        keys = np.array(self._records()["key"])
+        self._order = np.lexsort((-np.arange(len(keys)), keys))
+        self._sorted = keys[self._order]
+
+
+def _sum(record: np.void) -> int:
+    return zlib.crc32(record["vector"].tobytes(), zlib.crc32(record["key"]))

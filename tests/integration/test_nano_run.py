@@ -1,0 +1,97 @@
+"""The main job on the embedded model, as a person runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptcot import nano
+from promptcot.cli import main
+from promptcot.files import read_rows
+
+SMALL = ["run", "--max-candidates", "12", "--output-dir"]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    assert main([*SMALL, str(folder)]) == 0
+    return folder
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.jsonl"))}
+
+
+def test_a_run_directory_holds_what_the_design_says(directory: Path) -> None:
+    names = {path.name for path in directory.iterdir()}
+    assert {"recipe.json", "summary.json", "sample.jsonl", "generate.jsonl", "filter.jsonl"} <= names
+    assert {"judge-a.jsonl", "judge-b.jsonl"} <= names
+    row = next(read_rows(directory / "judge-a.jsonl"))
+    assert {"id", "judge", "ratings", "judgement", "rationale_and_problem", "completion", "level"} <= row.keys()
+    accepted = list(read_rows(directory / "filter.jsonl"))
+    assert all(
+        row["completion"] and row["prompt"] and set(row["judgements"].values()) == {"perfect"} for row in accepted
+    )
+    recipe = json.loads((directory / "recipe.json").read_bytes())
+    assert recipe["recipe"]["seed"] == 8000
+    assert set(recipe["prompts"]) >= {"generate.jinja", "judge.jinja", "criteria.toml"}
+
+
+def test_most_of_what_is_generated_is_readable_and_sound(directory: Path) -> None:
+    problems = [row["problem"] for row in read_rows(directory / "generate.jsonl")]
+    assert len(problems) >= 10
+    assert sum(isinstance(nano.check(problem), nano.Solution) for problem in problems) >= 7
+
+
+def test_the_same_command_again_asks_nothing_and_gives_the_same_files(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(directory)
+    assert main([*SMALL, str(directory)]) == 0
+    assert files(directory) == before
+    said = capsys.readouterr().out
+    assert "generate: 0 calls, 0 tokens written, 12 finished calls reused" in said
+
+
+def test_the_end_of_a_run_tells_the_funnel_the_agreement_problems_files_and_next_steps(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*SMALL, str(directory)])
+    said = capsys.readouterr().out
+    for word in ("sampled", "generated", "parsed", "judged", "accepted", "kappa", "problem 1", "filter.jsonl", "next"):
+        assert word in said
+
+
+def test_a_dry_run_shows_each_first_prompt_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--dry-run", "--target", "5", "--output-dir", str(tmp_path / "x")]) == 0
+    said = capsys.readouterr().out
+    assert "stops at 5" in said
+    assert said.count("its first prompt:") == 3
+    assert "| Level: " in said
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_verbs_one_after_the_other_do_the_same_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in (
+        "encode --data_path nano --output_path v.safetensors",
+        "encode --data_path nano --output_path p.jsonl",
+        "sample --data_path nano --embed_path v.safetensors --output_path s.jsonl --data_size 8 --size 2 --prompts nano "
+        "--levels AIME",
+        "generate --data_path s.jsonl --output_path g.jsonl --max_len 400 --temperature 0.7",
+        "judge --data_path g.jsonl --output_path j-a.jsonl --judge a --temperature 0",
+        "judge --data_path g.jsonl --output_path j-b.jsonl --model_path nano:judge-b --judge b --temperature 0",
+        "filter --template j-*.jsonl --output_path all.jsonl --only_perfect True",
+        "nano check all.jsonl",
+    ):
+        assert main(line.split()) == 0, line
+    books = {name: json.loads(Path(f"{name}.summary.json").read_bytes())["stages"] for name in ("s", "g", "j-a", "all")}
+    counts = {name: next(iter(stages.values())) for name, stages in books.items()}
+    assert counts["s"]["out"] == counts["g"]["in"] == 8
+    assert counts["g"]["out"] == counts["j-a"]["out"] == counts["all"]["in"]
+    assert counts["all"]["out"] == len(list(read_rows("all.jsonl", may_be_empty=True)))
+    for kind in ("recipe.json", "summary.json"):
+        assert Path(f"g.{kind}").exists()
