@@ -2,15 +2,16 @@
 
 One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at
 most calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever
-opens it holds a lock; a torn last line is cut off. What earlier processes finished is found by key in an index of 16
-bytes a call; replies stay on disk until they are asked for. When a key occurs twice the later line counts.
+opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over. What earlier processes finished is found by key in an index of 16
+bytes a call; replies stay on disk until they are asked for. When a key occurs twice the latest reply that fits counts.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -19,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError, StorageError
-from promptcot.files import dumps, loads, locked
+from promptcot.files import dumps, loads, locked, storing
 from promptcot.records import Completion, Request
 
 _PREFIX = b'{"key":"'
+_LINE = re.compile(rb'\{"key":"[0-9a-f]{32}",.*\}\n')
 _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _READ_AT_ONCE = 1 << 13
 
@@ -45,9 +47,10 @@ class Journal:
 
     def __enter__(self) -> Self:
         self._stack.enter_context(locked(self.directory / "lock"))
-        self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        self._stack.callback(os.close, self._handle)
         try:
+            with storing(self._path):
+                self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._stack.callback(os.close, self._handle)
             self._size = self._repair()
             self._keys, self._offsets = self._index()
         except BaseException:
@@ -68,14 +71,16 @@ class Journal:
     def find(self, key: str, request: Request) -> Found:
         """The reply that an earlier process got to this call, if it fits the request's `max_tokens`."""
         short = np.uint64(int(key[:16], 16))
-        first = int(np.searchsorted(self._keys, short))
-        for place in range(first, len(self._keys)):
+        misfit: Found = None
+        for place in range(int(np.searchsorted(self._keys, short)), len(self._keys)):
             if self._keys[place] != short:
                 break
             record = self._read(int(self._offsets[place]))
-            if record["key"] == key:
-                return _fit(record, request)
-        return None
+            found = _fit(record, request) if record["key"] == key else None
+            if isinstance(found, Completion):
+                return found
+            misfit = misfit or found
+        return misfit
 
     def append(self, key: str, request: Request, reply: Completion) -> None:
         """Record a finished call; it is in the file when this returns. Raises StorageError, the file still whole."""
@@ -90,15 +95,14 @@ class Journal:
             }
         )
         try:
-            written = os.write(self._handle, line)
-            while written < len(line):
-                written += os.write(self._handle, line[written:])
-        except OSError as error:
-            os.ftruncate(self._handle, self._size)
-            raise StorageError(
-                f"{self._path}: cannot be written ({error.strerror}); "
-                "every reply before this one is kept — free some space and run the same command again"
-            ) from error
+            with storing(self._path):
+                written = os.write(self._handle, line)
+                while written < len(line):
+                    written += os.write(self._handle, line[written:])
+        except StorageError:
+            with suppress(OSError):  # what cannot be cut off now is cut off as a torn tail next time
+                os.ftruncate(self._handle, self._size)
+            raise
         self._size += len(line)
         self._dirty = True
 
@@ -107,10 +111,8 @@ class Journal:
         if not self._dirty:
             return
         self._dirty = False
-        try:
+        with storing(self._path):
             os.fsync(self._handle)
-        except OSError as error:
-            raise StorageError(f"{self._path}: cannot be forced to disk ({error.strerror})") from error
 
     def _repair(self) -> int:
         """Cut off a torn last line; the size that remains."""
@@ -139,17 +141,18 @@ class Journal:
         offset = 0
         with self._path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if not line.startswith(_PREFIX):
-                    raise InputError(
-                        f"{self._path}, line {number}: not a journal line; move the file away to start over"
-                    )
-                yield line[_KEY], offset
-                offset += len(line)
+                if _LINE.match(line):
+                    yield line[_KEY], offset
+                elif number == 1:
+                    raise InputError(f"{self._path}, line 1: this is no journal; move the file away to start over")
+                offset += len(line)  # a hole that a power cut left costs its own call, no other
 
     def _read(self, offset: int) -> dict[str, object]:
         parts: list[bytes] = []
         while not (parts and parts[-1].endswith(b"\n")):
             chunk = os.pread(self._handle, _READ_AT_ONCE, offset)
+            if not chunk:
+                raise StorageError(f"{self._path}: it was cut while it was in use; run the same command again")
             end = chunk.find(b"\n")
             parts.append(chunk if end < 0 else chunk[: end + 1])
             offset += len(chunk)

@@ -133,6 +133,22 @@ def test_full_disk_leaves_a_journal_that_goes_on(tmp_path: Path, monkeypatch: py
     assert find(tmp_path, ask("c")) == Completion("after")
 
 
+def test_a_reply_that_fits_is_found_behind_one_that_does_not(tmp_path: Path) -> None:
+    full, cut = Completion("x", "stop", 5, 150), Completion("x", "length", 5, 100)
+    write(tmp_path, (ask("a", 200), full), (ask("a", 100), cut))
+    assert find(tmp_path, ask("a", 200)) == full
+    assert find(tmp_path, ask("a", 100)) == cut
+
+
+def test_a_hole_in_the_middle_costs_its_own_call_only(tmp_path: Path) -> None:
+    write(tmp_path, (ask("a"), Completion("1")), (ask("b"), Completion("2")))
+    calls = tmp_path / "calls.jsonl"
+    first, second = calls.read_bytes().splitlines(keepends=True)
+    calls.write_bytes(first + bytes(50) + b"\n" + second)
+    assert find(tmp_path, ask("a")) == Completion("1")
+    assert find(tmp_path, ask("b")) == Completion("2")
+
+
 def test_a_foreign_file_is_refused_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "calls.jsonl").write_text("hello\n")
     with pytest.raises(InputError, match="line 1"), Journal(tmp_path):

@@ -3,10 +3,10 @@
 It batches what arrives: calls join the running batch as others finish. What a call gets does not depend on its
 neighbours, except that the shape of a batch can move the last bits of a logit, and so, rarely, a token.
 
-This module is the engine's face, and decides how the machine is shared: a GPU or a large model has one worker; a small
-model on a CPU has one single-threaded worker per core, since threads inside torch wait for each other at every
-operation of a small model, and dearly so where other programs use the cores too. `local_model` loads, `local_worker`
-runs. torch and transformers are imported when an engine is made, not before.
+This module is the engine's face, and decides how the machine is shared. A GPU or a large model has one worker. A small
+model on a CPU has a single-threaded worker for each core, filled one after the other: threads inside torch wait for
+each other at every operation, at a loss for small models, and at a great one where other programs use the cores too.
+`local_model` loads, `local_worker` runs. torch and transformers are imported when an engine is made, not before.
 """
 
 from __future__ import annotations
@@ -15,21 +15,18 @@ import asyncio
 import os
 import weakref
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.engines.local_jobs import CompleteJob, EmbedJob, Job, ScoreJob
+from promptcot.engines.local_jobs import CompleteJob, EmbedJob, ScoreJob
 from promptcot.errors import EngineUnusable
 from promptcot.records import Completion, Request, Score
 
 if TYPE_CHECKING:
     from promptcot.engines.local_model import LoadedModel
-
-_Answer = TypeVar("_Answer")
 
 _SMALL = 50_000_000
 _MOST_WORKERS = 4
@@ -69,11 +66,12 @@ class LocalEngine:
         cores = _cores()
         count = workers or _worker_count(loaded, cores)
         self._model = loaded.name
+        self._max_batch = max_batch or _MAX_BATCH[kind]
         self._workers = [
             local_worker.Worker(
                 loaded,
                 threads=max(1, cores // count),
-                max_batch=max_batch or _MAX_BATCH[kind],
+                max_batch=self._max_batch,
                 memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / count),
                 tokens_at_once=tokens_at_once or _TOKENS_AT_ONCE[kind],
             )
@@ -93,7 +91,8 @@ class LocalEngine:
         Raises RequestRefused (`over-long`, `template`, …) or EngineUnusable.
         """
         job = CompleteJob(request)
-        return await self._put(job, job.answer)
+        self._put(job)
+        return await asyncio.wrap_future(job.answer)
 
     async def score(self, prompt: str, continuation: str) -> Score:
         """The log-probability of the continuation's tokens after the prompt's; the two are tokenised apart.
@@ -101,7 +100,8 @@ class LocalEngine:
         Raises RequestRefused or EngineUnusable.
         """
         job = ScoreJob(prompt, continuation)
-        return await self._put(job, job.answer)
+        self._put(job)
+        return await asyncio.wrap_future(job.answer)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Array (texts, dimensions): the final hidden state (after the last norm) of each text's last token.
@@ -109,17 +109,19 @@ class LocalEngine:
         Raises RequestRefused or EngineUnusable.
         """
         count = len(self._workers)
-        jobs = [EmbedJob(tuple(texts[place::count])) for place in range(count) if place < max(1, len(texts))]
-        parts = await asyncio.gather(*(self._put(job, job.answer) for job in jobs))
+        jobs = [EmbedJob(tuple(texts[place::count])) for place in range(min(count, max(1, len(texts))))]
+        for worker, job in zip(self._workers, jobs, strict=False):
+            worker.put(job)
+        parts = await asyncio.gather(*(asyncio.wrap_future(job.answer) for job in jobs))
         vectors = np.empty((len(texts), parts[0].shape[1]), np.float32)
         for place, part in enumerate(parts):
             vectors[place::count] = part
         return vectors
 
-    async def _put(self, job: Job, answer: Future[_Answer]) -> _Answer:
-        """Give a job to the worker that has least to do, and wait for the answer."""
-        min(self._workers, key=lambda worker: worker.load).put(job)
-        return await asyncio.wrap_future(answer)
+    def _put(self, job: CompleteJob | ScoreJob) -> None:
+        """Give a job to the first worker with a free place: full batches cost least. If there is none, to any."""
+        free = (worker for worker in self._workers if worker.load < self._max_batch)
+        next(free, min(self._workers, key=lambda worker: worker.load)).put(job)
 
     async def close(self) -> None:
         """Cancel the calls in flight and end the threads. More than once does no harm."""

@@ -150,7 +150,8 @@ class Batch:
         window.rows = slice(present, present + len(drafts))
         window.first, window.write = window.write - longest, window.write - longest
         starts = [window.first + longest - len(text) for text in texts]
-        ids = self._integers([[0] * (longest - len(text)) + text for text in texts])
+        # Padded with a token of its own, so that a row whose numbers overflow can harm no other.
+        ids = self._integers([text[:1] * (longest - len(text)) + text for text in texts])
         columns = torch.arange(window.first, window.first + longest, device=self._model.device)
         logits = self._forward(ids, columns, self._integers(starts).unsqueeze(1), columns)
         window.write += longest
@@ -240,9 +241,10 @@ class Batch:
 
     def surplus(self) -> list[int]:
         """The rows, newest first, that must leave before the next step for the memory to suffice."""
-        rows, span = len(self), self._span + 1
-        while rows > 1 and span > self._window.column_capacity and self._bytes(rows, span) > self._memory:
-            rows -= 1
+        rows = len(self)
+        if self._window.write >= self._window.column_capacity:
+            while rows > 1 and self._bytes(rows, self._span) > self._memory:
+                rows -= 1
         return list(range(rows, len(self)))
 
     def _make_room(self, rows: int, longest: int) -> None:

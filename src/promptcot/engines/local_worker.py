@@ -272,7 +272,7 @@ class Worker:
     def _padded(self, texts: Sequence[list[int]]) -> Tensor:
         """Padded on the right, where a causal model needs no mask: what comes later changes nothing."""
         longest = max(map(len, texts))
-        return torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=self._model.device)
+        return torch.tensor([text + text[-1:] * (longest - len(text)) for text in texts], device=self._model.device)
 
 
 def groups(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

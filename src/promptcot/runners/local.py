@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import cast
 
 from promptcot.engines.protocol import Engine
-from promptcot.errors import RequestRefused, StorageError, SystematicFailure, TransientError
+from promptcot.errors import EngineUnusable, RequestRefused, StorageError, SystematicFailure, TransientError
 from promptcot.journal import Journal
 from promptcot.records import Completion, Drop, Request, Retry, Row
 from promptcot.runners.protocol import Failed, Item, Outcome
@@ -43,7 +43,7 @@ class LocalRunner:
         """See the protocol."""
         passage = _Passage(self, stage, engine, journal, tally)
         started = time.monotonic()
-        feeder = asyncio.create_task(passage.feed(items))
+        passage.feeder = feeder = asyncio.create_task(passage.feed(items))
         committer = asyncio.create_task(passage.commit())
         try:
             async for outcome in passage.outcomes():
@@ -59,6 +59,7 @@ class _Passage:
     def __init__(self, runner: LocalRunner, stage: Stage, engine: Engine, journal: Journal, tally: Tally) -> None:
         self.runner, self.stage, self.engine, self.journal, self.tally = runner, stage, engine, journal, tally
         self.tasks: set[asyncio.Task[None]] = set()
+        self.feeder: asyncio.Task[None] | None = None
         self._slots = asyncio.Semaphore(runner.concurrency)
         self._room = asyncio.Semaphore(max(_LEAST_WINDOW, runner.concurrency * _ROWS_AHEAD_PER_CALL))
         self._order: deque[Item] = deque()
@@ -66,7 +67,7 @@ class _Passage:
         self._fatal: BaseException | None = None
         self._fed = False
         self._news = asyncio.Event()
-        self._health = _Health(stage.name)
+        self._health = _Health(stage.name, journal)
         self._model = engine.model
 
     async def feed(self, items: AsyncIterator[Item]) -> None:
@@ -80,11 +81,10 @@ class _Passage:
                     task = asyncio.create_task(self._pass(item))
                     self.tasks.add(task)
                     task.add_done_callback(self.tasks.discard)
-        except Exception as error:
-            self._fatal = self._fatal or error
-        finally:
             self._fed = True
             self._news.set()
+        except Exception as error:
+            self._stop(error)
 
     async def commit(self) -> None:
         """Force the journal to disk now and then."""
@@ -93,8 +93,7 @@ class _Passage:
             try:
                 await asyncio.to_thread(self.journal.sync)
             except StorageError as error:
-                self._fatal = self._fatal or error
-                self._news.set()
+                self._stop(error)
                 return
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
@@ -115,12 +114,18 @@ class _Passage:
         try:
             result = await self._row(item)
         except Exception as error:
-            self._fatal = self._fatal or error
-            self._news.set()
+            self._stop(error)
             return
         self._finished[id(item)] = Outcome(item, result)
         if self._order[0] is item:
             self._news.set()
+
+    def _stop(self, error: Exception) -> None:
+        """Note the first error that is not one row's, and let nothing more be asked."""
+        self._fatal = self._fatal or error
+        self._news.set()
+        for task in {self.feeder, *self.tasks} - {None, asyncio.current_task()}:
+            cast("asyncio.Task[None]", task).cancel()
 
     async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
         requests = self.stage.ask(item.row)
@@ -128,7 +133,7 @@ class _Passage:
             try:
                 replies = await self._replies(requests)
             except (RequestRefused, TransientError) as error:
-                self._health.saw(good=False)
+                self._health.saw(good=False, counts=isinstance(error, TransientError))
                 return Failed(error.cause, str(error))
             result = self.stage.read(item.row, replies)
             if not isinstance(result, Retry):
@@ -154,23 +159,21 @@ class _Passage:
         found = self.journal.find(key, request)
         if isinstance(found, Completion):
             self.tally.reused += 1
+            self._health.saw(good=bool(found.text.strip()))
             return found
         if found is not None:
             self.tally.asked_again[found] += 1
-        reply = await self._ask(request)
-        self.journal.append(key, request, reply)
-        self.tally.calls += 1
-        self.tally.count_tokens(reply.prompt_tokens, reply.completion_tokens)
+        reply = await self._ask(key, request)
         self._health.saw(good=bool(reply.text.strip()))
         return reply
 
-    async def _ask(self, request: Request) -> Completion:
+    async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
         failures = 0
         while True:
             try:
                 async with self._slots:
-                    return await self.engine.complete(request)
+                    return await self._paid(key, request)
             except TransientError as error:
                 failures += 1
                 delay = self.runner.retries.delay(failures, error, request.seed)
@@ -179,30 +182,64 @@ class _Passage:
                 self.tally.asked_again[error.cause] += 1
             await asyncio.sleep(delay)
 
+    async def _paid(self, key: str, request: Request) -> Completion:
+        """The engine's reply, in the journal before anything else; even one that arrives while we are being stopped."""
+        call = asyncio.ensure_future(self.engine.complete(request))
+        try:
+            reply = await asyncio.shield(call)
+        except asyncio.CancelledError:
+            if call.cancelled():
+                raise EngineUnusable("the engine cancelled a call; look at its log", "cancelled") from None
+            await asyncio.wait([call], timeout=0)  # a reply that is on its way through the event loop
+            if not call.done():
+                call.cancel()
+                await asyncio.wait([call])
+            elif call.exception() is None:
+                self._keep(key, request, call.result())
+            raise
+        self._keep(key, request, reply)
+        return reply
+
+    def _keep(self, key: str, request: Request, reply: Completion) -> None:
+        self.journal.append(key, request, reply)
+        self.tally.calls += 1
+        self.tally.count_tokens(reply.prompt_tokens, reply.completion_tokens)
+
 
 class _Health:
-    """Notices when nearly every call fails or comes back empty, so that going on would only waste work."""
+    """Notices when nearly every call fails or comes back empty, so that going on would only waste work.
+
+    A refused request is its row's own fault, and a file may hold many of them in a row: after the first look they no
+    longer count. Replies from the journal count as well, so that going on is judged by all that is known.
+    """
 
     _FIRST_LOOK = 20
     _WINDOW = 200
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, journal: Journal) -> None:
         self._stage = stage
+        self._journal = journal
         self._recent: deque[bool] = deque(maxlen=self._WINDOW)
-        self._bad = 0
+        self._seen = self._useless = 0
 
-    def saw(self, *, good: bool) -> None:
+    def saw(self, *, good: bool, counts: bool = True) -> None:
         """Raises SystematicFailure when all of the first 20, or more than half of the last 200, were no use."""
-        if len(self._recent) == self._WINDOW and not self._recent[0]:
-            self._bad -= 1
-        self._recent.append(good)
-        self._bad += not good
-        seen = len(self._recent)
-        if not good and (self._bad == seen == self._FIRST_LOOK or (seen == self._WINDOW and self._bad > seen / 2)):
-            raise SystematicFailure(
-                f"{self._stage}: {self._bad} of the last {seen} replies failed or were empty, so it was stopped. "
-                "Look at the model, its prompt and its server; finished calls are kept, and the same command goes on"
-            )
+        self._seen += 1
+        self._useless += not good
+        if counts:
+            self._recent.append(good)
+        bad = self._recent.count(False) if not good else 0
+        if not good and self._useless == self._seen == self._FIRST_LOOK:
+            self._stop(self._useless, self._seen)
+        if len(self._recent) == self._WINDOW and bad > self._WINDOW / 2:
+            self._stop(bad, self._WINDOW)
+
+    def _stop(self, bad: int, seen: int) -> None:
+        raise SystematicFailure(
+            f"{self._stage}: {bad} of the last {seen} replies failed or were empty, so it was stopped. Look at the model, "
+            "its prompt and its server; then run the same command again. Replies that came back empty are kept in "
+            f"{self._journal.directory}: move that folder away to have them asked again"
+        )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -214,13 +214,64 @@ async def test_nothing_but_empty_replies_stops_early(tmp_path: Path) -> None:
 
 async def test_mostly_failing_stops_early_and_some_failures_do_not(tmp_path: Path) -> None:
     def failing(share: int) -> Script:
-        return lambda request: RequestRefused("no", "refused") if int(request.prompt) % 10 < share else "fine"
+        return lambda request: TransientError("no", "503") if int(request.prompt) % 10 < share else "fine"
 
     given = rows(*map(str, range(1000)))
+    once = LocalRunner(8, Retries(tries=1))
     with pytest.raises(SystematicFailure):
-        await run(tmp_path / "six", failing(6), given)
-    outcomes, _, _ = await run(tmp_path / "four", failing(4), given)
+        await run(tmp_path / "six", failing(6), given, once)
+    outcomes, _, _ = await run(tmp_path / "four", failing(4), given, once)
     assert len(outcomes) == 1000
+
+
+async def test_a_block_of_refused_rows_is_those_rows_own_fault(tmp_path: Path) -> None:
+    def script(request: Request) -> str | Exception:
+        return RequestRefused("long", "over-long") if int(request.prompt) >= 100 else "fine"
+
+    outcomes, _, _ = await run(tmp_path, script, rows(*map(str, range(400))))
+    assert sum(isinstance(outcome.result, Failed) for outcome in outcomes) == 300
+
+
+async def test_going_on_with_only_refused_rows_left_is_no_systematic_failure(tmp_path: Path) -> None:
+    def script(request: Request) -> str | Exception:
+        return RequestRefused("no", "refused") if int(request.prompt) % 4 == 0 else "fine"
+
+    for _ in range(2):
+        outcomes, _, _ = await run(tmp_path, script, rows(*map(str, range(400))))
+        assert len(outcomes) == 400
+
+
+async def test_a_reply_that_arrives_while_we_are_stopped_is_kept(tmp_path: Path) -> None:
+    answers: list[asyncio.Future[Completion]] = []
+
+    class Manual(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            answers.append(asyncio.get_running_loop().create_future())
+            return await answers[-1]
+
+    with Journal(tmp_path) as journal:
+        tally = Tally("echo")
+        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Manual(reply), journal, tally)
+        reading = asyncio.ensure_future(anext(passage))
+        while len(answers) < 3:
+            await asyncio.sleep(0)
+        for answer in answers[1:]:
+            answer.set_result(Completion("paid for"))
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await passage.aclose()  # type: ignore[attr-defined]
+    assert tally.calls == 2
+
+
+async def test_a_call_that_the_engine_cancels_does_not_hang_the_run(tmp_path: Path) -> None:
+    class Cancelling(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            raise asyncio.CancelledError
+
+    with Journal(tmp_path) as journal, pytest.raises(EngineUnusable, match="cancelled"):
+        async for _ in LocalRunner(4).run(Echo(), stream(rows("a")), Cancelling(reply), journal, Tally("echo")):
+            pass
 
 
 async def test_closing_cancels_what_is_in_flight(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Random little models in a folder, with a byte-level tokenizer: real enough for the embedded engine, made in a moment."""
+"""Random little models in a folder, with a byte-level tokenizer: real enough for the engine, made in a moment."""
 
 from __future__ import annotations
 
