@@ -6,6 +6,7 @@ for rows that come without one, and how a file is locked, written and renamed. W
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
@@ -66,6 +67,8 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
     source = Path(path)
     if not source.exists():
         raise InputError(f"{source}: no such file")
+    if not os.access(source, os.R_OK):
+        raise InputError(f"{source}: it may not be read")
     if source.is_dir():
         raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
     empty = True
@@ -77,17 +80,30 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
 
 
 def _read_lines(source: Path) -> Iterator[Row]:
-    with _open_lines(source) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = loads(line)
-            except ValueError as error:
-                raise InputError(f"{source}, line {number}: not JSON ({error})") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{source}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
-            yield row
+    number = 0
+    try:
+        with _open_lines(source) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _object(line, source, number)
+    except _broken_archive() as error:
+        raise InputError(f"{source}, after line {number}: not a readable .zst file ({error})") from error
+
+
+def _object(line: bytes, source: Path, number: int) -> Row:
+    try:
+        row = loads(line)
+    except ValueError as error:
+        raise InputError(f"{source}, line {number}: not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{source}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
+    return row
+
+
+def _broken_archive() -> type[Exception]:
+    import zstandard
+
+    return zstandard.ZstdError
 
 
 def _open_lines(source: Path) -> IO[bytes]:
@@ -140,7 +156,7 @@ def hash_id(name: str) -> int:
     """63 bits of a name, the same in every process."""
     import hashlib
 
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") >> 1
+    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest(), "big") >> 1
 
 
 def row_id(row: Row) -> str:
@@ -176,9 +192,14 @@ def _open_locked(path: Path) -> int:
                 f"{path}: another process is writing this output; wait for it to end, or choose another output"
             ) from None
         with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), os.stat(path)):
+            if _is_still(handle, path):
                 return handle
         os.close(handle)
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    """Whether the open file is the one that now has this name. Raises FileNotFoundError."""
+    return os.path.samestat(os.fstat(handle), os.stat(path))
 
 
 class RowWriter:
@@ -189,14 +210,16 @@ class RowWriter:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows = 0
         self._partial = path.with_name(path.name + ".partial")
+        self._ready = self._partial
         with storing(self._partial):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._open()
+            handle = _open_locked(self._partial)
+            self._lock = os.dup(handle)  # outlives the file: nobody may begin anew before the rename
+            self._file = self._open(handle)
 
-    def _open(self) -> IO[bytes]:
-        plain = os.fdopen(_open_locked(self._partial), "wb", buffering=1 << 16)
+    def _open(self, handle: int) -> IO[bytes]:
+        plain = os.fdopen(handle, "wb", buffering=1 << 16)
         plain.truncate()
         if not self.path.name.endswith(".zst"):
             return plain
@@ -208,23 +231,39 @@ class RowWriter:
         """Raises StorageError."""
         with storing(self._partial):
             self._file.write(dumps(row))
-        self.rows += 1
 
-    def commit(self) -> None:
-        """Make the file appear under its own name, on disk. Raises StorageError."""
+    def finish(self) -> None:
+        """Bring everything to disk, still under the temporary name. Raises StorageError, or InputError for Parquet."""
         with storing(self._partial):
             self._file.close()
             if self.path.name.endswith(".parquet"):
-                _to_parquet(self._partial)
-            sync(self._partial)
-            os.replace(self._partial, self.path)
+                self._ready = _to_parquet(self._partial)
+            sync(self._ready)
+
+    def publish(self) -> None:
+        """Let the finished file appear under its own name. Raises StorageError."""
+        with storing(self.path):
+            os.replace(self._ready, self.path)
             sync(self.path.parent)
+        self.discard()
+
+    def commit(self) -> None:
+        """Finish and publish. Raises StorageError."""
+        self.finish()
+        self.publish()
 
     def discard(self) -> None:
-        """Leave no trace. Never raises."""
+        """Leave nothing behind under a temporary name. May be called more than once; never raises."""
+        if self._lock < 0:
+            return
         with suppress(OSError):
             self._file.close()
-        self._partial.unlink(missing_ok=True)
+        for temporary in {self._partial, self._ready}:
+            with suppress(OSError):
+                if temporary != self._partial or _is_still(self._lock, temporary):
+                    temporary.unlink()
+        os.close(self._lock)
+        self._lock = -1
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -248,9 +287,10 @@ def storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free some space" if full else "see to it that it can be written"
         raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); "
-            "what was finished is kept — free some space and run the same command again"
+            f"{path}: cannot be written ({error.strerror}); what was finished is kept: {hint}, and run the same command again"
         ) from error
 
 
@@ -263,18 +303,21 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def _to_parquet(lines: Path) -> None:
-    """Turn JSON Lines into Parquet in place, in two passes: the union of all rows' fields first, then the rows."""
+def _to_parquet(lines: Path) -> Path:
+    """A Parquet file made of JSON Lines, in two passes: the union of all rows' fields first, then the rows."""
     arrow, parquet = _pyarrow("lib"), _pyarrow("parquet")
-    schema = arrow.schema([])
-    for batch in _batches(lines):
-        found = arrow.Table.from_pylist(batch, arrow.schema(_fields(arrow, batch))).schema
-        schema = arrow.unify_schemas([schema, found], promote_options="permissive")
     target = lines.with_name(lines.name + ".parquet")
-    with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
+    try:
+        schema = arrow.schema([])
         for batch in _batches(lines):
-            writer.write_table(arrow.Table.from_pylist(batch, schema))
-    os.replace(target, lines)
+            found = arrow.Table.from_pylist(batch, arrow.schema(_fields(arrow, batch))).schema
+            schema = arrow.unify_schemas([schema, found], promote_options="permissive")
+        with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
+            for batch in _batches(lines):
+                writer.write_table(arrow.Table.from_pylist(batch, schema))
+    except arrow.ArrowException as error:
+        raise InputError(f"{target}: these rows do not fit into Parquet ({error}); choose a .jsonl output") from error
+    return target
 
 
 def _fields(arrow: Any, batch: list[Row]) -> list[Any]:

@@ -94,17 +94,33 @@ class Output:
 
     def commit(self, recipe: dict[str, Any] | None = None) -> None:
         """Let the files appear; with a `recipe`, it and the summary beside them. Raises StorageError."""
-        if self._cut is not None:
-            self._settle(inf if self._cut.last is None else self._cut.last)
-            self._leave_out_the_rest()
-        for kind in ("", "dropped", "failed"):
-            if kind in self._writers:
-                self._writers.pop(kind).commit()
-            else:
-                self._name(kind).unlink(missing_ok=True)
+        self.finish()
+        self.publish()
         if recipe is not None:
             write_json(beside(self.path, "recipe.json"), recipe)
             write_json(beside(self.path, "summary.json"), {"stages": {self.tally.name: self.tally.summary()}})
+
+    def finish(self) -> None:
+        """Close the books and bring all files to disk under temporary names, so that a full disk shows before any appears.
+
+        Raises StorageError; AssertionError if a row is unaccounted for.
+        """
+        if self._cut is not None:
+            self._settle(inf if self._cut.last is None else self._cut.last)
+            self._leave_out_the_rest()
+        if not self.tally.balanced:
+            raise AssertionError(f"the books of {self.tally.name} do not balance: {self.tally.summary()}")
+        for writer in self._writers.values():
+            writer.finish()
+
+    def publish(self) -> None:
+        """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""
+        for kind in ("dropped", "failed", ""):
+            if kind in self._writers:
+                self._writers.pop(kind).publish()
+            else:
+                self._name(kind).unlink(missing_ok=True)
+                self._name(kind).with_name(self._name(kind).name + ".partial").unlink(missing_ok=True)
 
     def _leave_out_the_rest(self) -> None:
         """What was begun beyond the target is in the journal, and counted, but in no file."""

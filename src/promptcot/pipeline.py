@@ -6,6 +6,7 @@ are still being written. Decides what is written where; asks nobody what a termi
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
@@ -70,6 +71,8 @@ class Run:
     def __post_init__(self) -> None:
         self.agreements = Agreements(tuple(judge.name for judge in self.recipe.judge))
         self._cut = Cut() if self.recipe.run.target else None
+        self._under_way: deque[int] = deque()
+        self._decided = -1
         self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, self._cut) for name in self.stages}
 
     @property
@@ -92,7 +95,9 @@ class Run:
             }
             await self._stream(journals)
             for output in self.outputs.values():
-                output.commit()
+                output.finish()
+            for output in self.outputs.values():
+                output.publish()
             write_json(self.directory / "recipe.json", manifest)
             write_json(self.directory / "summary.json", self.summary())
 
@@ -107,7 +112,7 @@ class Run:
         generate = self.recipe.generate
         stage = Generate(sampling=generate.sampling, seed=self.recipe.seed, chat=generate.chat)
         written = self._stage(stage, self._sampled(), self.engines["generate"], journals["generate"])
-        async with Tee(items_of(written), len(self.recipe.judge)) as branches, AsyncExitStack() as stack:
+        async with Tee(items_of(self._noted(written)), len(self.recipe.judge)) as branches, AsyncExitStack() as stack:
             judged = [
                 self._stage(self._judge(place), branch, self.engines[judge.name], journals[f"judge-{judge.name}"])
                 for place, (judge, branch) in enumerate(zip(self.recipe.judge, branches, strict=True))
@@ -115,8 +120,24 @@ class Run:
             verdicts = await stack.enter_async_context(closing(side_by_side(judged)))
             async for outcomes in verdicts:
                 self._filter(outcomes)
-                if self._reached():
+                if self._reached(outcomes[0].item.index):
                     return
+                self._settle()
+
+    async def _noted(self, outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Outcome]:
+        """Note which rows are on their way to the filter, so that the files may reach up to the first of them."""
+        async with closing(outcomes) as stream:
+            async for outcome in stream:
+                if isinstance(outcome.result, (Drop, Failed)):
+                    self._decided = outcome.item.index
+                else:
+                    self._under_way.append(outcome.item.index)
+                self._settle()
+                yield outcome
+
+    def _settle(self) -> None:
+        if self._cut is not None:
+            self._cut.settled = self._under_way[0] - 1 if self._under_way else self._decided
 
     def _stage(
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal
@@ -149,15 +170,17 @@ class Run:
         reason = decide([*verdicts.values()], self.recipe.filter.only_perfect, len(self.recipe.judge))
         row = {**item.row, "judgements": verdicts}
         output.take(Outcome(Item(item.index, row), Drop(reason) if reason else [row]))
+        self._decided = max(self._decided, self._under_way.popleft())
         if self._cut is not None:
-            self._cut.settled = item.index
+            self._cut.settled = max(self._cut.settled, item.index)
             output.settle()
 
-    def _reached(self) -> bool:
+    def _reached(self, index: int) -> bool:
+        """Whether the row at this position was the last one needed; the files then end there."""
         target = self.recipe.run.target
         if target is None or self._cut is None or self.outputs["filter"].tally.rows_out < target:
             return False
-        self._cut.last = self._cut.settled
+        self._cut.last = index
         return True
 
 

@@ -112,9 +112,9 @@ class Retry:
 def derive_seed(*parts: object) -> int:
     """A seed in [0, 2**31) from any printable parts, the same on every machine and in every process."""
     text = "\x1f".join(str(part) for part in parts)
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
+    return int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=4).digest(), "big") >> 1
 
 
 def content_id(*parts: object) -> str:
     """A row's id: 16 hex digits from what the row is made of."""
-    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"), digest_size=8).hexdigest()

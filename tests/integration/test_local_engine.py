@@ -242,6 +242,23 @@ async def test_messages_go_through_the_chat_template(folders: dict[str, Path]) -
     await engine.close()
 
 
+async def test_a_text_that_cannot_be_tokenised_is_refused_alone(engine: LocalEngine) -> None:
+    for call in (engine.complete(asking("a \ud800 b")), engine.score("a", "\udfff"), engine.embed(["a", "\ud800"])):
+        with pytest.raises(RequestRefused, match="cannot be tokenised"):
+            await call
+    assert (await engine.complete(asking("a"))).text
+
+
+async def test_messages_that_the_template_refuses_are_refused_alone(tmp_path: Path) -> None:
+    folder = save_model(tmp_path / "m", "llama", chat=True)
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('only users') }}")
+    engine = LocalEngine(folder)
+    with pytest.raises(RequestRefused, match="only users"):
+        await engine.complete(Request(messages=(Message("system", "hi"),)))
+    assert (await engine.complete(asking("a"))).text
+    await engine.close()
+
+
 async def test_messages_without_a_chat_template_are_unusable(engine: LocalEngine) -> None:
     with pytest.raises(EngineUnusable, match="no chat template"):
         await engine.complete(Request(messages=(Message("user", "hi"),)))

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
 import torch
 import transformers
 
@@ -243,13 +242,13 @@ class TextCodec:
         turns = [{"role": message.role, "content": message.content} for message in request.messages]
         try:
             chat = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
-        except jinja2.TemplateError as error:
+        except Exception as error:  # whatever code the template holds
             raise RequestRefused(f"the chat template refuses these messages: {error}", "template") from error
-        return self._plain_ids(chat)
+        return self._tokenise(chat, add_special_tokens=False)
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text, as the tokenizer begins one. Never empty: raises RequestRefused if it would be."""
-        ids: list[int] = self._tokenizer(text).input_ids
+        ids = self._tokenise(text)
         if ids:
             return ids
         for start in (self._tokenizer.bos_token_id, self._tokenizer.eos_token_id):
@@ -262,11 +261,14 @@ class TextCodec:
 
         The two are tokenised apart, so that no token spans the boundary and the score is of the continuation alone.
         """
-        before, after = self.ids(prompt), self._plain_ids(continuation)
+        before, after = self.ids(prompt), self._tokenise(continuation, add_special_tokens=False)
         return before + after, len(after)
 
-    def _plain_ids(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False).input_ids
+    def _tokenise(self, text: str, **options: bool) -> list[int]:
+        try:
+            ids: list[int] = self._tokenizer(text, **options).input_ids
+        except (TypeError, ValueError) as error:  # half a surrogate pair, for one
+            raise RequestRefused(f"the text cannot be tokenised: {error}", "malformed") from error
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
