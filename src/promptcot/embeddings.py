@@ -153,16 +153,32 @@ def to_float16(vectors: Matrix) -> NDArray[np.float16]:
     return halves
 
 
+def check_output(path: str | Path) -> Path:
+    """The path, if embeddings can be written there without replacing something else. Raises InputError.
+
+    The names of `X.safetensors` go to `X.jsonl`, which is the likely name of the concepts file itself.
+    """
+    target = Path(path)
+    if not target.name.endswith((".safetensors", ".jsonl", ".jsonl.zst")):
+        raise InputError(f"{target}: embeddings are written to .safetensors or .jsonl")
+    names = target.with_suffix(".jsonl")
+    if target.name.endswith(".safetensors") and names.exists():
+        first = next(read_rows(names, may_be_empty=True), {"sentence": ""})
+        if first.keys() != {"sentence"}:
+            raise InputError(
+                f"{names}: it would be replaced by the names of {target.name}; choose another --output_path"
+            )
+    return target
+
+
 def write_embeddings(path: str | Path, names: Sequence[str], dimensions: int, blocks: Iterable[Matrix]) -> None:
     """Write `names` and their vectors, which come in blocks of rows, in the form that the path's suffix asks for.
 
     The files appear whole, under their names, at the end. Raises InputError for another suffix, and StorageError.
     """
-    target = Path(path)
+    target = check_output(path)
     if target.name.endswith(".safetensors"):
         _write_safetensors(target, names, dimensions, blocks)
-    elif target.name.endswith(".parquet") or not target.name.endswith(SUFFIXES):
-        raise InputError(f"{target}: embeddings are written to .safetensors or .jsonl")
     else:
         _write_rows(target, _public_rows(names, blocks))
 

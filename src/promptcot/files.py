@@ -290,7 +290,8 @@ def storing(path: Path) -> Iterator[None]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "free some space" if full else "see to it that it can be written"
         raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); what was finished is kept: {hint}, and run the same command again"
+            f"{path}: cannot be written ({error.strerror}); what was finished is kept: "
+            f"{hint}, and run the same command again"
         ) from error
 
 

@@ -18,14 +18,17 @@ from promptcot.records import Row
 
 @dataclass(frozen=True)
 class Judged:
-    """A row of the first file with the verdicts of all judges that have one, by judge."""
+    """A row with the verdicts of all judges that have one, by judge."""
 
     row: Row
     verdicts: dict[str, str]
 
 
 class Joined:
-    """Judged files, joined. `names` are the judges', in the order of the files; a context manager."""
+    """Judged files, joined. `names` are the judges', in the order of the files; a context manager.
+
+    Rows come in the order of the first file; those that it lacks follow as bare ids, so that none disappears.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
@@ -34,10 +37,10 @@ class Joined:
 
     def __enter__(self) -> Joined:
         self._table.execute(
-            "create table verdicts (judge int, id text, verdict text, primary key (judge, id)) without rowid"
+            "create table verdicts (id text, judge int, verdict text, primary key (id, judge)) without rowid"
         )
-        for judge, path in enumerate(self._paths[1:], 1):
-            rows = ((judge, row["id"], verdict_of(row)) for row in with_ids(read_rows(path)))
+        for judge, path in enumerate(self._paths):
+            rows = ((row["id"], judge, verdict_of(row)) for row in with_ids(read_rows(path)))
             self._table.executemany("insert into verdicts values (?, ?, ?)", rows)
         return self
 
@@ -46,9 +49,16 @@ class Joined:
 
     def __iter__(self) -> Iterator[Judged]:
         for row in with_ids(read_rows(self._paths[0])):
-            found = self._table.execute("select judge, verdict from verdicts where id = ?", (row["id"],))
-            others = {self.names[judge]: verdict for judge, verdict in sorted(found)}
-            yield Judged(row, {self.names[0]: verdict_of(row), **others})
+            yield Judged(row, self._verdicts(row["id"]))
+        lacking = (
+            "select distinct id from verdicts where id not in (select id from verdicts where judge = 0) order by id"
+        )
+        for (name,) in self._table.execute(lacking).fetchall():
+            yield Judged({"id": name}, self._verdicts(name))
+
+    def _verdicts(self, name: str) -> dict[str, str]:
+        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (name,))
+        return {self.names[judge]: verdict for judge, verdict in found}
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at
 most calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever
-opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over. What earlier processes finished is found by key in an index of 16
-bytes a call; replies stay on disk until they are asked for. When a key occurs twice the latest reply that fits counts.
+opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over. What earlier processes finished
+is found by key in an index of 16 bytes a call; replies stay on disk until they are asked for. When a key occurs twice
+the latest reply that fits counts.
 """
 
 from __future__ import annotations

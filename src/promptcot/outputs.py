@@ -101,7 +101,7 @@ class Output:
             write_json(beside(self.path, "summary.json"), {"stages": {self.tally.name: self.tally.summary()}})
 
     def finish(self) -> None:
-        """Close the books and bring all files to disk under temporary names, so that a full disk shows before any appears.
+        """Close the books and bring all files to disk under temporary names: a full disk shows before any appears.
 
         Raises StorageError; AssertionError if a row is unaccounted for.
         """

@@ -150,7 +150,7 @@ class Run:
 
     async def _sampled(self) -> AsyncIterator[Item]:
         output = self.outputs["sample"]
-        for index, row in enumerate(islice(self.combinations, self.recipe.run.max_candidates)):
+        for index, row in enumerate(islice(self.combinations, self.recipe.run.candidates)):
             output.tally.rows_in += 1
             item = Item(index, row)
             output.take(Outcome(item, [row]))

@@ -16,11 +16,13 @@ from promptcot.core.combinations import Exhausted
 from promptcot.core.concepts import ConceptTable
 from promptcot.core.prompt_like import LEVELS, learn_template
 from promptcot.core.prompts import PromptSet
-from promptcot.engines.opening import EngineOpener, judge_role
+from promptcot.embeddings import read_embeddings
+from promptcot.engines.opening import EngineOpener, judge_role, model_folder
 from promptcot.engines.protocol import Engine
+from promptcot.errors import InputError
 from promptcot.files import read_rows
 from promptcot.manifest import manifest
-from promptcot.recipe import Recipe
+from promptcot.recipe import Encode, Model, Recipe
 from promptcot.records import Row
 from promptcot.stages.encode import encode
 
@@ -45,6 +47,25 @@ class Preparation:
     def render(self) -> RenderPrompt:
         """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
         return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
+
+    def check(self) -> None:
+        """Read and check all that is named, before a model is loaded. Raises InputError."""
+        self.render(["a concept", "another"], self.recipe.sample.levels[0])
+        if max(self.recipe.sample.size) > len(self.table):
+            raise InputError(
+                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, and combinations of "
+                f"{max(self.recipe.sample.size)} are asked for (sample.size)"
+            )
+        for spec, role in self._models():
+            if not Path(folder := model_folder(spec.model, role)).is_dir():
+                raise InputError(f"{folder}: no such model folder; `nano` is the embedded one")
+        if self.recipe.encode.path is not None:
+            read_embeddings(Path(self.recipe.encode.path))
+
+    def _models(self) -> list[tuple[Model | Encode, str]]:
+        judges = [(judge, judge_role(judge.name)) for judge in self.recipe.judge]
+        encoders = [(self.recipe.encode, "generator")] if self.recipe.encode.path is None else []
+        return [(self.recipe.generate, "generator"), *judges, *encoders]
 
     def open_models(self, open_engine: EngineOpener) -> dict[str, Engine]:
         """The engines of the generator and of each judge, by the name of their stage or judge."""

@@ -29,11 +29,16 @@ class _Section(BaseModel):
 
 
 class Limits(_Section):
-    """How much a run may do. Without a `target` it makes `max_candidates` candidates."""
+    """How much a run may do: stop at `target` accepted problems, or after `max_candidates` combinations."""
 
     target: Positive | None = None
-    max_candidates: Positive = 64
+    max_candidates: Positive | None = None
     concurrency: Positive = 64
+
+    @property
+    def candidates(self) -> int:
+        """The most combinations to sample: what is given; else 1,000 for each problem of the target; else 64."""
+        return self.max_candidates or (1000 * self.target if self.target else 64)
 
 
 class Concepts(_Section):
@@ -176,6 +181,8 @@ def _apply(table: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     place: Any = table
     for key in parents:
+        if not isinstance(place, (dict, list)):
+            raise RecipeError("--set", [f"{dotted}: what stands before {key} is a value, not a table"])
         place = _item(place, key, dotted) if isinstance(place, list) else place.setdefault(key, {})
     if isinstance(place, list):
         _item(place, last, dotted)

@@ -117,4 +117,6 @@ def derive_seed(*parts: object) -> int:
 
 def content_id(*parts: object) -> str:
     """A row's id: 16 hex digits from what the row is made of."""
-    return hashlib.blake2b(json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    return hashlib.blake2b(
+        json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"), digest_size=8
+    ).hexdigest()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from promptcot.errors import UsageError
 from promptcot.files import beside
 from promptcot.tally import Tally
 
@@ -14,6 +15,17 @@ from promptcot.tally import Tally
 def say(text: str = "") -> None:
     """One line to standard output."""
     click.echo(text)
+
+
+def refuse_own_output(inputs: Iterable[Path], output: Path) -> None:
+    """Raises UsageError when a command would write over what it reads."""
+    written = {path.resolve() for path in (output, beside(output, "dropped.jsonl"), beside(output, "failed.jsonl"))}
+    for path in inputs:
+        if path.resolve() in written:
+            raise UsageError(
+                f"{path}: this file would be replaced by the output {output}; choose another output. "
+                "(Failed rows are asked again when the same command is run again)"
+            )
 
 
 def percent(part: int, whole: int) -> str:

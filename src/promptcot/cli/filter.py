@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
 
 import click
 
-from promptcot.cli.console import close_books, say
+from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.story import agreement_lines
 from promptcot.core.agreement import Agreements
@@ -17,6 +18,8 @@ from promptcot.manifest import manifest
 from promptcot.outputs import Output
 from promptcot.records import Drop
 from promptcot.runners.protocol import Item, Outcome
+
+_COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 
 
 @click.command("filter")
@@ -34,6 +37,7 @@ from promptcot.runners.protocol import Item, Outcome
 def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None) -> int:
     """Keep the problems that the judges call perfect; verdicts are joined by row id."""
     paths = _files(template, n_rewards)
+    refuse_own_output(paths, output_path)
     needed = n_rewards or len(paths)
     with Joined(paths) as joined, Output(output_path, "filter") as output:
         agreements = Agreements(joined.names)
@@ -55,7 +59,8 @@ def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
         if "{}" in template:
             paths += [Path(template.replace("{}", str(number))) for number in range(n_rewards or 1)]
         else:
-            paths += [Path(name) for name in sorted(glob.glob(template))] or [Path(template)]
+            found = [Path(name) for name in sorted(glob.glob(template)) if not _COMPANION.search(name)]
+            paths += found or [Path(template)]
     return paths
 
 

@@ -39,11 +39,9 @@ def command(
 ) -> int:
     """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default).
 
-    Run the same command again after an interruption: finished calls are not repeated. With --target alone,
-    candidates are sampled until the target is reached.
+    Run the same command again after an interruption: finished calls are not repeated. With a target
+    and no bound on the candidates, at most 1,000 are sampled for each problem of the target.
     """
-    if target is not None and max_candidates is None:
-        max_candidates = 1000 * target
     overrides: dict[str, Any] = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
     resolved = load(recipe, changes, overrides)
     directory = output_dir or Path("out") / resolved.name
@@ -56,6 +54,7 @@ def command(
 
 
 async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int:
+    preparation.check()
     engines = Engines()
     say(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {directory}")
     try:
@@ -64,7 +63,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int
         rows = await preparation.combinations(engines.open)
         runner = LocalRunner(recipe.run.concurrency)
         run = Run(recipe, directory, preparation.prompts, opened, rows, runner)
-        total = None if recipe.run.target else recipe.run.max_candidates
+        total = None if recipe.run.target else recipe.run.candidates
         with Progress(run.tallies, total=total, target=recipe.run.target):
             await run.run(preparation.manifest(opened))
     finally:

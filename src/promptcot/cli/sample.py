@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.cli.console import close_books, say
+from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.progress import Progress
 from promptcot.concepts import concepts_file, make_sampler, read_table, sampled_rows
@@ -53,6 +53,7 @@ def command(**options: Any) -> int:
     near it is to them. No combination comes twice.
     """
     recipe = _recipe(options)
+    refuse_own_output([options["data_path"]], options["output_path"])
     domain = prompts.load(options["domain"])
     table = read_table(str(concepts_file(str(options["data_path"]))))
     ends: list[Exhausted] = []
@@ -87,6 +88,8 @@ def _recipe(options: dict[str, Any]) -> Sample:
     }
     if options["levels"]:
         given["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
+        if not given["levels"]:
+            raise click.UsageError("--levels: name at least one level")
     return Sample.model_validate(given)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot.cli.console import close_books, say
+from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.progress import Progress
 from promptcot.engines.opening import Engines
 from promptcot.errors import RecipeError
@@ -52,7 +52,8 @@ async def _run_file(
     stage: Stage, model: Model, role: str, options: Mapping[str, Any], prompts: Mapping[str, str]
 ) -> int:
     source, target = Path(options["data_path"]), Path(options["output_path"])
-    next(read_rows(source))  # a wrong file is found before a model is loaded
+    refuse_own_output([source], target)
+    total = sum(1 for _ in read_rows(source))  # a wrong file is found before a model is loaded
     engines = Engines()
     try:
         with Output(target, stage.name) as output, Journal(beside(target, "journal")) as journal:
@@ -60,7 +61,7 @@ async def _run_file(
                 say(f"{stage.name}: {len(journal):,} finished calls in {journal.directory}")
             engine = engines.open(model, role)
             recipe = manifest({key: _plain(value) for key, value in options.items()}, prompts, {role: engine.model})
-            with Progress({stage.name: output.tally}, total=None):
+            with Progress({stage.name: output.tally}, total=total):
                 await run_stage(
                     stage, with_ids(read_rows(source)), engine, LocalRunner(options["concurrency"]), output, journal
                 )

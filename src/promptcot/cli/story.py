@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 from promptcot.cli.console import calls, percent
 from promptcot.core.agreement import Agreements
@@ -25,11 +26,11 @@ def plan(preparation: Preparation) -> Iterator[str]:
     """The first prompt of each stage, and the counts. No model is called; vectors are used if they exist."""
     recipe = preparation.recipe
     existing = recipe.encode.path
-    row = next(preparation.sampled(None if existing is None else preparation.directory / existing))
+    row = next(preparation.sampled(None if existing is None else Path(existing)))
     yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
     yield f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}"
     yield f"encode: {len(preparation.table):,} concepts, by {existing or recipe.encode.model}"
-    yield f"sample: at most {recipe.run.max_candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
+    yield f"sample: at most {recipe.run.candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} accepted problems"
     yield from _first(

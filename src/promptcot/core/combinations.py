@@ -36,13 +36,12 @@ class Exhausted(Exception):
         if came == possible:
             why = "these are all there are"
         else:
-            why = f"the last {PATIENCE:,} draws brought none that was new; a higher temperature reaches more of
-            {possible:,}"
+            why = f"the last {PATIENCE:,} draws brought nothing new; a higher temperature reaches more of {possible:,}"
         super().__init__(f"no more than {came:,} combinations: {why}")
 
 
 def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator[Combination]:
-    """Combinations that are all different, with levels drawn uniformly; a longer stream of a seed begins with a shorter.
+    """Combinations that are all different, with levels drawn uniformly; a longer stream begins with a shorter one.
 
     Remembers 8 bytes of each. Raises Exhausted when no new one comes, InputError without levels.
     """

@@ -240,7 +240,7 @@ class Batch:
             layer.values[row] = 0
 
     def surplus(self) -> list[int]:
-        """The rows, newest first, that must leave before the next step for the memory to suffice."""
+        """The rows, from the last on, that must leave before the next step for the memory to suffice."""
         rows = len(self)
         if self._window.write >= self._window.column_capacity:
             while rows > 1 and self._bytes(rows, self._span) > self._memory:
@@ -256,7 +256,7 @@ class Batch:
             return
         span = self._span
         write = max(span, longest)
-        window.row_capacity = max(window.row_capacity if self.drafts else 0, self._row_capacity(rows))
+        window.row_capacity = self._row_capacity(rows)
         window.column_capacity = _column_capacity(write)
         for layer in self._cache.layers:
             layer.move(len(self), slice(window.write - span, window.write), slice(write - span, write))

@@ -236,9 +236,10 @@ class _Health:
 
     def _stop(self, bad: int, seen: int) -> None:
         raise SystematicFailure(
-            f"{self._stage}: {bad} of the last {seen} replies failed or were empty, so it was stopped. Look at the model, "
-            "its prompt and its server; then run the same command again. Replies that came back empty are kept in "
-            f"{self._journal.directory}: move that folder away to have them asked again"
+            f"{self._stage}: {bad} of the last {seen} replies failed or were empty, so it was stopped. "
+            "Look at the model, its prompt and its server; then run the same command again. "
+            f"Replies that came back empty are kept in {self._journal.directory}: "
+            "move that folder away to have them asked again"
         )
 
 

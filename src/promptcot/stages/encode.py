@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.embeddings import Matrix, to_float16, write_embeddings
+from promptcot.embeddings import Matrix, check_output, to_float16, write_embeddings
 from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, InputError
 from promptcot.files import beside, locked, storing, sync
@@ -46,7 +46,7 @@ async def encode(
     names = list(dict.fromkeys(name.strip() for name in concepts))
     if not names or "" in names:
         raise InputError("encode: there are no concepts" if not names else "encode: a concept is empty")
-    target = Path(output_path)
+    target = check_output(output_path)
     tally = tally or Tally("encode")
     tally.rows_in = len(names)
     with Vectors(_journal(target), engine.model) as vectors:
