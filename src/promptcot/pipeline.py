@@ -6,6 +6,7 @@ are still being written. Decides what is written where; asks nobody what a termi
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
@@ -52,6 +53,9 @@ async def _through(
         async for outcome in outcomes:
             output.take(outcome)
             yield outcome
+
+
+_SAMPLED_AT_ONCE = 64
 
 
 @dataclass
@@ -150,11 +154,13 @@ class Run:
 
     async def _sampled(self) -> AsyncIterator[Item]:
         output = self.outputs["sample"]
-        for index, row in enumerate(islice(self.combinations, self.recipe.run.candidates)):
-            output.tally.rows_in += 1
-            item = Item(index, row)
-            output.take(Outcome(item, [row]))
-            yield item
+        rows = enumerate(islice(self.combinations, self.recipe.run.candidates))
+        while some := await asyncio.to_thread(list, islice(rows, _SAMPLED_AT_ONCE)):  # drawing may take long
+            for index, row in some:
+                output.tally.rows_in += 1
+                item = Item(index, row)
+                output.take(Outcome(item, [row]))
+                yield item
 
     def _filter(self, outcomes: Sequence[Outcome]) -> None:
         """Join the judges' outcomes for one problem and decide."""

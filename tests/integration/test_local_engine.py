@@ -7,8 +7,6 @@ import gc
 import math
 import random
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -381,31 +379,3 @@ async def test_an_error_in_the_worker_reaches_all_who_wait(
             await engine.complete(asking("a"))
         await engine.close()
         monkeypatch.undo()
-
-
-PROGRAM = """
-import asyncio, sys
-from promptcot.engines.local import LocalEngine
-from promptcot.records import Request, Sampling
-
-async def main():
-    engine = LocalEngine(sys.argv[1])
-    calls = [asyncio.create_task(engine.complete(Request(prompt="a", seed=n))) for n in range(9)]
-    await asyncio.sleep(0.05)
-    raise SystemExit(7)
-
-asyncio.run(main())
-"""
-
-
-def test_a_program_that_never_closes_its_engine_still_ends_and_says_nothing(folders: dict[str, Path]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folders["llama"])], capture_output=True, text=True, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
-
-
-def test_without_torch_the_way_out_is_named(folders: dict[str, Path]) -> None:
-    program = "import sys; sys.modules['torch'] = None\n" + PROGRAM
-    done = subprocess.run([sys.executable, "-c", program, "x"], capture_output=True, text=True, timeout=60)
-    assert "EngineUnusable: the local engine needs torch: pip install 'promptcot[local]'" in done.stderr

@@ -18,7 +18,7 @@ Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 Damping = Literal["raw", "log1p"]
 
-_DEPTH = 8
+_DEPTH, _DEEPER = 16, 8
 """Entries read of each row at first, and how many times more whenever that was not enough."""
 
 _CELLS = 1 << 19
@@ -71,7 +71,9 @@ class Cooccurrence:
         score, rows = np.zeros(len(concept)), np.zeros(len(concept), np.int64)
         for column in range(chosen.shape[1]):
             keys = chosen[:, column] * np.int64(self._concepts) + concept
-            place = np.searchsorted(self._keys, keys)
+            order = np.argsort(keys)  # places one after the other are found several times faster than at random
+            place = np.empty(len(keys), np.int64)
+            place[order] = np.searchsorted(self._keys, keys[order])
             found = np.flatnonzero(self._keys[place] == keys)
             score[found] += self._damp(self._counts[place[found]])
             rows[found] += 1
@@ -108,7 +110,7 @@ class Cooccurrence:
                 rest[draws] = found.rest
                 parts.append(found._replace(owner=draws[found.owner]))
                 deeper.append(draws[~settled])
-            pending, depth = np.concatenate(deeper), depth * _DEPTH
+            pending, depth = np.concatenate(deeper), depth * _DEEPER
         owner, concept, score = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:3])
         order = np.lexsort((concept, owner))
         return Contenders(owner[order], concept[order], score[order], rest)

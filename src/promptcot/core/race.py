@@ -35,7 +35,7 @@ Bool = NDArray[np.bool_]
 Float64 = NDArray[np.float64]
 Int = NDArray[np.integer[Any]]
 
-_FEW = 256
+_FEW = 64
 """Rings of neighbours that are cheaper than one more contender, for each ring of the best contender at cosine 0 …"""
 
 _SHARE = 1 / 4

@@ -96,21 +96,22 @@ class Similarity:
         vector. Most thresholds are out of reach after the first block of the sketch, and no more is read.
         """
         place = np.flatnonzero(threshold <= self.bound)
-        sketched = np.zeros(len(place), np.float32)
+        notes = self._notes.take(concepts[place])
+        most = notes["error"]
         for block in range(self._blocks):
-            concept, whose = concepts[place], owner[place]
-            left, right = concept * self._blocks + block, whose * self._blocks + block
-            sketched += _dots(self._sketch, left, directions.head, right) * self._scale.take(concept)
-            most = sketched + self._error.take(concept)
-            most += self._beyond[block].take(concept) * directions.beyond[block].take(whose)
-            going = np.flatnonzero(most >= threshold[place])
-            place, sketched = place[going], sketched[going]
+            left, right = concepts[place] * self._blocks + block, owner[place] * self._blocks + block
+            most += _dots(self._sketch, left, directions.head, right) * notes["scale"]
+            beyond = notes["beyond"][:, block] * directions.beyond[block].take(owner[place])
+            going = np.flatnonzero(most + beyond >= threshold[place])
+            place, notes, most = place[going], notes[going], most[going]
         return place[self.cosines(concepts[place], directions, owner[place]) >= threshold[place]]
 
     def _measure(self, concepts: int) -> None:
         """Note the norms, the sketch, its scales and errors, and what is left after each of its blocks."""
-        self._inverse, self._beyond = np.empty(concepts, np.float32), np.empty((self._blocks, concepts), np.float32)
-        self._scale, self._error = np.empty(concepts, np.float32), np.empty(concepts, np.float32)
+        self._inverse = np.empty(concepts, np.float32)
+        # In one record: of a million concepts, each number that lies elsewhere is one more wait for memory.
+        record = [("scale", np.float32), ("error", np.float32), ("beyond", np.float32, (self._blocks,))]
+        self._notes = np.zeros(concepts, record)
         sketch = np.empty((concepts, len(self._order)), np.int8)
         for part in _parts(concepts, self._matrix.shape[1]):
             rows = self._matrix.take(self._row_of[part], axis=0)
@@ -120,8 +121,9 @@ class Similarity:
             self._inverse[part] = _inverse_norms(single)
             unit = single * self._inverse[part, None]
             head = self._head(unit)
-            self._beyond[:, part] = _beyond(unit, head)
-            sketch[part], self._scale[part], self._error[part] = _quantise(head.reshape(len(head), -1))
+            notes = self._notes[part]
+            notes["beyond"] = _beyond(unit, head).T
+            sketch[part], notes["scale"], notes["error"] = _quantise(head.reshape(len(head), -1))
         self._sketch = sketch.reshape(-1, _BLOCK)
 
     def _head(self, unit: Float32) -> Float32:
