@@ -4,8 +4,8 @@
 
 Seeds are 20,000 problems of five concepts drawn from 20,000 by a Zipf law (exponent 0.8); vectors have 1,024 dimensions
 and are once isotropic, once of mean cosine 0.3. The dense side computes the cosine to all concepts, a softmax in log
-space, and a choice. A million concepts have a million seed problems (the same number of seeds for a concept) and lie in a
-memory-mapped float16 file. Both sides use one thread.
+space, and a choice. A million concepts have a million seed problems (the same number of seeds for a concept) and lie in
+a memory-mapped float16 file. Both sides use one thread.
 """
 
 from __future__ import annotations

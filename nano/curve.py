@@ -1,6 +1,6 @@
 """Draws the loss curves of the trainings in `nano/runs`: `python -m nano.curve`.
 
-One panel a role, the trainings of a role one after the other; grey points are logged steps, the line their running mean.
+One panel a role, the trainings of a role one after the other; grey points are logged steps, the line is a running mean.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 RUNS = Path(__file__).with_name("runs")
 ROLES = ("generator", "judge-a", "judge-b", "solver")
-SMOOTH = 15
+SMOOTH = 5
 
 
 def points(role: str) -> tuple[list[float], list[float], list[float]]:

@@ -265,7 +265,7 @@ def _another_number(operand: Operand, drawn: Sequence[int], rng: random.Random) 
 def _rename(material: Draft, rng: random.Random) -> Draft | None:
     if len(material.parts) < 2:
         return None
-    letters = [letter for letter in "".join(NAMES)]
+    letters = list("".join(NAMES))
     place = rng.randrange(1, len(material.parts))
     if rng.random() < 0.5:
         place -= 1

@@ -191,7 +191,7 @@ def main() -> None:
     logging.disable_progress_bar()
     chosen.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(chosen.threads)
-    torch.manual_seed(chosen.seed)  # the initial weights; every other draw has a generator of its own
+    torch.manual_seed(chosen.seed)  # noqa: TID251 — transformers draws initial weights from the global generator
     tokenizer = AutoTokenizer.from_pretrained(VOCABULARY)
     shape = Shape(chosen.batch, chosen.length, chosen.prompt_weight)
     source = batches(tokenizer, chosen.role, chosen.seed, shape, chosen.workers)

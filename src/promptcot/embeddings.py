@@ -160,7 +160,7 @@ def check_output(path: str | Path) -> Path:
     """
     target = Path(path)
     if not target.name.endswith((".safetensors", ".jsonl", ".jsonl.zst")):
-        raise InputError(f"{target}: embeddings are written to .safetensors or .jsonl")
+        raise InputError(f"{target}: embeddings are written to .safetensors or .jsonl; choose such an output")
     names = target.with_suffix(".jsonl")
     if target.name.endswith(".safetensors") and names.exists():
         first = next(read_rows(names, may_be_empty=True), {"sentence": ""})

@@ -79,8 +79,8 @@ def test_the_verbs_one_after_the_other_do_the_same_job(tmp_path: Path, monkeypat
     for line in (
         "encode --data_path nano --output_path v.safetensors",
         "encode --data_path nano --output_path p.jsonl",
-        "sample --data_path nano --embed_path v.safetensors --output_path s.jsonl --data_size 8 --size 2 --prompts nano "
-        "--levels AIME",
+        "sample --data_path nano --embed_path v.safetensors --output_path s.jsonl --data_size 8 --size 2 "
+        "--prompts nano --levels AIME",
         "generate --data_path s.jsonl --output_path g.jsonl --max_len 400 --temperature 0.7",
         "judge --data_path g.jsonl --output_path j-a.jsonl --judge a --temperature 0",
         "judge --data_path g.jsonl --output_path j-b.jsonl --model_path nano:judge-b --judge b --temperature 0",

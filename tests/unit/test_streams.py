@@ -46,10 +46,11 @@ async def test_no_branch_runs_ahead_of_the_slowest_by_more_than_the_queue() -> N
 
 
 async def test_a_broken_source_reaches_the_reader() -> None:
-    with pytest.raises(ValueError, match="broken"):
-        async with Tee(numbers(9, broken_at=5), 2) as branches:
-            async for _ in side_by_side([outcomes(branch) for branch in branches]):
-                pass
+    async with Tee(numbers(9, broken_at=5), 2) as branches:
+        together = side_by_side([outcomes(branch) for branch in branches])
+        assert [heads[0].item.index for heads in [await anext(together) for _ in range(5)]] == [0, 1, 2, 3, 4]
+        with pytest.raises(ValueError, match="broken"):
+            await anext(together)
 
 
 async def test_streams_with_different_rows_are_not_joined_by_position() -> None:

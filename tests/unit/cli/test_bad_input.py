@@ -1,13 +1,12 @@
 """What a person gets who types something wrong, or points at a wrong file: one clear error, and nothing lost."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from promptcot.cli import main
-from promptcot.files import RowWriter
+from promptcot.files import RowWriter, read_rows
 
 CONCEPTS = [{"concepts": ["primes", "gcd"]}, {"concepts": ["primes", "parity"]}, {"concepts": ["gcd", "parity"]}]
 INPUTS = [{"id": "1", "prompt": "p", "foundational_concepts": ["a"], "level": "AIME"}]
@@ -36,7 +35,7 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
     ("empty file", [*SAMPLE, "--data_path", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
     ("not JSON", [*SAMPLE, "--data_path", "broken.jsonl"], 1, ["broken.jsonl, line 2: not JSON"]),
     ("no concepts", [*SAMPLE, "--data_path", "lacking.jsonl"], 1, ["lacking.jsonl, row 4", "concepts"]),
-    ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["3", "5"]),
+    ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["of 5 concepts", "only 3 distinct"]),
     ("no vector", [*SAMPLE, "--data_path", "concepts.jsonl", "--embed_path", "vectors.jsonl"], 1, ["gcd", "parity"]),
     (
         "three mistakes",
@@ -80,7 +79,7 @@ def test_a_mistake_is_one_clear_error(
 
 def test_more_combinations_than_exist_ends_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "1000"]) == 0
-    assert "3" in capsys.readouterr().out
+    assert "no more than 3 combinations: these are all there are" in capsys.readouterr().out
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
 
 
@@ -108,7 +107,8 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(tmp_path: Pa
     big = [{"concepts": [f"c{n}", f"c{(n * 7 + k) % 40}"]} for n in range(40) for k in (1, 2, 3)]
     jsonl(tmp_path / "big.jsonl", big)
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
-        assert main([*SAMPLE[:1], "--output_path", f"{name}.jsonl", "--data_path", "big.jsonl", "--size", "3", "--data_size", "50", "--seed", seed]) == 0  # fmt: skip
+        line = f"sample --output_path {name}.jsonl --data_path big.jsonl --size 3 --data_size 50 --seed {seed}"
+        assert main(line.split()) == 0
     assert Path("a.jsonl").read_bytes() == Path("b.jsonl").read_bytes() != Path("c.jsonl").read_bytes()
 
 
@@ -124,9 +124,34 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
     assert "Usage: promptcot" in capsys.readouterr().out
 
 
-def test_secrets_in_the_environment_reach_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
-    assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "2"]) == 0
-    for folder, _, names in os.walk("."):
-        for name in names:
-            assert b"sk-very-secret" not in Path(folder, name).read_bytes()
+CARELESS = [
+    ("the input is the output", "sample --data_path concepts.jsonl --output_path concepts.jsonl --size 2"),
+    ("the failed rows of the output are the input", "generate --data_path x.failed.jsonl --output_path x.jsonl"),
+    ("the judged file is the output", "filter --template judged.jsonl --output_path judged.jsonl"),
+    ("names would replace the concepts", "encode --data_path concepts.jsonl --output_path concepts.safetensors"),
+    ("no such form of vectors", "encode --data_path concepts.jsonl --output_path vectors.npz"),
+]
+
+
+@pytest.mark.parametrize("line", [case[1] for case in CARELESS], ids=[case[0] for case in CARELESS])
+def test_no_command_writes_over_what_it_reads(line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.failed.jsonl", "judged.jsonl"):
+        jsonl(tmp_path / name, [{**INPUTS[0], "judgement": "perfect", "completion": "c"}])
+    before = {path.name: path.read_bytes() for path in Path().glob("*.jsonl")}
+    assert main(line.split()) in (1, 2)
+    assert "output" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in Path().glob("*.jsonl")} == before
+
+
+def test_filter_joins_by_id_and_loses_no_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def judged(judge: str, *ids: str) -> list[dict[str, object]]:
+        texts = {"prompt": "p", "completion": "words", "rationale_and_problem": "r"}
+        return [{"id": name, "judge": judge, "judgement": "perfect", **texts} for name in ids]
+
+    jsonl(tmp_path / "j-a.jsonl", judged("a", "1", "2", "3"))
+    jsonl(tmp_path / "j-b.jsonl", judged("b", "5", "3", "2"))
+    jsonl(tmp_path / "j-b.failed.jsonl", [{"id": "1", "cause": "refused"}])
+    assert main(["filter", "--template", "j-*.jsonl", "--output_path", "out.jsonl"]) == 0
+    assert [row["id"] for row in read_rows("out.jsonl")] == ["2", "3"]
+    assert next(read_rows("out.jsonl"))["completion"] == "r"
+    assert "4 in = 2 out + 2 dropped (missing verdict: 2) + 0 failed" in capsys.readouterr().out

@@ -163,14 +163,15 @@ def test_more_draws_begin_with_the_same_as_fewer_and_another_seed_differs() -> N
 
 def test_the_order_of_draws_does_not_depend_on_the_hash_seed() -> None:
     code = (
-        "import numpy as np; from promptcot.core.concepts import ConceptTable; from promptcot.core.sampling import Sampler;"
+        "import numpy as np; from promptcot.core.concepts import ConceptTable;"
+        "from promptcot.core.sampling import Sampler;"
         "t = ConceptTable.from_rows([['a', 'b'], ['b', 'c'], ['c', 'd', 'e']]);"
         "print(Sampler(t, np.eye(5, dtype=np.float32), size=3).draw(50, 1))"
     )
     said = {
         subprocess.run(
             [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
-        ).stdout  # fmt: skip
+        ).stdout
         for seed in ("1", "2")
     }
     assert len(said) == 1
