@@ -329,11 +329,11 @@ DEFECTS: dict[str, Defect] = {
 }
 MIXES = {
     "judge-a": {
-        "unused": 20, "level": 12, "unlinked": 5, "domain": 8, "claim": 20,
+        "unused": 30, "level": 12, "unlinked": 5, "domain": 8, "claim": 50,
         "number": 18, "name": 12, "sentence": 8, "setup": 6, "markup": 14,
     },
     "judge-b": {
-        "unused": 26, "level": 8, "unlinked": 6, "domain": 10, "claim": 26,
+        "unused": 110, "level": 8, "unlinked": 6, "domain": 10, "claim": 45,
         "number": 12, "name": 12, "sentence": 6, "setup": 8, "markup": 12,
     },
 }  # fmt: skip

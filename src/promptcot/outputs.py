@@ -79,7 +79,8 @@ class Output:
         row, result = outcome.item.row, outcome.result
         if isinstance(result, Drop):
             self.tally.dropped[result.reason] += 1
-            self._writer("dropped").write({**row, "reason": result.reason, "raw": list(result.raw)})
+            why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
+            self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value is not None}})
         elif isinstance(result, Failed):
             self.tally.failed[result.cause] += 1
             self._writer("failed").write({**row, "cause": result.cause, "error": result.message})

@@ -99,6 +99,7 @@ class Drop:
 
     reason: str
     raw: Sequence[str] = ()
+    finish_reason: FinishReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,10 @@
 """The main job on the embedded model, as a person runs it."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +99,33 @@ def test_the_verbs_one_after_the_other_do_the_same_job(tmp_path: Path, monkeypat
     assert counts["all"]["out"] == len(list(read_rows("all.jsonl", may_be_empty=True)))
     for kind in ("recipe.json", "summary.json"):
         assert Path(f"g.{kind}").exists()
+
+
+def test_a_row_that_cannot_be_asked_fails_alone_and_the_exit_code_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prompt = "Concepts:\n1. remainders\nLevel: AMC12\n"
+    rows = [{"id": "good", "prompt": prompt}, {"id": "long", "prompt": prompt * 500}]
+    Path("in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["generate", "--data_path", "in.jsonl", "--output_path", "out.jsonl", "--max_len", "300"]) == 3
+    [failed] = read_rows("out.failed.jsonl")
+    assert (failed["id"], failed["cause"]) == ("long", "over-long")
+    assert main(["generate", "--data_path", "in.jsonl", "--output_path", "out.jsonl", "--max_len", "300"]) == 3
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_exits_with_130_and_says_how_to_go_on(tmp_path: Path, how: signal.Signals) -> None:
+    command = [sys.executable, "-m", "promptcot", "run", "--max-candidates", "2000", "--output-dir", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        journal = tmp_path / "generate.journal" / "calls.jsonl"
+        until = time.monotonic() + 90
+        while not (journal.exists() and journal.stat().st_size):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        process.send_signal(how)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"run the same command again to go on" in said
+    assert list(tmp_path.glob("*.partial")) == []

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
-from promptcot.cli.console import say
+from promptcot.cli.console import account, say
 from promptcot.cli.options import DTYPES, data_path, output_path
 from promptcot.cli.progress import Progress
 from promptcot.concepts import concepts_file, read_table
+from promptcot.embeddings import check_output
 from promptcot.engines.opening import Engines
+from promptcot.files import beside, write_json
+from promptcot.manifest import manifest
 from promptcot.recipe import Encode
 from promptcot.stages.encode import BATCH_SIZE, encode
 from promptcot.tally import Tally
@@ -45,17 +48,26 @@ def command(
     """Turn each distinct concept of a file into the hidden state of its last token."""
     table = read_table(str(concepts_file(str(data_path))))
     spec = Encode.model_validate({"model": model_path, "tokenizer": tokenizer_path, "dtype": dtype})
-    asyncio.run(_encode(list(table.names), spec, output_path, batch_size))
-    say(f"encode: {len(table):,} concepts")
+    check_output(output_path)
+    tally = Tally("encode")
+    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, tally))
+    named = output_path.with_suffix(".jsonl")
+    write_json(
+        beside(named, "recipe.json"),
+        manifest({"data_path": str(data_path), **spec.model_dump()}, {}, {"encode": model}),
+    )
+    write_json(beside(named, "summary.json"), {"stages": {"encode": tally.summary()}})
+    say(account(tally))
     say(f"written: {output_path}")
     return 0
 
 
-async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int) -> None:
+async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int, tally: Tally) -> str:
     engines = Engines()
     try:
-        tally = Tally("encode")
+        engine = engines.open(spec, "generator")
         with Progress({"encode": tally}, total=len(names)):
-            await encode(names, engines.open(spec, "generator"), target, batch_size, tally)
+            await encode(names, engine, target, batch_size, tally)
+        return engine.model
     finally:
         await engines.close()

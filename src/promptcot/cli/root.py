@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import signal
-import sys
 from types import FrameType
 
 import click
@@ -70,7 +69,7 @@ def root() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -84,9 +83,8 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. What was finished is kept: run the same command again to go on.", err=True)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

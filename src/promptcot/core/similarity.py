@@ -156,12 +156,14 @@ def _dots(matrix: NDArray[Any], left: Int, vectors: Float32, right: Int) -> Floa
     parts = list(_parts(len(left), matrix.shape[1]))
     # Reused, because fresh arrays of this size cost more page faults than all the arithmetic.
     shape = (parts[0].stop if parts else 0, matrix.shape[1])
-    rows, single, others = np.empty(shape, matrix.dtype), np.empty(shape, np.float32), np.empty(shape, np.float32)
+    rows, others = np.empty(shape, matrix.dtype), np.empty(shape, np.float32)
+    single = rows if matrix.dtype == np.float32 else np.empty(shape, np.float32)
     for part in parts:
         count = part.stop - part.start
         matrix.take(left[part], axis=0, out=rows[:count], mode="clip")
         vectors.take(right[part], axis=0, out=others[:count], mode="clip")
-        _convert(rows[:count], single[:count])
+        if single is not rows:
+            _convert(rows[:count], single[:count])
         np.vecdot(single[:count], others[:count], out=result[part])
     return result
 

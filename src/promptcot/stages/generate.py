@@ -38,7 +38,11 @@ class Generate:
         [reply] = replies
         read = rationale.parse(reply.text, reply.finish_reason)
         if isinstance(read, rationale.Unreadable):
-            return Drop("empty" if read.reason == "empty" else f"unreadable: {read.reason}", raw=(reply.text,))
+            return Drop(
+                "empty" if read.reason == "empty" else f"unreadable: {read.reason}",
+                raw=(reply.text,),
+                finish_reason=reply.finish_reason,
+            )
         generated = {
             "completion": reply.text,
             "rationale": read.rationale,

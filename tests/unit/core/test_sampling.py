@@ -15,8 +15,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chisquare
 
+from promptcot.core import cooccurrence, race
 from promptcot.core.concepts import ConceptTable
+from promptcot.core.cooccurrence import Cooccurrence
+from promptcot.core.race import Race
 from promptcot.core.sampling import BLOCK, Sampler
+from promptcot.core.similarity import Similarity
 from promptcot.errors import InputError
 
 Matrix = NDArray[Any]
@@ -121,6 +125,73 @@ def test_giving_up_on_rejection_follows_the_same_law() -> None:
     sampler = Sampler(one, vectors, size=3, temperature=0.3)
     object.__setattr__(sampler._law, "patience", 1)
     assert p_value(sampler, law(one, vectors.astype(float), 3, 0.3, np.asarray), 40) > 1e-3
+
+
+# What decides how the work is divided must not change the law: each of these sends draws another way.
+WAYS: dict[str, list[tuple[Any, str, float]]] = {
+    "no contenders, all neighbours ring": [(race, "_SHARE", 1e9)],
+    "all neighbours are contenders": [(race, "_SHARE", 1e-9), (race, "_FEW", 1e-9)],
+    "some neighbours ring": [(race, "_SHARE", 1e-9), (race, "_FEW", 1e9)],
+    "rows read one entry at a time": [(cooccurrence, "_DEPTH", 1), (cooccurrence, "_DEEPER", 2)],
+    "few rings in a round": [(race, "_RINGS", 8)],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("damping", ["raw", "log1p"])
+def test_however_the_work_is_divided_the_law_is_the_same(way: str, damping: Any, monkeypatch: Any) -> None:
+    assert shortcut_p_value(way, damping, monkeypatch) > 1e-3
+
+
+def shortcut_p_value(way: str, damping: Any, monkeypatch: pytest.MonkeyPatch) -> float:
+    for module, name, value in WAYS[way]:
+        monkeypatch.setattr(module, name, value)
+    one, vectors = world(10, 8, 6)
+    sampler = Sampler(one, vectors, size=3, temperature=0.8, damping=damping)
+    object.__setattr__(sampler._law, "patience", 10**6)
+    return p_value(sampler, law(one, vectors.astype(float), 3, 0.8, np.log1p if damping == "log1p" else np.asarray), 40)
+
+
+def dismiss_nothing(similarity: Similarity, concepts: Matrix, directions: Any, owner: Any, threshold: Any) -> Matrix:
+    return np.arange(len(concepts))
+
+
+def met_once(scores: Callable[..., Any]) -> Callable[..., Any]:
+    def wrong(*arguments: Any) -> tuple[Matrix, Matrix]:
+        score, rows = scores(*arguments)
+        return score, np.minimum(rows, 1)
+
+    return wrong
+
+
+CHEATS: dict[str, tuple[str, Any, str, Any]] = {
+    "every ring counts": ("few rings in a round", Similarity, "reaching", dismiss_nothing),
+    "who is in two rows counts twice": (
+        "no contenders, all neighbours ring", Cooccurrence, "scores", met_once(Cooccurrence.scores)
+    ),
+    "contenders ring again as neighbours": (
+        "some neighbours ring", Race, "_has_rung", lambda self, owner, concept: np.zeros(len(owner), bool)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_the_chi_square_test_notices_a_sampler_that_cheats(cheat: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    way, owner, name, wrong = CHEATS[cheat]
+    monkeypatch.setattr(owner, name, wrong)
+    assert shortcut_p_value(way, "raw", monkeypatch) < 1e-3
+
+
+def test_a_count_of_a_million_at_a_low_temperature_wins_without_a_warning() -> None:
+    one = table([[0, 1], [0, 2], [1, 2], [3], [4]])
+    many = np.array([10**6, 1, 10**6, 1, 1, 1], np.int32)
+    million = ConceptTable(one.names, one.frequency, one.indptr, one.indices, many)
+    vectors = np.random.default_rng(0).standard_normal((5, 16)).astype(np.float16)
+    with np.errstate(invalid="raise", over="raise"):
+        block = Sampler(million, vectors, size=4, temperature=0.01).block(1, 0)
+    popular = block[:, 0] < 2
+    assert popular.any()
+    assert np.array_equal(block[popular, 1], 1 - block[popular, 0])
 
 
 @pytest.mark.parametrize("temperature", [0.001, 0.2, 5.0])

@@ -62,4 +62,4 @@ def test_what_can_be_read_is_added_to_the_row_and_the_text_is_kept() -> None:
     ],
 )
 def test_what_cannot_be_read_is_dropped_with_a_reason_and_its_raw_text(reply: Completion, reason: str) -> None:
-    assert STAGE.read(ROW, [reply]) == Drop(reason, raw=(reply.text,))
+    assert STAGE.read(ROW, [reply]) == Drop(reason, raw=(reply.text,), finish_reason=reply.finish_reason)
