@@ -80,7 +80,7 @@ class Output:
         if isinstance(result, Drop):
             self.tally.dropped[result.reason] += 1
             why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
-            self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value is not None}})
+            self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value}})
         elif isinstance(result, Failed):
             self.tally.failed[result.cause] += 1
             self._writer("failed").write({**row, "cause": result.cause, "error": result.message})

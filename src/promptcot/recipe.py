@@ -130,6 +130,7 @@ def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str,
     `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
     """
     where, table = _read(name_or_path)
+    where = f"{where} with {', '.join(f'--set {change}' for change in changes)}" if changes else where
     for change in changes:
         _apply(table, *_parse_change(change))
     for key, value in (overrides or {}).items():

@@ -58,6 +58,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int
     engines = Engines()
     say(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {directory}")
     try:
+        say("loading models …")
         opened = preparation.open_models(engines.open)
         say(f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}")
         rows = await preparation.combinations(engines.open)

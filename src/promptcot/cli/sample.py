@@ -33,8 +33,7 @@ from promptcot.runners.protocol import Item, Outcome
     "--size",
     type=click.IntRange(min=1),
     multiple=True,
-    default=(5,),
-    help="Concepts of one combination; given several times, drawn uniformly.  [default: 5]",
+    help="Concepts of one combination; given several times, drawn uniformly.  [default: 5; 2 and 3 for nano]",
 )
 @click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.2, show_default=True)
 @click.option(
@@ -42,7 +41,7 @@ from promptcot.runners.protocol import Item, Outcome
 )
 @click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
 @click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
-@click.option("--prompts", "domain", default="math", show_default=True, help="The folder whose wording is used.")
+@click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
 @click.option(
     "--prompt-like", type=click.Path(path_type=Path), help="Rows whose `prompt` has the wording to learn and use."
 )
@@ -54,7 +53,7 @@ def command(**options: Any) -> int:
     """
     recipe = _recipe(options)
     refuse_own_output([options["data_path"]], options["output_path"])
-    domain = prompts.load(options["domain"])
+    domain = prompts.load(options["domain"] or ("nano" if _is_nano(options) else "math"))
     table = read_table(str(concepts_file(str(options["data_path"]))))
     ends: list[Exhausted] = []
     rows = sampled_rows(
@@ -81,7 +80,7 @@ def _write(rows: Iterator[Row], output: Output) -> None:
 
 def _recipe(options: dict[str, Any]) -> Sample:
     given: dict[str, Any] = {
-        "size": list(options["size"]),
+        "size": list(options["size"] or ([2, 3] if _is_nano(options) else [5])),
         "temperature": options["temperature"],
         "counts": options["counts"],
         "prompt_like": str(options["prompt_like"]) if options["prompt_like"] else None,
@@ -90,7 +89,14 @@ def _recipe(options: dict[str, Any]) -> Sample:
         given["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
         if not given["levels"]:
             raise click.UsageError("--levels: name at least one level")
+    elif _is_nano(options):
+        given["levels"] = ["AMC12", "AIME", "HMMT-Feb"]
     return Sample.model_validate(given)
+
+
+def _is_nano(options: dict[str, Any]) -> bool:
+    """Whether the embedded catalogue is sampled; its models know its prompts, sizes and levels only."""
+    return str(options["data_path"]) == "nano"
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

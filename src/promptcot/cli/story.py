@@ -25,7 +25,7 @@ _SHOWN = 3
 def plan(preparation: Preparation) -> Iterator[str]:
     """The first prompt of each stage, and the counts. No model is called; vectors are used if they exist."""
     recipe = preparation.recipe
-    existing = recipe.encode.path
+    existing = recipe.encode.path or next(map(str, preparation.directory.glob("encode.safetensors")), None)
     row = next(preparation.sampled(None if existing is None else Path(existing)))
     yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
     yield f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}"
@@ -33,6 +33,8 @@ def plan(preparation: Preparation) -> Iterator[str]:
     yield f"sample: at most {recipe.run.candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} accepted problems"
+    if existing is None:
+        yield "without vectors, which are not made yet, the first combination is only an example:"
     yield from _first(
         "generate", recipe.generate, Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat), row
     )
@@ -61,11 +63,14 @@ def tell(run: Run, ended: Exhausted | None) -> Iterator[str]:
     for tally in run.tallies.values():
         if line := calls(tally):
             yield line
+    if run.recipe.run.target and (more := run.tallies["generate"].dropped[BEYOND_TARGET]):
+        yield f"{more:,} more combinations were begun before the target was reached; their calls stay in the journal"
     if ended is not None:
         yield f"sample: {ended}"
     yield ""
     yield from _funnel(run)
-    yield ""
+    if len(run.recipe.judge) > 1:
+        yield ""
     yield from agreement_lines(run.agreements)
     yield from _problems(run)
     yield from _files(run)
@@ -132,5 +137,5 @@ def _files(run: Run) -> Iterator[str]:
     yield f"\n{accepted:,} accepted problems: {run.outputs['filter'].path}"
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     yield "next, with a real model:"
-    yield "  promptcot run --set prompts=math --set generate.model=FOLDER --set judge.0.model=FOLDER …"
-    yield "  promptcot run MY.toml    (a recipe of your own; docs/recipes.md explains every key)"
+    yield "  write a recipe that names your models and concepts (docs/recipes.md has one to copy), then"
+    yield "  promptcot run MY.toml --dry-run, and promptcot run MY.toml"
