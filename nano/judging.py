@@ -329,7 +329,7 @@ DEFECTS: dict[str, Defect] = {
 }
 MIXES = {
     "judge-a": {
-        "unused": 30, "level": 12, "unlinked": 5, "domain": 8, "claim": 50,
+        "unused": 30, "level": 18, "unlinked": 5, "domain": 8, "claim": 50,
         "number": 18, "name": 12, "sentence": 8, "setup": 6, "markup": 14,
     },
     "judge-b": {

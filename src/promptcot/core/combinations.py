@@ -16,7 +16,7 @@ import numpy as np
 from promptcot.core.sampling import Sampler
 from promptcot.errors import InputError
 
-PATIENCE = 100_000
+PATIENCE = 20_000
 """So many draws in a row that bring nothing new end a stream: what is left is too rare to wait for."""
 
 
@@ -43,7 +43,7 @@ class Exhausted(Exception):
 def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator[Combination]:
     """Combinations that are all different, with levels drawn uniformly; a longer stream begins with a shorter one.
 
-    Remembers 8 bytes of each. Raises Exhausted when no new one comes, InputError without levels.
+    Remembers a number of 64 bits for each. Raises Exhausted when no new one comes, InputError without levels.
     """
     if not levels:
         raise InputError("there is no level to draw from")
