@@ -28,7 +28,9 @@ from promptcot.tally import Tally
 )
 @click.option("--tokenizer-path", help="A folder with the tokenizer, where it is not the model's.")
 @click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True)
-@click.option("--n-gpus", type=click.IntRange(min=0), default=0, help="How many GPUs may be used.")
+@click.option(
+    "--n-gpus", type=click.IntRange(min=0), default=0, help="As published; the local engine uses one if there is one."
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),

@@ -39,7 +39,12 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
         ),
         click.option("--tokenizer-path", help="A folder with the tokenizer, where it is not the model's."),
         click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Of the weights."),
-        click.option("--n-gpus", type=click.IntRange(min=0), default=0, help="How many GPUs may be used."),
+        click.option(
+            "--n-gpus",
+            type=click.IntRange(min=0),
+            default=0,
+            help="As published; the local engine uses one if there is one.",
+        ),
         click.option("--temperature", type=click.FloatRange(min=0), default=temperature, show_default=True),
         click.option("--top-p", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True),
         click.option("--repetition-penalty", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True),
