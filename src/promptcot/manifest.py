@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from promptcot import __version__
@@ -15,7 +16,7 @@ _PACKAGES = ("numpy", "pydantic", "jinja2", "torch", "transformers")
 def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapping[str, str]) -> dict[str, Any]:
     """The recipe as it was resolved, with `prompts` (template to sha256) and `models` (role to journaled name)."""
     return {
-        "recipe": dict(recipe),
+        "recipe": {key: str(value) if isinstance(value, Path) else value for key, value in recipe.items()},
         "prompts": dict(prompts),
         "models": dict(models),
         "versions": {"promptcot": __version__, "python": platform.python_version(), **_versions()},

@@ -58,6 +58,13 @@ async def _through(
 _SAMPLED_AT_ONCE = 64
 
 
+def asking_stages(recipe: Recipe, prompts: PromptSet) -> list[Stage]:
+    """The stages of a run that ask a model: the generator's, then one for each judge."""
+    generate = Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat)
+    judges = [Judge(judge.name, prompts, judge.sampling, recipe.seed, judge.chat) for judge in recipe.judge]
+    return [generate, *judges]
+
+
 @dataclass
 class Run:
     """A run of the whole pipeline into `directory`. `engines` has one for `generate` and for each judge's name.
@@ -113,13 +120,12 @@ class Run:
         }
 
     async def _stream(self, journals: Mapping[str, Journal]) -> None:
-        generate = self.recipe.generate
-        stage = Generate(sampling=generate.sampling, seed=self.recipe.seed, chat=generate.chat)
-        written = self._stage(stage, self._sampled(), self.engines["generate"], journals["generate"])
+        generate, *judges = asking_stages(self.recipe, self.prompts)
+        written = self._stage(generate, self._sampled(), self.engines["generate"], journals["generate"])
         async with Tee(items_of(self._noted(written)), len(self.recipe.judge)) as branches, AsyncExitStack() as stack:
             judged = [
-                self._stage(self._judge(place), branch, self.engines[judge.name], journals[f"judge-{judge.name}"])
-                for place, (judge, branch) in enumerate(zip(self.recipe.judge, branches, strict=True))
+                self._stage(stage, branch, self.engines[judge.name], journals[stage.name])
+                for stage, judge, branch in zip(judges, self.recipe.judge, branches, strict=True)
             ]
             verdicts = await stack.enter_async_context(closing(side_by_side(judged)))
             async for outcomes in verdicts:
@@ -147,10 +153,6 @@ class Run:
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal
     ) -> AsyncIterator[Outcome]:
         return _through(stage, items, engine, self.runner, self.outputs[stage.name], journal)
-
-    def _judge(self, place: int) -> Judge:
-        judge = self.recipe.judge[place]
-        return Judge(judge.name, self.prompts, judge.sampling, self.recipe.seed, judge.chat)
 
     async def _sampled(self) -> AsyncIterator[Item]:
         output = self.outputs["sample"]

@@ -21,6 +21,7 @@ from promptcot.records import Sampling
 
 SHIPPED = Path(__file__).parent / "recipes"
 
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -52,7 +53,7 @@ class Encode(_Section):
 
     model: str = "nano"
     tokenizer: str | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Dtype = "auto"
     path: str | None = None
 
 
@@ -76,8 +77,7 @@ class Model(_Section):
 
     model: str = "nano"
     tokenizer: str | None = None
-    engine: Literal["auto", "local"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    dtype: Dtype = "auto"
     chat: bool = False
     temperature: Annotated[float, Field(ge=0)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

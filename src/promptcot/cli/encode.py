@@ -56,7 +56,7 @@ def command(
     named = output_path.with_suffix(".jsonl")
     write_json(
         beside(named, "recipe.json"),
-        manifest({"data_path": str(data_path), **spec.model_dump()}, {}, {"encode": model}),
+        manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model}),
     )
     write_json(beside(named, "summary.json"), {"stages": {"encode": tally.summary()}})
     say(account(tally))

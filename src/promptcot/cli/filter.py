@@ -12,7 +12,7 @@ from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.story import agreement_lines
 from promptcot.core.agreement import Agreements
-from promptcot.core.filtering import bring_back, decide
+from promptcot.core.filtering import bring_back, decide, training_row
 from promptcot.joining import Joined, Judged
 from promptcot.manifest import manifest
 from promptcot.outputs import Output
@@ -68,5 +68,5 @@ def _outcome(index: int, judged: Judged, only_perfect: bool, needed: int) -> Out
     reason = decide([*judged.verdicts.values()], only_perfect, needed)
     if reason:
         return Outcome(Item(index, {**judged.row, "judgements": judged.verdicts}), Drop(reason))
-    row = {**bring_back(judged.row), "judgements": judged.verdicts}
+    row = {**bring_back(judged.row), **training_row(judged.row), "judgements": judged.verdicts}
     return Outcome(Item(index, row), [row])

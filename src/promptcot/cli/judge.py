@@ -31,7 +31,7 @@ def command(name: str | None, domain: str | None, **options: Any) -> int:
     """
     model = options["model_path"]
     is_nano = model == "nano" or model.startswith("nano:")
-    judge = name or (model.partition(":")[2] or "judge-a" if is_nano else Path(model).name)
+    judge = name or ((model.partition(":")[2] or "judge-a").removeprefix("judge-") if is_nano else Path(model).name)
     loaded = prompts.load(domain or ("nano" if is_nano else "math"))
 
     def stage(model: Model, seed: int) -> Judge:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
+from promptcot.recipe import Dtype
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DTYPES = ("auto", "float32", "bfloat16", "float16")
+DTYPES = get_args(Dtype)
 
 
 def data_path(help: str) -> Callable[[Command], Command]:

@@ -66,7 +66,7 @@ def command(**options: Any) -> int:
     with Output(options["output_path"], "sample") as output:
         with Progress({"sample": output.tally}, total=options["data_size"]):
             _write(islice(rows, options["data_size"]), output)
-        output.commit(manifest(_plain(options), domain.hashes, {}))
+        output.commit(manifest(options, domain.hashes, {}))
         for end in ends:
             say(f"sample: {end}")
         return close_books(options["output_path"], [output.tally])
@@ -97,7 +97,3 @@ def _recipe(options: dict[str, Any]) -> Sample:
 def _is_nano(options: dict[str, Any]) -> bool:
     """Whether the embedded catalogue is sampled; its models know its prompts, sizes and levels only."""
     return str(options["data_path"]) == "nano"
-
-
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: str(value) if isinstance(value, Path) else value for key, value in options.items()}

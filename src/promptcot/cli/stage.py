@@ -60,7 +60,7 @@ async def _run_file(
             if len(journal):
                 say(f"{stage.name}: {len(journal):,} finished calls in {journal.directory}")
             engine = engines.open(model, role)
-            recipe = manifest({key: _plain(value) for key, value in options.items()}, prompts, {role: engine.model})
+            recipe = manifest(options, prompts, {role: engine.model})
             with Progress({stage.name: output.tally}, total=total):
                 await run_stage(
                     stage, with_ids(read_rows(source)), engine, LocalRunner(options["concurrency"]), output, journal
@@ -69,7 +69,3 @@ async def _run_file(
             return close_books(target, [output.tally])
     finally:
         await engines.close()
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else value

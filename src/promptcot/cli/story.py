@@ -11,12 +11,11 @@ from promptcot.cli.console import calls, percent
 from promptcot.core.agreement import Agreements
 from promptcot.core.combinations import Exhausted
 from promptcot.files import read_rows
-from promptcot.pipeline import Run
+from promptcot.pipeline import Run, asking_stages
 from promptcot.preparation import Preparation
 from promptcot.recipe import Model
 from promptcot.records import Row
-from promptcot.stages.generate import Generate
-from promptcot.stages.judge import Judge
+from promptcot.stages.protocol import Stage
 from promptcot.tally import BEYOND_TARGET, Tally
 
 _SHOWN = 3
@@ -35,13 +34,11 @@ def plan(preparation: Preparation) -> Iterator[str]:
         yield f"target: stops at {recipe.run.target:,} accepted problems"
     if existing is None:
         yield "without vectors, which are not made yet, the first combination is only an example:"
-    yield from _first(
-        "generate", recipe.generate, Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat), row
-    )
     written: Row = {**row, "completion": "(what the generator writes)"}
-    for judge in recipe.judge:
-        stage = Judge(judge.name, preparation.prompts, judge.sampling, recipe.seed, judge.chat)
-        yield from _first(stage.name, judge, stage, written)
+    generate, *judges = asking_stages(recipe, preparation.prompts)
+    yield from _first(generate, recipe.generate, row)
+    for stage, judge in zip(judges, recipe.judge, strict=True):
+        yield from _first(stage, judge, written)
     kept = "what all judges call perfect" if recipe.filter.only_perfect else "one perfect and no bad verdict"
     yield f"filter: keeps {kept}"
 
@@ -50,10 +47,10 @@ def _sizes(sizes: list[int]) -> str:
     return " or ".join(map(str, sizes))
 
 
-def _first(name: str, model: Model, stage: Generate | Judge, row: Row) -> Iterator[str]:
+def _first(stage: Stage, model: Model, row: Row) -> Iterator[str]:
     [request] = stage.ask(row)
     sampling = f"temperature {model.temperature}, top_p {model.top_p}, at most {model.max_tokens:,} tokens"
-    yield f"\n{name}: {model.model}, {sampling}; its first prompt:"
+    yield f"\n{stage.name}: {model.model}, {sampling}; its first prompt:"
     turns = [f"[{turn.role}]\n{turn.content}" for turn in request.messages] or [request.prompt]
     yield textwrap.indent("\n".join(turns).rstrip("\n"), "    | ", lambda line: True)
 
