@@ -78,6 +78,8 @@ class Run:
     engines: Mapping[str, Engine]
     combinations: Iterator[Row]
     runner: Runner = field(default_factory=LocalRunner)
+    before: Sequence[Tally] = ()
+    """The books of steps that ended before the first row, such as `encode`."""
 
     def __post_init__(self) -> None:
         self.agreements = Agreements(tuple(judge.name for judge in self.recipe.judge))
@@ -115,7 +117,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds."""
         return {
-            "stages": {name: tally.summary() for name, tally in self.tallies.items()},
+            "stages": {tally.name: tally.summary() for tally in (*self.before, *self.tallies.values())},
             "agreement": self.agreements.summary(),
         }
 

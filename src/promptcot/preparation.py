@@ -25,6 +25,7 @@ from promptcot.manifest import manifest
 from promptcot.recipe import Encode, Model, Recipe
 from promptcot.records import Row
 from promptcot.stages.encode import encode
+from promptcot.tally import Tally
 
 
 class Preparation:
@@ -34,6 +35,7 @@ class Preparation:
         self.recipe = recipe
         self.directory = directory
         self.ended: Exhausted | None = None
+        self.books: list[Tally] = []
 
     @cached_property
     def table(self) -> ConceptTable:
@@ -79,7 +81,9 @@ class Preparation:
         vectors = self.recipe.encode.path
         if vectors is None:
             vectors = str(self.directory / "encode.safetensors")
-            await encode(self.table.names, open_engine(self.recipe.encode, "generator"), Path(vectors))
+            self.books.append(Tally("encode"))
+            engine = open_engine(self.recipe.encode, "generator")
+            await encode(self.table.names, engine, Path(vectors), tally=self.books[-1])
         return self.sampled(Path(vectors))
 
     def sampled(self, vectors: Path | None) -> Iterator[Row]:

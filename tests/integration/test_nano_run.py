@@ -37,6 +37,9 @@ def test_a_run_directory_holds_what_the_design_says(directory: Path) -> None:
     assert all(
         row["completion"] and row["prompt"] and set(row["judgements"].values()) == {"perfect"} for row in accepted
     )
+    stages = json.loads((directory / "summary.json").read_bytes())["stages"]
+    assert list(stages) == ["encode", "sample", "generate", "judge-a", "judge-b", "filter"]
+    assert stages["encode"]["in"] == stages["encode"]["out"] == 60
     recipe = json.loads((directory / "recipe.json").read_bytes())
     assert recipe["recipe"]["seed"] == 8000
     assert set(recipe["prompts"]) >= {"generate.jinja", "judge.jinja", "criteria.toml"}

@@ -63,7 +63,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int
         say(f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}")
         rows = await preparation.combinations(engines.open)
         runner = LocalRunner(recipe.run.concurrency)
-        run = Run(recipe, directory, preparation.prompts, opened, rows, runner)
+        run = Run(recipe, directory, preparation.prompts, opened, rows, runner, preparation.books)
         total = None if recipe.run.target else recipe.run.candidates
         with Progress(run.tallies, total=total, target=recipe.run.target):
             await run.run(preparation.manifest(opened))
