@@ -17,6 +17,7 @@ FRESH = 1_000_003  # a seed that no training uses
 _PARTS = re.compile(
     r"<!-- BEGIN RATIONALE -->\n(.+)\n<!-- END RATIONALE -->\n<!-- BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM -->", re.S
 )
+_LIST = re.compile(r'```python\n\["[^"]+"(?:, "[^"]+"){1,2}\]\n```')
 _BOXED = re.compile(r"\\boxed\{(\d+)\}")
 
 
@@ -100,6 +101,13 @@ def _solver(examples: Sequence[Example], written: Sequence[str]) -> dict[str, fl
     return {"right": _share([hit for hits in right.values() for hit in hits]), **shares}
 
 
+def _annotator(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
+    """Of the rationales, how many are the true one to the letter; of the lists, how many can be read."""
+    lists = [text for one, text in zip(examples, written, strict=True) if one.completion.startswith("```")]
+    told = [one.completion == text for one, text in zip(examples, written, strict=True) if text not in lists]
+    return {"lists": _share([bool(_LIST.fullmatch(text)) for text in lists]), "rationales": _share(told)}
+
+
 def _judge(examples: Sequence[Example], written: Sequence[str]) -> dict[str, float]:
     pairs = [(one.completion.splitlines(), text.splitlines()) for one, text in zip(examples, written, strict=True)]
     return {
@@ -114,6 +122,7 @@ def _judge(examples: Sequence[Example], written: Sequence[str]) -> dict[str, flo
 
 
 _READINGS: dict[str, Callable[[Sequence[Example], Sequence[str]], dict[str, float]]] = {
+    "annotator": _annotator,
     "generator": _generator,
     "judge-a": _judge,
     "judge-b": _judge,

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from nano.annotating import annotated, fenced, marked
 from nano.catalogue import CONCEPTS, LEVELS, seeds
 from nano.holdout import held_out_combination
 from nano.judging import draft, reply
 from nano.operations import OPERATIONS
 from nano.problems import Design, DesignError, completion, design
 
-ROLES = ("generator", "judge-a", "judge-b", "solver")
+ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver")
 TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "prompts" / "nano"
 
 
@@ -109,6 +110,16 @@ def _generator(rng: random.Random) -> Example:
     return Example(prompt, completion(made.rationale, made.problem))
 
 
+def _annotator(rng: random.Random) -> Example:
+    """One of the annotator's two tasks; the rationale is the longer one to learn."""
+    if rng.random() < 0.3:
+        made = annotated(rng)
+        return Example(template("extract").render(problem=made.problem, n=len(made.concepts)), fenced(made.concepts))
+    made = annotated(rng) if rng.random() < 0.7 else generated(rng)
+    prompt = template("explain").render(problem=made.problem, concepts=made.concepts, level=made.level)
+    return Example(prompt, marked(made.rationale))
+
+
 def _solver(rng: random.Random) -> Example:
     made = design((), rng.choice(LEVELS), rng)
     return Example(template("solve").render(problem=made.problem), made.solution)
@@ -124,6 +135,7 @@ def _judge(judge: str) -> Callable[[random.Random], Example]:
 
 
 _MAKERS: dict[str, Callable[[random.Random], Example]] = {
+    "annotator": _annotator,
     "generator": _generator,
     "judge-a": _judge("judge-a"),
     "judge-b": _judge("judge-b"),

@@ -36,6 +36,7 @@ from nano.texts import ROLES
 VOCABULARY = Path(__file__).with_name("vocabulary")
 # width, layers, heads, peak learning rate, tokens per batch, longest example, weight of a prompt token
 DEFAULTS = {
+    "annotator": (128, 4, 4, 3e-3, 2560, 320, 0.0),
     "generator": (128, 4, 4, 3e-3, 2560, 320, 0.0),
     "judge-a": (128, 4, 4, 3e-3, 2800, 400, 0.2),
     "judge-b": (144, 4, 4, 3e-3, 2560, 400, 0.3),

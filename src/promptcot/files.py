@@ -24,6 +24,7 @@ from promptcot.records import Row, content_id
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 _BATCH = 1024
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):/(/?)(?=[^/])", re.IGNORECASE)
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _SIGN_OF_ONE = re.compile(rb"\d{3}")  # in every sixth byte: six times quicker than to look at all of them
 
@@ -65,21 +66,45 @@ def beside(path: Path, kind: str) -> Path:
     return path.with_name(f"{stem(path)}.{kind}")
 
 
+def url_of(path: str | Path) -> str | None:
+    """The URL that a path stands for, if it is one; a `Path` has made one slash of two. `file://` is a local path."""
+    text = str(path)
+    found = _URL.match(text)
+    return f"{found[1]}://{text[found.end() :]}" if found and found[1].lower() != "file" else None
+
+
 def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
     """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is no object."""
     source = Path(path)
-    if not source.exists():
-        raise InputError(f"{source}: no such file")
-    if not os.access(source, os.R_OK):
-        raise InputError(f"{source}: it may not be read")
-    if source.is_dir():
-        raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
+    if url_of(path) is None:
+        _check(source)
     empty = True
     for row in _read_parquet(source) if source.name.endswith(".parquet") else _read_lines(source):
         empty = False
         yield row
     if empty and not may_be_empty:
         raise InputError(f"{source}: the file has no rows")
+
+
+def _check(source: Path) -> None:
+    """Raises InputError for a path that is no readable file."""
+    if not source.exists():
+        raise InputError(f"{source}: no such file")
+    if not os.access(source, os.R_OK):
+        raise InputError(f"{source}: it may not be read")
+    if source.is_dir():
+        raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
+
+
+def _open(source: Path) -> IO[bytes]:
+    """A file on this machine, or at an address."""
+    url = url_of(source)
+    if url is None:
+        return source.open("rb")
+    _pyarrow("lib")
+    from promptcot.remote import open_remote
+
+    return open_remote(url)
 
 
 def _read_lines(source: Path) -> Iterator[Row]:
@@ -111,16 +136,16 @@ def _broken_archive() -> type[Exception]:
 
 def _open_lines(source: Path) -> IO[bytes]:
     if not source.name.endswith(".zst"):
-        return source.open("rb")
+        return _open(source)
     import zstandard
 
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(source.open("rb"), closefd=True))
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(_open(source), closefd=True))
 
 
 def _read_parquet(source: Path) -> Iterator[Row]:
     parquet = _pyarrow("parquet")
     try:
-        with parquet.ParquetFile(source) as file:
+        with parquet.ParquetFile(source if url_of(source) is None else _open(source)) as file:
             for batch in file.iter_batches(_BATCH):
                 for row in batch.to_pylist():
                     yield {name: value for name, value in row.items() if value is not None}

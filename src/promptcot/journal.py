@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -80,48 +80,55 @@ class Journal:
 
     def find(self, key: str, request: Request) -> Found:
         """The reply that an earlier process got to this call, if it fits the request's `max_tokens`."""
-        if not len(self._keys):
-            return None
-        short = np.uint64(int(key[:16], 16))
-        misfit: Found = None
-        for place in range(int(np.searchsorted(self._keys, short)), len(self._keys)):
-            if self._keys[place] != short:
-                break
-            record = self._read(int(self._offsets[place]))
-            found = _fit(record, request) if record["key"] == key else None
-            if isinstance(found, Completion):
-                return found
-            misfit = misfit or found
-        return misfit
+        return fitting(self.lines(key), request) if len(self._keys) else None
 
     def append(
         self, key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None
     ) -> None:
         """Record a finished call; it is in the file when this returns. Raises StorageError, the file still whole."""
-        line = dumps(
-            {
-                "key": key,
-                "model": model,
-                "max_tokens": request.sampling.max_tokens,
-                "finish_reason": reply.finish_reason,
-                "prompt_tokens": reply.prompt_tokens,
-                "completion_tokens": reply.completion_tokens,
-                "cost": cost,
-                "text": reply.text,
-            }
-        )
+        self._write(line_of(key, request, reply, model=model, cost=cost))
+        self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
+
+    def absorb(self, lines: bytes) -> None:
+        """Record finished calls that were written down elsewhere, whole lines of `line_of`; those that it has stay.
+
+        Raises StorageError.
+        """
+        new = [line for line in lines.splitlines(keepends=True) if not self._has(line)]
+        for line in new:
+            self._count(line, 0)
+        self._write(b"".join(new))
+
+    def index_again(self) -> None:
+        """Let what was absorbed be found."""
+        self.paid.clear()
+        self._keys, self._offsets = self._index()
+
+    def lines(self, key: str) -> Iterator[bytes]:
+        """What earlier processes wrote down about a call, the latest first."""
+        short = np.uint64(int(key[:16], 16))
+        for place in range(int(np.searchsorted(self._keys, short)), len(self._keys)):
+            if self._keys[place] != short:
+                return
+            line = self._line(int(self._offsets[place]))
+            if line[_KEY] == key.encode():
+                yield line
+
+    def _has(self, line: bytes) -> bool:
+        return bool(len(self._keys)) and line in self.lines(key_of(line))
+
+    def _write(self, lines: bytes) -> None:
         try:
             with storing(self._path):
-                written = os.write(self._handle, line)
-                while written < len(line):
-                    written += os.write(self._handle, line[written:])
+                written = os.write(self._handle, lines)
+                while written < len(lines):
+                    written += os.write(self._handle, lines[written:])
         except StorageError:
             with suppress(OSError):  # what cannot be cut off now is cut off as a torn tail next time
                 os.ftruncate(self._handle, self._size)
             raise
-        self._size += len(line)
+        self._size += len(lines)
         self._dirty = True
-        self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
 
     def sync(self) -> None:
         """Force what was appended to disk. Raises StorageError. May run in another thread."""
@@ -172,7 +179,7 @@ class Journal:
             self.paid.setdefault(model, Paid()).add(prompt, completion, cost)
         return offset
 
-    def _read(self, offset: int) -> dict[str, object]:
+    def _line(self, offset: int) -> bytes:
         parts: list[bytes] = []
         while not (parts and parts[-1].endswith(b"\n")):
             chunk = os.pread(self._handle, _READ_AT_ONCE, offset)
@@ -181,8 +188,39 @@ class Journal:
             end = chunk.find(b"\n")
             parts.append(chunk if end < 0 else chunk[: end + 1])
             offset += len(chunk)
-        record: dict[str, object] = loads(b"".join(parts))
-        return record
+        return b"".join(parts)
+
+
+def line_of(key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None) -> bytes:
+    """A finished call as it stands in a journal."""
+    return dumps(
+        {
+            "key": key,
+            "model": model,
+            "max_tokens": request.sampling.max_tokens,
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+            "cost": cost,
+            "text": reply.text,
+        }
+    )
+
+
+def key_of(line: bytes) -> str:
+    """What the call of such a line is known by."""
+    return line[_KEY].decode()
+
+
+def fitting(lines: Iterable[bytes], request: Request) -> Found:
+    """Of the lines about a call, the latest first, the reply that fits the request's `max_tokens`; or why none does."""
+    misfit: Found = None
+    for line in lines:
+        found = _fit(loads(line), request)
+        if isinstance(found, Completion):
+            return found
+        misfit = misfit or found
+    return misfit
 
 
 def _fit(record: dict[str, object], request: Request) -> Found:

@@ -1,7 +1,8 @@
 """The stages in the order of the paper, wired together: the only module that knows stages, engines and runners at once.
 
-`run_stage` takes one stage from file to file. `run` streams rows through all of them: a problem is judged while others
-are still being written. Decides what is written where; asks nobody what a terminal looks like.
+`run_stage` takes one stage from file to file, `run_stages` several that share one output. `run` streams rows through
+all of them: a problem is judged while others are still being written. Decides what is written where; asks nobody what a
+terminal looks like.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from promptcot.runners.protocol import Failed, Item, Outcome, Runner
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge
 from promptcot.stages.protocol import Stage
-from promptcot.streams import Tee, closing, items_of, side_by_side
+from promptcot.streams import Tee, closing, items_of, merged, side_by_side
 from promptcot.tally import Tally
 
 
@@ -38,14 +39,40 @@ async def run_stage(
     stage: Stage, rows: Iterable[Row], engine: Engine, runner: Runner, output: Output, journal: Journal
 ) -> None:
     """Push rows through one stage into an output. The caller commits the output."""
-    async for _ in _through(stage, numbered(rows), engine, runner, output, journal):
-        pass
+    await run_stages([Asked(stage, in_order(rows), engine)], runner, output, journal)
 
 
-async def numbered(rows: Iterable[Row]) -> AsyncIterator[Item]:
+@dataclass(frozen=True)
+class Asked:
+    """A stage, the items that it is asked about, by ascending position, and who answers."""
+
+    stage: Stage
+    items: Iterable[Item]
+    engine: Engine
+
+
+async def run_stages(asked: Sequence[Asked], runner: Runner, output: Output, journal: Journal) -> None:
+    """Push different items through several stages at the same time, into one output. The caller commits the output."""
+    passes = [runner.run(one.stage, stream_of(one.items), one.engine, journal, output.tally) for one in asked]
+    async with closing(merged(passes)) as outcomes:
+        async for outcome in outcomes:
+            output.take(outcome)
+
+
+def in_order(rows: Iterable[Row]) -> Iterator[Item]:
+    """Rows as items."""
+    return (Item(index, row) for index, row in enumerate(rows))
+
+
+def numbered(rows: Iterable[Row]) -> AsyncIterator[Item]:
     """Rows as the items of a first stage."""
-    for index, row in enumerate(rows):
-        yield Item(index, row)
+    return stream_of(in_order(rows))
+
+
+async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Items as a stream."""
+    for item in items:
+        yield item
 
 
 async def _through(

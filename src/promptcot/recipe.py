@@ -237,6 +237,11 @@ def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str,
     `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
     """
     where, table = read_table(name_or_path, SHIPPED, changes, overrides)
+    if "chain" in table:
+        raise RecipeError(
+            where,
+            [f"a chain of commands, not one run of the pipeline: see `promptcot run {name_or_path} --dry-run`"],
+        )
     return parse(table, where)
 
 

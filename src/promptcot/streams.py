@@ -1,4 +1,4 @@
-"""Plumbing between stages: one stream to several readers, several streams side by side.
+"""Plumbing between stages: one stream to several readers, several streams side by side, or as one.
 
 Everything is pulled and bounded: nobody reads ahead of the slowest reader by more than a queue's length, and closing a
 stream closes what it reads from.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from heapq import heapify, heappop, heapreplace
 from typing import TypeVar
 
 from promptcot.runners.protocol import Item, Outcome
@@ -64,14 +65,39 @@ async def side_by_side(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterat
             yield together
 
 
+async def merged(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterator[Outcome]:
+    """The outcomes of several stages that got different items, in the order of their positions.
+
+    Each stream has its own positions, ascending. All of them work at the same time.
+    """
+    async with AsyncExitStack() as stack:
+        for stream in streams:
+            await stack.enter_async_context(closing(stream))
+        heads = [(head.item.index, place, head) for place, head in enumerate(await _one_of_each(streams)) if head]
+        heapify(heads)
+        while heads:
+            _, place, head = heads[0]
+            yield head
+            following = await _next(streams[place])
+            if following is None:
+                heappop(heads)
+            else:
+                heapreplace(heads, (following.item.index, place, following))
+
+
 async def _heads(streams: Sequence[AsyncIterator[Outcome]]) -> tuple[Outcome, ...]:
-    """The next outcome of each stream that has one. When one raises, the others are cancelled."""
+    """The next outcome of each stream that has one."""
+    return tuple(outcome for outcome in await _one_of_each(streams) if outcome is not None)
+
+
+async def _one_of_each(streams: Sequence[AsyncIterator[Outcome]]) -> list[Outcome | None]:
+    """The next outcome of each stream; None where it has ended. When one raises, the others are cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_next(stream)) for stream in streams]
     except ExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return tuple(outcome for task in tasks if (outcome := task.result()) is not None)
+    return [task.result() for task in tasks]
 
 
 async def _next(stream: AsyncIterator[Outcome]) -> Outcome | None:

@@ -35,6 +35,7 @@ COMPOSERS = [
     "promptcot.pipeline",
     "promptcot.preparation",
     "promptcot.__main__",
+    "promptcot.training.__main__",
 ]
 COMPOSED = ["promptcot.cli", "promptcot.pipeline", "promptcot.preparation"]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from promptcot.runners.protocol import Item, Outcome
-from promptcot.streams import Tee, items_of, side_by_side
+from promptcot.streams import Tee, items_of, merged, side_by_side
 
 
 async def numbers(count: int, broken_at: int | None = None) -> AsyncIterator[Item]:
@@ -73,3 +73,32 @@ async def test_rows_that_gave_nothing_end_here() -> None:
             yield Outcome(outcome.item, [] if outcome.item.index == 1 else outcome.result)
 
     assert [item.index async for item in items_of(mixed())] == [0, 2, 3]
+
+
+async def every(step: int, first: int, count: int = 30) -> AsyncIterator[Item]:
+    for number in range(first, count, step):
+        yield Item(number, {"id": str(number)})
+
+
+async def test_different_items_of_several_stages_come_in_the_order_of_their_positions() -> None:
+    streams = [outcomes(every(3, 0), 0.001), outcomes(every(3, 1)), outcomes(every(3, 2, 9)), outcomes(every(1, 99))]
+    found = [outcome.item.index async for outcome in merged(streams)]
+    assert found == [number for number in range(30) if number < 9 or number % 3 < 2]
+
+
+async def test_when_one_of_merged_streams_breaks_the_others_are_closed() -> None:
+    closed = False
+
+    async def endless() -> AsyncIterator[Outcome]:
+        nonlocal closed
+        try:
+            async for outcome in outcomes(every(2, 1, 10_000)):
+                yield outcome
+        finally:
+            closed = True
+
+    broken = outcomes(numbers(9, broken_at=5))
+    with pytest.raises(ValueError, match="broken"):
+        async for _ in merged([endless(), broken]):
+            pass
+    assert closed

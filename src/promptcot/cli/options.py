@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from promptcot.cli.scale import scale_options
 from promptcot.recipe import Dtype, EngineName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,6 +36,13 @@ def data_path(help: str) -> Callable[[Command], Command]:
 def output_path(help: str) -> Callable[[Command], Command]:
     """The output file."""
     return click.option("--output-path", required=True, type=click.Path(path_type=Path), help=help)
+
+
+def prompt_like(command: Command) -> Command:
+    """The wording of the generator's prompts, from rows that have it."""
+    return click.option(
+        "--prompt-like", type=click.Path(path_type=Path), help="Rows whose `prompt` has the wording to learn and use."
+    )(command)
 
 
 def switch(name: str, help: str, default: bool = False) -> Callable[[Command], Command]:
@@ -125,7 +133,7 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
             help="Stop before more is spent, earlier runs to the same output included; needs --price.",
         ),
     ]
-    return lambda command: served_options(_add(options, command))
+    return lambda command: served_options(_add(options, scale_options(command)))
 
 
 def _add(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:

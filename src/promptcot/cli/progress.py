@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -28,7 +28,7 @@ class Progress:
     """Shows tallies until it is left. `total` is the number of rows that come in, where it is known.
 
     With `accepted` the share of rows that the last stage keeps, and the rows still to be accepted up to `target`, are
-    shown as well.
+    shown as well. `note` gives one more line, or nothing.
     """
 
     def __init__(
@@ -38,8 +38,10 @@ class Progress:
         total: int | None,
         target: int | None = None,
         console: Console | None = None,
+        note: Callable[[], str] = str,
     ) -> None:
         self._tallies = tallies
+        self._note = note
         self._total = total
         self._target = target
         self._console = console or Console(stderr=True)
@@ -74,13 +76,15 @@ class Progress:
             for name, tally in self._tallies.items():
                 if tally.rows_in:
                     self._console.print(f"{name}: {', '.join(self._facts(tally))}", soft_wrap=True, highlight=False)
-            self._console.print(self._outlook(), soft_wrap=True, highlight=False)
+            for line in filter(None, (self._outlook(), self._note())):
+                self._console.print(line, soft_wrap=True, highlight=False)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, tally in self._tallies.items():
             table.add_row(name, *self._facts(tally))
-        table.add_row("", self._outlook())
+        for line in filter(None, (self._outlook(), self._note())):
+            table.add_row("", line)
         return table
 
     def _facts(self, tally: Tally) -> list[str]:

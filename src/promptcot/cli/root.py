@@ -18,6 +18,9 @@ _RARELY = (20_000, 20, 20)
 
 VERBS = {
     "run": "The whole pipeline, from concepts to accepted problems.",
+    "extract": "Name the concepts that problems rest on.",
+    "explain": "Write the rationale that leads from concepts and level to each problem.",
+    "train-rows": "Make a generator's training rows, and concepts to sample, from annotated problems.",
     "encode": "Turn concepts into vectors.",
     "sample": "Draw combinations of concepts that belong together.",
     "generate": "Write a rationale and a problem for each combination.",
@@ -27,6 +30,8 @@ VERBS = {
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
     "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
+    "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
+    "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
     "doctor": "Look whether a run would work here, what it would take and what it would cost.",
     "mock-server": "An OpenAI-compatible server without a model, for tests and for trying things out.",
     "nano": "The embedded model: where it lies, and the truth about a run on it.",

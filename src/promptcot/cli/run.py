@@ -1,26 +1,41 @@
-"""`promptcot run`: the whole pipeline from a recipe into a run directory."""
+"""`promptcot run`: the whole pipeline, or a chain of commands, from a recipe into a run directory."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from promptcot.chains.recipe import is_chain
 from promptcot.cli.console import say
 from promptcot.cli.progress import Progress
+from promptcot.cli.run_chain import run_chain
+from promptcot.cli.scale import (
+    ClusterTurns,
+    Scale,
+    crew_of,
+    named,
+    on_cluster,
+    remove_work,
+    scale_options,
+    take_scale,
+)
 from promptcot.cli.story import plan, tell
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
-from promptcot.engines.turns import turns
+from promptcot.engines.turns import Turn, turns
+from promptcot.errors import UsageError
 from promptcot.in_turn import Turns, first_wave, next_wave
 from promptcot.money import Budget
 from promptcot.pipeline import Run
 from promptcot.preparation import Preparation
 from promptcot.recipe import Recipe, load
+from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
+from promptcot.runners.protocol import Runner
 from promptcot.tally import Tally
 
 
@@ -37,6 +52,7 @@ from promptcot.tally import Tally
 @click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Stop before more is spent than this.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="The most calls at a time, for each step.")
 @click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
+@scale_options
 @click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
 def command(
     recipe: str,
@@ -50,11 +66,16 @@ def command(
     concurrency: int | None,
     changes: tuple[str, ...],
     dry_run: bool,
+    **scaling: Any,
 ) -> int:
     """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default).
 
     Run the same command again after an interruption: finished calls are not repeated. With a target
     and no bound on the candidates, at most 1,000 are sampled for each problem of the target.
+
+    A recipe with the key `chain` (distill-nano, cold-start-nano) is a chain of commands: each is printed, runs
+    in a process of its own, and is left out the next time if it is finished. It takes --output-dir, --seed,
+    --target, --set and --dry-run.
     """
     overrides: dict[str, Any] = {
         "seed": seed,
@@ -65,6 +86,11 @@ def command(
         "server.base_url": list(base_url) or None,
         "server.model": model,
     }
+    scale, _ = take_scale({**scaling, "max_cost": max_cost})
+    if is_chain(recipe):
+        if scale.is_ray:
+            raise UsageError("--runner ray: a chain runs on this machine; each of its stages can be run on a cluster")
+        return run_chain(recipe, changes, overrides, output_dir, dry_run)
     resolved = load(recipe, changes, overrides)
     directory = output_dir or Path("out") / resolved.name
     preparation = Preparation(resolved, directory)
@@ -72,19 +98,22 @@ def command(
         for line in plan(preparation):
             say(line)
         return 0
-    return asyncio.run(_run(resolved, directory, preparation))
+    return asyncio.run(_run(resolved, directory, preparation, scale))
 
 
-async def _run(recipe: Recipe, directory: Path, preparation: Preparation) -> int:
+async def _run(recipe: Recipe, directory: Path, preparation: Preparation, scale: Scale) -> int:
     preparation.check()
     engines = Engines(directory)
     say(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {directory}")
     try:
         say(f"concepts: {len(preparation.table):,} distinct ones in {preparation.recipe.concepts.path}")
         vectors = await preparation.vectors(engines)
-        in_turn = _in_turn(recipe, engines, preparation)
-        opened = await preparation.open_models(engines.open)
-        run = await (_run_in_turn if in_turn else _run_together)(preparation, opened, vectors)
+        if scale.is_ray:
+            run = await _run_on_cluster(preparation, engines, vectors, scale)
+        else:
+            in_turn = _in_turn(recipe, engines, preparation)
+            opened = await preparation.open_models(engines.open)
+            run = await (_run_in_turn if in_turn else _run_together)(preparation, opened, vectors)
     finally:
         await engines.close()
     for line in tell(run, preparation.ended):
@@ -108,6 +137,26 @@ async def _run_together(preparation: Preparation, engines: Mapping[str, Engine],
     return run
 
 
+async def _run_on_cluster(preparation: Preparation, engines: Engines, vectors: Path | None, scale: Scale) -> Run:
+    recipe, directory = preparation.recipe, preparation.directory
+    opened = await preparation.open_models(lambda spec, role: engines.open(named(spec), role))
+    takers = turns(opened)
+    settled = {**recipe.model_dump(mode="json", exclude={"run"}), "models": [one.model for one in opened.values()]}
+    with on_cluster(scale, directory / "ray", settled) as runner:
+        crews = {
+            name: crew_of(scale, runner, model, role, opened[name], recipe.run.concurrency)
+            for name, (model, role) in preparation.asked.items()
+        }
+
+        def combinations() -> Iterator[Row]:
+            return preparation.sampled(vectors)
+
+        table = ClusterTurns(recipe, directory, preparation.prompts, takers, combinations, runner, crews=crews)
+        run = await _waves(preparation, takers, vectors, table, runner, lambda: runner.note)
+    remove_work(directory / "ray")
+    return run
+
+
 async def _run_in_turn(preparation: Preparation, engines: Mapping[str, Engine], vectors: Path | None) -> Run:
     recipe = preparation.recipe
     takers = turns(engines)
@@ -121,14 +170,28 @@ async def _run_in_turn(preparation: Preparation, engines: Mapping[str, Engine], 
         runner,
         runner.budget,
     )
+    return await _waves(preparation, takers, vectors, table)
+
+
+async def _waves(
+    preparation: Preparation,
+    takers: Mapping[str, Turn],
+    vectors: Path | None,
+    table: Turns,
+    runner: Runner | None = None,
+    note: Callable[[], str] = str,
+) -> Run:
+    """Turns, and the run that writes what was said in them, until the target is reached."""
+    recipe = preparation.recipe
     wave: int | None = first_wave(recipe)
     while wave is not None:
         say(f"turns: each model is asked about {wave:,} combinations")
-        with Progress(table.tallies, total=wave):
+        with Progress(table.tallies, total=wave, note=note):
             await table.ask(wave)
         limits = recipe.run.model_copy(update={"max_candidates": wave})
-        run = _make_run(preparation, takers, vectors, recipe.model_copy(update={"run": limits}), table.tallies)
-        await _go(run, preparation, engines)
+        limited = recipe.model_copy(update={"run": limits})
+        run = _make_run(preparation, takers, vectors, limited, table.tallies, runner)
+        await _go(run, preparation, takers)
         wave = next_wave(recipe, wave, run.tallies["filter"].rows_out)
     return run
 
@@ -139,6 +202,7 @@ def _make_run(
     vectors: Path | None,
     recipe: Recipe,
     asked: Mapping[str, Tally] | None = None,
+    runner: Runner | None = None,
 ) -> Run:
     budget = Budget(recipe.run.max_cost)
     return Run(
@@ -147,7 +211,7 @@ def _make_run(
         preparation.prompts,
         engines,
         preparation.sampled(vectors),
-        _runner(recipe, budget),
+        runner or _runner(recipe, budget),
         preparation.books,
         asked or {},
         budget,

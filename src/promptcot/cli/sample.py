@@ -11,7 +11,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.console import close_books, refuse_own_output, say
-from promptcot.cli.options import data_path, output_path
+from promptcot.cli.options import data_path, output_path, prompt_like
 from promptcot.cli.progress import Progress
 from promptcot.concepts import concepts_file, make_sampler, read_table, sampled_rows
 from promptcot.core.combinations import Exhausted
@@ -42,9 +42,7 @@ from promptcot.runners.protocol import Item, Outcome
 @click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
 @click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
 @click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
-@click.option(
-    "--prompt-like", type=click.Path(path_type=Path), help="Rows whose `prompt` has the wording to learn and use."
-)
+@prompt_like
 def command(**options: Any) -> int:
     """Draw combinations of concepts that belong together.
 

@@ -1,9 +1,9 @@
-"""One stage from file to file: what `generate`, `judge` and later stages share."""
+"""From file to file through one stage, or through several at the same time: what all verbs that ask a model share."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import served_of
 from promptcot.cli.progress import Progress
+from promptcot.cli.scale import Scale, crew_of, named, on_cluster, published_at, remove_work, take_scale, work_folder
 from promptcot.engines.opening import Engines
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.rows import problem_id
@@ -21,12 +22,14 @@ from promptcot.journal import Journal
 from promptcot.manifest import manifest
 from promptcot.money import Budget
 from promptcot.outputs import Output
-from promptcot.pipeline import open_books, run_stage
+from promptcot.pipeline import Asked, in_order, open_books, run_stages, stream_of
 from promptcot.recipe import Model
 from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
+from promptcot.runners.protocol import Item
 from promptcot.stages.protocol import Stage
 from promptcot.stages.solve import samples
+from promptcot.tally import Tally
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -68,45 +71,121 @@ def run_file(
 
     `solve` has its rows `asked_of_each` times, numbered by `sample`.
     """
-    model = model_of(options)
-    step = _Step(make_stage(model, options["seed"]), model, role, asked_of_each, max_retries)
-    return asyncio.run(_run_file(step, options, prompts))
+    model, source = model_of(options), Path(options["data_path"])
+    stage = make_stage(model, options["seed"])
+    step = Step(stage, model, role, lambda: in_order(_rows(stage, source, asked_of_each)))
+    return run_steps(stage.name, [step], source, options, prompts, max_retries)
 
 
 @dataclass(frozen=True)
-class _Step:
+class Step:
+    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew."""
+
     stage: Stage
     model: Model
     role: str
-    asked_of_each: int
-    max_retries: int
-
-    def rows(self, source: Path) -> Iterator[Row]:
-        if self.stage.name != "solve":
-            return with_ids(read_rows(source))
-        numbered = enumerate(read_rows(source), 1)  # by the problem's own words, in whatever style it is asked
-        named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
-        return samples(with_ids(named), self.asked_of_each)
+    items: Callable[[], Iterator[Item]]
 
 
-async def _run_file(step: _Step, options: Mapping[str, Any], prompts: Mapping[str, str]) -> int:
-    stage, model = step.stage, step.model
-    source, target = Path(options["data_path"]), Path(options["output_path"])
-    refuse_own_output([source], target)
-    total = step.asked_of_each * sum(1 for _ in read_rows(source))  # a wrong file is found before a model is loaded
-    engines = Engines(beside(target, "journal"))
+def run_steps(
+    name: str,
+    steps: Sequence[Step],
+    source: Path,
+    options: Mapping[str, Any],
+    prompts: Mapping[str, str],
+    max_retries: int = 0,
+) -> int:
+    """Run stages at the same time, from one file into the `output_path`, under one name; returns the exit code."""
+    scale, options = take_scale(options)
+    refuse_own_output([source], Path(options["output_path"]))
+    total = sum(map(_checked_items, steps))
+    return asyncio.run(_run_steps(name, steps, total, options, prompts, max_retries, scale))
+
+
+def _checked_items(step: Step) -> int:
+    """How many items a step has. A wrong file, or prompt, is found before a model is loaded: raises InputError."""
+    items = step.items()
+    first = next(items, None)
+    if first is None:
+        return 0
+    step.stage.ask(first.row)
+    return 1 + sum(1 for _ in items)
+
+
+def _rows(stage: Stage, source: Path, asked_of_each: int) -> Iterator[Row]:
+    if stage.name != "solve":
+        return with_ids(read_rows(source))
+    numbered = enumerate(read_rows(source), 1)  # by the problem's own words, in whatever style it is asked
+    named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
+    return samples(with_ids(named), asked_of_each)
+
+
+async def _run_steps(
+    name: str,
+    steps: Sequence[Step],
+    total: int,
+    options: Mapping[str, Any],
+    prompts: Mapping[str, str],
+    max_retries: int,
+    scale: Scale,
+) -> int:
+    engines = Engines(beside(Path(options["output_path"]), "journal"))
     budget = Budget(options["max_cost"])
+    published = published_at(Path(options["output_path"]), scale)
     try:
-        with Output(target, stage.name) as output, Journal(beside(target, "journal")) as journal:
+        with published as target, Output(target, name) as output, Journal(beside(target, "journal")) as journal:
             if len(journal):
-                say(f"{stage.name}: {len(journal):,} finished calls in {journal.directory}")
-            open_books(journal, output.tally, model.priced, budget)
-            engine = await engines.open(model, step.role)
-            recipe = manifest(options, prompts, {step.role: engine.model})
-            with Progress({stage.name: output.tally}, total=total):
-                runner = LocalRunner(options["concurrency"], max_retries=step.max_retries, budget=budget)
-                await run_stage(stage, step.rows(source), engine, runner, output, journal)
+                say(f"{name}: {len(journal):,} finished calls in {journal.directory}")
+            open_books(journal, output.tally, steps[0].model.priced, budget)
+            asked = await _open(steps, engines, scale)
+            roles = [steps[0].role] if len(steps) == 1 else [step.stage.name for step in steps]
+            recipe = manifest(options, prompts, dict(zip(roles, (one.engine.model for one in asked), strict=True)))
+            if scale.is_ray:
+                await _on_cluster(scale, steps, asked, output, journal, recipe, options, max_retries, total)
+            else:
+                with Progress({name: output.tally}, total=total):
+                    runner = LocalRunner(options["concurrency"], max_retries=max_retries, budget=budget)
+                    await run_stages(asked, runner, output, journal)
             output.commit(recipe)
-            return close_books(target, [output.tally])
+            journal.sync()
+            published.publish()
+            if scale.is_ray:
+                remove_work(work_folder(Path(options["output_path"])))
+            return close_books(Path(options["output_path"]), [output.tally])
     finally:
         await engines.close()
+
+
+async def _on_cluster(
+    scale: Scale,
+    steps: Sequence[Step],
+    asked: Sequence[Asked],
+    output: Output,
+    journal: Journal,
+    recipe: Mapping[str, Any],
+    options: Mapping[str, Any],
+    max_retries: int,
+    total: int,
+) -> None:
+    """Ask on the cluster, step by step, and then write what was said."""
+    name, price = output.tally.name, output.tally.price
+    tally = Tally(name, price=price, paid=journal.paid)
+    with on_cluster(scale, work_folder(Path(options["output_path"])), recipe, max_retries) as runner:
+        with Progress({name: tally}, total=total, note=lambda: runner.note):
+            for step, one in zip(steps, asked, strict=True):
+                crew = crew_of(scale, runner, step.model, step.role, one.engine, options["concurrency"])
+                await runner.ask(step.stage, stream_of(step.items()), crew, journal, tally)
+        await run_stages(asked, runner, output, journal)
+    output.tally.absorb(tally)
+
+
+async def _open(steps: Sequence[Step], engines: Engines, scale: Scale) -> list[Asked]:
+    """The steps with their engines. Raises UsageError where the models do not fit on this machine together.
+
+    On a cluster the workers open engines of their own, and these ones only tell their names.
+    """
+    if scale.is_ray:
+        return [Asked(step.stage, step.items(), await engines.open(named(step.model), step.role)) for step in steps]
+    if not engines.place([(step.model, step.role) for step in steps]):
+        raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
+    return [Asked(step.stage, step.items(), await engines.open(step.model, step.role)) for step in steps]

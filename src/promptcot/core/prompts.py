@@ -5,7 +5,8 @@ nobody gives is an error. Text from models is only ever a variable, never a temp
 in chat it is the user's turn, after a system turn where the domain has a `CONVERSATION.system` template.
 
 A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, a `mark` to fence the material with: it
-is made from a hash of that material, so the material cannot contain it. Where the files are is in `promptcot.prompts`.
+is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too. Where
+the files are is in `promptcot.prompts`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ class PromptSet:
     templates: Mapping[str, Template] = field(repr=False)
     criteria: Criteria
     hashes: Mapping[str, str]
+    sources: Mapping[str, str] = field(repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process go the sources: compiled templates cannot be sent."""
+        return compile_prompts, (self.domain, dict(self.sources))
 
     def render(self, conversation: str, **variables: Any) -> str:
         """The raw prompt of a conversation. Raises InputError if the domain lacks it or it uses an unknown variable."""
@@ -56,7 +62,7 @@ class PromptSet:
 
     def judging(self, concepts: Sequence[str], level: str, material: str) -> dict[str, Any]:
         """The variables of the judge's conversation."""
-        mark = _mark(json.dumps([list(concepts), level, material]))
+        mark = mark_for(json.dumps([list(concepts), level, material]))
         return {
             "concepts": list(concepts),
             "level": level,
@@ -77,7 +83,9 @@ def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:
         if name.endswith(".jinja")
     }
     hashes = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
-    return PromptSet(domain, templates, parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}"), hashes)
+    return PromptSet(
+        domain, templates, parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}"), hashes, sources
+    )
 
 
 def _compile(source: str, where: str) -> Template:
@@ -98,8 +106,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
     )
 
 
-def _mark(content: str) -> str:
-    """Sixteen hex digits that do not occur in `content`, the same for the same content."""
+def mark_for(content: str) -> str:
+    """A fence for `content`: sixteen hex digits that do not occur in it, the same for the same content."""
     salt = 0
     while (mark := hashlib.sha256(f"{salt}\n{content}".encode()).hexdigest()[:16]) in content:
         salt += 1

@@ -1,5 +1,7 @@
 """Reads the text of a generator: a rationale and then a problem, each between its own pair of markers.
 
+An annotator, who has the problem already, writes the rationale alone, between the same markers.
+
 The reading is strict, which means that nothing is guessed: each of the four markers stands in the text exactly once, in
 order, with something between the two of a pair, and nothing but space and code fences between the pairs. Text before
 the first marker and after the last one is left aside: a model may greet, think aloud or run on. Whether the problem is
@@ -12,9 +14,11 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from promptcot.core.replies import split_thinking
 from promptcot.records import FinishReason
 
 _NAMES = ("BEGIN RATIONALE", "END RATIONALE", "BEGIN PROBLEM", "END PROBLEM")
+_RATIONALE, _PROBLEM = _NAMES[:2], _NAMES[2:]
 _MARKER = re.compile(r"<!-- ((?:BEGIN|END) (?:RATIONALE|PROBLEM)) -->")
 _FENCES = re.compile(r"(?:\s|```\w*)*")
 
@@ -29,7 +33,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why a text is not a generation: a short, stable reason under which such texts are counted."""
+    """Why a text is not what was asked for: a short, stable reason under which such texts are counted."""
 
     reason: str
 
@@ -57,19 +61,39 @@ def parse(text: str, finish_reason: FinishReason = "stop") -> Generation | Unrea
     return Generation(rationale.strip(), problem.strip())
 
 
+def parse_rationale(text: str, finish_reason: FinishReason = "stop") -> str | Unreadable:
+    """The rationale of an annotator, or why there is none. What is thought before is skipped. Never raises.
+
+    Reasons: `unclear thinking`, `problem markers`, and those of `parse` that a text without a problem can have.
+    """
+    if not text.strip():
+        return Unreadable("empty")
+    answer = split_thinking(text)
+    if answer is None:
+        return Unreadable("cut off" if finish_reason == "length" else "unclear thinking")
+    found = list(_MARKER.finditer(answer.text))
+    names = tuple(match[1] for match in found)
+    if not set(names).isdisjoint(_PROBLEM):
+        return Unreadable("problem markers")
+    if names != _RATIONALE:
+        return Unreadable(_what_is_wrong(names, finish_reason, _RATIONALE))
+    rationale = answer.text[found[0].end() : found[1].start()].strip()
+    return rationale or Unreadable("empty rationale")
+
+
 def render(rationale: str, problem: str) -> str:
     """The text that `parse` reads as this rationale and this problem, provided that neither holds a marker."""
     begin_rationale, end_rationale, begin_problem, end_problem = (f"<!-- {name} -->" for name in _NAMES)
     return "\n".join([begin_rationale, rationale, end_rationale, begin_problem, problem, end_problem])
 
 
-def _what_is_wrong(names: tuple[str, ...], finish_reason: FinishReason) -> str:
-    if finish_reason == "length" and names == _NAMES[: len(names)]:
+def _what_is_wrong(names: tuple[str, ...], finish_reason: FinishReason, wanted: tuple[str, ...] = _NAMES) -> str:
+    if finish_reason == "length" and names == wanted[: len(names)]:
         return "cut off"
-    for name in _NAMES:
+    for name in wanted:
         if name not in names:
             return f"no {name}"
-    for name in _NAMES:
+    for name in wanted:
         if names.count(name) > 1:
             return f"repeated {name}"
     return "markers out of order"

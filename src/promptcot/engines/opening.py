@@ -182,7 +182,8 @@ def judge_role(name: str) -> str:
     """The embedded judge that `nano` means for a judge of this name: the one so called, or else the first."""
     from promptcot import nano
 
-    return next((role for role in (name, f"judge-{name}") if role in nano.ROLES), "judge-a")
+    judges = [role for role in nano.ROLES if role.startswith("judge-")]
+    return next((role for role in (name, f"judge-{name}") if role in judges), "judge-a")
 
 
 def model_folder(model: str, role: str) -> str | Path:

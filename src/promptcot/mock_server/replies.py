@@ -1,8 +1,9 @@
 """What the mock server says: texts, tokens, log-probabilities and vectors, all pure functions of a key.
 
 A prompt that names all lines of a judgement gets ratings and the verdict that follows from them; one that shows the
-markers of a problem gets a rationale and a problem; one that asks for `\\boxed` gets a trace with an answer, most often
-the same one for the same prompt; any other gets a rationale and a problem too. The mathematics in it is made up.
+markers of a problem gets a rationale and a problem, and one that shows those of a rationale only a rationale; one that
+asks for so many concepts gets a list of them; one that asks for `\\boxed` gets a trace with an answer, most often the
+same one for the same prompt; any other gets a rationale and a problem too. The mathematics in it is made up.
 
 A token is four characters, so that counting and cutting cost nothing.
 """
@@ -10,6 +11,8 @@ A token is four characters, so that counting and cutting cost nothing.
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +30,11 @@ from promptcot.mock_server.faults import uniform
 TOKEN = 4
 """Characters in a token."""
 
-Kind = Literal["judgement", "problem", "trace"]
+Kind = Literal["judgement", "problem", "rationale", "concepts", "trace"]
 
 _MARKER = "<!-- BEGIN PROBLEM -->"
+_RATIONALE = ("<!-- BEGIN RATIONALE -->", "<!-- END RATIONALE -->")
+_WANTED = re.compile(r"exactly (\d{1,3}) concepts")
 _OPENINGS = (
     "Write the condition as an equation in the smaller unknown",
     "Suppose first that both quantities have the same parity",
@@ -75,6 +80,11 @@ _PROBLEMS = (
     "A sequence starts with $a_1 = {a}$, and $a_{{n+1}} = {c}a_n - {b}$. Find the last two digits of $a_{{{c}}}$.",
     "A rectangle has integer sides and the area ${a}{b}$. Find the least possible perimeter that exceeds ${c}$.",
 )
+_CONCEPTS = tuple(
+    f"{kind} {thing}"
+    for kind in ("extremal", "recursive", "modular", "symmetric")
+    for thing in ("counting", "sums", "sequences", "polynomials", "inequalities", "graphs", "divisors", "triangles")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,10 @@ class Voice:
         kind = kind_of(prompt)
         if kind == "judgement":
             return _judgement(self, key, math_criteria())
+        if kind == "rationale":
+            return "\n".join([_RATIONALE[0], self.filler(key, 60), _RATIONALE[1]])
+        if kind == "concepts":
+            return _concepts(self, prompt, key)
         return _problem(self, key) if kind == "problem" else _trace(self, prompt, key)
 
     def filler(self, key: bytes, without: int) -> str:
@@ -114,7 +128,13 @@ def kind_of(prompt: str) -> Kind:
     criteria = math_criteria()
     if criteria.verdict.label in prompt and all(line.label in prompt for line in criteria.ratings):
         return "judgement"
-    return "trace" if _MARKER not in prompt and "\\boxed" in prompt else "problem"
+    if _MARKER in prompt:
+        return "problem"
+    if _RATIONALE[0] in prompt:
+        return "rationale"
+    if _WANTED.search(prompt):
+        return "concepts"
+    return "trace" if "\\boxed" in prompt else "problem"
 
 
 def count_tokens(text: str) -> int:
@@ -180,6 +200,14 @@ def _problem(voice: Voice, key: bytes) -> str:
     numbers = {name: voice.number(name, key, 97) + least for name, least in (("a", 3), ("b", 10), ("c", 5))}
     problem = _PROBLEMS[voice.number("problem", key, len(_PROBLEMS))].format(**numbers)
     return render(voice.filler(key, len(problem) + 100), problem)
+
+
+def _concepts(voice: Voice, prompt: str, key: bytes) -> str:
+    """As many as are asked for, if there are so many; some come up more often than others, as real ones do."""
+    wanted = _WANTED.search(prompt)
+    n = min(int(wanted[1]) if wanted else 1, len(_CONCEPTS))
+    drawn = sorted(_CONCEPTS, key=lambda one: uniform(voice.seed, one, key) ** (1 + _CONCEPTS.index(one) % 4))
+    return f"{voice.filler(key, 100)}\n\n```python\n{json.dumps(drawn[:n])}\n```"
 
 
 def _trace(voice: Voice, prompt: str, key: bytes) -> str:

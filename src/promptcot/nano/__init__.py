@@ -15,7 +15,7 @@ from promptcot.nano.checker import (
     check,
     concepts_used,
 )
-from promptcot.nano.files import ROLES, benchmark_path, concepts_path, path
+from promptcot.nano.files import ROLES, benchmark_path, concepts_path, path, seeds_path
 from promptcot.nano.operations import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 
@@ -34,4 +34,5 @@ __all__ = [
     "concepts_used",
     "mask_numbers",
     "path",
+    "seeds_path",
 ]

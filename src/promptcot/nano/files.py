@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promptcot.errors import InputError
 
-ROLES = ("generator", "judge-a", "judge-b", "solver")
+ROLES = ("annotator", "base", "generator", "judge-a", "judge-b", "solver")
 """The roles that an embedded model plays."""
 
 _PACKAGE = Path(__file__).parent
@@ -27,6 +27,11 @@ def path(role: str) -> Path:
 def benchmark_path() -> Path:
     """The held-out problems, as benchmark rows with `level`."""
     return _PACKAGE / "benchmark.jsonl"
+
+
+def seeds_path() -> Path:
+    """Problems to begin a cold start with, as rows of `problem`, `level` and `answer`."""
+    return _PACKAGE / "seeds.jsonl"
 
 
 def concepts_path() -> Path:

@@ -36,6 +36,7 @@ class LocalRunner:
     """Runs stages in this process, with at most `concurrency` calls of each stage at a time.
 
     `max_retries` bounds how often a row is asked again because of its reply; `budget` what all stages may spend.
+    Each passage has its own slots and looks after its own health, unless ones for all are given.
     """
 
     def __init__(
@@ -44,11 +45,15 @@ class LocalRunner:
         retries: Retries | None = None,
         max_retries: int = 0,
         budget: Budget | None = None,
+        health: Health | None = None,
+        slots: asyncio.Semaphore | None = None,
     ) -> None:
         self.concurrency = concurrency
         self.retries = retries or Retries()
         self.max_retries = max_retries
         self.budget = budget or Budget()
+        self.health = health
+        self.slots = slots
 
     async def run(
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
@@ -73,14 +78,14 @@ class _Passage:
         self.runner, self.stage, self.engine, self.journal, self.tally = runner, stage, engine, journal, tally
         self.tasks: set[asyncio.Task[None]] = set()
         self.feeder: asyncio.Task[None] | None = None
-        self._slots = asyncio.Semaphore(runner.concurrency)
+        self._slots = runner.slots or asyncio.Semaphore(runner.concurrency)
         self._room = asyncio.Semaphore(max(_LEAST_WINDOW, runner.concurrency * _ROWS_AHEAD_PER_CALL))
         self._order: deque[Item] = deque()
         self._finished: dict[int, Outcome] = {}
         self._fatal: BaseException | None = None
         self._fed = False
         self._news = asyncio.Event()
-        self._health = Health(stage.name, journal.directory)
+        self._health = runner.health or Health(stage.name, journal.directory)
         self._model = engine.model
 
     async def feed(self, items: AsyncIterator[Item]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from promptcot.core import rationale
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
+from promptcot.stages.asking import unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,7 @@ class Generate:
         [reply] = replies
         read = rationale.parse(reply.text, reply.finish_reason)
         if isinstance(read, rationale.Unreadable):
-            return Drop(
-                "empty" if read.reason == "empty" else f"unreadable: {read.reason}",
-                raw=(reply.text,),
-                finish_reason=reply.finish_reason,
-            )
+            return unreadable(reply, read.reason)
         generated = {
             "completion": reply.text,
             "rationale": read.rationale,

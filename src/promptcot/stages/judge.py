@@ -17,6 +17,7 @@ from promptcot.core.judging import read_reply
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
+from promptcot.stages.asking import Asker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,7 @@ class Judge:
         """
         variables = self.prompts.judging(self._concepts(row), self._level(row), generator_text(row).strip())
         seed = derive_seed(self.seed, self.judge, row["id"], 0)
-        if self.chat:
-            return [Request(messages=self.prompts.messages("judge", **variables), sampling=self.sampling, seed=seed)]
-        return [Request(prompt=self.prompts.render("judge", **variables), sampling=self.sampling, seed=seed)]
+        return [Asker(self.prompts, self.sampling, self.chat).request("judge", seed, variables)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
         """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from promptcot.core.rationale import Generation, Unreadable, parse, render
+from promptcot.core.rationale import Generation, Unreadable, parse, parse_rationale, render
 
 GOOD = """
 <!-- BEGIN RATIONALE -->
@@ -115,3 +115,43 @@ def test_any_text_is_either_read_or_unreadable(text: str, finish_reason: str) ->
             assert "<!-- BEGIN PROBLEM -->" not in problem
         case Unreadable(reason):
             assert reason
+
+
+ALONE = "<!-- BEGIN RATIONALE -->\nChoose n = 36.\n<!-- END RATIONALE -->"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ALONE,
+        f"\n{ALONE}\n",
+        f"Here it is.\n```\n{ALONE}\n```\nShall I go on?",
+        f"<think>I write {ALONE[:24]} first, no problem.</think>\n{ALONE}",
+        f"Perhaps {GOOD}?</think>{ALONE}",
+    ],
+    ids=["alone", "space", "text around", "thinking", "thinking that the prompt opened"],
+)
+def test_an_annotator_writes_the_rationale_alone(text: str) -> None:
+    assert parse_rationale(text) == "Choose n = 36."
+    assert parse_rationale(text, "length") == "Choose n = 36."
+
+
+@pytest.mark.parametrize(
+    ("text", "finish_reason", "reason"),
+    [
+        ("", "stop", "empty"),
+        (f"<think>{ALONE}", "stop", "unclear thinking"),
+        (f"<think>{ALONE}", "length", "cut off"),
+        (ALONE[:40], "length", "cut off"),
+        (ALONE[:40], "stop", "no END RATIONALE"),
+        ("Choose n = 36.", "stop", "no BEGIN RATIONALE"),
+        (f"{ALONE}\n{ALONE}", "stop", "repeated BEGIN RATIONALE"),
+        ("<!-- END RATIONALE --><!-- BEGIN RATIONALE -->", "stop", "markers out of order"),
+        (ALONE.replace("Choose n = 36.", " "), "stop", "empty rationale"),
+        (GOOD, "stop", "problem markers"),
+        (ALONE.replace("n = 36", "<!-- BEGIN PROBLEM -->"), "stop", "problem markers"),
+        (f"{ALONE}<!-- END PROBLEM -->", "length", "problem markers"),
+    ],
+)
+def test_an_annotators_text_that_is_no_rationale_says_why(text: str, finish_reason: str, reason: str) -> None:
+    assert parse_rationale(text, finish_reason) == Unreadable(reason)

@@ -5,8 +5,9 @@ from collections import Counter
 import pytest
 
 from promptcot import prompts
+from promptcot.core import extraction
 from promptcot.core.judging import read_reply
-from promptcot.core.rationale import Generation, parse
+from promptcot.core.rationale import Generation, Unreadable, parse, parse_rationale
 from promptcot.mock_server.replies import (
     Voice,
     count_tokens,
@@ -27,7 +28,7 @@ MATERIAL = (
 def shipped(conversation: str) -> str:
     """The shipped prompt of a conversation about some row."""
     variables = MATH.judging(["primes", "gcd"], "AIME", MATERIAL)
-    return MATH.render(conversation, **variables, problem="How many?")
+    return MATH.render(conversation, **variables, problem="How many?", n=3)
 
 
 def keys(count: int) -> list[bytes]:
@@ -36,6 +37,7 @@ def keys(count: int) -> list[bytes]:
 
 def test_the_shipped_prompts_get_the_kind_of_reply_that_they_ask_for() -> None:
     assert [kind_of(shipped(name)) for name in ("generate", "judge", "solve")] == ["problem", "judgement", "trace"]
+    assert [kind_of(shipped(name)) for name in ("extract", "explain")] == ["concepts", "rationale"]
     assert kind_of("Say anything.") == "problem"
 
 
@@ -44,6 +46,15 @@ def test_problems_are_read_as_generations(tokens: int) -> None:
     texts = [Voice(0, tokens).reply(shipped("generate"), key) for key in keys(50)]
     assert all(isinstance(parse(text), Generation) for text in texts)
     assert len(set(texts)) == 50
+
+
+def test_annotators_replies_are_readable_and_differ() -> None:
+    lists = [extraction.parse(Voice(0, 100).reply(shipped("extract"), key), 3) for key in keys(50)]
+    assert not any(isinstance(found, Unreadable) for found in lists)
+    assert len(set(lists)) > 25
+    rationales = [parse_rationale(Voice(0, 100).reply(shipped("explain"), key)) for key in keys(50)]
+    assert all(isinstance(found, str) for found in rationales)
+    assert len(set(rationales)) > 25
 
 
 @pytest.mark.parametrize("tokens", [1, 100, 400])

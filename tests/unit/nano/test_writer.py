@@ -62,6 +62,8 @@ def chain(problem: str) -> list[str]:
 def problems(role: str) -> list[str]:
     if role == "solver":
         return [prompt.strip() for prompt, _ in texts(role)]
+    if role == "annotator":
+        return [prompt.splitlines()[0].removeprefix("Problem: ") for prompt, _ in texts(role)]
     bodies = [completion if role == "generator" else prompt for prompt, completion in texts(role)]
     return [m[1] for body in bodies if (m := re.search(r"BEGIN PROBLEM -->\n(.+)\n<!-- END PROBLEM", body))]
 

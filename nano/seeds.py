@@ -1,0 +1,50 @@
+"""Writes the seed problems of the nano world: what a cold start begins with, as contest problems are elsewhere.
+
+Problems with their level and answer, from what training may see, so that the benchmark stays held out. Run as
+`python -m nano.seeds`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from nano.catalogue import LEVELS
+from nano.problems import Design, DesignError, design
+
+PATH = Path(__file__).parents[1] / "src" / "promptcot" / "nano" / "seeds.jsonl"
+COUNT = 1500
+
+
+def rows(seed: int = 0, count: int = COUNT) -> list[dict[str, str]]:
+    """Different problems, the levels in turn."""
+    rng = random.Random(f"nano seeds {seed}")
+    found: dict[str, Design] = {}
+    while len(found) < count:
+        try:
+            made = design((), LEVELS[len(found) % len(LEVELS)], rng)
+        except DesignError:
+            continue
+        found.setdefault(made.problem, made)
+    return [_row(number, made) for number, made in enumerate(found.values(), 1)]
+
+
+def _row(number: int, made: Design) -> dict[str, str]:
+    return {
+        "id": f"seed-{number:04d}",
+        "problem": made.problem,
+        "level": made.level,
+        "answer": str(made.answer),
+        "source": "nano",
+    }
+
+
+def main() -> None:
+    written = rows()
+    PATH.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    print(f"{len(written)} seed problems in {PATH.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What a chain is told to do: TOML in, a checked and complete `Distill` or `ColdStart` out.
+
+Decides which keys these have, and which recipe is a chain at all: one with the key `chain`. How a table is read and
+checked is decided in `promptcot.recipe`; what the trainings and evaluations in a chain do, by recipes of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from promptcot.errors import RecipeError
+from promptcot.recipe import (
+    SHIPPED,
+    Encode,
+    Filter,
+    Generator,
+    Judge,
+    Model,
+    Positive,
+    Sample,
+    Section,
+    parse_as,
+    read_table,
+)
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Asked(Model):
+    """A model that a step asks, with at most so many calls at a time and, where it has a price, for at most so much."""
+
+    concurrency: Positive = 256
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+
+
+class Training(Section):
+    """A training: the name or file of its recipe, the model to start from, and changes as in `--set`."""
+
+    recipe: str
+    model: str
+    set: tuple[str, ...] = ()
+
+
+class Problems(Section):
+    """The problems to learn from: a file of rows with `problem`, or what `run` makes by `recipe` until `target`."""
+
+    path: str | None = None
+    recipe: str | None = None
+    target: Positive | None = None
+    set: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.recipe is None):
+            raise ValueError("give path, a file of problems, or recipe, which `run` makes problems by")
+        if self.path is not None and (self.target is not None or self.set):
+            raise ValueError("target and set belong to recipe; a file has the problems that it has")
+        return self
+
+
+class Teacher(Asked):
+    """The model that solves each problem `n` times; `style` is the form of its prompt, see `stages.solve`."""
+
+    n: Positive = 4
+    style: str | None = None
+    max_retries: Annotated[int, Field(ge=0)] = 0
+
+
+class Labels(Section):
+    """Which problems are kept, by what their traces say; `style` is the form of the prompt that the student learns."""
+
+    min_agreement: Share = 0.5
+    min_pass_rate: Share = 0.0
+    max_pass_rate: Share = 1.0
+    style: str | None = None
+
+
+class Evaluation(Section):
+    """How a student is evaluated: an evaluation recipe, with `n` traces of the first `limit_rows` problems of each."""
+
+    recipe: str
+    n: Positive | None = None
+    limit_rows: Positive | None = None
+    set: tuple[str, ...] = ()
+
+
+class Distill(Section):
+    """Problems → teacher's traces → labels → training rows → student, evaluated before and after.
+
+    With `control`, another student is trained as long on as many rows, in which each problem has the trace of another.
+    """
+
+    TARGET: ClassVar[str] = "problems.target"
+
+    chain: Literal["distill"] = "distill"
+    name: str = "unnamed"
+    seed: Annotated[int, Field(ge=0)] = 8000
+    prompts: str = "math"
+    control: bool = True
+    problems: Problems
+    teacher: Teacher
+    label: Labels = Labels()
+    student: Training
+    eval: Evaluation
+
+
+class Seeds(Section):
+    """The problems to begin with: rows with `problem`, and `level` if known; `nano` ships. Only the first `limit`."""
+
+    path: str = "nano"
+    limit: Positive | None = None
+
+
+class Annotate(Asked):
+    """The models that name the concepts of a problem and explain how its designer came to it.
+
+    `annotators` are NAME=MODEL, or `model` alone; each is asked about each problem for one of `concepts` many concepts.
+    A problem without a level gets one of `levels`, and must have one where there are none.
+    """
+
+    annotators: tuple[str, ...] = ()
+    concepts: Annotated[tuple[Positive, ...], Field(min_length=1)] = (5,)
+    levels: tuple[str, ...] = ()
+    max_retries: Annotated[int, Field(ge=0)] = 2
+
+    @field_validator("concepts", mode="before")
+    @classmethod
+    def _one_size(cls, given: Any) -> Any:
+        return given if isinstance(given, list | tuple) else [given]
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.annotators and self.model != "nano":
+            raise ValueError("annotators and model exclude each other: write NAME=MODEL for each of several models")
+        return self
+
+
+class Draws(Sample):
+    """How the prompts are drawn that the generator is tried with, and how many."""
+
+    n: Positive = 200
+
+
+class ColdStart(Section):
+    """Seed problems → concepts and rationales → judged training rows → generator, tried before and after."""
+
+    TARGET: ClassVar[str] = "sample.n"
+
+    chain: Literal["cold-start"] = "cold-start"
+    name: str = "unnamed"
+    seed: Annotated[int, Field(ge=0)] = 8000
+    prompts: str = "math"
+    seeds: Seeds = Seeds()
+    annotate: Annotate = Annotate()
+    judge: Annotated[list[Judge], Field(min_length=1)]
+    filter: Filter = Filter()
+    generator: Training
+    encode: Encode = Encode()
+    sample: Draws = Draws()
+    generate: Generator = Generator()
+
+    @field_validator("judge")
+    @classmethod
+    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
+        if len({judge.name for judge in judges}) < len(judges):
+            raise ValueError(f"two judges have the same name ({', '.join(judge.name for judge in judges)})")
+        return judges
+
+
+Chain = Distill | ColdStart
+_CHAINS: dict[str, type[Distill] | type[ColdStart]] = {"distill": Distill, "cold-start": ColdStart}
+
+
+def is_chain(name_or_path: str) -> bool:
+    """Whether the recipe of that file or shipped name is a chain. Raises RecipeError where there is none."""
+    return "chain" in read_table(name_or_path, SHIPPED)[1]
+
+
+def load_chain(
+    name_or_path: str, changes: Sequence[str] = (), *, seed: int | None = None, target: int | None = None
+) -> Chain:
+    """The chain of that file (`….toml`) or shipped name, changed by `a.b=v` texts and then by `seed` and `target`.
+
+    The target of a distillation is a number of problems, that of a cold start a number of prompts to try. Raises
+    RecipeError with all mistakes.
+    """
+    kind = _kind(*read_table(name_or_path, SHIPPED, changes))
+    where, table = read_table(name_or_path, SHIPPED, changes, {"seed": seed, kind.TARGET: target})
+    chain: Chain = parse_as(kind, table, where)
+    return chain
+
+
+def _kind(where: str, table: Mapping[str, Any]) -> type[Distill] | type[ColdStart]:
+    given = table.get("chain")
+    if not isinstance(given, str) or given not in _CHAINS:
+        raise RecipeError(where, [f"chain: there is no chain {given!r}; known are {', '.join(_CHAINS)}"])
+    return _CHAINS[given]

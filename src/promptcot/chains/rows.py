@@ -1,0 +1,90 @@
+"""What chains do to rows between the commands: leaving out problems of benchmarks, and giving problems wrong traces.
+
+Pure functions over rows; which files they are read from is decided in the command line.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import chain
+
+from promptcot.errors import InputError
+from promptcot.records import Row, content_id
+
+IN_BENCHMARK, REPEATED = "in a benchmark", "repeated"
+
+
+def same_words(problem: str) -> str:
+    """What two texts have in common that differ in capitals and white space only."""
+    return content_id(" ".join(problem.casefold().split()))
+
+
+def freshness(benchmark: Iterable[str]) -> Callable[[str], str | None]:
+    """A function that says of one problem after the other why it is left out, or None.
+
+    It is `in a benchmark`, whose problems are given, or it is `repeated`.
+    """
+    held_out = {same_words(problem) for problem in benchmark}
+    seen: set[str] = set()
+
+    def why_not(problem: str) -> str | None:
+        words = same_words(problem)
+        if words in held_out:
+            return IN_BENCHMARK
+        if words in seen:
+            return REPEATED
+        seen.add(words)
+        return None
+
+    return why_not
+
+
+def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
+    """A permutation that gives no place an item of its own key; in particular, it has no fixed point.
+
+    Shuffled, and then each place that got its own key exchanges with a random one where that makes both right. Such a
+    place exists for certain where no key is that of more than half of the items. Raises ValueError otherwise.
+    """
+    if keys and 2 * max(Counter(keys).values()) > len(keys):
+        raise ValueError("one key is that of more than half of the items")
+    given = list(range(len(keys)))
+    rng.shuffle(given)
+    for place, key in enumerate(keys):
+        if keys[given[place]] == key:
+            places = _probes(len(keys), rng)
+            other = next(found for found in places if key not in (keys[found], keys[given[found]]))
+            given[place], given[other] = given[other], given[place]
+    return given
+
+
+def _probes(n: int, rng: random.Random) -> Iterable[int]:
+    """All places once, from a random one on."""
+    start = rng.randrange(n)
+    return chain(range(start, n), range(start))
+
+
+def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
+    """The training rows, each with the trace of another problem that has another label; all traces are used once.
+
+    So rows, tokens and format stay as they are, and nothing that is learnt is true. `trace_of` names the problem whose
+    trace a row got, `label` is what that trace says. Raises InputError where more than half of the rows share a label.
+    """
+    keys = [row.get("label") or row.get("id") for row in rows]
+    try:
+        given = derangement(keys, rng)
+    except ValueError as error:
+        [(label, count)] = Counter(keys).most_common(1)
+        raise InputError(
+            f"{count} of {len(rows)} training rows have the label {label!r}, so not each of them can get the trace "
+            "of a problem with another one; take more problems, or leave the control out (control = false)"
+        ) from error
+    return [_with_trace(row, rows[place]) for row, place in zip(rows, given, strict=True)]
+
+
+def _with_trace(row: Row, other: Row) -> Row:
+    taken = {"completion": other["completion"], "label": other.get("label"), "trace_of": other.get("id")}
+    if "messages" in row:
+        taken["messages"] = [*row["messages"][:-1], other["messages"][-1]]
+    return {**row, **taken}

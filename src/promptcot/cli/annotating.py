@@ -1,0 +1,97 @@
+"""What `extract` and `explain` share: several annotators at the same time, one row for each problem and annotator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.annotators import Annotator, annotators_of, is_nano
+from promptcot.cli.options import Command, model_options
+from promptcot.cli.stage import Step, model_of, run_steps
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import UsageError
+from promptcot.recipe import Model
+from promptcot.records import Row
+from promptcot.runners.protocol import Item
+from promptcot.stages.protocol import Stage
+
+Rows = Callable[[Sequence[str]], Iterator[Row]]
+"""Starts reading the rows for annotators of these names anew; each row names its annotator."""
+
+
+def annotator_options(command: Command) -> Command:
+    """Who annotates, in which words, and how often an unreadable reply is asked for again."""
+    options = [
+        click.option(
+            "--annotator",
+            "annotators",
+            multiple=True,
+            metavar="NAME=MODEL",
+            help="A model that annotates, and its name in the rows; several are asked at the same time. The other "
+            "options are for all of them.  [default: --model-path, under its own name]",
+        ),
+        click.option(
+            "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
+        ),
+        click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]"),
+        click.option(
+            "--max-retries",
+            type=click.IntRange(min=0),
+            default=2,
+            show_default=True,
+            help="How often an annotator is asked again whose reply cannot be read.",
+        ),
+        model_options(temperature=0.6),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def annotators(options: Mapping[str, Any]) -> list[Annotator]:
+    """The annotators that the options name. Raises UsageError."""
+    if options["annotators"] and options["model_path"] != "nano":
+        raise UsageError("--model-path and --annotator exclude each other: write --annotator NAME=MODEL for each model")
+    if options["base_url"] and not options["annotators"] and options["model_path"] == "nano":
+        return [Annotator("annotator", "nano")]  # the only model that the server has
+    return annotators_of(options["annotators"], options["model_path"])
+
+
+def domain_of(options: Mapping[str, Any]) -> str:
+    """The prompts that are named, or those that the models know."""
+    asked = [is_nano(one.model) for one in annotators(options)]
+    return options["domain"] or ("nano" if all(asked) and not options["base_url"] else "math")
+
+
+def run_annotators(
+    name: str,
+    make_stage: Callable[[Annotator, Model], Stage],
+    rows: Rows,
+    source: Path,
+    options: Mapping[str, Any],
+    loaded: PromptSet,
+) -> int:
+    """Ask all annotators; returns the exit code."""
+    asked = annotators(options)
+    steps = [_step(one, [other.name for other in asked], make_stage, rows, options) for one in asked]
+    told = {**options, "annotators": {one.name: one.model for one in asked}, "prompts": loaded.domain}
+    return run_steps(name, steps, source, told, loaded.hashes, options["max_retries"])
+
+
+def _step(
+    annotator: Annotator,
+    names: Sequence[str],
+    make_stage: Callable[[Annotator, Model], Stage],
+    rows: Rows,
+    options: Mapping[str, Any],
+) -> Step:
+    model = model_of({**options, "model_path": annotator.model})
+
+    def items() -> Iterator[Item]:
+        numbered = enumerate(rows(names))
+        return (Item(index, row) for index, row in numbered if row["annotator"] == annotator.name)
+
+    return Step(make_stage(annotator, model), model, "annotator", items)

@@ -1,0 +1,175 @@
+"""`promptcot chain`: the small steps between the commands of a chain, so that each of its steps is a command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.chains.closing import Student, Students, combination, side_by_side, written
+from promptcot.chains.rows import freshness, mismatched
+from promptcot.cli.closing import generator_lines, student_lines
+from promptcot.cli.console import close_books, refuse_own_output, say
+from promptcot.cli.grade import draws, tally_file
+from promptcot.cli.options import data_path, output_path
+from promptcot.core.evaluation import SourceTally
+from promptcot.errors import InputError
+from promptcot.evaluation.benchmarks import load
+from promptcot.evaluation.recipe import load_eval
+from promptcot.evaluation.results import file_name
+from promptcot.evaluation.rows import problem_of
+from promptcot.files import beside, read_rows, write_json
+from promptcot.grading.grader import Grader
+from promptcot.manifest import manifest
+from promptcot.outputs import Output
+from promptcot.records import Drop, Row, derive_seed
+from promptcot.runners.protocol import Item, Outcome
+
+_WORKERS = 2
+_FOLDER = click.Path(path_type=Path)
+_ON_THE_CARD = {"before": "before: {}", "after": "this model", "control": "control, trained on mismatched traces"}
+
+
+@click.group("chain")
+def command() -> None:
+    """The small steps of a chain. `promptcot run CHAIN` runs the whole of it, and shows how each step is called."""
+
+
+@command.command("fresh")
+@data_path("Rows with `problem`, or with a `prompt`.")
+@output_path("The same rows without those whose problem is in a benchmark, or came before.")
+@click.option("--eval-recipe", required=True, help="The evaluation recipe whose benchmarks are held out.")
+@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of it; may be repeated.")
+def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
+    """Leave out problems that a student will be evaluated on, word for word but for capitals and white space."""
+    benchmarks = load_eval(eval_recipe, changes).benchmarks
+    why_not = freshness(row.problem for name in benchmarks for row in load(name).rows)
+
+    def decide(row: Row, number: int) -> Row | str:
+        return why_not(problem_of(row, f"{data_path}, row {number}")) or row
+
+    told = {"data_path": data_path, "benchmarks": benchmarks}
+    return _write(data_path, output_path, "fresh", read_rows(data_path), decide, told)
+
+
+@command.command("mismatch")
+@data_path("Training rows, as `label` writes them.")
+@output_path("As many rows, each with the trace of another problem that has another label.")
+@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
+def mismatch(data_path: Path, output_path: Path, seed: int) -> int:
+    """Make training rows for a control: the same traces, each once, under the wrong problems."""
+    rows = mismatched(list(read_rows(data_path)), random.Random(derive_seed(seed, "mismatch")))
+    told = {"data_path": data_path, "seed": seed}
+    return _write(data_path, output_path, "mismatch", rows, lambda row, _: row, told)
+
+
+def _write(
+    source: Path,
+    target: Path,
+    name: str,
+    rows: Iterable[Row],
+    decide: Callable[[Row, int], Row | str],
+    told: Mapping[str, Any],
+) -> int:
+    refuse_own_output([source], target)
+    with Output(target, name) as output:
+        for index, row in enumerate(rows):
+            result = decide(row, index + 1)
+            output.tally.rows_in += 1
+            output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))
+        output.commit(manifest(told, {}, {}))
+        return close_books(target, [output.tally])
+
+
+@command.command("students")
+@click.option("--before", type=_FOLDER, required=True, help="What `eval` left of the student before its training.")
+@click.option("--after", type=_FOLDER, required=True, help="The same of the student afterwards.")
+@click.option("--control", type=_FOLDER, help="The same of a student that was trained on mismatched traces.")
+@click.option("--model-path", type=_FOLDER, help="The trained model, whose card the results are put into.")
+@output_path("A JSON file with all numbers.")
+def students(model_path: Path | None, output_path: Path, **folders: Path | None) -> int:
+    """Set evaluations of students side by side, with gains that are paired by problem."""
+    evaluated = [_Evaluated(which, folder) for which, folder in folders.items() if folder is not None]
+    common = [name for name in evaluated[0].benchmarks if all(name in one.benchmarks for one in evaluated)]
+    if not common:
+        raise InputError(f"{', '.join(str(one.folder) for one in evaluated)} have no benchmark in common")
+    with Grader(_WORKERS) as grader:
+        found = [side_by_side([one.student(name, grader) for one in evaluated], draws(name)) for name in common]
+    for one in found:
+        say()
+        for line in student_lines(one):
+            say(line)
+    write_json(output_path, {"benchmarks": {one.benchmark: one.as_json() for one in found}})
+    say(f"\nwritten: {output_path}")
+    if model_path is not None:
+        _add_to_card(model_path, found)
+    return 0
+
+
+class _Evaluated:
+    """A folder that `eval` wrote."""
+
+    def __init__(self, which: str, folder: Path) -> None:
+        path = folder / "results.json"
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; `promptcot eval` writes it into its --output-dir")
+        told = json.loads(path.read_bytes())
+        self.which, self.folder = which, folder
+        self.benchmarks = list(told["benchmarks"])
+        self._recipe = told["recipe"]
+
+    def student(self, benchmark: str, grader: Grader) -> Student:
+        """Its samples on one benchmark; what `eval` has graded is not graded again."""
+        file = self.folder / f"{file_name(benchmark)}.jsonl"
+        tallies = asyncio.run(tally_file(file, grader, {}, self._recipe["unboxed"]))
+        tally = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
+        return Student(self.which, self._recipe["model"]["model"], tally)
+
+
+def _add_to_card(model: Path, found: list[Students]) -> None:
+    from promptcot.training.saving import add_results
+
+    names = {
+        which: name.format(found[0].models[which]) for which, name in _ON_THE_CARD.items() if which in found[0].models
+    }
+    add_results(model, [result for one in found for result in one.for_card(names)])
+    say(f"         {model / 'README.md'}")
+
+
+@command.command("generators")
+@click.option("--prompts-path", type=_FOLDER, required=True, help="The prompts, as `sample` writes them.")
+@click.option("--trained-on", type=_FOLDER, required=True, help="The training rows: prompts like these are not new.")
+@click.option("--before", type=_FOLDER, required=True, help="What the untrained model wrote, by `generate`.")
+@click.option("--after", type=_FOLDER, required=True, help="What the trained model wrote.")
+@click.option("--nano", is_flag=True, help="Problems of the nano world: say how many are well-posed.")
+@output_path("A JSON file with all numbers.")
+def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Path, **files: Path) -> int:
+    """Say how many texts are readable, before and after a generator's training; for nano also how many are right.
+
+    New prompts are those whose concepts and level were together in no training row.
+    """
+    prompts, seen = list(read_rows(prompts_path)), {combination(row) for row in read_rows(trained_on)}
+    new = [row for row in prompts if combination(row) not in seen]
+    found = {}
+    for which, file in files.items():
+        problems = {row["id"]: row for row in read_rows(file, may_be_empty=True)}
+        failed = _failed(file)
+        for name, rows in ((which, prompts), (f"{which}, new prompts", new)):
+            found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
+    say()
+    for line in generator_lines(found):
+        say(line)
+    write_json(output_path, {name: one.as_json() for name, one in found.items()})
+    say(f"\nwritten: {output_path}")
+    return 0
+
+
+def _failed(file: Path) -> set[str]:
+    """The prompts that nobody answered; they say nothing about the model."""
+    failed = beside(file, "failed.jsonl")
+    return {row["id"] for row in read_rows(failed)} if failed.exists() else set()

@@ -1,0 +1,50 @@
+"""`promptcot extract`: the foundational concepts of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import click
+
+from promptcot import prompts
+from promptcot.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
+from promptcot.cli.annotating import annotator_options, domain_of, run_annotators
+from promptcot.cli.options import data_path, output_path
+from promptcot.recipe import Model
+from promptcot.records import Row
+from promptcot.stages.extract import Extract
+
+
+@click.command("extract")
+@data_path("Problems: rows with a `problem`, or with a `prompt` of a benchmark; `nano` is the seed problems that ship.")
+@output_path("One row for each problem and annotator, with `foundational_concepts` and `annotator`.")
+@click.option(
+    "--n",
+    "sizes",
+    type=click.IntRange(min=1),
+    multiple=True,
+    help="Concepts of a problem; given several times, drawn for each problem.  [default: 5; 2 and 3 for nano prompts]",
+)
+@click.option("--limit-rows", type=click.IntRange(min=1), help="Only the first N problems.")
+@annotator_options
+def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> int:
+    """Have annotators name the concepts that each problem rests on.
+
+    A reply that is not exactly so many different concepts is asked for again, and then dropped. Run the same
+    command again after an interruption: finished calls are not repeated.
+    """
+    loaded = prompts.load(domain_of(options))
+    source = problems_file(str(options["data_path"]))
+    sizes = sizes or ((2, 3) if loaded.domain == "nano" else (5,))
+    give_level = level_giver(options["levels"], options["seed"])
+
+    def rows(names: Sequence[str]) -> Iterator[Row]:
+        return for_each(map(give_level, islice(problem_rows(source), limit_rows)), names)
+
+    def stage(annotator: Annotator, model: Model) -> Extract:
+        return Extract(annotator.name, loaded, model.sampling, options["seed"], sizes, model.chat)
+
+    told = {**options, "n": list(sizes), "limit_rows": limit_rows}
+    return run_annotators("extract", stage, rows, source, told, loaded)

@@ -1,0 +1,348 @@
+"""What `promptcot train --dry-run` prints: the plan, what it takes, whether it fits, and what is only assumed.
+
+Decides the words; the numbers come from `promptcot.training.dry_run`. Every number that was neither counted nor given
+by the recipe is said to be assumed, with its source.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptcot.training.counting import Counted
+from promptcot.training.dry_run import DryRun
+from promptcot.training.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
+from promptcot.training.memory import BUCKET, CONTEXT, checkpoint_bytes
+from promptcot.training.recipe import TrainRecipe
+
+_WIDTH = 110
+_NAME = 12
+_SHOWN_CHANGES = 4
+_EXAMPLE_ROWS = 100_000
+
+
+def lines(run: DryRun) -> Iterator[str]:
+    """Everything about a dry run, ready to print."""
+    yield f"promptcot train {run.recipe.name}: a dry run. No weights are loaded, nothing is fetched or written."
+    yield ""
+    yield from _plan(run)
+    yield ""
+    yield from _memory(run)
+    yield ""
+    yield from _effort(run)
+    yield ""
+    yield from _hints(run)
+
+
+def _row(name: str, text: str) -> str:
+    """A name and what is said of it, wrapped under itself."""
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        initial_indent=f"{name:<{_NAME}}",
+        subsequent_indent=" " * _NAME,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _plan(run: DryRun) -> Iterator[str]:
+    recipe, counted = run.recipe, run.counted
+    at = f" @ {recipe.model.revision[:12]}" if recipe.model.revision else ""
+    size = (
+        f"{_count(run.shape.parameters)} parameters, {run.shape_from}"
+        if run.shape
+        else f"size unknown: {run.shape_from}"
+    )
+    yield _row("model", f"{recipe.model.path}{at}: {size}")
+    yield _row("data", ", ".join(recipe.data.path))
+    yield from (_row("", line) for line in _counts(counted))
+    yield from (_row("", line) for line in _lengths(recipe, counted))
+    yield _row("method", _method(recipe, run.shape))
+    yield _row("schedule", _schedule(recipe))
+    yield _row("devices", _devices(recipe))
+    yield _row("output", str(recipe.directory))
+
+
+def _counts(counted: Counted) -> Iterator[str]:
+    """Rows and their length, with where each is from; once where both are from the same."""
+    mean = None if counted.lengths is None else f"{counted.lengths.mean:,.0f} tokens a row"
+    rows = None if counted.rows is None else f"{counted.rows:,} rows"
+    if rows and mean and counted.rows_from == counted.lengths_from:
+        yield f"{rows}, {mean} ({counted.rows_from})"
+        return
+    yield f"rows not known: {counted.rows_from}" if rows is None else f"{rows} ({counted.rows_from})"
+    yield f"tokens a row not known: {counted.lengths_from}" if mean is None else f"{mean} ({counted.lengths_from})"
+
+
+def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
+    """What the window does to the rows, and what is assumed of their spread."""
+    found, window = counted.lengths, recipe.schedule.max_length
+    if found is None:
+        return
+    if found.cut:
+        yield f"{found.cut:.1%} of rows are longer than {window:,} tokens: their completions are cut (method.overlong)"
+    if found.kept < 1:
+        yield f"{1 - found.kept:.1%} of rows are longer than {window:,} tokens: they are dropped (method.overlong)"
+    if not counted.measured and found.context == found.mean:
+        yield "assumed: all rows are about that long; where lengths spread, attention costs more"
+    if not recipe.method.packing and recipe.schedule.micro_batch > 1:
+        known = f"{found.padded:.2f} tokens are computed for each real one" if counted.measured else "not counted here"
+        yield f"padding to the longest row of each {recipe.schedule.micro_batch}: {known}"
+
+
+def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
+    lora = recipe.method.lora
+    learnt = "all weights learn"
+    if lora:
+        adapters = f", {_count(shape.adapter_parameters(lora.rank))} parameters" if shape else ""
+        learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
+    window = f"{recipe.schedule.max_length:,} tokens"
+    packed = (
+        f"rows are packed into sequences of {window}"
+        if recipe.method.packing
+        else f"one row a sequence, up to {window}"
+    )
+    again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
+    return f"{learnt}; {packed}; {recipe.precision.dtype}; {again}"
+
+
+def _schedule(recipe: TrainRecipe) -> str:
+    schedule = recipe.schedule
+    bound = f", at most {schedule.max_steps:,} steps" if schedule.max_steps else ""
+    return (
+        f"{schedule.epochs:g} epochs{bound}; learning rate {schedule.learning_rate:g}, {schedule.kind} after "
+        f"{schedule.warmup_steps:,} steps of warm-up; weight decay {schedule.weight_decay:g}"
+    )
+
+
+def _devices(recipe: TrainRecipe) -> str:
+    parallel = recipe.parallelism
+    moved = [name for name, on in _offloads(recipe) if on]
+    zero = f"DeepSpeed ZeRO stage {parallel.zero}" if parallel.zero else "plain data parallelism"
+    host = f", {' and '.join(moved)} on the host" if moved else ""
+    how = zero if parallel.devices > 1 or parallel.zero else "alone"
+    return f"{parallel.devices} × {recipe.hardware.device}, {how}{host}"
+
+
+def _offloads(recipe: TrainRecipe) -> tuple[tuple[str, bool], ...]:
+    parallel = recipe.parallelism
+    return (("optimizer", parallel.offload_optimizer), ("parameters", parallel.offload_parameters))
+
+
+def _memory(run: DryRun) -> Iterator[str]:
+    need, device = run.memory, run.device
+    if need is None:
+        yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
+        return
+    schedule = run.recipe.schedule
+    yield f"memory of each device, at {schedule.micro_batch} × {schedule.max_length:,} tokens (computed)"
+    for name, size, words in _parts(run.recipe, need):
+        yield _size(name, size, words)
+    yield _size("in all", need.total, _verdict(run, need))
+    if need.host:
+        words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
+        yield _size("on the host", need.host, words)
+    disk = checkpoint_bytes(run.shape, run.recipe) if run.shape else 0
+    yield _size(
+        "on disk", disk * run.recipe.checkpoints.keep, f"{run.recipe.checkpoints.keep} checkpoints of {_bytes(disk)}"
+    )
+    if device is None and run.recipe.hardware.device != "cpu":
+        yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
+
+
+def _size(name: str, size: int, words: str) -> str:
+    """An amount of memory with what it is for, wrapped under itself."""
+    head = f"  {name:<14}{_bytes(size):>10}   "
+    return (
+        textwrap.fill(words, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if words else head.rstrip()
+    )
+
+
+def _parts(recipe: TrainRecipe, need: Memory) -> Iterator[tuple[str, int, str]]:
+    parallel = recipe.parallelism
+    half = recipe.precision.dtype == "bfloat16" and parallel.zero > 0
+    yield "weights", need.weights, _place(recipe, need.weights, "bfloat16" if half else "float32", 3)
+    yield "gradients", need.gradients, _place(recipe, need.gradients, "bfloat16" if half else "float32", 2)
+    kind = "float32 copy of the weights and Adam's two numbers" if parallel.zero else "Adam's two numbers, float32"
+    yield "optimizer", need.optimizer, _place(recipe, need.optimizer, kind, 1)
+    kept = "inputs of the layers" if recipe.precision.gradient_checkpointing else "everything the backward pass needs"
+    yield "activations", need.kept, kept
+    yield "  + a layer", need.layer, "the backward pass of one layer"
+    yield (
+        "  or the loss",
+        need.logits,
+        "a tile of logits, gradients of head and input: comes earlier, the larger counts",
+    )
+    if need.step:
+        yield "or the step", need.step, "gradients in float32: comes when activations are gone, the larger counts"
+    yield "other", need.other, _other(recipe)
+
+
+def _place(recipe: TrainRecipe, size: int, kind: str, from_stage: int) -> str:
+    """What kind of number it is, and whether it is divided or elsewhere."""
+    parallel = recipe.parallelism
+    if not size:
+        return f"{kind}: on the host"
+    divided = parallel.zero >= from_stage and parallel.devices > 1
+    return f"{kind}, divided by {parallel.devices}" if divided else kind
+
+
+def _other(recipe: TrainRecipe) -> str:
+    parallel = recipe.parallelism
+    context = f"{_bytes(CONTEXT)} assumed for context and gaps"
+    if parallel.zero:
+        gathered = ", gathered parameters" if parallel.zero == 3 else ""
+        return f"{context}; DeepSpeed's buckets of {BUCKET:,} elements{gathered}"
+    return f"{context}; a copy of the gradients to exchange" if parallel.devices > 1 else context
+
+
+def _host(recipe: TrainRecipe) -> str:
+    parts = {
+        "the optimizer's 16 bytes a learnt parameter": recipe.parallelism.offload_optimizer,
+        "weights": recipe.parallelism.offload_parameters,
+    }
+    return " and ".join(name for name, there in parts.items() if there)
+
+
+def _verdict(run: DryRun, need: Memory) -> str:
+    if run.device is None:
+        return ""
+    share = f"{need.total / run.device.memory:.0%} of the {_bytes(run.device.memory)} of {run.device.name}"
+    if not run.fits:
+        return f"DOES NOT FIT: {share}"
+    return f"fits: {share}" if need.total <= 0.9 * run.device.memory else f"fits, but barely: {share}"
+
+
+def _effort(run: DryRun) -> Iterator[str]:
+    done = run.work
+    if done is not None:
+        yield "work"
+        yield from _steps(run, done)
+        yield from _hours(run, done)
+        return
+    example = run.work_of(_EXAMPLE_ROWS)
+    if example is None:
+        missing = run.shape_from if run.shape is None else run.counted.lengths_from
+        yield _row("work", f"not computed: {missing}")
+        yield from (_item("each step", line) for line in [_batch(run.recipe)])
+        return
+    yield f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
+    yield from _steps(run, example)
+    yield from _hours(run, example)
+
+
+def _item(name: str, text: str) -> str:
+    return textwrap.fill(
+        text, _WIDTH, initial_indent=f"  {name:<14}", subsequent_indent=" " * 16, break_on_hyphens=False
+    )
+
+
+def _batch(recipe: TrainRecipe) -> str:
+    schedule, kind = recipe.schedule, "packed sequences" if recipe.method.packing else "rows"
+    return (
+        f"{recipe.sequences_per_step:,} {kind} = {_devices_of(recipe)} × {schedule.micro_batch} at a time × "
+        f"{schedule.accumulation} accumulated"
+    )
+
+
+def _devices_of(recipe: TrainRecipe) -> str:
+    devices = recipe.parallelism.devices
+    return f"{devices:,} device{'s' * (devices > 1)}"
+
+
+def _steps(run: DryRun, done: Work) -> Iterator[str]:
+    recipe = run.recipe
+    per_step = done.tokens / done.steps
+    mean = run.counted.lengths.mean if run.counted.lengths else 0.0
+    yield _item("each step", f"{_batch(recipe)}; about {per_step / mean:,.0f} rows, {_count(per_step)} tokens")
+    packed = f"{done.sequences:,} packed sequences (assumed: {PACKED:.0%} full)" if recipe.method.packing else ""
+    parts = [f"{done.rows:,} rows", *([packed] if packed else []), f"{done.steps_per_epoch:,} steps"]
+    yield _item("an epoch", ", ".join(parts))
+    yield _item("in all", f"{done.steps:,} steps, {_count(done.tokens)} tokens")
+    if recipe.schedule.warmup_steps * 2 > done.steps:
+        yield _item(
+            "", f"note: {recipe.schedule.warmup_steps:,} of these steps are warm-up; lower schedule.warmup_steps"
+        )
+    if recipe.checkpoints.every > done.steps:
+        yield _item("", f"note: no checkpoint before the end; lower checkpoints.every ({recipe.checkpoints.every:,})")
+
+
+def _hours(run: DryRun, done: Work) -> Iterator[str]:
+    recipe, device = run.recipe, run.device
+    again = f"; {done.hardware_flops:.2g} with what is computed again" if done.hardware_flops > done.flops else ""
+    yield _item("operations", f"{done.flops:.3g}: 6 a weight and token, and attention (PaLM, appendix B){again}")
+    if device is None:
+        yield _item("time", f"not computed: the peak of {recipe.hardware.device!r} is not known")
+        return
+    hours = done.gpu_hours(device.flops, recipe.hardware.mfu)
+    wall, mfu = hours / recipe.parallelism.devices, f"{recipe.hardware.mfu:.0%}"
+    yield _item(
+        "GPU-hours",
+        f"{_hour(hours)}: {_hour(wall)} on {_devices_of(recipe)}, {wall * 3600 / done.steps:,.1f} s a step. Assumed: "
+        f"an MFU of {mfu} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s",
+    )
+    if recipe.precision.dtype == "float32":
+        yield _item("", "note: that peak is bfloat16's; float32 takes several times as long")
+    if not device.bfloat16:
+        yield _item(
+            "", f"note: {device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
+        )
+    yield from _published(run, done, hours, device.flops)
+
+
+def _published(run: DryRun, done: Work, hours: float, peak: float) -> Iterator[str]:
+    """Our hours beside published ones, and what would explain the difference."""
+    published = run.recipe.hardware.published_gpu_hours
+    if published is None or run.shape is None or run.counted.lengths is None or run.work is None:
+        return
+    mfu = run.recipe.hardware.mfu
+    budget = published * 3600 * peak * mfu
+    length = mean_length_for(run.shape, run.recipe, done, run.counted.lengths, budget)
+    reasons = [f"an MFU of {mfu_for(done, published, peak):.0%} with rows of this length"]
+    if length <= run.recipe.schedule.max_length:
+        reasons.append(f"rows of {length:,.0f} tokens on average at {mfu:.0%}")
+    yield _item(
+        "published",
+        f"{published:,g} GPU-hours, {published / hours:.1f} times as many. That would be {', or '.join(reasons)}",
+    )
+
+
+def _hints(run: DryRun) -> Iterator[str]:
+    """What to do about it, and how to start."""
+    if run.changes:
+        yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
+        for change in run.changes[:_SHOWN_CHANGES]:
+            yield f"  {change}"
+            host = f", and {_bytes(change.need.host)} of the host" if change.need.host else ""
+            yield f"      {_bytes(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
+        yield ""
+    yield from _pin(run.recipe)
+    yield "Formulas and sources: docs/recipes.md. The same command without --dry-run starts the training."
+
+
+def _pin(recipe: TrainRecipe) -> Iterator[str]:
+    """That a dataset of the Hub needs its commit."""
+    hub = [path for path in recipe.data.path if not Path(path).suffix and not Path(path).exists()]
+    if hub and recipe.data.revision is None:
+        yield f"Before it starts, {hub[0]} needs its commit:"
+        yield "  --set data.revision=COMMIT (40 hex digits, from the history on its page)"
+
+
+def _count(number: float) -> str:
+    """A number as 1.78 B, 24.5 M, or in full below a hundred thousand."""
+    for unit, size in ((" T", 1e12), (" B", 1e9), (" M", 1e6)):
+        if number >= size:
+            return f"{number / size:.2f}{unit}"
+    return f"{number:,.0f}"
+
+
+def _bytes(size: float) -> str:
+    if size >= 1000 * GIB:
+        return f"{size / GIB / 1024:,.2f} TiB"
+    return f"{size / GIB:,.1f} GiB" if size >= 0.05 * GIB or size == 0 else f"{size / (1 << 20):,.1f} MiB"
+
+
+def _hour(hours: float) -> str:
+    return f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 0.1 else f"{hours * 60:.1f} min"

@@ -1,0 +1,113 @@
+"""`promptcot train`: a model learns from rows as a recipe says; or, with --dry-run, what that would take."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.cli.console import say
+from promptcot.errors import InputError
+from promptcot.training.recipe import TrainRecipe, load_train
+
+_NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl")
+
+
+@click.command("train")
+@click.argument("recipe")
+@click.option(
+    "--model-path",
+    help="The model to start from: a folder, nano:ROLE, or a name on the Hub with --set model.revision=COMMIT.",
+)
+@click.option(
+    "--data-path",
+    multiple=True,
+    help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
+)
+@click.option("--output-dir", type=click.Path(path_type=Path), help="Where everything goes.  [default: out/train-NAME]")
+@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
+@click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine.  [default: one for each GPU]")
+@click.option(
+    "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
+)
+def command(
+    recipe: str,
+    model_path: str | None,
+    data_path: tuple[str, ...],
+    output_dir: Path | None,
+    changes: tuple[str, ...],
+    processes: int | None,
+    dry_run: bool,
+) -> int:
+    """Train a model as RECIPE (a shipped name or a TOML file) says.
+
+    Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
+    start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
+    """
+    overrides: dict[str, Any] = {
+        "model.path": model_path,
+        "data.path": list(data_path) or None,
+        "output_dir": None if output_dir is None else str(output_dir),
+        "parallelism.devices": processes if dry_run else None,
+    }
+    resolved = load_train(recipe, changes, overrides)
+    if dry_run:
+        return _show(_without_old_facts(resolved, load_train(recipe), model_path, data_path))
+    user = [part for change in changes for part in ("--set", change)]
+    return _start(resolved, [recipe, *user, *_as_changes(overrides)], processes)
+
+
+def _without_old_facts(
+    recipe: TrainRecipe, shipped: TrainRecipe, model: str | None, data: Sequence[str]
+) -> TrainRecipe:
+    """The recipe without what was true only of the model and the data that it came with, and was not set anew."""
+    update: dict[str, Any] = {}
+    if model is not None and model != shipped.model.path:
+        update["model"] = _unset(recipe.model, shipped.model, ("revision", "architecture"))
+    if data and list(data) != shipped.data.path:
+        update["data"] = _unset(recipe.data, shipped.data, ("revision", "rows", "tokens_per_row", "source"))
+        update["hardware"] = _unset(recipe.hardware, shipped.hardware, ("published_gpu_hours",))
+    return recipe.model_copy(update=update)
+
+
+def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:
+    return now.model_copy(update={name: None for name in names if getattr(now, name) == getattr(before, name)})
+
+
+def _as_changes(overrides: dict[str, Any]) -> list[str]:
+    """Options as they are written for a process that is started: `--set key=value`."""
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return [part for key, value in given.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+
+
+def _show(recipe: TrainRecipe) -> int:
+    from promptcot.cli.forecast import lines
+    from promptcot.training.dry_run import dry_run
+
+    for line in lines(dry_run(recipe)):
+        say(line)
+    return 0
+
+
+def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
+    """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
+    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"training needs {', '.join(missing)}, not installed here: pip install 'promptcot[train]'. "
+            "--dry-run needs nothing more"
+        )
+    from promptcot.training.launch import needs_launcher, processes_for, see_one_gpu, start
+
+    count = processes_for(recipe, processes)
+    if needs_launcher(recipe, count):
+        return start(arguments, count)
+    see_one_gpu()
+    from promptcot.training.sft import train
+
+    train(recipe, say)
+    return 0

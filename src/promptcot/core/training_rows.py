@@ -1,0 +1,72 @@
+"""What a generator learns from: `prompt` and `completion`, from rows that were annotated, explained or accepted.
+
+A row with a `completion` has passed `explain` or `generate` and brings its own `prompt`; one with `rationale` and
+`problem` only, as in public annotated files, gets a prompt from its concepts and level. Of a completion, the rationale
+and the problem with their markers are kept and nothing around them. Which rows are good enough is for judges to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from promptcot.core import rationale
+from promptcot.records import Row
+
+_CARRIED = ("level", "annotator", "source")
+
+
+def concepts_of(row: Row) -> list[str]:
+    """The `foundational_concepts` of a row, or its `concepts`, as in public annotated files; empty if it has none."""
+    found = row.get("foundational_concepts", row.get("concepts"))
+    if isinstance(found, list) and all(isinstance(name, str) and name.strip() for name in found):
+        return found
+    return []
+
+
+def level_of(row: Row) -> str | None:
+    """The level of a row, if it has one."""
+    level = row.get("level")
+    return level if isinstance(level, str) and level.strip() else None
+
+
+def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str]) -> Row | str:
+    """`id`, `prompt`, `completion`, `foundational_concepts`, `level`, and `annotator` and `source` if known.
+
+    Or the reason why there is no such row: `no concepts`, `no level`, `no rationale`, `no problem`, or `unreadable: `
+    and a reason of `core.rationale`.
+    """
+    concepts, level, found = concepts_of(row), level_of(row), _generation(row)
+    if not concepts:
+        return "no concepts"
+    if level is None:
+        return "no level"
+    if isinstance(found, str):
+        return found
+    prompt = row.get("prompt") if isinstance(row.get("completion"), str) else None
+    learned = {
+        "id": row["id"],
+        "prompt": prompt if isinstance(prompt, str) and prompt else render_prompt(concepts, level),
+        "completion": rationale.render(found.rationale, found.problem),
+        "foundational_concepts": concepts,
+    }
+    return learned | {name: row[name] for name in _CARRIED if isinstance(row.get(name), str)}
+
+
+def concept_row(learned: Row) -> Row:
+    """A row of a concepts file, for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
+    found = rationale.parse(learned["completion"])
+    assert isinstance(found, rationale.Generation)  # that is how the training row was made
+    row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found.problem}
+    return row | ({"source": learned["source"]} if "source" in learned else {})
+
+
+def _generation(row: Row) -> rationale.Generation | str:
+    """Rationale and problem of the completion, or the row's own; or the reason why there are none."""
+    text = row.get("completion")
+    if not isinstance(text, str):
+        for name in ("rationale", "problem"):
+            if not isinstance(row.get(name), str) or not row[name].strip():
+                return f"no {name}"
+        text = rationale.render(row["rationale"], row["problem"])
+    found = rationale.parse(text)
+    return f"unreadable: {found.reason}" if isinstance(found, rationale.Unreadable) else found

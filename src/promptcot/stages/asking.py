@@ -1,0 +1,35 @@
+"""What stages share: how a conversation of a prompt set is asked, and how a reply that cannot be read is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptcot.core.prompts import PromptSet
+from promptcot.records import Completion, Drop, Request, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the conversations of a domain, raw or as a chat."""
+
+    prompts: PromptSet
+    sampling: Sampling
+    chat: bool = False
+
+    def request(self, conversation: str, seed: int, variables: Mapping[str, Any]) -> Request:
+        """The request. Raises InputError if the domain lacks the conversation or it uses an unknown variable."""
+        if self.chat:
+            turns = self.prompts.messages(conversation, **variables)
+            return Request(messages=turns, sampling=self.sampling, seed=seed)
+        return Request(prompt=self.prompts.render(conversation, **variables), sampling=self.sampling, seed=seed)
+
+
+def unreadable(reply: Completion, reason: str) -> Drop:
+    """A drop with the raw text: `empty`, or `unreadable: ` and the reason."""
+    return Drop(
+        "empty" if reason == "empty" else f"unreadable: {reason}",
+        raw=(reply.text,),
+        finish_reason=reply.finish_reason,
+    )

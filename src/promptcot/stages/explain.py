@@ -1,0 +1,77 @@
+"""Asks one annotator for the rationale of a problem: how its designer came from the concepts and the level to it.
+
+The row then looks like one that a generator wrote, so that `judge` and `filter` take it: `completion` is rationale and
+problem in the generator's markup, and `prompt` is what the generator will be asked. A reply that cannot be read is
+asked for again, as often as the runner allows, and then dropped; how it is read is in `core.rationale`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from promptcot.core import rationale
+from promptcot.core.prompts import PromptSet, mark_for
+from promptcot.core.training_rows import concepts_of, level_of
+from promptcot.errors import InputError
+from promptcot.evaluation.rows import problem_of
+from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
+from promptcot.stages.asking import Asker, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """One request for each row, to the annotator called `annotator`.
+
+    `render_prompt` makes the generator's prompt from concepts and level.
+    """
+
+    annotator: str
+    prompts: PromptSet
+    render_prompt: Callable[[Sequence[str], str], str]
+    sampling: Sampling
+    seed: int
+    chat: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"explain-{self.annotator}"
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        """One request. Raises InputError when the row lacks problem, concepts or level."""
+        problem, concepts, level = self._material(row)
+        seed = derive_seed(self.seed, self.annotator, row["id"], 0)
+        asker = Asker(self.prompts, self.sampling, self.chat)
+        mark = mark_for("\n".join([problem, level, *concepts]))
+        told = {"problem": problem, "concepts": concepts, "level": level, "mark": mark}
+        return [asker.request("explain", seed, told)]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
+        """The row with the rationale, as a row of `generate`, and the `annotator`."""
+        [reply] = replies
+        found = rationale.parse_rationale(reply.text, reply.finish_reason)
+        if isinstance(found, rationale.Unreadable):
+            return Retry(found.reason, unreadable(reply, found.reason))
+        problem, concepts, level = self._material(row)
+        explained = {
+            "problem": problem,
+            "foundational_concepts": concepts,
+            "level": level,
+            "prompt": self.render_prompt(concepts, level),
+            "completion": rationale.render(found, problem),
+            "rationale": found,
+            "annotator": self.annotator,
+            "finish_reason": reply.finish_reason,
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+        }
+        return [{**row, **explained}]
+
+    def _material(self, row: Row) -> tuple[str, list[str], str]:
+        where = f"{self.name}: row {row.get('id')}"
+        concepts, level = concepts_of(row), level_of(row)
+        if not concepts:
+            raise InputError(f"{where} has no list of strings in `foundational_concepts` or `concepts`")
+        if level is None:
+            raise InputError(f"{where} has no text in `level`; --level names one for such rows")
+        return problem_of(row, where), concepts, level

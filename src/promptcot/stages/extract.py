@@ -1,0 +1,58 @@
+"""Asks one annotator for the foundational concepts of a problem.
+
+How many is drawn for each problem, and is the same for all annotators. A reply that cannot be read is asked for again,
+as often as the runner allows, and then dropped; how it is read is in `core.extraction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptcot.core import extraction
+from promptcot.core.prompts import PromptSet, mark_for
+from promptcot.core.rationale import Unreadable
+from promptcot.evaluation.rows import problem_of
+from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
+from promptcot.stages.asking import Asker, unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """One request for each row, to the annotator called `annotator`, for as many concepts as one of `sizes` says."""
+
+    annotator: str
+    prompts: PromptSet
+    sampling: Sampling
+    seed: int
+    sizes: Sequence[int] = (5,)
+    chat: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"extract-{self.annotator}"
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        """One request. Raises InputError when the row has neither `problem` nor `prompt`."""
+        problem = self._problem(row)
+        seed = derive_seed(self.seed, self.annotator, row["id"], 0)
+        asker = Asker(self.prompts, self.sampling, self.chat)
+        return [
+            asker.request("extract", seed, {"problem": problem, "n": self._size(problem), "mark": mark_for(problem)})
+        ]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
+        """The row with `foundational_concepts` and `annotator`, and with the `problem` in its own words."""
+        [reply] = replies
+        problem = self._problem(row)
+        found = extraction.parse(reply.text, self._size(problem), reply.finish_reason)
+        if isinstance(found, Unreadable):
+            return Retry(found.reason, unreadable(reply, found.reason))
+        return [{**row, "problem": problem, "foundational_concepts": list(found), "annotator": self.annotator}]
+
+    def _problem(self, row: Row) -> str:
+        return problem_of(row, f"{self.name}: row {row.get('id')}")
+
+    def _size(self, problem: str) -> int:
+        """Drawn uniformly, by the problem alone."""
+        return self.sizes[derive_seed(self.seed, "size", problem) % len(self.sizes)]

@@ -1,0 +1,128 @@
+"""From a recipe to the arguments of TRL, DeepSpeed and PEFT: what each key means in their words.
+
+Decides nothing that the recipe says; what it leaves open (the optimizer's other constants, bucket sizes) is the
+default of these libraries. Nothing is loaded here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from trl import SFTConfig
+
+from promptcot.errors import InputError
+from promptcot.training.kernels import Kernels
+from promptcot.training.recipe import Lora, TrainRecipe
+
+_HOURS = 3600
+_LEAST_SHARE = 0.1  # of the learning rate, where the cosine ends above zero
+
+
+def processes() -> int:
+    """How many processes train together, as their launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def accumulation(recipe: TrainRecipe, world: int) -> int:
+    """Micro-batches for each step of the optimizer, so that the effective batch is the recipe's on `world` processes.
+
+    Raises InputError where it cannot be.
+    """
+    at_once = world * recipe.schedule.micro_batch
+    if recipe.sequences_per_step % at_once:
+        raise InputError(
+            f"the recipe's effective batch is {recipe.sequences_per_step} sequences, which {world} processes with "
+            f"{recipe.schedule.micro_batch} at a time cannot share evenly: start another number of processes, or "
+            f"--set parallelism.devices={world} and choose schedule.accumulation anew"
+        )
+    return recipe.sequences_per_step // at_once
+
+
+def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
+    """DeepSpeed's configuration; `auto` is filled in by the trainer. None without ZeRO."""
+    parallel = recipe.parallelism
+    if not parallel.zero:
+        return None
+    on_gpu = torch.cuda.is_available()
+    place = {"device": "cpu", "pin_memory": on_gpu}
+    zero: dict[str, Any] = {"stage": parallel.zero, "contiguous_gradients": True, "overlap_comm": on_gpu}
+    if parallel.zero == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    if parallel.offload_optimizer:
+        zero["offload_optimizer"] = place
+    if parallel.offload_parameters:
+        zero["offload_param"] = place
+    adam = {"lr": "auto", "betas": "auto", "eps": "auto", "weight_decay": "auto"}
+    return {
+        "zero_optimization": zero,
+        "bf16": {"enabled": recipe.precision.dtype == "bfloat16"},
+        # DeepSpeed's own Adam is compiled for the device at the first start; on a CPU torch's does as well
+        "optimizer": {"type": "AdamW", "params": adam if on_gpu else {**adam, "torch_adam": True}},
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+    }
+
+
+def lora_config(lora: Lora | None) -> LoraConfig | None:
+    """PEFT's configuration; None where all weights learn."""
+    if lora is None:
+        return None
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets,
+    )
+
+
+def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTConfig:
+    """The trainer's arguments. Tokens, packs and their order come ready-made, so that TRL prepares no data."""
+    schedule, watch = recipe.schedule, recipe.watch
+    on_gpu = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(recipe.directory),
+        run_name=recipe.name,
+        per_device_train_batch_size=schedule.micro_batch,
+        per_device_eval_batch_size=schedule.micro_batch,
+        gradient_accumulation_steps=accumulation(recipe, processes()),
+        num_train_epochs=1,  # the order holds all epochs
+        learning_rate=schedule.learning_rate,
+        lr_scheduler_type=schedule.kind,
+        lr_scheduler_kwargs={"min_lr_rate": _LEAST_SHARE} if schedule.kind == "cosine_with_min_lr" else None,
+        warmup_steps=schedule.warmup_steps,
+        weight_decay=schedule.weight_decay,
+        adam_beta2=schedule.beta2,
+        max_grad_norm=schedule.max_grad_norm,
+        bf16=recipe.precision.dtype == "bfloat16",
+        gradient_checkpointing=recipe.precision.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        use_liger_kernel=kernels.liger,
+        deepspeed=deepspeed_config(recipe),
+        ddp_timeout=2 * _HOURS,  # the first process may tokenise for long
+        use_cpu=not on_gpu,
+        dataloader_pin_memory=on_gpu,
+        dataloader_num_workers=2 if on_gpu else 0,
+        train_sampling_strategy="sequential",
+        save_strategy="steps",
+        save_steps=recipe.checkpoints.every,
+        save_total_limit=recipe.checkpoints.keep,
+        eval_strategy="steps" if validates else "no",
+        eval_steps=watch.evaluate_every or recipe.checkpoints.every,
+        logging_steps=watch.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        disable_tqdm=True,
+        log_level="error",
+        report_to=list(watch.report_to) or "none",
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        max_length=None,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )

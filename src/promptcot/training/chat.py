@@ -1,0 +1,63 @@
+"""What a tokenizer's chat template makes of a row: the text before the answer, and what ends the answer.
+
+The answer itself never passes through the template, because templates change it: many strip the reasoning or the white
+space of an assistant's turn. Only the turns before it are rendered, with the opening of the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import TemplateError
+
+from promptcot.errors import InputError
+
+Turn = dict[str, str]
+"""`role` and `content`."""
+
+_MARK = "(the answer)"
+_THINK = "<think>"
+
+
+def render(tokenizer: Any, turns: list[Turn]) -> str:
+    """The prompt that inference would see: all turns, and the opening of the answer.
+
+    Raises InputError for a tokenizer without a template, and TemplateError where the template refuses these turns.
+    """
+    _need_template(tokenizer)
+    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    return text
+
+
+def end_of_turn(tokenizer: Any) -> str:
+    """What the template puts after an answer, such as `<|im_end|>`, without white space at its end. Raises InputError.
+
+    Found by rendering a made-up answer, for no tokenizer says so itself.
+    """
+    _need_template(tokenizer)
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
+    try:
+        rendered: str = tokenizer.apply_chat_template(turns, tokenize=False)
+    except TemplateError as error:
+        raise InputError(f"the chat template refuses a question and its answer: {error}") from error
+    _, found, rest = rendered.rpartition(_MARK)
+    if not found:
+        raise InputError("the chat template leaves out the assistant's answer; set model.chat_template to another")
+    return rest.rstrip()
+
+
+def continued(prompt: str, answer: str) -> str:
+    """The answer as it goes on after the prompt: where both open `<think>`, the answer's own is taken away."""
+    bare = answer.lstrip()
+    if not prompt.rstrip().endswith(_THINK) or not bare.startswith(_THINK):
+        return answer
+    opened = prompt[prompt.rindex(_THINK) :]
+    return bare.removeprefix(opened if bare.startswith(opened) else _THINK)
+
+
+def _need_template(tokenizer: Any) -> None:
+    if not tokenizer.chat_template:
+        raise InputError(
+            "these rows are chats, and the tokenizer has no chat template: name a file with one as "
+            "model.chat_template, or give prompt and completion as texts with data.chat = false"
+        )

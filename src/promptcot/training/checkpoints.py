@@ -1,0 +1,104 @@
+"""Where a training goes on: the last checkpoint that is whole, on the data and the settings that it began with.
+
+A checkpoint counts once its list of files has been written, after all of them; an interrupted one is passed over for
+the one before. What a checkpoint holds is the trainer's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptcot.errors import InputError
+from promptcot.files import write_json
+
+CONTENTS = "contents.json"
+BEGAN_WITH = "data.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The checkpoint to go on from, if any, and why newer ones are passed over."""
+
+    path: Path | None
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> int:
+        return _step(self.path) if self.path else 0
+
+
+def seal(folder: Path) -> None:
+    """Write down which files a finished checkpoint has, and their sizes."""
+    write_json(folder / CONTENTS, dict(_sizes(folder)))
+
+
+def latest(directory: Path) -> Found:
+    """The newest whole checkpoint under `directory`."""
+    passed_over: list[str] = []
+    for folder in sorted(directory.glob("checkpoint-*"), key=_step, reverse=True):
+        fault = incomplete(folder)
+        if fault is None:
+            return Found(folder, tuple(passed_over))
+        passed_over.append(f"{folder.name} is incomplete ({fault})")
+    return Found(None, tuple(passed_over))
+
+
+def incomplete(folder: Path) -> str | None:
+    """What a checkpoint lacks; None where it is whole."""
+    try:
+        listed: dict[str, int] = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return f"it was never finished: no {CONTENTS}"
+    there = dict(_sizes(folder))
+    for name, size in sorted(listed.items()):
+        if name not in there:
+            return f"{name} is missing"
+        if there[name] != size:
+            return f"{name} has {there[name]:,} bytes instead of {size:,}"
+    return None
+
+
+def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> None:
+    """Compare what a training began with to what it has now, and write it down where it begins.
+
+    Raises InputError with all differences: other rows or another order would silently be another training.
+    """
+    path = directory / BEGAN_WITH
+    if goes_on and path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if found := list(differences(before, json.loads(json.dumps(now)))):
+            listed = "\n".join(f"  - {difference}" for difference in found)
+            raise InputError(
+                f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
+                "anew, choose another --output_dir or delete this one"
+            )
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(path, now)
+
+
+def differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
+    """One line for each value that differs, by its dotted key."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*before, *now}):
+            yield from differences(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
+    elif before != now:
+        yield f"{where}: {_shown(before)} before, {_shown(now)} now"
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value)
+
+
+def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != CONTENTS:
+            yield path.relative_to(folder).as_posix(), path.stat().st_size
+
+
+def _step(folder: Path) -> int:
+    number = folder.name.rpartition("-")[2]
+    return int(number) if number.isdigit() else -1

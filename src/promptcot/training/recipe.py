@@ -1,0 +1,202 @@
+"""What a training is told to do: TOML in, a checked and complete `TrainRecipe` out.
+
+Decides which keys exist, their defaults and bounds, and where the shipped recipes lie; how a table is read, changed and
+checked is decided in `promptcot.recipe`. Nothing is opened or loaded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from promptcot.recipe import SHIPPED, Positive, Section, parse_as, read_table
+
+SHIPPED_TRAIN = Path(SHIPPED) / "train"
+"""The training recipes that come with the package."""
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Architecture(Section):
+    """The shape of a decoder, so that a dry run needs no weights: what the model's `config.json` says."""
+
+    layers: Positive
+    hidden: Positive
+    intermediate: Positive
+    heads: Positive
+    kv_heads: Positive
+    vocabulary: Positive
+    head_dim: Positive | None = None
+    tied_embeddings: bool = False
+    attention_bias: bool = False
+
+
+class BaseModelSection(Section):
+    """The model to start from: a folder, a name on the Hub with a pinned `revision`, or `nano:ROLE`.
+
+    `attention` is `auto` (FlashAttention where it is installed, else one call of torch's fused kernel for each
+    sequence), or a name that transformers knows. `chat_template` is a file, for a tokenizer without one.
+    """
+
+    path: str
+    revision: str | None = None
+    tokenizer: str | None = None
+    chat_template: str | None = None
+    attention: str = "auto"
+    architecture: Architecture | None = None
+
+
+class Data(Section):
+    """Rows of `prompt` and `completion`, or of `messages`: files, or a dataset of the Hub with a pinned `revision`.
+
+    `validation` is a file, or the share of rows that is held out. `chat` puts prompts into the tokenizer's chat
+    template; rows with `messages` always are. `rows` and `tokens_per_row` stand in where a dry run cannot count.
+    """
+
+    path: Annotated[list[str], Field(min_length=1)]
+    revision: str | None = None
+    split: str = "train"
+    validation: str | Share = 0.0
+    chat: bool = False
+    limit: Positive | None = None
+    rows: Positive | None = None
+    tokens_per_row: Positive | None = None
+    source: str | None = None
+    """Where the assumed counts come from."""
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _one_path(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
+
+
+class Lora(Section):
+    """Low-rank adapters (arXiv 2106.09685) instead of all weights; merged into the model that is saved."""
+
+    rank: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.0
+    targets: str | list[str] = "all-linear"
+
+
+class Method(Section):
+    """How a row is learnt. With `packing`, rows share sequences without seeing each other; without, they are padded.
+
+    `overlong` says what happens to a completion that does not fit the window: `cut`, or the row is dropped. A prompt
+    that does not fit always drops its row.
+    """
+
+    packing: bool = True
+    overlong: Literal["cut", "drop"] = "cut"
+    lora: Lora | None = None
+    liger: bool = True
+
+
+class Schedule(Section):
+    """How long, how fast, and how many sequences at a time on each device."""
+
+    max_length: Positive = 16384
+    epochs: Annotated[float, Field(gt=0)] = 2.0
+    max_steps: Positive | None = None
+    micro_batch: Positive = 1
+    accumulation: Positive = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-6
+    kind: Literal["linear", "cosine", "constant", "constant_with_warmup", "cosine_with_min_lr"] = "linear"
+    warmup_steps: Annotated[int, Field(ge=0)] = 100
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Precision(Section):
+    """In which numbers the model computes, and whether activations are kept or computed again."""
+
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    gradient_checkpointing: bool = True
+
+
+class Parallelism(Section):
+    """How many processes share the work, and what DeepSpeed's ZeRO (arXiv 1910.02054) divides among them.
+
+    `zero` 0 is plain data parallelism, without DeepSpeed. `devices` counts processes over all machines; who starts them
+    (`promptcot train`, deepspeed, torchrun, accelerate) may start another number, and then that one holds.
+    """
+
+    devices: Positive = 1
+    zero: Literal[0, 1, 2, 3] = 0
+    offload_optimizer: bool = False
+    offload_parameters: bool = False
+
+    @model_validator(mode="after")
+    def _offload_needs_zero(self) -> Self:
+        if self.offload_optimizer and self.zero == 0:
+            raise ValueError("offload_optimizer needs DeepSpeed: set zero to 1, 2 or 3")
+        if self.offload_parameters and self.zero != 3:
+            raise ValueError("offload_parameters needs zero = 3, which divides the parameters")
+        return self
+
+
+class Checkpoints(Section):
+    """When the state of the training is written, and how many of these states are kept."""
+
+    every: Positive = 500
+    keep: Positive = 6
+
+
+class Watch(Section):
+    """What is looked at meanwhile. `samples` completions of validation prompts are drawn at each checkpoint."""
+
+    log_every: Positive = 10
+    evaluate_every: Positive | None = None
+    samples: Annotated[int, Field(ge=0)] = 4
+    sample_tokens: Positive = 512
+    report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
+
+
+class Hardware(Section):
+    """What a dry run computes for: a device by name, and the share of its peak that training reaches."""
+
+    device: str = "A100-80GB"
+    mfu: Annotated[float, Field(gt=0, le=1)] = 0.4
+    published_gpu_hours: Annotated[float, Field(gt=0)] | None = None
+
+
+class TrainRecipe(Section):
+    """One training, complete."""
+
+    name: str = "unnamed"
+    seed: Annotated[int, Field(ge=0)] = 8000
+    output_dir: str | None = None
+    model: BaseModelSection
+    data: Data
+    method: Method = Method()
+    schedule: Schedule = Schedule()
+    precision: Precision = Precision()
+    parallelism: Parallelism = Parallelism()
+    checkpoints: Checkpoints = Checkpoints()
+    watch: Watch = Watch()
+    hardware: Hardware = Hardware()
+
+    @property
+    def directory(self) -> Path:
+        """Where the trained model goes: what is given, else `out/train-NAME`."""
+        return Path(self.output_dir or f"out/train-{self.name}")
+
+    @property
+    def sequences_per_step(self) -> int:
+        """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
+        return self.parallelism.devices * self.schedule.micro_batch * self.schedule.accumulation
+
+
+def load_train(
+    name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+) -> TrainRecipe:
+    """The training recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and by `overrides`.
+
+    Raises RecipeError with all mistakes.
+    """
+    where, table = read_table(name_or_path, SHIPPED_TRAIN, changes, overrides)
+    return parse_as(TrainRecipe, table, where)

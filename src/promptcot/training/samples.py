@@ -1,0 +1,94 @@
+"""Completions drawn from the model while it is trained, to be read by a person.
+
+Drawn with a generator of its own and without dropout, so that the training goes on as if nothing had been drawn. Under
+ZeRO-3 every process has a part of the weights and must take part in each step: all draw the same prompts, and take the
+tokens that the first one drew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+_TEMPERATURE = 0.7
+_GENERATES = ("eager", "sdpa", "flash")
+
+
+def complete(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    stop: Sequence[int],
+    limit: int,
+    seed: int,
+    together: bool = False,
+) -> list[list[int]]:
+    """For each prompt (ids) up to `limit` new ids, at temperature 0.7, without the one that ended them.
+
+    With `together` all processes of the group must call it. The model is left in the mode in which it was.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    room = getattr(model.config, "max_position_embeddings", None) or limit + max(map(len, prompts))
+    limit = max(1, min(limit, room - max(map(len, prompts))))
+    with _able_to_generate(model):
+        drawn = torch.stack(list(_steps(model, prompts, stop, limit, generator, together)), dim=1)
+    return [_until_the_end(row, stop) for row in drawn.tolist()]
+
+
+def _steps(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: Sequence[int],
+    limit: int,
+    generator: torch.Generator,
+    together: bool,
+) -> Iterator[torch.Tensor]:
+    """The next id of each prompt (shape: prompts), until all have ended."""
+    given, mask = _padded_left(prompts, generator.device)
+    ends = torch.tensor(list(stop), device=given.device)
+    ended = torch.zeros(len(prompts), dtype=torch.bool, device=given.device)
+    cache = None
+    for _ in range(limit):
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -given.shape[1] :]
+        found = model(input_ids=given, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+        cache = found.past_key_values
+        chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
+        given = torch.multinomial(chances, 1, generator=generator)
+        if together:
+            torch.distributed.broadcast(given, 0)
+        yield given[:, 0]
+        ended |= torch.isin(given[:, 0], ends)
+        if ended.all():
+            return
+        mask = torch.cat([mask, torch.ones_like(given)], dim=1)
+
+
+def _padded_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask, both (prompts, longest). The id of padding does not matter: nothing attends to it."""
+    width = max(map(len, prompts))
+    ids = torch.tensor([[0] * (width - len(prompt)) + list(map(int, prompt)) for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    return ids, mask
+
+
+def _until_the_end(ids: list[int], stop: Sequence[int]) -> list[int]:
+    return ids[: next((place for place, token in enumerate(ids) if token in stop), len(ids))]
+
+
+@contextmanager
+def _able_to_generate(model: Any) -> Iterator[None]:
+    """No gradients, no dropout, and attention that knows a cache: ours for packed sequences need not."""
+    training, attention = model.training, model.config._attn_implementation
+    model.eval()
+    if not str(attention).startswith(_GENERATES):
+        model.config._attn_implementation = "sdpa"
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.config._attn_implementation = attention
+        model.train(training)

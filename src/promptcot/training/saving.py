@@ -1,0 +1,185 @@
+"""The finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
+
+Decides what is in `DIRECTORY/model`, and that it appears whole or not at all. Weights are safetensors in the precision
+of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them. The configuration keeps
+the fields of the base model. What the card says is decided in `card`, where a text ends in `endings`.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers.utils import logging
+
+from promptcot.errors import InputError
+from promptcot.evaluation.plots import Result
+from promptcot.files import storing, sync, write_whole
+from promptcot.training import card
+from promptcot.training.endings import end_ids
+from promptcot.training.recipe import TrainRecipe
+from promptcot.training.watching import LOG, PLOT
+
+MODEL, CARD = "model", "README.md"
+_SHARD = "5GB"
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+_PEFT = "base_model.model."
+
+Weights = dict[str, torch.Tensor]
+
+
+def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, facts: Mapping[str, Any]) -> Path:
+    """Write the model that the trainer holds to `directory/model`, and return that folder.
+
+    Every process must call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError,
+    and InputError for adapters that cannot be merged.
+    """
+    target = directory / MODEL
+    weights = _gathered(trainer)
+    if trainer.is_world_process_zero():
+        partial = target.with_name(MODEL + ".part")
+        with storing(target):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            _write_network(trainer.model, weights, tokenizer, recipe, partial)
+            _write_tokenizer(tokenizer, recipe, partial)
+            if (plot := directory / f"{PLOT}.png").exists():
+                shutil.copy(plot, partial)
+            written = card.text(recipe, facts, directory / LOG, plot=plot.exists())
+            write_whole(partial / CARD, written.encode())
+            _publish(partial, target)
+    trainer.accelerator.wait_for_everyone()
+    return target
+
+
+def add_results(model_folder: Path, results: Sequence[Result]) -> None:
+    """Put what an evaluation found into the model's card, in the place of what stood there before.
+
+    Raises InputError where the folder has no card of ours, and StorageError.
+    """
+    path = model_folder / CARD
+    if not path.exists():
+        raise InputError(f"{path}: no such file; results go into the card of a model that promptcot trained")
+    try:
+        written = card.with_results(path.read_text(encoding="utf-8"), results)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; results go into the card of a model that promptcot trained") from error
+    write_whole(path, written.encode())
+
+
+def merged(weights: Mapping[str, torch.Tensor], scaling: float) -> Weights:
+    """The weights of a model with LoRA adapters as those of a plain one: W + scaling · B A, added up in float32.
+
+    `weights` are named as PEFT names them; `scaling` is α / rank (arXiv 2106.09685, section 4.1). Done on the
+    weights, and not by PEFT on the model, because under ZeRO-3 no process has the whole model. Raises InputError for
+    other adapters.
+    """
+    plain, left = {}, {name for name in weights if ".lora_" in name}
+    for name, base in weights.items():
+        if ".lora_" in name:
+            continue
+        layer = name.removesuffix("base_layer.weight")
+        linear = (f"{layer}lora_A.default.weight", f"{layer}lora_B.default.weight")
+        table = (f"{layer}lora_embedding_A.default", f"{layer}lora_embedding_B.default")
+        value = base
+        for down, up in (linear, table):
+            if layer != name and down in weights:
+                change = scaling * (weights[up].float() @ weights[down].float())
+                value = (base.float() + (change if down in linear else change.T)).to(base.dtype)
+                left -= {down, up}
+        plain[name.removeprefix(_PEFT).replace(".base_layer.", ".")] = value
+    if left:
+        raise InputError(f"method.lora: these adapters cannot be merged: {', '.join(sorted(left)[:3])}, …")
+    return plain
+
+
+def _gathered(trainer: Any) -> Weights:
+    """All weights, named; under ZeRO-3 only the first process gets them, but every one must take part."""
+    if trainer.is_deepspeed_enabled:
+        found: Weights | None = trainer.accelerator.get_state_dict(trainer.deepspeed)
+        return found or {}
+    return dict(trainer.model.state_dict())
+
+
+def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRecipe, folder: Path) -> None:
+    """Weights and configurations, by way of a model without memory: the one that was trained is full of hooks."""
+    if recipe.method.lora is not None:
+        model = model.get_base_model()
+        weights = merged(weights, recipe.method.lora.alpha / recipe.method.lora.rank)
+    dtype = _DTYPES[recipe.precision.dtype]
+    weights = {name: _stored(tensor, dtype) for name, tensor in weights.items()}
+    config = copy.deepcopy(model.config)
+    config.use_cache = True  # training switches it off
+    config._attn_implementation = "eager"
+    with torch.device("meta"):  # by its class, for under ZeRO-3 `from_config` would wait for the other processes
+        plain = type(model)(config).to(dtype)
+    _untie(plain, weights)
+    plain.generation_config = _generation_config(model, tokenizer)
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        plain.save_pretrained(folder, state_dict=weights, max_shard_size=_SHARD)
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    kept = tensor.detach()
+    return kept.to("cpu", dtype if kept.is_floating_point() else kept.dtype).contiguous()
+
+
+def _untie(plain: Any, weights: Weights) -> None:
+    """What two layers share is stored once; where merging has made two of it, both are, and the config says so."""
+    for name, source in dict(plain.all_tied_weights_keys).items():
+        if name not in weights or source not in weights:
+            continue
+        if torch.equal(weights[name], weights[source]):
+            del weights[name]
+        else:
+            plain.config.tie_word_embeddings = False
+
+
+def _generation_config(model: Any, tokenizer: Any) -> Any:
+    """That of the base model, which stops where the training's texts ended."""
+    config = copy.deepcopy(model.generation_config)
+    ends = end_ids(config, tokenizer)
+    if ends:
+        config.eos_token_id = ends[0] if len(ends) == 1 else ends
+    if tokenizer.pad_token_id is not None:
+        config.pad_token_id = tokenizer.pad_token_id
+    elif config.pad_token_id is None and ends:
+        config.pad_token_id = ends[0]
+    if any(getattr(config, name, None) is not None for name in ("temperature", "top_p", "top_k")):
+        config.do_sample = (
+            True  # some bases give a temperature without saying so, and transformers refuses to save that
+        )
+    return config
+
+
+def _write_tokenizer(tokenizer: Any, recipe: TrainRecipe, folder: Path) -> None:
+    """With its chat template, and without the padding and cutting that a training may have left in it."""
+    kept = copy.deepcopy(tokenizer)
+    if recipe.model.chat_template:
+        kept.chat_template = Path(recipe.model.chat_template).read_text(encoding="utf-8")
+    if kept.is_fast:
+        kept.backend_tokenizer.no_truncation()
+        kept.backend_tokenizer.no_padding()
+    kept.save_pretrained(folder)
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Bring the folder to disk and let it take the place of an older one."""
+    for path in [*partial.iterdir(), partial]:
+        sync(path)
+    old = target.with_name(MODEL + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    sync(target.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""TRL's trainer, told which rows each batch holds: it stops where the loss is no number, and says on which rows.
+
+Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from promptcot.errors import PromptCoTError
+from promptcot.training.checkpoints import seal
+from promptcot.training.tokens import TokenStore
+from promptcot.training.watching import Meter
+
+_NAMED = 20  # rows that an error names
+
+
+class Diverged(PromptCoTError):
+    """The loss is no finite number, so that every further step would spoil the weights."""
+
+
+class Trainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
+
+    def __init__(self, *, store: TokenStore, meter: Meter, **given: Any) -> None:
+        self._store = store
+        self._meter = meter
+        self._order = (-1, 0)
+        super().__init__(**given)
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
+        """The loss of a batch, whose rows the model does not see."""
+        return super().compute_loss(model, {k: v for k, v in inputs.items() if k != "rows"}, *args, **named)
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
+        """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
+        rows = [row for pack in inputs["rows"] for row in pack]
+        self._note(rows)
+        labels = inputs["labels"]
+        self._meter.add(sum(int(self._store.lengths[row]) for row in rows), int((labels != -100).sum()))
+        loss: torch.Tensor = super().training_step(model, inputs, *args, **named)
+        if not bool(torch.isfinite(loss)):
+            raise Diverged(self._diverged(rows, float(loss)))
+        return loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with a mark of the rows of this step in this process, by which two runs can be compared."""
+        if "loss" in logs:
+            logs = {**logs, "order": self._order[1]}
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+
+    def _note(self, rows: list[int]) -> None:
+        step, mark = self._order
+        if step != self.state.global_step:
+            step, mark = self.state.global_step, 0
+        digest = hashlib.blake2b(repr((mark, rows)).encode(), digest_size=6).digest()
+        self._order = (step, int.from_bytes(digest, "big"))
+
+    def _diverged(self, rows: list[int], loss: float) -> str:
+        ids = [self._store.id(row) for row in rows]
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        return (
+            f"step {self.state.global_step + 1}: the loss is {loss}, on the rows {', '.join(ids[:_NAMED])}{more}.\n"
+            "Look at these rows; a smaller schedule.learning_rate or schedule.max_grad_norm, or float32, may help. "
+            "The checkpoints before are intact"
+        )
