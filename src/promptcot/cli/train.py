@@ -101,12 +101,12 @@ def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None)
             f"training needs {', '.join(missing)}, not installed here: pip install 'promptcot[train]'. "
             "--dry-run needs nothing more"
         )
-    from promptcot.training.launch import needs_launcher, processes_for, see_one_gpu, start
+    from promptcot.training.launch import needs_launcher, processes_for, set_environment, start
 
     count = processes_for(recipe, processes)
     if needs_launcher(recipe, count):
-        return start(arguments, count)
-    see_one_gpu()
+        return start(arguments, count, recipe.directory, say)
+    set_environment()
     from promptcot.training.sft import train
 
     train(recipe, say)

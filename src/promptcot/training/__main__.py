@@ -5,12 +5,16 @@ The same as `promptcot train`, with the same options; what a launcher adds for i
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Sequence
 
 from promptcot.cli import main
+from promptcot.training.launch import end_with_parent
 
 _OF_LAUNCHERS = ("--local_rank", "--local-rank")
+_PATIENCE = 3.0  # seconds in which the first process may stop for the same reason
 
 
 def without_launcher(arguments: Sequence[str]) -> list[str]:
@@ -18,5 +22,14 @@ def without_launcher(arguments: Sequence[str]) -> list[str]:
     return [one for one in arguments if one.partition("=")[0] not in _OF_LAUNCHERS]
 
 
+def run() -> int:
+    """Train; returns the exit code. What stops all processes is said by the first, so that the others wait for it."""
+    end_with_parent()
+    code = main(["train", *without_launcher(sys.argv[1:])])
+    if code and os.environ.get("RANK", "0") != "0":
+        time.sleep(_PATIENCE)
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main(["train", *without_launcher(sys.argv[1:])]))
+    sys.exit(run())

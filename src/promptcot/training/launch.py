@@ -1,18 +1,31 @@
 """Starts the processes of a training on this machine, where no launcher has started them.
 
-Decides how many, and which device a single one sees. On several machines deepspeed, torchrun or accelerate start the
-same module, `promptcot.training`, with the same arguments.
+Decides how many, which device a single one sees, and what is shown of them: the first one speaks, what another says
+goes to a file and is shown where that one stops the training. On several machines deepspeed, torchrun or accelerate
+start the same module, `promptcot.training`, with the same arguments.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from promptcot.engines.gpus import visible_gpus
 from promptcot.training.recipe import TrainRecipe
+
+LOGS = "processes"
+"""Where in a training's folder the processes but the first write their errors."""
+
+PARENT = "PROMPTCOT_PARENT"
+"""The variable that tells the processes who started them, so that they end when it is killed."""
+
+_FAILED = 1
 
 
 def launched() -> bool:
@@ -30,18 +43,68 @@ def needs_launcher(recipe: TrainRecipe, processes: int) -> bool:
     return not launched() and (processes > 1 or recipe.parallelism.zero > 0)
 
 
-def start(arguments: Sequence[str], processes: int) -> int:
-    """Run `promptcot.training` with these arguments in so many processes, under torch's launcher; the exit code."""
-    threads = max(1, (os.cpu_count() or 1) // processes)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
-    return subprocess.run([*command, "-m", "promptcot.training", *arguments], env=environment).returncode
+def start(arguments: Sequence[str], processes: int, directory: Path, say: Callable[[str], None]) -> int:
+    """Run `promptcot.training` with these arguments in so many processes; the exit code of the one that failed.
 
-
-def see_one_gpu() -> None:
-    """Hide all GPUs but the first from a process that no launcher started: it would spread the model over them.
-
-    To be called before torch looks. The processes of a launcher choose their GPU by their number.
+    The processes are those of torchrun, whose agent ends all when one fails or when it is interrupted itself.
     """
-    if not launched() and len(gpus := visible_gpus()) > 1:
+    from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    os.environ[PARENT] = str(os.getpid())
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what it says is said here
+    quiet = dict.fromkeys(range(1, processes), Std.ERR)
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        run_id=uuid.uuid4().hex[:8],
+        max_restarts=0,
+        logs_specs=DefaultLogsSpecs(log_dir=str(directory / LOGS), redirects=quiet),
+    )
+    try:
+        elastic_launch(config, sys.executable)("-m", "promptcot.training", *arguments)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        for line in _last_words(directory / LOGS, rank):
+            say(f"process {rank}: {line}")
+        return failure.exitcode if failure.exitcode > 0 else _FAILED
+    except SignalException as error:
+        raise KeyboardInterrupt from error
+    return 0
+
+
+def _last_words(logs: Path, rank: int, most: int = 30) -> list[str]:
+    """What a process but the first wrote to standard error, its last lines."""
+    found = sorted(logs.glob(f"*/attempt_0/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime)
+    return found[-1].read_text(errors="replace").splitlines()[-most:] if found else []
+
+
+def end_with_parent(every: float = 1.0) -> None:
+    """End this process when the one that started it is gone: torchrun's children outlive an agent that is killed."""
+    if (parent := os.environ.get(PARENT)) is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(every)
+        os._exit(_FAILED)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def set_environment() -> None:
+    """What torch and DeepSpeed must find in the environment of a training process when they are loaded.
+
+    A process that no launcher started sees one GPU only: it would spread the model over all. Those of a launcher choose
+    theirs by their number. Without a GPU DeepSpeed is told to use the CPU, and need not wonder aloud.
+    """
+    gpus = visible_gpus()
+    if not gpus:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    elif not launched() and len(gpus) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0].uuid

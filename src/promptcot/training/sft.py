@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+)
+from transformers.utils import logging as transformers_logging
 from trl import SFTConfig
 
 from promptcot.engines.opening import model_folder
@@ -22,11 +29,11 @@ from promptcot.errors import InputError
 from promptcot.files import locked, write_json
 from promptcot.manifest import manifest
 from promptcot.training import attention
+from promptcot.training.architecture import Shape, mean_context
 from promptcot.training.arguments import arguments, lora_config, processes
 from promptcot.training.checkpoints import Found, began_with, latest
 from promptcot.training.collating import Collator, dataset_of
 from promptcot.training.devices import peak_flops
-from promptcot.training.estimate import Shape
 from promptcot.training.kernels import Kernels, choose
 from promptcot.training.packing import order, pack
 from promptcot.training.recipe import TrainRecipe
@@ -48,9 +55,16 @@ class _Material:
     validation: TokenStore | None
 
     def began_with(self, recipe: TrainRecipe) -> dict[str, Any]:
-        """What must not change between two starts of one training."""
-        settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule"})
-        return {"data": self.train.fingerprint, "settings": {**settings, "batch": recipe.sequences_per_step}}
+        """What must not change between two starts of one training.
+
+        DeepSpeed's checkpoints are divided among processes, and fit only as many.
+        """
+        settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
+        model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
+        settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
+        if recipe.parallelism.zero:
+            settings["processes"] = processes()
+        return {"data": self.train.fingerprint, "settings": settings}
 
 
 def train(recipe: TrainRecipe, say: Say) -> Path:
@@ -58,6 +72,7 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
 
     Raises InputError where the data or the settings are no longer those of the checkpoints, and Diverged.
     """
+    transformers_logging.disable_progress_bar()
     kernels = choose(recipe)
     attention.register()
     args = arguments(recipe, kernels, validates=bool(recipe.data.validation))
@@ -66,7 +81,7 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
     with ExitStack() as held:
         if first:
             held.enter_context(locked(recipe.directory / "lock"))
-        tell(f"{recipe.name}: {processes()} processes; {kernels}")
+        tell(f"{recipe.name}: {processes()} process{'es' * (processes() > 1)}; {kernels}")
         with args.main_process_first(desc="tokenise"):
             material = _material(recipe, tell)
         found = latest(recipe.directory)
@@ -74,8 +89,10 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
         trainer = _trainer(recipe, kernels, args, material, tell)
         began = time.monotonic()
         trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
-        facts = {**_facts(recipe, material, trainer), "seconds": round(time.monotonic() - began)}
-        return save(trainer, material.tokenizer, recipe, recipe.directory, facts)
+        facts = {**_facts(recipe, kernels, material, trainer), "seconds": round(time.monotonic() - began)}
+        folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
+        tell(f"model: {folder}")
+        return folder
 
 
 def _silent(text: str) -> None:
@@ -113,6 +130,8 @@ def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
 def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
     """The base model. Without DeepSpeed its weights are float32, and bfloat16 is what it computes in."""
     half = recipe.parallelism.zero and recipe.precision.dtype == "bfloat16"
+    if recipe.parallelism.zero == 3:
+        _tell_deepspeed()
     try:
         return AutoModelForCausalLM.from_pretrained(
             model_folder(recipe.model.path, "base"),
@@ -123,6 +142,13 @@ def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
         )
     except (OSError, ValueError) as error:
         raise InputError(f"{recipe.model.path}: no model can be loaded: {error}") from error
+
+
+def _tell_deepspeed() -> None:
+    """Let DeepSpeed know the processes: on a CPU accelerate does not, and each would load all weights as its part."""
+    import deepspeed
+
+    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
 
 
 def _go_on(recipe: TrainRecipe, material: _Material, found: Found, first: bool, tell: Say) -> None:
@@ -137,39 +163,56 @@ def _go_on(recipe: TrainRecipe, material: _Material, found: Found, first: bool, 
 
 def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _Material, tell: Say) -> Trainer:
     model = _load_model(recipe, kernels)
-    shape = Shape.of_config(model.config.to_dict())
+    steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
+    chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
     meter = Meter()
-    watcher = Watcher(
-        recipe.directory,
-        recipe,
-        material.tokenizer,
-        material.validation or material.train,
-        flops_per_token=shape.flops_per_token(
-            float(np.average(material.train.lengths, weights=material.train.lengths))
-        ),
-        peak=peak_flops(kernels.device),
-        meter=meter,
-        say=tell,
-    )
-    steps = recipe.schedule.max_steps
-    chosen = order(
-        len(material.packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step
-    )
-    validation = material.validation
-    collator = Collator(material.train, material.tokenizer.pad_token_id, recipe.method.packing)
-    return Trainer(
+
+    def collator_of(store: TokenStore) -> Collator:
+        return Collator(store, material.tokenizer.pad_token_id, recipe.method.packing)
+
+    trainer = Trainer(
         model=model,
         args=args,
         store=material.train,
         meter=meter,
-        data_collator=collator,
-        train_dataset=dataset_of(material.packs).select(chosen),
+        data_collator=collator_of(material.train),
+        eval_collator=None if validation is None else collator_of(validation),
+        train_dataset=dataset_of(packs).select(chosen),
         eval_dataset=None if validation is None else dataset_of(list(np.arange(len(validation))[:, None])),
         processing_class=material.tokenizer,
         peft_config=lora_config(recipe.method.lora),
-        callbacks=[watcher],
+        callbacks=[
+            Watcher(
+                recipe.directory,
+                recipe,
+                material.tokenizer,
+                validation or material.train,
+                _flops_per_token(model, material.train),
+                peak_flops(kernels.device),
+                meter=meter,
+                epochs=len(chosen) / len(packs),
+                say=tell,
+            )
+        ],
     )
+    trainer.remove_callback(PrinterCallback)  # the watcher says it better
+    return trainer
 
 
-def _facts(recipe: TrainRecipe, material: _Material, trainer: Trainer) -> dict[str, Any]:
-    return {"data": material.train.fingerprint, "counts": material.train.counts, "steps": trainer.state.global_step}
+def _flops_per_token(model: PreTrainedModel, store: TokenStore) -> float | None:
+    """None for a kind of model whose operations cannot be counted; it is trained all the same."""
+    try:
+        shape = Shape.of_config(model.config.to_dict())
+    except InputError:
+        return None
+    return shape.flops_per_token(mean_context(store.lengths.tolist()))
+
+
+def _facts(recipe: TrainRecipe, kernels: Kernels, material: _Material, trainer: Trainer) -> dict[str, Any]:
+    return {
+        "data": material.train.fingerprint,
+        "counts": material.train.counts,
+        "validation": material.validation and material.validation.counts,
+        "steps": trainer.state.global_step,
+        "kernels": str(kernels),
+    }

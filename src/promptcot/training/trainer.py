@@ -6,6 +6,7 @@ Decides nothing about the loss or the optimizer. Every finished checkpoint is se
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import seal
+from promptcot.training.collating import Collator
 from promptcot.training.tokens import TokenStore
 from promptcot.training.watching import Meter
 
@@ -25,17 +27,28 @@ class Diverged(PromptCoTError):
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
+    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`.
 
-    def __init__(self, *, store: TokenStore, meter: Meter, **given: Any) -> None:
+    `eval_collator` makes the batches of validation, whose rows lie in a store of their own.
+    """
+
+    def __init__(
+        self, *, store: TokenStore, meter: Meter, data_collator: Collator, eval_collator: Collator | None, **given: Any
+    ) -> None:
         self._store = store
         self._meter = meter
+        self._train_collator, self._eval_collator = data_collator, eval_collator
         self._order = (-1, 0)
-        super().__init__(**given)
+        self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
+        super().__init__(data_collator=data_collator, **given)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """The loss of a batch, whose rows the model does not see."""
-        return super().compute_loss(model, {k: v for k, v in inputs.items() if k != "rows"}, *args, **named)
+        found = super().compute_loss(model, {k: v for k, v in inputs.items() if k != "rows"}, *args, **named)
+        if not model.training:
+            loss, tokens = found[0] if isinstance(found, tuple) else found, int((inputs["labels"] != -100).sum())
+            self._validated += torch.tensor([float(loss) * tokens, tokens], dtype=torch.float64)
+        return found
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
         """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
@@ -48,11 +61,29 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             raise Diverged(self._diverged(rows, float(loss)))
         return loss
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Batches of the rows that are held out."""
+        self.data_collator: Collator | None = self._eval_collator
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = self._train_collator
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with a mark of the rows of this step in this process, by which two runs can be compared."""
+        """Log, with a mark of the rows of this step in this process, by which two runs can be compared.
+
+        The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row.
+        """
         if "loss" in logs:
             logs = {**logs, "order": self._order[1]}
+        if "eval_loss" in logs:
+            logs = {**logs, "eval_loss": self._validation_loss()}
         super().log(logs, start_time)
+
+    def _validation_loss(self) -> float:
+        total, tokens = self.accelerator.reduce(self._validated.to(self.args.device, torch.float32), "sum").tolist()
+        self._validated.zero_()
+        return float(total / tokens) if tokens else math.nan
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)

@@ -1,0 +1,132 @@
+"""Trainings in several real processes: DeepSpeed's ZeRO against one process, four launchers, and kills on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from promptcot.errors import LockedError
+from promptcot.files import locked
+from tests.integration.training.trainings import changes, logged, losses, write_recipe, write_rows
+
+pytestmark = pytest.mark.engines
+
+BIN = Path(sys.executable).parent
+STEPS, EVERY = 8, 3
+MODULE = "promptcot.training"
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", MODULE]
+# Without a GPU and MPI accelerate starts one process, whatever it is told.
+ACCELERATE = [f"{BIN}/accelerate", "launch", "--cpu", "--num_processes=1", "--num_machines=1", "--mixed_precision=no"]
+ACCELERATE += ["--dynamo_backend=no", "--num_cpu_threads_per_process=1", "-m", MODULE]
+DEEPSPEED = [f"{BIN}/deepspeed", "--num_gpus=2", "--module", MODULE]
+PLAIN = [sys.executable, "-m", "promptcot", "train"]
+
+
+@pytest.fixture(scope="module")
+def place(compiled_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with rows and a recipe, in which the tests train."""
+    folder = tmp_path_factory.mktemp("trainings")
+    write_rows(folder / "rows.jsonl", 96)
+    write_recipe(folder / "small.toml")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(place: Path) -> list[float]:
+    """The losses of one process without DeepSpeed."""
+    finished(place, PLAIN, "alone")
+    return losses(place / "alone")
+
+
+def start(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> subprocess.Popen[str]:
+    given = {"schedule__max_steps": STEPS, "checkpoints__every": EVERY, **settings}
+    told = [part for change in changes(given) for part in ("--set", change)]
+    threads = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PROMPTCOT_CACHE": str(place / "cache")}
+    command = [*launcher, "small.toml", "--output_dir", name, *told, *options]
+    environment = {**os.environ, **threads, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    return subprocess.Popen(
+        command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def finished(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> str:
+    """What a training said that ran to its end."""
+    with start(place, launcher, name, *options, **settings) as running:
+        said, _ = running.communicate(timeout=400)
+    assert running.returncode == 0, said
+    return said
+
+
+def killed_after_a_checkpoint(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> None:
+    with start(place, launcher, name, *options, **settings) as running:
+        deadline = time.monotonic() + 300
+        while not (place / name / f"checkpoint-{EVERY}" / "contents.json").exists():
+            assert time.monotonic() < deadline
+            assert running.poll() is None, running.communicate()[0]
+            time.sleep(0.02)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+    while True:  # until the processes that it started have noticed
+        with suppress(LockedError), locked(place / name / "lock"):
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def same_model(place: Path, one: str, other: str, tolerance: float = 0.0) -> bool:
+    from safetensors.numpy import load_file
+
+    ours, theirs = (load_file(place / name / "model" / "model.safetensors") for name in (one, other))
+    return ours.keys() == theirs.keys() and all(
+        np.allclose(ours[name], theirs[name], rtol=0, atol=tolerance) for name in ours
+    )
+
+
+def test_a_training_that_is_killed_goes_on_to_the_same_model(place: Path, alone: list[float]) -> None:
+    killed_after_a_checkpoint(place, PLAIN, "killed")
+    assert len(losses(place / "killed")) < STEPS
+    assert f"going on from step {EVERY}" in finished(place, PLAIN, "killed")
+    assert logged(place / "killed") == logged(place / "alone")
+    assert same_model(place, "killed", "alone")
+
+
+@pytest.mark.parametrize("zero", [2, 3])
+def test_zero_on_two_processes_learns_what_one_process_does(place: Path, alone: list[float], zero: int) -> None:
+    launcher, options = (DEEPSPEED, ()) if zero == 2 else (PLAIN, ("--processes", "2"))
+    settings = {"parallelism__zero": zero, "schedule__accumulation": 1, "parallelism__devices": 2}
+    name = f"zero-{zero}"
+    killed_after_a_checkpoint(place, launcher, name, *options, **settings)
+    assert f"going on from step {EVERY}" in finished(place, launcher, name, *options, **settings)
+    assert len(alone) == STEPS
+    assert losses(place / name) == pytest.approx(alone, abs=1e-2)
+    assert same_model(place, name, "alone", tolerance=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "processes"), [(TORCHRUN, "2 processes"), (ACCELERATE, "1 process")], ids=["torchrun", "accelerate"]
+)
+def test_the_same_recipe_runs_under_other_launchers(
+    place: Path, alone: list[float], launcher: list[str], processes: str
+) -> None:
+    name = f"under {processes}"
+    assert f"small: {processes};" in finished(place, launcher, name, schedule__max_steps=3)
+    assert losses(place / name) == pytest.approx(alone[:3], abs=1e-2)
+
+
+def test_a_batch_that_processes_cannot_share_is_said_once(place: Path) -> None:
+    with start(place, PLAIN, "uneven", "--processes", "2", schedule__accumulation=1) as running:
+        said, _ = running.communicate(timeout=200)
+    assert running.returncode == 1
+    assert said.count("which 2 processes with 1 at a time cannot share evenly") == 1
+    assert "Traceback" not in said

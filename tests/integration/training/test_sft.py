@@ -1,0 +1,154 @@
+"""Real trainings by TRL in this process: packing, validation, going on after an interruption, and bad input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from promptcot.errors import InputError
+from promptcot.files import dumps
+from promptcot.training.recipe import load_train
+from tests.integration.training.trainings import ALIKE, changes, logged, losses, write_recipe, write_rows
+
+pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("default")]  # TRL's own, of versions to come
+
+torch.set_num_threads(1)
+
+ROWS, PACKS = 48, 13
+
+Train = Callable[..., list[str]]
+
+
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Trains into `tmp_path/NAME` with changed settings, and returns what was said."""
+    monkeypatch.setenv("PROMPTCOT_CACHE", str(tmp_path / "cache"))
+    rows, recipe = write_rows(tmp_path / "rows.jsonl", ROWS), write_recipe(tmp_path / "small.toml")
+
+    def run(name: str, **settings: Any) -> list[str]:
+        from promptcot.training.sft import train
+
+        given = {"data.path": str(rows), "output_dir": str(tmp_path / name)}
+        said: list[str] = []
+        train(load_train(str(recipe), changes(settings), given), said.append)
+        return said
+
+    return run
+
+
+def weights(directory: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return load_file(directory / "model" / "model.safetensors")
+
+
+def same(one: Path, other: Path) -> bool:
+    ours, theirs = weights(one), weights(other)
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_packed_and_padded_training_have_the_same_losses(tmp_path: Path, train: Train) -> None:
+    told = train("packed", schedule__max_steps=6, schedule__accumulation=PACKS)
+    [packing] = [line for line in told if line.startswith("packing")]
+    assert packing.startswith(f"packing: {ROWS} rows in {PACKS} sequences")  # so that each step sees all rows
+    train("padded", method__packing=False, schedule__max_steps=6, schedule__micro_batch=8, schedule__accumulation=6)
+    packed, padded = losses(tmp_path / "packed"), losses(tmp_path / "padded")
+    assert packed[0] == pytest.approx(padded[0], abs=1e-3)
+    assert packed == pytest.approx(padded, abs=1e-2)
+    assert packed[-1] < packed[0] - 0.5
+
+
+def test_the_validation_loss_is_that_of_the_rows_held_out(tmp_path: Path, train: Train) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    held_out = write_rows(tmp_path / "held_out.jsonl", 10, seed=2)
+    settings = {"schedule__max_steps": 2, "watch__evaluate_every": 2, "data__validation": f"'{held_out}'"}
+    train("validated", **settings)
+    [found] = [line["eval_loss"] for line in logged(tmp_path / "validated") if "eval_loss" in line]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "validated" / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "validated" / "model")
+    assert found == pytest.approx(mean_loss(model, tokenizer, held_out), rel=1e-3)
+    assert found != pytest.approx(mean_loss(model, tokenizer, tmp_path / "rows.jsonl"), rel=1e-3)
+
+
+def mean_loss(model: Any, tokenizer: Any, rows: Path) -> float:
+    """Over all tokens of the completions and their ends, each row alone."""
+    from promptcot.files import read_rows
+
+    total, count = 0.0, 0
+    for row in read_rows(rows):
+        prompt = tokenizer(row["prompt"])["input_ids"]
+        ids = [*prompt, *tokenizer(row["completion"])["input_ids"], tokenizer.eos_token_id]
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, len(prompt) - 1 : -1]
+        expected = torch.tensor(ids[len(prompt) :])
+        total += float(torch.nn.functional.cross_entropy(logits, expected, reduction="sum"))
+        count += len(expected)
+    return total / count
+
+
+def test_a_damaged_checkpoint_is_passed_over_and_the_model_is_the_same(tmp_path: Path, train: Train) -> None:
+    settings = {"checkpoints__every": 2, "schedule__max_steps": 6, "method__lora": "{rank=4, dropout=0.1}"}
+    train("whole", **settings)
+    train("damaged", **settings)
+    damaged = tmp_path / "damaged" / "checkpoint-6" / "optimizer.pt"
+    size = damaged.stat().st_size
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    (tmp_path / "damaged" / "checkpoint-4" / "trainer_state.json").unlink()
+    told = train("damaged", **settings)
+    assert [line for line in told if line.startswith("note")] == [
+        f"note: checkpoint-6 is incomplete (optimizer.pt has {size - 1:,} bytes instead of {size:,}); "
+        "the one before it is taken",
+        "note: checkpoint-4 is incomplete (trainer_state.json is missing); the one before it is taken",
+    ]
+    assert "going on from step 2 (checkpoint-2)" in told
+    assert logged(tmp_path / "damaged") == logged(tmp_path / "whole")
+    assert same(tmp_path / "damaged", tmp_path / "whole")
+
+
+def test_a_finished_training_takes_no_further_step(tmp_path: Path, train: Train) -> None:
+    train("once", schedule__max_steps=3)
+    train("twice", schedule__max_steps=3)
+    told = train("twice", schedule__max_steps=3)
+    assert "going on from step 3 (checkpoint-3)" in told
+    assert logged(tmp_path / "twice", ALIKE) == logged(tmp_path / "once", ALIKE)
+    assert same(tmp_path / "once", tmp_path / "twice")
+
+
+def test_rows_that_changed_since_the_checkpoint_are_refused(tmp_path: Path, train: Train) -> None:
+    train("changed", schedule__max_steps=2)
+    write_rows(tmp_path / "rows.jsonl", ROWS, seed=3)
+    with pytest.raises(InputError, match=r"began with something else:\n  - data\.data\..*rows\.jsonl.* before, .* now"):
+        train("changed", schedule__max_steps=2)
+
+
+def test_settings_that_changed_since_the_checkpoint_are_refused(train: Train) -> None:
+    train("settings", schedule__max_steps=2)
+    with pytest.raises(InputError, match=r"settings\.schedule\.learning_rate: 0\.001 before, 0\.01 now"):
+        train("settings", schedule__max_steps=2, schedule__learning_rate=0.01)
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path: Path, train: Train) -> None:
+    from promptcot.training.trainer import Diverged
+
+    with pytest.raises(Diverged, match=r"step \d: the loss is nan, on the rows r\d+, ") as stopped:
+        train("diverged", schedule__learning_rate=1e30, schedule__max_steps=6, schedule__max_grad_norm=1e9)
+    named = str(stopped.value).split("on the rows ")[1].splitlines()[0]
+    assert all(name.strip(". ").startswith("r") for name in named.split(","))
+    assert not (tmp_path / "diverged" / "model").exists()
+
+
+def test_rows_that_cannot_be_learnt_are_counted(tmp_path: Path, train: Train) -> None:
+    rows = tmp_path / "rows.jsonl"
+    bad = [{"id": "no answer", "prompt": "1 + 1\n"}, {"id": "long", "prompt": "1 + " * 200, "completion": "200"}]
+    bad.append({"id": "cut", "prompt": "1\n", "completion": "1 = " * 200})
+    rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
+    [data] = [line for line in train("counted", schedule__max_steps=1) if line.startswith("data")]
+    assert data.startswith(f"data: {ROWS + 3} rows, {ROWS + 1} kept; ")
+    assert "1 dropped (prompt too long)" in data
+    assert "1 completions cut by the window" in data
