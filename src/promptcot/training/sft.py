@@ -5,7 +5,9 @@ Only the wiring: what each part decides stands in its module. Every process of a
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,7 +74,7 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
 
     Raises InputError where the data or the settings are no longer those of the checkpoints, and Diverged.
     """
-    transformers_logging.disable_progress_bar()
+    _hush()
     kernels = choose(recipe)
     attention.register()
     args = arguments(recipe, kernels, validates=bool(recipe.data.validation))
@@ -97,6 +99,13 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
 
 def _silent(text: str) -> None:
     pass
+
+
+def _hush() -> None:
+    """The libraries' own chatter: what matters of it is told by the watcher, or raised."""
+    transformers_logging.disable_progress_bar()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
 
 
 def _material(recipe: TrainRecipe, tell: Say) -> _Material:

@@ -132,10 +132,8 @@ def test_a_whole_run_has_the_files_of_the_local_runner(nodes: Nodes, tmp_path: P
 
 
 def test_a_vllm_server_in_a_worker_writes_problems(nodes: Nodes, tmp_path: Path) -> None:
-    options = ["--target", 1, "--max-candidates", 24, "--output-dir", tmp_path / "run", "--set", "encode.skip=true"]
-    assert run(command("sample", "--data_path", "nano", "--data_size", 24, "--output_path", tmp_path / "s.jsonl")), (
-        options
-    )
+    sampled = run(command("sample", "--data_path", "nano", "--data_size", 24, "--output_path", tmp_path / "s.jsonl"))
+    assert sampled.returncode == 0, sampled.stderr
     line = command("generate", "--data-path", tmp_path / "s.jsonl", "--output-path", tmp_path / "g.jsonl")
     line += ["--engine", "vllm", "--dtype", "float32", "--max-len", "300", "--concurrency", "16"]
     done = subprocess.run(

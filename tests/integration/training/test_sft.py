@@ -143,6 +143,11 @@ def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path: Path, train
     assert not (tmp_path / "diverged" / "model").exists()
 
 
+def test_tensorboard_gets_its_files_where_it_is_asked_for(tmp_path: Path, train: Train) -> None:
+    train("shown", schedule__max_steps=2, watch__report_to="['tensorboard']")
+    assert list((tmp_path / "shown").rglob("events.out.tfevents.*"))
+
+
 def test_rows_that_cannot_be_learnt_are_counted(tmp_path: Path, train: Train) -> None:
     rows = tmp_path / "rows.jsonl"
     bad = [{"id": "no answer", "prompt": "1 + 1\n"}, {"id": "long", "prompt": "1 + " * 200, "completion": "200"}]
