@@ -22,13 +22,18 @@ def uniform(seed: int, purpose: str, key: bytes, number: int = 0) -> float:
 
 
 def fault_of(options: MockOptions, key: bytes, met: int) -> Fault | None:
-    """What the call known by `key` meets when it arrives after `met` faults, or None for an answer."""
+    """What the call known by `key` meets when it arrives after `met` faults, or None for an answer.
+
+    What is refused is the content, so that it is refused however often it is asked.
+    """
+    rates = dict(zip(FAULTS, options.rates, strict=True))
+    refused = uniform(options.seed, "refusal", key) < rates.pop("refusal")
     drawn = uniform(options.seed, "fault", key, met)
-    for fault, rate in zip(FAULTS, options.rates, strict=True):
+    for fault, rate in rates.items():
         if drawn < rate:
             return fault
         drawn -= rate
-    return None
+    return "refusal" if refused else None
 
 
 def retry_after(options: MockOptions, key: bytes, met: int) -> float | None:
