@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
 
 from promptcot.errors import InputError
+from promptcot.files import hash_id
 from promptcot.records import Row, content_id
 
 IN_BENCHMARK, REPEATED = "in a benchmark", "repeated"
@@ -26,11 +27,11 @@ def freshness(benchmark: Iterable[str]) -> Callable[[str], str | None]:
 
     It is `in a benchmark`, whose problems are given, or it is `repeated`.
     """
-    held_out = {same_words(problem) for problem in benchmark}
-    seen: set[str] = set()
+    held_out = {hash_id(same_words(problem)) for problem in benchmark}
+    seen: set[int] = set()
 
     def why_not(problem: str) -> str | None:
-        words = same_words(problem)
+        words = hash_id(same_words(problem))
         if words in held_out:
             return IN_BENCHMARK
         if words in seen:

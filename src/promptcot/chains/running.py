@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -61,7 +62,7 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
                 say(f"{title}: finished before, in {duration(seconds)}")
                 continue
             say(f"\n{title}\n$ {step.shown}")
-            ended = _one(step, books, start)
+            ended = _one(step, books, say, start)
             say(f"{title}: {_outcome(ended)} after {duration(books.seconds(step))}")
             if ended not in (0, SOME_ROWS_FAILED):
                 say(f"the chain stops here; the same command goes on with {step.name}")
@@ -70,9 +71,13 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         return code
 
 
-def _one(step: Step, books: _Books, start: Start) -> int:
+def _one(step: Step, books: _Books, say: Say, start: Start) -> int:
     """Run a step and write down how it ended. Its inputs are looked at before: what it changes is not what it read."""
     inputs = {str(path): look(path, books.known(path)) for path in step.inputs}
+    if step.workspace is not None and step.workspace.exists() and books.began_otherwise(step, inputs):
+        say(f"removed: {step.workspace}, which was made by another command or of other inputs")
+        shutil.rmtree(step.workspace)
+    books.note(step, inputs, None, 0.0)
     began = time.monotonic()
     code = start(step.arguments)
     books.note(step, inputs, code, time.monotonic() - began)
@@ -128,21 +133,30 @@ class _Books:
         found = self.steps.get(step.name)
         if found is None or found["exit"] != 0 or found["command"] != list(step.arguments) or not step.product.exists():
             return None
-        before = {path: told and told["sha256"] for path, told in found["inputs"].items()}
         now = {str(path): look(path, found["inputs"].get(str(path))) for path in step.inputs}
-        if before != {path: told and told["sha256"] for path, told in now.items()}:
-            return None
-        return float(found["seconds"])
+        return float(found["seconds"]) if _same(found["inputs"], now) else None
+
+    def began_otherwise(self, step: Step, inputs: Mapping[str, Any]) -> bool:
+        """Whether the step was begun before with another command or other inputs."""
+        found = self.steps.get(step.name)
+        return found is not None and (found["command"] != list(step.arguments) or not _same(found["inputs"], inputs))
 
     def known(self, path: Path) -> dict[str, Any] | None:
         """What some step saw of a file."""
         return next((one["inputs"][str(path)] for one in self.steps.values() if one["inputs"].get(str(path))), None)
 
-    def note(self, step: Step, inputs: Mapping[str, Any], code: int, seconds: float) -> None:
-        """Write down how a step ended. Raises StorageError."""
+    def note(self, step: Step, inputs: Mapping[str, Any], code: int | None, seconds: float) -> None:
+        """Write down that a step begins (no `code`), or how it ended. Raises StorageError."""
         told = {"command": list(step.arguments), "inputs": dict(inputs), "exit": code, "seconds": round(seconds, 1)}
         self.steps[step.name] = told
         write_json(self.path, {"recipe": dict(self.recipe), "steps": self.steps})
 
     def seconds(self, step: Step) -> float:
         return float(self.steps[step.name]["seconds"])
+
+
+def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether files had the same content."""
+    return {path: told and told["sha256"] for path, told in before.items()} == {
+        path: told and told["sha256"] for path, told in now.items()
+    }

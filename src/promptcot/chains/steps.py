@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptcot.chains.recipe import Training
@@ -28,7 +28,8 @@ _PLAIN = (
 class Step:
     """`promptcot` with these `arguments`, which makes `product`, a file or a folder, out of `inputs`.
 
-    A step that is due `always` is cheap, and tells something.
+    A step that is due `always` is cheap, and tells something. `workspace` is the folder of a step that goes on by
+    itself, and only with the same command and inputs: for others it is removed first.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Step:
     product: Path
     inputs: tuple[Path, ...] = ()
     always: bool = False
+    workspace: Path | None = None
 
     @property
     def shown(self) -> str:
@@ -86,7 +88,8 @@ def train(name: str, training: Training, rows: Path, directory: Path, seed: int)
     """Train with a recipe on `rows`; the model is in `directory`/model."""
     told = ["--model_path", training.model, "--data_path", rows, "--output_dir", directory]
     arguments = ["train", training.recipe, *told, *changes([f"seed={seed}", *training.set])]
-    return step(name, arguments, directory / MODEL, rows, *on_disk(training.recipe, training.model))
+    made = step(name, arguments, directory / MODEL, rows, *on_disk(training.recipe, training.model))
+    return replace(made, workspace=directory)
 
 
 def on_disk(*named: str) -> list[Path]:

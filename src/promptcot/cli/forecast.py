@@ -144,10 +144,12 @@ def _memory(run: DryRun) -> Iterator[str]:
     if need.host:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
         yield _size("on the host", need.host, words)
+    if need.saving:
+        yield _size("  and to save", need.saving, "a copy of all weights, on the first machine")
     disk = checkpoint_bytes(run.shape, run.recipe) if run.shape else 0
-    yield _size(
-        "on disk", disk * run.recipe.checkpoints.keep, f"{run.recipe.checkpoints.keep} checkpoints of {_bytes(disk)}"
-    )
+    keep = run.recipe.checkpoints.keep
+    words = f"{keep} checkpoints of {_bytes(disk)}, and one more while it is written"
+    yield _size("on disk", disk * (keep + 1), words)
     if device is None and run.recipe.hardware.device != "cpu":
         yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
 
@@ -315,7 +317,7 @@ def _hints(run: DryRun) -> Iterator[str]:
         yield "to make it fit, the best first" if run.changes[0].fits else "nothing here makes it fit; nearest first"
         for change in run.changes[:_SHOWN_CHANGES]:
             yield f"  {change}"
-            host = f", and {_bytes(change.need.host)} of the host" if change.need.host else ""
+            host = f", and {_bytes(change.need.on_host)} of the host" if change.need.on_host else ""
             yield f"      {_bytes(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
     yield from _pin(run.recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from promptcot.cli.console import say
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
 
-_NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl")
+_NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 
 
 @click.command("train")
@@ -48,17 +47,16 @@ def command(
     Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
     start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
     """
+    given = {"model-path": model_path, "data-path": list(data_path), "output-dir": output_dir, "set": list(changes)}
     overrides: dict[str, Any] = {
         "model.path": model_path,
         "data.path": list(data_path) or None,
         "output_dir": None if output_dir is None else str(output_dir),
         "parallelism.devices": processes if dry_run else None,
     }
-    resolved = load_train(recipe, changes, overrides)
-    if dry_run:
-        return _show(_without_old_facts(resolved, load_train(recipe), model_path, data_path))
-    user = [part for change in changes for part in ("--set", change)]
-    return _start(resolved, [recipe, *user, *_as_changes(overrides)], processes)
+    loaded = load_train(recipe, changes, overrides)
+    resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
+    return _show(resolved) if dry_run else _start(resolved, [recipe, *_as_options(given)], processes)
 
 
 def _without_old_facts(
@@ -78,10 +76,10 @@ def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:
     return now.model_copy(update={name: None for name in names if getattr(now, name) == getattr(before, name)})
 
 
-def _as_changes(overrides: dict[str, Any]) -> list[str]:
-    """Options as they are written for a process that is started: `--set key=value`."""
-    given = {key: value for key, value in overrides.items() if value is not None}
-    return [part for key, value in given.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+def _as_options(given: dict[str, Any]) -> list[str]:
+    """Options as they are typed, for a process that is started."""
+    listed = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
+    return [part for name, values in listed.items() for value in values for part in (f"--{name}", str(value))]
 
 
 def _show(recipe: TrainRecipe) -> int:
@@ -95,14 +93,17 @@ def _show(recipe: TrainRecipe) -> int:
 
 def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
     """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    needed = [*_NEEDED, *(["deepspeed"] if recipe.parallelism.zero else [])]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
             f"training needs {', '.join(missing)}, not installed here: pip install 'promptcot[train]'. "
             "--dry-run needs nothing more"
         )
+    from promptcot.training.checks import check
     from promptcot.training.launch import needs_launcher, processes_for, set_environment, start
 
+    check(recipe)
     count = processes_for(recipe, processes)
     if needs_launcher(recipe, count):
         return start(arguments, count, recipe.directory, say)

@@ -59,8 +59,11 @@ def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
     return {
         "zero_optimization": zero,
         "bf16": {"enabled": recipe.precision.dtype == "bfloat16"},
-        # DeepSpeed's own Adam is compiled for the device at the first start; on a CPU torch's does as well
-        "optimizer": {"type": "AdamW", "params": adam if on_gpu else {**adam, "torch_adam": True}},
+        # DeepSpeed's own Adam is compiled at the first start; it is needed on the host of GPUs only
+        "optimizer": {
+            "type": "AdamW",
+            "params": adam if on_gpu and parallel.offload_optimizer else {**adam, "torch_adam": True},
+        },
         "train_batch_size": "auto",
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",
@@ -111,7 +114,7 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
         train_sampling_strategy="sequential",
         save_strategy="steps",
         save_steps=recipe.checkpoints.every,
-        save_total_limit=recipe.checkpoints.keep,
+        save_total_limit=None,  # older checkpoints go when a newer one is whole
         eval_strategy="steps" if validates else "no",
         eval_steps=watch.evaluate_every or recipe.checkpoints.every,
         logging_steps=watch.log_every,

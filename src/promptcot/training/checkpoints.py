@@ -6,7 +6,9 @@ the one before. What a checkpoint holds is the trainer's business.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +38,17 @@ def seal(folder: Path) -> None:
     write_json(folder / CONTENTS, dict(_sizes(folder)))
 
 
+def rotate(directory: Path, keep: int) -> None:
+    """Remove all but the newest `keep` whole checkpoints, and torn ones that are older than the newest."""
+    newest_first = sorted(directory.glob("checkpoint-*"), key=_step, reverse=True)
+    whole = [folder for folder in newest_first if incomplete(folder) is None]
+    if whole:
+        kept = set(whole[:keep])
+        for folder in newest_first[newest_first.index(whole[0]) :]:
+            if folder not in kept:
+                shutil.rmtree(folder)
+
+
 def latest(directory: Path) -> Found:
     """The newest whole checkpoint under `directory`."""
     passed_over: list[str] = []
@@ -60,6 +73,25 @@ def incomplete(folder: Path) -> str | None:
         if there[name] != size:
             return f"{name} has {there[name]:,} bytes instead of {size:,}"
     return None
+
+
+def identity(model: Path) -> dict[str, Any] | None:
+    """What tells a base model in a folder from another: its configuration, and the sizes of its weights."""
+    if not model.is_dir():
+        return None  # on the Hub, where the revision does
+    config = model / "config.json"
+    told = hashlib.sha256(config.read_bytes()).hexdigest() if config.exists() else None
+    return {"config": told, "weights": {path.name: _content(path) for path in sorted(model.glob("*.safetensors"))}}
+
+
+def _content(path: Path) -> list[Any]:
+    """Size, and a hash of the first and the last megabyte: weights that were trained on differ everywhere."""
+    size, piece = path.stat().st_size, 1 << 20
+    with path.open("rb") as file:
+        digest = hashlib.blake2b(file.read(piece), digest_size=16)
+        file.seek(max(0, size - piece))
+        digest.update(file.read())
+    return [size, digest.hexdigest()]
 
 
 def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> None:

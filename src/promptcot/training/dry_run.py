@@ -12,7 +12,7 @@ from functools import cached_property
 from promptcot.engines.model_files import config_of
 from promptcot.errors import InputError
 from promptcot.training.counting import Counted, count, folder_of
-from promptcot.training.estimate import Change, Device, Memory, Shape, Work, advice, find, memory, work
+from promptcot.training.estimate import ROOMY, Change, Device, Memory, Shape, Work, advice, find, memory, work
 from promptcot.training.recipe import TrainRecipe
 
 
@@ -36,7 +36,7 @@ class DryRun:
         """Whether each device has as much; None where one of the two is not known."""
         if self.memory is None or self.device is None:
             return None
-        return self.memory.total <= self.device.memory
+        return self.memory.total <= ROOMY * self.device.memory
 
     @cached_property
     def changes(self) -> list[Change]:

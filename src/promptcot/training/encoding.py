@@ -45,7 +45,7 @@ class Encoder:
                 "the tokenizer has no end token, so the model would never learn to stop: set eos_token in its "
                 "tokenizer_config.json"
             )
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._backend = _plain_backend(tokenizer)
         self._end = np.array([tokenizer.eos_token_id], np.int32)
         self._lead = self._needed_lead()
@@ -56,9 +56,19 @@ class Encoder:
         ended = [self._ended(ids, example.chat) for ids, example in zip(completions, examples, strict=True)]
         return list(zip(self._prompts(examples), ended, strict=True))
 
+    def ends_inside(self, completion: Ids, chat: bool) -> bool:
+        """Whether a completion has a special token before its end: a text that quotes one would be learnt as turns."""
+        end = self._end_of_turn if chat else self._end
+        return bool(np.isin(completion[: -len(end)], self._special).any())
+
+    @cached_property
+    def _special(self) -> Ids:
+        known = self.tokenizer.added_tokens_decoder
+        return np.array([number for number, token in known.items() if token.special], np.int32)
+
     def _prompts(self, examples: Sequence[Example]) -> list[Ids]:
         """With the special tokens that the tokenizer puts before a text, unless the text begins with them already."""
-        begin = self._tokenizer.bos_token
+        begin = self.tokenizer.bos_token
         add = [not example.chat and not (begin and example.prompt.startswith(begin)) for example in examples]
         found = {
             special: iter(self._ids([e.prompt for e, a in zip(examples, add, strict=True) if a is special], special))
@@ -89,14 +99,14 @@ class Encoder:
     @cached_property
     def _end_of_turn(self) -> Ids:
         """What ends an answer in a chat: the template's own words, and the end token unless they are special."""
-        [ids] = self._continuing([end_of_turn(self._tokenizer)])
-        known = self._tokenizer.added_tokens_decoder
+        [ids] = self._continuing([end_of_turn(self.tokenizer)])
+        known = self.tokenizer.added_tokens_decoder
         special = len(ids) > 0 and int(ids[-1]) in known and known[int(ids[-1])].special
         return ids if special else np.concatenate([ids, self._end])
 
     def _ids(self, texts: Sequence[str], special: bool) -> list[Ids]:
         if self._backend is None:
-            found = [self._tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"] for text in texts]
+            found = [self.tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"] for text in texts]
         else:
             batch = self._backend.encode_batch_fast(list(texts), add_special_tokens=special)
             found = [encoding.ids for encoding in batch]

@@ -25,7 +25,9 @@ LOGS = "processes"
 PARENT = "PROMPTCOT_PARENT"
 """The variable that tells the processes who started them, so that they end when it is killed."""
 
-_FAILED = 1
+_FAILED, _INTERRUPTED = 1, 130
+_PATIENCE = 1800
+"""Seconds in which processes that are asked to stop may finish their step and write a checkpoint."""
 
 
 def launched() -> bool:
@@ -35,7 +37,14 @@ def launched() -> bool:
 
 def processes_for(recipe: TrainRecipe, asked: int | None) -> int:
     """How many processes to start: as many as asked, else one for each visible GPU, up to the recipe's devices."""
-    return asked or max(1, min(len(visible_gpus()), recipe.parallelism.devices))
+    return asked or max(1, min(_gpus(), recipe.parallelism.devices))
+
+
+def _gpus() -> int:
+    """GPUs as NVIDIA's tool tells, or else as torch does: those of other makers, slices, in containers without it."""
+    import torch
+
+    return len(visible_gpus()) or torch.cuda.device_count()
 
 
 def needs_launcher(recipe: TrainRecipe, processes: int) -> bool:
@@ -64,6 +73,7 @@ def start(arguments: Sequence[str], processes: int, directory: Path, say: Callab
         rdzv_endpoint="localhost:0",
         run_id=uuid.uuid4().hex[:8],
         max_restarts=0,
+        shutdown_timeout=_PATIENCE,
         logs_specs=DefaultLogsSpecs(log_dir=str(directory / LOGS), redirects=quiet),
     )
     try:
@@ -72,6 +82,8 @@ def start(arguments: Sequence[str], processes: int, directory: Path, say: Callab
         rank, failure = error.get_first_failure()
         for line in _last_words(directory / LOGS, rank):
             say(f"process {rank}: {line}")
+        if failure.exitcode == _INTERRUPTED:
+            raise KeyboardInterrupt from error
         return failure.exitcode if failure.exitcode > 0 else _FAILED
     except SignalException as error:
         raise KeyboardInterrupt from error
@@ -103,8 +115,7 @@ def set_environment() -> None:
     A process that no launcher started sees one GPU only: it would spread the model over all. Those of a launcher choose
     theirs by their number. Without a GPU DeepSpeed is told to use the CPU, and need not wonder aloud.
     """
-    gpus = visible_gpus()
-    if not gpus:
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    elif not launched() and len(gpus) > 1:
+    if not launched() and len(gpus := visible_gpus()) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0].uuid
+    if not _gpus():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")

@@ -47,6 +47,13 @@ class Memory:
     other: int
     """Buckets of communication, gathered parameters, and CONTEXT."""
     host: int
+    saving: int
+    """On the host while a checkpoint is written: the first process's copy of all weights, under ZeRO."""
+
+    @property
+    def on_host(self) -> int:
+        """The most on the host at any moment."""
+        return self.host + self.saving
 
     @property
     def activations(self) -> int:
@@ -82,10 +89,10 @@ class _Layout:
 
 
 def _layout(recipe: TrainRecipe) -> _Layout:
-    """Without DeepSpeed weights are float32 and autocast computes in bfloat16; under ZeRO the model is bfloat16."""
+    """Weights that learn without DeepSpeed are float32, and autocast computes in bfloat16; else they are bfloat16."""
     if recipe.precision.dtype == "float32":
         return _Layout(4, 4, 4, 4)
-    return _Layout(2, 2, 2, 2) if recipe.parallelism.zero else _Layout(4, 4, 2, 4)
+    return _Layout(2, 2, 2, 2) if recipe.parallelism.zero or recipe.method.lora else _Layout(4, 4, 2, 4)
 
 
 def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
@@ -121,7 +128,13 @@ def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
         step=_step(recipe, learnt),
         other=CONTEXT + _communication(shape, recipe, layout, learnt),
         host=host,
+        saving=_saving(shape, recipe, layout),
     )
+
+
+def _saving(shape: Shape, recipe: TrainRecipe, layout: _Layout) -> int:
+    """What the first process has on the host while it saves under ZeRO: a copy of all weights."""
+    return layout.master * shape.parameters if recipe.parallelism.zero and not recipe.method.lora else 0
 
 
 def _learnt(shape: Shape, recipe: TrainRecipe) -> int:
@@ -132,12 +145,13 @@ def _learnt(shape: Shape, recipe: TrainRecipe) -> int:
 def _states(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> tuple[int, int, int, int]:
     """Weights, gradients and optimizer on a device, and what is on the host (ZeRO, arXiv 1910.02054, 5).
 
-    Plainly each device holds all: 4 bytes of weight, 4 of gradient, 8 of Adam. ZeRO keeps a float32 copy of the weights
-    with Adam's two numbers, 12, and divides these from stage 1 on, gradients from 2 on, weights at 3.
+    Plainly each device holds all: 4 bytes of weight that learns, 4 of gradient, 8 of Adam. ZeRO keeps a float32 copy of
+    the weights with Adam's two numbers, 12, and divides these from stage 1 on, gradients from 2 on, weights at 3.
     """
     parallel, held = recipe.parallelism, shape.parameters + (learnt if recipe.method.lora else 0)
     if not parallel.zero:
-        return layout.master * held, layout.gradient * learnt, 8 * learnt, 0
+        adapters = 4 * learnt if recipe.method.lora else 0
+        return layout.master * shape.parameters + adapters, 4 * learnt, 8 * learnt, 0
     share = {stage: parallel.devices if parallel.zero >= stage else 1 for stage in (1, 2, 3)}
     weights = layout.master * held // share[3]
     gradients = layout.gradient * learnt // share[2]
@@ -193,7 +207,7 @@ def _communication(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: i
     """
     parallel = recipe.parallelism
     if not parallel.zero:
-        return layout.gradient * learnt if parallel.devices > 1 else 0
+        return 4 * learnt if parallel.devices > 1 else 0
     if parallel.zero < 3:
         return 2 * layout.gradient * BUCKET
     return layout.gradient * BUCKET + layout.master * min(shape.parameters, LIVE)

@@ -54,7 +54,14 @@ def _steps(
     cache = None
     for _ in range(limit):
         places = (mask.cumsum(1) - 1).clamp(min=0)[:, -given.shape[1] :]
-        found = model(input_ids=given, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True)
+        found = model(
+            input_ids=given,
+            attention_mask=mask,
+            position_ids=places,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,  # those of a long prompt would not fit beside the training
+        )
         cache = found.past_key_values
         chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
         given = torch.multinomial(chances, 1, generator=generator)

@@ -39,7 +39,7 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
     and InputError for adapters that cannot be merged.
     """
     target = directory / MODEL
-    weights = _gathered(trainer)
+    weights = _gathered(trainer, divided=recipe.parallelism.zero == 3)
     if trainer.is_world_process_zero():
         partial = target.with_name(MODEL + ".part")
         with storing(target):
@@ -97,9 +97,12 @@ def merged(weights: Mapping[str, torch.Tensor], scaling: float) -> Weights:
     return plain
 
 
-def _gathered(trainer: Any) -> Weights:
-    """All weights, named; under ZeRO-3 only the first process gets them, but every one must take part."""
-    if trainer.is_deepspeed_enabled:
+def _gathered(trainer: Any, divided: bool) -> Weights:
+    """All weights, named. Where they are divided (ZeRO-3) only the first process gets them, but all must take part.
+
+    Else each process has all of them, and nothing is copied before the first one writes.
+    """
+    if divided:
         found: Weights | None = trainer.accelerator.get_state_dict(trainer.deepspeed)
         return found or {}
     return dict(trainer.model.state_dict())

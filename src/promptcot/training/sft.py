@@ -5,7 +5,10 @@ Only the wiring: what each part decides stands in its module. Every process of a
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import os
+import shutil
 import time
 import warnings
 from collections.abc import Callable
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
 from transformers import (
     AutoModelForCausalLM,
@@ -33,14 +37,15 @@ from promptcot.manifest import manifest
 from promptcot.training import attention
 from promptcot.training.architecture import Shape, mean_context
 from promptcot.training.arguments import arguments, lora_config, processes
-from promptcot.training.checkpoints import Found, began_with, latest
+from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.collating import Collator, dataset_of
 from promptcot.training.devices import peak_flops
 from promptcot.training.kernels import Kernels, choose
 from promptcot.training.packing import order, pack
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.saving import save
-from promptcot.training.tokens import TokenStore, open_store
+from promptcot.training.stopping import Stopper
+from promptcot.training.tokens import DROPPED, TokenStore, open_store
 from promptcot.training.trainer import Trainer
 from promptcot.training.watching import Meter, Watcher
 
@@ -64,15 +69,18 @@ class _Material:
         settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
         model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
         settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
+        settings["base"] = identity(Path(model_folder(recipe.model.path, "base")))
         if recipe.parallelism.zero:
             settings["processes"] = processes()
-        return {"data": self.train.fingerprint, "settings": settings}
+        validation = self.validation and self.validation.fingerprint
+        return {"data": self.train.fingerprint, "validation": validation, "settings": settings}
 
 
 def train(recipe: TrainRecipe, say: Say) -> Path:
     """Train, or go on with a training, and return the folder of the model.
 
-    Raises InputError where the data or the settings are no longer those of the checkpoints, and Diverged.
+    Raises InputError where the data or the settings are no longer those of the checkpoints, Diverged, and
+    KeyboardInterrupt where it was asked to stop and has written a checkpoint.
     """
     _hush()
     kernels = choose(recipe)
@@ -86,11 +94,15 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
         tell(f"{recipe.name}: {processes()} process{'es' * (processes() > 1)}; {kernels}")
         with args.main_process_first(desc="tokenise"):
             material = _material(recipe, tell)
-        found = latest(recipe.directory)
+        found = _agreed(latest(recipe.directory))
         _go_on(recipe, material, found, first, tell)
         trainer = _trainer(recipe, kernels, args, material, tell)
         began = time.monotonic()
+        stopper = Stopper(tell)
+        trainer.add_callback(stopper)
         trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
+        if stopper.stopped:
+            raise KeyboardInterrupt
         facts = {**_facts(recipe, kernels, material, trainer), "seconds": round(time.monotonic() - began)}
         folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
         tell(f"model: {folder}")
@@ -125,8 +137,9 @@ def _material(recipe: TrainRecipe, tell: Say) -> _Material:
 def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
     """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
     name = recipe.model.tokenizer or model_folder(recipe.model.path, "base")
+    revision = None if recipe.model.tokenizer else recipe.model.revision
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=recipe.model.revision)
+        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: no tokenizer can be loaded: {error}") from error
     if recipe.model.chat_template:
@@ -137,8 +150,9 @@ def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
 
 
 def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
-    """The base model. Without DeepSpeed its weights are float32, and bfloat16 is what it computes in."""
-    half = recipe.parallelism.zero and recipe.precision.dtype == "bfloat16"
+    """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
+    frozen = recipe.method.lora is not None
+    half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
     if recipe.parallelism.zero == 3:
         _tell_deepspeed()
     try:
@@ -148,8 +162,9 @@ def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
             dtype="bfloat16" if half else "float32",
             attn_implementation=kernels.attention,
             use_safetensors=True,
+            trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{recipe.model.path}: no model can be loaded: {error}") from error
 
 
@@ -160,13 +175,29 @@ def _tell_deepspeed() -> None:
     deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
 
 
+def _agreed(found: Found) -> Found:
+    """What the first process found: the others may see its checkpoint later, or, on a disk of their own, never.
+
+    Raises InputError where a process does not see it.
+    """
+    [first] = broadcast_object_list([found])
+    if first.path is not None and not first.path.is_dir():
+        raise InputError(
+            f"{first.path}: the first process goes on from this checkpoint, and process {os.environ.get('RANK')} does "
+            "not see it: output_dir must be on a file system that all machines share"
+        )
+    return Found(*dataclasses.astuple(first))
+
+
 def _go_on(recipe: TrainRecipe, material: _Material, found: Found, first: bool, tell: Say) -> None:
     for fault in found.passed_over:
-        tell(f"note: {fault}; the one before it is taken")
+        tell(f"note: {fault}; {'an older one is taken' if found.path else 'no older one is whole: it begins anew'}")
     if found.path:
         tell(f"going on from step {found.step:,} ({found.path.name})")
     if first:
         began_with(recipe.directory, material.began_with(recipe), goes_on=found.path is not None)
+        if material.train.dropped.exists():
+            shutil.copyfile(material.train.dropped, recipe.directory / DROPPED)
         write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))
 
 
@@ -184,6 +215,7 @@ def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _
         args=args,
         store=material.train,
         meter=meter,
+        keep=recipe.checkpoints.keep,
         data_collator=collator_of(material.train),
         eval_collator=None if validation is None else collator_of(validation),
         train_dataset=dataset_of(packs).select(chosen),

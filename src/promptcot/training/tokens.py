@@ -24,12 +24,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError
-from promptcot.files import hash_id, storing, sync, write_json
+from promptcot.files import dumps, hash_id, storing, sync, write_json
 from promptcot.training.encoding import Encoder, Ids, tokenizer_hash
-from promptcot.training.recipe import TrainRecipe
+from promptcot.training.recipe import Data, TrainRecipe
 from promptcot.training.rows import Example, Rejected, examples, fingerprint
 
-_VERSION = 1
+_VERSION = 2
 _COLUMNS: dict[str, type[np.generic]] = {
     "tokens": np.int32,  # all rows, prompts and completions
     "lengths": np.int32,  # of each row
@@ -38,6 +38,9 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "ids": np.uint8,  # of the rows, in UTF-8
     "id_lengths": np.int32,
 }
+DROPPED = "dropped.jsonl"
+"""The rows that are left out, with their reasons; in the store, and beside the trained model."""
+
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
 
 
@@ -80,6 +83,11 @@ class TokenStore:
 
     def __len__(self) -> int:
         return len(self._shown)
+
+    @property
+    def dropped(self) -> Path:
+        """Where the rows that were left out are listed."""
+        return self._folder / DROPPED
 
     def row(self, i: int) -> tuple[Ids, int]:
         """The ids of prompt and completion, and how many of them are the prompt's."""
@@ -139,7 +147,7 @@ def open_store(
     made_of = {"data": hashes, "tokenizer": rules, "settings": settings}
     with _waiting(folder.with_name(folder.name + ".lock")):
         if not _is_whole(folder):
-            _make(folder, Encoder(tokenizer), examples(data, tokenizer), recipe)
+            _make(folder, Encoder(tokenizer), data, recipe)
     if isinstance(share, str):
         return TokenStore(folder, made_of)
     return _side(TokenStore(folder, {**made_of, "held_out": share}), share, which)
@@ -194,7 +202,7 @@ def _mapped(path: Path, kind: type[np.generic]) -> NDArray[Any]:
     return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
 
 
-def _make(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], recipe: TrainRecipe) -> None:
+def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> None:
     """Write a store. Raises InputError where no row is left, and StorageError."""
     partial = folder.with_name(folder.name + ".partial")
     with storing(partial):
@@ -202,11 +210,12 @@ def _make(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], re
             shutil.rmtree(left_over, ignore_errors=True)
         partial.mkdir(parents=True)
     try:
-        counts = _write(partial, encoder, rows, recipe.schedule.max_length, recipe.method.overlong == "drop")
+        rows, drop = examples(data, encoder.tokenizer), recipe.method.overlong == "drop"
+        counts = _write(partial, encoder, rows, recipe.schedule.max_length, drop)
         if not counts.kept:
             why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
             window = f"; the window is schedule.max_length = {recipe.schedule.max_length:,} tokens"
-            raise InputError(f"{', '.join(recipe.data.path)}: no row is left to train on: {why}{window}")
+            raise InputError(f"{', '.join(data.path)}: no row is left to train on: {why}{window}")
         write_json(partial / "store.json", asdict(counts))
         with storing(folder):
             sync(partial)
@@ -221,19 +230,30 @@ def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], w
     kept = cut = seen = 0
     with ExitStack() as opened:
         files = {name: opened.enter_context((folder / f"{name}.bin").open("wb", 1 << 16)) for name in _COLUMNS}
+        left_out = opened.enter_context((folder / DROPPED).open("wb"))
 
         def append(**values: Any) -> None:
             for name, value in values.items():
                 files[name].write(np.asarray(value, _COLUMNS[name]).tobytes())
 
+        def leave_out(name: str, reason: str) -> None:
+            dropped[reason] += 1
+            with storing(folder):
+                left_out.write(dumps({"id": name, "reason": reason}))
+
         for batch in _batches(rows):
             seen += len(batch)
             usable = [row for row in batch if isinstance(row, Example)]
-            dropped.update(row.reason for row in batch if isinstance(row, Rejected))
+            for row in batch:
+                if isinstance(row, Rejected):
+                    leave_out(row.id, row.reason)
             for example, (prompt, completion) in zip(usable, encoder(usable), strict=True):
                 length = len(prompt) + len(completion)
-                if (reason := _misfit(len(prompt), length, window, drop)) is not None:
-                    dropped[reason] += 1
+                reason = _misfit(len(prompt), length, window, drop)
+                if encoder.ends_inside(completion, example.chat):
+                    reason = "special token in the completion"
+                if reason is not None:
+                    leave_out(example.id, reason)
                     continue
                 name = np.frombuffer(example.id.encode(errors="replace"), np.uint8)
                 kept, cut = kept + 1, cut + (length > window)

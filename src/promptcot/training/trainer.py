@@ -1,6 +1,7 @@
 """TRL's trainer, told which rows each batch holds: it stops where the loss is no number, and says on which rows.
 
-Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known.
+Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known, and
+older ones are removed only then.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
-from promptcot.training.checkpoints import seal
+from promptcot.training.checkpoints import rotate, seal
 from promptcot.training.collating import Collator
 from promptcot.training.tokens import TokenStore
 from promptcot.training.watching import Meter
@@ -23,22 +24,32 @@ _NAMED = 20  # rows that an error names
 
 
 class Diverged(PromptCoTError):
-    """The loss is no finite number, so that every further step would spoil the weights."""
+    """The loss or its gradient is no finite number, so that a step would spoil the weights."""
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
     """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`.
 
-    `eval_collator` makes the batches of validation, whose rows lie in a store of their own.
+    `eval_collator` makes the batches of validation, whose rows lie in a store of their own. The newest `keep`
+    checkpoints are kept.
     """
 
     def __init__(
-        self, *, store: TokenStore, meter: Meter, data_collator: Collator, eval_collator: Collator | None, **given: Any
+        self,
+        *,
+        store: TokenStore,
+        meter: Meter,
+        data_collator: Collator,
+        eval_collator: Collator | None,
+        keep: int,
+        **given: Any,
     ) -> None:
         self._store = store
         self._meter = meter
         self._train_collator, self._eval_collator = data_collator, eval_collator
+        self._keep = keep
         self._order = (-1, 0)
+        self._step_rows: list[int] = []
         self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
         super().__init__(data_collator=data_collator, **given)
 
@@ -58,8 +69,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         self._meter.add(sum(int(self._store.lengths[row]) for row in rows), int((labels != -100).sum()))
         loss: torch.Tensor = super().training_step(model, inputs, *args, **named)
         if not bool(torch.isfinite(loss)):
-            raise Diverged(self._diverged(rows, float(loss)))
+            raise Diverged(self._diverged("loss", rows, float(loss)))
         return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The norm of the gradient, before the step is taken. Raises Diverged where it is not finite."""
+        found = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if found is not None and not math.isfinite(float(found)):
+            raise Diverged(self._diverged("norm of the gradient", self._step_rows, float(found)))
+        return found
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As the trainer does it, but where each process has all weights only the first one takes a copy of them."""
+        if self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage < 3:
+            if self.args.should_save:
+                self._save(output_dir)
+            return
+        super().save_model(output_dir, _internal_call)
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Batches of the rows that are held out."""
@@ -89,20 +115,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
-            seal(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}")
+            directory = Path(self.args.output_dir)
+            seal(directory / f"checkpoint-{self.state.global_step}")
+            rotate(directory, self._keep)
 
     def _note(self, rows: list[int]) -> None:
         step, mark = self._order
         if step != self.state.global_step:
-            step, mark = self.state.global_step, 0
+            step, mark, self._step_rows = self.state.global_step, 0, []
         digest = hashlib.blake2b(repr((mark, rows)).encode(), digest_size=6).digest()
         self._order = (step, int.from_bytes(digest, "big"))
+        self._step_rows += rows
 
-    def _diverged(self, rows: list[int], loss: float) -> str:
+    def _diverged(self, what: str, rows: list[int], value: float) -> str:
         ids = [self._store.id(row) for row in rows]
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
         return (
-            f"step {self.state.global_step + 1}: the loss is {loss}, on the rows {', '.join(ids[:_NAMED])}{more}.\n"
+            f"step {self.state.global_step + 1}: the {what} is {value}, on the rows {', '.join(ids[:_NAMED])}{more}.\n"
             "Look at these rows; a smaller schedule.learning_rate or schedule.max_grad_norm, or float32, may help. "
-            "The checkpoints before are intact"
+            "Checkpoints of earlier steps are kept: if it diverges again from the newest, delete that one"
         )

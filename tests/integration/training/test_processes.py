@@ -124,6 +124,32 @@ def test_the_same_recipe_runs_under_other_launchers(
     assert losses(place / name) == pytest.approx(alone[:3], abs=1e-2)
 
 
+def test_the_shape_of_the_shipped_recipes_trains(place: Path) -> None:
+    shape = {"precision__dtype": "'bfloat16'", "precision__gradient_checkpointing": True, "schedule__kind": "'cosine'"}
+    settings = {"parallelism__zero": 2, "parallelism__offload_optimizer": True, "parallelism__devices": 2}
+    said = finished(
+        place, PLAIN, "shipped", "--processes", "2", **shape, **settings, method__lora="{rank=4}", watch__samples=2
+    )
+    assert said.count("checkpoint saved") == 3
+    assert losses(place / "shipped")[-1] < losses(place / "shipped")[0] - 1
+    assert (place / "shipped" / "samples.jsonl").stat().st_size
+
+
+def test_sigterm_to_the_launcher_stops_all_with_a_checkpoint(place: Path, alone: list[float]) -> None:
+    told = ("--processes", "2")
+    settings = {"schedule__accumulation": 1, "parallelism__devices": 2, "checkpoints__every": 100}
+    with start(place, PLAIN, "stopped", *told, **settings) as running:
+        deadline = time.monotonic() + 200
+        while len(losses(place / "stopped")) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        said, _ = running.communicate(timeout=100)
+    assert running.returncode == 130, said
+    assert "going on from step" in finished(place, PLAIN, "stopped", *told, **settings)
+    assert losses(place / "stopped") == pytest.approx(alone, abs=1e-2)
+
+
 def test_a_batch_that_processes_cannot_share_is_said_once(place: Path) -> None:
     with start(place, PLAIN, "uneven", "--processes", "2", schedule__accumulation=1) as running:
         said, _ = running.communicate(timeout=200)

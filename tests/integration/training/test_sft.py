@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 import torch
 
 from promptcot.errors import InputError
-from promptcot.files import dumps
+from promptcot.files import dumps, loads
+from promptcot.training import checkpoints
+from promptcot.training.checkpoints import latest
 from promptcot.training.recipe import load_train
 from tests.integration.training.trainings import ALIKE, changes, logged, losses, write_recipe, write_rows
 
@@ -103,12 +106,60 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_model_is_the_same(tmp_path:
     told = train("damaged", **settings)
     assert [line for line in told if line.startswith("note")] == [
         f"note: checkpoint-6 is incomplete (optimizer.pt has {size - 1:,} bytes instead of {size:,}); "
-        "the one before it is taken",
-        "note: checkpoint-4 is incomplete (trainer_state.json is missing); the one before it is taken",
+        "an older one is taken",
+        "note: checkpoint-4 is incomplete (trainer_state.json is missing); an older one is taken",
     ]
     assert "going on from step 2 (checkpoint-2)" in told
     assert logged(tmp_path / "damaged") == logged(tmp_path / "whole")
     assert same(tmp_path / "damaged", tmp_path / "whole")
+
+
+def test_with_one_checkpoint_to_keep_the_old_one_goes_when_the_new_one_is_whole(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptcot.training import trainer
+
+    settings = {"checkpoints__every": 1, "checkpoints__keep": 1, "schedule__max_steps": 3}
+    sealed: list[Path] = []
+
+    def seal(folder: Path) -> None:
+        if folder.name == "checkpoint-2":
+            raise SystemExit  # as if it were killed just before
+        sealed.append(folder)
+        checkpoints.seal(folder)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(trainer, "seal", seal)
+        with pytest.raises(SystemExit):
+            train("one", **settings)
+    assert sealed == [tmp_path / "one" / "checkpoint-1"]
+    told = train("one", **settings)
+    assert "note: checkpoint-2 is incomplete (it was never finished: no contents.json); an older one is taken" in told
+    assert [folder.name for folder in sorted((tmp_path / "one").glob("checkpoint-*"))] == ["checkpoint-3"]
+
+
+def test_when_asked_to_stop_it_writes_a_checkpoint_and_goes_on_from_there(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptcot.training import stopping
+
+    settings = {"schedule__max_steps": 5, "method__lora": "{rank=4, dropout=0.1}"}
+    train("unasked", **settings)
+    handler = signal.getsignal(signal.SIGTERM)
+
+    class Asked(stopping.Stopper):
+        def on_step_begin(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
+            if state.global_step == 2:
+                signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as asked:
+        asked.setattr("promptcot.training.sft.Stopper", Asked)
+        with pytest.raises(KeyboardInterrupt):
+            train("asked", **settings)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert "going on from step 3 (checkpoint-3)" in train("asked", **settings)
+    assert logged(tmp_path / "asked") == logged(tmp_path / "unasked")
+    assert same(tmp_path / "asked", tmp_path / "unasked")
 
 
 def test_a_finished_training_takes_no_further_step(tmp_path: Path, train: Train) -> None:
@@ -133,10 +184,38 @@ def test_settings_that_changed_since_the_checkpoint_are_refused(train: Train) ->
         train("settings", schedule__max_steps=2, schedule__learning_rate=0.01)
 
 
-def test_a_loss_that_is_no_number_stops_and_names_the_rows(tmp_path: Path, train: Train) -> None:
+def test_other_rows_for_validation_are_refused(tmp_path: Path, train: Train) -> None:
+    held_out = write_rows(tmp_path / "held_out.jsonl", 10, seed=2)
+    train("validated", schedule__max_steps=2, data__validation=f"'{held_out}'")
+    write_rows(held_out, 10, seed=3)
+    with pytest.raises(InputError, match=r"validation\.data\..*held_out\.jsonl: "):
+        train("validated", schedule__max_steps=2, data__validation=f"'{held_out}'")
+
+
+def test_a_gradient_that_is_no_number_takes_no_step_and_spoils_no_checkpoint(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptcot.training.trainer import Diverged, Trainer
+
+    def training_step(self: Any, model: Any, *args: Any, **named: Any) -> Any:
+        loss = ordinary(self, model, *args, **named)
+        if self.state.global_step == 2:
+            next(model.parameters()).grad[0, 0] = float("nan")
+        return loss
+
+    ordinary = Trainer.training_step
+    monkeypatch.setattr(Trainer, "training_step", training_step)
+    with pytest.raises(Diverged, match=r"step 3: the norm of the gradient is nan, on the rows r\d+, "):
+        train("spoilt", checkpoints__every=1, schedule__max_steps=6)
+    assert latest(tmp_path / "spoilt").step == 2
+
+
+def test_a_training_that_diverges_stops_and_names_the_rows(tmp_path: Path, train: Train) -> None:
     from promptcot.training.trainer import Diverged
 
-    with pytest.raises(Diverged, match=r"step \d: the loss is nan, on the rows r\d+, ") as stopped:
+    with pytest.raises(
+        Diverged, match=r"step \d: the (loss|norm of the gradient) is nan, on the rows r\d+, "
+    ) as stopped:
         train("diverged", schedule__learning_rate=1e30, schedule__max_steps=6, schedule__max_grad_norm=1e9)
     named = str(stopped.value).split("on the rows ")[1].splitlines()[0]
     assert all(name.strip(". ").startswith("r") for name in named.split(","))
@@ -151,9 +230,17 @@ def test_tensorboard_gets_its_files_where_it_is_asked_for(tmp_path: Path, train:
 def test_rows_that_cannot_be_learnt_are_counted(tmp_path: Path, train: Train) -> None:
     rows = tmp_path / "rows.jsonl"
     bad = [{"id": "no answer", "prompt": "1 + 1\n"}, {"id": "long", "prompt": "1 + " * 200, "completion": "200"}]
+    bad.append({"id": "quoted", "prompt": "1\n", "completion": "1<eos> = 1"})
     bad.append({"id": "cut", "prompt": "1\n", "completion": "1 = " * 200})
     rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
     [data] = [line for line in train("counted", schedule__max_steps=1) if line.startswith("data")]
-    assert data.startswith(f"data: {ROWS + 3} rows, {ROWS + 1} kept; ")
+    assert data.startswith(f"data: {ROWS + 4} rows, {ROWS + 1} kept; ")
     assert "1 dropped (prompt too long)" in data
+    assert "1 dropped (special token in the completion)" in data
     assert "1 completions cut by the window" in data
+    left_out = [loads(line) for line in (tmp_path / "counted" / "dropped.jsonl").read_bytes().splitlines()]
+    assert {row["id"]: row["reason"] for row in left_out} == {
+        "no answer": "no completion",
+        "long": "prompt too long",
+        "quoted": "special token in the completion",
+    }

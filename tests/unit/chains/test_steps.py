@@ -21,9 +21,9 @@ from promptcot.recipe import Model, Price
 OUT = Path("D")
 
 DISTILL = """
-    promptcot run nano --output-dir D/problems --seed 8000 --target 800
+    promptcot run nano --output-dir D/problems --seed 8000 --target 3000
     promptcot chain fresh --data_path D/problems/filter.jsonl --eval_recipe nano --output_path D/fresh.jsonl
-    promptcot solve --data_path D/fresh.jsonl --output_path D/traces.jsonl --n 4 --prompts nano --seed 8000
+    promptcot solve --data_path D/fresh.jsonl --output_path D/traces.jsonl --n 2 --prompts nano --seed 8000
       --model_path nano:solver --temperature 0.6 --max_len 400
     promptcot label --data_path D/traces.jsonl --output_path D/labels.jsonl --sft_path D/sft.jsonl --min-agreement 0.7
       --prompts nano --seed 8000

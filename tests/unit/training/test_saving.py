@@ -45,6 +45,9 @@ class FakeTrainer:
         self.waited += 1
 
 
+DIVIDED = {"zero": 3}
+
+
 def recipe(**changes: Any) -> TrainRecipe:
     return TrainRecipe.model_validate(
         {
@@ -125,7 +128,7 @@ def test_our_engine_takes_the_folder_and_stops_where_the_base_stopped(tmp_path: 
 def test_tied_embeddings_are_stored_once(tmp_path: Path) -> None:
     network, tokenizer = loaded(save_model(tmp_path / "base", "qwen2", num_key_value_heads=4, tie_word_embeddings=True))
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}  # as DeepSpeed gives them
-    folder = saving.save(FakeTrainer(network, deepspeed=weights), tokenizer, recipe(), tmp_path, {})
+    folder = saving.save(FakeTrainer(network, deepspeed=weights), tokenizer, recipe(parallelism=DIVIDED), tmp_path, {})
     assert "lm_head.weight" not in stored(folder)
     assert torch.equal(logits(loaded(folder)[0]), logits(network))
 
@@ -134,7 +137,7 @@ def test_tied_embeddings_that_adapters_made_different_are_both_kept(tmp_path: Pa
     network, tokenizer = loaded(save_model(tmp_path / "base", "qwen2", num_key_value_heads=4, tie_word_embeddings=True))
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     weights["lm_head.weight"] += 1.0
-    folder = saving.save(FakeTrainer(network, deepspeed=weights), tokenizer, recipe(), tmp_path, {})
+    folder = saving.save(FakeTrainer(network, deepspeed=weights), tokenizer, recipe(parallelism=DIVIDED), tmp_path, {})
     again, _ = loaded(folder)
     assert torch.equal(again.lm_head.weight, weights["lm_head.weight"])
     assert torch.equal(again.model.embed_tokens.weight, weights["model.embed_tokens.weight"])
@@ -142,7 +145,7 @@ def test_tied_embeddings_that_adapters_made_different_are_both_kept(tmp_path: Pa
 
 def test_other_processes_gather_but_write_nothing(tmp_path: Path, solver: tuple[Any, Any]) -> None:
     trainer = FakeTrainer(solver[0], first=False, deepspeed={})
-    assert saving.save(trainer, solver[1], recipe(), tmp_path, {}) == tmp_path / "model"
+    assert saving.save(trainer, solver[1], recipe(parallelism=DIVIDED), tmp_path, {}) == tmp_path / "model"
     assert list(tmp_path.iterdir()) == []
     assert trainer.waited == 1
 

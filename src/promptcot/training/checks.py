@@ -1,0 +1,58 @@
+"""What is wrong with a training before any of it is loaded: files, packages and compilers that a recipe needs.
+
+All faults are reported together. What only data or weights can show is found later, in its own module.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptcot.engines.gpus import visible_gpus
+from promptcot.engines.opening import model_folder
+from promptcot.errors import RecipeError
+from promptcot.training.recipe import TrainRecipe
+
+_PACKAGES = {
+    "wandb": "wandb",
+    "tensorboard": "tensorboard",
+    "flash_attention_2": "flash_attn",
+    "flash_attention_3": "flash_attn_interface",
+}
+"""What a value of `watch.report_to` or `model.attention` needs installed."""
+
+
+def check(recipe: TrainRecipe) -> None:
+    """Raises RecipeError with all faults."""
+    if faults := list(_faults(recipe)):
+        raise RecipeError(f"training {recipe.name}", faults)
+
+
+def _faults(recipe: TrainRecipe) -> Iterator[str]:
+    model, template = recipe.model, recipe.model.chat_template
+    if template and not Path(template).is_file():
+        yield f"model.chat_template: {template}: no such file"
+    for name in (*recipe.watch.report_to, model.attention):
+        package = _PACKAGES.get(name)
+        if package and importlib.util.find_spec(package) is None:
+            yield f"{name} needs the package {package}, which is not installed here"
+    if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
+        yield (
+            "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "
+            "is no C++ compiler (c++, g++); install one, or set offload_optimizer = false"
+        )
+    if _on_the_hub(model.path) and model.revision is None:
+        yield (
+            f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "
+            "full commit, 40 hex digits, as its history on the Hub shows it"
+        )
+
+
+def _compiles(recipe: TrainRecipe) -> bool:
+    return recipe.parallelism.offload_optimizer and bool(visible_gpus())
+
+
+def _on_the_hub(path: str) -> bool:
+    return not Path(model_folder(path, "base")).expanduser().exists()
