@@ -203,6 +203,7 @@ def _go_on(recipe: TrainRecipe, material: _Material, found: Found, first: bool, 
 
 def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _Material, tell: Say) -> Trainer:
     model = _load_model(recipe, kernels)
+    _compare(model, material, tell)
     steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
     chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
     meter = Meter()
@@ -238,6 +239,19 @@ def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _
     )
     trainer.remove_callback(PrinterCallback)  # the watcher says it better
     return trainer
+
+
+def _compare(model: PreTrainedModel, material: _Material, tell: Say) -> None:
+    """Whether model and tokens fit each other. Raises InputError for a tokenizer that knows more tokens."""
+    rows, ids = model.get_input_embeddings().num_embeddings, max(material.tokenizer.get_vocab().values())
+    if ids >= rows:
+        raise InputError(
+            f"the tokenizer has ids up to {ids:,}, and the model only {rows:,} embeddings: they do not belong "
+            "together; set model.tokenizer to the model's own"
+        )
+    longest, room = int(material.train.lengths.max()), getattr(model.config, "max_position_embeddings", None)
+    if room and longest > room:
+        tell(f"note: rows of up to {longest:,} tokens, and the model's config.json speaks of {room:,} positions")
 
 
 def _flops_per_token(model: PreTrainedModel, store: TokenStore) -> float | None:

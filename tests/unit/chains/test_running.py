@@ -177,3 +177,50 @@ def test_a_signal_to_the_chain_ends_its_child_too() -> None:
         chain.send_signal(signal.SIGTERM)
         chain.communicate(timeout=30)  # ends when nobody holds it any more
         assert chain.returncode != 0
+
+
+def trained(folder: Path, machine: Machine, *options: str) -> list[str]:
+    """Run one step that goes on by itself in a folder of its own; what was said."""
+    product = folder / "training" / "model"
+    step = Step("train", ("train", *options, str(product)), product, (folder / "source",), workspace=product.parent)
+    said: list[str] = []
+    run_steps([step], folder, {"name": "test"}, said.append, machine)
+    return said
+
+
+class Training(Machine):
+    """Leaves a checkpoint before it ends."""
+
+    def __call__(self, arguments: Sequence[str]) -> int:
+        checkpoint = Path(arguments[-1]).parent / "checkpoint-1"
+        checkpoint.parent.mkdir(exist_ok=True)
+        self.found = checkpoint.exists()
+        checkpoint.write_text("state")
+        return super().__call__(arguments)
+
+
+def test_a_training_that_stopped_finds_its_checkpoint_again(folder: Path) -> None:
+    machine = Training(train=1)
+    trained(folder, machine)
+    trained(folder, machine)
+    assert machine.found
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("change", ["command", "input"])
+def test_a_training_of_other_rows_or_settings_begins_in_an_empty_folder(folder: Path, change: str, code: int) -> None:
+    machine = Training(train=code)
+    trained(folder, machine)
+    if change == "input":
+        (folder / "source").write_text("other rows")
+    said = trained(folder, machine, *(["--seed", "2"] if change == "command" else []))
+    assert not machine.found
+    assert f"removed: {folder / 'training'}, which was made by another command or of other inputs" in said
+
+
+def test_a_folder_that_no_chain_made_is_left_alone(folder: Path) -> None:
+    (folder / "training").mkdir()
+    (folder / "training" / "checkpoint-1").write_text("somebody's")
+    machine = Training()
+    trained(folder, machine)
+    assert machine.found

@@ -1,0 +1,43 @@
+"""What is wrong with a training is told before anything is loaded, all of it together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from promptcot.engines.gpus import Gpu
+from promptcot.errors import RecipeError
+from promptcot.training import checks
+from promptcot.training.checks import check
+from promptcot.training.recipe import TrainRecipe
+
+
+def recipe(**sections: Any) -> TrainRecipe:
+    model = {"path": "nano:base", **sections.pop("model", {})}
+    return TrainRecipe.model_validate({"model": model, "data": {"path": "rows.jsonl"}, **sections})
+
+
+def test_all_faults_are_told_together() -> None:
+    wrong = recipe(
+        model={"path": "OWNER/NAME", "chat_template": "no.jinja", "attention": "flash_attention_3"},
+        watch={"report_to": ["wandb"]},
+    )
+    with pytest.raises(RecipeError) as told:
+        check(wrong)
+    for fault in ("no.jinja: no such file", "package flash_attn_interface", "package wandb", "needs model.revision"):
+        assert fault in str(told.value)
+    assert str(told.value).startswith("training unnamed: 4 mistakes")
+
+
+def test_an_embedded_model_needs_no_revision() -> None:
+    check(recipe())
+
+
+def test_the_optimizer_on_the_host_of_gpus_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "visible_gpus", lambda: [Gpu(0, "GPU-0", "H100", 80 << 30, 80 << 30)])
+    monkeypatch.setattr(checks.shutil, "which", lambda name: None)
+    offloaded = recipe(parallelism={"zero": 2, "offload_optimizer": True})
+    with pytest.raises(RecipeError, match="no C\\+\\+ compiler"):
+        check(offloaded)
+    check(recipe(parallelism={"zero": 2}))
