@@ -1,4 +1,5 @@
-"""What holds for every test: no network for model hubs, no threads that outlive a fork, reproducible properties.
+"""What holds for every test: no network for model hubs, no threads that outlive a fork, bytecode that
+is kept, reproducible properties.
 
 `HYPOTHESIS_PROFILE=explore` draws new examples at every run; the default draws the same ones everywhere.
 """
@@ -10,6 +11,8 @@ import os
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Programs that tests start would compile thousands of modules each time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)

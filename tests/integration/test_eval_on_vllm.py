@@ -10,7 +10,7 @@ import pytest
 
 from promptcot.cli import main
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("compiled_once")]
+pytestmark = pytest.mark.engines
 
 
 def accuracy(folder: Path, *options: str) -> dict[str, Any]:

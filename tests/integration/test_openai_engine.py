@@ -23,7 +23,7 @@ from promptcot.errors import EngineUnusable, RequestRefused
 from promptcot.records import Message, Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("compiled_once")]
+pytestmark = pytest.mark.engines
 
 PROMPT = "Level: AIME\nConcepts:\n1. prime factorization\n2. greatest common divisor\n"
 GREEDY = Sampling(temperature=0.0, max_tokens=60)
@@ -109,7 +109,7 @@ async def test_a_url_without_v1_is_told_with_the_right_one(vllm_url: str) -> Non
 
 
 @pytest.fixture(scope="module")
-def transformers_url(tmp_path_factory: pytest.TempPathFactory, compiled_once: None) -> Iterator[str]:
+def transformers_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`transformers serve` on the nano solver: a second server, which shares no code with the first."""
     with closing(socket()) as probe:
         probe.bind(("127.0.0.1", 0))

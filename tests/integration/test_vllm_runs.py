@@ -25,7 +25,7 @@ from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.generate import Generate
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("compiled_once")]
+pytestmark = pytest.mark.engines
 
 MODEL = Model(model="nano:generator", engine="vllm", dtype="float32", temperature=0.7, max_tokens=300)
 ROWS = 240

@@ -24,7 +24,7 @@ from promptcot.engines.vllm_server import VllmServer
 from promptcot.records import Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 
-pytestmark = [pytest.mark.engines, pytest.mark.usefixtures("compiled_once")]
+pytestmark = pytest.mark.engines
 
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 PROMPT = "Write a problem with these concepts:\n1. Addition\n2. Ratio\n"

@@ -1,13 +1,11 @@
 """vLLM's real server on the CPU, started once for all tests that only ask it something.
 
-It takes 30 to 90 seconds to start, so tests share it and none may end it. The fixtures are offered to all by conftest;
-tests that start a server of their own are quicker with `compiled_once`.
+It takes 30 to 90 seconds to start, so tests share it and none may end it. The fixtures are offered to all by conftest.
 """
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -22,19 +20,7 @@ OPTIONS = ("--chat-template", CHAT_TEMPLATE, "--max-logprobs", "5")
 
 
 @pytest.fixture(scope="session")
-def compiled_once() -> Iterator[None]:
-    """Programs started meanwhile keep the bytecode of what they import, also where the environment is against it.
-
-    A server is three processes that import the same thousands of modules: compiling them costs half of the start.
-    """
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as changed:
-        changed.setenv("PYTHONPYCACHEPREFIX", folder)
-        changed.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-        yield
-
-
-@pytest.fixture(scope="session")
-def vllm_server(compiled_once: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
+def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """A server of the nano generator in float32, with a chat template that the model itself has not."""
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
     server = VllmServer(

@@ -10,7 +10,7 @@ from tests.integration.ray.clusters import SETTINGS, Nodes
 
 
 @pytest.fixture(scope="session")
-def nodes(compiled_once: None) -> Iterator[Nodes]:
+def nodes() -> Iterator[Nodes]:
     with pytest.MonkeyPatch.context() as changed:
         for name, value in SETTINGS.items():
             changed.setenv(name, value)

@@ -33,7 +33,7 @@ PLAIN = [sys.executable, "-m", "promptcot", "train"]
 
 
 @pytest.fixture(scope="module")
-def place(compiled_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with rows and a recipe, in which the tests train."""
     folder = tmp_path_factory.mktemp("trainings")
     write_rows(folder / "rows.jsonl", 96)

@@ -83,7 +83,7 @@ def folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def student_url(compiled_once: None, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def student_url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A vLLM server of the folder, as it is: no template, no stop token is given."""
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
     server = VllmServer(folder, "student", log=log, dtype="float32", placement=CPU, patience=300)
