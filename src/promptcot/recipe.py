@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from promptcot.core.prompt_like import LEVELS
 from promptcot.errors import RecipeError
+from promptcot.planning.keys import PlanRates
 from promptcot.records import Sampling
 
 SHIPPED = Path(__file__).parent / "recipes"
@@ -197,7 +198,7 @@ class Filter(Section):
 
 
 class Recipe(Section):
-    """One run, complete."""
+    """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
 
     name: str = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
@@ -210,6 +211,7 @@ class Recipe(Section):
     generate: Generator = Generator()
     judge: Annotated[list[Judge], Field(min_length=1)]
     filter: Filter = Filter()
+    plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
 
     @field_validator("judge")
     @classmethod
@@ -218,6 +220,13 @@ class Recipe(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"two judges have the same name ({', '.join(names)})")
         return judges
+
+    @model_validator(mode="after")
+    def _plan_has_these_judges(self) -> Self:
+        names = [judge.name for judge in self.judge]
+        if unknown := [name for name in self.plan.judge if name not in names]:
+            raise ValueError(f"plan.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}")
+        return self
 
     @model_validator(mode="after")
     def _cap_needs_prices(self) -> Self:

@@ -14,6 +14,7 @@ import secrets
 import signal
 import socket
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -167,8 +168,10 @@ def _stderr_muted() -> Iterator[None]:
 
 
 def _hush() -> None:
-    """Ray Data's own lines go to its log files only."""
+    """Ray Data's own lines go to its log files only, and its advice about few blocks nowhere."""
     import ray.data
+
+    warnings.filterwarnings("ignore", module=r"ray\.data")
 
     ray.data.DataContext.get_current().enable_progress_bars = False
     for name in ("ray", "ray.data"):

@@ -95,10 +95,26 @@ def test_a_run_in_turns_needs_no_note_about_waiting(tmp_path: Path) -> None:
     assert "side by side" not in " ".join(read_run(write_run(tmp_path / "b", turns), recipe(), gpus=1).notes)
 
 
-def test_traces_beside_the_run_are_read(tmp_path: Path) -> None:
-    run = write_run(tmp_path, recipe())
+def write_traces(run: Path) -> Path:
+    """Four traces of each of 100 problems, by `promptcot solve --output_path RUN/solve.jsonl`."""
     (run / "solve.summary.json").write_text(json.dumps({"stages": {"solve": books(400, 400, 400, 200.0)}}))
-    assert read_run(run, recipe(), gpus=2).stages["solve"]["seconds"].value == 1.0
+    (run / "solve.recipe.json").write_text(json.dumps({"recipe": {"model_path": "org/teacher", "n": 4}}))
+    (run / "solve.jsonl").write_text("x" * 8000)
+    return run
+
+
+def test_traces_beside_the_run_are_read(tmp_path: Path) -> None:
+    found = read_run(write_traces(write_run(tmp_path, recipe())), recipe(), gpus=2).stages["solve"]
+    assert found["seconds"].value == 1.0
+    assert found["traces"] == Rate(4, "measured", str(tmp_path), 400, "traces")
+    assert found["file_bytes"].value == 80, "of a problem, with its four traces"
+
+
+def test_traces_of_another_teacher_are_not_measured(tmp_path: Path) -> None:
+    other = recipe(plan={"solve": {"model": "org/other"}})
+    found = read_run(write_traces(write_run(tmp_path, recipe())), other, gpus=2)
+    assert "solve" not in found.stages
+    assert "solve asked another model than org/other: it was not measured" in found.notes
 
 
 def test_a_run_in_which_nothing_was_accepted_tells_no_share(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# A Ray cluster on machines that you reach with ssh, without a scheduler.
+#
+#   bare.sh start [HOST ...]     a head on this machine, and a node on each HOST
+#   bare.sh run RECIPE [OPTION ...]
+#                                promptcot run on the cluster, with these options
+#   bare.sh status
+#   bare.sh stop [HOST ...]      end Ray on the HOSTs and here, whoever started it
+#
+# All machines see this folder at the same path, and in it the virtual environment VENV (.venv; or an absolute path that
+# is good on all of them). HEAD_IP is the address of this machine that the others reach; PORT is where the head listens.
+set -euo pipefail
+
+VENV=${VENV:-.venv}
+PORT=${PORT:-6379}
+HEAD_IP=${HEAD_IP:-$(hostname -I | awk '{print $1}')}
+export RAY_usage_stats_enabled=0   # Ray reports nothing to its makers
+# Whoever reaches Ray's ports can run code. In a network that is not yours alone: RAY_AUTH_MODE=token, after
+# `ray get-auth-token --generate` and a copy of ~/.ray/auth_token on each machine.
+export RAY_AUTH_MODE=${RAY_AUTH_MODE:-disabled}
+
+case $VENV in
+/*) bin=$VENV/bin ;;
+*) bin=$PWD/$VENV/bin ;;
+esac
+
+usage() {
+    sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p;}' "$0"
+    exit 2
+}
+
+on() {
+    local host=$1
+    shift
+    ssh -o BatchMode=yes "$host" "cd $(printf %q "$PWD") && RAY_AUTH_MODE=$RAY_AUTH_MODE RAY_usage_stats_enabled=0 $*"
+}
+
+[ $# -gt 0 ] || usage
+what=$1
+shift
+case $what in
+start)
+    "$bin/ray" start --head --node-ip-address="$HEAD_IP" --port="$PORT"
+    for host in "$@"; do
+        on "$host" "$(printf %q "$bin/ray")" start --address="$HEAD_IP:$PORT"
+    done
+    "$bin/ray" status --address "$HEAD_IP:$PORT"
+    ;;
+run)
+    [ $# -gt 0 ] || usage
+    exec "$bin/promptcot" run "$@" --runner ray --ray-address "$HEAD_IP:$PORT"
+    ;;
+status)
+    "$bin/ray" status --address "$HEAD_IP:$PORT"
+    ;;
+stop)
+    for host in "$@"; do
+        on "$host" "$(printf %q "$bin/ray")" stop || echo "$host: not stopped" >&2
+    done
+    "$bin/ray" stop
+    ;;
+*)
+    usage
+    ;;
+esac

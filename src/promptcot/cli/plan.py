@@ -1,0 +1,168 @@
+"""`promptcot plan`: hours, bytes, wall time and money for so many accepted problems, before anything is rented.
+
+Decides which run directory is looked at and what the options mean. The arithmetic is `promptcot.planning`'s, the words
+are `planned`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.cli.console import say
+from promptcot.cli.planned import Made, lines
+from promptcot.concepts import make_sampler
+from promptcot.errors import UsageError
+from promptcot.in_turn import first_wave, next_wave
+from promptcot.planning.flow import Plan, make_plan
+from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
+from promptcot.planning.rates import Rate, Rates, resolve
+from promptcot.planning.supply import Supply, try_out
+from promptcot.preparation import Preparation
+from promptcot.recipe import Recipe, load
+
+_DRAWS = 20_480
+
+
+@click.command("plan")
+@click.argument("recipe")
+@click.option("--target", type=click.IntRange(min=1), required=True, help="Accepted problems.")
+@click.option(
+    "--gpus", type=click.IntRange(min=0), required=True, help="GPUs to plan with; 0 where all models are hosted."
+)
+@click.option(
+    "--run",
+    "run_directory",
+    type=click.Path(path_type=Path),
+    help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
+)
+@click.option("--run-gpus", type=click.IntRange(min=1), help="The GPUs that each model of that run had.")
+@click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="A.B=V",
+    help="Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
+    "measured one.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(min=1),
+    default=_DRAWS,
+    show_default=True,
+    help="Trial draws from the concepts: how many combinations they can give.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+def command(
+    recipe: str,
+    target: int,
+    gpus: int,
+    run_directory: Path | None,
+    run_gpus: int | None,
+    with_solve: bool,
+    changes: tuple[str, ...],
+    draws: int,
+    as_json: bool,
+) -> int:
+    """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
+
+    Rates come from a run directory, else from the section [plan] of the recipe. Each is shown with its origin; what is
+    neither measured nor stated is n/a, and so is what follows from it.
+    """
+    given = _given(changes)
+    resolved = load(recipe, changes)
+    found, origin = _find(resolved, run_directory, run_gpus, may_accept_none="plan.filter.kept" in given)
+    rates = resolve(resolved, found.stages if found else {}, given, with_solve=with_solve)
+    supply, has_vectors = _supply(resolved, run_directory, draws)
+    plan = make_plan(rates, target, gpus, supply)
+    made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
+    if as_json:
+        say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False))
+        return 0
+    for line in lines(made):
+        say(line)
+    return 0
+
+
+def as_numbers(made: Made) -> dict[str, Any]:
+    """What `--json` prints."""
+    plan, rates = made.plan, made.rates
+    return {
+        "recipe": made.recipe,
+        "gpu": rates.gpu or None,
+        "measured_in": str(made.found.directory) if made.found else None,
+        "notes": list(made.found.notes) if made.found else [],
+        **asdict(plan),
+        "gpu_hours": plan.gpu_hours,
+        "storage": plan.storage,
+        "money": plan.money,
+        "gpus_for_driver": {
+            "side_by_side": plan.gpus_for_driver(plan.side_by_side),
+            "in_turn": plan.gpus_for_driver(plan.in_turn),
+        },
+        "waves": list(made.waves),
+        "supply": {**asdict(made.supply), "new": made.supply.new, "reach": made.supply.reach},
+        "rates": _rates_as_numbers(rates),
+    }
+
+
+def _rates_as_numbers(rates: Rates) -> dict[str, Any]:
+    asked = {stage.name: {"calls": stage.calls, **stage.rates} for stage in rates}
+    plain = {"sample": rates.sample, **asked, "filter": rates.filter, "driver": rates.driver}
+    found = {
+        stage: {name: asdict(rate) for name, rate in named.items() if isinstance(rate, Rate)}
+        for stage, named in plain.items()
+    }
+    return {**found, "gpu_hour": asdict(rates.gpu_hour) if rates.gpu_hour else None}
+
+
+def _given(changes: tuple[str, ...]) -> list[str]:
+    """The keys that are set for this plan. Raises UsageError for a value that would keep another one's source."""
+    keys = [change.partition("=")[0].strip() for change in changes]
+    for key in keys:
+        if key.startswith("plan.") and key.endswith(".value"):
+            short = key.removesuffix(".value")
+            raise UsageError(
+                f"--set {key}: the source beside it speaks of another value. Set {short} itself: --set {short}=V, or "
+                f"--set '{short}={{value=V, source=\"…\"}}'"
+            )
+    return [key for key in keys if key.startswith("plan.")]
+
+
+def _find(
+    recipe: Recipe, directory: Path | None, gpus: int | None, *, may_accept_none: bool
+) -> tuple[Found | None, str]:
+    """What was measured, and where one looked in words."""
+    usual = Path("out") / recipe.name
+    if directory is not None or has_enough(usual):
+        found = read_run(directory or usual, recipe, gpus, may_accept_none=may_accept_none)
+        return found, f"measured in {found.directory}, {found.combinations:,} combinations; what is not, as stated"
+    if gpus is not None:
+        raise UsageError(f"--run-gpus: there is no run to measure in, as {usual} holds none; say which with --run")
+    return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"
+
+
+def _supply(recipe: Recipe, directory: Path | None, draws: int) -> tuple[Supply, bool]:
+    """What the concepts can give, drawn with vectors where they exist already."""
+    made = (directory or Path("out") / recipe.name) / "encode.safetensors"
+    vectors = Path(recipe.encode.path) if recipe.encode.path else made if made.is_file() else None
+    preparation = Preparation(recipe, made.parent)
+    sampler = make_sampler(preparation.table, None if recipe.encode.skip else vectors, recipe.sample)
+    return try_out(sampler, recipe.seed, draws), vectors is not None or recipe.encode.skip
+
+
+def _waves(recipe: Recipe, plan: Plan) -> tuple[int, ...]:
+    """The waves that turns take with --target, if the accepted share is what is planned with."""
+    if plan.accepted is None:
+        return ()
+    limits = recipe.run.model_copy(update={"target": plan.target, "max_candidates": None})
+    bounded = recipe.model_copy(update={"run": limits})
+    waves = [first_wave(bounded)]
+    while (wave := next_wave(bounded, waves[-1], int(waves[-1] * plan.accepted.value))) is not None:
+        waves.append(wave)
+    return tuple(waves)

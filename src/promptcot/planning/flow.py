@@ -1,0 +1,330 @@
+"""From rates to the plan: rows of every stage, GPU-hours, bytes, money, wall time, and what limits it. Pure.
+
+The flow is `candidates × kept by generate × kept by filter = target`. All that a stage takes is proportional to the
+rows that come into it. `solve` follows when the problems are there. What only exists once, such as the concepts'
+vectors or the start of servers, is left out. Who gets which GPUs is decided in `sharing`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from promptcot.core.stats import wilson_interval
+from promptcot.planning.rates import Rate, Rates, StageRates
+from promptcot.planning.sharing import Part, Work, in_turn, side_by_side
+from promptcot.planning.supply import Supply
+from promptcot.recipe import Model
+
+DRIVER = "driver"
+_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a stage takes. None is what is not known; `missing` names the rates that would be needed for GPU-hours."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    model: str = ""
+    calls: int = 0
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    replica: int | None = None
+    """GPUs of a replica; None where the model is hosted, or this is not known."""
+    hosted: bool = False
+    served_by: tuple[str, ...] = ()
+    gpu_hours: float | None = None
+    seconds: float | None = None
+    """Of a hosted model: how long its server takes."""
+    file_bytes: float | None = None
+    journal_bytes: float | None = None
+    money: float | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One way to work through the models. `slowest` sets the pace; what is not possible has `why`, and no hours."""
+
+    parts: tuple[Part, ...] = ()
+    hours: float | None = None
+    driver_hours: float | None = None
+    solve_hours: float | None = None
+    slowest: str = ""
+    money: float | None = None
+    """What all GPUs cost for the hours, whether they work or wait."""
+    why: str = ""
+
+    @property
+    def busy(self) -> int:
+        """GPUs that have a model."""
+        return sum(part.replicas * part.gpus for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything. `interval` is the 95 % interval of `candidates` by the accepted share, where that was measured."""
+
+    target: int
+    gpus: int
+    accepted: Rate | None
+    candidates: int | None
+    interval: tuple[int, int | None] | None = None
+    stages: tuple[StagePlan, ...] = ()
+    side_by_side: Schedule = field(default_factory=Schedule)
+    in_turn: Schedule = field(default_factory=Schedule)
+    memory_bytes: float | None = None
+    """Of the driver."""
+    work_bytes: float | None = None
+    """Of the folder in which a cluster works, while it does: each row and each reply once more, uncompressed."""
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Of all models that run on GPUs of ours; None if one is not known."""
+        return _total(stage.gpu_hours for stage in self.stages if stage.calls and not stage.hosted)
+
+    @property
+    def storage(self) -> float | None:
+        """Bytes of files and journals; None if one is not known."""
+        asked = [stage.journal_bytes for stage in self.stages if stage.calls]
+        return _total([*(stage.file_bytes for stage in self.stages), *asked])
+
+    @property
+    def money(self) -> float | None:
+        """Of the work alone; None if the price of a part is not known."""
+        return _total(stage.money for stage in self.stages if stage.calls)
+
+    def gpus_for_driver(self, schedule: Schedule) -> float | None:
+        """With more GPUs than this, the driver takes longer than the models of the run do."""
+        run = [stage for stage in self.stages if stage.calls and stage.name != "solve" and not stage.hosted]
+        hours = _total(stage.gpu_hours for stage in run)
+        return None if hours is None or not schedule.driver_hours else hours / schedule.driver_hours
+
+
+def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None) -> Plan:
+    """The plan for so many accepted problems on so many GPUs. Raises TooFewGpus.
+
+    With a `supply`, draws that bring nothing new are counted as the driver's work; without, every draw is new.
+    """
+    accepted = accepted_share(rates)
+    if accepted is None:
+        return Plan(target, gpus, None, None)
+    candidates = math.ceil(target / accepted.value)
+    stages = tuple(_stages(rates, target, candidates))
+    draws = candidates if supply is None else supply.draws_for(candidates)
+    return Plan(
+        target,
+        gpus,
+        accepted,
+        candidates,
+        _interval(target, accepted),
+        stages,
+        _side_by_side(rates, stages, gpus, draws),
+        _in_turn(rates, stages, gpus, draws),
+        _times(candidates, rates.driver.get("memory_bytes")),
+        _work_bytes(stages),
+    )
+
+
+def accepted_share(rates: Rates) -> Rate | None:
+    """Accepted problems for each combination; None where it is not known what generator or filter keep."""
+    written, judged = rates.asked[0]["kept"], rates.filter.get("kept")
+    if written is None or judged is None:
+        return None
+    value = written.value * judged.value
+    kinds = {written.kind, judged.kind}
+    if kinds == {"measured"}:
+        return Rate(value, "measured", judged.origin, written.n, "combinations")
+    worst = next(kind for kind in ("assumed", "given", "stated", "measured") if kind in kinds)
+    return Rate(value, worst, f"{written.value:.3g} written readably × {judged.value:.3g} accepted")
+
+
+def _interval(target: int, accepted: Rate) -> tuple[int, int | None] | None:
+    if accepted.kind != "measured" or not accepted.n:
+        return None
+    bounds = wilson_interval(round(accepted.value * accepted.n), accepted.n)
+    if bounds is None:
+        return None
+    low, high = bounds
+    return math.ceil(target / high), math.ceil(target / low) if low else None
+
+
+def _stages(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]:
+    generate, *judges = rates.asked
+    written = min(candidates, max(target, math.ceil(candidates * (generate.value("kept") or 1.0))))
+    drawn = _times(candidates, rates.sample.get("file_bytes"))
+    yield StagePlan("sample", candidates, candidates, file_bytes=drawn)
+    yield _asked(generate, candidates, written, rates)
+    for judge in judges:
+        yield _asked(judge, written, written, rates)
+    yield StagePlan("filter", written, target, file_bytes=_times(written, rates.filter.get("file_bytes")))
+    if rates.solve is not None:
+        traces = int(rates.solve.calls.value) if rates.solve.calls else 0
+        yield _asked(rates.solve, target, target * traces, rates)
+
+
+def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> StagePlan:
+    calls = math.ceil(rows_in * stage.calls.value) if stage.calls else 0
+    gpu_hours = None if stage.gpu_seconds is None else calls * stage.gpu_seconds / _HOUR
+    prompt, completion = _times(calls, stage["prompt_tokens"]), _times(calls, stage["completion_tokens"])
+    return StagePlan(
+        stage.name,
+        rows_in,
+        rows_out,
+        stage.model,
+        calls,
+        prompt,
+        completion,
+        replica=None if stage.hosted or stage["gpus"] is None else int(stage["gpus"].value),
+        hosted=stage.hosted,
+        served_by=stage.served_by,
+        gpu_hours=gpu_hours,
+        seconds=_times(calls, None if stage.seconds_hosted is None else Rate(stage.seconds_hosted, "stated")),
+        file_bytes=_times(rows_in, stage["file_bytes"]),
+        journal_bytes=_times(rows_in, stage["journal_bytes"]),
+        money=_money(stage, gpu_hours, prompt, completion, rates.gpu_hour),
+        missing=tuple(_missing(stage)),
+    )
+
+
+def _missing(stage: StageRates) -> Iterable[str]:
+    """The rates without which nobody can say how long the stage takes."""
+    if stage.calls is None:
+        yield "traces"
+    if stage.hosted:
+        if stage.seconds_hosted is None:
+            yield "requests_per_minute or tokens_per_minute"
+        return
+    if stage["gpus"] is None:
+        yield "gpus"
+    if stage.gpu_seconds is None:
+        yield from (name for name in ("completion_tokens", "completion_tokens_per_second") if stage[name] is None)
+
+
+def _money(
+    stage: StageRates, gpu_hours: float | None, prompt: float | None, completion: float | None, hour: Rate | None
+) -> float | None:
+    if not stage.hosted:
+        return None if gpu_hours is None or hour is None else gpu_hours * hour.value
+    if stage.price is None or prompt is None or completion is None:
+        return None
+    return (prompt * stage.price.prompt + completion * stage.price.completion) / 1e6
+
+
+def _side_by_side(rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> Schedule:
+    """All models at once; the local runner holds them together."""
+    run = [stage for stage in stages if stage.calls and stage.name != "solve"]
+    if why := _unknown(run):
+        return Schedule(why=why)
+    works = _works(run)
+    parts = side_by_side(works, gpus)
+    if parts is None:
+        replicas = " + ".join(str(work.gpus) for work in works)
+        return Schedule(why=f"one replica of each model takes {replicas} = {sum(w.gpus for w in works)} GPUs")
+    calls = sum(stage.calls for stage in run)
+    driver = _sum_known(_times(calls, rates.driver.get("call_seconds")), _drawing(rates, draws))
+    times = {**_hosted(run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
+    slowest = max(times, key=lambda name: times[name])
+    return _schedule(rates, stages, gpus, parts, times[slowest], driver, slowest)
+
+
+def _in_turn(rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> Schedule:
+    """One model after the other, as on a cluster. The driver writes rows down before a turn and gathers them after it,
+    while the GPUs wait; it draws the combinations anew for each turn, and once for the files.
+    """
+    run = [stage for stage in stages if stage.calls and stage.name != "solve"]
+    if why := _unknown(run):
+        return Schedule(why=why)
+    parts = in_turn(_works(run), gpus)
+    rows = sum(stage.rows_in for stage in run)
+    drawing = _drawing(rates, draws * (len(run) + 1))
+    driver = _sum_known(_times(rows, rates.driver.get("row_seconds")), drawing)
+    times = {**_hosted(run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
+    slowest = max(times, key=lambda name: times[name])
+    return _schedule(rates, stages, gpus, parts, sum(times.values()), driver, slowest)
+
+
+def _schedule(
+    rates: Rates,
+    stages: Sequence[StagePlan],
+    gpus: int,
+    parts: Sequence[Part],
+    seconds: float,
+    driver: float | None,
+    slowest: str,
+) -> Schedule:
+    """With `solve`, which has all GPUs when the problems are there."""
+    last = [stage for stage in stages if stage.name == "solve"]
+    if why := _unknown(last):
+        return Schedule(why=why)
+    solving = sum(part.seconds for part in in_turn(_works(last), gpus)) if last else None
+    hours = (seconds + (solving or 0.0)) / _HOUR
+    return Schedule(
+        tuple(parts),
+        hours,
+        None if driver is None else driver / _HOUR,
+        None if solving is None else solving / _HOUR,
+        slowest,
+        None if rates.gpu_hour is None else hours * gpus * rates.gpu_hour.value,
+    )
+
+
+def _unknown(stages: Sequence[StagePlan]) -> str:
+    lacking = [f"{stage.name} ({', '.join(stage.missing)})" for stage in stages if stage.missing]
+    return f"not known: {'; '.join(lacking)}" if lacking else ""
+
+
+def _works(stages: Sequence[StagePlan]) -> list[Work]:
+    """The work of each model. Stages with the same one share its replicas; the embedded ones differ by stage."""
+    found: dict[str, Work] = {}
+    for stage in stages:
+        if stage.gpu_hours is not None and stage.replica is not None:
+            key = stage.name if stage.model == Model().model else f"{stage.model} on {stage.replica}"
+            before = found.get(key, Work("", 0.0, stage.replica))
+            name = f"{before.name} + {stage.name}" if before.name else stage.name
+            found[key] = Work(name, before.gpu_seconds + stage.gpu_hours * _HOUR, stage.replica)
+    return list(found.values())
+
+
+def _hosted(stages: Sequence[StagePlan]) -> dict[str, float]:
+    """Seconds of hosted models. Stages that ask the same one share what its server allows."""
+    found: dict[object, tuple[str, float]] = {}
+    for stage in stages:
+        if stage.hosted and stage.seconds is not None:
+            name, seconds = found.get((stage.model, stage.served_by), ("", 0.0))
+            joined = f"{name} + {stage.name}" if name else stage.name
+            found[stage.model, stage.served_by] = joined, seconds + stage.seconds
+    return dict(found.values())
+
+
+def _work_bytes(stages: Sequence[StagePlan]) -> float | None:
+    """Rows that go out, what comes back, and the calls: of each stage of a run that asks a model."""
+    by_name: Mapping[str, StagePlan] = {stage.name: stage for stage in stages}
+    asked = [stage for stage in stages if stage.calls and stage.name != "solve"]
+    out = [by_name["sample" if stage.name == "generate" else "generate"].file_bytes for stage in asked]
+    back = [size for stage in asked for size in (stage.file_bytes, stage.journal_bytes)]
+    return _total([*out, *back])
+
+
+def _drawing(rates: Rates, draws: float) -> float | None:
+    """Seconds of so many draws; what cannot come at all takes no time that could be told."""
+    return _times(draws, rates.sample.get("seconds")) if math.isfinite(draws) else None
+
+
+def _times(count: float, rate: Rate | None) -> float | None:
+    return None if rate is None else count * rate.value
+
+
+def _sum_known(*amounts: float | None) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def _total(amounts: Iterable[float | None]) -> float | None:
+    """The sum; None if one is not known, or there is none."""
+    found = list(amounts)
+    known = [amount for amount in found if amount is not None]
+    return sum(known) if found and len(known) == len(found) else None
