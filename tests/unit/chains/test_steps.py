@@ -21,7 +21,7 @@ from promptcot.recipe import Model, Price
 OUT = Path("D")
 
 DISTILL = """
-    promptcot run nano --output-dir D/problems --seed 8000 --target 3000
+    promptcot run nano --output-dir D/problems --seed 8000 --target 4000
     promptcot chain fresh --data_path D/problems/filter.jsonl --eval_recipe nano --output_path D/fresh.jsonl
     promptcot solve --data_path D/fresh.jsonl --output_path D/traces.jsonl --n 2 --prompts nano --seed 8000
       --model_path nano:solver --temperature 0.6 --max_len 400
