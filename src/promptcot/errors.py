@@ -44,6 +44,11 @@ class RecipeError(InputError):
         self.mistakes = tuple(mistakes)
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         super().__init__("\n".join([f"{where}: {count}", *(f"  - {mistake}" for mistake in self.mistakes)]))
+        self._where = where
+
+    def __reduce__(self) -> tuple[type[RecipeError], tuple[str, tuple[str, ...]]]:
+        """It may come from another process."""
+        return type(self), (self._where, self.mistakes)
 
 
 class LockedError(PromptCoTError):

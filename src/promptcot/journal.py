@@ -99,6 +99,16 @@ class Journal:
             self._count(line, 0)
         self._write(b"".join(new))
 
+    def recover(self, folders: Iterable[Path]) -> None:
+        """Take in finished calls that passes over a cluster left in these folders when they were killed."""
+        files = [path for folder in folders for path in sorted(folder.glob("*.jsonl"))]
+        for path in files:
+            with storing(path):
+                content = path.read_bytes()
+            self.absorb(content)
+        if files:
+            self.index_again()
+
     def index_again(self) -> None:
         """Let what was absorbed be found."""
         self.paid.clear()

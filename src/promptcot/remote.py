@@ -35,8 +35,10 @@ class Folder:
             return cls(fs.LocalFileSystem(), str(Path(path).absolute()))
         try:
             return cls(*fs.FileSystem.from_uri(url))
-        except (ArrowInvalid, ArrowException, OSError):
+        except ArrowInvalid:
             return cls(*_by_fsspec(url))
+        except (ArrowException, OSError) as error:
+            raise InputError(f"{url}: this address cannot be used: {error}") from error
 
     @property
     def is_local(self) -> bool:

@@ -17,9 +17,10 @@ from promptcot.cli.scale import (
     ClusterTurns,
     Scale,
     crew_of,
-    named,
-    on_cluster,
+    joined,
+    on_workers,
     remove_work,
+    runner_on,
     scale_options,
     take_scale,
 )
@@ -114,6 +115,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation, scale:
             in_turn = _in_turn(recipe, engines, preparation)
             opened = await preparation.open_models(engines.open)
             run = await (_run_in_turn if in_turn else _run_together)(preparation, opened, vectors)
+            remove_work(directory / "ray")
     finally:
         await engines.close()
     for line in tell(run, preparation.ended):
@@ -139,10 +141,15 @@ async def _run_together(preparation: Preparation, engines: Mapping[str, Engine],
 
 async def _run_on_cluster(preparation: Preparation, engines: Engines, vectors: Path | None, scale: Scale) -> Run:
     recipe, directory = preparation.recipe, preparation.directory
-    opened = await preparation.open_models(lambda spec, role: engines.open(named(spec), role))
-    takers = turns(opened)
-    settled = {**recipe.model_dump(mode="json", exclude={"run"}), "models": [one.model for one in opened.values()]}
-    with on_cluster(scale, directory / "ray", settled) as runner:
+    if recipe.run.max_cost is not None:
+        raise UsageError("run.max_cost is kept by the local runner only: the workers of a cluster share no purse")
+    with joined(scale) as cluster:
+        opened = await preparation.open_models(lambda spec, role: engines.open(on_workers(spec, cluster), role))
+        takers = turns(opened)
+        settled = preparation.manifest(opened)
+        settled["recipe"].pop("run")
+        models = [model for model, _ in preparation.asked.values()]
+        runner = runner_on(cluster, directory / "ray", settled, models)
         crews = {
             name: crew_of(scale, runner, model, role, opened[name], recipe.run.concurrency)
             for name, (model, role) in preparation.asked.items()

@@ -7,8 +7,11 @@ The passes themselves are `runners.ray`'s.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
+import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -34,12 +37,14 @@ from promptcot.tally import Tally
 
 if TYPE_CHECKING:
     from promptcot.runners.ray import Crew, RayRunner
+    from promptcot.runners.ray_cluster import Cluster
 
 _BATCHES = 8
 """Rows that a worker holds for each of its calls at a time, unless it is told otherwise."""
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Spec = TypeVar("Spec", bound=Served)
 
 
 @dataclass(frozen=True)
@@ -108,12 +113,11 @@ _OPTIONS = ("runner", "ray_address", "actors", "gpus_per_actor", "batch_size")
 
 
 @contextmanager
-def on_cluster(scale: Scale, folder: Path, recipe: Mapping[str, Any], max_retries: int = 0) -> Iterator[RayRunner]:
-    """A runner on the cluster that works in `folder`, by what is to be done. Raises InputError, ClusterUnusable."""
+def joined(scale: Scale) -> Iterator[Cluster]:
+    """The cluster, until this process leaves it. Raises InputError, ClusterUnusable."""
     try:
-        from promptcot.remote import Folder
-        from promptcot.runners.ray import RayRunner
-        from promptcot.runners.ray_cluster import hold, join, look_over
+        importlib.import_module("promptcot.runners.ray")
+        from promptcot.runners.ray_cluster import join
     except ImportError as error:
         raise InputError(f"--runner ray needs Ray ({error}): pip install 'promptcot[ray]'") from error
     cluster = join(scale.address)
@@ -122,13 +126,25 @@ def on_cluster(scale: Scale, folder: Path, recipe: Mapping[str, Any], max_retrie
         say(
             f"ray: {nodes} node{'s' if nodes != 1 else ''} at {cluster.address}, dashboard {cluster.dashboard or 'n/a'}"
         )
-        work = Folder.at(folder) / hashlib.blake2b(dumps(recipe), digest_size=8).hexdigest()
-        work.make()
-        hold(cluster, work)
-        look_over(cluster, work)
-        yield RayRunner(cluster, work, max_retries)
+        yield cluster
     finally:
         cluster.leave()
+
+
+def runner_on(
+    cluster: Cluster, folder: Path, recipe: Mapping[str, Any], models: Sequence[Served], max_retries: int = 0
+) -> RayRunner:
+    """A runner on the cluster that works in `folder`, by all that is to be done. Raises InputError, ClusterUnusable."""
+    from promptcot.remote import Folder
+    from promptcot.runners.ray import RayRunner
+    from promptcot.runners.ray_cluster import hold, look_over
+
+    work = Folder.at(folder) / hashlib.blake2b(dumps(recipe), digest_size=8).hexdigest()
+    work.make()
+    hold(cluster, work)
+    keys = {spec.api_key_env for spec in models if spec.base_url and os.environ.get(spec.api_key_env)}
+    look_over(cluster, work, sorted(keys))
+    return RayRunner(cluster, work, max_retries)
 
 
 @dataclass(frozen=True)
@@ -155,40 +171,61 @@ def published_at(output: Path, scale: Scale) -> Published:
 
 
 def remove_work(folder: Path) -> None:
-    """What the passes left: it is in the outputs and their journals now."""
+    """What passes over a cluster left: it is in the outputs and their journals now."""
+    if url_of(folder) is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
     from promptcot.remote import Folder
 
     Folder.at(folder).remove()
 
 
-def named(spec: Served) -> Served:
-    """The model as the driver opens it, which only wants to know its name: it may have no GPUs."""
-    return spec.model_copy(update={"n_gpus": 0})
+def on_workers(spec: Spec, cluster: Cluster) -> Spec:
+    """The model as a worker opens it: by vLLM where the cluster has GPUs, on all those that Ray lets the worker see.
+
+    The driver opens it so, too, though it never asks it: both must know it by the same name.
+    """
+    decided = spec.engine != "auto" or spec.base_url or _is_nano(spec) or not _has_gpus(cluster)
+    return spec.model_copy(update={"n_gpus": 0, **({} if decided else {"engine": "vllm"})})
 
 
 def crew_of(scale: Scale, runner: RayRunner, spec: Model, role: str, engine: Engine, concurrency: int) -> Crew:
-    """Who answers for a model on the cluster."""
+    """Who answers for a model on the cluster. Raises UsageError."""
     from promptcot.runners.ray import Crew, Spread
     from promptcot.runners.ray_cluster import Need
 
-    nodes = runner.cluster.nodes
-    has_gpus = any(node["Resources"].get("GPU") for node in nodes)
-    is_nano = spec.model.partition(":")[0] == "nano"
-    if spec.engine == "auto" and not spec.base_url and not is_nano and has_gpus:
-        spec = spec.model_copy(update={"engine": "vllm"})
-    own = has_gpus and not spec.base_url and not (is_nano and spec.engine != "vllm")
-    gpus = scale.gpus_per_actor
-    gpus = (0.0 if spec.base_url else spec.n_gpus or float(own)) if gpus is None else gpus
+    opened = on_workers(spec, runner.cluster)
+    gpus = _gpus_of(scale, spec, opened, runner.cluster)
     need = Need(1.0, gpus)
     rooms = runner.cluster.rooms(need)
     every = max(1, sum(rooms) if gpus else len(rooms))
     least, most = scale.actors or (every, every)
     spread = Spread(least, most, need, concurrency, scale.batch_size or _BATCHES * concurrency)
-    return Crew(engine, _Opener(_shared(spec, most), role), spread)
+    at_once = max(1, min(most, sum(rooms)))
+    return Crew(engine, _Opener(_shared(opened, at_once), role), spread)
+
+
+def _gpus_of(scale: Scale, spec: Model, opened: Model, cluster: Cluster) -> float:
+    """GPUs of a worker. Raises UsageError for a part of a GPU where vLLM would take all of it."""
+    if spec.base_url:
+        return scale.gpus_per_actor or 0.0
+    own = _has_gpus(cluster) and not (_is_nano(spec) and spec.engine != "vllm")
+    gpus = float(spec.n_gpus or own) if scale.gpus_per_actor is None else scale.gpus_per_actor
+    if opened.engine == "vllm" and _has_gpus(cluster) and (gpus < 1 or gpus % 1):
+        raise UsageError(f"--gpus-per-actor {gpus:g}: vLLM takes whole GPUs; give each worker one or more")
+    return gpus
+
+
+def _has_gpus(cluster: Cluster) -> bool:
+    return any(node["Resources"].get("GPU") for node in cluster.nodes)
+
+
+def _is_nano(spec: Served) -> bool:
+    return spec.model.partition(":")[0] == "nano"
 
 
 def _shared(spec: Model, workers: int) -> Model:
-    """A server's limits hold for all workers together."""
+    """A server's limits hold for all workers together, of which so many are there at once."""
     limits = {name: getattr(spec, name) for name in ("requests_per_minute", "tokens_per_minute")}
     return spec.model_copy(update={name: limit and math.ceil(limit / workers) for name, limit in limits.items()})
 

@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import served_of
 from promptcot.cli.progress import Progress
-from promptcot.cli.scale import Scale, crew_of, named, on_cluster, published_at, remove_work, take_scale, work_folder
+from promptcot.cli.scale import (
+    Scale,
+    crew_of,
+    joined,
+    on_workers,
+    published_at,
+    remove_work,
+    runner_on,
+    take_scale,
+    work_folder,
+)
 from promptcot.engines.opening import Engines
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.rows import problem_id
@@ -134,23 +144,27 @@ async def _run_steps(
     published = published_at(Path(options["output_path"]), scale)
     try:
         with published as target, Output(target, name) as output, Journal(beside(target, "journal")) as journal:
+            for step in steps:
+                journal.recover(work_folder(target).glob(f"*/{step.stage.name}/calls"))
             if len(journal):
                 say(f"{name}: {len(journal):,} finished calls in {journal.directory}")
             open_books(journal, output.tally, steps[0].model.priced, budget)
-            asked = await _open(steps, engines, scale)
-            roles = [steps[0].role] if len(steps) == 1 else [step.stage.name for step in steps]
-            recipe = manifest(options, prompts, dict(zip(roles, (one.engine.model for one in asked), strict=True)))
+
+            def told(asked: Sequence[Asked]) -> dict[str, Any]:
+                roles = [steps[0].role] if len(steps) == 1 else [step.stage.name for step in steps]
+                return manifest(options, prompts, dict(zip(roles, (one.engine.model for one in asked), strict=True)))
+
             if scale.is_ray:
-                await _on_cluster(scale, steps, asked, output, journal, recipe, options, max_retries, total)
+                asked = await _on_cluster(scale, engines, steps, output, journal, told, options, max_retries, total)
             else:
+                asked = await _open(steps, engines)
                 with Progress({name: output.tally}, total=total):
                     runner = LocalRunner(options["concurrency"], max_retries=max_retries, budget=budget)
                     await run_stages(asked, runner, output, journal)
-            output.commit(recipe)
+            output.commit(told(asked))
             journal.sync()
             published.publish()
-            if scale.is_ray:
-                remove_work(work_folder(Path(options["output_path"])))
+            remove_work(work_folder(Path(options["output_path"])))
             return close_books(Path(options["output_path"]), [output.tally])
     finally:
         await engines.close()
@@ -158,34 +172,36 @@ async def _run_steps(
 
 async def _on_cluster(
     scale: Scale,
+    engines: Engines,
     steps: Sequence[Step],
-    asked: Sequence[Asked],
     output: Output,
     journal: Journal,
-    recipe: Mapping[str, Any],
+    told: Callable[[Sequence[Asked]], dict[str, Any]],
     options: Mapping[str, Any],
     max_retries: int,
     total: int,
-) -> None:
-    """Ask on the cluster, step by step, and then write what was said."""
+) -> list[Asked]:
+    """Ask on the cluster, step by step, and then write what was said. The driver's engines only tell their names."""
     name, price = output.tally.name, output.tally.price
     tally = Tally(name, price=price, paid=journal.paid)
-    with on_cluster(scale, work_folder(Path(options["output_path"])), recipe, max_retries) as runner:
+    with joined(scale) as cluster:
+        asked = [
+            Asked(step.stage, step.items(), await engines.open(on_workers(step.model, cluster), step.role))
+            for step in steps
+        ]
+        folder, models = work_folder(Path(options["output_path"])), [step.model for step in steps]
+        runner = runner_on(cluster, folder, told(asked), models, max_retries)
         with Progress({name: tally}, total=total, note=lambda: runner.note):
             for step, one in zip(steps, asked, strict=True):
                 crew = crew_of(scale, runner, step.model, step.role, one.engine, options["concurrency"])
                 await runner.ask(step.stage, stream_of(step.items()), crew, journal, tally)
         await run_stages(asked, runner, output, journal)
     output.tally.absorb(tally)
+    return asked
 
 
-async def _open(steps: Sequence[Step], engines: Engines, scale: Scale) -> list[Asked]:
-    """The steps with their engines. Raises UsageError where the models do not fit on this machine together.
-
-    On a cluster the workers open engines of their own, and these ones only tell their names.
-    """
-    if scale.is_ray:
-        return [Asked(step.stage, step.items(), await engines.open(named(step.model), step.role)) for step in steps]
+async def _open(steps: Sequence[Step], engines: Engines) -> list[Asked]:
+    """The steps with their engines. Raises UsageError where the models do not fit on this machine together."""
     if not engines.place([(step.model, step.role) for step in steps]):
         raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
     return [Asked(step.stage, step.items(), await engines.open(step.model, step.role)) for step in steps]

@@ -39,7 +39,8 @@ from promptcot.streams import closing
 from promptcot.tally import Tally
 
 BLOCKS_IN_FLIGHT = 2
-_LOOK_EVERY = 1.0
+_LOOK_EVERY, _LIST_EVERY, _ANSWER = 1.0, 10.0, 120.0
+"""Seconds between looks at the board and at the parts, and until a board that does not answer is lost."""
 _WORKERS_OF_A_WRITER = 8
 _WRITER_CPUS = 0.1
 """What a worker leaves of its CPUs, so that there is room to write what it gives. Nodes without CPUs write nothing."""
@@ -92,8 +93,8 @@ class RayRunner:
         parts, calls = Parts(folder), Calls(folder / "calls")
         for kept in (parts.folder, calls.folder):
             kept.make()
-        self._recover(stage, journal)
-        earlier, absorbed = parts.names(), set(calls.names())
+        absorbed = self._recover(stage, journal, calls)
+        earlier = parts.names()
         started, before = time.monotonic(), Counts.of(tally)
         try:
             done = parts.ids(earlier)
@@ -110,6 +111,7 @@ class RayRunner:
                     journal.directory,
                     logs,
                     calls,
+                    proven=len(done) > 0,
                 )
                 await self._pass(_Pass(work, spool, parts, crew.spread), tally, len(done), len(earlier))
         finally:
@@ -146,14 +148,15 @@ class RayRunner:
                     raise StorageError(f"{parts.folder.path}: row {name} is not there; run the same command again")
                 yield latest.outcome(item)
 
-    def _recover(self, stage: Stage, journal: Journal) -> None:
-        """Take into the journal what earlier passes left behind, also those by other recipes."""
+    def _recover(self, stage: Stage, journal: Journal, ours: Calls) -> set[str]:
+        """Take into the journal what earlier passes left behind, also those by other recipes; which of `ours`."""
         left = [Calls(work / stage.name / "calls") for work in self.folder.parent.folders()]
         found = [(calls, name) for calls in left for name in calls.names()]
         for calls, name in found:
             journal.absorb(calls.read(name))
         if found:
             journal.index_again()
+        return {name for calls, name in found if calls == ours}
 
     async def _spool(
         self,
@@ -188,22 +191,36 @@ class RayRunner:
         writers = math.ceil(max(least, most) / _WORKERS_OF_A_WRITER)
         thread = _Thread(lambda: work.flow(board, least, max(least, most), writers))
         thread.start()
+        written, listed = 0, time.monotonic()
         try:
             while thread.is_alive():
                 await asyncio.to_thread(thread.join, _LOOK_EVERY)
-                told, error = await asyncio.to_thread(ray.get, board.read.remote())
+                told, error = await self._look(board)
                 if error is not None:
                     raise error
                 show(told, tally)
                 tally.rows_out += done
-                written = len(work.parts.names()) - earlier
+                if time.monotonic() - listed > _LIST_EVERY:  # thousands of parts take a while to list
+                    written = len(await asyncio.to_thread(work.parts.names)) - earlier
+                    listed = time.monotonic()
                 self.note = limit(told, spread.least if held else least, BLOCKS_IN_FLIGHT, written, held)
             if thread.error is not None:
-                _, error = await asyncio.to_thread(ray.get, board.read.remote())
+                _, error = await self._look(board)
                 raise error or _translated(thread.error)
         except BaseException:
             self.cluster.leave()  # ends the workers, and with them the thread
             raise
+
+    async def _look(self, board: Any) -> tuple[Any, PromptCoTError | None]:
+        import ray
+
+        try:
+            found: tuple[Any, PromptCoTError | None] = await asyncio.to_thread(
+                lambda: ray.get(board.read.remote(), timeout=_ANSWER)
+            )
+        except ray.exceptions.RayError as error:
+            raise _translated(error) from error
+        return found
 
 
 @dataclass(frozen=True)

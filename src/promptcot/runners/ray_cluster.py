@@ -17,7 +17,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptcot import __version__
@@ -52,6 +52,8 @@ class Cluster:
 
     address: str
     dashboard: str | None
+    held: list[Any] = field(default_factory=list, compare=False)
+    """Actors that live as long as this process is joined."""
 
     @property
     def nodes(self) -> list[dict[str, Any]]:
@@ -181,14 +183,15 @@ def _hush() -> None:
 def hold(cluster: Cluster, folder: Folder) -> None:
     """Keep others from working in a folder at an address, where no file can be locked; on disk, files are.
 
-    The name is this process's on the cluster until it leaves. Raises LockedError.
+    The name is this process's on the cluster until it leaves; another cluster does not know it. Raises LockedError.
     """
     import ray
 
     if folder.is_local:
         return
+    name = f"holds {folder.parent.path}"
     try:
-        ray.remote(num_cpus=0)(_Holder).options(name=f"promptcot {folder.parent.path}").remote()
+        cluster.held.append(ray.remote(num_cpus=0)(_Holder).options(name=name, namespace="promptcot").remote())
     except ValueError as error:
         raise LockedError(f"{folder.parent.path}: another process on this cluster is writing this output") from error
 
@@ -197,8 +200,11 @@ class _Holder:
     """Exists."""
 
 
-def look_over(cluster: Cluster, folder: Folder) -> None:
-    """Have every node tell its versions and look for a file in `folder`. Raises ClusterUnusable, InputError."""
+def look_over(cluster: Cluster, folder: Folder, variables: Sequence[str] = ()) -> None:
+    """Have every node tell its versions, look for a file in `folder`, and say which environment variables it lacks.
+
+    Raises ClusterUnusable, InputError.
+    """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -208,7 +214,7 @@ def look_over(cluster: Cluster, folder: Folder) -> None:
     try:
         asked = {
             look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-                folder.system, f"{folder.path}/{name}"
+                folder.system, f"{folder.path}/{name}", list(variables)
             ): _name(node)
             for node in cluster.nodes
         }
@@ -221,24 +227,31 @@ def look_over(cluster: Cluster, folder: Folder) -> None:
         with suppress(OSError):
             folder.system.delete_file(f"{folder.path}/{name}")
     _judge_versions(sorted(told))
-    if blind := sorted(node for node, _, _, seen in told if not seen):
+    if lacking := sorted(f"{node} lacks {', '.join(lacks)}" for node, _, _, _, lacks in told if lacks):
+        raise InputError(
+            f"{'; '.join(lacking)}: workers have the environment that `ray start` had on their node, not this one; "
+            "set the variable there, and start the node again"
+        )
+    if blind := sorted(node for node, _, _, seen, _ in told if not seen):
         raise InputError(
             f"{folder.path}: this folder of the driver is not seen on {', '.join(blind)}. Put the output on a file "
             "system that all machines share, or at an address such as s3://BUCKET/NAME.jsonl"
         )
 
 
-def _eyes() -> Callable[[Any, str], tuple[str, str, bool]]:
+def _eyes() -> Callable[[Any, str, list[str]], tuple[str, str, bool, list[str]]]:
     """A function that is sent by value: the node may have no promptcot, or another one."""
 
-    def look(system: Any, path: str) -> tuple[str, str, bool]:
+    def look(system: Any, path: str, variables: list[str]) -> tuple[str, str, bool, list[str]]:
+        import os
         import platform
 
         try:
             from promptcot import __version__ as version
         except ImportError:
             version = "none"
-        return platform.python_version(), version, system.get_file_info(path).is_file
+        lacks = [name for name in variables if name not in os.environ]
+        return platform.python_version(), version, system.get_file_info(path).is_file, lacks
 
     return look
 
@@ -247,9 +260,9 @@ def _name(node: Mapping[str, Any]) -> str:
     return f"node {node['NodeManagerHostname']} ({str(node['NodeID'])[:8]})"
 
 
-def _judge_versions(told: Sequence[tuple[str, str, str, bool]]) -> None:
+def _judge_versions(told: Sequence[tuple[str, str, str, bool, list[str]]]) -> None:
     ours = (platform.python_version(), __version__)
-    for node, python, version, _ in told:
+    for node, python, version, *_ in told:
         if (_minor(python), version) != (_minor(ours[0]), ours[1]):
             raise ClusterUnusable(
                 f"{node} has Python {python} and promptcot {version}; here are Python {ours[0]} and promptcot "

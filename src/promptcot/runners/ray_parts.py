@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,11 @@ class Done:
     kind: int
     content: bytes
 
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Where it comes among all: of a row that failed first and was asked again, what came out is first."""
+        return self.index, self.id, self.kind
+
     def outcome(self, item: Item) -> Outcome:
         return Outcome(item, _unpacked(self.kind, self.content))
 
@@ -133,8 +139,9 @@ class Parts:
         return [name for name in self.folder.files(".parquet") if not name.startswith(tuple(pending))]
 
     def ids(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """What the rows of these parts are known by, sorted: 8 bytes for each."""
-        found = [self._read(name, ["id"])["id"].to_numpy() for name in names]
+        """What the rows of these parts are known by, sorted, 8 bytes each; those that failed are to be asked again."""
+        tables = (self._read(name, ["id", "kind"]) for name in names)
+        found = [table["id"].to_numpy()[table["kind"].to_numpy() != _FAILED] for table in tables]
         return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
 
     def counts(self, names: Sequence[str]) -> Iterator[Counts]:
@@ -146,19 +153,20 @@ class Parts:
         """All outcomes by ascending position. Parts are read when their first position is reached."""
         waiting = sorted((self._first(name), name) for name in self.names())
         waiting.reverse()
-        heads: list[tuple[int, int, Done, Iterator[Done]]] = []
+        heads: list[tuple[int, int, int, int, Done, Iterator[Done]]] = []
+        opened = count()
         while waiting or heads:
             while waiting and (not heads or waiting[-1][0] <= heads[0][0]):
                 rows = self._rows(waiting.pop()[1])
                 head = next(rows)
-                heappush(heads, (head.index, head.id, head, rows))
-            _, _, done, rows = heads[0]
+                heappush(heads, (*head.order, next(opened), head, rows))
+            *_, number, done, rows = heads[0]
             yield done
             following = next(rows, None)
             if following is None:
                 heappop(heads)
             else:
-                heapreplace(heads, (following.index, following.id, following, rows))
+                heapreplace(heads, (*following.order, number, following, rows))
 
     def _first(self, name: str) -> int:
         metadata = self._metadata(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
@@ -44,7 +45,7 @@ OpenEngine = Callable[[Path], Awaitable[Engine]]
 @dataclass(frozen=True)
 class Work:
     """What the workers of a pass are told. `model` is what the driver's engine calls itself; `logs` is a local path.
-    `calls` keeps finished calls."""
+    `calls` keeps finished calls. `proven`: rows have come out of this work before."""
 
     stage: Stage
     open_engine: OpenEngine
@@ -55,6 +56,7 @@ class Work:
     journal: Path
     logs: Path
     calls: Calls
+    proven: bool = False
 
 
 class Worker:
@@ -72,7 +74,7 @@ class Worker:
         self._past: Counter[str] = Counter()
         self._finished = 0
         self._slots = asyncio.Semaphore(work.concurrency)
-        self._health = Health(work.stage.name, work.journal)
+        self._health = _SharedHealth(work.stage.name, work.journal, self._anyone_succeeded)
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
         self._engine = self._in_loop(self._open())
@@ -95,7 +97,7 @@ class Worker:
 
     async def _open(self) -> Engine:
         try:
-            engine = await self._work.open_engine(self._work.logs)
+            engine = await self._work.open_engine(self._work.logs / self._name)
             if engine.model != self._work.model:
                 raise EngineUnusable(
                     f"a worker's model is {engine.model}, the driver's {self._work.model}: the same path must hold the "
@@ -108,17 +110,16 @@ class Worker:
         return engine
 
     async def _start_reports(self) -> None:
-        self._reporter = asyncio.create_task(self._report())
+        self._reporter = asyncio.create_task(_report(weakref.ref(self), self._board, self._name))
 
-    async def _report(self) -> None:
-        told: dict[str, int] = {}
-        while True:
-            if (now := self._now()) != told:
-                told = now
-                self._board.tell.remote(self._name, now)
-            await asyncio.sleep(_REPORT_EVERY)
+    def _anyone_succeeded(self) -> bool:
+        """Whether any row of this work came out so far, here or elsewhere."""
+        import ray
 
-    def _now(self) -> dict[str, int]:
+        told, _ = ray.get(self._board.read.remote(), timeout=_REPORT_EVERY * 10)
+        return self._work.proven or any(worker.get("rows_out") for worker in told.values())
+
+    def now(self) -> dict[str, int]:
         totals = sum(map(_totals, self._tallies.values()), self._past)
         return {**totals, "blocks": len(self._tallies), "finished": self._finished}
 
@@ -130,30 +131,53 @@ class Worker:
         journal = Carried(work.journal, [*known, *map(work.calls.read, before)])
         tally = self._tallies[id(block)] = Tally(work.stage.name, price=work.price)
         runner = LocalRunner(work.concurrency, max_retries=work.max_retries, health=self._health, slots=self._slots)
-        outcomes = []
-        keeper = asyncio.create_task(self._keep(journal, ids[0], len(before)))
+        outcomes, ended = [], asyncio.Event()
+        keeper = asyncio.create_task(self._keep(journal, ids[0], len(before), ended))
         try:
             async for outcome in runner.run(work.stage, _stream(items), self._engine, journal, tally):
                 outcomes.append(outcome)
                 _count(outcome, tally)
         finally:
-            keeper.cancel()
             self._past += _totals(self._tallies.pop(id(block)))
             self._finished += 1
-        await keeper
+            ended.set()
+            await keeper
         return pack(outcomes, ids, Counts.of(tally))
 
-    async def _keep(self, journal: Carried, first: int, attempt: int) -> None:
-        """Keep the finished calls of a block: now and then, and when it ends, which cancels this."""
-        kept, ended = 0, False
-        while not ended:
-            try:
-                await asyncio.sleep(_KEEP_EVERY)
-            except asyncio.CancelledError:
-                ended = True
+    async def _keep(self, journal: Carried, first: int, attempt: int, ended: asyncio.Event) -> None:
+        """Keep the finished calls of a block: now and then, and when it has ended."""
+        kept, last = 0, False
+        while not last:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), _KEEP_EVERY)
+            last = ended.is_set()
             if new := journal.new[kept:]:
                 await asyncio.to_thread(self._work.calls.add, first, attempt, new)
                 kept, attempt = kept + len(new), attempt + 1
+
+
+async def _report(worker: weakref.ref[Worker], board: Any, name: str) -> None:
+    """Tell the board what is new, as long as the worker is there: to hold it here would keep its server alive."""
+    told: dict[str, int] = {}
+    while (there := worker()) is not None:
+        now = there.now()
+        del there
+        if now != told:
+            told = now
+            board.tell.remote(name, now)
+        await asyncio.sleep(_REPORT_EVERY)
+
+
+class _SharedHealth(Health):
+    """A worker whose first rows all failed has bad rows, and not a bad model, where any row of the pass came out."""
+
+    def __init__(self, stage: str, journal: Path, anyone_succeeded: Callable[[], bool]) -> None:
+        super().__init__(stage, journal)
+        self._anyone_succeeded = anyone_succeeded
+
+    def _stop(self, bad: int, seen: int, words: str) -> None:
+        if seen > self._FIRST_LOOK or not self._anyone_succeeded():
+            super()._stop(bad, seen, words)
 
 
 def _count(outcome: Outcome, tally: Tally) -> None:

@@ -89,7 +89,7 @@ def command(verb: str, *options: object) -> list[str]:
     return [sys.executable, "-m", "promptcot", verb, *map(str, options)]
 
 
-def generate(source: Path, target: Path, url: str, *options: object) -> list[str]:
+def generate(source: Path, target: Path | str, url: str, *options: object) -> list[str]:
     paths = ["--data-path", source, "--output-path", target]
     return command(
         "generate", *paths, "--base-url", url, "--model-path", "mock", "--concurrency", 16, "--max-len", 512, *options

@@ -17,7 +17,7 @@ from promptcot.errors import InputError
 from promptcot.remote import Folder
 from promptcot.runners import ray_cluster
 from promptcot.runners.ray_cluster import Cluster, ClusterUnusable, Need, join, look_over, place
-from tests.integration.ray.clusters import Nodes, generate, mock_server, run, stats, write_rows
+from tests.integration.ray.clusters import Nodes, command, generate, mock_server, run, stats, write_rows
 
 pytestmark = pytest.mark.engines
 
@@ -100,6 +100,21 @@ def test_an_output_that_the_workers_cannot_see_is_said_before_the_first_row(node
     assert done.returncode == 1
     assert "this folder of the driver is not seen on node" in done.stderr
     assert "s3://" in done.stderr
+
+
+def test_a_variable_that_the_nodes_lack_is_named(joined: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"node \S+ \(\w+\) lacks NO_SUCH_KEY; .*: workers have the environment"):
+        look_over(joined, Folder.at(tmp_path), ["PATH", "NO_SUCH_KEY"])
+
+
+def test_a_cap_in_the_recipe_is_refused_like_the_option(nodes: Nodes, tmp_path: Path) -> None:
+    line = command(
+        "run", "endpoint", "--base-url", "http://127.0.0.1:9/v1", "--model", "mock", "--output-dir", tmp_path
+    )
+    capped = ["--set", "run.max_cost=1", "--set", "server.price.prompt=1", "--set", "server.price.completion=1"]
+    done = run([*line, *capped, "--set", "encode.skip=true", "--runner", "ray", "--ray-address", nodes.address])
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "the workers of a cluster share no purse" in done.stderr
 
 
 def test_a_folder_that_all_nodes_see_is_fine(joined: Cluster, tmp_path: Path) -> None:

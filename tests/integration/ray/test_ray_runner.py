@@ -117,6 +117,37 @@ def test_what_one_runner_finished_the_other_reuses(nodes: Nodes, tmp_path: Path)
         assert stats(url)["answered"] == 96
 
 
+def test_what_a_killed_driver_left_the_local_runner_takes_up(nodes: Nodes, tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", 200)
+    with mock_server("--latency", "0.3", "--reply-tokens", "60") as url:
+        line = generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", url)
+        process = start([*line, *map(str, ray(nodes, "--actors", 1, "--batch-size", 16))])
+        wait_for(url, 120, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        done = run(line)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert stats(url)["answered_again"] <= 2 * 16
+    assert not (tmp_path / "x.ray").exists()
+
+
+def test_an_output_at_an_address_has_the_same_rows_and_is_held_by_one_run(nodes: Nodes, tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", 48)
+    with mock_server("--reply-tokens", "60", "--latency", "1") as url:
+        assert run(generate(tmp_path / "rows.jsonl", tmp_path / "local.jsonl", url)).returncode == 0
+        line = [*generate(tmp_path / "rows.jsonl", f"local://{tmp_path}/far/x.jsonl", url), *map(str, ray(nodes))]
+        first = start(line)
+        while not list((tmp_path / "far").glob("x.ray/*/generate/rows.arrow")):
+            assert first.poll() is None, first.communicate()
+            time.sleep(0.05)
+        second = run(line)
+        told, _ = first.communicate(timeout=100)
+    assert first.returncode == 0, told
+    assert second.returncode == 1
+    assert "another process on this cluster is writing this output" in second.stderr
+    assert (tmp_path / "far" / "x.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+
+
 def test_a_whole_run_has_the_files_of_the_local_runner(nodes: Nodes, tmp_path: Path) -> None:
     with mock_server("--reply-tokens", "60") as url:
         options = ["endpoint", "--base-url", url, "--model", "mock", "--concurrency", 16, "--set", "encode.skip=true"]

@@ -42,6 +42,15 @@ def test_parts_that_overlap_are_merged_by_position(tmp_path: Path) -> None:
     assert [done.index for done in Parts(Folder.at(tmp_path)).in_order()] == list(range(11))
 
 
+def test_a_row_that_failed_and_was_asked_again_counts_as_it_came_out_then(tmp_path: Path) -> None:
+    write(tmp_path, "a", [outcome(0, []), outcome(1, Failed("http 500", "away")), outcome(2, [])])
+    write(tmp_path, "b", [outcome(1, [{"id": "1"}])])
+    parts = Parts(Folder.at(tmp_path))
+    assert len(parts.ids(["a.parquet"])) == 2
+    assert len(parts.ids(parts.names())) == 3
+    assert [(done.index, done.kind) for done in parts.in_order()] == [(0, 0), (1, 0), (1, 2), (2, 0)]
+
+
 def test_a_part_that_was_being_written_when_its_writer_was_lost_does_not_count(tmp_path: Path) -> None:
     write(tmp_path, "life_000000", [outcome(0, [])])
     (tmp_path / "parts" / "life_000001.parquet").write_bytes(b"torn")
