@@ -24,7 +24,7 @@ from promptcot.records import Row, content_id
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 _BATCH = 1024
-_URL = re.compile(r"([a-z][a-z0-9+.-]+):/(/?)(?=[^/])", re.IGNORECASE)
+_URL = re.compile(r"([a-z][a-z0-9+.-]+):(/{1,3})(?=[^/])", re.IGNORECASE)
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _SIGN_OF_ONE = re.compile(rb"\d{3}")  # in every sixth byte: six times quicker than to look at all of them
 
@@ -67,10 +67,16 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def url_of(path: str | Path) -> str | None:
-    """The URL that a path stands for, if it is one; a `Path` has made one slash of two. `file://` is a local path."""
+    """The URL that a path stands for, if it is one; a `Path` has made one slash of several. `file://` is a local path.
+
+    So a host or bucket must be named in a `Path`, as in `hdfs://HOST/…`; only fsspec's `local:///…` has none.
+    """
     text = str(path)
     found = _URL.match(text)
-    return f"{found[1]}://{text[found.end() :]}" if found and found[1].lower() != "file" else None
+    if found is None or found[1].lower() == "file":
+        return None
+    slashes = "///" if len(found[2]) == 3 or found[1] == "local" else "//"
+    return f"{found[1]}:{slashes}{text[found.end() :]}"
 
 
 def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:

@@ -29,6 +29,8 @@ def place() -> str:
         ("s3://bucket/a.jsonl", "s3://bucket/a.jsonl"),
         (Path("s3://bucket/a.jsonl"), "s3://bucket/a.jsonl"),
         (Path("gs://b/c/d.parquet"), "gs://b/c/d.parquet"),
+        ("hdfs:///c/d.parquet", "hdfs:///c/d.parquet"),
+        (Path("local:///c/d.jsonl"), "local:///c/d.jsonl"),
         ("/home/a.jsonl", None),
         ("a.jsonl", None),
         (Path("file:///tmp/a.jsonl"), None),

@@ -144,6 +144,7 @@ async def _run_on_cluster(preparation: Preparation, engines: Engines, vectors: P
     if recipe.run.max_cost is not None:
         raise UsageError("run.max_cost is kept by the local runner only: the workers of a cluster share no purse")
     with joined(scale) as cluster:
+        assert cluster is not None
         opened = await preparation.open_models(lambda spec, role: engines.open(on_workers(spec, cluster), role))
         takers = turns(opened)
         settled = preparation.manifest(opened)
@@ -160,7 +161,7 @@ async def _run_on_cluster(preparation: Preparation, engines: Engines, vectors: P
 
         table = ClusterTurns(recipe, directory, preparation.prompts, takers, combinations, runner, crews=crews)
         run = await _waves(preparation, takers, vectors, table, runner, lambda: runner.note)
-    remove_work(directory / "ray")
+        remove_work(directory / "ray")
     return run
 
 

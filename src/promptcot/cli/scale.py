@@ -113,8 +113,11 @@ _OPTIONS = ("runner", "ray_address", "actors", "gpus_per_actor", "batch_size")
 
 
 @contextmanager
-def joined(scale: Scale) -> Iterator[Cluster]:
-    """The cluster, until this process leaves it. Raises InputError, ClusterUnusable."""
+def joined(scale: Scale) -> Iterator[Cluster | None]:
+    """The cluster, until this process leaves it; None for work on this machine. Raises InputError, ClusterUnusable."""
+    if not scale.is_ray:
+        yield None
+        return
     try:
         importlib.import_module("promptcot.runners.ray")
         from promptcot.runners.ray_cluster import join
@@ -141,7 +144,8 @@ def runner_on(
 
     work = Folder.at(folder) / hashlib.blake2b(dumps(recipe), digest_size=8).hexdigest()
     work.make()
-    hold(cluster, work)
+    if url_of(folder) is not None:
+        hold(cluster, work)
     keys = {spec.api_key_env for spec in models if spec.base_url and os.environ.get(spec.api_key_env)}
     look_over(cluster, work, sorted(keys))
     return RayRunner(cluster, work, max_retries)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,6 +40,9 @@ from promptcot.runners.protocol import Item
 from promptcot.stages.protocol import Stage
 from promptcot.stages.solve import samples
 from promptcot.tally import Tally
+
+if TYPE_CHECKING:
+    from promptcot.runners.ray_cluster import Cluster
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -143,7 +146,12 @@ async def _run_steps(
     budget = Budget(options["max_cost"])
     published = published_at(Path(options["output_path"]), scale)
     try:
-        with published as target, Output(target, name) as output, Journal(beside(target, "journal")) as journal:
+        with (
+            joined(scale) as cluster,  # left at the very end: until then nobody else works on this output
+            published as target,
+            Output(target, name) as output,
+            Journal(beside(target, "journal")) as journal,
+        ):
             for step in steps:
                 journal.recover(work_folder(target).glob(f"*/{step.stage.name}/calls"))
             if len(journal):
@@ -154,8 +162,10 @@ async def _run_steps(
                 roles = [steps[0].role] if len(steps) == 1 else [step.stage.name for step in steps]
                 return manifest(options, prompts, dict(zip(roles, (one.engine.model for one in asked), strict=True)))
 
-            if scale.is_ray:
-                asked = await _on_cluster(scale, engines, steps, output, journal, told, options, max_retries, total)
+            if cluster is not None:
+                asked = await _on_cluster(
+                    scale, cluster, engines, steps, output, journal, told, options, max_retries, total
+                )
             else:
                 asked = await _open(steps, engines)
                 with Progress({name: output.tally}, total=total):
@@ -172,6 +182,7 @@ async def _run_steps(
 
 async def _on_cluster(
     scale: Scale,
+    cluster: Cluster,
     engines: Engines,
     steps: Sequence[Step],
     output: Output,
@@ -184,18 +195,17 @@ async def _on_cluster(
     """Ask on the cluster, step by step, and then write what was said. The driver's engines only tell their names."""
     name, price = output.tally.name, output.tally.price
     tally = Tally(name, price=price, paid=journal.paid)
-    with joined(scale) as cluster:
-        asked = [
-            Asked(step.stage, step.items(), await engines.open(on_workers(step.model, cluster), step.role))
-            for step in steps
-        ]
-        folder, models = work_folder(Path(options["output_path"])), [step.model for step in steps]
-        runner = runner_on(cluster, folder, told(asked), models, max_retries)
-        with Progress({name: tally}, total=total, note=lambda: runner.note):
-            for step, one in zip(steps, asked, strict=True):
-                crew = crew_of(scale, runner, step.model, step.role, one.engine, options["concurrency"])
-                await runner.ask(step.stage, stream_of(step.items()), crew, journal, tally)
-        await run_stages(asked, runner, output, journal)
+    asked = [
+        Asked(step.stage, step.items(), await engines.open(on_workers(step.model, cluster), step.role))
+        for step in steps
+    ]
+    folder, models = work_folder(Path(options["output_path"])), [step.model for step in steps]
+    runner = runner_on(cluster, folder, told(asked), models, max_retries)
+    with Progress({name: tally}, total=total, note=lambda: runner.note):
+        for step, one in zip(steps, asked, strict=True):
+            crew = crew_of(scale, runner, step.model, step.role, one.engine, options["concurrency"])
+            await runner.ask(step.stage, stream_of(step.items()), crew, journal, tally)
+    await run_stages(asked, runner, output, journal)
     output.tally.absorb(tally)
     return asked
 

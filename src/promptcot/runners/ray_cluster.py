@@ -181,14 +181,12 @@ def _hush() -> None:
 
 
 def hold(cluster: Cluster, folder: Folder) -> None:
-    """Keep others from working in a folder at an address, where no file can be locked; on disk, files are.
+    """Keep others from working in a folder at an address, where no file can be locked.
 
     The name is this process's on the cluster until it leaves; another cluster does not know it. Raises LockedError.
     """
     import ray
 
-    if folder.is_local:
-        return
     name = f"holds {folder.parent.path}"
     try:
         cluster.held.append(ray.remote(num_cpus=0)(_Holder).options(name=name, namespace="promptcot").remote())

@@ -133,7 +133,7 @@ def test_what_a_killed_driver_left_the_local_runner_takes_up(nodes: Nodes, tmp_p
 
 def test_an_output_at_an_address_has_the_same_rows_and_is_held_by_one_run(nodes: Nodes, tmp_path: Path) -> None:
     write_rows(tmp_path / "rows.jsonl", 48)
-    with mock_server("--reply-tokens", "60", "--latency", "1") as url:
+    with mock_server("--reply-tokens", "60", "--latency", "5") as url:
         assert run(generate(tmp_path / "rows.jsonl", tmp_path / "local.jsonl", url)).returncode == 0
         line = [*generate(tmp_path / "rows.jsonl", f"local://{tmp_path}/far/x.jsonl", url), *map(str, ray(nodes))]
         first = start(line)
