@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 RUNS = Path(__file__).with_name("runs")
-ROLES = ("generator", "judge-a", "judge-b", "solver")
+ROLES = ("generator", "solver", "judge-a", "judge-b", "annotator", "base")
 SMOOTH = 5
 
 
@@ -34,8 +34,8 @@ def running_mean(values: list[float]) -> list[float]:
 def main() -> None:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 6), layout="constrained")
-    for axes, role in zip(figure.subplots(2, 2).flat, ROLES, strict=True):
+    figure = Figure(figsize=(9, 8.5), layout="constrained")
+    for axes, role in zip(figure.subplots(3, 2).flat, ROLES, strict=True):
         tokens, losses, ends = points(role)
         axes.plot(tokens, losses, ".", color="0.8", markersize=3)
         axes.plot(tokens, running_mean(losses), color="tab:blue", linewidth=1.2)
