@@ -12,6 +12,7 @@ from promptcot.chains.recipe import Chain, Distill, load_chain
 from promptcot.chains.running import run_steps
 from promptcot.chains.steps import Step
 from promptcot.cli.console import say
+from promptcot.cli.train import need_packages
 from promptcot.errors import UsageError
 
 _TAKEN = {"seed", "run.target"}
@@ -34,6 +35,7 @@ def run_chain(
         for number, step in enumerate(steps, 1):
             say(f"# {number}. {step.name}\n{step.shown}")
         return 0
+    need_packages()  # the training is one of the last steps
     say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
     return run_steps(steps, directory, resolved.model_dump(mode="json"), say)
 

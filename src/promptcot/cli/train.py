@@ -91,15 +91,19 @@ def _show(recipe: TrainRecipe) -> int:
     return 0
 
 
-def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
-    """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
-    needed = [*_NEEDED, *(["deepspeed"] if recipe.parallelism.zero else [])]
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+def need_packages(*more: str) -> None:
+    """Raises InputError where what a training imports is not installed; nothing is imported to find out."""
+    missing = [name for name in (*_NEEDED, *more) if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
             f"training needs {', '.join(missing)}, not installed here: pip install 'promptcot[train]'. "
             "--dry-run needs nothing more"
         )
+
+
+def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
+    """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
+    need_packages(*(["deepspeed"] if recipe.parallelism.zero else []))
     from promptcot.training.checks import check
     from promptcot.training.launch import needs_launcher, processes_for, set_environment, start
 
