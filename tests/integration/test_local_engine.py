@@ -16,6 +16,7 @@ import pytest
 import torch
 import transformers
 
+from promptcot import nano
 from promptcot.engines import local_worker
 from promptcot.engines.local import LocalEngine
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
@@ -379,3 +380,14 @@ async def test_an_error_in_the_worker_reaches_all_who_wait(
             await engine.complete(asking("a"))
         await engine.close()
         monkeypatch.undo()
+
+
+async def test_models_that_are_opened_at_the_same_time_leave_transformers_as_it_was() -> None:
+    """While it loads, transformers puts an empty function in the place of its own; two loads can keep it there."""
+    kept = ("init_weights", "tie_weights")
+    before = [getattr(transformers.PreTrainedModel, name) for name in kept]
+    for _ in range(5):
+        engines = await asyncio.gather(*(asyncio.to_thread(LocalEngine, nano.path(role)) for role in nano.ROLES))
+        for engine in engines:
+            await engine.close()
+    assert [getattr(transformers.PreTrainedModel, name) for name in kept] == before

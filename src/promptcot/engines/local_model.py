@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 _NO_LIMIT = 1 << 31
 _TOKENS_PER_CHARACTER = 4
 _TAIL_MARGIN = 8
+_LOADING = threading.Lock()
+"""transformers changes functions of its own while it loads; two loads at a time could leave them changed for good."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +130,15 @@ def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
 
 def _network(folder: Path, dtype: torch.dtype | str) -> Any:
     try:
-        network, report = transformers.AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with _LOADING:
+            network, report = transformers.AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except Exception as error:
         raise EngineUnusable(f"{folder}: no causal language model can be loaded from it ({error})") from error
     if report["missing_keys"]:

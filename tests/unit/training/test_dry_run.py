@@ -187,7 +187,7 @@ def test_other_data_and_another_model_drop_what_was_true_of_the_recipes_own(
 
 def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "nano-student", "--dry-run", "--processes", "2"]) == 0
-    assert "8 packed sequences = 2 devices" in capsys.readouterr().out
+    assert "4 packed sequences = 2 devices" in capsys.readouterr().out
 
 
 def test_without_the_libraries_training_names_the_extra(
