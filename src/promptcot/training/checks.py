@@ -12,8 +12,9 @@ from pathlib import Path
 
 from promptcot.engines.gpus import visible_gpus
 from promptcot.engines.opening import model_folder
-from promptcot.errors import RecipeError
+from promptcot.errors import InputError, RecipeError
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.rows import look
 
 _PACKAGES = {
     "wandb": "wandb",
@@ -38,6 +39,11 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         package = _PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
             yield f"{name} needs the package {package}, which is not installed here"
+    for path in [*recipe.data.path, *([held_out] if isinstance(held_out := recipe.data.validation, str) else [])]:
+        try:
+            look(recipe.data.model_copy(update={"path": [path]}))
+        except InputError as error:
+            yield f"data: {error}"
     if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
         yield (
             "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "

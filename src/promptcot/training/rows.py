@@ -63,6 +63,15 @@ def examples(data: Data, tokenizer: Any) -> Iterator[Example | Rejected]:
             yield Rejected(name, str(reason))
 
 
+def look(data: Data) -> None:
+    """Whether all files are there, and datasets of the Hub pinned; nothing is read or fetched. Raises InputError."""
+    for path in data.path:
+        if not _is_file(path):
+            _pinned(path, data)
+        elif not Path(path).expanduser().is_file():
+            raise InputError(f"{path}: no such file; --data_path names another")
+
+
 def fingerprint(data: Data) -> dict[str, str]:
     """What the rows were, so that a change is noticed: a file's SHA-256, a dataset's revision. Raises InputError."""
     return {path: _sha256(Path(path).expanduser()) if _is_file(path) else _pinned(path, data) for path in data.path}

@@ -15,7 +15,7 @@ from promptcot.training.recipe import TrainRecipe
 
 def recipe(**sections: Any) -> TrainRecipe:
     model = {"path": "nano:base", **sections.pop("model", {})}
-    return TrainRecipe.model_validate({"model": model, "data": {"path": "rows.jsonl"}, **sections})
+    return TrainRecipe.model_validate({"model": model, "data": {"path": __file__}, **sections})
 
 
 def test_all_faults_are_told_together() -> None:
@@ -28,6 +28,13 @@ def test_all_faults_are_told_together() -> None:
     for fault in ("no.jinja: no such file", "package flash_attn_interface", "package wandb", "needs model.revision"):
         assert fault in str(told.value)
     assert str(told.value).startswith("training unnamed: 4 mistakes")
+
+
+def test_missing_files_and_datasets_without_a_commit_are_told_before_a_model_is_fetched() -> None:
+    with pytest.raises(RecipeError) as told:
+        check(recipe(data={"path": ["OWNER/ROWS", "no.jsonl"], "validation": "none.jsonl"}))
+    assert [mistake.split(": ")[1] for mistake in told.value.mistakes] == ["OWNER/ROWS", "no.jsonl", "none.jsonl"]
+    assert "needs data.revision" in told.value.mistakes[0]
 
 
 def test_an_embedded_model_needs_no_revision() -> None:
