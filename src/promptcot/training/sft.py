@@ -40,6 +40,7 @@ from promptcot.training.arguments import arguments, lora_config, processes
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.collating import Collator, dataset_of
 from promptcot.training.devices import peak_flops
+from promptcot.training.encoding import padding_id
 from promptcot.training.kernels import Kernels, choose
 from promptcot.training.packing import order, pack
 from promptcot.training.recipe import TrainRecipe
@@ -145,7 +146,7 @@ def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
     if recipe.model.chat_template:
         tokenizer.chat_template = Path(recipe.model.chat_template).read_text(encoding="utf-8")
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.pad_token_id = padding_id(tokenizer)
     return tokenizer
 
 
