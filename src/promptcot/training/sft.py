@@ -5,11 +5,9 @@ Only the wiring: what each part decides stands in its module. Every process of a
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import shutil
-import time
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -98,14 +96,12 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
         found = _agreed(latest(recipe.directory))
         _go_on(recipe, material, found, first, tell)
         trainer = _trainer(recipe, kernels, args, material, tell)
-        began = time.monotonic()
         stopper = Stopper(tell)
         trainer.add_callback(stopper)
         trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
         if stopper.stopped:
             raise KeyboardInterrupt
-        facts = {**_facts(recipe, kernels, material, trainer), "seconds": round(time.monotonic() - began)}
-        folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
+        folder = save(trainer, material.tokenizer, recipe, recipe.directory, _facts(kernels, material))
         tell(f"model: {folder}")
         return folder
 
@@ -187,7 +183,8 @@ def _agreed(found: Found) -> Found:
             f"{first.path}: the first process goes on from this checkpoint, and process {os.environ.get('RANK')} does "
             "not see it: output_dir must be on a file system that all machines share"
         )
-    return Found(*dataclasses.astuple(first))
+    agreed: Found = first
+    return agreed
 
 
 def _go_on(recipe: TrainRecipe, material: _Material, found: Found, first: bool, tell: Say) -> None:
@@ -264,11 +261,10 @@ def _flops_per_token(model: PreTrainedModel, store: TokenStore) -> float | None:
     return shape.flops_per_token(mean_context(store.lengths.tolist()))
 
 
-def _facts(recipe: TrainRecipe, kernels: Kernels, material: _Material, trainer: Trainer) -> dict[str, Any]:
+def _facts(kernels: Kernels, material: _Material) -> dict[str, Any]:
     return {
         "data": material.train.fingerprint,
         "counts": material.train.counts,
         "validation": material.validation and material.validation.counts,
-        "steps": trainer.state.global_step,
         "kernels": str(kernels),
     }
