@@ -32,9 +32,10 @@ def pack(lengths: NDArray[np.int32], window: int) -> list[NDArray[np.int32]]:
 def order(count: int, epochs: float, seed: int, wanted: int | None = None) -> NDArray[np.int64]:
     """Numbers below `count` as they are to be learnt: each epoch in another order, drawn from (seed, epoch).
 
-    As many as `wanted`, over as many epochs as that takes; else those of all epochs, the last of which may be a part.
+    As many as `wanted`, over as many epochs as that takes; else those of all epochs, the last of which may be a
+    part; one at least.
     """
-    total = wanted if wanted is not None else round(count * epochs)
+    total = wanted if wanted is not None else max(1, round(count * epochs))
     if count == 0:
         return np.empty(0, np.int64)
     drawn = [np.random.default_rng([seed, epoch]).permutation(count) for epoch in range(-(-total // count))]
