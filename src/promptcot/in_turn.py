@@ -80,7 +80,6 @@ class Turns:
         """Let the budget begin with what earlier processes paid for all stages, not only for the one that is next."""
         for stage in self._stages:
             with Journal(self.directory / f"{stage.name}.journal") as journal:
-                journal.recover((self.directory / "ray").glob(f"*/{stage.name}/calls"))
                 open_books(journal, self.tallies[stage.name], model_of(self.recipe, stage.name).priced, self.budget)
 
     async def _pass(self, stages: Sequence[Stage], wave: int) -> None:

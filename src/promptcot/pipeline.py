@@ -154,7 +154,6 @@ class Run:
                 name: held.enter_context(Journal(self.directory / f"{name}.journal")) for name in self.stages[1:-1]
             }
             for name, journal in journals.items():
-                journal.recover((self.directory / "ray").glob(f"*/{name}/calls"))
                 open_books(journal, self.outputs[name].tally, model_of(self.recipe, name).priced, self.budget)
             await self._stream(journals)
             for name, tally in self.asked.items():

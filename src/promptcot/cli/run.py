@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from promptcot.cli.scale import (
     Scale,
     crew_of,
     joined,
+    left_calls,
     on_workers,
     remove_work,
     runner_on,
@@ -30,6 +31,7 @@ from promptcot.engines.protocol import Engine
 from promptcot.engines.turns import Turn, turns
 from promptcot.errors import UsageError
 from promptcot.in_turn import Turns, first_wave, next_wave
+from promptcot.journal import Journal
 from promptcot.money import Budget
 from promptcot.pipeline import Run
 from promptcot.preparation import Preparation
@@ -112,6 +114,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation, scale:
         if scale.is_ray:
             run = await _run_on_cluster(preparation, engines, vectors, scale)
         else:
+            _take_up(directory, list(preparation.asked))
             in_turn = _in_turn(recipe, engines, preparation)
             opened = await preparation.open_models(engines.open)
             run = await (_run_in_turn if in_turn else _run_together)(preparation, opened, vectors)
@@ -121,6 +124,14 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation, scale:
     for line in tell(run, preparation.ended):
         say(line)
     return 3 if any(tally.failed for tally in run.tallies.values()) else 0
+
+
+def _take_up(directory: Path, stages: Sequence[str]) -> None:
+    """Take into the journals what a run on a cluster, killed before its end, left of these stages."""
+    for name in stages:
+        if left := list(left_calls(directory / "ray", [name])):
+            with Journal(directory / f"{name}.journal") as journal:
+                journal.recover(left)
 
 
 def _in_turn(recipe: Recipe, engines: Engines, preparation: Preparation) -> bool:

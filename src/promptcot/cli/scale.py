@@ -167,6 +167,12 @@ def work_folder(output: Path) -> Path:
     return beside(output, "ray")
 
 
+def left_calls(work: Path, stages: Sequence[str]) -> Iterator[Path]:
+    """Folders of finished calls that killed passes left on this disk; a runner on the cluster finds its own."""
+    for name in stages:
+        yield from work.glob(f"*/{name}/calls")
+
+
 def published_at(output: Path, scale: Scale) -> Published:
     """An output at its path or address. Raises UsageError for an address without a cluster."""
     if url_of(output) is not None and not scale.is_ray:

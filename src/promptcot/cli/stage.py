@@ -17,6 +17,7 @@ from promptcot.cli.scale import (
     Scale,
     crew_of,
     joined,
+    left_calls,
     on_workers,
     published_at,
     remove_work,
@@ -152,8 +153,8 @@ async def _run_steps(
             Output(target, name) as output,
             Journal(beside(target, "journal")) as journal,
         ):
-            for step in steps:
-                journal.recover(work_folder(target).glob(f"*/{step.stage.name}/calls"))
+            if cluster is None:
+                journal.recover(left_calls(work_folder(target), [step.stage.name for step in steps]))
             if len(journal):
                 say(f"{name}: {len(journal):,} finished calls in {journal.directory}")
             open_books(journal, output.tally, steps[0].model.priced, budget)
