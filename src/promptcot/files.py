@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -188,9 +189,12 @@ def with_ids(rows: Iterable[Row]) -> Iterator[Row]:
 
 def hash_id(name: str) -> int:
     """63 bits of a name, the same in every process."""
-    import hashlib
+    return hash_bytes(name.encode(errors="surrogatepass"))
 
-    return int.from_bytes(hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest(), "big") >> 1
+
+def hash_bytes(content: bytes) -> int:
+    """63 bits of the content."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") >> 1
 
 
 def row_id(row: Row) -> str:

@@ -13,11 +13,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError, StorageError
@@ -184,9 +186,8 @@ class Journal:
     def _count(self, line: bytes, offset: int) -> int:
         """Add an earlier call to what was paid; its offset."""
         if found := _PAID.search(line):
-            prompt, completion, cost = (loads(found[name] or b"null") for name in ("prompt", "completion", "cost"))
-            model = str(loads(b'"%s"' % (found["model"] or b"")))
-            self.paid.setdefault(model, Paid()).add(prompt, completion, cost)
+            prompt, completion, cost = map(_number, found.group("prompt", "completion", "cost"))
+            self.paid.setdefault(_name(found["model"] or b""), Paid()).add(prompt, completion, cost)
         return offset
 
     def _line(self, offset: int) -> bytes:
@@ -251,3 +252,13 @@ def _fit(record: dict[str, object], request: Request) -> Found:
 
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) else None
+
+
+def _number(value: bytes | None) -> Any:
+    return None if value is None else orjson.loads(value)
+
+
+@lru_cache
+def _name(value: bytes) -> str:
+    """A model's name as it stands between quotes."""
+    return str(loads(b'"%s"' % value))

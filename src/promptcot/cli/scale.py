@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from promptcot.runners.ray import Crew, RayRunner
     from promptcot.runners.ray_cluster import Cluster
 
-_BATCHES = 8
-"""Rows that a worker holds for each of its calls at a time, unless it is told otherwise."""
+_BATCHES, _GROWTH = 8, 16
+"""Rows that a worker holds for each call at a time, unless it is told otherwise; how many times as many at most."""
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -89,7 +89,8 @@ def scale_options(command: Command) -> Command:
         click.option(
             "--batch-size",
             type=click.IntRange(min=1),
-            help=f"Rows that a worker holds, and may have to repeat.  [default: {_BATCHES} for each call at a time]",
+            help="Rows that a worker holds, and may have to repeat.  [default: "
+            f"{_BATCHES} for each call at a time, up to {_BATCHES * _GROWTH} where there are many]",
         ),
     ]
     for option in reversed(options):
@@ -210,7 +211,8 @@ def crew_of(scale: Scale, runner: RayRunner, spec: Model, role: str, engine: Eng
     rooms = runner.cluster.rooms(need)
     every = max(1, sum(rooms) if gpus else len(rooms))
     least, most = scale.actors or (every, every)
-    spread = Spread(least, most, need, concurrency, scale.batch_size or _BATCHES * concurrency)
+    batch, growth = (scale.batch_size, 1) if scale.batch_size else (_BATCHES * concurrency, _GROWTH)
+    spread = Spread(least, most, need, concurrency, batch, growth)
     at_once = max(1, min(most, sum(rooms)))
     return Crew(engine, _Opener(_shared(opened, at_once), role), spread)
 

@@ -32,7 +32,7 @@ from promptcot.runners.protocol import Item, Outcome
 from promptcot.runners.ray_board import Board, limit, show
 from promptcot.runners.ray_cluster import Cluster, ClusterUnusable, Need, place
 from promptcot.runners.ray_parts import Calls, Counts, Parts, id_of
-from promptcot.runners.ray_rows import Spool
+from promptcot.runners.ray_rows import Spool, together
 from promptcot.runners.ray_worker import OpenEngine, Work, Worker
 from promptcot.stages.protocol import Stage
 from promptcot.streams import closing
@@ -49,13 +49,14 @@ _WRITER_CPUS = 0.1
 @dataclass(frozen=True)
 class Spread:
     """How a pass is spread: workers between `least` and `most`, what each needs, its calls at a time, and how many rows
-    it holds at most, its `batch`."""
+    it holds, its `batch`; where there are many rows, up to `growth` times as many."""
 
     least: int
     most: int
     need: Need
     concurrency: int
     batch: int
+    growth: int = 1
 
     @property
     def block(self) -> int:
@@ -141,7 +142,7 @@ class RayRunner:
             async for item in stream:
                 tally.rows_in += 1
                 known = id_of(item.index, dumps(item.row))
-                while latest is not None and latest.index <= item.index and latest.id != known:
+                while latest is not None and latest.position <= item.index and latest.id != known:
                     latest = next(done, None)
                 if latest is None or latest.id != known:
                     name = item.row.get("id")
@@ -240,8 +241,8 @@ class _Pass:
         context = ray.data.DataContext.get_current()
         context.checkpoint_config = _checkpoints(self.parts.checkpoint)
         takes = {"num_cpus": self.spread.need.cpus - _WRITER_CPUS, "num_gpus": self.spread.need.gpus}
-        blocks = len(self.spool.blocks)
-        rows = ray.data.read_datasource(self.spool.source(), override_num_blocks=blocks, **takes)
+        blocks = together(self.spool.blocks, most, self.spread.growth)
+        rows = ray.data.read_datasource(self.spool.source(blocks), override_num_blocks=len(blocks), **takes)
         workers = ActorPoolStrategy(
             min_size=least,
             max_size=most,

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, heapreplace
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
-from promptcot.files import dumps, hash_id, loads
+from promptcot.files import dumps, hash_bytes, loads
 from promptcot.records import Drop, Row
 from promptcot.remote import Folder
 from promptcot.runners.protocol import Failed, Item, Outcome
@@ -78,7 +78,7 @@ class Counts:
 
 def id_of(index: int, line: bytes) -> int:
     """What a row is known by in checkpoints and parts: 63 bits of its position and its content."""
-    return hash_id(f"{index} {line.decode(errors='surrogatepass')}")
+    return hash_bytes(b"%d %b" % (index, line))
 
 
 def pack(outcomes: Sequence[Outcome], ids: Sequence[int], counts: Counts) -> pa.Table:
@@ -108,19 +108,16 @@ def _unpacked(kind: int, content: bytes) -> Result:
     return rows
 
 
-@dataclass(frozen=True)
-class Done:
-    """The outcome of the row known by `id`, at position `index`."""
+class Done(NamedTuple):
+    """The outcome of the row known by `id`, at `position`.
 
-    index: int
+    They sort as they are to come out: of a row that failed first and was asked again, what came out is first.
+    """
+
+    position: int
     id: int
     kind: int
     content: bytes
-
-    @property
-    def order(self) -> tuple[int, int, int]:
-        """Where it comes among all: of a row that failed first and was asked again, what came out is first."""
-        return self.index, self.id, self.kind
 
     def outcome(self, item: Item) -> Outcome:
         return Outcome(item, _unpacked(self.kind, self.content))
@@ -153,20 +150,19 @@ class Parts:
         """All outcomes by ascending position. Parts are read when their first position is reached."""
         waiting = sorted((self._first(name), name) for name in self.names())
         waiting.reverse()
-        heads: list[tuple[int, int, int, int, Done, Iterator[Done]]] = []
+        heads: list[tuple[Done, int, Iterator[Done]]] = []
         opened = count()
         while waiting or heads:
-            while waiting and (not heads or waiting[-1][0] <= heads[0][0]):
+            while waiting and (not heads or waiting[-1][0] <= heads[0][0].position):
                 rows = self._rows(waiting.pop()[1])
-                head = next(rows)
-                heappush(heads, (*head.order, next(opened), head, rows))
-            *_, number, done, rows = heads[0]
+                heappush(heads, (next(rows), next(opened), rows))
+            done, number, rows = heads[0]
             yield done
             following = next(rows, None)
             if following is None:
                 heappop(heads)
             else:
-                heapreplace(heads, (*following.order, number, following, rows))
+                heapreplace(heads, (following, number, rows))
 
     def _first(self, name: str) -> int:
         metadata = self._metadata(name)
@@ -181,8 +177,7 @@ class Parts:
         table = self._read(name, _OUTCOMES)
         for chunk in table.to_batches():
             ids, indices, kinds, results = (column.to_pylist() for column in chunk.columns)
-            for place, index in enumerate(indices):
-                yield Done(index, ids[place], kinds[place], results[place])
+            yield from map(Done, indices, ids, kinds, results)
 
     def _read(self, name: str, columns: list[str]) -> Any:
         return parquet.read_table(

@@ -58,6 +58,22 @@ def test_a_queue_that_only_gets_longer_is_not_made_longer(rate: float, enough: i
     assert enough / 2 <= bound.limit <= 2.3 * enough
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_pauses_of_milliseconds_do_not_starve_a_quick_server(seed: int) -> None:
+    """A server with room for 4,000 calls a second that, like all on a busy machine, is slowed down again and again."""
+    draw, bound = random.Random(seed), Bound(1024, 0.0)
+    now, until, speed, calls = 0.0, 0.0, 1.0, 0
+    while now < 20:
+        if now >= until:
+            speed, until = draw.choice([0.35, 0.6, 1.0, 1.0, 1.0]), now + draw.uniform(0.002, 0.06)
+        latency = max(0.004, bound.limit / 4000) / speed
+        now += latency / bound.limit
+        bound.saw(Call(now - latency, tokens=100), now, full=True)
+        calls += 1
+    assert bound.limit >= 16
+    assert calls / now > 0.9 * 4000 * 0.79  # 0.79 is the mean speed
+
+
 def test_what_the_server_can_take_more_of_later_is_found_out() -> None:
     bound = Bound(4096, 0.0)
     now = serve(bound, 5_000, 50.0, quickest=1.0)

@@ -39,7 +39,7 @@ def test_outcomes_of_each_kind_come_back_as_they_were(tmp_path: Path) -> None:
 def test_parts_that_overlap_are_merged_by_position(tmp_path: Path) -> None:
     for name, indices in (("a", [4, 6, 9]), ("b", [0, 1, 5]), ("c", [2, 3, 7, 8]), ("d", [10])):
         write(tmp_path, name, [outcome(index, []) for index in indices])
-    assert [done.index for done in Parts(Folder.at(tmp_path)).in_order()] == list(range(11))
+    assert [done.position for done in Parts(Folder.at(tmp_path)).in_order()] == list(range(11))
 
 
 def test_a_row_that_failed_and_was_asked_again_counts_as_it_came_out_then(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_row_that_failed_and_was_asked_again_counts_as_it_came_out_then(tmp_pa
     parts = Parts(Folder.at(tmp_path))
     assert len(parts.ids(["a.parquet"])) == 2
     assert len(parts.ids(parts.names())) == 3
-    assert [(done.index, done.kind) for done in parts.in_order()] == [(0, 0), (1, 0), (1, 2), (2, 0)]
+    assert [(done.position, done.kind) for done in parts.in_order()] == [(0, 0), (1, 0), (1, 2), (2, 0)]
 
 
 def test_a_part_that_was_being_written_when_its_writer_was_lost_does_not_count(tmp_path: Path) -> None:
