@@ -25,7 +25,7 @@ run: .venv/.setup ## make problems with the embedded model, from concepts to a f
 	$(BIN)/promptcot run --output-dir out/nano $(ARGS)
 
 test: .venv/.setup ## run the tests that need no GPU and no extra engine (ARGS="-k journal")
-	$(BIN)/python -m pytest -m "not engines" $(ARGS) tests
+	$(BIN)/python -m pytest -m "not engines" -n auto --dist loadfile $(ARGS) tests
 
 test-engines: .venv/.setup ## add vLLM, DeepSpeed and Ray to .venv and run the tests against them
 	@if grep -rqs --include='*.py' 'pytest\.mark\.engines' tests; \

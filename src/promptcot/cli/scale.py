@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from promptcot.runners.ray import Crew, RayRunner
     from promptcot.runners.ray_cluster import Cluster
 
-_BATCHES, _GROWTH = 8, 16
+_BATCHES, _GROWTH = 8, 4
 """Rows that a worker holds for each call at a time, unless it is told otherwise; how many times as many at most."""
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 _FIRST = 16
 _WORTH = 0.1
 _HOLD = 8
-_LEAST_LOOK, _LEAST_SECONDS = 20, 0.25
+_LEAST_LOOK, _LEAST_SECONDS, _WHILE_DOUBLING = 20, 0.25, 0.05
 _TOO_MANY = 0.25
 _SLOWER = 2.0
 _LESS = 0.8
@@ -39,7 +39,8 @@ class Call:
 
 class Bound:
     """The adaptive bound on calls in flight, judged over windows of as many calls as are in flight at a time, and of a
-    quarter of a second at least: a program that pauses for some milliseconds must not pass for a slow server.
+    quarter of a second at least: a program that pauses for some milliseconds must not pass for a slow server. While it
+    doubles a twentieth will do, so as not to start slowly.
 
     Starts at 16 (or `most`) and doubles with each good window until the first that was no good, then grows by an
     eighth. Growth that does not pay, in tokens a second (calls, where tokens are unknown), is taken back, and tried
@@ -72,7 +73,8 @@ class Bound:
         if not call.turned_away:
             self._work += call.tokens or 1
             self._seconds += (now - call.began) / (call.tokens or 1)
-        if self._calls >= max(_LEAST_LOOK, self.limit) and now - self._since >= _LEAST_SECONDS:
+        seconds = _WHILE_DOUBLING if self._doubling else _LEAST_SECONDS
+        if self._calls >= max(_LEAST_LOOK, self.limit) and now - self._since >= seconds:
             self._judge(now)
             self._open_window(now)
 
