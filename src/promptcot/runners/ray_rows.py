@@ -45,7 +45,7 @@ class Block:
 def together(blocks: Sequence[Block], workers: int, most: int) -> list[Block]:
     """The same rows in fewer blocks, of at most `most` of these: large ones first, small ones at the end.
 
-    A block costs Ray some 50 ms of CPU, where rows are quick more than they do; but with few blocks workers would not
+    A block costs Ray some 60 ms of CPU, where rows are quick more than they do; but with few blocks workers would not
     end together. So each block is a share of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987).
     """
     found, place = [], 0
