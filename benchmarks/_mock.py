@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptcot.files import RowWriter
+from promptcot.storage.writer import RowWriter
 
 
 @contextmanager

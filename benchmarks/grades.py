@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from _mock import run
 
-from promptcot.files import RowWriter
+from promptcot.storage.writer import RowWriter
 
 TARGET_MEGABYTES = 1000
 SAMPLES = 8

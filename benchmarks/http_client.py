@@ -19,7 +19,7 @@ from pathlib import Path
 import aiohttp
 from _mock import Used, generate, mock_server, run, write_rows
 
-from promptcot.files import read_rows
+from promptcot.storage.rows import read_rows
 
 TARGET_MILLISECONDS = 0.9
 TARGET_CPU_RATIO = 1.8

@@ -23,10 +23,10 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from promptcot import nano, prompts
-from promptcot.engines.local import LocalEngine
+from promptcot.engines.local.engine import LocalEngine
 from promptcot.errors import InputError
-from promptcot.files import read_rows
 from promptcot.records import Request, Sampling
+from promptcot.storage.rows import read_rows
 
 TEMPERATURE, TOP_P = 1.0, 0.95
 TARGET = 2000.0

@@ -17,13 +17,13 @@ from pathlib import Path
 
 from promptcot.cli.console import percent
 from promptcot.engines.opening import Engines
-from promptcot.files import hash_id, read_rows
 from promptcot.nano import mask_numbers
 from promptcot.nano.truth import Truth
-from promptcot.pipeline import Run
-from promptcot.preparation import Preparation
-from promptcot.recipe import load
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import Run
+from promptcot.recipe.loading import load
 from promptcot.records import Row
+from promptcot.storage.rows import hash_id, read_rows
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from nano.holdout import held_out_combination

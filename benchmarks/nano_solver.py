@@ -21,13 +21,13 @@ from pathlib import Path
 
 from promptcot import nano, prompts
 from promptcot.engines.opening import Engines
-from promptcot.files import read_rows
-from promptcot.journal import Journal
-from promptcot.outputs import Output
-from promptcot.pipeline import run_stage
-from promptcot.recipe import Model
+from promptcot.pipeline.run import run_stage
+from promptcot.recipe.schema import Model
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.runners.local import LocalRunner
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import read_rows
 
 TARGET = 0.40
 BOX = re.compile(r"\\boxed\{([^{}]*)\}")

@@ -32,12 +32,12 @@ from _mock import Used, generate, mock_server, run, write_rows
 
 from promptcot.engines.protocol import Engine
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.journal import Journal
-from promptcot.outputs import Output
-from promptcot.pipeline import Asked, in_order, run_stages, stream_of
+from promptcot.pipeline.run import Asked, in_order, run_stages, stream_of
 from promptcot.records import Row, Sampling
 from promptcot.stages.generate import Generate
-from promptcot.tally import Tally
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
 
 SETTINGS = {
     "RAY_worker_niceness": "0",  # the lowest priority, Ray's default, would measure what else the machine does
@@ -205,9 +205,9 @@ def short_rows(rows: int) -> Iterator[Row]:
 
 async def drive(folder: Path, address: str, rows: int) -> None:
     """The driver of `memory`: a pass, and its gathering."""
-    from promptcot.remote import Folder
-    from promptcot.runners.ray import Crew, RayRunner, Spread
-    from promptcot.runners.ray_cluster import Need, join
+    from promptcot.runners.cluster.nodes import Need, join
+    from promptcot.runners.cluster.runner import Crew, RayRunner, Spread
+    from promptcot.storage.remote import Folder
 
     stage, engine = Generate(Sampling(), 1), ScriptedEngine(lambda request: REPLY)
     runner = RayRunner(join(address), Folder.at(folder / "x.ray" / "work"))

@@ -18,12 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.files import RowWriter, read_rows, with_ids
-from promptcot.journal import Journal
-from promptcot.outputs import Output
-from promptcot.pipeline import run_stage
+from promptcot.pipeline.run import run_stage
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.runners.local import LocalRunner
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import read_rows, with_ids
+from promptcot.storage.writer import RowWriter
 
 TARGET_MICROSECONDS = 150
 TARGET_MEGABYTES = 500

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.core.concepts import ConceptTable
-from promptcot.core.sampling import BLOCK, Sampler
+from promptcot.core.sampling.concepts import ConceptTable
+from promptcot.core.sampling.sampler import BLOCK, Sampler
 
 DIMENSIONS, SIZE, TEMPERATURE = 1024, 5, 0.2
 FASTER, GROWTH = 100, 2.0

@@ -28,11 +28,11 @@ import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from promptcot import nano
-from promptcot.training.attention import VARLEN, register
-from promptcot.training.collating import IGNORED, Collator
-from promptcot.training.packing import order, pack
+from promptcot.training.data.attention import VARLEN, register
+from promptcot.training.data.collating import IGNORED, Collator
+from promptcot.training.data.packing import order, pack
+from promptcot.training.data.tokens import TokenStore, open_store
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.tokens import TokenStore, open_store
 
 WINDOW, SIGMA, MEAN, EACH_STEP = 512, 1.0, 80, 4096
 FASTER, SAME_LOSS, LARGEST = 2.0, 1e-3, 8

@@ -87,9 +87,9 @@ def public(folder: Path, name: str) -> dict[str, Any]:
 
 
 def ours(folder: Path, name: str) -> dict[str, Any]:
-    from promptcot.training.packing import pack
+    from promptcot.training.data.packing import pack
+    from promptcot.training.data.tokens import open_store
     from promptcot.training.recipe import TrainRecipe
-    from promptcot.training.tokens import open_store
 
     tokenizer = load(folder)
     data = {"path": str(folder / f"{name}.jsonl")}

@@ -25,14 +25,15 @@ from typing import Any
 from promptcot import nano
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
-from promptcot.journal import Journal
-from promptcot.outputs import Output
-from promptcot.pipeline import run_stage
-from promptcot.preparation import Preparation
-from promptcot.recipe import Model, load
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import run_stage
+from promptcot.recipe.loading import load
+from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.generate import Generate
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
 
 TARGET_RATIO = 0.90
 MODEL = Model(model="nano:generator", engine="vllm", dtype="bfloat16", temperature=0.7, max_tokens=400)

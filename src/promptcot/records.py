@@ -118,6 +118,30 @@ class Retry:
     otherwise: Sequence[Row] | Drop
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row on its way, with the position of the source row from which it descends."""
+
+    index: int
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A row that could not be asked: the cause it is counted under, and what the engine said."""
+
+    cause: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item."""
+
+    item: Item
+    result: Sequence[Row] | Drop | Failed
+
+
 def _canonical(value: Any) -> bytes:
     """JSON that is the same for the same value; the standard library writes what orjson refuses, half a surrogate."""
     try:

@@ -14,8 +14,9 @@ from pathlib import Path
 from promptcot import prompts
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import RequestRefused
-from promptcot.pipeline import Run
-from promptcot.recipe import Recipe, parse
+from promptcot.pipeline.run import Run
+from promptcot.recipe.loading import parse
+from promptcot.recipe.schema import Recipe
 from promptcot.records import Completion, Request, Row
 from promptcot.runners.local import LocalRunner
 

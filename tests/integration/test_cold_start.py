@@ -8,8 +8,8 @@ import pytest
 
 from promptcot import nano
 from promptcot.cli import main
-from promptcot.core.rationale import Generation, parse
-from promptcot.files import read_rows
+from promptcot.core.parsing.rationale import Generation, parse
+from promptcot.storage.rows import read_rows
 
 PROBLEMS = 24
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from promptcot.embeddings import read_embeddings
-from promptcot.engines.local import LocalEngine
+from promptcot.engines.local.engine import LocalEngine
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineUnusable, InputError, LockedError, StorageError, TransientError
-from promptcot.files import locked
 from promptcot.stages.encode import encode
-from promptcot.tally import Tally
+from promptcot.storage.atomic import locked
+from promptcot.storage.counts import Tally
+from promptcot.storage.embeddings import read_embeddings
 from tests.integration.tiny_models import save_model
 
 CONCEPTS = [f"concept {number}" for number in range(100)]

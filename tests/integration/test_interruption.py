@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from promptcot.errors import LockedError, StorageError
-from promptcot.files import RowWriter, locked, read_rows
+from promptcot.storage.atomic import locked
+from promptcot.storage.rows import read_rows
+from promptcot.storage.writer import RowWriter
 from tests.integration import scripted_run
 
 PROGRAM = Path(__file__).with_name("scripted_run.py")

@@ -13,8 +13,8 @@ from promptcot import nano
 from promptcot.cli import main
 from promptcot.core.answers import exact
 from promptcot.core.answers.extraction import extract
-from promptcot.evaluation.rows import gold_of
-from promptcot.files import read_rows
+from promptcot.core.problems import gold_of
+from promptcot.storage.rows import read_rows
 
 ROWS, N = 6, 4
 EVAL = ["eval", "nano", "--n", str(N), "--limit_rows", str(ROWS), "--output_dir"]

@@ -17,8 +17,8 @@ import torch
 import transformers
 
 from promptcot import nano
-from promptcot.engines import local_worker
-from promptcot.engines.local import LocalEngine
+from promptcot.engines.local import worker as local_worker
+from promptcot.engines.local.engine import LocalEngine
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
 from promptcot.records import Completion, Message, Request, Sampling
 from tests.integration.tiny_models import save_model

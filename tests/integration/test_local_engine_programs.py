@@ -10,7 +10,7 @@ from tests.integration.tiny_models import save_model
 
 PROGRAM = """
 import asyncio, sys
-from promptcot.engines.local import LocalEngine
+from promptcot.engines.local.engine import LocalEngine
 from promptcot.records import Request, Sampling
 
 async def main():

@@ -11,7 +11,7 @@ import pytest
 
 from promptcot import nano
 from promptcot.cli import main
-from promptcot.files import read_rows
+from promptcot.storage.rows import read_rows
 
 SMALL = ["run", "--max-candidates", "12", "--output-dir"]
 

@@ -14,16 +14,18 @@ from pathlib import Path
 import pytest
 
 from promptcot.engines.opening import Engines
-from promptcot.engines.vllm import VllmEngine
-from promptcot.files import RowWriter, read_rows
-from promptcot.journal import Journal
-from promptcot.outputs import Output
-from promptcot.pipeline import run_stage
-from promptcot.preparation import Preparation
-from promptcot.recipe import Model, load
+from promptcot.engines.vllm.engine import VllmEngine
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import run_stage
+from promptcot.recipe.loading import load
+from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.generate import Generate
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import read_rows
+from promptcot.storage.writer import RowWriter
 
 pytestmark = pytest.mark.engines
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from promptcot import nano
-from promptcot.engines.local import LocalEngine
-from promptcot.engines.placement import CPU
-from promptcot.engines.vllm_guard import descendants
-from promptcot.engines.vllm_server import VllmServer
+from promptcot.engines.local.engine import LocalEngine
+from promptcot.engines.vllm.guard import descendants
+from promptcot.engines.vllm.placement import CPU
+from promptcot.engines.vllm.server import VllmServer
 from promptcot.records import Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 
@@ -132,8 +132,8 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from promptcot import nano
-from promptcot.engines.placement import CPU
-from promptcot.engines.vllm_server import VllmServer
+from promptcot.engines.vllm.placement import CPU
+from promptcot.engines.vllm.server import VllmServer
 
 async def main():
     server = VllmServer(nano.path("generator"), "m", log=Path(sys.argv[1]), placement=CPU, patience=300)

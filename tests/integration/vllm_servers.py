@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from promptcot import nano
-from promptcot.engines.placement import CPU
-from promptcot.engines.vllm_server import VllmServer
+from promptcot.engines.vllm.placement import CPU
+from promptcot.engines.vllm.server import VllmServer
 
 SERVED_NAME = "nano-generator"
 CHAT_TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"

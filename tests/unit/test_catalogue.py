@@ -8,10 +8,10 @@ from collections import Counter
 import pytest
 
 from promptcot import catalogue
-from promptcot.concepts import read_table
-from promptcot.core.prompt_like import LEVELS
-from promptcot.files import read_rows
+from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.records import Row
+from promptcot.stages.sample import read_table
+from promptcot.storage.rows import read_rows
 
 NOT_PLURAL = ("ss", "us", "is")
 

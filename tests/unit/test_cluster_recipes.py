@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from promptcot.cli.run import command as run_command
-from promptcot.recipe import load
+from promptcot.recipe.loading import load
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "cluster"
 SHELL = ["bare.sh", "slurm.sbatch"]

@@ -13,10 +13,12 @@ from promptcot.doctor import machine, models
 from promptcot.doctor.estimate import estimate, tell_estimate
 from promptcot.doctor.findings import Finding, note, problem, problem_of
 from promptcot.doctor.watching import Watch
-from promptcot.engines import opening, vllm_server
-from promptcot.engines.gpus import Gpu
+from promptcot.engines import opening
+from promptcot.engines.machine import Gpu
+from promptcot.engines.vllm import server as vllm_server
 from promptcot.errors import EngineUnusable
-from promptcot.recipe import Recipe, load, parse
+from promptcot.recipe.loading import load, parse
+from promptcot.recipe.schema import Recipe
 from promptcot.records import Completion
 
 GB = 10**9

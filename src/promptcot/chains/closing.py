@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from promptcot.core.evaluation import Comparison, Share, SourceTally, Summary, compare, summarize
-from promptcot.core.stats import wilson_interval
+from promptcot.core.statistics import Comparison, Share, SourceTally, Summary, compare, summarize
+from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.evaluation.plots import Result
 from promptcot.nano import IllFormed, check, concepts_used

@@ -12,19 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from promptcot.errors import RecipeError
-from promptcot.recipe import (
-    SHIPPED,
-    Encode,
-    Filter,
-    Generator,
-    Judge,
-    Model,
-    Positive,
-    Sample,
-    Section,
-    parse_as,
-    read_table,
-)
+from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.recipe.schema import Encode, Filter, Generator, Judge, Model, Positive, Sample, Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

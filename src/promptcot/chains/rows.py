@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
 
 from promptcot.errors import InputError
-from promptcot.files import hash_id
 from promptcot.records import Row, content_id
+from promptcot.storage.rows import hash_id
 
 IN_BENCHMARK, REPEATED = "in a benchmark", "repeated"
 

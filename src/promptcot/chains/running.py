@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.chains.steps import Step
-from promptcot.files import locked, write_json
-from promptcot.units import duration
+from promptcot.core.units import duration
+from promptcot.storage.atomic import locked, write_json
 
 BOOKS = "chain.json"
 SOME_ROWS_FAILED = 3

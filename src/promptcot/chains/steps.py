@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptcot.chains.recipe import Training
-from promptcot.files import SUFFIXES
-from promptcot.recipe import Model, Sample, Served
+from promptcot.recipe.schema import Model, Sample, Served
+from promptcot.storage.paths import SUFFIXES
 
 MODEL = "model"
 """Where a training leaves its model, in its output folder."""

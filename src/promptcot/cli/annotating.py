@@ -8,14 +8,13 @@ from typing import Any
 
 import click
 
-from promptcot.annotators import Annotator, annotators_of, is_nano
 from promptcot.cli.options import Command, model_options
 from promptcot.cli.stage import Step, model_of, run_steps
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
-from promptcot.recipe import Model
-from promptcot.records import Row
-from promptcot.runners.protocol import Item
+from promptcot.recipe.schema import Model
+from promptcot.records import Item, Row
+from promptcot.stages.annotators import Annotator, annotators_of, is_nano
 from promptcot.stages.protocol import Stage
 
 Rows = Callable[[Sequence[str]], Iterator[Row]]

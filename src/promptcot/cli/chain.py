@@ -17,18 +17,19 @@ from promptcot.cli.closing import generator_lines, student_lines
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.grade import draws, tally_file
 from promptcot.cli.options import data_path, output_path
-from promptcot.core.evaluation import SourceTally
+from promptcot.core.problems import problem_of
+from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
-from promptcot.evaluation.rows import problem_of
-from promptcot.files import beside, read_rows, write_json
 from promptcot.grading.grader import Grader
-from promptcot.manifest import manifest
-from promptcot.outputs import Output
-from promptcot.records import Drop, Row, derive_seed
-from promptcot.runners.protocol import Item, Outcome
+from promptcot.records import Drop, Item, Outcome, Row, derive_seed
+from promptcot.storage.atomic import write_json
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside
+from promptcot.storage.rows import read_rows
 
 _WORKERS = 2
 _FOLDER = click.Path(path_type=Path)

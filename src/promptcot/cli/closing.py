@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from promptcot.chains.closing import Students, Written
-from promptcot.core.evaluation import Comparison, Estimate, Share
-from promptcot.core.stats import wilson_interval
+from promptcot.core.statistics import Comparison, Estimate, Share
+from promptcot.core.statistics.wilson import wilson_interval
 
 _NA = "n/a"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from promptcot.errors import UsageError
-from promptcot.files import beside
-from promptcot.tally import Tally
+from promptcot.storage.counts import Tally
+from promptcot.storage.paths import beside
 
 
 def say(text: str = "") -> None:

@@ -20,8 +20,9 @@ from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
 from promptcot.doctor.trial import try_rows
 from promptcot.errors import PromptCoTError, UsageError
-from promptcot.preparation import Preparation
-from promptcot.recipe import Recipe, load, parse
+from promptcot.pipeline.inputs import Preparation
+from promptcot.recipe.loading import load, parse
+from promptcot.recipe.schema import Recipe
 
 _WIDTH = 100
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}

@@ -12,15 +12,16 @@ from promptcot.cli.console import account, say
 from promptcot.cli.options import data_path, output_path, served_of, served_options
 from promptcot.cli.progress import Progress
 from promptcot.cli.stage import checked
-from promptcot.concepts import concepts_file, read_table
-from promptcot.embeddings import check_output
 from promptcot.engines.opening import Engines, texts_at_once
-from promptcot.files import beside, write_json
-from promptcot.manifest import manifest
-from promptcot.recipe import Encode
+from promptcot.recipe.schema import Encode
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import BATCH_SIZE, encode
-from promptcot.tally import Tally
+from promptcot.stages.sample import concepts_file, read_table
+from promptcot.storage.atomic import write_json
+from promptcot.storage.counts import Tally
+from promptcot.storage.embeddings import check_output
+from promptcot.storage.manifest import manifest
+from promptcot.storage.paths import beside
 
 
 @click.command("encode")

@@ -16,7 +16,7 @@ from promptcot.cli.grade import draws
 from promptcot.cli.options import ENGINES
 from promptcot.cli.progress import Progress
 from promptcot.cli.scores import result_lines, summary_lines
-from promptcot.core.evaluation import SourceTally, Tallies, summarize
+from promptcot.core.statistics import SourceTally, Tallies, summarize
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
@@ -25,16 +25,17 @@ from promptcot.evaluation.predictions import PredictionGrader
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.evaluation.registry import with_source
 from promptcot.evaluation.results import Evaluated, draw, file_name
-from promptcot.files import beside, write_json
 from promptcot.grading.grader import Grader
-from promptcot.journal import Journal
-from promptcot.manifest import manifest
-from promptcot.money import Budget
-from promptcot.outputs import Output
-from promptcot.pipeline import open_books, run_stage
+from promptcot.pipeline.run import open_books, run_stage
 from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.solve import Solve, samples
+from promptcot.storage.atomic import write_json
+from promptcot.storage.budget import Budget
+from promptcot.storage.journal import Journal
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside
 
 _WORKERS = 2
 

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.annotators import Annotator, for_its_own, level_giver, problem_rows
 from promptcot.cli.annotating import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.preparation import prompt_renderer
-from promptcot.recipe import Model
+from promptcot.pipeline.inputs import prompt_renderer
+from promptcot.recipe.schema import Model
 from promptcot.records import Row
+from promptcot.stages.annotators import Annotator, for_its_own, level_giver, problem_rows
 from promptcot.stages.explain import Explain
 
 

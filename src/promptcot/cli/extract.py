@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
 from promptcot.cli.annotating import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path
-from promptcot.recipe import Model
+from promptcot.recipe.schema import Model
 from promptcot.records import Row
+from promptcot.stages.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
 from promptcot.stages.extract import Extract
 
 

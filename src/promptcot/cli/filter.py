@@ -11,13 +11,12 @@ import click
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.story import agreement_lines
-from promptcot.core.agreement import Agreements
 from promptcot.core.filtering import bring_back, decide, training_row
-from promptcot.joining import Joined, Judged
-from promptcot.manifest import manifest
-from promptcot.outputs import Output
-from promptcot.records import Drop
-from promptcot.runners.protocol import Item, Outcome
+from promptcot.core.statistics.agreement import Agreements
+from promptcot.records import Drop, Item, Outcome
+from promptcot.stages.filter import Joined, Judged
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
 
 _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 

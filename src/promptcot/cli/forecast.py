@@ -1,7 +1,7 @@
 """What `promptcot train --dry-run` prints: the plan, what it takes, whether it fits, and what is only assumed.
 
-Decides the words; the numbers come from `promptcot.training.dry_run`. Every number that was neither counted nor given
-by the recipe is said to be assumed, with its source.
+Decides the words; the numbers come from `promptcot.training.forecast.dry_run`. Every number that was neither counted
+nor given by the recipe is said to be assumed, with its source.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptcot.training.counting import Counted
-from promptcot.training.dry_run import DryRun
-from promptcot.training.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
-from promptcot.training.memory import BUCKET, CONTEXT, checkpoint_bytes
+from promptcot.training.forecast.counting import Counted
+from promptcot.training.forecast.dry_run import DryRun
+from promptcot.training.forecast.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
+from promptcot.training.forecast.memory import BUCKET, CONTEXT, checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
 _WIDTH = 110

@@ -12,13 +12,15 @@ import numpy as np
 
 from promptcot.cli.console import say
 from promptcot.cli.scores import comparison_lines, summary_lines
-from promptcot.core.evaluation import Summary, Tallies, compare, summarize
+from promptcot.core.statistics import Summary, Tallies, compare, summarize
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.predictions import Golds, Graded, PredictionGrader
-from promptcot.files import RowWriter, beside, write_json
 from promptcot.grading.grader import Grader
 from promptcot.records import derive_seed
+from promptcot.storage.atomic import write_json
+from promptcot.storage.paths import beside
+from promptcot.storage.writer import RowWriter
 
 _WORKERS = 2
 

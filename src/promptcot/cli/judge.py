@@ -11,7 +11,7 @@ from promptcot import prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
 from promptcot.engines.opening import judge_role
-from promptcot.recipe import Model
+from promptcot.recipe.schema import Model
 from promptcot.stages.judge import Judge
 
 

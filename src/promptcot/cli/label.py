@@ -14,15 +14,15 @@ from promptcot import prompts
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import data_path, output_path
 from promptcot.core.labelling import Band
+from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError, UsageError
-from promptcot.evaluation.labels import Asked, Outputs, Writer, survey
-from promptcot.evaluation.rows import problem_of
 from promptcot.grading.grader import Grader
-from promptcot.manifest import manifest
-from promptcot.outputs import Output
 from promptcot.records import Row, Sampling
+from promptcot.stages.label import Asked, Outputs, Writer, survey
 from promptcot.stages.solve import Solve
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
 
 _SHARE = click.FloatRange(0, 1)
 _FILE = click.Path(path_type=Path)

@@ -8,8 +8,8 @@ import click
 
 from promptcot import nano
 from promptcot.cli.console import say
-from promptcot.files import read_rows
 from promptcot.nano.truth import Truth
+from promptcot.storage.rows import read_rows
 
 
 @click.group("nano")

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 import click
 
 from promptcot.cli.scale import scale_options
-from promptcot.recipe import Dtype, EngineName
+from promptcot.recipe.schema import Dtype, EngineName
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -15,15 +15,16 @@ import click
 
 from promptcot.cli.console import say
 from promptcot.cli.planned import Made, lines
-from promptcot.concepts import make_sampler
 from promptcot.errors import UsageError
-from promptcot.in_turn import first_wave, next_wave
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.waves import first_wave, next_wave
 from promptcot.planning.flow import Plan, make_plan
 from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
 from promptcot.planning.rates import Rate, Rates, resolve
 from promptcot.planning.supply import Supply, try_out
-from promptcot.preparation import Preparation
-from promptcot.recipe import Recipe, load
+from promptcot.recipe.loading import load
+from promptcot.recipe.schema import Recipe
+from promptcot.stages.sample import make_sampler
 
 _DRAWS = 20_480
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from promptcot.cli.planned_rates import WIDTH, Sources, origin, rate_lines
+from promptcot.core.units import duration
 from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
 from promptcot.planning.supply import Supply
-from promptcot.units import duration
 
 _NAME = 16
 _NOTHING = "–"

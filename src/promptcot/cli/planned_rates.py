@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptcot.planning.rates import Rate, Rates, StageRates
-from promptcot.recipe import Model
+from promptcot.recipe.schema import Model
 
 WIDTH = 110
 

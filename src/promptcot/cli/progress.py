@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from promptcot.tally import Tally
-from promptcot.units import duration
+from promptcot.core.units import duration
+from promptcot.storage.counts import Tally
 
 _PLAIN_EVERY = 10.0
 _LOOK_EVERY = 0.25

@@ -26,20 +26,21 @@ from promptcot.cli.scale import (
     take_scale,
 )
 from promptcot.cli.story import plan, tell
+from promptcot.engines.exclusive import Turn, turns
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
-from promptcot.engines.turns import Turn, turns
 from promptcot.errors import UsageError
-from promptcot.in_turn import Turns, first_wave, next_wave
-from promptcot.journal import Journal
-from promptcot.money import Budget
-from promptcot.pipeline import Run
-from promptcot.preparation import Preparation
-from promptcot.recipe import Recipe, load
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import Run
+from promptcot.pipeline.waves import Turns, first_wave, next_wave
+from promptcot.recipe.loading import load
+from promptcot.recipe.schema import Recipe
 from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
-from promptcot.tally import Tally
+from promptcot.storage.budget import Budget
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
 
 
 @click.command("run")

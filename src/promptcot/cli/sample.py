@@ -13,15 +13,14 @@ from promptcot import prompts
 from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import data_path, output_path, prompt_like
 from promptcot.cli.progress import Progress
-from promptcot.concepts import concepts_file, make_sampler, read_table, sampled_rows
-from promptcot.core.combinations import Exhausted
-from promptcot.core.prompt_like import LEVELS
-from promptcot.manifest import manifest
-from promptcot.outputs import Output
-from promptcot.preparation import prompt_renderer
-from promptcot.recipe import Sample
-from promptcot.records import Row
-from promptcot.runners.protocol import Item, Outcome
+from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot.core.sampling.combinations import Exhausted
+from promptcot.pipeline.inputs import prompt_renderer
+from promptcot.recipe.schema import Sample
+from promptcot.records import Item, Outcome, Row
+from promptcot.stages.sample import concepts_file, make_sampler, read_table, sampled_rows
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
 
 
 @click.command("sample")

@@ -25,19 +25,20 @@ from promptcot.cli.console import say
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
-from promptcot.files import beside, dumps, url_of
-from promptcot.in_turn import Turns
-from promptcot.journal import Journal
-from promptcot.pipeline import numbered
-from promptcot.published import Published
-from promptcot.recipe import Model, Served
+from promptcot.pipeline.run import numbered
+from promptcot.pipeline.waves import Turns
+from promptcot.recipe.schema import Model, Served
+from promptcot.runners.streams import items_of
 from promptcot.stages.protocol import Stage
-from promptcot.streams import items_of
-from promptcot.tally import Tally
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
+from promptcot.storage.json import dumps
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.upload import Published
 
 if TYPE_CHECKING:
-    from promptcot.runners.ray import Crew, RayRunner
-    from promptcot.runners.ray_cluster import Cluster
+    from promptcot.runners.cluster.nodes import Cluster
+    from promptcot.runners.cluster.runner import Crew, RayRunner
 
 _BATCHES, _GROWTH = 8, 4
 """Rows that a worker holds for each call at a time, unless it is told otherwise; how many times as many at most."""
@@ -120,8 +121,8 @@ def joined(scale: Scale) -> Iterator[Cluster | None]:
         yield None
         return
     try:
-        importlib.import_module("promptcot.runners.ray")
-        from promptcot.runners.ray_cluster import join
+        importlib.import_module("promptcot.runners.cluster.runner")
+        from promptcot.runners.cluster.nodes import join
     except ImportError as error:
         raise InputError(f"--runner ray needs Ray ({error}): pip install 'promptcot[ray]'") from error
     cluster = join(scale.address)
@@ -139,9 +140,9 @@ def runner_on(
     cluster: Cluster, folder: Path, recipe: Mapping[str, Any], models: Sequence[Served], max_retries: int = 0
 ) -> RayRunner:
     """A runner on the cluster that works in `folder`, by all that is to be done. Raises InputError, ClusterUnusable."""
-    from promptcot.remote import Folder
-    from promptcot.runners.ray import RayRunner
-    from promptcot.runners.ray_cluster import hold, look_over
+    from promptcot.runners.cluster.nodes import hold, look_over
+    from promptcot.runners.cluster.runner import RayRunner
+    from promptcot.storage.remote import Folder
 
     work = Folder.at(folder) / hashlib.blake2b(dumps(recipe), digest_size=8).hexdigest()
     work.make()
@@ -186,7 +187,7 @@ def remove_work(folder: Path) -> None:
     if url_of(folder) is None:
         shutil.rmtree(folder, ignore_errors=True)
         return
-    from promptcot.remote import Folder
+    from promptcot.storage.remote import Folder
 
     Folder.at(folder).remove()
 
@@ -202,8 +203,8 @@ def on_workers(spec: Spec, cluster: Cluster) -> Spec:
 
 def crew_of(scale: Scale, runner: RayRunner, spec: Model, role: str, engine: Engine, concurrency: int) -> Crew:
     """Who answers for a model on the cluster. Raises UsageError."""
-    from promptcot.runners.ray import Crew, Spread
-    from promptcot.runners.ray_cluster import Need
+    from promptcot.runners.cluster.nodes import Need
+    from promptcot.runners.cluster.runner import Crew, Spread
 
     opened = on_workers(spec, runner.cluster)
     gpus = _gpus_of(scale, spec, opened, runner.cluster)

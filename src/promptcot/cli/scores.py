@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from promptcot.core.evaluation import AtK, Comparison, Estimate, Share, Summary
+from promptcot.core.statistics import AtK, Comparison, Estimate, Share, Summary
 from promptcot.evaluation.results import Evaluated
 
 

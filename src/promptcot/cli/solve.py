@@ -9,7 +9,7 @@ import click
 from promptcot import prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
-from promptcot.recipe import Model
+from promptcot.recipe.schema import Model
 from promptcot.stages.solve import Solve
 
 

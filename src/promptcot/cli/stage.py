@@ -25,25 +25,25 @@ from promptcot.cli.scale import (
     take_scale,
     work_folder,
 )
+from promptcot.core.problems import problem_id
 from promptcot.engines.opening import Engines
 from promptcot.errors import RecipeError, UsageError
-from promptcot.evaluation.rows import problem_id
-from promptcot.files import beside, read_rows, with_ids
-from promptcot.journal import Journal
-from promptcot.manifest import manifest
-from promptcot.money import Budget
-from promptcot.outputs import Output
-from promptcot.pipeline import Asked, in_order, open_books, run_stages, stream_of
-from promptcot.recipe import Model
-from promptcot.records import Row
+from promptcot.pipeline.run import Asked, in_order, open_books, run_stages, stream_of
+from promptcot.recipe.schema import Model
+from promptcot.records import Item, Row
 from promptcot.runners.local import LocalRunner
-from promptcot.runners.protocol import Item
 from promptcot.stages.protocol import Stage
 from promptcot.stages.solve import samples
-from promptcot.tally import Tally
+from promptcot.storage.budget import Budget
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside
+from promptcot.storage.rows import read_rows, with_ids
 
 if TYPE_CHECKING:
-    from promptcot.runners.ray_cluster import Cluster
+    from promptcot.runners.cluster.nodes import Cluster
 
 Section = TypeVar("Section", bound=BaseModel)
 

@@ -8,15 +8,15 @@ from itertools import islice
 from pathlib import Path
 
 from promptcot.cli.console import calls, percent
-from promptcot.core.agreement import Agreements
-from promptcot.core.combinations import Exhausted
-from promptcot.files import read_rows
-from promptcot.pipeline import Run, asking_stages
-from promptcot.preparation import Preparation
-from promptcot.recipe import Model, Served
+from promptcot.core.sampling.combinations import Exhausted
+from promptcot.core.statistics.agreement import Agreements
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import Run, asking_stages
+from promptcot.recipe.schema import Model, Served
 from promptcot.records import Row
 from promptcot.stages.protocol import Stage
-from promptcot.tally import BEYOND_TARGET, Tally
+from promptcot.storage.counts import BEYOND_TARGET, Tally
+from promptcot.storage.rows import read_rows
 
 _SHOWN = 3
 

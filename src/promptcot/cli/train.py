@@ -84,7 +84,7 @@ def _as_options(given: dict[str, Any]) -> list[str]:
 
 def _show(recipe: TrainRecipe) -> int:
     from promptcot.cli.forecast import lines
-    from promptcot.training.dry_run import dry_run
+    from promptcot.training.forecast.dry_run import dry_run
 
     for line in lines(dry_run(recipe)):
         say(line)

@@ -10,17 +10,16 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.annotators import level_giver
 from promptcot.cli.console import close_books, refuse_own_output
 from promptcot.cli.options import output_path, prompt_like
 from promptcot.core.training_rows import concept_row, generator_row
 from promptcot.errors import InputError, UsageError
-from promptcot.files import hash_id, read_rows, with_ids
-from promptcot.manifest import manifest
-from promptcot.outputs import Output
-from promptcot.preparation import prompt_renderer
-from promptcot.records import Drop, Row, content_id
-from promptcot.runners.protocol import Item, Outcome
+from promptcot.pipeline.inputs import prompt_renderer
+from promptcot.records import Drop, Item, Outcome, Row, content_id
+from promptcot.stages.annotators import level_giver
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import hash_id, read_rows, with_ids
 
 Learn = Callable[[Row], Row | str]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from promptcot.core.criteria import RATINGS
-from promptcot.core.judging import read_word
+from promptcot.core.parsing.judging import read_word
 from promptcot.errors import InputError
 from promptcot.records import Row
 

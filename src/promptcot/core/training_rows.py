@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from promptcot.core import rationale
+from promptcot.core.parsing import rationale
 from promptcot.records import Row
 
 _CARRIED = ("level", "annotator", "source")
@@ -33,7 +33,7 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str]) 
     """`id`, `prompt`, `completion`, `foundational_concepts`, `level`, and `annotator` and `source` if known.
 
     Or the reason why there is no such row: `no concepts`, `no level`, `no rationale`, `no problem`, or `unreadable: `
-    and a reason of `core.rationale`.
+    and a reason of `core.parsing.rationale`.
     """
     concepts, level, found = concepts_of(row), level_of(row), _generation(row)
     if not concepts:

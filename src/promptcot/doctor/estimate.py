@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from promptcot.core.units import duration
 from promptcot.doctor.findings import Finding, note
 from promptcot.doctor.watching import Watch
-from promptcot.pipeline import model_of
-from promptcot.recipe import Recipe
-from promptcot.units import duration
+from promptcot.pipeline.run import model_of
+from promptcot.recipe.schema import Recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from promptcot.doctor.findings import Finding, note, ok, problem
-from promptcot.engines.gpus import Gpu, visible_gpus
+from promptcot.engines.machine import Gpu, visible_gpus
 from promptcot.engines.opening import kind_of
-from promptcot.recipe import Recipe, Served
+from promptcot.recipe.schema import Recipe, Served
 
 _INSTALL = {
     "torch": "pip install 'promptcot[local]'",

@@ -15,15 +15,15 @@ from typing import Any
 
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.machine import memory_free, version_of
-from promptcot.engines.gpus import visible_gpus
+from promptcot.engines.machine import visible_gpus
 from promptcot.engines.model_files import WeightsSize, config_of, weights_bytes
 from promptcot.engines.model_files import model_folder as folder_on_disk
 from promptcot.engines.opening import Engines, Kind, judge_role, kind_of, local_folder, model_folder
-from promptcot.engines.placement import Placement, take, together
-from promptcot.engines.vllm_options import ServerOptions, number
-from promptcot.engines.vllm_server import need_of, place
+from promptcot.engines.vllm.options import ServerOptions, number
+from promptcot.engines.vllm.placement import Placement, take, together
+from promptcot.engines.vllm.server import need_of, place
 from promptcot.errors import InputError, PromptCoTError
-from promptcot.recipe import Encode, Model, Recipe, Served
+from promptcot.recipe.schema import Encode, Model, Recipe, Served
 
 _GB = 1e9
 _HALF = ("bfloat16", "float16")

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.models import Asked, context_findings
-from promptcot.engines.diagnosis import Sight, look
-from promptcot.engines.openai import OpenAIEngine
+from promptcot.engines.openai.diagnosis import Sight, look
+from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineError, TransientError
-from promptcot.recipe import Model, Served
+from promptcot.recipe.schema import Model, Served
 from promptcot.records import Message, Request, Sampling
 
 _PATIENCE = 60.0

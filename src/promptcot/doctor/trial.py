@@ -13,23 +13,24 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from promptcot.core.units import duration
 from promptcot.doctor.estimate import tell_estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
 from promptcot.doctor.watching import Watch, WatchingRunner
+from promptcot.engines.exclusive import turns
 from promptcot.engines.opening import Engines, kind_of
 from promptcot.engines.protocol import Engine
-from promptcot.engines.turns import turns
 from promptcot.errors import PromptCoTError
-from promptcot.files import beside, read_rows
-from promptcot.in_turn import Turns
-from promptcot.money import Budget
-from promptcot.pipeline import Run, model_of
-from promptcot.preparation import Preparation
-from promptcot.recipe import Recipe
+from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.run import Run, model_of
+from promptcot.pipeline.waves import Turns
+from promptcot.recipe.schema import Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
-from promptcot.tally import Tally
-from promptcot.units import duration
+from promptcot.storage.budget import Budget
+from promptcot.storage.counts import Tally
+from promptcot.storage.paths import beside
+from promptcot.storage.rows import read_rows
 
 _SHOWN = 160
 

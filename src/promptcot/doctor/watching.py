@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.protocol import Engine
-from promptcot.journal import Journal
-from promptcot.records import Completion, Request, Score
-from promptcot.runners.protocol import Item, Outcome, Runner
+from promptcot.records import Completion, Item, Outcome, Request, Score
+from promptcot.runners.protocol import Runner
 from promptcot.stages.protocol import Stage
-from promptcot.tally import Tally
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
 
 
 @dataclass

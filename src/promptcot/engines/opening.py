@@ -14,11 +14,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Literal
 
-from promptcot.engines.gpus import visible_gpus
-from promptcot.engines.placement import Placement, take, together, together_on_cpu
+from promptcot.engines.machine import visible_gpus
 from promptcot.engines.protocol import Engine
+from promptcot.engines.vllm.placement import Placement, take, together, together_on_cpu
 from promptcot.errors import InputError
-from promptcot.recipe import Encode, Served
+from promptcot.recipe.schema import Encode, Served
 
 Kind = Literal["openai", "vllm", "local"]
 TEXTS_AT_ONCE = 32
@@ -64,7 +64,7 @@ class Engines:
 
     def place(self, specs: Sequence[tuple[Served, str]]) -> bool:
         """Give the vLLM servers of a run GPUs of their own; False if they do not fit and have to take turns."""
-        from promptcot.engines.vllm_server import need_of
+        from promptcot.engines.vllm.server import need_of
 
         distinct = {_key(spec, role): (spec, role) for spec, role in specs if kind_of(spec) == "vllm"}
         if len(distinct) < 2:
@@ -77,9 +77,9 @@ class Engines:
 
     def _open_vllm(self, spec: Served, role: str, key: str) -> Engine:
         from promptcot.engines.model_files import journaled_name
-        from promptcot.engines.openai import OpenAIEngine, variant
-        from promptcot.engines.vllm import VllmEngine
-        from promptcot.engines.vllm_server import VllmServer
+        from promptcot.engines.openai.engine import OpenAIEngine, variant
+        from promptcot.engines.vllm.engine import VllmEngine
+        from promptcot.engines.vllm.server import VllmServer
 
         model = model_folder(spec.model, role)
         folder = Path(model)
@@ -123,7 +123,7 @@ EngineOpener = Callable[[Served, str], Awaitable[Engine]]
 
 
 async def _open_http(spec: Served) -> Engine:
-    from promptcot.engines.openai import OpenAIEngine
+    from promptcot.engines.openai.engine import OpenAIEngine
 
     return OpenAIEngine(
         await _served_name(spec),
@@ -141,8 +141,8 @@ async def _served_name(spec: Served) -> str:
     """The model to ask a server for: the one that is named, else the only one it has. Raises InputError."""
     if spec.model != Served().model:
         return spec.model
-    from promptcot.engines.diagnosis import advice, look
-    from promptcot.engines.openai_transport import Transport
+    from promptcot.engines.openai.diagnosis import advice, look
+    from promptcot.engines.openai.transport import Transport
 
     transport = Transport(spec.base_url[:1], os.environ.get(spec.api_key_env))
     try:
@@ -158,7 +158,7 @@ async def _served_name(spec: Served) -> str:
 
 def _open_local(spec: Served, role: str) -> Engine:
     from promptcot.engines.lazy import LazyEngine
-    from promptcot.engines.local import LocalEngine
+    from promptcot.engines.local.engine import LocalEngine
     from promptcot.engines.model_files import journaled_name
 
     if spec.n_gpus and len(take(spec.n_gpus, visible_gpus())) > 1:

@@ -1,1 +1,1 @@
-"""Benchmarks, the numbers published for them, and plots of results. Statistics are in `core.evaluation`."""
+"""Benchmarks, the numbers published for them, and plots of results. Statistics are in `core.statistics`."""

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptcot import nano
+from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.errors import InputError
 from promptcot.evaluation.hub import fetch
 from promptcot.evaluation.registry import Benchmark, benchmark_named, with_source
-from promptcot.evaluation.rows import gold_of, plain_integer, problem_id, problem_of, source_of
-from promptcot.files import SUFFIXES, read_rows
 from promptcot.records import Row
+from promptcot.storage.paths import SUFFIXES
+from promptcot.storage.rows import read_rows
 
 CheckGold = Callable[[str], None]
 """Raises InputError for a gold that cannot be parsed or does not equal itself, as `Grader.check_gold` does."""

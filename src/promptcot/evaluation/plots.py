@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptcot.errors import InputError
-from promptcot.evaluation.published import Published
+from promptcot.evaluation.paper_numbers import Published
 from promptcot.evaluation.registry import BENCHMARKS
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 Decides what an earlier, interrupted grading is worth, and what a row of predictions must have. What an answer is, and
 whether it is right, is decided in `core.answers` and `grading`, which answers are one class in `classes`; the
-statistics are in `core.evaluation`.
+statistics are in `core.statistics`.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.answers.extraction import Extracted, extract
-from promptcot.core.evaluation import Sample
-from promptcot.core.traces import CLOSE, NOT_CLOSED, OPEN
+from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
+from promptcot.core.problems import gold_of, plain_integer, problem_id, source_of
+from promptcot.core.statistics import Sample
 from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.registry import with_source
-from promptcot.evaluation.rows import gold_of, plain_integer, problem_id, source_of
-from promptcot.files import dumps, loads, locked, read_rows, storing
 from promptcot.grading.grader import Grade, Grader, grade_integer
 from promptcot.records import Row
+from promptcot.storage.atomic import locked, storing
+from promptcot.storage.json import dumps, loads
+from promptcot.storage.rows import read_rows
 
 _SLICE = 1 << 16
 _RULES = 2  # to be raised when an answer may be graded differently than before

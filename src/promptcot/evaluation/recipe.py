@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from promptcot.recipe import SHIPPED, Model, Positive, Section, parse_as, read_table
+from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.recipe.schema import Model, Positive, Section
 
 SHIPPED_EVAL = Path(SHIPPED) / "eval"
 """The evaluation recipes that come with the package."""

@@ -1,7 +1,7 @@
 """What an evaluation found, benchmark by benchmark, beside what was published: as JSON, and as plots.
 
 Decides which published number a result may stand beside, and which plots can be drawn. The statistics are made in
-`core.evaluation`, words for a terminal in the command line, and the drawing itself in `plots`.
+`core.statistics`, words for a terminal in the command line, and the drawing itself in `plots`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from promptcot.core.evaluation import Summary
+from promptcot.core.statistics import Summary
+from promptcot.evaluation.paper_numbers import SOURCE, Published, published
 from promptcot.evaluation.plots import Result, plot_accuracy, plot_levels, plot_tokens
-from promptcot.evaluation.published import SOURCE, Published, published
 from promptcot.evaluation.registry import with_source
 
 

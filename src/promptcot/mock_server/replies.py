@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from promptcot import prompts
 from promptcot.core.criteria import Criteria, Rating, recompute
-from promptcot.core.rationale import render
+from promptcot.core.parsing.rationale import render
 from promptcot.mock_server.faults import uniform
 
 TOKEN = 4

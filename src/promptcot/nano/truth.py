@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from promptcot.core.stats import wilson_interval
+from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.errors import InputError
-from promptcot.files import hash_id
 from promptcot.nano.checker import IllFormed, check, concepts_used
 from promptcot.nano.reading import mask_numbers
 from promptcot.records import Row
+from promptcot.storage.rows import hash_id
 
 
 @dataclass

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptcot.core.stats import wilson_interval
+from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.planning.rates import Rate, Rates, StageRates
 from promptcot.planning.sharing import Part, Work, in_turn, side_by_side
 from promptcot.planning.supply import Supply
-from promptcot.recipe import Model
+from promptcot.recipe.schema import Model
 
 DRIVER = "driver"
 _HOUR = 3600

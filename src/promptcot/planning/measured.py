@@ -16,8 +16,8 @@ from typing import Any
 
 from promptcot.errors import InputError
 from promptcot.planning.rates import Rate
-from promptcot.recipe import Model, Recipe
-from promptcot.tally import BEYOND_TARGET
+from promptcot.recipe.schema import Model, Recipe
+from promptcot.storage.counts import BEYOND_TARGET
 
 ENOUGH = 100
 """So many combinations a run must have before it is used unasked: with fewer, the 95 % interval of an accepted share is

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptcot.planning.keys import AskedRates, PlanRates, SolveRates, Stated
-from promptcot.recipe import Model, Price, Recipe
+from promptcot.recipe.plan_rates import AskedRates, PlanRates, SolveRates, Stated
+from promptcot.recipe.schema import Model, Price, Recipe
 
 Kind = Literal["given", "measured", "stated", "assumed"]
 

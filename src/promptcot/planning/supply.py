@@ -18,7 +18,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from promptcot.core.sampling import BLOCK, Sampler
+from promptcot.core.sampling.sampler import BLOCK, Sampler
 
 
 @dataclass(frozen=True, slots=True)

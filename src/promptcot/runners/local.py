@@ -14,18 +14,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import cast
 
-from promptcot import money
 from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
-from promptcot.journal import Journal
-from promptcot.money import Budget
-from promptcot.records import CONTENT_FILTER, Completion, Drop, Request, Retry, Row
+from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.health import Health
-from promptcot.runners.protocol import Failed, Item, Outcome
 from promptcot.runners.retries import Retries
+from promptcot.runners.streams import closing
 from promptcot.stages.protocol import Stage
-from promptcot.streams import closing
-from promptcot.tally import Tally
+from promptcot.storage import budget as money
+from promptcot.storage.budget import Budget
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
 
 _SYNC_EVERY = 0.5
 _ROWS_AHEAD_PER_CALL = 8

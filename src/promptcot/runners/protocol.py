@@ -6,39 +6,14 @@ account for each of them exactly once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 from promptcot.engines.protocol import Engine
-from promptcot.journal import Journal
-from promptcot.records import Drop, Row
+from promptcot.records import Item, Outcome
 from promptcot.stages.protocol import Stage
-from promptcot.tally import Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A row on its way, with the position of the source row from which it descends."""
-
-    index: int
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A row that could not be asked: the cause it is counted under, and what the engine said."""
-
-    cause: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one item."""
-
-    item: Item
-    result: Sequence[Row] | Drop | Failed
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
 
 
 class Runner(Protocol):

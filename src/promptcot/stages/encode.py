@@ -3,7 +3,7 @@
 Decides how concepts are put to the engine in chunks, and what is kept of a run that was interrupted: a chunk counts
 when the vectors of all its concepts are in `X.journal/` beside the output `X`, in a file of the model. A chunk of which
 some are missing is embedded again as a whole, in the company it had before, so that the result does not depend on
-interruptions. The form of the output is decided in `embeddings`; showing progress is left to the caller.
+interruptions. The form of the output is decided in `storage.embeddings`; showing progress is left to the caller.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.embeddings import Matrix, check_output, to_float16, write_embeddings
 from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, InputError
-from promptcot.files import beside, locked, storing, sync
-from promptcot.tally import Tally
+from promptcot.storage.atomic import locked, storing, sync
+from promptcot.storage.counts import Tally
+from promptcot.storage.embeddings import Matrix, check_output, to_float16, write_embeddings
+from promptcot.storage.paths import beside
 
 BATCH_SIZE = 512
 _KEY_BYTES = 16

@@ -2,7 +2,7 @@
 
 The row then looks like one that a generator wrote, so that `judge` and `filter` take it: `completion` is rationale and
 problem in the generator's markup, and `prompt` is what the generator will be asked. A reply that cannot be read is
-asked for again, as often as the runner allows, and then dropped; how it is read is in `core.rationale`.
+asked for again, as often as the runner allows, and then dropped; how it is read is in `core.parsing.rationale`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from promptcot.core import rationale
+from promptcot.core.parsing import rationale
+from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.errors import InputError
-from promptcot.evaluation.rows import problem_of
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
 from promptcot.stages.asking import Asker, unreadable
 

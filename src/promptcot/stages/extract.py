@@ -1,7 +1,7 @@
 """Asks one annotator for the foundational concepts of a problem.
 
 How many is drawn for each problem, and is the same for all annotators. A reply that cannot be read is asked for again,
-as often as the runner allows, and then dropped; how it is read is in `core.extraction`.
+as often as the runner allows, and then dropped; how it is read is in `core.parsing.extraction`.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptcot.core import extraction
+from promptcot.core.parsing import extraction
+from promptcot.core.parsing.rationale import Unreadable
+from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
-from promptcot.core.rationale import Unreadable
-from promptcot.evaluation.rows import problem_of
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
 from promptcot.stages.asking import Asker, unreadable
 

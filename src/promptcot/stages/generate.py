@@ -1,7 +1,7 @@
 """Asks the generator for a rationale and a problem, with the prompt that the row carries.
 
 The wording of the prompt was fixed when the row was sampled. A text that cannot be read is dropped with its raw form;
-how it is read is in `core.rationale`.
+how it is read is in `core.parsing.rationale`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptcot.core import rationale
+from promptcot.core.parsing import rationale
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
 from promptcot.stages.asking import unreadable
@@ -35,7 +35,7 @@ class Generate:
         return [Request(prompt=prompt, sampling=self.sampling, seed=seed)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
-        """The row with what was generated, or a drop: `empty`, or `unreadable: ` and a reason of `core.rationale`."""
+        """The row with what was generated, or a drop: `empty`, or `unreadable: ` and a reason of `core.parsing.rationale`."""
         [reply] = replies
         read = rationale.parse(reply.text, reply.finish_reason)
         if isinstance(read, rationale.Unreadable):

@@ -3,7 +3,7 @@
 The judge sees the concepts, the level and the generator's text; its words become the row's `completion`, and the
 generator's text and counts are set aside (see `core.filtering`). A reply that cannot be read is an output like any
 other, with the judgement `invalid` and `invalid_reason`; it is for the filter to drop it. How a reply is read is in
-`core.judging`.
+`core.parsing.judging`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptcot.core.filtering import generator_text, set_aside
-from promptcot.core.judging import read_reply
+from promptcot.core.parsing.judging import read_reply
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed

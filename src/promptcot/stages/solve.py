@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from promptcot.core.parsing.traces import malformed
 from promptcot.core.prompts import PromptSet
-from promptcot.core.traces import malformed
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
 

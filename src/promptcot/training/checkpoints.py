@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError
-from promptcot.files import write_json
+from promptcot.storage.atomic import write_json
 
 CONTENTS = "contents.json"
 BEGAN_WITH = "data.json"

@@ -10,11 +10,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptcot.engines.gpus import visible_gpus
+from promptcot.engines.machine import visible_gpus
 from promptcot.engines.opening import model_folder
 from promptcot.errors import InputError, RecipeError
+from promptcot.training.data.rows import look
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.rows import look
 
 _PACKAGES = {
     "wandb": "wandb",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from promptcot.training.attention import VARLEN
+from promptcot.training.data.attention import VARLEN
 from promptcot.training.recipe import TrainRecipe
 
 

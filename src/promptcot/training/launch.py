@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from promptcot.engines.gpus import visible_gpus
+from promptcot.engines.machine import visible_gpus
 from promptcot.training.recipe import TrainRecipe
 
 LOGS = "processes"

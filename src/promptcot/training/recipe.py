@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from promptcot.recipe import SHIPPED, Positive, Section, parse_as, read_table
+from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.recipe.schema import Positive, Section
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""

@@ -18,11 +18,11 @@ from transformers.utils import logging
 
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
-from promptcot.files import storing, sync, write_whole
-from promptcot.training import card
-from promptcot.training.endings import end_ids
+from promptcot.storage.atomic import storing, sync, write_whole
+from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.watching import LOG, PLOT
+from promptcot.training.report import card
+from promptcot.training.report.watching import LOG, PLOT
 
 MODEL, CARD = "model", "README.md"
 _SHARD = "5GB"

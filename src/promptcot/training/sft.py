@@ -30,23 +30,23 @@ from trl import SFTConfig
 
 from promptcot.engines.opening import model_folder
 from promptcot.errors import InputError
-from promptcot.files import locked, write_json
-from promptcot.manifest import manifest
-from promptcot.training import attention
-from promptcot.training.architecture import Shape, mean_context
+from promptcot.storage.atomic import locked, write_json
+from promptcot.storage.manifest import manifest
 from promptcot.training.arguments import arguments, lora_config, processes
 from promptcot.training.checkpoints import Found, began_with, identity, latest
-from promptcot.training.collating import Collator, dataset_of
-from promptcot.training.devices import peak_flops
-from promptcot.training.encoding import padding_id
+from promptcot.training.data import attention
+from promptcot.training.data.collating import Collator, dataset_of
+from promptcot.training.data.encoding import padding_id
+from promptcot.training.data.packing import order, pack
+from promptcot.training.data.tokens import DROPPED, TokenStore, open_store
+from promptcot.training.forecast.architecture import Shape, mean_context
+from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels, choose
-from promptcot.training.packing import order, pack
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report.watching import Meter, Watcher
 from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
-from promptcot.training.tokens import DROPPED, TokenStore, open_store
 from promptcot.training.trainer import Trainer
-from promptcot.training.watching import Meter, Watcher
 
 Say = Callable[[str], None]
 

@@ -16,9 +16,9 @@ from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
-from promptcot.training.collating import Collator
-from promptcot.training.tokens import TokenStore
-from promptcot.training.watching import Meter
+from promptcot.training.data.collating import Collator
+from promptcot.training.data.tokens import TokenStore
+from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
 

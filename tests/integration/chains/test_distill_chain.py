@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptcot.cli import main
-from promptcot.files import read_rows
+from promptcot.storage.rows import read_rows
 
 pytestmark = pytest.mark.engines
 

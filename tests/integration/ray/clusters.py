@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from promptcot.files import RowWriter
+from promptcot.storage.writer import RowWriter
 
 SETTINGS = {
     "RAY_worker_niceness": "0",

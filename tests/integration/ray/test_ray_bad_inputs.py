@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from promptcot.errors import InputError
-from promptcot.remote import Folder
-from promptcot.runners import ray_cluster
-from promptcot.runners.ray_cluster import Cluster, ClusterUnusable, Need, join, look_over, place
+from promptcot.runners.cluster import nodes as ray_cluster
+from promptcot.runners.cluster.nodes import Cluster, ClusterUnusable, Need, join, look_over, place
+from promptcot.storage.remote import Folder
 from tests.integration.ray.clusters import Nodes, command, generate, mock_server, run, stats, write_rows
 
 pytestmark = pytest.mark.engines

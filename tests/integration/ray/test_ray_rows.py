@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ray_rows = pytest.importorskip("promptcot.runners.ray_rows", exc_type=ImportError)
+ray_rows = pytest.importorskip("promptcot.runners.cluster.rows", exc_type=ImportError)
 
-from promptcot.remote import Folder  # noqa: E402
-from promptcot.runners.protocol import Item  # noqa: E402
+from promptcot.records import Item  # noqa: E402
+from promptcot.storage.remote import Folder  # noqa: E402
 
 pytestmark = pytest.mark.engines
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.files import read_rows
+from promptcot.storage.rows import read_rows
 from tests.integration.ray.clusters import Nodes, command, files, generate, mock_server, run, stats, write_rows
 
 pytestmark = pytest.mark.engines

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from promptcot.errors import LockedError
-from promptcot.files import locked
+from promptcot.storage.atomic import locked
 from tests.integration.training.trainings import changes, logged, losses, write_recipe, write_rows
 
 pytestmark = pytest.mark.engines

@@ -15,10 +15,10 @@ import torch
 import transformers
 
 from promptcot import nano
-from promptcot.engines.local import LocalEngine
-from promptcot.engines.openai import OpenAIEngine
-from promptcot.engines.placement import CPU
-from promptcot.engines.vllm_server import VllmServer
+from promptcot.engines.local.engine import LocalEngine
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.vllm.placement import CPU
+from promptcot.engines.vllm.server import VllmServer
 from promptcot.records import Message, Request, Sampling
 from promptcot.training import saving
 from promptcot.training.recipe import TrainRecipe

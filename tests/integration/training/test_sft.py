@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from promptcot.errors import InputError
-from promptcot.files import dumps, loads
+from promptcot.storage.json import dumps, loads
 from promptcot.training import checkpoints
 from promptcot.training.checkpoints import latest
 from promptcot.training.recipe import load_train
@@ -81,7 +81,7 @@ def test_the_validation_loss_is_that_of_the_rows_held_out(tmp_path: Path, train:
 
 def mean_loss(model: Any, tokenizer: Any, rows: Path) -> float:
     """Over all tokens of the completions and their ends, each row alone."""
-    from promptcot.files import read_rows
+    from promptcot.storage.rows import read_rows
 
     total, count = 0.0, 0
     for row in read_rows(rows):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from promptcot.files import dumps
-from promptcot.training.logfile import LogFile
+from promptcot.storage.json import dumps
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report.logfile import LogFile
 
 pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("default")]  # TRL's own, of versions to come
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.files import dumps
-from promptcot.training.logfile import LogFile
+from promptcot.storage.json import dumps
+from promptcot.training.report.logfile import LogFile
 
 RECIPE = """
 name = "small"

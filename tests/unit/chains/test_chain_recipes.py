@@ -10,7 +10,7 @@ from promptcot.chains.recipe import ColdStart, Distill, is_chain, load_chain
 from promptcot.cli import main
 from promptcot.errors import RecipeError
 from promptcot.evaluation.recipe import load_eval
-from promptcot.recipe import load, shipped
+from promptcot.recipe.loading import load, shipped
 from promptcot.training.recipe import load_train
 
 CHAINS = [name for name in shipped() if is_chain(name)]

@@ -12,8 +12,8 @@ from promptcot import nano
 from promptcot.chains.closing import Student, side_by_side, written
 from promptcot.cli import main
 from promptcot.cli.closing import generator_lines, student_lines
-from promptcot.core.evaluation import Sample, SourceTally
-from promptcot.files import read_rows
+from promptcot.core.statistics import Sample, SourceTally
+from promptcot.storage.rows import read_rows
 
 SOUND = next(row for row in read_rows(nano.seeds_path()) if row["problem"].startswith("Find the 24th triangular"))
 CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllFormed) else ()

@@ -16,7 +16,7 @@ from promptcot import nano
 from promptcot.chains.rows import IN_BENCHMARK, REPEATED, derangement, freshness, mismatched
 from promptcot.cli import main
 from promptcot.errors import InputError
-from promptcot.files import read_rows
+from promptcot.storage.rows import read_rows
 
 
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=60), st.integers(0, 1000))

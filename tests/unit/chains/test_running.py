@@ -15,7 +15,7 @@ import pytest
 from promptcot.chains.running import BOOKS, look, run_steps, start
 from promptcot.chains.steps import Step
 from promptcot.errors import LockedError
-from promptcot.files import locked
+from promptcot.storage.atomic import locked
 
 
 class Machine:

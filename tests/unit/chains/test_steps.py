@@ -16,7 +16,7 @@ from promptcot.chains.recipe import ColdStart, Distill, load_chain
 from promptcot.chains.steps import Step, asked
 from promptcot.cli import main
 from promptcot.cli.root import root
-from promptcot.recipe import Model, Price
+from promptcot.recipe.schema import Model, Price
 
 OUT = Path("D")
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import pytest
 
 from promptcot import prompts
-from promptcot.core.rationale import render
+from promptcot.core.parsing.rationale import render
 from promptcot.engines.opening import Engines
 from promptcot.engines.scripted import Script, ScriptedEngine
-from promptcot.recipe import Served
+from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request
 
 LABELS = [line.label for line in (*prompts.load("math").criteria.ratings, prompts.load("math").criteria.verdict)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from promptcot.cli import main
-from promptcot.files import RowWriter, read_rows
+from promptcot.storage.rows import read_rows
+from promptcot.storage.writer import RowWriter
 
 CONCEPTS = [{"concepts": ["primes", "gcd"]}, {"concepts": ["primes", "parity"]}, {"concepts": ["gcd", "parity"]}]
 INPUTS = [{"id": "1", "prompt": "p", "foundational_concepts": ["a"], "level": "AIME"}]

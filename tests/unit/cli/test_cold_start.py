@@ -11,13 +11,13 @@ import pytest
 
 from promptcot import prompts
 from promptcot.cli import main
-from promptcot.concepts import read_table
-from promptcot.core import extraction
-from promptcot.core.rationale import render
+from promptcot.core.parsing import extraction
+from promptcot.core.parsing.rationale import render
 from promptcot.engines.opening import Engines
 from promptcot.errors import EngineUnusable
-from promptcot.files import read_rows
 from promptcot.records import Completion, Request
+from promptcot.stages.sample import read_table
+from promptcot.storage.rows import read_rows
 from tests.unit.cli import annotating
 
 SEEDS = [

@@ -11,7 +11,7 @@ import pytest
 from promptcot.cli import main, plan
 from promptcot.cli.planned import _cost, _number, _size, _time
 from promptcot.planning.supply import Supply
-from promptcot.recipe import load
+from promptcot.recipe.loading import load
 from tests.unit.planning.rundirs import books, recipe, write_run
 
 GUIDE = Path(__file__).parents[3] / "docs" / "scale.md"

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from promptcot.cli import progress
 from promptcot.cli.progress import Progress
-from promptcot.money import Paid
-from promptcot.tally import Tally
+from promptcot.storage.budget import Paid
+from promptcot.storage.counts import Tally
 
 
 def stage(name: str, rows_in: int, rows_out: int, calls: int, cost: float) -> Tally:

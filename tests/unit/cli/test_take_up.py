@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from promptcot.cli.run import _take_up
-from promptcot.journal import Journal, line_of
 from promptcot.records import Completion, Request
+from promptcot.storage.journal import Journal, line_of
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from promptcot import prompts
-from promptcot.core.judging import read_reply
+from promptcot.core.parsing.judging import read_reply
+from promptcot.core.parsing.rationale import Generation, parse
 from promptcot.core.prompts import PromptSet, compile_prompts
-from promptcot.core.rationale import Generation, parse
 from promptcot.errors import InputError
 from promptcot.records import Message
 

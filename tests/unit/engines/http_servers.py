@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from promptcot.engines.openai import OpenAIEngine
+from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.records import Request, Sampling
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -11,7 +11,7 @@ import pytest
 
 from promptcot import nano
 from promptcot.engines.model_files import WeightsSize, config_of, fingerprint, model_folder, weights_bytes
-from promptcot.engines.vllm_server import need_of
+from promptcot.engines.vllm.server import need_of
 
 
 def folder_with(folder: Path, **files: str) -> Path:
@@ -105,7 +105,7 @@ def test_nothing_heavy_is_loaded_to_look_at_files() -> None:
     program = (
         "import sys; from promptcot import nano; from promptcot.engines.model_files import *; "
         "fingerprint(nano.path('solver')); weights_bytes(str(nano.path('solver'))); "
-        "import promptcot.engines.vllm_server; print(sorted({'torch', 'transformers', 'vllm'} & set(sys.modules)))"
+        "import promptcot.engines.vllm.server; print(sorted({'torch', 'transformers', 'vllm'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from promptcot.engines import opening
-from promptcot.engines.gpus import Gpu
-from promptcot.engines.openai import OpenAIEngine
+from promptcot.engines.machine import Gpu
+from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.engines.opening import Engines, judge_role, kind_of, model_folder
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.engines.vllm import VllmEngine
+from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.errors import InputError
 from promptcot.mock_server import MockOptions, MockServer
-from promptcot.recipe import Encode, Generator, Judge, Served
+from promptcot.recipe.schema import Encode, Generator, Judge, Served
 
 URL = "http://127.0.0.1:1/v1"
 GPU = object.__new__(Gpu)
@@ -80,7 +80,7 @@ async def test_more_gpus_than_there_are_is_said_before_anything_starts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "visible_gpus", lambda: [])
-    monkeypatch.setattr("promptcot.engines.vllm_server.visible_gpus", lambda: [])
+    monkeypatch.setattr("promptcot.engines.vllm.server.visible_gpus", lambda: [])
     model = str(model_folder("nano", "solver"))
     for engine in ("vllm", "local"):
         with pytest.raises(InputError, match="4"):

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import check_source, hash_golds, load, renamed
 from promptcot.evaluation.registry import BENCHMARKS, benchmark_named, with_source
-from promptcot.evaluation.rows import gold_of, plain_integer, problem_id, problem_of, source_of
 
 DS = (
     "<｜begin▁of▁sentence｜>Please reason step by step, and put your final answer within \\boxed{{}}.<｜User｜>"

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts, recipe
+from promptcot import prompts
 from promptcot.errors import RecipeError
-from promptcot.evaluation.published import published
+from promptcot.evaluation.paper_numbers import published
 from promptcot.evaluation.recipe import SHIPPED_EVAL, load_eval
 from promptcot.evaluation.registry import BENCHMARKS
-from promptcot.recipe import shipped
+from promptcot.recipe.loading import parse, shipped
 
 PUBLIC = {"promptcot-ds-1.5b": 32768, "promptcot-ds-7b": 32768, "promptcot-qwq-32b": 16384}
 
@@ -61,4 +61,4 @@ def test_keys_are_changed_by_set_and_then_by_options() -> None:
 
 def test_recipes_of_runs_keep_their_own_keys() -> None:
     with pytest.raises(RecipeError, match="unknown key"):
-        recipe.parse({"judge": [{"name": "a"}], "benchmarks": ["nano"]})
+        parse({"judge": [{"name": "a"}], "benchmarks": ["nano"]})

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptcot.errors import InputError
+from promptcot.evaluation.paper_numbers import BASES, PUBLISHED, published
 from promptcot.evaluation.plots import Result, plot_accuracy, plot_levels, plot_tokens
-from promptcot.evaluation.published import BASES, PUBLISHED, published
 from promptcot.evaluation.registry import BENCHMARKS
 
 RESULTS = [

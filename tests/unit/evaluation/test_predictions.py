@@ -15,8 +15,8 @@ import pytest
 from promptcot.cli import main
 from promptcot.errors import InputError
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
-from promptcot.files import beside
 from promptcot.grading.grader import Grade, Grader
+from promptcot.storage.paths import beside
 
 HANGS = "9^{9^{9^{9}}}"
 

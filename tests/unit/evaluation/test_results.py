@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from promptcot.cli.scores import result_lines
-from promptcot.core.evaluation import Sample, SourceTally, summarize
+from promptcot.core.statistics import Sample, SourceTally, summarize
 from promptcot.evaluation.results import Evaluated, draw, file_name
 
 

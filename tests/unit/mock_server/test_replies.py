@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from promptcot import prompts
-from promptcot.core import extraction
-from promptcot.core.judging import read_reply
-from promptcot.core.rationale import Generation, Unreadable, parse, parse_rationale
+from promptcot.core.parsing import extraction
+from promptcot.core.parsing.judging import read_reply
+from promptcot.core.parsing.rationale import Generation, Unreadable, parse, parse_rationale
 from promptcot.mock_server.replies import (
     Voice,
     count_tokens,

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from promptcot.recipe import Recipe, parse
+from promptcot.recipe.loading import parse
+from promptcot.recipe.schema import Recipe
 
 TABLE: dict[str, Any] = {
     "name": "small",

@@ -4,7 +4,7 @@ import pytest
 
 from promptcot.errors import RecipeError
 from promptcot.planning.rates import Rate, resolve
-from promptcot.recipe import load, parse
+from promptcot.recipe.loading import load, parse
 from tests.unit.planning.rundirs import TABLE, recipe
 
 MEASURED = {"generate": {"prompt_tokens": Rate(90, "measured", "out/x", 200, "calls")}}

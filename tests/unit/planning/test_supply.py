@@ -5,8 +5,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcot.core.concepts import ConceptTable
-from promptcot.core.sampling import BLOCK, Sampler
+from promptcot.core.sampling.concepts import ConceptTable
+from promptcot.core.sampling.sampler import BLOCK, Sampler
 from promptcot.planning.supply import Supply, try_out
 
 TRIANGLE = [["a", "b"], ["b", "c"], ["a", "c"]]

@@ -9,12 +9,11 @@ import pytest
 
 from promptcot.engines.scripted import Script, ScriptedEngine
 from promptcot.errors import EngineUnusable, InputError, RequestRefused, SystematicFailure, TransientError
-from promptcot.journal import Journal
-from promptcot.records import Completion, Drop, Request, Retry, Row, derive_seed
+from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, derive_seed
 from promptcot.runners.local import LocalRunner
-from promptcot.runners.protocol import Failed, Item, Outcome
 from promptcot.runners.retries import Retries
-from promptcot.tally import Tally
+from promptcot.storage.counts import Tally
+from promptcot.storage.journal import Journal
 
 FAST = Retries(tries=3, base=0.001)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from promptcot import prompts
-from promptcot.core import rationale
+from promptcot.core.parsing import rationale
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Retry, Row, Sampling, derive_seed
 from promptcot.stages.explain import Explain

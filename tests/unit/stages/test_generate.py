@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot.core.rationale import render
+from promptcot.core.parsing.rationale import render
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Row, Sampling, derive_seed
 from promptcot.stages.generate import Generate

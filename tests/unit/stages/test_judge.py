@@ -8,8 +8,8 @@ import pytest
 
 from promptcot import prompts
 from promptcot.core.filtering import bring_back
+from promptcot.core.parsing.rationale import render
 from promptcot.core.prompts import PromptSet
-from promptcot.core.rationale import render
 from promptcot.errors import InputError
 from promptcot.records import Completion, Row, Sampling
 from promptcot.stages.generate import Generate

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot import nano
-from promptcot.files import RowWriter
+from promptcot.storage.writer import RowWriter
 from promptcot.training.recipe import TrainRecipe
 
 CHATML = (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from promptcot.engines.gpus import Gpu
+from promptcot.engines.machine import Gpu
 from promptcot.errors import RecipeError
 from promptcot.training import checks
 from promptcot.training.checks import check

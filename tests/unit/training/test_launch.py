@@ -58,6 +58,6 @@ def test_under_a_launcher_all_gpus_stay_visible(monkeypatch: pytest.MonkeyPatch)
 
 
 def launch_gpu(number: int) -> object:
-    from promptcot.engines.gpus import Gpu
+    from promptcot.engines.machine import Gpu
 
     return Gpu(number, f"GPU-{number}", "H100", 80 << 30, 80 << 30)

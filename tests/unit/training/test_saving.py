@@ -14,13 +14,13 @@ import transformers
 from safetensors import safe_open
 
 from promptcot import nano
-from promptcot.engines import local_model
+from promptcot.engines.local import model as local_model
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
 from promptcot.training import saving
-from promptcot.training.endings import end_ids, turn_end
-from promptcot.training.logfile import LogFile
+from promptcot.training.data.stop_tokens import end_ids, turn_end
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report.logfile import LogFile
 from tests.integration.tiny_models import save_model
 
 torch.set_num_threads(1)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from promptcot.cli.forecast import lines
-from promptcot.recipe import shipped
-from promptcot.training.dry_run import dry_run
+from promptcot.recipe.loading import shipped
+from promptcot.training.forecast.dry_run import dry_run
 from promptcot.training.recipe import SHIPPED_TRAIN, load_train
 
 PUBLISHED = ["promptcot-ds-1.5b", "promptcot-ds-7b", "promptcot-qwq-32b"]

@@ -1,0 +1,1 @@
+"""What the replies of models say. Nothing is guessed: what cannot be read is said to be unreadable."""

@@ -1,0 +1,198 @@
+"""Reads the reply of a judge: every rating, and a verdict that agrees with them, or it is invalid.
+
+What counts is a line `Label: rating`, in any case, bulleted, numbered, bold, quoted word by word or in a table row, and
+at most followed by a reason. Around that the reading is strict, because a doubtful reply must never count as praise:
+
+- a reply that was cut off, is empty, or lacks a line is invalid;
+- a line that starts like a rating and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
+  invalid, and so does a reason that names another rating; longer prose after a label is no rating and is passed over;
+- a line may be repeated, as when a judge sums up at the end, but not with another rating;
+- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
+- quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole.
+
+The rule from ratings to verdict, and the names of the lines, come from the domain's `criteria`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+from promptcot.core.criteria import RATINGS, Criteria, Rating, Verdict, recompute, spelling
+from promptcot.core.parsing.replies import own_lines, split_thinking
+from promptcot.records import FinishReason
+
+_Reading = Rating | Literal["unclear"]
+
+_DONE = {"stop", "eos", "eos_token", "end_turn", "stop_sequence"}
+_QUOTES = "\"'“”‘’`"
+_CLOSING = {"": "", '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "[": "]", "(": ")", "<": ">"}
+
+# Possessive quantifiers, because a model that writes ten thousand asterisks must not make a search quadratic.
+_BEFORE = r"^[\s*_#|+•·-]*+(?:\(?\d{1,2}\s*+[.):|]\s*+)?[*_\[]*+"
+_AFTER = r"[*_\]]*+\s*+(?:[:：=|]|(?<=\s)[-–—]++(?=\s))"
+_CLEAN = re.compile(
+    r"""^[\s*_]*+(?P<open>["'“‘`\[(<]?)[*_]*+
+        (?P<word>perfect|acceptable|bad)
+        (?:\.(?=[*_"'”’`\])>]))?[*_]*+(?P<close>["'”’`\])>]?)[*_]*+
+        (?P<rest>\s*+$|\s*+[.,;:!|(\[—–].*|\s++-++\s.*)""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+_WORD = re.compile(r"[^\W_]+")
+_DENIED = re.compile(
+    r"(?:\b(?:not|never|hardly|nearly|almost|near|far from|less than|short of|no longer)|n['’]t)\b"
+    r"\W+(?:\w+\W+){0,2}?(perfect|acceptable|bad)\b",
+    re.IGNORECASE,
+)
+_DOUBTED = re.compile(
+    r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
+    r"|not (?:really|quite|entirely|fully|exactly))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge said. `ratings` are by key, in the order of the criteria; an invalid judgement holds what was read.
+
+    `reason` says why it is invalid, and is None otherwise.
+    """
+
+    verdict: Verdict
+    ratings: Mapping[str, Rating] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria) -> Judgement:
+    """The judgement in a judge's reply. Never raises, whatever the text.
+
+    Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
+    ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `contradiction: LABEL`, `taken back`, and `the
+    verdict does not follow from the ratings`.
+    """
+    if finish_reason not in _DONE:
+        return _invalid("cut off" if finish_reason == "length" else f"stopped: {finish_reason}")
+    if not text.strip():
+        return _invalid("empty")
+    answer = split_thinking(text)
+    if answer is None:
+        return _invalid("unclear thinking")
+    lines = own_lines(answer.text)
+    if lines is None:
+        return _invalid("unclosed fence")
+    drafts = [] if answer.opened else answer.thinking.splitlines()
+    return _judge(lines, drafts, criteria)
+
+
+def read_word(text: object) -> Verdict:
+    """The verdict of a row that holds no ratings: the word itself, but for case, quotes, asterisks and a final dot."""
+    if not isinstance(text, str):
+        return "invalid"
+    around = _QUOTES + "* \t\r\n"
+    return _as_rating(text.strip(around).removesuffix(".").strip(around)) or "invalid"
+
+
+def _invalid(reason: str, ratings: Mapping[str, Rating] | None = None) -> Judgement:
+    return Judgement("invalid", ratings or {}, reason)
+
+
+def _judge(lines: Sequence[str], drafts: Sequence[str], criteria: Criteria) -> Judgement:
+    found, last = _readings(lines, criteria)
+    if not found:
+        return _invalid("no ratings")
+    stated: dict[str, Rating] = {}
+    reasons: list[str] = []
+    for line in (*criteria.ratings, criteria.verdict):
+        reading = _agreed(found.get(line.key, []))
+        if rating := _as_rating(reading):
+            stated[line.key] = rating
+        else:
+            reasons.append(f"{reading}: {line.label}")
+    verdict = stated.pop(criteria.verdict.key, None)
+    if verdict is None or reasons:
+        return _invalid(reasons[0], stated)
+    if reason := _objection(stated, verdict, lines[last + 1 :], drafts, criteria):
+        return _invalid(reason, stated)
+    return Judgement(verdict, stated)
+
+
+def _objection(
+    ratings: Mapping[str, Rating], verdict: Rating, after: Sequence[str], drafts: Sequence[str], criteria: Criteria
+) -> str | None:
+    """Why a complete set of lines does not count after all."""
+    if recompute(ratings, criteria) != verdict:
+        return "the verdict does not follow from the ratings"
+    if _takes_back("\n".join(after), verdict):
+        return "taken back"
+    drafted, _ = _readings(drafts, criteria)
+    if not set(drafted.get(criteria.verdict.key, [])) <= {verdict, "unclear"}:
+        return f"contradiction: {criteria.verdict.label}"
+    return None
+
+
+def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[_Reading]], int]:
+    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does)."""
+    pattern, keys = _labels(criteria)
+    found: dict[str, list[_Reading]] = {}
+    last = -1
+    for i, line in enumerate(lines):
+        if (match := pattern.match(line)) and (reading := _rating(line[match.end() :])):
+            found.setdefault(keys[spelling(match["quoted"] or match["plain"])], []).append(reading)
+            last = i
+    return found, last
+
+
+@lru_cache(maxsize=32)
+def _labels(criteria: Criteria) -> tuple[re.Pattern[str], dict[str, str]]:
+    """A pattern for the start of a labelled line, up to its rating, and the key of each label."""
+    lines = (*criteria.ratings, criteria.verdict)
+    keys = {spelling(label): line.key for line in lines for label in (line.label, *line.aliases)}
+    labels = sorted(keys, key=len, reverse=True)
+    label = "|".join(r"[\s_-]+".join(re.escape(word) for word in label.split()) for label in labels)
+    pattern = rf"{_BEFORE}(?:[\"'“‘`](?P<quoted>{label})[\"'”’`]|(?P<plain>{label})){_AFTER}"
+    return re.compile(pattern, re.IGNORECASE), keys
+
+
+def _rating(value: str) -> _Reading | None:
+    """What stands after a label: a rating, something that only looks like one, or None for prose and for nothing."""
+    match = _CLEAN.match(value)
+    if match and _CLOSING[match["open"]] == match["close"] and not _doubts(match["rest"], match["word"].lower()):
+        return _as_rating(match["word"])
+    start = _WORD.findall(value[:100])[:3]
+    return "unclear" if _named(" ".join(start)) else None
+
+
+def _doubts(rest: str, word: str) -> bool:
+    """Whether what follows a rating on its line makes it less than certain."""
+    return not _named(rest) <= {word} or _denies(rest, word) or bool(_DOUBTED.match(rest))
+
+
+def _agreed(readings: Sequence[_Reading]) -> _Reading | Literal["missing", "contradiction"]:
+    if not readings:
+        return "missing"
+    if "unclear" in readings:
+        return "unclear"
+    return readings[0] if len(set(readings)) == 1 else "contradiction"
+
+
+def _takes_back(text: str, verdict: Rating) -> bool:
+    """Whether words after a verdict deny it or name a worse one."""
+    worse = RATINGS[RATINGS.index(verdict) + 1 :]
+    return _denies(text, verdict) or not _named(text).isdisjoint(worse)
+
+
+def _denies(text: str, word: str) -> bool:
+    negated = {match[1].lower() for match in _DENIED.finditer(text)}
+    return word in negated or not _named(text).isdisjoint({f"im{word}", f"un{word}"})
+
+
+def _named(text: str) -> set[str]:
+    """All words of a text that are ratings or contain one, in lower case."""
+    return {word for word in _WORD.findall(text.lower()) if any(rating in word for rating in RATINGS)}
+
+
+def _as_rating(word: str) -> Rating | None:
+    return next((rating for rating in RATINGS if rating == word.lower()), None)

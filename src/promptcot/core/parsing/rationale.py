@@ -1,0 +1,99 @@
+"""Reads the text of a generator: a rationale and then a problem, each between its own pair of markers.
+
+An annotator, who has the problem already, writes the rationale alone, between the same markers.
+
+The reading is strict, which means that nothing is guessed: each of the four markers stands in the text exactly once, in
+order, with something between the two of a pair, and nothing but space and code fences between the pairs. Text before
+the first marker and after the last one is left aside: a model may greet, think aloud or run on. Whether the problem is
+any good is for judges to say.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from promptcot.core.parsing.replies import split_thinking
+from promptcot.records import FinishReason
+
+_NAMES = ("BEGIN RATIONALE", "END RATIONALE", "BEGIN PROBLEM", "END PROBLEM")
+_RATIONALE, _PROBLEM = _NAMES[:2], _NAMES[2:]
+_MARKER = re.compile(r"<!-- ((?:BEGIN|END) (?:RATIONALE|PROBLEM)) -->")
+_FENCES = re.compile(r"(?:\s|```\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a generator wrote, without markers and surrounding space; neither part is empty."""
+
+    rationale: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a text is not what was asked for: a short, stable reason under which such texts are counted."""
+
+    reason: str
+
+
+def parse(text: str, finish_reason: FinishReason = "stop") -> Generation | Unreadable:
+    """The generation in `text`, or why there is none. Never raises.
+
+    Reasons: `empty`, `cut off` (the model reached its limit before the last marker), `no NAME` for a marker that is
+    missing, `repeated NAME`, `markers out of order`, `text between rationale and problem`, `empty rationale`, `empty
+    problem`.
+    """
+    if not text.strip():
+        return Unreadable("empty")
+    found = list(_MARKER.finditer(text))
+    names = tuple(match[1] for match in found)
+    if names != _NAMES:
+        return Unreadable(_what_is_wrong(names, finish_reason))
+    rationale, between, problem = (text[a.end() : b.start()] for a, b in pairwise(found))
+    if not _FENCES.fullmatch(between):
+        return Unreadable("text between rationale and problem")
+    if not rationale.strip():
+        return Unreadable("empty rationale")
+    if not problem.strip():
+        return Unreadable("empty problem")
+    return Generation(rationale.strip(), problem.strip())
+
+
+def parse_rationale(text: str, finish_reason: FinishReason = "stop") -> str | Unreadable:
+    """The rationale of an annotator, or why there is none. What is thought before is skipped. Never raises.
+
+    Reasons: `unclear thinking`, `problem markers`, and those of `parse` that a text without a problem can have.
+    """
+    if not text.strip():
+        return Unreadable("empty")
+    answer = split_thinking(text)
+    if answer is None:
+        return Unreadable("cut off" if finish_reason == "length" else "unclear thinking")
+    found = list(_MARKER.finditer(answer.text))
+    names = tuple(match[1] for match in found)
+    if not set(names).isdisjoint(_PROBLEM):
+        return Unreadable("problem markers")
+    if names != _RATIONALE:
+        return Unreadable(_what_is_wrong(names, finish_reason, _RATIONALE))
+    rationale = answer.text[found[0].end() : found[1].start()].strip()
+    return rationale or Unreadable("empty rationale")
+
+
+def render(rationale: str, problem: str) -> str:
+    """The text that `parse` reads as this rationale and this problem, provided that neither holds a marker."""
+    begin_rationale, end_rationale, begin_problem, end_problem = (f"<!-- {name} -->" for name in _NAMES)
+    return "\n".join([begin_rationale, rationale, end_rationale, begin_problem, problem, end_problem])
+
+
+def _what_is_wrong(names: tuple[str, ...], finish_reason: FinishReason, wanted: tuple[str, ...] = _NAMES) -> str:
+    if finish_reason == "length" and names == wanted[: len(names)]:
+        return "cut off"
+    for name in wanted:
+        if name not in names:
+            return f"no {name}"
+    for name in wanted:
+        if names.count(name) > 1:
+            return f"repeated {name}"
+    return "markers out of order"

@@ -1,0 +1,1 @@
+"""Which concepts belong together: combinations drawn exactly, in a time that hardly grows with their number."""

@@ -1,0 +1,76 @@
+"""Endless streams of combinations without repetition, each with a level, and when such a stream ends.
+
+Decides what counts as the same combination (the same set of concepts, whatever the level) and when to give up looking
+for a new one. How one combination is drawn is in `promptcot.core.sampling`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptcot.core.sampling.sampler import Sampler
+from promptcot.errors import InputError
+
+PATIENCE = 20_000
+"""So many draws in a row that bring nothing new end a stream: what is left is too rare to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """Concepts in the order in which they were drawn, and the level of the problem to be made of them."""
+
+    concepts: tuple[str, ...]
+    level: str
+
+
+class Exhausted(Exception):
+    """A stream ended: `came` combinations of the `possible` ones, because all came or the rest is too rare."""
+
+    def __init__(self, came: int, possible: int) -> None:
+        self.came, self.possible = came, possible
+        if came == possible:
+            why = "these are all there are"
+        else:
+            why = f"the last {PATIENCE:,} draws brought nothing new; a higher temperature reaches more of {possible:,}"
+        super().__init__(f"no more than {came:,} combinations: {why}")
+
+
+def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator[Combination]:
+    """Combinations that are all different, with levels drawn uniformly; a longer stream begins with a shorter one.
+
+    Remembers a number of 64 bits for each. Raises Exhausted when no new one comes, InputError without levels.
+    """
+    if not levels:
+        raise InputError("there is no level to draw from")
+    possible = sum(math.comb(len(sampler.table), size) for size in set(sampler.sizes))
+    seen: set[int] = set()
+    since = 0
+    for drawn, level in _draws(sampler, len(levels), seed):
+        short = _short(drawn)
+        if short not in seen:
+            seen.add(short)
+            since = 0
+            yield Combination(tuple(sampler.table.names[concept] for concept in drawn), levels[level])
+        since += 1
+        if len(seen) == possible or since > PATIENCE:
+            raise Exhausted(len(seen), possible)
+
+
+def _draws(sampler: Sampler, levels: int, seed: int) -> Iterator[tuple[list[int], int]]:
+    """Concepts and the number of a level, block by block; the levels of a block have a generator of their own."""
+    block = 0
+    while True:
+        chosen = sampler.block(seed, block)
+        level = np.random.default_rng([seed, block, 1]).integers(levels, size=len(chosen))
+        for row, number in zip(chosen.tolist(), level.tolist(), strict=True):
+            yield [concept for concept in row if concept >= 0], number
+        block += 1
+
+
+def _short(drawn: list[int]) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(sorted(drawn)).encode(), digest_size=8).digest(), "big")

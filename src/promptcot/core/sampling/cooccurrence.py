@@ -1,0 +1,170 @@
+"""Count scores of candidates: how strongly a concept goes together with those already chosen.
+
+Decides which candidates have a count score that matters, without looking at the whole neighbourhood of a frequent
+concept. Similarity and the law of the draws are left to `promptcot.core.sampling.race`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.sampling.concepts import ConceptTable
+
+Bool = NDArray[np.bool_]
+Float64 = NDArray[np.float64]
+Int = NDArray[np.integer[Any]]
+Damping = Literal["raw", "log1p"]
+
+_DEPTH, _DEEPER = 16, 8
+"""Entries read of each row at first, and how many times more whenever that was not enough."""
+
+_CELLS = 1 << 19
+"""Entries held at a time."""
+
+
+class Contenders(NamedTuple):
+    """The best candidates of n draws, as m pairs of draw and concept, ascending.
+
+    Attributes:
+        owner: (m,) the draw.
+        concept: (m,) the candidate; never one of those already chosen.
+        score: (m,) its count score; greater than `rest[owner]`.
+        rest: (n,) what no other candidate's score exceeds. Where it is 0, all others score exactly 0.
+    """
+
+    owner: Int
+    concept: Int
+    score: Float64
+    rest: Float64
+
+
+class _Top(NamedTuple):
+    """What the first entries of the rows say: m pairs of draw and concept, what the concept scores at least and at most
+    (m,), and for each draw what concepts not met so far score at most (n,)."""
+
+    owner: Int
+    concept: Int
+    least: Float64
+    most: Float64
+    rest: Float64
+
+
+class Cooccurrence:
+    """Count scores over a table: the number of seed rows with both, or its log1p, summed over the chosen concepts."""
+
+    def __init__(self, table: ConceptTable, damping: Damping) -> None:
+        self._concepts, self._damping = len(table), damping
+        self._start, self._degree = table.indptr[:-1], np.diff(table.indptr)
+        self._indices, self._counts = table.indices, table.counts
+        row = np.repeat(np.arange(len(table), dtype=np.int64), self._degree)
+        self._by_count = _by_descending_count(row, table.counts)
+        row *= len(table)
+        row += table.indices
+        self._keys = np.append(row, np.iinfo(np.int64).max)  # a last one that nothing equals
+
+    def scores(self, chosen: Int, concept: Int) -> tuple[Float64, Int]:
+        """Return (n,) the score of `concept[i]` beside the concepts `chosen[i]`, and (n,) how many of these it goes
+        together with; `chosen` is (n, k)."""
+        score, rows = np.zeros(len(concept)), np.zeros(len(concept), np.int64)
+        for column in range(chosen.shape[1]):
+            keys = chosen[:, column] * np.int64(self._concepts) + concept
+            order = np.argsort(keys)  # places one after the other are found several times faster than at random
+            place = np.empty(len(keys), np.int64)
+            place[order] = np.searchsorted(self._keys, keys[order])
+            found = np.flatnonzero(self._keys[place] == keys)
+            score[found] += self._damp(self._counts[place[found]])
+            rows[found] += 1
+        return score, rows
+
+    def neighbours(self, chosen: Int) -> Int:
+        """Return (n,) how many entries the rows of the chosen concepts (n, k) have together."""
+        entries: Int = self._degree[chosen].sum(axis=1, dtype=np.int64)
+        return entries
+
+    def neighbour(self, chosen: Int, number: Int) -> Int:
+        """Return (n,) the concepts at entry `number[i]` of the rows of `chosen[i]`, one row after the other."""
+        ends = np.cumsum(self._degree[chosen], axis=1)
+        draw, column = np.arange(len(chosen)), (number[:, None] >= ends).sum(axis=1)
+        row = chosen[draw, column]
+        concepts: Int = self._indices[self._start[row] + self._degree[row] + number - ends[draw, column]]
+        return concepts
+
+    def contenders(self, chosen: Int, margin: Float64, floor: Float64) -> Contenders:
+        """Return the candidates that score more than `floor` and within `margin` of the best, for n draws.
+
+        The rows of the chosen concepts (n, k) are read from the highest count down, and only as deep as it takes to
+        know that nothing like that lies below.
+        """
+        pending, depth = np.arange(len(chosen)), _DEPTH
+        parts: list[Contenders] = []
+        rest = np.zeros(len(chosen))
+        while pending.size:
+            deeper = []
+            for draws in np.array_split(pending, 1 + pending.size * chosen.shape[1] * depth // _CELLS):
+                settled, found = self._settle(
+                    chosen[draws], self._top(chosen[draws], depth), margin[draws], floor[draws]
+                )
+                rest[draws] = found.rest
+                parts.append(found._replace(owner=draws[found.owner]))
+                deeper.append(draws[~settled])
+            pending, depth = np.concatenate(deeper), depth * _DEEPER
+        owner, concept, score = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:3])
+        order = np.lexsort((concept, owner))
+        return Contenders(owner[order], concept[order], score[order], rest)
+
+    def _settle(self, chosen: Int, top: _Top, margin: Float64, floor: Float64) -> tuple[Bool, Contenders]:
+        """Return which draws have been read deep enough, and the contenders of these."""
+
+        def cut(score: Float64) -> Float64:
+            best = np.zeros(len(chosen))
+            np.maximum.at(best, top.owner, score)
+            return np.maximum(best - margin, floor)
+
+        hopeful = (top.rest <= cut(top.most))[top.owner] & (top.most > cut(top.least)[top.owner])
+        score = np.where(hopeful, top.least, 0)
+        unsure = np.flatnonzero(hopeful & (top.most > top.least))
+        score[unsure], _ = self.scores(chosen[top.owner[unsure]], top.concept[unsure])
+        settled = top.rest <= cut(score)
+        listed = hopeful & (score > cut(score)[top.owner])
+        rest = top.rest.copy()
+        np.maximum.at(rest, top.owner[~listed], np.where(hopeful, score, top.most)[~listed])
+        listed &= settled[top.owner]
+        return settled, Contenders(top.owner[listed], top.concept[listed], score[listed], rest)
+
+    def _top(self, chosen: Int, depth: int) -> _Top:
+        """Read the first `depth` entries of each row, by descending count."""
+        degree, start = self._degree[chosen], self._start[chosen]
+        unread = degree > depth
+        below = np.zeros(chosen.shape)
+        below[unread] = self._damp(self._counts[self._by_count[start[unread] + depth]])
+        draw, column, level = np.nonzero(np.arange(depth) < degree[..., None])
+        entry = self._by_count[start[draw, column] + level]
+        free = (chosen[draw] != self._indices[entry][:, None]).all(axis=1)
+        draw, column, entry = draw[free], column[free], entry[free]
+        count, rest = self._damp(self._counts[entry]), below.sum(axis=1)
+        pairs, first, order = _group(draw * self._concepts + self._indices[entry])
+        owner, concept = np.divmod(pairs, self._concepts)
+        least = np.add.reduceat(count[order], first)
+        # Where the concept was met, its count is known; elsewhere, it lies below.
+        most = rest[owner] + np.add.reduceat((count - below[draw, column])[order], first)
+        return _Top(owner, concept, least, np.maximum(least, most), rest)
+
+    def _damp(self, counts: NDArray[np.int32]) -> Float64:
+        return np.log1p(counts, dtype=np.float64) if self._damping == "log1p" else counts.astype(np.float64)
+
+
+def _group(values: Int) -> tuple[Int, Int, Int]:
+    """Return the distinct values ascending, where each begins in sorted order, and that order."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
+    return ordered[first], first, order
+
+
+def _by_descending_count(row: Int, counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the entries of the sparse table row by row, highest count first; equal counts keep their order."""
+    highest = np.int64(counts.max(initial=0))
+    return np.argsort(row * (highest + 1) + (highest - counts), kind="stable").astype(np.int32)

@@ -1,0 +1,172 @@
+"""One step of many draws at once: which concept comes next.
+
+The step is a race. Let every candidate j ring in a Poisson process of rate w_j = exp((score_j + cos_j) / T). The first
+ring of all is j's with probability w_j / Σ w, the law to be drawn from, and nobody has to know Σ w. A process may be
+had by thinning a faster one: ring more often, at a rate r that is known without looking, and let a ring count with
+probability w_j / r. Three groups ring here:
+
+- Contenders, few, whose count scores stand out: their weights are computed, and their first rings drawn.
+- Neighbours, the entries of the chosen concepts' rows: all at exp((rest + 1) / T), as no cosine exceeds 1 and no score
+  of theirs `rest`. Who is in several rows rings more often, and counts less often for it.
+- Strangers, all the concepts there are: at exp(1 / T). A ring counts only for those that score 0.
+
+Only rings before the first of a contender are looked at, one after the other until one counts, and most are dismissed
+after a glance at the embedding. So the work of a step does not grow with the number of concepts.
+
+Should very many rings be dismissed (a very low T), the race so far is forgotten and the concept drawn by a pass over
+all of them: a Poisson process has no memory, so this is exact as well.
+
+Decides how a step is drawn; the law is defined in `promptcot.core.sampling`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.sampling.cooccurrence import Contenders, Cooccurrence
+from promptcot.core.sampling.similarity import Similarity
+
+Bool = NDArray[np.bool_]
+Float64 = NDArray[np.float64]
+Int = NDArray[np.integer[Any]]
+
+_FEW = 64
+"""Rings of neighbours that are cheaper than one more contender, for each ring of the best contender at cosine 0 …"""
+
+_SHARE = 1 / 4
+"""… or as a share of the rings of strangers."""
+
+_RINGS = 1 << 12
+"""Rings looked at in one round, over all draws."""
+
+_PASS = 1 << 12
+"""Concepts at a time, in a pass over all of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """What the weights of a number of concepts are made of; `patience` rings dismissed in one step are too many."""
+
+    cooccurrence: Cooccurrence
+    similarity: Similarity
+    concepts: int
+    temperature: float
+    patience: int
+
+    def contenders(self, chosen: Int) -> Contenders:
+        """Return the candidates whose weights are worth computing, for n draws `chosen` (n, k)."""
+        entries = np.log(np.maximum(self.cooccurrence.neighbours(chosen), 1))
+        margin = self.similarity.bound + self.temperature * (entries - math.log(_FEW))
+        floor = self.temperature * (math.log(self.concepts * _SHARE) - entries)
+        return self.cooccurrence.contenders(chosen, np.maximum(margin, self.temperature), np.maximum(floor, 0))
+
+    def rates(self, entries: Int, rest: Float64) -> tuple[float, Float64]:
+        """Return the logarithms of the rates of the strangers, and (n,) of the neighbours of n draws."""
+        bound = self.similarity.bound / self.temperature
+        with np.errstate(divide="ignore"):
+            neighbours = np.log(entries * (rest > 0)) + rest / self.temperature + bound
+        return math.log(self.concepts) + bound, neighbours
+
+
+class Race:
+    """The next concept of n draws.
+
+    Args:
+        law: the weights.
+        chosen: (n, k) the concepts that each draw has already.
+        total: (n, dim) the sum of their embeddings; its direction is that of their mean.
+    """
+
+    def __init__(self, law: Law, chosen: Int, total: NDArray[np.float32], rng: np.random.Generator) -> None:
+        self._law, self._chosen, self._rng = law, chosen, rng
+        self._directions = law.similarity.directions(total)
+        self._entries = law.cooccurrence.neighbours(chosen)
+        self._contenders = law.contenders(chosen)
+        self._listed = self._contenders.owner * np.int64(law.concepts) + self._contenders.concept
+
+    def run(self) -> Int:
+        """Return (n,) the next concept of each draw."""
+        winner, log_time = self._ring_contenders()
+        strangers, neighbours = self._law.rates(self._entries, self._contenders.rest)
+        log_rate = np.logaddexp(strangers, neighbours)
+        self._share = np.exp(neighbours - log_rate)
+        # So many more than patience are all alike, and no number overflows.
+        log_rings = np.minimum(log_rate + log_time, math.log(self._law.patience) + 10)
+        self._ring_others(winner, self._rng.poisson(np.exp(log_rings)))
+        return winner
+
+    def _ring_contenders(self) -> tuple[Int, Float64]:
+        """Return the first contender to ring (n,), -1 where there is none, and the logarithm of the time (n,)."""
+        law, (owner, concept, score, _) = self._law, self._contenders
+        weight = (score + law.similarity.cosines(concept, self._directions, owner)) / law.temperature
+        with np.errstate(divide="ignore"):
+            rung = np.log(self._rng.exponential(size=len(owner))) - weight
+        order = np.lexsort((rung, owner))
+        owner, first = np.unique(owner[order], return_index=True)
+        winner, log_time = np.full(len(self._chosen), -1, np.int64), np.full(len(self._chosen), np.inf)
+        winner[owner], log_time[owner] = concept[order[first]], rung[order[first]]
+        return winner, log_time
+
+    def _ring_others(self, winner: Int, rings: NDArray[np.int64]) -> None:
+        """Let neighbours and strangers ring (n,) times before the contender; the first that counts goes to `winner`."""
+        pending, spent = np.arange(len(winner)), 0
+        while pending.size and spent < self._law.patience:
+            quota = min(max(_RINGS // pending.size, 1), self._law.patience - spent)
+            owner, concept = self._first_that_counts(np.repeat(pending, np.minimum(rings[pending], quota)))
+            winner[owner] = concept
+            rings[pending] -= quota
+            rings[owner] = -1
+            # A draw with no rings left is still pending: that its time is up must not be known before it is out of
+            # patience, or giving up would favour the others.
+            pending, spent = pending[rings[pending] >= 0], spent + quota
+        for draw in pending:
+            winner[draw] = self._among_all(int(draw))
+
+    def _first_that_counts(self, owner: Int) -> tuple[Int, Int]:
+        """Ring once for each of `owner`, ascending; return the draws with a ring that counts, and its concept."""
+        law, rng = self._law, self._rng
+        near = rng.random(len(owner)) < self._share[owner]
+        concept = rng.integers(law.concepts, size=len(owner))
+        whose = owner[near]
+        concept[near] = law.cooccurrence.neighbour(self._chosen[whose], rng.integers(self._entries[whose]))
+        # Cosine c reaches this with probability exp((c - bound) / T).
+        threshold = law.similarity.bound - law.temperature * rng.exponential(size=len(owner))
+        place = law.similarity.reaching(concept, self._directions, owner, threshold)
+        place = place[self._fits(owner[place], concept[place], near[place])]
+        owner, first = np.unique(owner[place], return_index=True)
+        return owner, concept[place[first]]
+
+    def _fits(self, owner: Int, concept: Int, near: Bool) -> Bool:
+        """Return (m,) whether rings count, as far as the scores decide it."""
+        law, chosen, rest = self._law, self._chosen[owner], self._contenders.rest[owner]
+        score, rows = law.cooccurrence.scores(chosen, concept)
+        chance = (score - rest) / law.temperature - np.log(np.maximum(rows, 1))
+        counts = (chance > -self._rng.exponential(size=len(owner))) & ~self._has_rung(owner, concept)
+        fits: Bool = np.where(near, counts, rows == 0) & (chosen != concept[:, None]).all(axis=1)
+        return fits
+
+    def _has_rung(self, owner: Int, concept: Int) -> Bool:
+        """Return (m,) whether these are contenders; by name, for a score at the limit may be rounded to either side."""
+        pair = owner * np.int64(self._law.concepts) + concept
+        has: Bool = np.searchsorted(self._listed, pair, "left") < np.searchsorted(self._listed, pair, "right")
+        return has
+
+    def _among_all(self, draw: int) -> int:
+        """Draw the next concept of one draw by a pass over all concepts, each with its weight."""
+        law, earliest, winner = self._law, math.inf, -1
+        for start in range(0, law.concepts, _PASS):
+            concept = np.arange(start, min(start + _PASS, law.concepts))
+            owner = np.full(len(concept), draw)
+            score, _ = law.cooccurrence.scores(self._chosen[owner], concept)
+            weight = (score + law.similarity.cosines(concept, self._directions, owner)) / law.temperature
+            weight[np.isin(concept, self._chosen[draw])] = -np.inf
+            rung = -weight - self._rng.gumbel(size=len(concept))
+            place = int(np.argmin(rung))
+            if rung[place] < earliest:
+                earliest, winner = float(rung[place]), int(concept[place])
+        return winner

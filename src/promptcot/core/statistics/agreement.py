@@ -1,0 +1,92 @@
+"""How far judges agree: the share of rows on which two of them give the same verdict, and Cohen's kappa.
+
+Counts are kept, not rows, so any number of rows can be added. An invalid verdict is no opinion: rows on which either
+judge is invalid, or says nothing, are counted apart and enter neither share nor kappa.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+from promptcot.core.criteria import RATINGS
+from promptcot.core.statistics.wilson import wilson_interval
+
+
+@dataclass(slots=True)
+class Agreement:
+    """Two judges' verdicts on the same rows, as a table of counts. Everything is None while no row counts."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    left_out: int = 0
+
+    def add(self, one: str | None, other: str | None) -> None:
+        """Count one row; a verdict that is invalid or missing leaves it out."""
+        if one is not None and other is not None and one in RATINGS and other in RATINGS:
+            self.counts[one, other] += 1
+        else:
+            self.left_out += 1
+
+    @property
+    def n(self) -> int:
+        return self.counts.total()
+
+    @property
+    def agreed(self) -> int:
+        return sum(self.counts[rating, rating] for rating in RATINGS)
+
+    @property
+    def share(self) -> float | None:
+        return self.agreed / self.n if self.n else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval of the share."""
+        return wilson_interval(self.agreed, self.n)
+
+    @property
+    def kappa(self) -> float | None:
+        """Agreement beyond chance: (p_o - p_e) / (1 - p_e), from -1 to 1.
+
+        None where it is undefined: without rows, and where both judges always give one and the same verdict, which
+        chance alone would do as well. J. Cohen, A coefficient of agreement for nominal scales, Educational and
+        Psychological Measurement 20 (1960) 37-46. Computed in whole numbers, so that the undefined case is exact.
+        """
+        by_chance = sum(self._given(rating, 0) * self._given(rating, 1) for rating in RATINGS)
+        beyond = self.n * self.n - by_chance
+        return (self.n * self.agreed - by_chance) / beyond if beyond else None
+
+    def _given(self, rating: str, judge: int) -> int:
+        return sum(count for verdicts, count in self.counts.items() if verdicts[judge] == rating)
+
+
+class Agreements:
+    """The agreement of every two of some judges, in the order in which the judges were named."""
+
+    def __init__(self, judges: tuple[str, ...]) -> None:
+        self._pairs = {pair: Agreement() for pair in combinations(judges, 2)}
+
+    def add(self, verdicts: Mapping[str, str]) -> None:
+        """Count one row: its verdicts by judge. A judge that is not there leaves the row out of its pairs."""
+        for (one, other), agreement in self._pairs.items():
+            agreement.add(verdicts.get(one), verdicts.get(other))
+
+    def __iter__(self) -> Iterator[tuple[tuple[str, str], Agreement]]:
+        return iter(self._pairs.items())
+
+    def summary(self) -> list[dict[str, Any]]:
+        """One plain table per pair, for a report or a JSON file."""
+        return [
+            {
+                "judges": list(pair),
+                "n": agreement.n,
+                "left_out": agreement.left_out,
+                "share": agreement.share,
+                "interval": agreement.interval,
+                "kappa": agreement.kappa,
+            }
+            for pair, agreement in self
+        ]

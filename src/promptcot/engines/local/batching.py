@@ -1,0 +1,273 @@
+"""The running batch of the embedded engine: rows join and leave between steps, and share buffers of keys and values.
+
+All rows write their next token in the same column of the buffers; a row that joined late begins further right. So the
+batch looks to the model like an ordinary left-padded one at every step, which any causal language model understands,
+and writing a step is one slice. When the buffers are full their content moves to the left edge of new ones; a row that
+leaves is replaced by the last. What is asked, when a row is done, and what becomes of its text is left to
+`local_worker`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from promptcot.engines.local.model import LoadedModel
+from promptcot.engines.local.sampling import Settings, choose
+from promptcot.records import Sampling
+
+_ROOM = 64
+
+
+@dataclass(eq=False)
+class Draft:
+    """A completion in the making: the prompt's tokens, how to draw, and what was drawn so far."""
+
+    ids: list[int]
+    sampling: Sampling
+    seed: int
+    drawn: list[int] = field(default_factory=list)
+
+    @property
+    def tokens(self) -> list[int]:
+        return self.ids + self.drawn
+
+
+@dataclass
+class _Window:
+    """The part of the buffers that a forward pass uses: it reads columns from `first` and writes from `write` on."""
+
+    rows: slice = field(default_factory=lambda: slice(0, 0))
+    first: int = 0
+    write: int = 0
+    row_capacity: int = 0
+    column_capacity: int = 0
+
+
+class _Layer(CacheLayerMixin):  # type: ignore[misc]
+    """Keys and values of one layer, (rows, heads, columns, dimensions); the window says which part is meant."""
+
+    def __init__(self, window: _Window) -> None:
+        super().__init__()
+        self.window = window
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        self.keys, self.values = self._new(key_states), self._new(value_states)
+        self.is_initialized = True
+
+    def _new(self, like: Tensor) -> Tensor:
+        # Zeros, because a masked column still counts with weight 0, and 0 times stray NaN is NaN.
+        shape = (self.window.row_capacity, like.shape[1], self.window.column_capacity, like.shape[3])
+        return like.new_zeros(shape)
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        rows, first, write = self.window.rows, self.window.first, self.window.write
+        end = write + key_states.shape[2]
+        self.keys[rows, :, write:end] = key_states
+        self.values[rows, :, write:end] = value_states
+        return self.keys[rows, :, first:end], self.values[rows, :, first:end]
+
+    def get_seq_length(self) -> int:
+        return self.window.write - self.window.first
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.get_seq_length() + query_length, 0
+
+    def get_max_length(self) -> int:
+        return -1
+
+    def move(self, rows: int, old: slice, new: slice) -> None:
+        """Take the content of some rows and columns to other columns of fresh buffers."""
+        for name in ("keys", "values"):
+            before = getattr(self, name)
+            after = self._new(before)
+            after[:rows, :, new] = before[:rows, :, old]
+            setattr(self, name, after)
+
+    def copy_row(self, source: int, target: int) -> None:
+        self.keys[target] = self.keys[source]
+        self.values[target] = self.values[source]
+
+    def bytes_per_token(self) -> int:
+        parts = (self.keys, self.values)
+        return int(sum(part.shape[1] * part.shape[3] * part.element_size() for part in parts))
+
+
+class Batch:
+    """The drafts being completed, at most `capacity`, in at most about `memory` bytes of keys and values.
+
+    To be used in one thread, under `torch.inference_mode`.
+    """
+
+    def __init__(self, model: LoadedModel, capacity: int, memory: int) -> None:
+        self.drafts: list[Draft] = []
+        self._model, self._capacity, self._memory = model, capacity, memory
+        self._accepts = model.accepts
+        self._window = _Window()
+        self._cache = Cache(layer_class_to_replicate=lambda: _Layer(self._window))
+        self._starts: list[int] = []
+        self._begins = self._integers([])
+        self._last = self._integers([])
+        self._steps = self._integers([])
+        self._settings = Settings.of([], model.device)
+        self._seen: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.drafts)
+
+    def fits(self, lengths: Sequence[int]) -> bool:
+        """Whether drafts of these lengths may join. The first of an empty batch always may."""
+        rows = len(self) + len(lengths)
+        return rows == 1 or (rows <= self._capacity and self._bytes(rows, max([self._span, *lengths])) <= self._memory)
+
+    @property
+    def _span(self) -> int:
+        """The length of the longest row."""
+        return self._window.write - min(self._starts, default=self._window.write)
+
+    def _bytes(self, rows: int, span: int) -> int:
+        """What buffers for so many rows and columns take; 0 before the first pass has shown the shapes."""
+        per_token: int = sum(layer.bytes_per_token() for layer in self._cache.layers)
+        return per_token * self._row_capacity(rows) * _column_capacity(span)
+
+    def _row_capacity(self, rows: int) -> int:
+        return min(1 << (rows - 1).bit_length(), max(self._capacity, rows))
+
+    def join(self, drafts: Sequence[Draft]) -> list[tuple[int, bool]]:
+        """Add drafts and draw the next token of each: (token, whether the logits were fit to draw from)."""
+        texts = [draft.tokens for draft in drafts]
+        longest = max(map(len, texts))
+        present = len(self)
+        self._make_room(present + len(drafts), longest)
+        window = self._window
+        window.rows = slice(present, present + len(drafts))
+        window.first, window.write = window.write - longest, window.write - longest
+        starts = [window.first + longest - len(text) for text in texts]
+        # Padded with a token of its own, so that a row whose numbers overflow can harm no other.
+        ids = self._integers([text[:1] * (longest - len(text)) + text for text in texts])
+        columns = torch.arange(window.first, window.first + longest, device=self._model.device)
+        logits = self._forward(ids, columns, self._integers(starts).unsqueeze(1), columns)
+        window.write += longest
+        self._append(drafts, starts, logits.shape[1])
+        return self._draw(logits, slice(present, None))
+
+    def _append(self, drafts: Sequence[Draft], starts: list[int], vocabulary: int) -> None:
+        self.drafts += drafts
+        self._starts += starts
+        self._begins = self._integers(self._starts)
+        nothing = self._integers([0] * len(drafts))
+        self._last = torch.cat([self._last, nothing])
+        self._steps = torch.cat([self._steps, self._integers([len(draft.drawn) for draft in drafts])])
+        asked = [(draft.sampling, draft.seed) for draft in drafts]
+        self._settings = self._settings.join(Settings.of(asked, self._model.device))
+        if self._seen is not None:
+            self._seen = torch.cat([self._seen, self._mark(drafts, vocabulary)])
+        elif any(sampling.repetition_penalty != 1 for sampling, _ in asked):
+            self._seen = self._mark(self.drafts, vocabulary)
+
+    def _mark(self, drafts: Sequence[Draft], vocabulary: int) -> Tensor:
+        """Which tokens each draft holds, (rows, vocabulary); left empty where no penalty asks for it."""
+        seen = torch.zeros(len(drafts), vocabulary, dtype=torch.bool, device=self._model.device)
+        for row, draft in zip(seen, drafts, strict=True):
+            if draft.sampling.repetition_penalty != 1:
+                row[self._integers(draft.tokens)] = True
+        return seen
+
+    def step(self) -> list[tuple[int, bool]]:
+        """Draw the next token of every row: (token, whether the logits were fit to draw from)."""
+        self._make_room(len(self), 0)
+        window = self._window
+        window.rows = slice(0, len(self))
+        window.first = min(self._starts)
+        columns = torch.arange(window.first, window.write + 1, device=self._model.device)
+        logits = self._forward(self._last.unsqueeze(1), columns[-1:], self._begins.unsqueeze(1), columns)
+        window.write += 1
+        return self._draw(logits, slice(None))
+
+    def _forward(self, ids: Tensor, queries: Tensor, begins: Tensor, columns: Tensor) -> Tensor:
+        """Logits (rows, vocabulary) after the last of `ids`, which stand in the columns `queries` of the buffer."""
+        arguments = {
+            "input_ids": ids,
+            "attention_mask": (columns >= begins).long(),
+            "position_ids": (queries - begins).clamp_(min=0),
+            "past_key_values": self._cache,
+            "use_cache": True,
+            "logits_to_keep": 1,
+        }
+        known = {name: value for name, value in arguments.items() if name in self._accepts}
+        logits: Tensor = self._model.network(**known).logits[:, -1]
+        return logits
+
+    def _draw(self, logits: Tensor, rows: slice) -> list[tuple[int, bool]]:
+        settings, steps = self._settings, self._steps
+        if rows.start:
+            settings = settings.select(torch.arange(len(self), device=self._model.device)[rows])
+        seen = None if self._seen is None else self._seen[rows]
+        tokens, fit = choose(logits, settings, steps[rows], seen)
+        self._last[rows] = tokens
+        self._steps[rows] += 1
+        if seen is not None:
+            seen.scatter_(1, tokens.unsqueeze(1), True)
+        return list(zip(tokens.tolist(), fit.tolist(), strict=True))
+
+    def leave(self, rows: Sequence[int]) -> None:
+        """Take rows out; the last ones move into their places."""
+        order = list(range(len(self)))
+        for row in sorted(rows, reverse=True):
+            last = order.pop()
+            if row < len(order):
+                order[row] = last
+                for layer in self._cache.layers:
+                    layer.copy_row(len(order), row)
+        self.drafts = [self.drafts[row] for row in order]
+        self._starts = [self._starts[row] for row in order]
+        kept = self._integers(order)
+        self._begins, self._last, self._steps = self._begins[kept], self._last[kept], self._steps[kept]
+        self._settings = self._settings.select(kept)
+        self._seen = self._seen[kept] if self._seen is not None and order else None
+
+    def forget(self, row: int) -> None:
+        """Wipe a row's keys and values, so that what is not finite in them cannot reach whoever gets its place."""
+        for layer in self._cache.layers:
+            layer.keys[row] = 0
+            layer.values[row] = 0
+
+    def surplus(self) -> list[int]:
+        """The rows, from the last on, that must leave before the next step for the memory to suffice."""
+        rows = len(self)
+        if self._window.write >= self._window.column_capacity:
+            while rows > 1 and self._bytes(rows, self._span) > self._memory:
+                rows -= 1
+        return list(range(rows, len(self)))
+
+    def _make_room(self, rows: int, longest: int) -> None:
+        """Make sure that `rows` rows fit, with a free column to write, and `longest` columns before it."""
+        window = self._window
+        if not self.drafts:
+            window.write = longest
+        if rows <= window.row_capacity and longest <= window.write < window.column_capacity:
+            return
+        span = self._span
+        write = max(span, longest)
+        window.row_capacity = self._row_capacity(rows)
+        window.column_capacity = _column_capacity(write)
+        for layer in self._cache.layers:
+            layer.move(len(self), slice(window.write - span, window.write), slice(write - span, write))
+        self._starts = [start + write - window.write for start in self._starts]
+        self._begins = self._integers(self._starts)
+        window.write = write
+
+    def _integers(self, values: Sequence[Any]) -> Tensor:
+        return torch.tensor(values, dtype=torch.int64, device=self._model.device)
+
+
+def _column_capacity(span: int) -> int:
+    """Columns for rows of this length, with a quarter more to grow before the content must move again."""
+    return span + span // 4 + _ROOM

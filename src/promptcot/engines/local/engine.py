@@ -1,0 +1,155 @@
+"""The embedded engine: any causal language model from a local folder, run by transformers in this process.
+
+It batches what arrives: calls join the running batch as others finish. What a call gets does not depend on its
+neighbours, except that the shape of a batch can move the last bits of a logit, and so, rarely, a token.
+
+This module is the engine's face, and decides how the machine is shared. A GPU or a large model has one worker. A small
+model on a CPU has a single-threaded worker for each core, filled one after the other: threads inside torch wait for
+each other at every operation, at a loss for small models, and at a great one where other programs use the cores too.
+`local_model` loads, `local_worker` runs. torch and transformers are imported when an engine is made, not before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.engines.local.jobs import CompleteJob, EmbedJob, ScoreJob
+from promptcot.errors import EngineUnusable
+from promptcot.records import Completion, Request, Score
+
+if TYPE_CHECKING:
+    from promptcot.engines.local.model import LoadedModel
+
+_SMALL = 50_000_000
+_MOST_WORKERS = 4
+_MAX_BATCH = {"cpu": 64, "cuda": 256}
+_TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32768}
+_SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
+
+
+class LocalEngine:
+    """An engine over a model folder. It loads when it is made, on a GPU if there is one.
+
+    `max_batch` bounds how many completions each worker draws at a time (64 on a CPU, 256 on a GPU); the memory for
+    their keys and values is bounded too, and the latest calls wait where it would not suffice. `tokens_at_once` bounds
+    the padded tokens of one pass over texts to score or embed. `workers` overrides how many there are.
+
+    Raises InputError for a path that does not exist, EngineUnusable for a folder that cannot be used.
+    """
+
+    def __init__(
+        self,
+        model_path: str | Path,
+        *,
+        tokenizer_path: str | Path | None = None,
+        dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        max_batch: int | None = None,
+        tokens_at_once: int | None = None,
+        workers: int | None = None,
+    ) -> None:
+        try:
+            from promptcot.engines.local import model as local_model
+            from promptcot.engines.local import worker as local_worker
+        except ImportError as error:
+            raise EngineUnusable(
+                f"the local engine needs {error.name}: pip install 'promptcot[local]'", "not-installed"
+            ) from error
+        loaded = local_model.load(model_path, tokenizer_path, dtype)
+        kind = loaded.device.type
+        cores = _cores()
+        count = workers or _worker_count(loaded, cores)
+        self._model = loaded.name
+        self._max_batch = max_batch or _MAX_BATCH[kind]
+        self._workers = [
+            local_worker.Worker(
+                loaded,
+                threads=max(1, cores // count),
+                max_batch=self._max_batch,
+                memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / count),
+                tokens_at_once=tokens_at_once or _TOKENS_AT_ONCE[kind],
+            )
+            for _ in range(count)
+        ]
+        # Also runs when the interpreter exits, so that no thread is left inside torch.
+        self._stop = weakref.finalize(self, _stop_all, self._workers)
+
+    @property
+    def model(self) -> str:
+        """The folder's name and a fingerprint of weights, configuration and tokenizer: `name@0123456789ab`."""
+        return self._model
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's reply. Token counts include the token that ends a text. A cancelled call leaves the batch.
+
+        Raises RequestRefused (`over-long`, `template`, …) or EngineUnusable.
+        """
+        job = CompleteJob(request)
+        self._put(job)
+        return await asyncio.wrap_future(job.answer)
+
+    async def score(self, prompt: str, continuation: str) -> Score:
+        """The log-probability of the continuation's tokens after the prompt's; the two are tokenised apart.
+
+        Raises RequestRefused or EngineUnusable.
+        """
+        job = ScoreJob(prompt, continuation)
+        self._put(job)
+        return await asyncio.wrap_future(job.answer)
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Array (texts, dimensions): the final hidden state (after the last norm) of each text's last token.
+
+        Raises RequestRefused or EngineUnusable.
+        """
+        count = len(self._workers)
+        jobs = [EmbedJob(tuple(texts[place::count])) for place in range(min(count, max(1, len(texts))))]
+        for worker, job in zip(self._workers, jobs, strict=False):
+            worker.put(job)
+        parts = await asyncio.gather(*(asyncio.wrap_future(job.answer) for job in jobs))
+        vectors = np.empty((len(texts), parts[0].shape[1]), np.float32)
+        for place, part in enumerate(parts):
+            vectors[place::count] = part
+        return vectors
+
+    def _put(self, job: CompleteJob | ScoreJob) -> None:
+        """Give a job to the first worker with a free place: full batches cost least. If there is none, to any."""
+        free = (worker for worker in self._workers if worker.load < self._max_batch)
+        next(free, min(self._workers, key=lambda worker: worker.load)).put(job)
+
+    async def close(self) -> None:
+        """Cancel the calls in flight and end the threads. More than once does no harm."""
+        await asyncio.to_thread(self._stop)
+
+
+def _stop_all(workers: Sequence[Any]) -> None:
+    for worker in workers:
+        worker.stop()
+
+
+def _worker_count(model: LoadedModel, cores: int) -> int:
+    if model.device.type != "cpu" or model.parameters > _SMALL:
+        return 1
+    return min(cores, _MOST_WORKERS)
+
+
+def _cores() -> int:
+    """The cores that this process may use, where the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _memory(model: LoadedModel) -> int:
+    """Bytes: what is free on the model's GPU, or what the machine has."""
+    if model.device.type == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info(model.device)[0])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,1 @@
+"""The engine for any server that speaks OpenAI's protocol."""

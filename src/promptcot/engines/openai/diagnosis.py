@@ -1,0 +1,91 @@
+"""A look at a server, to say what is wrong with an address: does it answer, does it want a key, which models has it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from promptcot.storage.json import loads
+
+CERTIFICATE = (
+    "If the server is yours, let Python trust its certificate: SSL_CERT_FILE=CA.pem names the authority that signed it"
+)
+_PATIENCE = aiohttp.ClientTimeout(total=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What `GET URL/models` gave: the models it lists, or None and the `problem`."""
+
+    url: str
+    models: tuple[str, ...] | None
+    problem: str = ""
+    status: int | None = None
+    context: int | None = None
+
+
+async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
+    """Ask a base URL for its models. Raises nothing: not to answer is a finding too."""
+    try:
+        async with session.get(f"{base_url}/models", timeout=_PATIENCE, allow_redirects=False) as response:
+            data = await read_some(response, 16 << 20)
+            kind = response.content_type
+            status = response.status
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+        return Sight(base_url, None, str(error) or type(error).__name__)
+    if status != 200:
+        return Sight(base_url, None, f"it answers {status}", status)
+    entries = _entries(data)
+    if entries is None:
+        return Sight(base_url, None, f"it answers with {kind}, not with a list of models", status)
+    names = tuple(str(entry["id"]) for entry in entries)
+    lengths = [entry["max_model_len"] for entry in entries if isinstance(entry.get("max_model_len"), int)]
+    return Sight(base_url, names, status=status, context=min(lengths, default=None))
+
+
+async def read_some(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The body up to so many bytes. `content.read(n)` alone would give what happens to be there."""
+    parts: list[bytes] = []
+    while most > 0 and (part := await response.content.read(most)):
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def _entries(data: bytes) -> list[dict[str, Any]] | None:
+    try:
+        entries = loads(data)["data"]
+        return [entry for entry in entries if isinstance(entry, dict) and "id" in entry]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+async def advice(session: aiohttp.ClientSession, base_url: str, model: str) -> str | None:
+    """A sentence on what is probably wrong with this address or this model; None if nothing is found."""
+    sight = await look(session, base_url)
+    if sight.models is not None and model not in sight.models:
+        return f"{base_url} has no model {model!r}; it lists {_list(sight.models)}"
+    if sight.models is not None:
+        return None
+    if not base_url.endswith("/v1"):
+        below = await look(session, f"{base_url}/v1")
+        if below.models is not None:
+            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {_list(below.models)})"
+    if sight.status is None:
+        return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
+    return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"
+
+
+def _hint(problem: str) -> str:
+    if "WRONG_VERSION_NUMBER" in problem:
+        return "\nThe server speaks no TLS: write http:// instead of https://"
+    if "CERTIFICATE" in problem.upper():
+        return f"\n{CERTIFICATE}"
+    return ""
+
+
+def _list(models: tuple[str, ...], most: int = 8) -> str:
+    shown = ", ".join(models[:most]) or "none"
+    return f"{shown} and {len(models) - most} more" if len(models) > most else shown

@@ -1,0 +1,1 @@
+"""The engine of a vLLM server that is started for the run."""

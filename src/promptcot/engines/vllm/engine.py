@@ -1,0 +1,117 @@
+"""The engine that starts vLLM's own server for a run, asks it over HTTP, and ends it with the run.
+
+The server starts with the first call that the journal cannot answer. When it ends by itself it is started again, a
+bounded number of times, and the calls that were in flight fail as a fault of the moment, so that they are made again;
+copies that still run go on meanwhile. How the server is run is decided in `vllm_server`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.vllm.server import VllmServer
+from promptcot.errors import EngineUnusable, TransientError
+from promptcot.records import Completion, Request, Score
+
+T = TypeVar("T")
+
+_RESTARTS = 3
+_WITHIN = 3600.0
+
+
+class VllmEngine:
+    """An engine over a server of our own. After three crashes within an hour the run stops.
+
+    `connect` makes the HTTP engine for the server's base URLs.
+    """
+
+    def __init__(self, server: VllmServer, name: str, connect: Callable[[Sequence[str]], OpenAIEngine]) -> None:
+        self.server = server
+        self._name = name
+        self._connect = connect
+        self._http: OpenAIEngine | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._crashes: deque[float] = deque()
+
+    @property
+    def model(self) -> str:
+        return self._name
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable."""
+        return await self._ask(lambda http: http.complete(request))
+
+    async def score(self, prompt: str, continuation: str) -> Score:
+        return await self._ask(lambda http: http.score(prompt, continuation))
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return await self._ask(lambda http: http.embed(texts))
+
+    async def close(self) -> None:
+        """End the server. The next call would start it again."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+            if self._starting is not None and self._starting.cancelled():  # before it had begun
+                self._starting = None
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+        await self.server.stop()
+
+    async def _ask(self, call: Callable[[OpenAIEngine], Awaitable[T]]) -> T:
+        http = await self._serving()
+        try:
+            return await call(http)
+        except (TransientError, EngineUnusable) as error:
+            refused = error.cause == "no-server"  # it did answer when it was started
+            if not refused and (self.server.alive or not isinstance(error, TransientError)):
+                raise
+            raise TransientError(f"vLLM's server ended while it was asked: {error}", "server ended") from error
+
+    async def _serving(self) -> OpenAIEngine:
+        """The HTTP engine, over all copies that run; waits for a start only if none does."""
+        if self._http is None or not self.server.alive:
+            if self._starting is None:
+                self._starting = asyncio.create_task(self._start())
+            running = [url for url in self.server.urls if url not in self.server.dead]
+            if self._http is None or not running:
+                await asyncio.shield(self._starting)
+            else:
+                self._http.transport.serve(running)
+        assert self._http is not None
+        return self._http
+
+    async def _start(self) -> None:
+        try:
+            if self._http is not None:
+                self._count_crash()
+            urls = await self.server.start()
+            if self._http is None:
+                self._http = self._connect(urls)
+            self._http.transport.serve(urls)
+            self._starting = None
+        except asyncio.CancelledError:
+            self._starting = None
+            raise
+
+    def _count_crash(self) -> None:
+        """Raises EngineUnusable when the server crashes too often."""
+        now = time.monotonic()
+        while self._crashes and now - self._crashes[0] > _WITHIN:
+            self._crashes.popleft()
+        if len(self._crashes) >= _RESTARTS:
+            raise EngineUnusable(
+                f"{self._name}: the server was started again {_RESTARTS} times and ended again. "
+                f"{self.server.last_words}",
+                "vllm-crashes",
+            )
+        self._crashes.append(now)

@@ -1,0 +1,139 @@
+"""The command line and the environment of vLLM's own server: what we choose, and what the user chose instead.
+
+Checked against vLLM 0.32. Left to vLLM because its own choice is right: CUDA graphs (on), the fast tokenizer (the only
+one it has), the length of the context (the model's). Options that the user gives are passed on word for word and
+replace ours of the same name; only those under which we could no longer talk to the server are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from promptcot.engines.machine import Gpu
+from promptcot.errors import InputError
+
+Purpose = Literal["complete", "embed"]
+
+MODULE = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
+"""What starts the server. The `vllm` script will not do: in the CPU build it looks up the wrong distribution."""
+
+PARALLEL = ("--tensor-parallel-size", "--data-parallel-size", "--pipeline-parallel-size")
+"""The options by which users place a model themselves."""
+
+_SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
+_REFUSED = {
+    "--model": "give the model with --model_path",
+    "--served-model-name": "the name is how the run knows its model",
+    "--api-key": "the server listens to this machine only and needs none",
+    "--hf-token": "it would be seen in logs and in the list of processes; set HF_TOKEN in the environment",
+    **dict.fromkeys(
+        ("--uds", "--grpc", "--headless", "--root-path", "--ssl-keyfile", "--ssl-certfile"),
+        "start such a server yourself, and give its address with --base-url",
+    ),
+}
+_LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What one server runs. `extra` are vLLM's own options as the user wrote them. Raises InputError for a bad one."""
+
+    model: str
+    served_name: str
+    tokenizer: str | None = None
+    dtype: str = "auto"
+    purpose: Purpose = "complete"
+    extra: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in given(self.extra):
+            if name in _REFUSED:
+                raise InputError(f"--engine-args: {name} cannot be set here: {_REFUSED[name]}")
+
+
+def given(arguments: Sequence[str]) -> dict[str, str]:
+    """The options among the arguments, by their long names with dashes and without `no-`; "" where no value follows."""
+    found: dict[str, str] = {}
+    for place, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if not name.startswith("-") or name.lstrip("-")[:1].isdecimal():
+            continue
+        following = arguments[place + 1] if place + 1 < len(arguments) else "-"
+        name = _SHORT.get(name, name.replace("_", "-")).replace("--no-", "--", 1)
+        found[name] = value or ("" if following.startswith("-") else following)
+    return found
+
+
+def number(arguments: Sequence[str], name: str) -> int | None:
+    """The whole number that the user gave an option; None if it is not there. Raises InputError for anything else."""
+    value = given(arguments).get(name)
+    if value is None:
+        return None
+    if not value.isdecimal():
+        raise InputError(f"--engine-args: {name} needs a whole number, not {value!r}")
+    return int(value)
+
+
+def command(options: ServerOptions, gpus: Sequence[Gpu], port: int) -> list[str]:
+    """The arguments of the server (after what starts it) for one copy of a model on these GPUs; none is the CPU."""
+    mentioned = given(options.extra)
+    ours = [*_basics(options, port), *_purpose(options.purpose), *_hardware(options, gpus, mentioned)]
+    chosen = [word for words in ours if words[0] not in mentioned for word in words]
+    extra = list(options.extra) if "--port" not in mentioned else _with_port(options.extra, port)
+    return [*chosen, *extra]
+
+
+def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:
+    """Sampling is what the run asks for: a folder's generation_config.json sets the stop tokens, nothing else."""
+    return [
+        ("--model", options.model),
+        ("--served-model-name", options.served_name),
+        *([("--tokenizer", options.tokenizer)] if options.tokenizer else []),
+        ("--host", "127.0.0.1"),
+        ("--port", str(port)),
+        ("--seed", "0"),
+        ("--generation-config", "vllm"),
+        ("--disable-uvicorn-access-log",),
+    ]
+
+
+def _purpose(purpose: Purpose) -> list[tuple[str, ...]]:
+    """Embeddings are the last token's hidden state after the last norm, and as long as it is: not scaled to one."""
+    if purpose == "complete":
+        return [("--enable-prefix-caching",)]
+    return [("--runner", "pooling"), ("--convert", "embed"), ("--pooler-config", json.dumps(_LAST_TOKEN))]
+
+
+def _hardware(options: ServerOptions, gpus: Sequence[Gpu], mentioned: Mapping[str, str]) -> list[tuple[str, ...]]:
+    if not gpus:  # compiling takes minutes on a CPU and gains little; its half precision is bfloat16
+        return [("--dtype", "bfloat16" if options.dtype == "auto" else options.dtype), ("--enforce-eager",)]
+    placed = any(name in mentioned for name in PARALLEL)
+    cut = [] if placed or len(gpus) == 1 else [(PARALLEL[0], str(len(gpus)))]
+    return [("--dtype", options.dtype), *cut]
+
+
+def _with_port(extra: Sequence[str], port: int) -> list[str]:
+    """The user's options with the port of this copy: the one given belongs to the first copy, the next one follows."""
+    words = list(extra)
+    for place, word in enumerate(words):
+        if word == "--port":
+            words[place + 1] = str(port)
+        elif word.startswith("--port="):
+            words[place] = f"--port={port}"
+    return words
+
+
+def environment(base: Mapping[str, str], gpus: Sequence[Gpu]) -> dict[str, str]:
+    """The server's environment: nothing is reported to anybody, no key is asked for, and only these GPUs are seen."""
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    room = {} if gpus else {"VLLM_CPU_KVCACHE_SPACE": "2"}
+    changed = {**quiet, **room, **base}
+    changed.pop("VLLM_API_KEY", None)
+    if gpus:  # our indices are those of nvidia-smi, which counts along the PCI bus
+        changed["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        changed["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu.index) for gpu in gpus)
+    return changed

@@ -1,0 +1,248 @@
+"""vLLM's own OpenAI server as a child of this process: started, watched, ended.
+
+One server for each copy of the model, each on its own GPUs and port, and whoever asks balances the load over their
+addresses. vLLM can hold all copies in one server (--data-parallel-size), but then one that crashes takes the others
+with it, one process tokenises for all, and they start and stop as one. Users who want that can say so in `extra`.
+
+Decides where the copies run, when they are ready, and what is said when they are not. How a model is spread over GPUs
+is decided by `placement`, the options by `vllm_options`, how a process is ended by `vllm_guard`. How often a crashed
+server is started again is left to the engine that owns it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from promptcot.engines import model_files
+from promptcot.engines.machine import visible_gpus
+from promptcot.engines.vllm import log as vllm_log
+from promptcot.engines.vllm.options import MODULE, PARALLEL, Purpose, ServerOptions, command, environment, given, number
+from promptcot.engines.vllm.placement import Need, Placement, choose, take
+from promptcot.engines.vllm.process import GuardedProcess
+from promptcot.errors import EngineUnusable, InputError
+
+_PATIENCE = 1800.0
+_GRACE = 5.0
+_LOOK = 0.2
+_TRIES = 3
+_IN_USE = "ddress already in use"
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class VllmServer:
+    """The server, or servers, of one model.
+
+    `n_gpus` None or 0 takes all visible GPUs; `placement` says which, where several models share a machine. `log` is
+    the file that all output is appended to (copies after the first write `NAME-2.SUFFIX`, …). `patience` is how many
+    seconds the start may take, `grace` how many the server has to end by itself. `launch` is what starts the server.
+
+    Raises InputError where the model does not fit, too many GPUs are asked for, or an option cannot be passed on.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        served_name: str,
+        *,
+        log: Path,
+        tokenizer: str | Path | None = None,
+        dtype: str = "auto",
+        n_gpus: int | None = None,
+        placement: Placement | None = None,
+        extra: Sequence[str] = (),
+        purpose: Purpose = "complete",
+        patience: float = _PATIENCE,
+        grace: float = _GRACE,
+        launch: Sequence[str] = MODULE,
+    ) -> None:
+        options = ServerOptions(
+            str(model), served_name, str(tokenizer) if tokenizer else None, dtype, purpose, tuple(extra)
+        )
+        self.placement = placement or place(options, n_gpus)
+        self._launch = tuple(launch)
+        self._copies = [
+            _Copy(options, self.placement, number_, self._launch, log, patience, grace)
+            for number_ in range(self.placement.data)
+        ]
+
+    async def start(self) -> list[str]:
+        """Start what does not run, wait until all of it answers, and give the base URLs (`http://127.0.0.1:PORT/v1`).
+
+        Called again after a crash it starts the dead copies only, at their old addresses where these are still free.
+        Raises EngineUnusable, with the server's own words and the path of its log; nothing is left running then.
+        """
+        if self._launch == MODULE and importlib.util.find_spec("vllm") is None:
+            raise EngineUnusable("the vllm engine needs vllm: pip install 'promptcot[vllm]'", "not-installed")
+        starts = [asyncio.create_task(copy.start()) for copy in self._copies if not copy.alive]
+        try:
+            await asyncio.gather(*starts)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await self.stop()
+            raise
+        return self.urls
+
+    @property
+    def urls(self) -> list[str]:
+        """The base URL of each copy; empty before the first start."""
+        return [copy.url for copy in self._copies if copy.port]
+
+    @property
+    def dead(self) -> list[str]:
+        """The base URLs of the copies that have ended."""
+        return [copy.url for copy in self._copies if copy.port and not copy.alive]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every copy runs; seen at once, without asking the server."""
+        return all(copy.alive for copy in self._copies)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the servers that run."""
+        return [copy.process.pid for copy in self._copies if copy.process is not None and copy.alive]
+
+    @property
+    def last_words(self) -> str:
+        """What the logs of the copies that have ended say about it; empty if all run."""
+        return "\n".join(copy.last_words() for copy in self._copies if copy.port and not copy.alive)
+
+    async def stop(self) -> None:
+        """End all copies. No process is left when this returns; more than once does no harm."""
+        processes = [copy.process for copy in self._copies if copy.process is not None]
+        for process in processes:
+            process.release()
+        await asyncio.gather(*(process.stop() for process in processes))
+
+
+def need_of(model: str | Path, name: str | None = None) -> Need:
+    """What a model asks of GPUs, as far as its files or its name tell."""
+    size = model_files.weights_bytes(model)
+    config = model_files.config_of(model) or {}
+    text = {**config, **(config.get("text_config") or {})}
+    return Need(
+        size.bytes if size else None,
+        text.get("num_attention_heads"),
+        text.get("num_key_value_heads"),
+        name or str(model),
+    )
+
+
+def place(options: ServerOptions, n_gpus: int | None) -> Placement:
+    """Where the copies run. Where users set data or pipeline parallelism there is one server, with all the GPUs."""
+    gpus = take(n_gpus, visible_gpus())
+    if gpus and any(name in given(options.extra) for name in PARALLEL[1:]):
+        return Placement((tuple(gpus),))
+    return choose(need_of(options.model), gpus, number(options.extra, PARALLEL[0]))
+
+
+class _Copy:
+    """One server: the process, its port and its log."""
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        placement: Placement,
+        place: int,
+        launch: tuple[str, ...],
+        log: Path,
+        patience: float,
+        grace: float,
+    ) -> None:
+        self._options = options
+        self._gpus = placement.copies[place]
+        self._launch = launch
+        self._patience = patience
+        self._grace = grace
+        self._log = log if place == 0 else log.with_stem(f"{log.stem}-{place + 1}")
+        first = number(options.extra, "--port")
+        self._fixed_port = None if first is None else first + place
+        self.port = 0
+        self.process: GuardedProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._host}:{self.port}/v1"
+
+    @property
+    def _host(self) -> str:
+        host = given(self._options.extra).get("--host", "127.0.0.1")
+        return "127.0.0.1" if host in ("0.0.0.0", "", "::") else host
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.alive
+
+    async def start(self) -> None:
+        """Run the server until it answers. A port that somebody else was quicker to take is given up for another."""
+        for left in reversed(range(_TRIES)):
+            if self.process is not None:
+                await self.process.stop()
+            self.port = self._free_port()
+            words = [*self._launch, *command(self._options, self._gpus, self.port)]
+            self.process = GuardedProcess(words, environment(os.environ, self._gpus), self._log, self._grace)
+            if await self._answers_or_ends():
+                return
+            await self.process.stop()
+            if not left or self._fixed_port is not None or _IN_USE not in self.last_words():
+                raise EngineUnusable(f"{self._options.model}: {self.last_words()}", "vllm-start")
+
+    async def _answers_or_ends(self) -> bool:
+        """True when the server is ready, False when it has ended. Raises EngineUnusable when patience is at an end."""
+        until = time.monotonic() + self._patience
+        health = f"{self.url.removesuffix('/v1')}/health"
+        while self.alive:
+            if await asyncio.to_thread(_answers, health):
+                return self.alive
+            if time.monotonic() > until:
+                raise EngineUnusable(
+                    f"{self._options.model}: vLLM's server is not ready after {self._patience:.0f} s; "
+                    f"its log is {self._log}",
+                    "vllm-start",
+                )
+            await asyncio.sleep(_LOOK)
+        return False
+
+    def last_words(self) -> str:
+        """How the server ended, why, where its log is, and the way out where it is known."""
+        if self.process is None:
+            return ""
+        why = vllm_log.reason(vllm_log.tail(self._log, self.process.log_start))
+        advice = vllm_log.way_out(why)
+        told = f"vLLM's server {self.process.ending}:\n{why}\nIts log is {self._log}"
+        return f"{told}; {advice}" if advice else told
+
+    def _free_port(self) -> int:
+        """The port to listen on: the one that the user gave, else the one used before, else any."""
+        wanted = self._fixed_port or self.port
+        for port in (wanted, 0):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except (OSError, OverflowError) as error:
+                    if self._fixed_port is not None:
+                        raise InputError(
+                            f"--port {port}: cannot be listened on ({error}); "
+                            "leave --port out of --engine-args and a free one is found"
+                        ) from error
+                    continue
+                return int(probe.getsockname()[1])
+        raise EngineUnusable("no free port is left on 127.0.0.1; end other servers first", "vllm-start")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with _DIRECT.open(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError, ValueError):
+        return False

@@ -1,0 +1,124 @@
+"""What a run needs before its first row: concepts, vectors, prompts and models.
+
+Reads and checks all of it, so that a mistake is found before a model is paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from promptcot import prompts
+from promptcot.core.parsing.prompt_like import LEVELS, learn_template
+from promptcot.core.prompts import PromptSet
+from promptcot.core.sampling.combinations import Exhausted
+from promptcot.core.sampling.concepts import ConceptTable
+from promptcot.engines.opening import EngineOpener, Engines, judge_role, kind_of, local_folder, texts_at_once
+from promptcot.engines.protocol import Engine
+from promptcot.errors import InputError
+from promptcot.recipe.schema import Model, Recipe, Served
+from promptcot.records import Row
+from promptcot.runners.retries import Patient
+from promptcot.stages.encode import encode
+from promptcot.stages.sample import RenderPrompt, make_sampler, read_table, sampled_rows
+from promptcot.storage.counts import Tally
+from promptcot.storage.embeddings import read_embeddings
+from promptcot.storage.manifest import manifest
+from promptcot.storage.rows import read_rows
+
+
+class Preparation:
+    """Everything that a recipe refers to. Each part is read once, when it is first needed."""
+
+    def __init__(self, recipe: Recipe, directory: Path) -> None:
+        self.recipe = recipe
+        self.directory = directory
+        self.ended: Exhausted | None = None
+        self.books: list[Tally] = []
+
+    @cached_property
+    def table(self) -> ConceptTable:
+        return read_table(self.recipe.concepts.path)
+
+    @cached_property
+    def prompts(self) -> PromptSet:
+        return prompts.load(self.recipe.prompts)
+
+    @cached_property
+    def render(self) -> RenderPrompt:
+        """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
+        return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
+
+    def check(self) -> None:
+        """Read and check all that is named, before a model is loaded. Raises InputError."""
+        self.render(["a concept", "another"], self.recipe.sample.levels[0])
+        if max(self.recipe.sample.size) > len(self.table):
+            raise InputError(
+                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, and combinations of "
+                f"{max(self.recipe.sample.size)} are asked for (sample.size)"
+            )
+        for spec, role in self._models():
+            if kind_of(spec) == "local":
+                local_folder(spec.model, role)
+        if self.recipe.encode.path is not None:
+            read_embeddings(Path(self.recipe.encode.path))
+
+    def _models(self) -> list[tuple[Served, str]]:
+        encode = self.recipe.encode
+        encoders = [] if encode.skip or encode.path is not None else [(encode, "generator")]
+        return [*self.asked.values(), *encoders]
+
+    @property
+    def asked(self) -> dict[str, tuple[Model, str]]:
+        """The models of the generator and of each judge, with their roles, by the name of their stage."""
+        judges = {f"judge-{judge.name}": (judge, judge_role(judge.name)) for judge in self.recipe.judge}
+        return {"generate": (self.recipe.generate, "generator"), **judges}
+
+    async def open_models(self, open_engine: EngineOpener) -> dict[str, Engine]:
+        """The engines of the generator and of each judge, by the name of their stage."""
+        return {name: await open_engine(model, role) for name, (model, role) in self.asked.items()}
+
+    async def vectors(self, engines: Engines) -> Path | None:
+        """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
+        encoder = self.recipe.encode
+        if encoder.skip or encoder.path is not None:
+            return None if encoder.skip else Path(str(encoder.path))
+        path = self.directory / "encode.safetensors"
+        self.books = [Tally("encode")]
+        engine = await engines.open(encoder, "generator")
+        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, tally=self.books[-1])
+        if kind_of(encoder) == "vllm":
+            await engine.close()  # its GPUs are needed by the others now
+        return path
+
+    def sampled(self, vectors: Path | None) -> Iterator[Row]:
+        """The sampled rows with these vectors, or by co-occurrence alone; `ended` says why they came to an end."""
+        sampler = make_sampler(self.table, vectors, self.recipe.sample)
+        return sampled_rows(sampler, self.recipe.sample.levels, self.recipe.seed, self.render, self._end)
+
+    def _end(self, reason: Exhausted) -> None:
+        self.ended = reason
+
+    def manifest(self, engines: Mapping[str, Engine]) -> dict[str, Any]:
+        """What is written beside the results."""
+        models = {role: engine.model for role, engine in engines.items()}
+        return manifest(self.recipe.model_dump(mode="json"), self.prompts.hashes, models)
+
+
+def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
+    """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
+    if prompt_like:
+        if not Path(prompt_like).is_file():
+            raise InputError(
+                f"{prompt_like}: no such file; rows with the `prompt` that the generator was trained on belong there. "
+                "A generator that takes any wording needs none (--set sample.prompt_like='')"
+            )
+        known = tuple(dict.fromkeys((*LEVELS, *levels)))
+        return learn_template(lambda: read_rows(prompt_like), known, prompt_like).render
+
+    def render(concepts: Sequence[str], level: str) -> str:
+        return domain.render("generate", concepts=list(concepts), level=level)
+
+    return render

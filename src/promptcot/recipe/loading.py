@@ -1,0 +1,173 @@
+"""From TOML to a checked `Recipe`.
+
+Decides where shipped recipes are found, how `--set a.b=v` changes one, and how mistakes are worded: all of them
+together, an unknown key with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from promptcot.errors import RecipeError
+from promptcot.recipe.schema import Recipe, Served
+
+SHIPPED = Path(__file__).parents[1] / "recipes"
+
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and then by `overrides`.
+
+    `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
+    """
+    where, table = read_table(name_or_path, SHIPPED, changes, overrides)
+    if "chain" in table:
+        raise RecipeError(
+            where,
+            [f"a chain of commands, not one run of the pipeline: see `promptcot run {name_or_path} --dry-run`"],
+        )
+    return parse(table, where)
+
+
+def read_table(
+    name_or_path: str, folder: Path, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Where a recipe is from, and its changed table, not yet checked. `folder` holds those that ship.
+
+    Raises RecipeError.
+    """
+    where, table = _read(name_or_path, folder)
+    where = f"{where} with {', '.join(f'--set {change}' for change in changes)}" if changes else where
+    for change in changes:
+        _apply(table, *_parse_change(change))
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            _apply(table, key, value)
+    return where, table
+
+
+def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
+    """A checked recipe from a TOML table. Raises RecipeError with all mistakes."""
+    return parse_as(Recipe, _spread_server(table), where)
+
+
+def parse_as(section: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:
+    """A checked section from a TOML table. Raises RecipeError with all mistakes."""
+    try:
+        return section.model_validate(table)
+    except ValidationError as error:
+        raise RecipeError(where, list(_mistakes(error, section))) from error
+
+
+def _mistakes(error: ValidationError, section: type[BaseModel]) -> Iterator[str]:
+    """One line for each mistake; one of `[server]` is not repeated for each section that has its keys."""
+    mistakes = error.errors()
+    common = [(mistake["loc"][1:], mistake["msg"]) for mistake in mistakes if mistake["loc"][:1] == ("server",)]
+    for mistake in mistakes:
+        places = (mistake["loc"][1:], mistake["loc"][2:])
+        if mistake["loc"][:1] == ("server",) or not any((place, mistake["msg"]) in common for place in places):
+            yield _explain(mistake, section)
+
+
+def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with the keys of `[server]` in each section that asks a model, where it does not say otherwise."""
+    server = table.get("server")
+    if not isinstance(server, Mapping):
+        return dict(table)
+    judges = table.get("judge")
+    spread = {name: _under(server, table.get(name, {})) for name in ("encode", "generate")}
+    spread["judge"] = [_under(server, judge) for judge in judges] if isinstance(judges, list) else judges
+    return {**table, **spread}
+
+
+def _under(server: Mapping[str, Any], section: Any) -> Any:
+    known = {key: value for key, value in server.items() if key in Served.model_fields}
+    return {**known, **section} if isinstance(section, Mapping) else section
+
+
+def shipped(folder: Path = SHIPPED) -> list[str]:
+    """The names of the recipes that come with the package."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
+    path = Path(name_or_path) if name_or_path.endswith(".toml") else folder / f"{name_or_path}.toml"
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, shipped(folder), 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise RecipeError(
+            name_or_path, [f"no such file, and no shipped recipe of this name ({', '.join(shipped(folder))}){hint}"]
+        )
+    try:
+        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(str(path), [f"not TOML: {error}"]) from error
+
+
+def _parse_change(change: str) -> tuple[str, Any]:
+    key, equals, text = change.partition("=")
+    if not (equals and key.strip()):
+        raise RecipeError("--set", [f"{change!r}: write it as key=value, for example generate.temperature=0.8"])
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    return key.strip(), value
+
+
+def _apply(table: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set `a.b.0.c` in nested tables and lists; tables that do not exist yet are made."""
+    *parents, last = dotted.split(".")
+    place: Any = table
+    for key in parents:
+        if not isinstance(place, (dict, list)):
+            raise RecipeError("--set", [f"{dotted}: what stands before {key} is a value, not a table"])
+        place = _item(place, key, dotted) if isinstance(place, list) else place.setdefault(key, {})
+    if isinstance(place, list):
+        _item(place, last, dotted)
+        place[int(last)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise RecipeError("--set", [f"{dotted}: {parents[-1]} is a value, not a table"])
+
+
+def _item(items: list[Any], key: str, dotted: str) -> Any:
+    if not (key.isdigit() and int(key) < len(items)):
+        raise RecipeError("--set", [f"{dotted}: {key!r} is not one of the positions 0 to {len(items) - 1}"])
+    return items[int(key)]
+
+
+def _explain(mistake: Any, section: type[BaseModel]) -> str:
+    """One line for one mistake, with the dotted key and, for an unknown key, the nearest known one."""
+    location = [str(part) for part in mistake["loc"]]
+    where = ".".join(location)
+    if mistake["type"] != "extra_forbidden":
+        shown = mistake["type"] != "missing" and not isinstance(mistake["input"], (dict, BaseModel))
+        given = f" (it is {mistake['input']!r})" if shown else ""
+        return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
+    known = list(_fields_at(section, location[:-1]))
+    near = difflib.get_close_matches(location[-1], known, 1)
+    return f"{where}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
+
+
+def _fields_at(section: type[BaseModel], location: Sequence[str]) -> Mapping[str, FieldInfo]:
+    for part in location:
+        if part in section.model_fields:
+            section = _section_of(section.model_fields[part].annotation) or section
+    return section.model_fields
+
+
+def _section_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section_of(part))), None)

@@ -1,0 +1,235 @@
+"""The sections of a recipe: which keys exist, their defaults and their bounds. Nothing is opened or loaded here."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot.recipe.plan_rates import PlanRates
+from promptcot.records import Sampling
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+EngineName = Literal["auto", "local", "vllm", "openai"]
+
+
+_SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
+
+
+_LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
+
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A table of a recipe: complete, checked, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(Section):
+    """How much a run may do: stop at `target` accepted problems, or after `max_candidates` combinations.
+
+    `max_cost` bounds what is spent on models with a price, earlier runs into the same directory included. `models` says
+    whether vLLM servers run side by side or one after the other; `auto` asks whether they fit.
+    """
+
+    target: Positive | None = None
+    max_candidates: Positive | None = None
+    concurrency: Positive = 256
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+    models: Literal["auto", "together", "in turn"] = "auto"
+
+    @property
+    def candidates(self) -> int:
+        """The most combinations to sample: what is given; else 1,000 for each problem of the target; else 64."""
+        return self.max_candidates or (1000 * self.target if self.target else 64)
+
+
+class Concepts(Section):
+    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`."""
+
+    path: str = "nano"
+
+
+class Price(Section):
+    """What a million tokens cost, in one currency for the whole recipe. Never guessed: without it no cost is shown."""
+
+    prompt: Annotated[float, Field(ge=0)]
+    completion: Annotated[float, Field(ge=0)]
+
+    longest: Annotated[int, Field(ge=0, exclude=True)] = 0
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """The cost of so many tokens."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+class Served(Section):
+    """A model and who serves it: this process (`local`), a vLLM server of our own, or any server at `base_url`.
+
+    `auto` is `openai` where a `base_url` is given, `local` for the embedded models, vLLM where it and a GPU are found,
+    and else `local`. The key of a server is read from the environment variable `api_key_env`.
+    """
+
+    model: str = "nano"
+    tokenizer: str | None = None
+    dtype: Dtype = "auto"
+    engine: EngineName = "auto"
+    n_gpus: Annotated[int, Field(ge=0)] = 0
+    engine_args: list[str] = []
+    base_url: list[str] = []
+    api_key_env: str = "OPENAI_API_KEY"
+    price: Price | None = None
+    requests_per_minute: Positive | None = None
+    tokens_per_minute: Positive | None = None
+    idle_timeout: Annotated[float, Field(gt=0)] | None = None
+    omit: list[str] = []
+    extra_body: dict[str, Any] = {}
+
+    @field_validator("engine_args", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return shlex.split(given) if isinstance(given, str) else given
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _one_url(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
+
+    @field_validator("base_url")
+    @classmethod
+    def _urls(cls, urls: list[str]) -> list[str]:
+        for url in urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"{url!r} is no URL of a server; write it as http://HOST:PORT/v1")
+            if urlsplit(url).username or urlsplit(url).password:
+                raise ValueError("a URL holds no key, since it is written down: put it into the variable api_key_env")
+        return [url.rstrip("/") for url in urls]
+
+    @field_validator("extra_body")
+    @classmethod
+    def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
+        if found := [name for name in body if name.lower().replace("_", "") in _SECRET]:
+            raise ValueError(f"{found[0]} is written down with the recipe: put the key into the variable api_key_env")
+        return body
+
+    @property
+    def priced(self) -> Price | None:
+        """The price, which knows how long a reply may be by `extra_body`."""
+        limits = [value for name, value in self.extra_body.items() if name in _LENGTHS and isinstance(value, int)]
+        return self.price and self.price.model_copy(update={"longest": max(limits, default=0)})
+
+    @model_validator(mode="after")
+    def _needs_url(self) -> Self:
+        if self.engine == "openai" and not self.base_url:
+            raise ValueError('engine = "openai" needs base_url, such as http://localhost:8000/v1 (--base-url)')
+        if self.base_url and self.engine in ("local", "vllm"):
+            raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is asked over HTTP")
+        return self
+
+
+class Encode(Served):
+    """What turns concepts into vectors. `path` names vectors that exist already; with `skip` there are none.
+
+    Without vectors, concepts are drawn by how often they occur together, alone.
+    """
+
+    path: str | None = None
+    skip: bool = False
+
+
+class Sample(Section):
+    """How combinations are drawn. Several sizes are drawn uniformly."""
+
+    size: Annotated[list[Positive], Field(min_length=1)] = [5]
+    temperature: Annotated[float, Field(gt=0)] = 0.2
+    counts: Literal["raw", "log1p"] = "raw"
+    levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
+    prompt_like: str | None = None
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _one_size(cls, size: Any) -> Any:
+        return size if isinstance(size, list) else [size]
+
+
+class Model(Served):
+    """A model that is asked, and how tokens are drawn from it."""
+
+    chat: bool = False
+    temperature: Annotated[float, Field(ge=0)] = 0.6
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
+    max_tokens: Positive = 4096
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling(self.temperature, self.top_p, self.repetition_penalty, self.max_tokens)
+
+
+class Generator(Model):
+    """The model that writes problems."""
+
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+
+
+class Judge(Model):
+    """A judge: a model with a name, under which its verdicts are filed."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class Filter(Section):
+    """What is kept: problems that all judges call perfect, or else those with one perfect verdict and no bad one."""
+
+    only_perfect: bool = True
+
+
+class Recipe(Section):
+    """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
+
+    name: str = "unnamed"
+    seed: Annotated[int, Field(ge=0)] = 8000
+    prompts: str = "math"
+    server: Served | None = None
+    run: Limits = Limits()
+    concepts: Concepts = Concepts()
+    encode: Encode = Encode()
+    sample: Sample = Sample()
+    generate: Generator = Generator()
+    judge: Annotated[list[Judge], Field(min_length=1)]
+    filter: Filter = Filter()
+    plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
+
+    @field_validator("judge")
+    @classmethod
+    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
+        names = [judge.name for judge in judges]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two judges have the same name ({', '.join(names)})")
+        return judges
+
+    @model_validator(mode="after")
+    def _plan_has_these_judges(self) -> Self:
+        names = [judge.name for judge in self.judge]
+        if unknown := [name for name in self.plan.judge if name not in names]:
+            raise ValueError(f"plan.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _cap_needs_prices(self) -> Self:
+        asked = {"generate": self.generate, **{f"judge {judge.name}": judge for judge in self.judge}}
+        free = [name for name, model in asked.items() if model.base_url and model.price is None]
+        several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
+        if self.run.max_cost is not None and several:
+            raise ValueError(f"run.max_cost cannot be kept where extra_body asks for several replies: {several[0]}")
+        if self.run.max_cost is not None and free:
+            raise ValueError(f"run.max_cost needs the price of every hosted model; none is given for {', '.join(free)}")
+        return self

@@ -1,0 +1,106 @@
+"""Who annotates what: the names of annotators, and the rows that each of them is asked about.
+
+Every annotator is asked about every problem; a row that names its annotator goes to that one only. Each pair of a
+problem and an annotator is a row of its own, whose id is the problem's and the annotator's name, so that it is the same
+whoever else is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.training_rows import level_of
+from promptcot.errors import InputError, UsageError
+from promptcot.records import Row, derive_seed
+from promptcot.storage.rows import read_rows, with_ids
+
+NANO = "nano"
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotator:
+    """A model that annotates, and the name under which it does."""
+
+    name: str
+    model: str
+
+
+def annotators_of(given: Sequence[str], model: str) -> list[Annotator]:
+    """The annotators in `given`, each `NAME=MODEL` or a model alone; or `model`. Raises UsageError."""
+    found = [_annotator(one) for one in given or [model]]
+    names = [one.name for one in found]
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"--annotator: {name!r} is no name; it has letters, digits, dots, dashes and underscores")
+    if len(set(names)) < len(names):
+        raise UsageError(f"--annotator: two have the same name ({', '.join(names)}); name each as NAME=MODEL")
+    return found
+
+
+def _annotator(given: str) -> Annotator:
+    name, named, model = given.partition("=")
+    if named:
+        return Annotator(name, model)
+    return Annotator(given.removeprefix(f"{NANO}:") if is_nano(given) else Path(given).name, given)
+
+
+def is_nano(model: str) -> bool:
+    """Whether a model is an embedded one."""
+    return model == NANO or model.startswith(f"{NANO}:")
+
+
+def problems_file(path: str) -> Path:
+    """The file of problems of that path; `nano` stands for the seed problems that ship."""
+    if path != NANO:
+        return Path(path)
+    from promptcot import nano
+
+    return nano.seeds_path()
+
+
+def problem_rows(source: Path) -> Iterator[Row]:
+    """The rows of a file, each with the id of its problem. Raises InputError for a row without a problem."""
+    numbered = enumerate(read_rows(source), 1)
+    return with_ids({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
+
+
+def for_each(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """Each row once for each annotator, named by `annotator`."""
+    for row in rows:
+        for name in names:
+            yield {**row, "id": f"{row['id']}-{name}", "annotator": name}
+
+
+def for_its_own(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
+    """Each row for the annotator that it names, with the id that it has; those that name none, for all of them.
+
+    Raises InputError for an annotator that is not asked.
+    """
+    for row in rows:
+        name = row.get("annotator")
+        if name is None:
+            yield from for_each([row], names)
+        elif name in names:
+            yield row
+        else:
+            raise InputError(
+                f"row {row['id']} is for the annotator {name!r}, and asked are {', '.join(names)}: "
+                f"--annotator {name}=MODEL says who that is; or take the field `annotator` out of the rows"
+            )
+
+
+def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
+    """Gives a level to a row that has none: one of `levels`, drawn uniformly by the problem alone, if there are any."""
+
+    def give(row: Row) -> Row:
+        if not levels or level_of(row) is not None:
+            return row
+        problem = problem_of(row, f"row {row['id']}")
+        return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
+
+    return give

@@ -1,0 +1,83 @@
+"""The step `sample`: from a concepts file to the rows that a generator is asked about.
+
+Reads seed combinations and vectors, hands them to the sampler in `core`, and gives every combination its prompt and id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from promptcot import catalogue
+from promptcot.core.sampling.combinations import Combination, Exhausted, combinations
+from promptcot.core.sampling.concepts import ConceptTable, align_embeddings
+from promptcot.core.sampling.sampler import Sampler
+from promptcot.errors import InputError
+from promptcot.recipe.schema import Sample
+from promptcot.records import Row, content_id
+from promptcot.storage.embeddings import read_embeddings
+from promptcot.storage.rows import read_rows
+
+RenderPrompt = Callable[[Sequence[str], str], str]
+
+
+def concepts_file(path: str) -> Path:
+    """The concepts file of that path; `contest` and `nano` stand for the catalogues that ship."""
+    if path == catalogue.NAME:
+        return catalogue.path()
+    if path != "nano":
+        return Path(path)
+    from promptcot import nano
+
+    return nano.concepts_path()
+
+
+def read_table(path: str) -> ConceptTable:
+    """The seed combinations of a file, as a table. Raises InputError naming the first row without `concepts`."""
+    return ConceptTable.from_rows(_seeds(concepts_file(path)))
+
+
+def _seeds(path: Path) -> Iterator[list[str]]:
+    for number, row in enumerate(read_rows(path), 1):
+        found = row.get("concepts", row.get("foundational_concepts"))
+        if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
+            raise InputError(f"{path}, row {number}: `concepts` is missing or is not a list of texts")
+        yield found
+
+
+def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> Sampler:
+    """A sampler over the table; without `vectors` only co-occurrence counts. Raises InputError."""
+    if vectors is None:
+        return Sampler(table, size=recipe.size, temperature=recipe.temperature, damping=recipe.counts)
+    embeddings = read_embeddings(vectors)
+    row_of = align_embeddings(table, embeddings.names, len(embeddings.matrix))
+    return Sampler(
+        table,
+        embeddings.matrix,
+        row_of,
+        size=recipe.size,
+        temperature=recipe.temperature,
+        damping=recipe.counts,
+    )
+
+
+def sampled_rows(
+    sampler: Sampler, levels: Sequence[str], seed: int, render: RenderPrompt, ended: Callable[[Exhausted], None]
+) -> Iterator[Row]:
+    """Generation inputs without end, or until no new combination comes; then `ended` is told why."""
+    try:
+        for combination in combinations(sampler, levels, seed):
+            yield _row(combination, render)
+    except Exhausted as end:
+        ended(end)
+
+
+def _row(combination: Combination, render: RenderPrompt) -> Row:
+    concepts, level = list(combination.concepts), combination.level
+    prompt = render(concepts, level)
+    return {
+        "id": content_id(concepts, level, prompt),
+        "foundational_concepts": concepts,
+        "level": level,
+        "prompt": prompt,
+    }

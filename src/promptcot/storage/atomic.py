@@ -1,0 +1,90 @@
+"""Files that appear whole or not at all, and locks on them.
+
+Decides how a file is locked, written, forced to disk and renamed, and what a refusal of the file system means.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from promptcot.errors import LockedError, StorageError
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold `path` (a lock file, made if needed) for this process. Raises LockedError when another holds it."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = open_locked(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def open_locked(path: Path) -> int:
+    """A descriptor of `path`, locked. A file that was renamed while we waited for the lock is not ours: open again."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise LockedError(
+                f"{path}: another process is writing this output; wait for it to end, or choose another output"
+            ) from None
+        with suppress(FileNotFoundError):
+            if is_still(handle, path):
+                return handle
+        os.close(handle)
+
+
+def is_still(handle: int, path: Path) -> bool:
+    """Whether the open file is the one that now has this name. Raises FileNotFoundError."""
+    return os.path.samestat(os.fstat(handle), os.stat(path))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file under a temporary name and rename it. Raises StorageError."""
+    partial = path.with_name(path.name + ".partial")
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(content)
+        sync(partial)
+        os.replace(partial, path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write an indented JSON file whole. Raises StorageError."""
+    write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns what the file system refuses into StorageError."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free some space" if full else "see to it that it can be written"
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror}); what was finished is kept: "
+            f"{hint}, and run the same command again"
+        ) from error
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a folder's list of names, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

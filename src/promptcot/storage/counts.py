@@ -1,0 +1,85 @@
+"""The books of one stage: how many rows came in, where each of them went, and what it cost.
+
+Rows are counted in input rows, and none may go missing: `in = out + dropped + failed`. Runners count calls and tokens
+as they happen (progress is read from here); rows are counted when they are written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptcot.storage.budget import Paid, Price
+
+BEYOND_TARGET = "beyond target"
+
+
+@dataclass
+class Tally:
+    """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
+
+    Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
+    """
+
+    name: str
+    rows_in: int = 0
+    rows_out: int = 0
+    rows_written: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    reused: int = 0
+    asked_again: Counter[str] = field(default_factory=Counter)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    price: Price | None = None
+    paid: dict[str, Paid] = field(default_factory=dict)
+
+    @property
+    def rows_done(self) -> int:
+        """Input rows whose fate is known."""
+        return self.rows_out + self.dropped.total() + self.failed.total()
+
+    @property
+    def balanced(self) -> bool:
+        return self.rows_in == self.rows_done
+
+    def count_tokens(self, prompt: int | None, completion: int | None) -> None:
+        """Tokens of a call that was made now; a reused reply costs nothing."""
+        self.prompt_tokens += prompt or 0
+        self.completion_tokens += completion or 0
+
+    def absorb(self, asked: Tally) -> None:
+        """Count as asked now what was asked in an earlier pass of the same command, and then found in the journal."""
+        self.reused = max(0, self.reused - asked.calls)
+        self.calls += asked.calls
+        self.prompt_tokens += asked.prompt_tokens
+        self.completion_tokens += asked.completion_tokens
+        self.asked_again += asked.asked_again
+        self.seconds += asked.seconds
+
+    @property
+    def cost(self) -> float | None:
+        """What was paid, earlier runs included; None where no call had a price."""
+        priced = [paid.cost for paid in self.paid.values() if paid.unpriced < paid.calls]
+        return round(sum(priced), 6) if priced else None
+
+    def summary(self) -> dict[str, Any]:
+        """What goes into `summary.json`. `models` and `cost` include earlier runs; no price, no cost."""
+        return {
+            "in": self.rows_in,
+            "out": self.rows_out,
+            "rows": self.rows_written,
+            "dropped": dict(sorted(self.dropped.items())),
+            "failed": dict(sorted(self.failed.items())),
+            "calls": self.calls,
+            "reused": self.reused,
+            "asked_again": dict(sorted(self.asked_again.items())),
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "seconds": round(self.seconds, 3),
+            "cost": self.cost,
+            "models": {model: paid.summary() for model, paid in sorted(self.paid.items())},
+        }

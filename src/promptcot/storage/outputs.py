@@ -1,0 +1,140 @@
+"""One output and what lies beside it: accepted, dropped and failed rows, the summary, the recipe, the lock.
+
+Decides the names (`X.jsonl`, `X.dropped.jsonl`, `X.failed.jsonl`, `X.summary.json`, `X.recipe.json`), that all of them
+appear at the end and whole, and how a row that is left out is written down. It counts rows; it does not decide their
+fate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from promptcot.errors import InputError
+from promptcot.records import Drop, Failed, Outcome, Row
+from promptcot.storage.atomic import write_json
+from promptcot.storage.counts import BEYOND_TARGET, Tally
+from promptcot.storage.paths import SUFFIXES, beside
+from promptcot.storage.writer import RowWriter
+
+
+@dataclass
+class Cut:
+    """How far a run's files may reach, so that they do not depend on what happened to be finished when it stopped.
+
+    Rows up to position `settled` are known to belong to the result; `last` is set when the target is reached.
+    """
+
+    settled: int = -1
+    last: int | None = None
+
+
+class Output:
+    """Collects outcomes, in the order of their positions, for one file. Use as a context manager, then `commit`.
+
+    With a `cut`, outcomes wait until their position is settled. Without `commit` nothing appears.
+    """
+
+    def __init__(self, path: Path, name: str, cut: Cut | None = None) -> None:
+        if not path.name.endswith(SUFFIXES):
+            raise InputError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
+        self.path = path
+        self.tally = Tally(name)
+        self._cut = cut
+        self._waiting: deque[Outcome] = deque()
+        self._writers: dict[str, RowWriter] = {}
+
+    def __enter__(self) -> Self:
+        self._writer("")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._writers.values():
+            writer.discard()
+
+    def take(self, outcome: Outcome) -> None:
+        """Write an outcome where it belongs, now or when its position is settled. Raises StorageError."""
+        if self._cut is None:
+            self._write(outcome)
+            return
+        self._waiting.append(outcome)
+        self.settle()
+
+    def settle(self) -> None:
+        """Write what waited for the cut's position."""
+        if self._cut is not None:
+            self._settle(self._cut.settled)
+
+    def _settle(self, position: float) -> None:
+        while self._waiting and self._waiting[0].item.index <= position:
+            self._write(self._waiting.popleft())
+
+    def _write(self, outcome: Outcome) -> None:
+        row, result = outcome.item.row, outcome.result
+        if isinstance(result, Drop):
+            self.tally.dropped[result.reason] += 1
+            why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
+            self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value}})
+        elif isinstance(result, Failed):
+            self.tally.failed[result.cause] += 1
+            self._writer("failed").write({**row, "cause": result.cause, "error": result.message})
+        else:
+            self._write_rows(result)
+
+    def _write_rows(self, rows: Sequence[Row]) -> None:
+        self.tally.rows_out += 1
+        self.tally.rows_written += len(rows)
+        for row in rows:
+            self._writer("").write(row)
+
+    def commit(self, recipe: dict[str, Any] | None = None) -> None:
+        """Let the files appear; with a `recipe`, it and the summary beside them. Raises StorageError."""
+        self.finish()
+        self.publish()
+        if recipe is not None:
+            write_json(beside(self.path, "recipe.json"), recipe)
+            write_json(beside(self.path, "summary.json"), {"stages": {self.tally.name: self.tally.summary()}})
+
+    def finish(self) -> None:
+        """Close the books and bring all files to disk under temporary names: a full disk shows before any appears.
+
+        Raises StorageError; AssertionError if a row is unaccounted for.
+        """
+        if self._cut is not None:
+            self._settle(inf if self._cut.last is None else self._cut.last)
+            self._leave_out_the_rest()
+        if not self.tally.balanced:
+            raise AssertionError(f"the books of {self.tally.name} do not balance: {self.tally.summary()}")
+        for writer in self._writers.values():
+            writer.finish()
+
+    def publish(self) -> None:
+        """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""
+        for kind in ("dropped", "failed", ""):
+            if kind in self._writers:
+                self._writers.pop(kind).publish()
+            else:
+                self._name(kind).unlink(missing_ok=True)
+                self._name(kind).with_name(self._name(kind).name + ".partial").unlink(missing_ok=True)
+
+    def _leave_out_the_rest(self) -> None:
+        """What was begun beyond the target is in the journal, and counted, but in no file."""
+        self._waiting.clear()
+        beyond = self.tally.rows_in - self.tally.rows_done
+        if beyond and self._cut is not None and self._cut.last is not None:
+            self.tally.dropped[BEYOND_TARGET] += beyond
+
+    def _writer(self, kind: str) -> RowWriter:
+        if kind not in self._writers:
+            self._writers[kind] = RowWriter(self._name(kind))
+        return self._writers[kind]
+
+    def _name(self, kind: str) -> Path:
+        return beside(self.path, f"{kind}.jsonl") if kind else self.path

@@ -1,0 +1,139 @@
+"""Rows read from disk, one at a time, and the ids of rows that come without one.
+
+Decides the formats (JSON Lines, `.jsonl.zst`, `.parquet`, by suffix), the encoding, and what a malformed line means.
+What a row means is left to others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from promptcot.errors import InputError
+from promptcot.records import Row, content_id
+from promptcot.storage.json import loads
+from promptcot.storage.parquet import pyarrow
+from promptcot.storage.paths import SUFFIXES, url_of
+
+_BATCH = 1024
+
+
+def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
+    """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is no object."""
+    source = Path(path)
+    if url_of(path) is None:
+        _check(source)
+    empty = True
+    for row in _read_parquet(source) if source.name.endswith(".parquet") else read_lines(source):
+        empty = False
+        yield row
+    if empty and not may_be_empty:
+        raise InputError(f"{source}: the file has no rows")
+
+
+def _check(source: Path) -> None:
+    """Raises InputError for a path that is no readable file."""
+    if not source.exists():
+        raise InputError(f"{source}: no such file")
+    if not os.access(source, os.R_OK):
+        raise InputError(f"{source}: it may not be read")
+    if source.is_dir():
+        raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
+
+
+def _open(source: Path) -> IO[bytes]:
+    """A file on this machine, or at an address."""
+    url = url_of(source)
+    if url is None:
+        return source.open("rb")
+    pyarrow("lib")
+    from promptcot.storage.remote import open_remote
+
+    return open_remote(url)
+
+
+def read_lines(source: Path) -> Iterator[Row]:
+    number = 0
+    try:
+        with _open_lines(source) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _object(line, source, number)
+    except _broken_archive() as error:
+        raise InputError(f"{source}, after line {number}: not a readable .zst file ({error})") from error
+
+
+def _object(line: bytes, source: Path, number: int) -> Row:
+    try:
+        row = loads(line)
+    except ValueError as error:
+        raise InputError(f"{source}, line {number}: not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{source}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
+    return row
+
+
+def _broken_archive() -> type[Exception]:
+    import zstandard
+
+    return zstandard.ZstdError
+
+
+def _open_lines(source: Path) -> IO[bytes]:
+    if not source.name.endswith(".zst"):
+        return _open(source)
+    import zstandard
+
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(_open(source), closefd=True))
+
+
+def _read_parquet(source: Path) -> Iterator[Row]:
+    parquet = pyarrow("parquet")
+    try:
+        with parquet.ParquetFile(source if url_of(source) is None else _open(source)) as file:
+            for batch in file.iter_batches(_BATCH):
+                for row in batch.to_pylist():
+                    yield {name: value for name, value in row.items() if value is not None}
+    except pyarrow("lib").ArrowException as error:
+        raise InputError(f"{source}: not a readable Parquet file ({error})") from error
+
+
+def with_ids(rows: Iterable[Row]) -> Iterator[Row]:
+    """The same rows, each with an `id`: its own, or a hash of what it asks; a repeated id gets `-2`, `-3`, …
+
+    Remembers 8 bytes of each id, and counts only for ids that repeat.
+    """
+    seen: set[int] = set()
+    repeats: dict[str, int] = {}
+    for row in rows:
+        name = str(row["id"]) if row.get("id") not in (None, "") else row_id(row)
+        short = hash_id(name)
+        while short in seen:
+            repeats[name] = repeats.get(name, 1) + 1
+            short = hash_id(f"{name}-{repeats[name]}")
+        seen.add(short)
+        name = f"{name}-{repeats[name]}" if name in repeats else name
+        yield row if row.get("id") == name else {"id": name, **{k: v for k, v in row.items() if k != "id"}}
+
+
+def hash_id(name: str) -> int:
+    """63 bits of a name, the same in every process."""
+    return hash_bytes(name.encode(errors="surrogatepass"))
+
+
+def hash_bytes(content: bytes) -> int:
+    """63 bits of the content."""
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big") >> 1
+
+
+def row_id(row: Row) -> str:
+    """The id of a row that came without one."""
+    if "prompt" not in row and "messages" not in row:
+        return content_id(row)
+    asked = row.get("prompt", row.get("messages"))
+    material = row.get("rationale_and_problem")
+    return content_id(asked) if material is None else content_id(asked, material)

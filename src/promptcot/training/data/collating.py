@@ -1,0 +1,86 @@
+"""From packs of rows to tensors: one flat sequence for a micro-batch, or padded rows.
+
+Loss is on completions only: the labels of prompts and of each sequence's first token are −100. A flat batch has no
+attention mask: `position_ids` that restart and `cu_seq_lens` say where sequences begin, and a mask of ones would let
+them see each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from promptcot.training.data.tokens import TokenStore
+
+IGNORED = -100
+"""The label of a token that is not learnt, as torch's cross-entropy has it."""
+
+
+def dataset_of(packs: Sequence[NDArray[Any]]) -> Any:
+    """A `datasets.Dataset` with one column, `rows`: the row numbers of each pack."""
+    import datasets
+    import pyarrow
+
+    ends = np.cumsum([0, *map(len, packs)], dtype=np.int32)
+    numbers = np.concatenate([np.empty(0, np.int32), *packs]).astype(np.int32)
+    return datasets.Dataset(pyarrow.table({"rows": pyarrow.ListArray.from_arrays(ends, numbers)}))
+
+
+class Collator:
+    """Makes a batch of examples `{"rows": [row numbers]}` of a store. `pad_id` fills up rows where they are padded."""
+
+    def __init__(self, store: TokenStore, pad_id: int, packing: bool) -> None:
+        self._store, self._pad_id, self._packing = store, pad_id, packing
+
+    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Packed: `input_ids`, `labels`, `position_ids` of shape (1, tokens), `cu_seq_lens_q/k`, `max_length_q/k`.
+
+        Padded: `input_ids`, `labels`, `attention_mask` of shape (rows, longest). `rows` are each example's row numbers.
+        """
+        packs = [[int(row) for row in example["rows"]] for example in examples]
+        found = [self._store.row(row) for pack in packs for row in pack]
+        ids = np.concatenate([ids for ids, _ in found]).astype(np.int64)
+        lengths = np.array([len(ids) for ids, _ in found])
+        starts = np.cumsum(lengths) - lengths
+        position = np.arange(len(ids)) - np.repeat(starts, lengths)
+        masked = np.maximum([prompt for _, prompt in found], 1)  # the first token is predicted by nothing before it
+        labels = np.where(position < np.repeat(masked, lengths), IGNORED, ids)
+        shape = _packed if self._packing else self._padded
+        return {**shape(ids, labels, position, lengths), "rows": packs}
+
+    def _padded(
+        self, ids: NDArray[np.int64], labels: NDArray[np.int64], position: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> dict[str, Any]:
+        size = len(lengths), int(lengths.max())
+        place = np.repeat(np.arange(len(lengths)), lengths), position
+
+        def spread(values: NDArray[np.int64] | int, filler: int) -> torch.Tensor:
+            filled = np.full(size, filler, np.int64)
+            filled[place] = values
+            return torch.from_numpy(filled)
+
+        return {
+            "input_ids": spread(ids, self._pad_id),
+            "labels": spread(labels, IGNORED),
+            "attention_mask": spread(1, 0),
+        }
+
+
+def _packed(
+    ids: NDArray[np.int64], labels: NDArray[np.int64], position: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> dict[str, Any]:
+    bounds = torch.from_numpy(np.cumsum([0, *lengths], dtype=np.int32))
+    longest = int(lengths.max())
+    return {
+        "input_ids": torch.from_numpy(ids)[None],
+        "labels": torch.from_numpy(labels)[None],
+        "position_ids": torch.from_numpy(position)[None],
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }

@@ -1,0 +1,187 @@
+"""Where training rows come from, and which texts they hold: files or a dataset of the Hub to prompts and completions.
+
+Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
+or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. Texts are
+taken exactly as they are, except that a `<think>` which the template has opened already is not opened twice. Which
+tokens they become is decided in `encoding`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateError
+
+from promptcot.errors import InputError
+from promptcot.records import Row
+from promptcot.storage.paths import SUFFIXES
+from promptcot.storage.rows import read_rows, with_ids
+from promptcot.training.data.chat import Turn, continued, render
+from promptcot.training.recipe import Data
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The texts as the model sees them, without the token that ends the answer.
+
+    `chat`: the template wrote the prompt, so that no special tokens are to be added to it.
+    """
+
+    id: str
+    prompt: str
+    completion: str
+    chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that cannot be learnt, and the reason under which it is counted."""
+
+    id: str
+    reason: str
+
+
+class _Unusable(Exception):
+    """Its text is the reason."""
+
+
+def examples(data: Data, tokenizer: Any) -> Iterator[Example | Rejected]:
+    """All rows, one at a time, at most `data.limit`. Raises InputError."""
+    for row in with_ids(islice(_rows(data), data.limit)):
+        name = str(row["id"])
+        try:
+            yield _example(name, row, data.chat, tokenizer)
+        except _Unusable as reason:
+            yield Rejected(name, str(reason))
+
+
+def look(data: Data) -> None:
+    """Whether all files are there, and datasets of the Hub pinned; nothing is read or fetched. Raises InputError."""
+    for path in data.path:
+        if not _is_file(path):
+            _pinned(path, data)
+        elif not Path(path).expanduser().is_file():
+            raise InputError(f"{path}: no such file; --data_path names another")
+
+
+def fingerprint(data: Data) -> dict[str, str]:
+    """What the rows were, so that a change is noticed: a file's SHA-256, a dataset's revision. Raises InputError."""
+    return {path: _sha256(Path(path).expanduser()) if _is_file(path) else _pinned(path, data) for path in data.path}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _is_file(path: str) -> bool:
+    """Whether files are meant and not a dataset of the Hub. Raises InputError where it can be neither."""
+    if Path(path).expanduser().exists() or path.endswith(SUFFIXES):
+        return True
+    if not _HUB_NAME.fullmatch(path):
+        raise InputError(f"{path}: neither a file of rows ({', '.join(SUFFIXES)}) nor OWNER/NAME on the Hub")
+    return False
+
+
+def _pinned(name: str, data: Data) -> str:
+    """The revision of the one dataset of the Hub. Raises InputError."""
+    if data.revision is None or not _COMMIT.fullmatch(data.revision):
+        raise InputError(
+            f"{name}: no such file, so a dataset of the Hub is meant, which needs data.revision: the full commit, "
+            f"40 hex digits, as its history on the Hub shows it; here is {data.revision!r}"
+        )
+    if len([path for path in data.path if not _is_file(path)]) > 1:
+        raise InputError("data.path names several datasets of the Hub, but data.revision can be that of one only")
+    return data.revision
+
+
+def _rows(data: Data) -> Iterator[Row]:
+    for path in data.path:
+        yield from read_rows(Path(path).expanduser()) if _is_file(path) else _from_hub(path, data)
+
+
+def _from_hub(name: str, data: Data) -> Iterator[Row]:
+    """The rows of a dataset, fetched where they are not cached; they lie on disk and are read one at a time."""
+    revision = _pinned(name, data)
+    try:
+        import datasets
+    except ImportError as error:
+        raise InputError(f"{name}: datasets of the Hub need: pip install 'promptcot[hub]'; or give a file") from error
+    try:
+        loaded = datasets.load_dataset(name, revision=revision, split=data.split, streaming=False)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        short = str(error).strip().partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"{name}, revision {revision[:8]}, split {data.split!r}: cannot be loaded: {short}. Without a network, or "
+            "with HF_HUB_OFFLINE=1, it must be in the Hub's cache; or give the path of a file"
+        ) from error
+    for row in loaded:
+        yield {field: value for field, value in row.items() if value is not None}
+
+
+def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
+    prompt, completion = row.get("prompt"), row.get("completion")
+    if completion is None and row.get("messages") is not None:
+        turns = _turns(row["messages"])
+    elif isinstance(prompt, str) and isinstance(completion, str) and not chat:
+        return Example(name, _text(prompt, "prompt"), _text(completion, "completion"))
+    else:
+        turns = _turns(prompt, "user", "prompt") + _turns(completion, "assistant", "completion")
+    asked, answer = _divided(turns)
+    try:
+        opened = render(tokenizer, asked)
+    except TemplateError as error:
+        raise _Unusable("refused by the chat template") from error
+    return Example(name, _text(opened, "prompt"), _text(continued(opened, answer), "completion"), chat=True)
+
+
+def _turns(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
+    """The messages of a list, or a text as one turn of `role`."""
+    if given is None:
+        raise _Unusable(f"no {missing}")
+    if isinstance(given, str) and role:
+        return [{"role": role, "content": _text(given, missing)}]
+    if not isinstance(given, list) or not all(isinstance(turn, dict) for turn in given):
+        raise _Unusable("not text")
+    return [{"role": str(turn.get("role")), "content": _content(turn)} for turn in given]
+
+
+def _content(turn: dict[str, Any]) -> str:
+    content = turn.get("content")
+    if not isinstance(content, str):
+        raise _Unusable("not text")
+    return content
+
+
+def _divided(turns: list[Turn]) -> tuple[list[Turn], str]:
+    """The turns before the last answer, and that answer."""
+    answers = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
+    if not answers:
+        raise _Unusable("no completion")
+    asked, answer = turns[: answers[-1]], turns[answers[-1]]["content"]
+    if not any(turn["content"].strip() for turn in asked):
+        raise _Unusable("no prompt")
+    return asked, _text(answer, "completion")
+
+
+def _text(text: str, what: str) -> str:
+    """The text itself, if there is one that UTF-8 can hold."""
+    if not text.strip():
+        raise _Unusable(f"empty {what}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _Unusable("not text") from error
+    return text

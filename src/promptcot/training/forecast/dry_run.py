@@ -1,0 +1,78 @@
+"""What a training would be: everything that can be said about a recipe before a device is rented or a file fetched.
+
+Puts together what `counting` knows of the data, `estimate` of the work and the memory, and `devices` of the hardware;
+how it is said is decided in `promptcot.cli.forecast`. Loads no model and needs no torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from promptcot.engines.model_files import config_of
+from promptcot.errors import InputError
+from promptcot.training.forecast.counting import Counted, count, folder_of
+from promptcot.training.forecast.estimate import ROOMY, Change, Device, Memory, Shape, Work, advice, find, memory, work
+from promptcot.training.recipe import TrainRecipe
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """A recipe with what is known of it; `shape` and `device` are None where they are not known."""
+
+    recipe: TrainRecipe
+    shape: Shape | None
+    shape_from: str
+    counted: Counted
+    device: Device | None
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """What each device needs; None without a shape."""
+        return None if self.shape is None else memory(self.shape, self.recipe)
+
+    @cached_property
+    def fits(self) -> bool | None:
+        """Whether each device has as much; None where one of the two is not known."""
+        if self.memory is None or self.device is None:
+            return None
+        return self.memory.total <= ROOMY * self.device.memory
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """What to change so that it fits, the best first; nothing where it fits."""
+        if self.fits is not False or self.shape is None or self.device is None:
+            return []
+        return advice(self.shape, self.recipe, self.device.memory)
+
+    @cached_property
+    def work(self) -> Work | None:
+        """Steps, tokens and operations; None where rows, their lengths or the model are not known."""
+        return None if self.counted.rows is None else self.work_of(self.counted.rows)
+
+    def work_of(self, rows: int) -> Work | None:
+        """The work of so many rows with the known lengths."""
+        if self.shape is None or self.counted.lengths is None or not self.counted.lengths.mean:
+            return None
+        return work(self.shape, self.recipe, rows, self.counted.lengths)
+
+
+def dry_run(recipe: TrainRecipe) -> DryRun:
+    """Look at a recipe. Raises InputError for data that cannot be read."""
+    shape, told = _shape(recipe)
+    return DryRun(recipe, shape, told, count(recipe), find(recipe.hardware.device))
+
+
+def _shape(recipe: TrainRecipe) -> tuple[Shape | None, str]:
+    """The model's shape, from its own config.json if that is on this machine, else from the recipe; and which."""
+    folder = folder_of(recipe.model.path)
+    config = None if folder is None else config_of(folder)
+    if config is not None:
+        try:
+            return Shape.of_config(config), "from its config.json on this machine"
+        except InputError as error:
+            if recipe.model.architecture is None:
+                return None, str(error)
+    if recipe.model.architecture is not None:
+        return Shape.of_architecture(recipe.model.architecture), "from the recipe's model.architecture"
+    return None, f"{recipe.model.path} is not on this machine, and the recipe has no model.architecture"

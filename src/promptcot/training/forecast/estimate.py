@@ -1,0 +1,216 @@
+"""What a training will take, before anything is rented: steps, tokens, operations, GPU-hours, and whether it fits.
+
+Pure arithmetic; needs neither torch nor the model. How many weights and operations a model has is decided in
+`architecture`, what memory it takes in `memory`, what devices can do in `devices`; their names are here as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from promptcot.training.forecast.architecture import Shape, mean_context
+from promptcot.training.forecast.devices import GIB, Device, find, memory_bytes, peak_flops
+from promptcot.training.forecast.memory import Memory, memory
+from promptcot.training.recipe import TrainRecipe
+
+__all__ = [
+    "GIB",
+    "PACKED",
+    "ROOMY",
+    "Change",
+    "Device",
+    "Lengths",
+    "Memory",
+    "Shape",
+    "Work",
+    "advice",
+    "find",
+    "lengths_of",
+    "mean_context",
+    "mean_length_for",
+    "memory",
+    "memory_bytes",
+    "mfu_for",
+    "peak_flops",
+    "work",
+]
+
+PACKED = 0.98
+"""Assumed share of a packed sequence that is filled. Best-fit decreasing fills more where many rows are short."""
+
+ROOMY = 0.93
+"""The share of a device's nominal memory that may be planned with; drivers keep up to 6 %, as on an L4."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How long rows are, after what the window does to them. `mean` in tokens; `context` as `mean_context()` says."""
+
+    mean: float
+    context: float
+    kept: float = 1.0
+    """The share of rows that is kept."""
+    cut: float = 0.0
+    """The share of rows whose completion is cut."""
+    padded: float = 1.0
+    """Computed tokens for each real one, where rows of a micro-batch are padded to the longest of them."""
+
+
+def lengths_of(sample: Sequence[int], recipe: TrainRecipe) -> Lengths:
+    """The lengths of sampled rows in this recipe's window. A prompt that is too long alone is not seen here."""
+    window = recipe.schedule.max_length
+    long = sum(length > window for length in sample)
+    if recipe.method.overlong == "cut":
+        used, kept, cut = [min(length, window) for length in sample], 1.0, long / len(sample)
+    else:
+        used, kept, cut = [length for length in sample if length <= window], 1 - long / len(sample), 0.0
+    if not used:
+        return Lengths(0.0, 0.0, kept, cut)
+    padded = 1.0 if recipe.method.packing else _padded(used, recipe.schedule.micro_batch, recipe.seed)
+    return Lengths(sum(used) / len(used), mean_context(used), kept, cut, padded)
+
+
+def _padded(lengths: Sequence[int], together: int, seed: int) -> float:
+    """How many tokens are computed for each real one, in batches drawn from these rows."""
+    shuffled = Random(seed).sample(list(lengths), len(lengths))
+    batches = [shuffled[start : start + together] for start in range(0, len(shuffled), together)]
+    return sum(max(batch) * len(batch) for batch in batches) / sum(lengths)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A whole training."""
+
+    rows: int
+    """Of an epoch, without dropped ones."""
+    sequences: int
+    """Of an epoch: packs, or rows."""
+    steps_per_epoch: int
+    steps: int
+    tokens: float
+    """Real ones, over all epochs."""
+    computed: float
+    """With padding."""
+    flops: float
+    """Operations that count for the MFU."""
+    hardware_flops: float
+    """With what is computed again."""
+
+    def gpu_hours(self, peak: float, mfu: float) -> float:
+        """Hours of one device with that peak (operations per second), at that model FLOPs utilisation."""
+        return self.flops / (peak * mfu) / 3600
+
+
+def work(shape: Shape, recipe: TrainRecipe, rows: int, lengths: Lengths) -> Work:
+    """The training of `rows` rows (before the window drops any) with these lengths."""
+    used = max(1, round(rows * lengths.kept))
+    window, per_step = recipe.schedule.max_length, recipe.sequences_per_step
+    sequences = math.ceil(used * lengths.mean / (window * PACKED)) if recipe.method.packing else used
+    all_steps = math.ceil(sequences * recipe.schedule.epochs / per_step)
+    steps = min(all_steps, recipe.schedule.max_steps or all_steps)
+    tokens = used * lengths.mean * recipe.schedule.epochs * steps / all_steps
+    lora = recipe.method.lora
+    each = shape.flops_per_token(lengths.context, rank=lora.rank if lora else None)
+    computed = tokens * lengths.padded
+    again = 4 / 3 if recipe.precision.gradient_checkpointing else 1
+    return Work(
+        rows=used,
+        sequences=sequences,
+        steps_per_epoch=math.ceil(sequences / per_step),
+        steps=steps,
+        tokens=tokens,
+        computed=computed,
+        flops=computed * each,
+        hardware_flops=computed * each * again,
+    )
+
+
+def mfu_for(done: Work, hours: float, peak: float) -> float:
+    """The utilisation at which this work takes so many GPU-hours."""
+    return done.flops / (peak * hours * 3600)
+
+
+def mean_length_for(shape: Shape, recipe: TrainRecipe, done: Work, lengths: Lengths, budget: float) -> float:
+    """The mean length of rows at which the training has `budget` operations, its lengths stretched alike.
+
+    Solves `tokens × (weights + attention × length) = budget`, which is quadratic in the length.
+    """
+    lora = recipe.method.lora
+    rank = lora.rank if lora else None
+    count = done.computed / lengths.mean
+    linear = count * shape.flops_per_token(0, rank=rank)
+    square = (
+        count * (shape.flops_per_token(lengths.context, rank=rank) - shape.flops_per_token(0, rank=rank)) / lengths.mean
+    )
+    return (math.sqrt(linear * linear + 4 * square * budget) - linear) / (2 * square) if square else budget / linear
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Keys of the recipe to set, and what the devices would need then."""
+
+    keys: dict[str, Any]
+    need: Memory
+    fits: bool
+
+    def __str__(self) -> str:
+        return " ".join(f"--set {key}={str(value).lower()}" for key, value in self.keys.items())
+
+
+def advice(shape: Shape, recipe: TrainRecipe, room: int) -> list[Change]:
+    """Changes of the recipe that lower the need, the best first; `room` in bytes of one device.
+
+    Single changes that fit come first, in the order of what they cost in time. Where none fits alone, the first is the
+    shortest run of them, taken together in that order, that does.
+    """
+    now = memory(shape, recipe).total
+    singles = [change for keys in _lighter(recipe) if (change := _changed(shape, recipe, keys, room)).need.total < now]
+    fitting = [change for change in singles if change.fits]
+    others = sorted((change for change in singles if not change.fits), key=lambda change: change.need.total)
+    if fitting:
+        return fitting
+    together: dict[str, Any] = {}
+    for change in singles:
+        together |= change.keys
+        joined = _changed(shape, recipe, together, room)
+        if joined.fits:
+            return [joined, *others]
+    return others
+
+
+def _lighter(recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
+    """Changes that need less memory, from those that cost no time to those that change what is learnt."""
+    parallel, schedule = recipe.parallelism, recipe.schedule
+    for stage in range(parallel.zero + 1, 4):
+        yield {"parallelism.zero": stage}
+    if schedule.micro_batch > 1:
+        yield {"schedule.micro_batch": 1, "schedule.accumulation": schedule.accumulation * schedule.micro_batch}
+    if not recipe.precision.gradient_checkpointing:
+        yield {"precision.gradient_checkpointing": True}
+    staged = {} if parallel.zero else {"parallelism.zero": 2}
+    if not parallel.offload_optimizer:
+        yield {**staged, "parallelism.offload_optimizer": True}
+    if not parallel.offload_parameters:
+        both = {"parallelism.offload_optimizer": True, "parallelism.offload_parameters": True}
+        yield {"parallelism.zero": 3, **both}
+    if schedule.max_length > 2048:
+        yield {"schedule.max_length": schedule.max_length // 2}
+    if recipe.method.lora is None:
+        yield {"method.lora.rank": 16}
+
+
+def _changed(shape: Shape, recipe: TrainRecipe, keys: dict[str, Any], room: int) -> Change:
+    table = recipe.model_dump()
+    for key, value in keys.items():
+        *parents, last = key.split(".")
+        place = table
+        for parent in parents:
+            place[parent] = place[parent] or {}
+            place = place[parent]
+        place[last] = value
+    need = memory(shape, TrainRecipe.model_validate(table))
+    return Change(keys, need, need.total <= room * ROOMY)

@@ -1,0 +1,171 @@
+"""The loss of a training as a picture, drawn from its log alone, as PNG and as SVG.
+
+Above: the training loss as it was logged (light) and smoothed, and the validation loss. Below: the learning rate, and
+tokens per second. Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.errors import InputError
+from promptcot.records import Row
+from promptcot.training.report.logfile import LogFile
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_BLUE, _RED, _GREEN, _PURPLE, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+_LOGARITHMIC = 8.0
+_STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#E4E4E4",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "svg.hashsalt": "promptcot",
+    "text.parse_math": False,
+}
+
+Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def draw(log_path: Path, target: Path) -> tuple[Path, Path]:
+    """Draw the log of a training. `target` is the path without suffix; returns the PNG and the SVG.
+
+    Raises InputError without matplotlib, or where the log has no loss yet.
+    """
+    lines = list(LogFile(log_path).lines())
+    if not points(lines, "loss")[0].size:
+        raise InputError(f"{log_path}: no loss was logged yet, so there is nothing to draw")
+    matplotlib = _matplotlib()
+    with matplotlib.rc_context(_STYLE):
+        figure = matplotlib.figure.Figure(figsize=(8, 5.2), layout="constrained")
+        panels = figure.subplot_mosaic("AA;AA;AA;BC", empty_sentinel=".")
+        _draw_loss(panels["A"], lines)
+        _draw_small(panels["B"], points(lines, "learning_rate"), "learning rate", _GREEN)
+        _draw_small(panels["C"], points(lines, "tokens_per_s"), "tokens per second", _PURPLE)
+        return _write(figure, target)
+
+
+def points(lines: Sequence[Row], name: str) -> Points:
+    """Steps and values of all lines that have this value; steps rise."""
+    found = {line["step"]: line[name] for line in lines if isinstance(line.get(name), int | float)}
+    steps = sorted(found)
+    return np.array(steps, np.float64), np.array([found[step] for step in steps], np.float64)
+
+
+def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean around each value, weighted by a bell curve over a fiftieth of all values; it does not lag behind."""
+    width = max(0.5, len(values) / 50)
+    reach = min(int(3 * width), (len(values) - 1) // 2)
+    bell = np.exp(-((np.arange(-reach, reach + 1) / width) ** 2) / 2)
+    total: NDArray[np.float64] = np.convolve(values, bell, "same")
+    return total / np.convolve(np.ones_like(values), bell, "same")
+
+
+def _draw_loss(axes: Axes, lines: Sequence[Row]) -> None:
+    steps, losses = points(lines, "loss")
+    mean = smoothed(losses)
+    axes.plot(steps, losses, color=_BLUE, alpha=0.3, linewidth=0.9, label="training, as logged")
+    axes.plot(steps, mean, color=_BLUE, linewidth=1.8, label=f"training, smoothed: {mean[-1]:#.3g} at the end")
+    checked, found = points(lines, "eval_loss")
+    if found.size:
+        label = f"validation: {found[-1]:#.3g} at the end"
+        axes.plot(checked, found, color=_RED, marker="o", markersize=4.5, linewidth=1.4, clip_on=False, label=label)
+    if mean.min() > 0 and mean.max() / mean.min() > _LOGARITHMIC:
+        axes.set_yscale("log", subs=(2, 5))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+        axes.grid(which="minor")
+    _mark_epochs(axes, lines)
+    _mark_tokens(axes, lines)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss, nats per completion token")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_xlim(0, max(steps[-1], *checked, 1))
+    axes.legend(loc="best")
+
+
+def _mark_epochs(axes: Axes, lines: Sequence[Row]) -> None:
+    """A dotted line where each epoch but the first begins."""
+    steps, epochs = points(lines, "epoch")
+    for number in range(1, int(epochs.max()) + 1 if epochs.size else 1):
+        place = float(np.interp(number, epochs, steps))
+        if place < steps[-1]:
+            axes.axvline(place, color=_GREY, linestyle=":", linewidth=1)
+            axes.annotate(
+                f"epoch {number + 1}",
+                (place, 0.0),
+                (3, 4),
+                xycoords=("data", "axes fraction"),
+                textcoords="offset points",
+                color=_GREY,
+                fontsize=8,
+            )
+
+
+def _mark_tokens(axes: Axes, lines: Sequence[Row]) -> None:
+    """How many tokens were seen, along the upper edge."""
+    steps, tokens = points(lines, "tokens")
+    if tokens.size < 2 or tokens[-1] <= 0:
+        return
+    steps, tokens = (np.concatenate([[0.0], found, [2 * found[-1]]]) for found in (steps, tokens))  # ticks lie beyond
+    unit, name = (1e9, "billion") if tokens[-1] >= 2e9 else (1e6, "million") if tokens[-1] >= 2e6 else (1e3, "thousand")
+
+    def seen(step: Any) -> Any:
+        return np.interp(step, steps, tokens / unit)
+
+    def back(seen_tokens: Any) -> Any:
+        return np.interp(seen_tokens, tokens / unit, steps)
+
+    above = axes.secondary_xaxis("top", functions=(seen, back))
+    above.set_xlabel(f"{name} tokens", color=_GREY, fontsize=9)
+    above.tick_params(colors=_GREY, labelsize=9)
+
+
+def _draw_small(axes: Axes, found: Points, name: str, colour: str) -> None:
+    steps, values = found
+    most = float(values.max()) if values.size else 0.0
+    power = math.floor(math.log10(most)) if 0 < most < 0.01 else 0
+    if power:
+        values, name = values / 10.0**power, f"{name}, in units of 1e{power}"
+        most /= 10.0**power
+    axes.set_title(name, fontsize=9, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.locator_params(nbins=4)
+    axes.set_ylim(0, 1.15 * most or 1)
+    axes.set_xlim(0, max(steps[-1], 1) if steps.size else 1)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    if most >= 10:
+        axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.plot(steps, values, color=colour, linewidth=1.3)
+
+
+def _write(figure: Figure, target: Path) -> tuple[Path, Path]:
+    """Both pictures; each appears whole, so that one that is looked at meanwhile is never half a picture."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    png, svg = (target.with_name(target.name + suffix) for suffix in (".png", ".svg"))
+    for path, options in ((png, {"dpi": 160}), (svg, {"metadata": {"Date": None}})):
+        partial = path.with_name(path.name + ".partial")
+        figure.savefig(partial, format=path.suffix[1:], **options)
+        partial.replace(path)
+    return png, svg
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib.figure
+    except ImportError as error:
+        raise InputError("plots need matplotlib: pip install matplotlib") from error
+    return matplotlib

@@ -1,0 +1,51 @@
+"""The log of a training: a file of JSON lines, each with its `step`, that grows while the training runs.
+
+A training that goes on from a checkpoint takes the steps after it once more. So that the log has each step once, it is
+cut first: all lines up to that step are written to a new file, which then takes the old one's name. What the lines say
+is decided in `watching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptcot.records import Row
+from promptcot.storage.atomic import storing, write_whole
+from promptcot.storage.json import dumps, loads
+
+
+class LogFile:
+    """Lines of a file, appended one by one; whoever reads it meanwhile sees whole lines."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, line: Row) -> None:
+        """Raises StorageError."""
+        with storing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("ab", buffering=0) as file:
+                file.write(dumps(line))
+
+    def cut(self, step: int) -> list[Row]:
+        """Take away all lines after `step`, and all at step 0; give what is left. Raises StorageError."""
+        kept = [line for line in self.lines() if line["step"] <= step] if step else []
+        if kept:
+            write_whole(self.path, b"".join(map(dumps, kept)))
+        else:
+            with storing(self.path):
+                self.path.unlink(missing_ok=True)
+        return kept
+
+    def lines(self) -> Iterator[Row]:
+        """What the file holds; nothing if there is none. A line that a crash left unfinished is passed over."""
+        if not self.path.exists():
+            return
+        for line in self.path.read_bytes().splitlines():
+            try:
+                row = loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                yield row

@@ -1,0 +1,286 @@
+"""How a training shows itself: a log of JSON lines, a line for a person, the loss as a plot, samples at checkpoints.
+
+Decides what is counted and how. Tokens are real ones (no padding), of all processes. A rate leaves out the time that
+evaluating, saving and sampling take. MFU is the share of the devices' peak that the model's own arithmetic reaches
+(A. Chowdhery et al., PaLM, arXiv 2204.02311, appendix B): activations computed a second time do not count. Nothing is
+printed here; lines for a person go to whoever was given. How the plot looks is decided in `curves`.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from numpy.typing import NDArray
+from transformers import TrainerCallback
+
+from promptcot.core.units import duration
+from promptcot.errors import InputError
+from promptcot.records import Row
+from promptcot.training.data.stop_tokens import end_ids
+from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report import curves, samples
+from promptcot.training.report.logfile import LogFile
+
+LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
+_COPIED = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order")
+
+
+@dataclass
+class Meter:
+    """The tokens that this process has trained on since it was started: all real ones, and those of completions."""
+
+    tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, tokens: int, completion_tokens: int) -> None:
+        """One micro-batch of training more."""
+        self.tokens += tokens
+        self.completion_tokens += completion_tokens
+
+
+class Rows(Protocol):
+    """Rows that samples are drawn for: a `TokenStore`."""
+
+    def __len__(self) -> int: ...
+
+    def row(self, place: int, /) -> tuple[NDArray[Any], int]:
+        """The ids of prompt and completion, and how many are the prompt's."""
+        ...
+
+    def id(self, place: int, /) -> str: ...
+
+
+class Watcher(TrainerCallback):  # type: ignore[misc]
+    """The callback. Put it into the trainer of every process, and let the trainer tell `meter` each micro-batch.
+
+    `store` has the rows that samples are drawn for: those of validation, or else of training. `flops_per_token` are
+    those of a forward and a backward pass, `peak` the floating-point operations that one device reaches in a second;
+    without either no MFU is given. `epochs` is how often the data lies in what the trainer takes for one epoch. `say`
+    gets a line for a person, from the first process alone.
+
+    Lines of the log have an `event` (`started`, `resumed`, `logged`, `evaluated`, `saved`, `finished`) and a `step`.
+    Seconds are those of all starts together; tokens too, as far as the log knows what earlier starts did.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        recipe: TrainRecipe,
+        tokenizer: Any,
+        store: Rows,
+        flops_per_token: float | None = None,
+        peak: float | None = None,
+        *,
+        meter: Meter | None = None,
+        epochs: float = 1.0,
+        say: Callable[[str], None] = lambda line: None,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.meter = meter or Meter()
+        self._epochs = epochs
+        self._recipe, self._tokenizer, self._store = recipe, tokenizer, store
+        self._flops_per_token, self._peak = flops_per_token, peak
+        self._say, self._now = say, now
+        self._plot = directory / PLOT
+        self._log, self._samples = LogFile(directory / LOG), LogFile(directory / SAMPLES)
+        self._before = Meter()  # what earlier starts counted, over all processes
+        self._seconds_before = 0.0
+        self._begun = self._stepped = now()
+        self._aside = 0.0  # seconds of this start that no step took
+        self._first_step = 0
+        self._last = (0, 0.0)  # tokens of this start and seconds of its steps, at the line before
+        self._noted: set[str] = set()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Cut off what is taken again, and say that it begins."""
+        self._begun = self._stepped = self._now()
+        self._first_step = state.global_step
+        if not state.is_world_process_zero:
+            return
+        kept = self._log.cut(state.global_step)
+        self._samples.cut(state.global_step)
+        counted = [line for line in kept if "tokens" in line]
+        if counted:
+            self._before = Meter(counted[-1]["tokens"], counted[-1]["completion_tokens"])
+            self._seconds_before = counted[-1]["seconds"]
+        event = "resumed" if state.global_step else "started"
+        device = _device(args)
+        self._write(state, event, {"devices": args.world_size, "device": device, "time": _time()})
+        where = f"from step {state.global_step:,} of" if state.global_step else "to take"
+        self._say(f"{event}: {where} {state.max_steps:,} steps on {args.world_size} × {device}")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """What follows until the next step belongs to no step, unless it is logging."""
+        self._stepped = self._now()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+        """A line of the log, with the tokens of all processes."""
+        logs = logs or {}
+        if "loss" in logs:
+            self._on_loss(args, state, logs)
+        elif "eval_loss" in logs and state.is_world_process_zero:
+            found = {key: logs[key] for key in ("eval_loss", "eval_mean_token_accuracy") if key in logs}
+            self._write(state, "evaluated", {**found})
+            self._say(f"{_step(state)}  validation loss {logs['eval_loss']:.4g}")
+
+    def _on_loss(self, args: Any, state: Any, logs: Mapping[str, Any]) -> None:
+        counts = self._counts(args)
+        if not state.is_world_process_zero:
+            return
+        line = {
+            **{key: logs[key] for key in _COPIED if key in logs},
+            **counts,
+            **self._rates(counts["tokens"] - self._before.tokens, args.world_size),
+            "memory_bytes": _memory(),
+        }
+        self._write(state, "logged", line)
+        self._say(human(state.global_step, state.max_steps, line, self._seconds_left(state)))
+
+    def _rates(self, tokens: int, devices: int) -> Row:
+        """Tokens in a second, and MFU, since the last line."""
+        seconds = self._now() - self._begun - self._aside
+        rate = (tokens - self._last[0]) / max(seconds - self._last[1], 1e-9)
+        self._last = (tokens, seconds)
+        known = self._peak and self._flops_per_token
+        mfu = rate * self._flops_per_token / (self._peak * devices) if known else None  # type: ignore[operator]
+        return {"tokens_per_s": rate, "mfu": mfu}
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The time that it took is no step's."""
+        self._set_aside()
+
+    def on_save(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        """A line that says so, samples, and the plot so far."""
+        counts = self._counts(args)
+        self._draw_samples(state, model)
+        if state.is_world_process_zero:
+            self._write(state, "saved", {**counts})
+            self._say(f"{_step(state)}  checkpoint saved")
+            self._draw_plot()
+        self._set_aside()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """The last line, and the plot of the whole."""
+        counts = self._counts(args)
+        if state.is_world_process_zero:
+            self._write(state, "finished", {**counts, "time": _time()})
+            self._draw_plot()
+            rate = f"{counts['tokens']:,} tokens in {duration(counts['seconds'])}"
+            self._say(f"finished: {state.global_step:,} steps, {rate}")
+
+    def _set_aside(self) -> None:
+        now = self._now()
+        self._aside += now - self._stepped
+        self._stepped = now
+
+    def _counts(self, args: Any) -> Row:
+        """Tokens so far over all processes; every process must ask, and only the first gets what earlier starts did."""
+        counts = torch.tensor([self.meter.tokens, self.meter.completion_tokens], dtype=torch.int64)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            counts = counts.to(args.device)
+            torch.distributed.all_reduce(counts)
+        tokens, completion_tokens = counts.tolist()
+        return {
+            "tokens": self._before.tokens + tokens,
+            "completion_tokens": self._before.completion_tokens + completion_tokens,
+            "seconds": round(self._seconds_before + self._now() - self._begun, 3),
+        }
+
+    def _seconds_left(self, state: Any) -> float | None:
+        taken = state.global_step - self._first_step
+        return (state.max_steps - state.global_step) * (self._now() - self._begun) / taken if taken else None
+
+    def _draw_samples(self, state: Any, model: Any) -> None:
+        """At most `watch.samples` rows, the same ones at each checkpoint, with the same seed."""
+        parallelism = self._recipe.parallelism
+        count = min(self._recipe.watch.samples, len(self._store))
+        if not count or model is None:
+            return
+        if parallelism.offload_parameters:
+            if state.is_world_process_zero:
+                self._note(
+                    "note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU"
+                )
+            return
+        divided = parallelism.zero == 3
+        if divided or state.is_world_process_zero:
+            self._sample(state, model, count, together=divided)
+
+    def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
+        rows = [self._store.row(place) for place in range(count)]
+        drawn = samples.complete(
+            model,
+            [ids[:length].tolist() for ids, length in rows],
+            stop=end_ids(model.generation_config, self._tokenizer),
+            limit=self._recipe.watch.sample_tokens,
+            seed=self._recipe.seed,
+            together=together and torch.distributed.is_initialized(),
+        )
+        if not state.is_world_process_zero:
+            return
+        for place, ((ids, length), new) in enumerate(zip(rows, drawn, strict=True)):
+            texts = {"prompt": ids[:length], "completion": new, "reference": ids[length:]}
+            written = {
+                key: self._tokenizer.decode(one, skip_special_tokens=key != "prompt") for key, one in texts.items()
+            }
+            self._samples.append({"step": state.global_step, "id": self._store.id(place), **written})
+
+    def _draw_plot(self) -> None:
+        try:
+            curves.draw(self._log.path, self._plot)
+        except InputError as error:
+            self._note(f"note: no plot of the loss: {error}")
+
+    def _write(self, state: Any, event: str, line: Row) -> None:
+        epoch = round(self._epochs * (state.epoch or 0.0), 6)
+        self._log.append({"event": event, "step": state.global_step, "steps": state.max_steps, "epoch": epoch, **line})
+
+    def _note(self, line: str) -> None:
+        """Said once."""
+        if line not in self._noted:
+            self._noted.add(line)
+            self._say(line)
+
+
+def human(step: int, steps: int, line: Mapping[str, Any], seconds_left: float | None) -> str:
+    """A line of the log as a person reads it; what is not known is left out."""
+    words = [f"step {step:,}/{steps:,}", f"loss {line['loss']:.4g}"]
+    if line.get("learning_rate") is not None:
+        words.append(f"lr {line['learning_rate']:.1e}")
+    words.append(f"{line['tokens_per_s']:,.0f} tokens/s")
+    if line.get("mfu") is not None:
+        words.append(f"MFU {100 * line['mfu']:.0f} %")
+    if seconds_left:
+        words.append(f"{duration(seconds_left)} left")
+    return "  ".join(words)
+
+
+def _step(state: Any) -> str:
+    return f"step {state.global_step:,}/{state.max_steps:,}"
+
+
+def _memory() -> int:
+    """Bytes: the most that was allocated on this process's GPU, or that the process had where there is none."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _device(args: Any) -> str:
+    if torch.device(args.device).type == "cuda":
+        return str(torch.cuda.get_device_name(args.device))
+    return f"{platform.machine()} CPU"
+
+
+def _time() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

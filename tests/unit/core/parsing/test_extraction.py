@@ -1,0 +1,80 @@
+"""The replies of annotators that name concepts: a table of hard cases, and what must hold for any text at all."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptcot.core.parsing.extraction import LONGEST, parse
+from promptcot.core.parsing.rationale import Unreadable
+
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[3] / "cases" / "extraction.jsonl").read_text(encoding="utf-8").splitlines()
+]
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=40)
+PHRASES = WORDS.map(lambda word: " ".join(word.split())).filter(lambda word: word and "think>" not in word)
+LISTS = st.lists(PHRASES, min_size=1, unique_by=str.casefold)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["note"] for case in CASES])
+def test_case(case: dict[str, Any]) -> None:
+    expected = tuple(case["concepts"]) if "concepts" in case else Unreadable(case["reason"])
+    assert parse(case["reply"], case["n"], case["finish_reason"]) == expected
+
+
+def test_the_table_of_cases_is_large_and_has_no_case_twice() -> None:
+    assert len({(case["reply"], case["n"], case["finish_reason"]) for case in CASES}) == len(CASES) >= 100
+
+
+@given(LISTS)
+def test_what_json_writes_is_read_back(concepts: list[str]) -> None:
+    for ascii_only in (True, False):
+        reply = f"```json\n{json.dumps(concepts, ensure_ascii=ascii_only)}\n```"
+        assert parse(reply, len(concepts)) == tuple(concepts)
+
+
+@given(LISTS)
+def test_what_python_writes_is_read_back(concepts: list[str]) -> None:
+    quoted = [f"'{concept}'" if '"' in concept else f'"{concept}"' for concept in concepts]
+    if any("\\" in concept or {'"', "'"} <= {*concept} for concept in concepts):
+        quoted = [json.dumps(concept) for concept in concepts]
+    assert parse(f"```python\n[{', '.join(quoted)}]\n```", len(concepts)) == tuple(concepts)
+
+
+@given(st.text(), st.integers(0, 3))
+def test_any_text_gives_so_many_distinct_concepts_or_a_reason(text: str, n: int) -> None:
+    for reply in (text, f"```\n[{text}]\n```", f"Concepts:\n{text}"):
+        found = parse(reply, n)
+        if isinstance(found, Unreadable):
+            assert found.reason
+        else:
+            assert len({*found}) == len(found) == n
+            assert all(concept.strip() == concept and 0 < len(concept) <= LONGEST for concept in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\n" * 20_000,
+        "```\n[" + '"a", ' * 50_000,
+        '```\n["' + "\\" * 200_001 + "\n```",
+        '```\n["' + "\\u0041" * 30_000 + "\n```",
+        "```\n" + "x " * 100_000 + "= [\n```",
+        "#" * 200_000,
+        "Concepts:\n" + "**" * 100_000,
+        "Concepts:\n" + "\n".join(["1" + " " * 2_000 + "."] * 100),
+        "Concepts" + " " * 200_000 + "x",
+    ],
+    ids=["fences", "items", "backslashes", "escapes", "name", "heading", "bold", "numbers", "marker"],
+)
+def test_a_hostile_reply_takes_no_time(text: str) -> None:
+    started = time.perf_counter()
+    assert isinstance(parse(text, 2), Unreadable)
+    assert time.perf_counter() - started < 1

@@ -1,0 +1,377 @@
+"""The server's process: started, watched and ended, with a small program in the place of vLLM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptcot.engines.machine import Gpu
+from promptcot.engines.vllm import log as vllm_log
+from promptcot.engines.vllm.guard import descendants
+from promptcot.engines.vllm.options import ServerOptions, command, environment, given
+from promptcot.engines.vllm.placement import CPU, Placement
+from promptcot.engines.vllm.server import VllmServer
+from promptcot.errors import EngineUnusable, InputError
+
+FAKE = Path(__file__).with_name("fake_vllm.py")
+GPUS = [Gpu(place, f"GPU-{place}", "H100", 80 << 30, 80 << 30) for place in range(4)]
+Maker = Callable[..., VllmServer]
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted, and listed under /proc, on Linux")
+
+
+@pytest.fixture
+async def make(tmp_path: Path) -> AsyncIterator[Maker]:
+    made: list[VllmServer] = []
+
+    def server(mode: str = "good", **options: Any) -> VllmServer:
+        settings = {"placement": CPU, "log": tmp_path / "logs" / "vllm.log", "grace": 2.0, **options}
+        made.append(VllmServer("some/model", "m", launch=(sys.executable, "-IS", str(FAKE), mode), **settings))
+        return made[-1]
+
+    yield server
+    for one in made:
+        await one.stop()
+
+
+def offspring() -> set[int]:
+    """What this process has started and has not ended, such as pytest's own helpers aside."""
+    return set(descendants(os.getpid()))
+
+
+def ended(pids: set[int], within: float) -> bool:
+    """Whether no process of these is left after so many seconds at most."""
+    until = time.monotonic() + within
+    while left := {pid for pid in pids if exists(pid)}:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    return not left
+
+
+def exists(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def ask(base_url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{base_url}/arguments", timeout=5) as reply:
+        found: dict[str, Any] = json.load(reply)
+    return found
+
+
+async def until_dead(server: VllmServer, within: float) -> bool:
+    until = time.monotonic() + within
+    while server.alive and time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    return not server.alive
+
+
+async def test_a_started_server_answers_and_a_stopped_one_leaves_no_process(make: Maker) -> None:
+    before = offspring()
+    server = make()
+    assert not server.alive
+    [url] = await server.start()
+    assert server.alive
+    assert "--port" in ask(url)["argv"]
+    started = offspring() - before
+    assert len(started) == 3, "guard, server and worker"
+    await server.stop()
+    assert not server.alive
+    assert not any(exists(pid) for pid in started)
+    await server.stop()
+
+
+async def test_a_server_that_ignores_the_polite_end_is_killed(make: Maker) -> None:
+    before = offspring()
+    server = make("stubborn", grace=0.3)
+    await server.start()
+    started = offspring() - before
+    await server.stop()
+    assert len(started) == 3
+    assert not any(exists(pid) for pid in started)
+
+
+async def test_a_killed_server_is_seen_at_once_and_its_orphans_end(make: Maker) -> None:
+    before = offspring()
+    server = make()
+    await server.start()
+    started = offspring() - before
+    os.kill(server.pids[0], signal.SIGKILL)
+    assert await until_dead(server, within=0.5)
+    assert await asyncio.to_thread(ended, started, 5.0)
+    assert server.pids == []
+    assert "signal 9" in server.last_words
+
+
+@on_linux
+async def test_shared_memory_is_given_back_after_a_crash(make: Maker, tmp_path: Path) -> None:
+    before = offspring()
+    server = make("shares")
+    await server.start()
+    started = offspring() - before
+    memory = Path("/dev/shm") / (tmp_path / "logs" / "vllm.log").read_text().rpartition("memory=")[2].split()[0]
+    assert memory.exists()
+    os.kill(server.pids[0], signal.SIGKILL)
+    assert await asyncio.to_thread(ended, started, 10.0)
+    assert not memory.exists()
+
+
+async def test_a_crashed_server_starts_again_at_its_old_address(make: Maker, tmp_path: Path) -> None:
+    server = make()
+    [url] = await server.start()
+    os.kill(server.pids[0], signal.SIGKILL)
+    assert await until_dead(server, within=0.5)
+    assert await server.start() == [url]
+    assert ask(url)
+    assert (tmp_path / "logs" / "vllm.log").read_text().count("=== ") == 2
+
+
+async def test_of_several_copies_only_the_dead_one_is_started_again(make: Maker, tmp_path: Path) -> None:
+    server = make(placement=Placement(((GPUS[0], GPUS[1]), (GPUS[2], GPUS[3]))))
+    urls = await server.start()
+    assert len(set(urls)) == 2
+    assert [ask(url)["gpus"] for url in urls] == ["0,1", "2,3"]
+    first, second = server.pids
+    os.kill(second, signal.SIGKILL)
+    assert await until_dead(server, within=0.5)
+    assert server.dead == urls[1:]
+    assert await server.start() == urls
+    assert server.pids[0] == first
+    assert server.pids[1] != second
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["vllm-2.log", "vllm.log"]
+
+
+async def test_a_server_that_ends_at_start_tells_why_and_where_its_log_is(make: Maker) -> None:
+    with pytest.raises(EngineUnusable) as caught:
+        await make("fails").start()
+    words = str(caught.value)
+    assert "exit code 1:\ntorch.OutOfMemoryError: CUDA out of memory\n" in words
+    assert "vllm.log" in words
+    assert "--n_gpus" in words
+    assert caught.value.cause == "vllm-start"
+
+
+async def test_a_start_that_takes_too_long_is_given_up_and_nothing_is_left(make: Maker) -> None:
+    before = offspring()
+    with pytest.raises(EngineUnusable, match="not ready after 1 s"):
+        await make("deaf", patience=0.8).start()
+    assert offspring() <= before
+
+
+async def test_a_cancelled_start_leaves_nothing(make: Maker) -> None:
+    before = offspring()
+    start = asyncio.create_task(make("deaf").start())
+    while len(offspring() - before) < 3:
+        await asyncio.sleep(0.05)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert offspring() <= before
+
+
+async def test_a_port_that_somebody_else_took_is_given_up(
+    make: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PORTS", str(tmp_path / "tried"))
+    server = make("taken")
+    [url] = await server.start()
+    assert ask(url)
+
+
+async def test_a_port_of_the_users_own_that_is_in_use_is_a_clear_error(make: Maker) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=rf"--port {port}: cannot be listened on .*in use.*leave --port out"):
+            await make(extra=["--port", str(port)]).start()
+
+
+async def test_a_command_that_does_not_exist_is_no_server(make: Maker, tmp_path: Path) -> None:
+    server = VllmServer("m", "m", launch=("/nowhere/python",), placement=CPU, log=tmp_path / "log")
+    with pytest.raises(EngineUnusable, match="/nowhere/python"):
+        await server.start()
+
+
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from promptcot.engines.vllm.placement import CPU
+from promptcot.engines.vllm.server import VllmServer
+
+async def main():
+    launch = (sys.executable, "-IS", sys.argv[1], "good")
+    server = VllmServer("m", "m", launch=launch, placement=CPU, log=Path(sys.argv[2]), grace=2.0)
+    await server.start()
+    print("ready", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_outlives_the_program_however_it_ends(how: signal.Signals, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", PARENT, str(FAKE), str(tmp_path / "log")]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        started = set(descendants(parent.pid))
+        parent.send_signal(how)
+    assert len(started) == 3
+    assert ended(started, within=10.0)
+
+
+@on_linux
+def test_the_end_of_a_program_that_lives_on_in_a_fork_is_noticed(tmp_path: Path) -> None:
+    """A child that was forked holds the pipe's other end too, so that its closing alone would not be seen."""
+    fork = PARENT.replace('print("ready"', 'import os, time\n    if os.fork() == 0: time.sleep(30)\n    print("ready"')
+    with subprocess.Popen([sys.executable, "-c", fork, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE) as it:
+        assert it.stdout is not None
+        assert it.stdout.readline() == b"ready\n"
+        everything = set(descendants(it.pid))
+        forked = {pid for pid in everything if b"asyncio.run" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        it.kill()
+        gone = ended(everything - forked, within=10.0)
+        for pid in forked:
+            os.kill(pid, signal.SIGKILL)
+    assert len(forked) == 1
+    assert len(everything) == 4
+    assert gone
+
+
+@on_linux
+def test_the_server_is_told_to_end_when_its_guard_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        guard, server, worker = descendants(parent.pid)
+        os.kill(guard, signal.SIGKILL)
+        gone = ended({server}, within=5.0)
+        os.kill(worker, signal.SIGKILL)
+        parent.kill()
+    assert gone
+
+
+def options(**changes: Any) -> ServerOptions:
+    return ServerOptions(**{"model": "org/model", "served_name": "model", **changes})
+
+
+def test_what_we_choose_on_a_cpu() -> None:
+    words = command(options(), [], 8123)
+    assert given(words) == {
+        "--model": "org/model",
+        "--served-model-name": "model",
+        "--host": "127.0.0.1",
+        "--port": "8123",
+        "--seed": "0",
+        "--generation-config": "vllm",
+        "--disable-uvicorn-access-log": "",
+        "--enable-prefix-caching": "",
+        "--dtype": "bfloat16",
+        "--enforce-eager": "",
+    }
+    assert given(command(options(dtype="float32"), [], 1))["--dtype"] == "float32"
+
+
+def test_on_gpus_cuda_graphs_stay_on_and_a_large_model_is_cut() -> None:
+    assert "--enforce-eager" not in command(options(), GPUS[:1], 1)
+    assert "--tensor-parallel-size" not in given(command(options(), GPUS[:1], 1))
+    assert given(command(options(), GPUS, 1))["--tensor-parallel-size"] == "4"
+    assert given(command(options(), GPUS, 1))["--dtype"] == "auto"
+
+
+def test_embeddings_are_the_last_tokens_and_not_scaled() -> None:
+    words = given(command(options(purpose="embed"), [], 1))
+    assert (words["--runner"], words["--convert"]) == ("pooling", "embed")
+    assert json.loads(words["--pooler-config"]) == {"pooling_type": "LAST", "use_activation": False}
+
+
+def test_the_users_options_replace_ours_and_stay_word_for_word() -> None:
+    extra = ("--no-enforce_eager", "--dtype=float16", "--no-enable-prefix-caching", "-O3", "--seed", "-1")
+    words = command(options(extra=extra), [], 1)
+    assert tuple(words[-len(extra) :]) == extra
+    ours = given(words[: -len(extra)])
+    assert {"--enforce-eager", "--dtype", "--enable-prefix-caching", "--seed"} & set(ours) == set()
+
+
+@pytest.mark.parametrize("name", ["-tp", "--tensor_parallel_size", "--data-parallel-size", "-dp", "-pp"])
+def test_a_placement_by_the_user_is_not_doubled(name: str) -> None:
+    words = command(options(extra=(name, "2")), GPUS, 1)
+    assert sum("parallel" in word or word == name for word in words) == 1
+
+
+@pytest.mark.parametrize("extra", [("--model", "x"), ("--api-key=k",), ("--hf_token", "s"), ("--ssl-keyfile", "f")])
+def test_options_that_would_cut_us_off_are_refused_without_their_value(extra: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"--engine-args: --[a-z-]+ cannot be set here: \w+"):
+        options(extra=extra)
+
+
+def test_the_users_port_belongs_to_the_first_copy(tmp_path: Path) -> None:
+    assert command(options(extra=("--port", "9000")), [], 9001)[-2:] == ["--port", "9001"]
+    assert command(options(extra=("--port=9000",)), [], 9001)[-1] == "--port=9001"
+    with pytest.raises(InputError, match="--port needs a whole number, not 'http'"):
+        VllmServer("m", "m", placement=CPU, log=tmp_path / "log", extra=["--port", "http"])
+
+
+def test_the_environment_names_the_gpus_and_reports_to_nobody() -> None:
+    base = {"PATH": "/bin", "VLLM_API_KEY": "secret", "CUDA_VISIBLE_DEVICES": "0,1,2,3"}
+    on_gpus = environment(base, GPUS[2:])
+    assert on_gpus["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert on_gpus["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert on_gpus["VLLM_NO_USAGE_STATS"] == on_gpus["DO_NOT_TRACK"] == "1"
+    assert "VLLM_API_KEY" not in on_gpus
+    assert environment(base, [])["VLLM_CPU_KVCACHE_SPACE"] == "2"
+    assert environment({"VLLM_CPU_KVCACHE_SPACE": "7"}, [])["VLLM_CPU_KVCACHE_SPACE"] == "7"
+    assert base["VLLM_API_KEY"] == "secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause", "way_out"),
+    [
+        (
+            "usage: api_server.py [-h]\napi_server.py: error: unrecognized arguments: --no-such-option",
+            "api_server.py: error: unrecognized arguments: --no-such-option",
+            "--engine-args",
+        ),
+        (
+            "(Worker pid=9) ERROR 11-24 01:27:00 [x.py:1] ValueError: Free memory on device is less than desired\n"
+            "(EngineCore pid=8) ERROR 11-24 01:27:01 [y.py:1] Exception: WorkerProc initialization failed\n"
+            "(APIServer pid=7) RuntimeError: Engine core initialization failed. See root cause above.",
+            "ValueError: Free memory on device is less than desired",
+            "--gpu-memory-utilization",
+        ),
+        (
+            "pydantic_core.ValidationError: 1 validation error for ModelConfig\n  Value error, User-specified "
+            "max_model_len (5000) is greater than the derived max_model_len",
+            "Value error, User-specified max_model_len (5000) is greater than the derived max_model_len",
+            "--max-model-len",
+        ),
+        ("OSError: [Errno 98] Address already in use", "OSError: [Errno 98] Address already in use", "--port"),
+    ],
+)
+def test_the_cause_is_found_among_the_reports_of_it(text: str, cause: str, way_out: str) -> None:
+    assert vllm_log.reason(text) == cause
+    assert way_out in (vllm_log.way_out(cause) or "")
+
+
+def test_a_log_without_an_error_gives_its_last_lines() -> None:
+    assert vllm_log.reason("one\n\ntwo\nthree\nfour\n") == "two\nthree\nfour"
+    assert vllm_log.reason("") == "(it wrote nothing)"
+    assert vllm_log.way_out("two") is None

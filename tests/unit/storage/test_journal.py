@@ -1,0 +1,230 @@
+"""The journal: what is appended is found again, whatever happened to the process."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from promptcot.errors import InputError, LockedError, StorageError
+from promptcot.records import Completion, Request, Sampling
+from promptcot.storage.journal import Journal, line_of
+
+MODEL = "m"
+
+
+def ask(prompt: str, max_tokens: int = 100) -> Request:
+    return Request(prompt=prompt, sampling=Sampling(max_tokens=max_tokens))
+
+
+def write(folder: Path, *pairs: tuple[Request, Completion]) -> None:
+    with Journal(folder) as journal:
+        for request, reply in pairs:
+            journal.append(request.key(MODEL), request, reply)
+
+
+def find(folder: Path, request: Request) -> object:
+    with Journal(folder) as journal:
+        return journal.find(request.key(MODEL), request)
+
+
+@given(
+    texts=st.lists(st.text(), max_size=20, unique=True),
+    reply=st.builds(Completion, st.text(), st.sampled_from(["stop", "refused"]), st.none() | st.integers(0, 99)),
+)
+def test_every_appended_reply_is_found_by_the_next_process(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], reply: Completion
+) -> None:
+    folder = tmp_path_factory.mktemp("journal")
+    requests = [ask("p" + text) for text in texts]
+    write(folder, *[(request, reply) for request in requests])
+    with Journal(folder) as journal:
+        assert [journal.find(request.key(MODEL), request) for request in requests] == [reply] * len(requests)
+        assert journal.find(ask("never asked").key(MODEL), ask("never asked")) is None
+
+
+@pytest.mark.parametrize("cut", [1, 2, 30, 10_000])
+def test_torn_last_line_is_cut_off_and_the_rest_stays(tmp_path: Path, cut: int) -> None:
+    first, second = (ask("a"), Completion("1")), (ask("b"), Completion("2" * 20_000))
+    write(tmp_path, first, second)
+    calls = tmp_path / "calls.jsonl"
+    os.truncate(calls, calls.stat().st_size - cut)
+    assert find(tmp_path, second[0]) is None
+    assert find(tmp_path, first[0]) == first[1]
+    write(tmp_path, second)
+    assert find(tmp_path, second[0]) == second[1]
+
+
+def test_a_file_that_is_one_torn_line_becomes_empty(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_bytes(b'{"key":"' + b"a" * 40_000)
+    assert find(tmp_path, ask("a")) is None
+    assert (tmp_path / "calls.jsonl").stat().st_size == 0
+
+
+def test_the_later_line_of_a_key_counts(tmp_path: Path) -> None:
+    request = ask("a")
+    write(tmp_path, (request, Completion("old")), (request, Completion("new")))
+    assert find(tmp_path, request) == Completion("new")
+
+
+FITS = [
+    ("a finished reply fits a larger limit", Completion("x", "stop", 5, 50), 100, 200, True),
+    ("a finished reply fits a smaller limit that it keeps", Completion("x", "stop", 5, 50), 100, 50, True),
+    ("a finished reply beyond the new limit does not fit", Completion("x", "stop", 5, 51), 100, 50, False),
+    ("a truncated reply fits the same limit", Completion("x", "length", 5, 100), 100, 100, True),
+    ("a truncated reply is asked again at a larger limit", Completion("x", "length", 5, 100), 100, 200, False),
+    ("a truncated reply is asked again at a smaller limit", Completion("x", "length", 5, 100), 100, 60, False),
+    ("an unknown length counts as fitting", Completion("x", "stop"), 100, 10, True),
+]
+
+
+@pytest.mark.parametrize(("reply", "then", "now", "fits"), [case[1:] for case in FITS], ids=[case[0] for case in FITS])
+def test_max_tokens(tmp_path: Path, reply: Completion, then: int, now: int, fits: bool) -> None:
+    write(tmp_path, (ask("a", then), reply))
+    assert (find(tmp_path, ask("a", now)) == reply) is fits
+
+
+CHANGES = [
+    Request(prompt="b"),
+    Request(prompt="a", seed=1),
+    Request(prompt="a", sample=1),
+    Request(prompt="a", attempt=1),
+    Request(prompt="a", sampling=Sampling(temperature=0.5)),
+    Request(prompt="a", sampling=Sampling(stop=("x",))),
+]
+
+
+@pytest.mark.parametrize("other", CHANGES, ids=str)
+def test_a_call_is_known_by_all_that_shapes_its_reply(other: Request) -> None:
+    assert other.key(MODEL) != Request(prompt="a").key(MODEL)
+    assert Request(prompt="a").key("another model") != Request(prompt="a").key(MODEL)
+
+
+def test_second_writer_is_refused(tmp_path: Path) -> None:
+    with Journal(tmp_path), pytest.raises(LockedError, match="another process"), Journal(tmp_path):
+        pass
+    with Journal(tmp_path):  # free again
+        pass
+
+
+def test_full_disk_leaves_a_journal_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = ask("a")
+    with Journal(tmp_path) as journal:
+        journal.append(request.key(MODEL), request, Completion("kept"))
+        real = os.write
+
+        def half_then_full(handle: int, data: bytes) -> int:
+            if len(data) > 20:
+                return real(handle, data[:20])
+            raise OSError(28, "No space left on device")
+
+        def full_after_a_part(handle: int, data: bytes) -> int:
+            monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            return half_then_full(handle, data)
+
+        monkeypatch.setattr(os, "write", full_after_a_part)
+        with pytest.raises(StorageError, match="No space left"):
+            journal.append(ask("b").key(MODEL), ask("b"), Completion("lost"))
+        monkeypatch.undo()
+        journal.append(ask("c").key(MODEL), ask("c"), Completion("after"))
+    assert find(tmp_path, request) == Completion("kept")
+    assert find(tmp_path, ask("b")) is None
+    assert find(tmp_path, ask("c")) == Completion("after")
+
+
+def test_a_reply_that_fits_is_found_behind_one_that_does_not(tmp_path: Path) -> None:
+    full, cut = Completion("x", "stop", 5, 150), Completion("x", "length", 5, 100)
+    write(tmp_path, (ask("a", 200), full), (ask("a", 100), cut))
+    assert find(tmp_path, ask("a", 200)) == full
+    assert find(tmp_path, ask("a", 100)) == cut
+
+
+def test_a_hole_in_the_middle_costs_its_own_call_only(tmp_path: Path) -> None:
+    write(tmp_path, (ask("a"), Completion("1")), (ask("b"), Completion("2")))
+    calls = tmp_path / "calls.jsonl"
+    first, second = calls.read_bytes().splitlines(keepends=True)
+    calls.write_bytes(first + bytes(50) + b"\n" + second)
+    assert find(tmp_path, ask("a")) == Completion("1")
+    assert find(tmp_path, ask("b")) == Completion("2")
+
+
+def test_a_foreign_file_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text("hello\n")
+    with pytest.raises(InputError, match="line 1"), Journal(tmp_path):
+        pass
+
+
+def test_what_was_paid_is_known_by_model_to_the_next_process(tmp_path: Path) -> None:
+    reply = Completion("x", "stop", 10, 5)
+    with Journal(tmp_path) as journal:
+        for number, (model, cost) in enumerate([("a", 0.25), ("a", 1e-7), ("b", None)]):
+            request = ask(str(number))
+            journal.append(request.key(model), request, reply, model=model, cost=cost)
+        now = {model: paid.summary() for model, paid in journal.paid.items()}
+    with Journal(tmp_path) as journal:
+        assert {model: paid.summary() for model, paid in journal.paid.items()} == now
+        assert journal.paid["a"].cost == pytest.approx(0.2500001, abs=1e-12)
+        assert (journal.paid["b"].unpriced, journal.paid["b"].completion_tokens) == (1, 5)
+
+
+def test_a_call_that_was_paid_twice_counts_twice(tmp_path: Path) -> None:
+    request = ask("a")
+    for _ in range(2):
+        with Journal(tmp_path) as journal:
+            journal.append(request.key(MODEL), request, Completion("x", "stop", 1, 2), model=MODEL, cost=0.5)
+    with Journal(tmp_path) as journal:
+        assert (journal.paid[MODEL].calls, journal.paid[MODEL].cost) == (2, 1.0)
+
+
+OLD = '{"key":"%s","max_tokens":100,"finish_reason":"stop","prompt_tokens":%s,"completion_tokens":%s,"text":"x"}\n'
+
+
+def test_a_journal_without_models_and_costs_is_read_and_counts_as_unpriced(tmp_path: Path) -> None:
+    known, unknown = ask("a"), ask("b")
+    lines = OLD % (known.key(MODEL), 10, 5) + OLD % (unknown.key(MODEL), "null", "null")
+    (tmp_path / "calls.jsonl").write_text(lines)
+    assert find(tmp_path, known) == Completion("x", "stop", 10, 5)
+    with Journal(tmp_path) as journal:
+        [paid] = journal.paid.values()
+        assert (paid.calls, paid.prompt_tokens, paid.completion_tokens, paid.unpriced) == (2, 10, 5, 2)
+        assert paid.summary()["cost"] is None
+        journal.append(known.key(MODEL), known, Completion("y", "stop", 1, 1), model="new", cost=0.5)
+        assert sorted(journal.paid) == ["", "new"]
+
+
+@given(text=st.text(), model=st.text(), cost=st.none() | st.floats(0, 1e6))
+def test_no_text_and_no_name_confuses_the_books(
+    tmp_path_factory: pytest.TempPathFactory, text: str, model: str, cost: float | None
+) -> None:
+    folder, request = tmp_path_factory.mktemp("journal"), ask("a")
+    trap = text + '"prompt_tokens":7,"completion_tokens":7,"cost":7,"text":' + text
+    with Journal(folder) as journal:
+        journal.append(request.key(model), request, Completion(trap, "stop", 3, 4), model=model, cost=cost)
+    with Journal(folder) as journal:
+        [(name, paid)] = journal.paid.items()
+        assert (name, paid.prompt_tokens, paid.completion_tokens) == (model, 3, 4)
+        assert (paid.cost, paid.unpriced) == (cost or 0.0, int(cost is None))
+
+
+@pytest.mark.parametrize("model", ["C:\\models\\m", 'a "quoted" one', "tab\there", 'x","prompt_tokens":9,"text":'])
+def test_a_name_that_json_escapes_is_read_again_as_it_is(tmp_path: Path, model: str) -> None:
+    request = ask("a")
+    with Journal(tmp_path) as journal:
+        journal.append(request.key(model), request, Completion("x", "stop", 3, 4), model=model)
+    with Journal(tmp_path) as journal:
+        assert {name: paid.prompt_tokens for name, paid in journal.paid.items()} == {model: 3}
+
+
+def test_calls_written_down_elsewhere_are_absorbed_once_and_found(tmp_path: Path) -> None:
+    one, other = Request(prompt="a"), Request(prompt="b")
+    lines = line_of(one.key("m"), one, Completion("x", "stop", 3, 2), model="m", cost=0.5)
+    with Journal(tmp_path) as journal:
+        journal.append(one.key("m"), one, Completion("x", "stop", 3, 2), model="m", cost=0.5)
+    with Journal(tmp_path) as journal:
+        journal.absorb(lines + line_of(other.key("m"), other, Completion("y"), model="m"))
+        assert journal.find(other.key("m"), other) is None
+        journal.index_again()
+        assert journal.find(other.key("m"), other) == Completion("y")
+        assert journal.paid["m"].calls == 2
+        assert len(journal) == 2

@@ -1,0 +1,88 @@
+"""Rows and outputs at addresses, on the memory file system of fsspec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from promptcot.errors import InputError
+from promptcot.records import Completion, Request
+from promptcot.storage.journal import Journal
+from promptcot.storage.paths import url_of
+from promptcot.storage.remote import Folder
+from promptcot.storage.rows import read_rows
+from promptcot.storage.upload import Published
+from promptcot.storage.writer import RowWriter
+
+pytest.importorskip("fsspec")
+
+
+@pytest.fixture
+def place() -> str:
+    """A folder of this test alone."""
+    return f"memory://{uuid4().hex}"
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("s3://bucket/a.jsonl", "s3://bucket/a.jsonl"),
+        (Path("s3://bucket/a.jsonl"), "s3://bucket/a.jsonl"),
+        (Path("gs://b/c/d.parquet"), "gs://b/c/d.parquet"),
+        ("hdfs:///c/d.parquet", "hdfs:///c/d.parquet"),
+        (Path("local:///c/d.jsonl"), "local:///c/d.jsonl"),
+        ("/home/a.jsonl", None),
+        ("a.jsonl", None),
+        (Path("file:///tmp/a.jsonl"), None),
+        ("odd:name.jsonl", None),
+    ],
+)
+def test_a_path_is_told_from_an_address(path: str | Path, url: str | None) -> None:
+    assert url_of(path) == url
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.zst", ".parquet"])
+def test_rows_at_an_address_are_those_on_disk(place: str, suffix: str, tmp_path: Path) -> None:
+    writer = RowWriter(tmp_path / f"x{suffix}")
+    writer.write({"id": "a", "prompt": "ä"})
+    writer.write({"id": "b", "prompt": "c"})
+    writer.commit()
+    Folder.at(place).send(tmp_path / f"x{suffix}", f"x{suffix}")
+    assert list(read_rows(Path(f"{place}/x{suffix}"))) == list(read_rows(tmp_path / f"x{suffix}"))
+
+
+def test_an_address_without_a_file_and_one_of_an_unknown_kind_are_said(place: str) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        list(read_rows(f"{place}/none.jsonl"))
+    with pytest.raises(InputError, match="this address cannot be used"):
+        Folder.at("nonsense://x/y")
+
+
+def test_an_output_appears_at_its_address_when_it_is_published_and_replaces_what_was_there(place: str) -> None:
+    there = Folder.at(place)
+    there.make()
+    there.write("x.failed.jsonl", b"old\n")
+    request = Request(prompt="p")
+    with Published(Path(f"{place}/x.jsonl")) as made:
+        made.write_bytes(b'{"id":"a"}\n')
+        with Journal(made.with_name("x.journal")) as journal:
+            journal.append(request.key("m"), request, Completion("t"))
+        assert not there.has("x.jsonl")
+        output = Published(Path(f"{place}/x.jsonl"))
+    assert not there.has("x.jsonl")
+    with output as made:
+        made.write_bytes(b'{"id":"a"}\n')
+        with Journal(made.with_name("x.journal")) as journal:
+            journal.append(request.key("m"), request, Completion("t"))
+        output.publish()
+    assert there.read("x.jsonl") == b'{"id":"a"}\n'
+    assert not there.has("x.failed.jsonl")
+    with Published(Path(f"{place}/x.jsonl")) as made, Journal(made.with_name("x.journal")) as journal:
+        assert journal.find(request.key("m"), request) == Completion("t")
+
+
+def test_an_output_on_disk_is_made_where_it_stays(tmp_path: Path) -> None:
+    with Published(tmp_path / "x.jsonl") as made:
+        assert made == tmp_path / "x.jsonl"

@@ -1,0 +1,205 @@
+"""What a dry run counts, what it assumes, and that it says which is which."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptcot.cli.forecast import lines
+from promptcot.cli.root import run
+from promptcot.errors import InputError
+from promptcot.training.forecast import counting
+from promptcot.training.forecast.dry_run import DryRun, dry_run
+from promptcot.training.recipe import load_train
+
+PROMPT, COMPLETION = "x" * 100, "y" * 250
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> str:
+    """A hundred rows of 350 characters."""
+    path = tmp_path / "rows.jsonl"
+    row = json.dumps({"prompt": PROMPT, "completion": COMPLETION})
+    path.write_text("".join(f"{row}\n" for _ in range(100)), encoding="utf-8")
+    return str(path)
+
+
+def tried(name: str = "nano-student", **changes: Any) -> DryRun:
+    return dry_run(load_train(name, overrides={key.replace("__", "."): value for key, value in changes.items()}))
+
+
+def told(found: DryRun) -> str:
+    """What is printed, with its line breaks taken out."""
+    return re.sub(r"\s+", " ", " ".join(lines(found)))
+
+
+def test_rows_of_a_file_are_counted_and_tokens_by_the_models_tokenizer(rows: str) -> None:
+    found = tried(data__path=[rows], model__path="nano:solver")
+    assert found.counted.rows == 100
+    assert found.counted.measured == 100
+    assert found.counted.lengths is not None
+    assert 10 < found.counted.lengths.mean <= 351
+    assert "100 rows (counted in" in told(found)
+    assert "tokens a row (mean of 100 rows drawn)" in told(found)
+    assert "data.revision" not in told(found)
+
+
+def test_without_a_tokenizer_characters_are_divided_and_that_is_said(rows: str) -> None:
+    found = tried("promptcot-ds-1.5b", data__path=[rows], data__tokens_per_row=None)
+    assert found.counted.rows == 100
+    recipe = found.recipe.model_copy(update={"data": found.recipe.data.model_copy(update={"tokens_per_row": None})})
+    again = dry_run(recipe)
+    assert again.counted.lengths is not None
+    assert again.counted.lengths.mean == 100  # 350 characters
+    assert "(assumed: 3.5 characters a token" in told(again)
+
+
+def test_limit_and_held_out_share_lower_the_rows(rows: str) -> None:
+    assert tried(data__path=[rows], data__limit=50).counted.rows == 50
+    assert tried(data__path=[rows], data__limit=50, data__validation=0.1).counted.rows == 45
+
+
+def test_a_large_file_is_sampled_alike_each_time(rows: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "SAMPLED", 7)
+    path = Path(rows)
+    path.write_text(
+        "".join(json.dumps({"prompt": "a", "completion": "b " * n}) + "\n" for n in range(200)), encoding="utf-8"
+    )
+    one, two = (tried(data__path=[rows], model__path="nano:solver").counted for _ in range(2))
+    assert one == two
+    assert (one.rows, one.measured) == (200, 7)
+    assert one.lengths is not None
+    assert one.lengths.mean > 20  # not the first seven, which are the shortest
+
+
+def test_chats_are_counted_by_what_is_said_in_them(rows: str) -> None:
+    chat = {"messages": [{"role": "user", "content": PROMPT}, {"role": "assistant", "content": COMPLETION}]}
+    Path(rows).write_text(json.dumps(chat) + "\n", encoding="utf-8")
+    found = tried(data__path=[rows], model__path="nano:solver")
+    assert found.counted.lengths is not None
+    assert found.counted.lengths.mean > 10
+
+
+def test_rows_that_cannot_be_learnt_from_give_no_length(rows: str) -> None:
+    Path(rows).write_text('{"text": "no pair"}\n', encoding="utf-8")
+    found = tried(data__path=[rows])
+    assert found.counted.lengths is None
+    assert "no row has a prompt and a completion" in told(found)
+
+
+def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = tried()
+    assert (found.counted.rows, found.counted.lengths, found.work) == (None, None, None)
+    assert "rows not known: rows.jsonl is not on this machine; set data.rows" in told(found)
+    assert "work not computed" in told(found)
+
+
+def test_assumed_rows_and_lengths_name_their_source() -> None:
+    text = told(tried("promptcot-ds-1.5b"))
+    assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
+    assert "assumed: 98% full" in text
+    assert "Assumed: an MFU of 40%" in text
+    assert "1.0 GiB assumed for context" in text
+
+
+def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_difference() -> None:
+    found = tried("promptcot-ds-1.5b")
+    assert found.work is not None
+    hours = found.work.gpu_hours(312e12, 0.4)
+    text = told(found)
+    assert f"GPU-hours {hours:,.0f} h" in text
+    assert f"published 240 GPU-hours, {240 / hours:.1f} times as many" in text
+    assert f"an MFU of {0.4 * hours / 240:.0%} with rows of this length" in text
+
+
+def test_unknown_rows_are_shown_for_a_round_number() -> None:
+    text = told(tried("promptcot-qwq-32b"))
+    assert "rows not known" in text
+    assert "if there were 100,000 rows" in text
+    assert "published" not in text
+
+
+def test_what_does_not_fit_is_said_with_keys_to_change() -> None:
+    found = tried("promptcot-ds-7b", parallelism__zero=0, parallelism__offload_optimizer=False)
+    text = told(found)
+    assert found.fits is False
+    assert "DOES NOT FIT" in text
+    assert "to make it fit, the best first --set parallelism.zero=1 " in text
+
+
+def test_an_unknown_device_has_neither_hours_nor_verdict() -> None:
+    text = told(tried("promptcot-ds-1.5b", hardware__device="Abacus 9"))
+    assert "the memory of 'Abacus 9' is not known here" in text
+    assert "the peak of 'Abacus 9' is not known" in text
+    assert "fits" not in text
+
+
+def test_a_model_of_unknown_shape_has_no_memory_but_a_batch(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "mixtral"}', encoding="utf-8")
+    recipe = load_train("nano-student", overrides={"model.path": str(tmp_path)})
+    text = told(dry_run(recipe))
+    assert "size of a model of type 'mixtral' cannot be computed" in text
+    assert "packed sequences = 1 device" in text
+
+
+def test_a_broken_tokenizer_is_an_error_that_names_the_file(rows: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{", encoding="utf-8")
+    with pytest.raises(InputError, match=r"tokenizer\.json: cannot be loaded"):
+        tried(data__path=[rows], model__path=str(tmp_path))
+
+
+def test_lines_fit_a_terminal() -> None:
+    for name in ("promptcot-ds-1.5b", "promptcot-qwq-32b", "generator-llama3.1-8b", "nano-student"):
+        assert max(map(len, "\n".join(lines(tried(name))).splitlines())) <= 110
+
+
+def test_the_command_prints_it_and_loads_no_heavy_library(rows: str) -> None:
+    program = (
+        "import sys; from promptcot.cli.root import run; code = run(sys.argv[1:]); "
+        "print('LOADED', *sorted({'torch', 'transformers', 'trl'} & set(sys.modules))); sys.exit(code)"
+    )
+    arguments = ["train", "nano-student", "--dry-run", "--data_path", rows, "--set", "schedule.epochs=5"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "5 epochs" in done.stdout
+    assert done.stdout.rstrip().endswith("LOADED")
+
+
+def test_other_data_and_another_model_drop_what_was_true_of_the_recipes_own(
+    rows: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--data_path", rows, "--model_path", "some/other"]) == 0
+    text = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "some/other: size unknown: some/other is not on this machine" in text
+    assert "406,000" not in text
+    assert "4,100" not in text
+    assert "published" not in text
+
+
+def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "nano-student", "--dry-run", "--processes", "2"]) == 0
+    assert "4 packed sequences = 2 devices" in capsys.readouterr().out
+
+
+def test_without_the_libraries_training_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "promptcot.cli.train.importlib.util.find_spec", lambda name: None if name == "trl" else object()
+    )
+    assert run(["train", "nano-student"]) == 1
+    assert "training needs trl, not installed here: pip install 'promptcot[train]'" in capsys.readouterr().err
+
+
+def test_a_mistyped_recipe_is_an_error_that_names_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "nano-studnt", "--dry-run"]) == 1
+    assert "did you mean nano-student?" in capsys.readouterr().err
