@@ -64,17 +64,17 @@ def held_out(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def report(run: Run) -> int:
-    tally = run.tallies["generate"]
+    counts = run.stage_counts["generate"]
     generated, accepted = truth(run, "generate"), truth(run, "filter")
     lines = [
-        ("outputs that parse", tally.rows_out, tally.rows_in, 0.95),
+        ("outputs that parse", counts.rows_out, counts.rows_in, 0.95),
         ("well-posed before any filter", generated.well_posed, generated.problems, 0.70),
         ("well-posed among the accepted", accepted.well_posed, accepted.problems, 0.90),
         ("well-posed ones that were kept", accepted.well_posed, generated.well_posed, 0.50),
         ("sampled concepts used, accepted", accepted.concepts_used, accepted.concepts, 0.80),
         ("distinct texts, accepted", len(accepted.texts), accepted.problems, 0.90),
     ]
-    print(f"combinations: {run.tallies['sample'].rows_out:,}, seed {SEED}")
+    print(f"combinations: {run.stage_counts['sample'].rows_out:,}, seed {SEED}")
     good = True
     for name, part, whole, target in lines:
         met = whole > 0 and part / whole >= target

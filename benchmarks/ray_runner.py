@@ -35,7 +35,7 @@ from promptcot.engines.scripted import ScriptedEngine
 from promptcot.pipeline.run import Asked, in_order, run_stages, stream_of
 from promptcot.records import Row, Sampling
 from promptcot.stages.generate import Generate
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
 
@@ -214,7 +214,7 @@ async def drive(folder: Path, address: str, rows: int) -> None:
     crew = Crew(engine, open_scripted, Spread(1, 1, Need(), 256, 2048))
     started = time.monotonic()
     with Output(folder / "x.jsonl", "generate") as output, Journal(folder / "x.journal") as journal:
-        await runner.ask(stage, stream_of(in_order(short_rows(rows))), crew, journal, Tally("generate"))
+        await runner.ask(stage, stream_of(in_order(short_rows(rows))), crew, journal, StageCounts("generate"))
         asked, most_asking = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         await run_stages([Asked(stage, in_order(short_rows(rows)), engine)], runner, output, journal)
         output.commit({})
@@ -224,7 +224,7 @@ async def drive(folder: Path, address: str, rows: int) -> None:
         f"{verdict(most <= 1000, 'at most 1,000')}; "
         f"asked in {asked - started:.0f} s, gathered in {time.monotonic() - asked:.0f} s"
     )
-    assert output.tally.rows_out == rows
+    assert output.counts.rows_out == rows
     runner.cluster.leave()
 
 

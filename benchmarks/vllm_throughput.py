@@ -83,7 +83,7 @@ async def _ours(rows: list[Row], seed: int, engine: Engine, target: Path) -> flo
         await run_stage(Generate(MODEL.sampling, seed), rows, engine, LocalRunner(256), output, journal)
         seconds = time.monotonic() - started
         output.commit()
-        return output.tally.completion_tokens / seconds
+        return output.counts.completion_tokens / seconds
 
 
 def _calls(rows: list[Row], seed: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineUnusable, InputError, LockedError, StorageError, TransientError
 from promptcot.stages.encode import encode
 from promptcot.storage.atomic import locked
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from tests.integration.tiny_models import save_model
 
@@ -47,13 +47,13 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 async def test_distinct_concepts_are_embedded_once_in_their_order(tmp_path: Path) -> None:
-    engine, tally = Counting(), Tally("encode")
-    await encode([*CONCEPTS[::-1], " concept 3 ", *CONCEPTS], engine, tmp_path / "X.safetensors", 7, tally)
+    engine, counts = Counting(), StageCounts("encode")
+    await encode([*CONCEPTS[::-1], " concept 3 ", *CONCEPTS], engine, tmp_path / "X.safetensors", 7, counts)
     found = read_embeddings(tmp_path / "X.safetensors")
     assert list(found.names) == engine.embedded == CONCEPTS[::-1]
     expected = await ScriptedEngine(lambda request: "").embed(CONCEPTS[::-1])
     np.testing.assert_allclose(found.matrix, expected, atol=1e-2)
-    assert (tally.rows_in, tally.rows_out, tally.rows_written, tally.reused, tally.calls) == (100, 100, 100, 0, 15)
+    assert (counts.rows_in, counts.rows_out, counts.rows_written, counts.reused, counts.calls) == (100, 100, 100, 0, 15)
 
 
 @pytest.mark.parametrize("name", ["X.safetensors", "X.jsonl"])
@@ -69,10 +69,10 @@ async def test_an_interrupted_run_goes_on_and_ends_with_the_same_files(
     with pytest.raises(TransientError):
         await encode(CONCEPTS, first, target, 7)
     assert not target.exists()
-    tally = Tally("encode")
-    await encode(CONCEPTS, second, target, 7, tally)
+    counts = StageCounts("encode")
+    await encode(CONCEPTS, second, target, 7, counts)
     assert first.calls + second.calls == whole.calls
-    assert tally.reused == len(first.embedded)
+    assert counts.reused == len(first.embedded)
     assert content(target.parent) == content(tmp_path / "undisturbed")
 
 

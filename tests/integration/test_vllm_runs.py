@@ -52,8 +52,8 @@ async def test_a_server_killed_twice_costs_no_row(rows: list[Row], tmp_path: Pat
             killer.cancel()
             await engines.close()
         output.commit()
-    assert output.tally.failed == {}
-    assert output.tally.asked_again["server ended"] > 0
+    assert output.counts.failed == {}
+    assert output.counts.asked_again["server ended"] > 0
     told = [*read_rows(tmp_path / "out.jsonl"), *_dropped(tmp_path / "out.dropped.jsonl")]
     assert sorted(row["id"] for row in told) == sorted(row["id"] for row in rows)
     assert (tmp_path / "vllm-generator-0.log").read_text(errors="replace").count("\n=== ") == 3
@@ -62,7 +62,7 @@ async def test_a_server_killed_twice_costs_no_row(rows: list[Row], tmp_path: Pat
 
 async def _kill_at(engine: VllmEngine, output: Output, counts: list[int]) -> None:
     for count in counts:
-        while output.tally.calls < count:
+        while output.counts.calls < count:
             await asyncio.sleep(0.01)
         for pid in engine.server.pids:
             os.kill(pid, signal.SIGKILL)

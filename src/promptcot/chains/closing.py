@@ -27,7 +27,7 @@ class Student:
 
     which: str
     model: str
-    tally: SourceTally
+    counts: SourceTally
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +59,11 @@ class Students:
 
 def side_by_side(students: list[Student], rng: np.random.Generator | None = None) -> Students:
     """Compare `before`, `after` and, if there is one, `control` on one benchmark. Raises InputError for repeats."""
-    by_name = {one.which: one.tally for one in students}
+    by_name = {one.which: one.counts for one in students}
     return Students(
-        benchmark=students[0].tally.source,
+        benchmark=students[0].counts.source,
         models={one.which: one.model for one in students},
-        summaries={one.which: summarize(one.tally, rng=rng) for one in students},
+        summaries={one.which: summarize(one.counts, rng=rng) for one in students},
         gains={f"{b} - {a}": compare(by_name[a], by_name[b]) for a, b in _GAINS if {a, b} <= by_name.keys()},
     )
 

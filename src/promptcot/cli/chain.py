@@ -81,10 +81,10 @@ def _write(
     with Output(target, name) as output:
         for index, row in enumerate(rows):
             result = decide(row, index + 1)
-            output.tally.rows_in += 1
+            output.counts.rows_in += 1
             output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))
         output.commit(manifest(told, {}, {}))
-        return close_books(target, [output.tally])
+        return close_books(target, [output.counts])
 
 
 @command.command("students")
@@ -128,8 +128,8 @@ class _Evaluated:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
         tallies = asyncio.run(tally_file(file, grader, {}, self._recipe["unboxed"]))
-        tally = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
-        return Student(self.which, self._recipe["model"]["model"], tally)
+        samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
+        return Student(self.which, self._recipe["model"]["model"], samples)
 
 
 def _add_to_card(model: Path, found: list[Students]) -> None:

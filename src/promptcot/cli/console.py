@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from promptcot.errors import UsageError
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 
 
@@ -33,12 +33,12 @@ def percent(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "n/a"
 
 
-def account(tally: Tally) -> str:
+def account(counts: StageCounts) -> str:
     """Where the rows of a stage went: `in = out + dropped + failed`."""
     return (
-        f"{tally.name}: {tally.rows_in:,} in = {tally.rows_out:,} out"
-        f" + {tally.dropped.total():,} dropped{_reasons(tally.dropped)}"
-        f" + {tally.failed.total():,} failed{_reasons(tally.failed)}"
+        f"{counts.name}: {counts.rows_in:,} in = {counts.rows_out:,} out"
+        f" + {counts.dropped.total():,} dropped{_reasons(counts.dropped)}"
+        f" + {counts.failed.total():,} failed{_reasons(counts.failed)}"
     )
 
 
@@ -46,28 +46,28 @@ def _reasons(counts: dict[str, int]) -> str:
     return f" ({', '.join(f'{reason}: {count:,}' for reason, count in sorted(counts.items()))})" if counts else ""
 
 
-def calls(tally: Tally) -> str | None:
+def calls(counts: StageCounts) -> str | None:
     """What was asked and what was reused, and why something was asked again; None if no model was asked."""
-    if not (tally.calls or tally.reused):
+    if not (counts.calls or counts.reused):
         return None
-    words = [f"{tally.calls:,} calls", f"{tally.completion_tokens:,} tokens written"]
-    if tally.reused:
-        words.append(f"{tally.reused:,} finished calls reused from the journal")
-    if tally.cost is not None:
-        words.append(f"cost {tally.cost:,.4f} in all" if tally.reused else f"cost {tally.cost:,.4f}")
-    words += [f"{count:,} asked again: {reason}" for reason, count in sorted(tally.asked_again.items())]
-    return f"{tally.name}: {', '.join(words)}"
+    words = [f"{counts.calls:,} calls", f"{counts.completion_tokens:,} tokens written"]
+    if counts.reused:
+        words.append(f"{counts.reused:,} finished calls reused from the journal")
+    if counts.cost is not None:
+        words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
+    words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
+    return f"{counts.name}: {', '.join(words)}"
 
 
-def close_books(output: Path, tallies: Iterable[Tally]) -> int:
+def close_books(output: Path, stage_counts: Iterable[StageCounts]) -> int:
     """Print the books of a stage command; returns the exit code."""
-    tallies = list(tallies)
-    for tally in tallies:
-        if line := calls(tally):
+    stage_counts = list(stage_counts)
+    for counts in stage_counts:
+        if line := calls(counts):
             say(line)
-        say(account(tally))
+        say(account(counts))
     say(f"written: {output}")
     for kind in ("dropped.jsonl", "failed.jsonl"):
         if beside(output, kind).exists():
             say(f"         {beside(output, kind)}")
-    return 3 if any(tally.failed for tally in tallies) else 0
+    return 3 if any(counts.failed for counts in stage_counts) else 0

@@ -18,7 +18,7 @@ from promptcot.runners.retries import Patient
 from promptcot.stages.encode import BATCH_SIZE, encode
 from promptcot.stages.sample import concepts_file, read_table
 from promptcot.storage.atomic import write_json
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import check_output
 from promptcot.storage.manifest import manifest
 from promptcot.storage.paths import beside
@@ -40,25 +40,25 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
     table = read_table(str(concepts_file(str(data_path))))
     spec = checked(Encode, **served_of(options))
     check_output(output_path)
-    tally = Tally("encode")
-    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, tally))
+    counts = StageCounts("encode")
+    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, counts))
     named = output_path.with_suffix(".jsonl")
     write_json(
         beside(named, "recipe.json"),
         manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model}),
     )
-    write_json(beside(named, "summary.json"), {"stages": {"encode": tally.summary()}})
-    say(account(tally))
+    write_json(beside(named, "summary.json"), {"stages": {"encode": counts.summary()}})
+    say(account(counts))
     say(f"written: {output_path}")
     return 0
 
 
-async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int, tally: Tally) -> str:
+async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int, counts: StageCounts) -> str:
     engines = Engines(beside(target.with_suffix(".jsonl"), "journal"))
     try:
         engine = Patient(await engines.open(spec, "generator"), texts_at_once(spec))
-        with Progress({"encode": tally}, total=len(names)):
-            await encode(names, engine, target, batch_size, tally)
+        with Progress({"encode": counts}, total=len(names)):
+            await encode(names, engine, target, batch_size, counts)
         return engine.model
     finally:
         await engines.close()

@@ -153,25 +153,27 @@ class _Evaluation:
     async def _solve(self, source: str, engine: Engine) -> int:
         rows, target, stage = self.problems[source], self._file(source), self._stage
         with Output(target, "solve") as output, Journal(beside(target, "journal")) as journal:
-            open_books(journal, output.tally, self.recipe.model.priced, Budget(None))
-            with Progress({source: output.tally}, total=len(rows) * self.recipe.n):
+            open_books(journal, output.counts, self.recipe.model.priced, Budget(None))
+            with Progress({source: output.counts}, total=len(rows) * self.recipe.n):
                 asked = samples(map(_row, rows), self.recipe.n)
                 await run_stage(stage, asked, engine, LocalRunner(self.recipe.concurrency), output, journal)
             told = self.recipe.model_dump(mode="json")
             output.commit(manifest(told, stage.prompts.hashes, {"solver": engine.model}))
-            return close_books(target, [output.tally])
+            return close_books(target, [output.counts])
 
     async def _graded(self, source: str) -> Evaluated:
         """The statistics of a benchmark and of each of its levels, in the order in which they first appear."""
-        tallies, levels = Tallies(), Tallies()
+        stage_counts, levels = Tallies(), Tallies()
         file = self._file(source)
         judge = PredictionGrader(self.grader, unboxed=self.recipe.unboxed)
         async for one in judge.graded(file, beside(file, "grades")):
-            tallies.add(source, one.problem, one.sampled, one.sample)
+            stage_counts.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
                 levels.add(one.level, one.problem, one.sampled, one.sample)
-        [summary] = [summarize(tally, rng=draws(source)) for tally in tallies] or [summarize(SourceTally(source))]
-        by_level = tuple(summarize(tally, rng=draws(source)) for tally in levels)
+        [summary] = [summarize(counts, rng=draws(source)) for counts in stage_counts] or [
+            summarize(SourceTally(source))
+        ]
+        by_level = tuple(summarize(counts, rng=draws(source)) for counts in levels)
         problems = len(self.problems[source])
         whole = any(benchmark.rows == problems for benchmark in with_source(source))
         asked = problems * self.recipe.n

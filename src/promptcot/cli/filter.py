@@ -42,12 +42,12 @@ def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_
         agreements = Agreements(joined.names)
         for index, judged in enumerate(joined):
             agreements.add(judged.verdicts)
-            output.tally.rows_in += 1
+            output.counts.rows_in += 1
             output.take(_outcome(index, judged, only_perfect, needed))
         output.commit(manifest({"template": list(template), "only_perfect": only_perfect, "n_rewards": needed}, {}, {}))
         for line in agreement_lines(agreements):
             say(line)
-        return close_books(output_path, [output.tally])
+        return close_books(output_path, [output.counts])
 
 
 def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:

@@ -82,8 +82,8 @@ def _write(writer: Writer, source: Path, target: Path, others: Mapping[str, Path
             output.commit()
         labels.commit(recipe)
         for output in extra.values():
-            close_books(output.path, [output.tally])
-        return close_books(target, [labels.tally])
+            close_books(output.path, [output.counts])
+        return close_books(target, [labels.counts])
 
 
 def _asks(loaded: PromptSet, style: str | None) -> Callable[[Row], Asked]:

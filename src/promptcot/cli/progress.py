@@ -1,7 +1,7 @@
 """How long work shows itself: a live table on a terminal, a plain line every few seconds elsewhere.
 
-Everything is read from the tallies; nothing is reported by the runners. Works in a thread of its own, so that a busy
-event loop does not silence it.
+Everything is read from the counts of the stages; nothing is reported by the runners. Works in a thread of its own, so
+that a busy event loop does not silence it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from promptcot.core.units import duration
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 
 _PLAIN_EVERY = 10.0
 _LOOK_EVERY = 0.25
@@ -25,7 +25,7 @@ _ENOUGH_ROWS = 20
 
 
 class Progress:
-    """Shows tallies until it is left. `total` is the number of rows that come in, where it is known.
+    """Shows stage_counts until it is left. `total` is the number of rows that come in, where it is known.
 
     With `accepted` the share of rows that the last stage keeps, and the rows still to be accepted up to `target`, are
     shown as well. `note` gives one more line, or nothing.
@@ -33,14 +33,14 @@ class Progress:
 
     def __init__(
         self,
-        tallies: Mapping[str, Tally],
+        stage_counts: Mapping[str, StageCounts],
         *,
         total: int | None,
         target: int | None = None,
         console: Console | None = None,
         note: Callable[[], str] = str,
     ) -> None:
-        self._tallies = tallies
+        self._stage_counts = stage_counts
         self._note = note
         self._total = total
         self._target = target
@@ -73,52 +73,52 @@ class Progress:
             if time.monotonic() - shown < _PLAIN_EVERY:
                 continue
             shown = time.monotonic()
-            for name, tally in self._tallies.items():
-                if tally.rows_in:
-                    self._console.print(f"{name}: {', '.join(self._facts(tally))}", soft_wrap=True, highlight=False)
+            for name, counts in self._stage_counts.items():
+                if counts.rows_in:
+                    self._console.print(f"{name}: {', '.join(self._facts(counts))}", soft_wrap=True, highlight=False)
             for line in filter(None, (self._outlook(), self._note())):
                 self._console.print(line, soft_wrap=True, highlight=False)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
-        for name, tally in self._tallies.items():
-            table.add_row(name, *self._facts(tally))
+        for name, counts in self._stage_counts.items():
+            table.add_row(name, *self._facts(counts))
         for line in filter(None, (self._outlook(), self._note())):
             table.add_row("", line)
         return table
 
-    def _facts(self, tally: Tally) -> list[str]:
-        facts = [f"{tally.rows_done:,}/{max(tally.rows_in, tally.rows_done):,} rows", f"{tally.rows_out:,} kept"]
-        if tally.failed:
-            facts.append(f"{tally.failed.total():,} failed")
-        if tally.reused:
-            facts.append(f"{tally.reused:,} calls reused")
-        if again := tally.asked_again.total():
+    def _facts(self, counts: StageCounts) -> list[str]:
+        facts = [f"{counts.rows_done:,}/{max(counts.rows_in, counts.rows_done):,} rows", f"{counts.rows_out:,} kept"]
+        if counts.failed:
+            facts.append(f"{counts.failed.total():,} failed")
+        if counts.reused:
+            facts.append(f"{counts.reused:,} calls reused")
+        if again := counts.asked_again.total():
             facts.append(f"{again:,} asked again")
-        if tally.completion_tokens:
-            facts.append(f"{tally.completion_tokens / self._elapsed:,.0f} tokens/s")
-        if tally.cost is not None:
-            facts.append(f"cost {tally.cost:,.4f}")
+        if counts.completion_tokens:
+            facts.append(f"{counts.completion_tokens / self._elapsed:,.0f} tokens/s")
+        if counts.cost is not None:
+            facts.append(f"cost {counts.cost:,.4f}")
         return facts
 
     def _estimate_once(self) -> None:
         """Once enough rows are through, say what the whole will cost and how long it will take."""
-        last = list(self._tallies.values())[-1]
+        last = list(self._stage_counts.values())[-1]
         share = self._share_done(last)
         if self._estimated or last.rows_done < _ENOUGH_ROWS or not share:
             return
         self._estimated = True
-        spent = [tally.cost for tally in self._tallies.values() if tally.cost is not None]
+        spent = [counts.cost for counts in self._stage_counts.values() if counts.cost is not None]
         left = self._seconds_left(last)
         words = f"estimate after {last.rows_done:,} rows: {duration(left or 0)} left"
         if spent:
-            whole = max(sum(spent), last.rows_done / share * sum(map(_cost_of_a_call, self._tallies.values())))
+            whole = max(sum(spent), last.rows_done / share * sum(map(_cost_of_a_call, self._stage_counts.values())))
             words += f", cost {whole:,.2f} (so far {sum(spent):,.4f})"
         self._console.print(words, soft_wrap=True, highlight=False)
 
     def _outlook(self) -> str:
         """Rate of the last stage, its accepted share, and the time left."""
-        last = list(self._tallies.values())[-1]
+        last = list(self._stage_counts.values())[-1]
         words = [f"{last.rows_done / self._elapsed:,.1f} rows/s"]
         if last.rows_done:
             words.append(f"{last.rows_out / last.rows_done:.0%} of {last.rows_done:,} kept")
@@ -127,15 +127,15 @@ class Progress:
             words.append(f"about {duration(left)} left")
         return ", ".join(words)
 
-    def _seconds_left(self, last: Tally) -> float | None:
+    def _seconds_left(self, last: StageCounts) -> float | None:
         """By the rate of what was asked now: rows that the journal answered came for nothing."""
         share = self._share_done(last)
-        calls = sum(tally.calls for tally in self._tallies.values())
-        reused = sum(tally.reused for tally in self._tallies.values())
+        calls = sum(counts.calls for counts in self._stage_counts.values())
+        reused = sum(counts.reused for counts in self._stage_counts.values())
         fresh = calls / (calls + reused) if calls + reused else 1.0
         return self._elapsed * max(0.0, 1 / share - 1) / fresh if share and fresh else None
 
-    def _share_done(self, last: Tally) -> float | None:
+    def _share_done(self, last: StageCounts) -> float | None:
         """By the rows that come in; with a target by the accepted ones, whichever is further on."""
         shares = []
         if self._total:
@@ -149,7 +149,7 @@ class Progress:
         return max(time.monotonic() - self._begun, 1e-3)
 
 
-def _cost_of_a_call(tally: Tally) -> float:
+def _cost_of_a_call(counts: StageCounts) -> float:
     """What a call cost on average. Not what a row cost: calls run ahead of the rows, and earlier runs paid some."""
-    priced = sum(paid.calls - paid.unpriced for paid in tally.paid.values())
-    return (tally.cost or 0.0) / priced if priced else 0.0
+    priced = sum(paid.calls - paid.unpriced for paid in counts.paid.values())
+    return (counts.cost or 0.0) / priced if priced else 0.0

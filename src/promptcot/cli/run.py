@@ -39,7 +39,7 @@ from promptcot.records import Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
 from promptcot.storage.budget import Budget
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 
@@ -124,7 +124,7 @@ async def _run(recipe: Recipe, directory: Path, preparation: Preparation, scale:
         await engines.close()
     for line in tell(run, preparation.ended):
         say(line)
-    return 3 if any(tally.failed for tally in run.tallies.values()) else 0
+    return 3 if any(counts.failed for counts in run.stage_counts.values()) else 0
 
 
 def _take_up(directory: Path, stages: Sequence[str]) -> None:
@@ -206,13 +206,13 @@ async def _waves(
     wave: int | None = first_wave(recipe)
     while wave is not None:
         say(f"turns: each model is asked about {wave:,} combinations")
-        with Progress(table.tallies, total=wave, note=note):
+        with Progress(table.stage_counts, total=wave, note=note):
             await table.ask(wave)
         limits = recipe.run.model_copy(update={"max_candidates": wave})
         limited = recipe.model_copy(update={"run": limits})
-        run = _make_run(preparation, takers, vectors, limited, table.tallies, runner)
+        run = _make_run(preparation, takers, vectors, limited, table.stage_counts, runner)
         await _go(run, preparation, takers)
-        wave = next_wave(recipe, wave, run.tallies["filter"].rows_out)
+        wave = next_wave(recipe, wave, run.stage_counts["filter"].rows_out)
     return run
 
 
@@ -221,7 +221,7 @@ def _make_run(
     engines: Mapping[str, Engine],
     vectors: Path | None,
     recipe: Recipe,
-    asked: Mapping[str, Tally] | None = None,
+    asked: Mapping[str, StageCounts] | None = None,
     runner: Runner | None = None,
 ) -> Run:
     budget = Budget(recipe.run.max_cost)
@@ -244,5 +244,5 @@ def _runner(recipe: Recipe, budget: Budget) -> LocalRunner:
 
 async def _go(run: Run, preparation: Preparation, engines: Mapping[str, Engine]) -> None:
     total = None if run.recipe.run.target else run.recipe.run.candidates
-    with Progress(run.tallies, total=total, target=run.recipe.run.target):
+    with Progress(run.stage_counts, total=total, target=run.recipe.run.target):
         await run.run(preparation.manifest(engines))

@@ -61,17 +61,17 @@ def command(**options: Any) -> int:
         ends.append,
     )
     with Output(options["output_path"], "sample") as output:
-        with Progress({"sample": output.tally}, total=options["data_size"]):
+        with Progress({"sample": output.counts}, total=options["data_size"]):
             _write(islice(rows, options["data_size"]), output)
         output.commit(manifest(options, domain.hashes, {}))
         for end in ends:
             say(f"sample: {end}")
-        return close_books(options["output_path"], [output.tally])
+        return close_books(options["output_path"], [output.counts])
 
 
 def _write(rows: Iterator[Row], output: Output) -> None:
     for index, row in enumerate(rows):
-        output.tally.rows_in += 1
+        output.counts.rows_in += 1
         output.take(Outcome(Item(index, row), [row]))
 
 

@@ -30,7 +30,7 @@ from promptcot.pipeline.waves import Turns
 from promptcot.recipe.schema import Model, Served
 from promptcot.runners.streams import items_of
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.json import dumps
 from promptcot.storage.paths import beside, url_of
@@ -257,9 +257,11 @@ class ClusterTurns(Turns):
             items = numbered(islice(self.combinations(), wave))
             for earlier in before:
                 journal = held.enter_context(Journal(self.directory / f"{earlier.name}.journal"))
-                items = items_of(runner.run(earlier, items, self.engines[earlier.name], journal, Tally(earlier.name)))
+                items = items_of(
+                    runner.run(earlier, items, self.engines[earlier.name], journal, StageCounts(earlier.name))
+                )
             journal = held.enter_context(Journal(self.directory / f"{stage.name}.journal"))
-            tally = self._tally(stage, is_last=True)
-            tally.paid = journal.paid
-            await runner.ask(stage, items, self.crews[stage.name], journal, tally)
-            tally.rows_out = tally.rows_in
+            counts = self._counts_of(stage, is_last=True)
+            counts.paid = journal.paid
+            await runner.ask(stage, items, self.crews[stage.name], journal, counts)
+            counts.rows_out = counts.rows_in

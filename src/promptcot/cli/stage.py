@@ -35,7 +35,7 @@ from promptcot.runners.local import LocalRunner
 from promptcot.stages.protocol import Stage
 from promptcot.stages.solve import samples
 from promptcot.storage.budget import Budget
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
@@ -157,7 +157,7 @@ async def _run_steps(
                 journal.recover(left_calls(work_folder(target), [step.stage.name for step in steps]))
             if len(journal):
                 say(f"{name}: {len(journal):,} finished calls in {journal.directory}")
-            open_books(journal, output.tally, steps[0].model.priced, budget)
+            open_books(journal, output.counts, steps[0].model.priced, budget)
 
             def told(asked: Sequence[Asked]) -> dict[str, Any]:
                 roles = [steps[0].role] if len(steps) == 1 else [step.stage.name for step in steps]
@@ -169,14 +169,14 @@ async def _run_steps(
                 )
             else:
                 asked = await _open(steps, engines)
-                with Progress({name: output.tally}, total=total):
+                with Progress({name: output.counts}, total=total):
                     runner = LocalRunner(options["concurrency"], max_retries=max_retries, budget=budget)
                     await run_stages(asked, runner, output, journal)
             output.commit(told(asked))
             journal.sync()
             published.publish()
             remove_work(work_folder(Path(options["output_path"])))
-            return close_books(Path(options["output_path"]), [output.tally])
+            return close_books(Path(options["output_path"]), [output.counts])
     finally:
         await engines.close()
 
@@ -194,20 +194,20 @@ async def _on_cluster(
     total: int,
 ) -> list[Asked]:
     """Ask on the cluster, step by step, and then write what was said. The driver's engines only tell their names."""
-    name, price = output.tally.name, output.tally.price
-    tally = Tally(name, price=price, paid=journal.paid)
+    name, price = output.counts.name, output.counts.price
+    counts = StageCounts(name, price=price, paid=journal.paid)
     asked = [
         Asked(step.stage, step.items(), await engines.open(on_workers(step.model, cluster), step.role))
         for step in steps
     ]
     folder, models = work_folder(Path(options["output_path"])), [step.model for step in steps]
     runner = runner_on(cluster, folder, told(asked), models, max_retries)
-    with Progress({name: tally}, total=total, note=lambda: runner.note):
+    with Progress({name: counts}, total=total, note=lambda: runner.note):
         for step, one in zip(steps, asked, strict=True):
             crew = crew_of(scale, runner, step.model, step.role, one.engine, options["concurrency"])
-            await runner.ask(step.stage, stream_of(step.items()), crew, journal, tally)
+            await runner.ask(step.stage, stream_of(step.items()), crew, journal, counts)
     await run_stages(asked, runner, output, journal)
-    output.tally.absorb(tally)
+    output.counts.absorb(counts)
     return asked
 
 

@@ -15,7 +15,7 @@ from promptcot.pipeline.run import Run, asking_stages
 from promptcot.recipe.schema import Model, Served
 from promptcot.records import Row
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import BEYOND_TARGET, Tally
+from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
 
 _SHOWN = 3
@@ -68,10 +68,10 @@ def _first(stage: Stage, model: Model, row: Row) -> Iterator[str]:
 
 def tell(run: Run, ended: Exhausted | None) -> Iterator[str]:
     """The funnel, the agreement, some accepted problems, the files, and what to do next."""
-    for tally in run.tallies.values():
-        if line := calls(tally):
+    for counts in run.stage_counts.values():
+        if line := calls(counts):
             yield line
-    if run.recipe.run.target and (more := run.tallies["generate"].dropped[BEYOND_TARGET]):
+    if run.recipe.run.target and (more := run.stage_counts["generate"].dropped[BEYOND_TARGET]):
         yield f"{more:,} more combinations were begun before the target was reached; their calls stay in the journal"
     if ended is not None:
         yield f"sample: {ended}"
@@ -85,9 +85,9 @@ def tell(run: Run, ended: Exhausted | None) -> Iterator[str]:
 
 
 def _funnel(run: Run) -> Iterator[str]:
-    tallies = run.tallies
-    sampled, generated, accepted = tallies["sample"], tallies["generate"], tallies["filter"]
-    judges = [tallies[f"judge-{judge.name}"] for judge in run.recipe.judge]
+    stage_counts = run.stage_counts
+    sampled, generated, accepted = stage_counts["sample"], stage_counts["generate"], stage_counts["filter"]
+    judges = [stage_counts[f"judge-{judge.name}"] for judge in run.recipe.judge]
     beyond = generated.dropped[BEYOND_TARGET]
     steps = [
         ("sampled", sampled.rows_out, ""),
@@ -104,9 +104,9 @@ def _funnel(run: Run) -> Iterator[str]:
         yield f"  {name:<10} {count:>8,}  {percent(count, sampled.rows_out):>5}{'   ' + lost if lost else ''}"
 
 
-def _lost(tally: Tally, kind: str) -> str:
-    counts = tally.failed if kind == "failed" else tally.dropped
-    shown = {reason: count for reason, count in sorted(counts.items()) if reason != BEYOND_TARGET}
+def _lost(counts: StageCounts, kind: str) -> str:
+    reasons = counts.failed if kind == "failed" else counts.dropped
+    shown = {reason: count for reason, count in sorted(reasons.items()) if reason != BEYOND_TARGET}
     prefix = "failed " if kind == "failed" and shown else ""
     return prefix + ", ".join(f"{count:,} {reason}" for reason, count in shown.items())
 
@@ -141,7 +141,7 @@ def _indented(text: str) -> str:
 
 
 def _files(run: Run) -> Iterator[str]:
-    accepted, target = run.tallies["filter"].rows_out, run.recipe.run.target
+    accepted, target = run.stage_counts["filter"].rows_out, run.recipe.run.target
     if target and accepted < target:
         yield (
             f"\n{accepted:,} of the {target:,} problems aimed for: the {run.recipe.run.candidates:,} combinations are "

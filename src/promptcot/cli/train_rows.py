@@ -95,8 +95,8 @@ def _write(rows: Iterator[Row], learn: Learn, targets: Sequence[Path], recipe: M
             output.commit()
         outputs[0].commit(dict(recipe))
         for output in outputs[1:]:
-            close_books(output.path, [output.tally])
-        return close_books(outputs[0].path, [outputs[0].tally])
+            close_books(output.path, [output.counts])
+        return close_books(outputs[0].path, [outputs[0].counts])
 
 
 def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output]) -> None:
@@ -124,5 +124,5 @@ def _new(row: Row, seen: set[int], *fields: str) -> Row | str:
 
 
 def _take(output: Output, index: int, row: Row, result: Row | str) -> None:
-    output.tally.rows_in += 1
+    output.counts.rows_in += 1
     output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))

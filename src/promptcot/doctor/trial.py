@@ -28,7 +28,7 @@ from promptcot.recipe.schema import Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 
@@ -79,9 +79,9 @@ class Trial:
             self.budget,
         )
         await table.ask(self.rows)
-        return await self._together(takers, table.tallies)
+        return await self._together(takers, table.stage_counts)
 
-    async def _together(self, engines: Mapping[str, Engine], asked: Mapping[str, Tally] | None = None) -> Run:
+    async def _together(self, engines: Mapping[str, Engine], asked: Mapping[str, StageCounts] | None = None) -> Run:
         prepared = self.preparation
         run = Run(
             prepared.recipe,
@@ -117,7 +117,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
 
 
 def _tell(run: Run, trial: Trial) -> Iterator[Finding]:
-    sampled, accepted = run.tallies["sample"].rows_out, run.tallies["filter"].rows_out
+    sampled, accepted = run.stage_counts["sample"].rows_out, run.stage_counts["filter"].rows_out
     by = "with the vectors that exist" if trial.vectors else "by co-occurrence alone, without vectors"
     yield ok(f"sample: {sampled} combinations, {by}")
     if not sampled:
@@ -131,17 +131,17 @@ def _tell(run: Run, trial: Trial) -> Iterator[Finding]:
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     """The line of one stage that asks a model, and what could not be read or asked."""
-    tally, path = run.tallies[name], run.outputs[name].path
-    if not tally.rows_in:
+    counts, path = run.stage_counts[name], run.outputs[name].path
+    if not counts.rows_in:
         yield note(f"{name}: no row reached it")
         return
     unread = sum(row["judgement"] == "invalid" for row in read_rows(path, may_be_empty=True)) if _judges(name) else 0
-    parsed = tally.rows_out - unread
-    mark: Mark = "ok" if parsed == tally.rows_in else "note" if parsed else "problem"
-    yield Finding(mark, f"{name}: {_measured(watch)}, {parsed} of {tally.rows_in} parse", _way_out(mark, run, name))
+    parsed = counts.rows_out - unread
+    mark: Mark = "ok" if parsed == counts.rows_in else "note" if parsed else "problem"
+    yield Finding(mark, f"{name}: {_measured(watch)}, {parsed} of {counts.rows_in} parse", _way_out(mark, run, name))
     if watch.start_up is not None:
         yield note(f"{name}: its server took {duration(watch.start_up)} to start, which is not in the rate")
-    yield from _lost(path, tally)
+    yield from _lost(path, counts)
     if unread:
         yield from _unread(path)
 
@@ -165,16 +165,16 @@ def _way_out(mark: Mark, run: Run, name: str) -> str:
     return f"look at the reply below: max_tokens ({model.max_tokens:,}) may be too low, or the model wants {other}"
 
 
-def _lost(path: Path, tally: Tally) -> Iterator[Finding]:
+def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
     """Failed rows are problems; of those that could not be read the first is shown."""
     failed = beside(path, "failed.jsonl")
-    if tally.failed and failed.exists():
+    if counts.failed and failed.exists():
         row = next(iter(read_rows(failed)))
-        yield problem(f"{tally.failed.total()} failed: {_short(row.get('error', row))}")
+        yield problem(f"{counts.failed.total()} failed: {_short(row.get('error', row))}")
     dropped = beside(path, "dropped.jsonl")
-    if tally.dropped and dropped.exists():
+    if counts.dropped and dropped.exists():
         row = next(iter(read_rows(dropped)))
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(tally.dropped.items()))
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
         yield note(f"dropped: {reasons}; the first ({row.get('finish_reason')}): {_short(row.get('raw'))}")
 
 

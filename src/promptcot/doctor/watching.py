@@ -14,7 +14,7 @@ from promptcot.engines.protocol import Engine
 from promptcot.records import Completion, Item, Outcome, Request, Score
 from promptcot.runners.protocol import Runner
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 
@@ -58,12 +58,12 @@ class WatchingRunner:
     watches: dict[str, Watch] = field(default_factory=dict)
 
     def run(
-        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
     ) -> AsyncIterator[Outcome]:
         """See the protocol."""
         watch = self.watches.setdefault(stage.name, Watch())
         watched = _Watched(engine, watch, stage.name in self.to_start)
-        return self.runner.run(stage, items, watched, journal, tally)
+        return self.runner.run(stage, items, watched, journal, counts)
 
 
 class _Watched:

@@ -23,7 +23,7 @@ from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
 from promptcot.stages.sample import RenderPrompt, make_sampler, read_table, sampled_rows
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
@@ -36,7 +36,7 @@ class Preparation:
         self.recipe = recipe
         self.directory = directory
         self.ended: Exhausted | None = None
-        self.books: list[Tally] = []
+        self.books: list[StageCounts] = []
 
     @cached_property
     def table(self) -> ConceptTable:
@@ -86,9 +86,9 @@ class Preparation:
         if encoder.skip or encoder.path is not None:
             return None if encoder.skip else Path(str(encoder.path))
         path = self.directory / "encode.safetensors"
-        self.books = [Tally("encode")]
+        self.books = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
-        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, tally=self.books[-1])
+        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, counts=self.books[-1])
         if kind_of(encoder) == "vllm":
             await engine.close()  # its GPUs are needed by the others now
         return path

@@ -30,7 +30,7 @@ from promptcot.stages.judge import Judge
 from promptcot.stages.protocol import Stage
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.budget import Budget, Price
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Cut, Output
 
@@ -53,7 +53,7 @@ class Asked:
 
 async def run_stages(asked: Sequence[Asked], runner: Runner, output: Output, journal: Journal) -> None:
     """Push different items through several stages at the same time, into one output. The caller commits the output."""
-    passes = [runner.run(one.stage, stream_of(one.items), one.engine, journal, output.tally) for one in asked]
+    passes = [runner.run(one.stage, stream_of(one.items), one.engine, journal, output.counts) for one in asked]
     async with closing(merged(passes)) as outcomes:
         async for outcome in outcomes:
             output.take(outcome)
@@ -78,7 +78,7 @@ async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
 async def _through(
     stage: Stage, items: AsyncIterator[Item], engine: Engine, runner: Runner, output: Output, journal: Journal
 ) -> AsyncIterator[Outcome]:
-    async with closing(runner.run(stage, items, engine, journal, output.tally)) as outcomes:
+    async with closing(runner.run(stage, items, engine, journal, output.counts)) as outcomes:
         async for outcome in outcomes:
             output.take(outcome)
             yield outcome
@@ -99,10 +99,10 @@ def model_of(recipe: Recipe, name: str) -> Model:
     return next((judge for judge in recipe.judge if name == f"judge-{judge.name}"), recipe.generate)
 
 
-def open_books(journal: Journal, tally: Tally, price: Price | None, budget: Budget) -> None:
+def open_books(journal: Journal, counts: StageCounts, price: Price | None, budget: Budget) -> None:
     """Let a stage's books and the run's budget begin with what earlier processes paid."""
-    tally.price = price
-    tally.paid = journal.paid
+    counts.price = price
+    counts.paid = journal.paid
     for paid in journal.paid.values():
         budget.spend(paid.cost)
         if price is not None:  # what was paid when no price was known is taken to have cost what it costs now
@@ -114,7 +114,7 @@ class Run:
     """A run of the whole pipeline into `directory`. `engines` has one for each stage that asks a model, by its name.
 
     `combinations` is the (possibly endless) stream of sampled rows. `asked` has what was asked in turns before, by
-    stage. Read `tallies` and `agreements` at any time.
+    stage. Read `stage_counts` and `agreements` at any time.
     """
 
     recipe: Recipe
@@ -123,9 +123,9 @@ class Run:
     engines: Mapping[str, Engine]
     combinations: Iterator[Row]
     runner: Runner = field(default_factory=LocalRunner)
-    before: Sequence[Tally] = ()
+    before: Sequence[StageCounts] = ()
     """The books of steps that ended before the first row, such as `encode`."""
-    asked: Mapping[str, Tally] = field(default_factory=dict)
+    asked: Mapping[str, StageCounts] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
@@ -141,8 +141,8 @@ class Run:
         return ["sample", "generate", *(f"judge-{judge.name}" for judge in self.recipe.judge), "filter"]
 
     @property
-    def tallies(self) -> dict[str, Tally]:
-        return {name: output.tally for name, output in self.outputs.items()}
+    def stage_counts(self) -> dict[str, StageCounts]:
+        return {name: output.counts for name, output in self.outputs.items()}
 
     async def run(self, manifest: dict[str, Any]) -> None:
         """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
@@ -154,10 +154,10 @@ class Run:
                 name: held.enter_context(Journal(self.directory / f"{name}.journal")) for name in self.stages[1:-1]
             }
             for name, journal in journals.items():
-                open_books(journal, self.outputs[name].tally, model_of(self.recipe, name).priced, self.budget)
+                open_books(journal, self.outputs[name].counts, model_of(self.recipe, name).priced, self.budget)
             await self._stream(journals)
-            for name, tally in self.asked.items():
-                self.outputs[name].tally.absorb(tally)
+            for name, counts in self.asked.items():
+                self.outputs[name].counts.absorb(counts)
             for output in self.outputs.values():
                 output.finish()
             for output in self.outputs.values():
@@ -168,7 +168,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds."""
         return {
-            "stages": {tally.name: tally.summary() for tally in (*self.before, *self.tallies.values())},
+            "stages": {counts.name: counts.summary() for counts in (*self.before, *self.stage_counts.values())},
             "agreement": self.agreements.summary(),
         }
 
@@ -212,7 +212,7 @@ class Run:
         rows = enumerate(islice(self.combinations, self.recipe.run.candidates))
         while some := await asyncio.to_thread(list, islice(rows, _SAMPLED_AT_ONCE)):  # drawing may take long
             for index, row in some:
-                output.tally.rows_in += 1
+                output.counts.rows_in += 1
                 item = Item(index, row)
                 output.take(Outcome(item, [row]))
                 yield item
@@ -221,7 +221,7 @@ class Run:
         """Join the judges' outcomes for one problem and decide."""
         item = outcomes[0].item
         output = self.outputs["filter"]
-        output.tally.rows_in += 1
+        output.counts.rows_in += 1
         verdicts = {
             judge.name: verdict
             for judge, outcome in zip(self.recipe.judge, outcomes, strict=True)
@@ -239,7 +239,7 @@ class Run:
     def _reached(self, index: int) -> bool:
         """Whether the row at this position was the last one needed; the files then end there."""
         target = self.recipe.run.target
-        if target is None or self._cut is None or self.outputs["filter"].tally.rows_out < target:
+        if target is None or self._cut is None or self.outputs["filter"].counts.rows_out < target:
             return False
         self._cut.last = index
         return True

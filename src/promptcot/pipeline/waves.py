@@ -23,7 +23,7 @@ from promptcot.runners.streams import closing, items_of
 from promptcot.stages.protocol import Stage
 from promptcot.storage.atomic import locked
 from promptcot.storage.budget import Budget
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 _FIRST_WAVE = 256
@@ -47,7 +47,7 @@ def next_wave(recipe: Recipe, wave: int, accepted: int) -> int | None:
 
 @dataclass
 class Turns:
-    """Gives each engine its turn. `tallies` has what was asked in them, by stage."""
+    """Gives each engine its turn. `stage_counts` has what was asked in them, by stage."""
 
     recipe: Recipe
     directory: Path
@@ -56,11 +56,11 @@ class Turns:
     combinations: Callable[[], Iterator[Row]]
     runner: Runner
     budget: Budget = field(default_factory=Budget)
-    tallies: dict[str, Tally] = field(init=False)
+    stage_counts: dict[str, StageCounts] = field(init=False)
 
     def __post_init__(self) -> None:
         self._stages = asking_stages(self.recipe, self.prompts)
-        self.tallies = {stage.name: Tally(stage.name) for stage in self._stages}
+        self.stage_counts = {stage.name: StageCounts(stage.name) for stage in self._stages}
         self._opened = False
 
     async def ask(self, wave: int) -> None:
@@ -80,7 +80,9 @@ class Turns:
         """Let the budget begin with what earlier processes paid for all stages, not only for the one that is next."""
         for stage in self._stages:
             with Journal(self.directory / f"{stage.name}.journal") as journal:
-                open_books(journal, self.tallies[stage.name], model_of(self.recipe, stage.name).priced, self.budget)
+                open_books(
+                    journal, self.stage_counts[stage.name], model_of(self.recipe, stage.name).priced, self.budget
+                )
 
     async def _pass(self, stages: Sequence[Stage], wave: int) -> None:
         """Push the rows through the last of these stages; what the one before it said is in its journal."""
@@ -88,27 +90,27 @@ class Turns:
             items = numbered(islice(self.combinations(), wave))
             for stage in stages:
                 journal = held.enter_context(Journal(self.directory / f"{stage.name}.journal"))
-                tally = self._tally(stage, is_last=stage is stages[-1])
+                counts = self._counts_of(stage, is_last=stage is stages[-1])
                 if stage is stages[-1]:
-                    tally.paid = journal.paid
-                outcomes = self.runner.run(stage, items, self.engines[stage.name], journal, tally)
-                counted = _counting(outcomes, tally)
+                    counts.paid = journal.paid
+                outcomes = self.runner.run(stage, items, self.engines[stage.name], journal, counts)
+                counted = _counting(outcomes, counts)
                 items = items_of(counted)
             async with closing(counted) as last:
                 async for _ in last:
                     pass
 
-    def _tally(self, stage: Stage, *, is_last: bool) -> Tally:
+    def _counts_of(self, stage: Stage, *, is_last: bool) -> StageCounts:
         """The books of a stage's own turn go on from wave to wave; one that is only read again has none."""
-        tally = self.tallies[stage.name]
+        counts = self.stage_counts[stage.name]
         if not is_last:
-            return Tally(stage.name)
-        tally.rows_in = tally.rows_out = 0
-        return tally
+            return StageCounts(stage.name)
+        counts.rows_in = counts.rows_out = 0
+        return counts
 
 
-async def _counting(outcomes: AsyncIterator[Outcome], tally: Tally) -> AsyncIterator[Outcome]:
+async def _counting(outcomes: AsyncIterator[Outcome], counts: StageCounts) -> AsyncIterator[Outcome]:
     async with closing(outcomes) as stream:
         async for outcome in stream:
-            tally.rows_out += 1
+            counts.rows_out += 1
             yield outcome

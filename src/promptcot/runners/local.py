@@ -23,7 +23,7 @@ from promptcot.runners.streams import closing
 from promptcot.stages.protocol import Stage
 from promptcot.storage import budget as money
 from promptcot.storage.budget import Budget
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 _SYNC_EVERY = 0.5
@@ -55,16 +55,16 @@ class LocalRunner:
         self.slots = slots
 
     async def run(
-        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
     ) -> AsyncIterator[Outcome]:
         """See the protocol."""
-        passage = _Passage(self, stage, engine, journal, tally)
+        passage = _Passage(self, stage, engine, journal, counts)
         started = time.monotonic()
         passage.feeder = feeder = asyncio.create_task(passage.feed(items))
         committer = asyncio.create_task(passage.commit())
         try:
             async for outcome in passage.outcomes():
-                tally.seconds = time.monotonic() - started
+                counts.seconds = time.monotonic() - started
                 yield outcome
         finally:
             await _cancel([feeder, committer, *passage.tasks])
@@ -73,8 +73,10 @@ class LocalRunner:
 class _Passage:
     """One pass of a stage over a stream of rows: the state that the feeder, the rows and the reader share."""
 
-    def __init__(self, runner: LocalRunner, stage: Stage, engine: Engine, journal: Journal, tally: Tally) -> None:
-        self.runner, self.stage, self.engine, self.journal, self.tally = runner, stage, engine, journal, tally
+    def __init__(
+        self, runner: LocalRunner, stage: Stage, engine: Engine, journal: Journal, counts: StageCounts
+    ) -> None:
+        self.runner, self.stage, self.engine, self.journal, self.counts = runner, stage, engine, journal, counts
         self.tasks: set[asyncio.Task[None]] = set()
         self.feeder: asyncio.Task[None] | None = None
         self._slots = runner.slots or asyncio.Semaphore(runner.concurrency)
@@ -93,7 +95,7 @@ class _Passage:
             async with closing(items) as stream:
                 async for item in stream:
                     await self._room.acquire()
-                    self.tally.rows_in += 1
+                    self.counts.rows_in += 1
                     self._order.append(item)
                     task = asyncio.create_task(self._pass(item))
                     self.tasks.add(task)
@@ -156,7 +158,7 @@ class _Passage:
             if not isinstance(result, Retry):
                 return result
             if attempt < self.runner.max_retries:
-                self.tally.asked_again[result.reason] += 1
+                self.counts.asked_again[result.reason] += 1
                 requests = [request.again() for request in requests]
         return cast(Retry, result).otherwise
 
@@ -175,11 +177,11 @@ class _Passage:
         key = request.key(self._model)
         found = self.journal.find(key, request)
         if isinstance(found, Completion):
-            self.tally.reused += 1
+            self.counts.reused += 1
             self._health.saw(good=bool(found.text.strip()))
             return _written(found)
         if found is not None:
-            self.tally.asked_again[found] += 1
+            self.counts.asked_again[found] += 1
         reply = await self._ask(key, request)
         self._health.attempt_succeeded()
         self._health.saw(good=bool(reply.text.strip()))
@@ -201,7 +203,7 @@ class _Passage:
                 delay = self.runner.retries.delay(failures, error, request.seed)
                 if delay is None:
                     raise
-                self.tally.asked_again[error.cause] += 1
+                self.counts.asked_again[error.cause] += 1
             await asyncio.sleep(delay)
 
     async def _paid(self, key: str, request: Request) -> Completion:
@@ -223,14 +225,14 @@ class _Passage:
         return reply
 
     def _most(self, request: Request) -> float:
-        return 0.0 if self.tally.price is None else money.most(self.tally.price, request)
+        return 0.0 if self.counts.price is None else money.most(self.counts.price, request)
 
     def _keep(self, key: str, request: Request, reply: Completion) -> None:
-        cost = None if self.tally.price is None else money.cost(self.tally.price, request, reply)
+        cost = None if self.counts.price is None else money.cost(self.counts.price, request, reply)
         self.runner.budget.spend(cost)
         self.journal.append(key, request, reply, model=self._model, cost=cost)
-        self.tally.calls += 1
-        self.tally.count_tokens(reply.prompt_tokens, reply.completion_tokens)
+        self.counts.calls += 1
+        self.counts.count_tokens(reply.prompt_tokens, reply.completion_tokens)
 
 
 def _written(reply: Completion) -> Completion:

@@ -12,7 +12,7 @@ from typing import Protocol
 from promptcot.engines.protocol import Engine
 from promptcot.records import Item, Outcome
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 
@@ -20,7 +20,7 @@ class Runner(Protocol):
     """Pushes rows through a stage."""
 
     def run(
-        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
     ) -> AsyncIterator[Outcome]:
         """One outcome per item, in the order of the items. Closing the iterator cancels what is in flight."""
         ...

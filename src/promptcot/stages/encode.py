@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, InputError
 from promptcot.storage.atomic import locked, storing, sync
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import Matrix, check_output, to_float16, write_embeddings
 from promptcot.storage.paths import beside
 
@@ -36,11 +36,11 @@ async def encode(
     engine: Engine,
     output_path: str | Path,
     batch_size: int = BATCH_SIZE,
-    tally: Tally | None = None,
+    counts: StageCounts | None = None,
 ) -> None:
     """Write the embeddings of the distinct `concepts` to `output_path`, asking the engine for `batch_size` at a time.
 
-    `tally`, if given, counts concepts as rows. What an earlier, interrupted run finished with the same model is reused.
+    `counts`, if given, is in concepts. What an earlier, interrupted run finished with the same model is reused.
     Raises InputError without concepts, LockedError when another process encodes to the same output, StorageError, and
     what the engine raises; all that was finished by then is kept.
     """
@@ -48,31 +48,31 @@ async def encode(
     if not names or "" in names:
         raise InputError("encode: there are no concepts" if not names else "encode: a concept is empty")
     target = check_output(output_path)
-    tally = tally or Tally("encode")
-    tally.rows_in = len(names)
+    counts = counts or StageCounts("encode")
+    counts.rows_in = len(names)
     with Vectors(_journal(target), engine.model) as vectors:
         keys = np.array([_key(name) for name in names], f"S{_KEY_BYTES}")
         for first in range(0, len(names), batch_size):
             chunk = slice(first, first + batch_size)
-            await _embed(names[chunk], keys[chunk], engine, vectors, tally)
-            tally.rows_out += len(names[chunk])
+            await _embed(names[chunk], keys[chunk], engine, vectors, counts)
+            counts.rows_out += len(names[chunk])
         write_embeddings(target, names, vectors.dimensions, vectors.blocks(keys, batch_size))
-    tally.rows_written = len(names)
+    counts.rows_written = len(names)
 
 
 async def _embed(
-    names: Sequence[str], keys: NDArray[np.bytes_], engine: Engine, vectors: Vectors, tally: Tally
+    names: Sequence[str], keys: NDArray[np.bytes_], engine: Engine, vectors: Vectors, counts: StageCounts
 ) -> None:
     """See to it that the journal holds the vectors of a chunk."""
     if vectors.hold(keys):
-        tally.reused += len(names)
+        counts.reused += len(names)
         return
     found = await engine.embed(names)
     if not np.isfinite(found).all():
         bad = names[int((~np.isfinite(found)).any(axis=1).argmax())]
         raise EngineUnusable(f"the embedding of {bad!r} has values that are not finite; try another --dtype")
     vectors.append(keys, to_float16(found))
-    tally.calls += 1
+    counts.calls += 1
 
 
 def _journal(target: Path) -> Path:

@@ -35,7 +35,7 @@ class Generate:
         return [Request(prompt=prompt, sampling=self.sampling, seed=seed)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
-        """The row with what was generated, or a drop: `empty`, or `unreadable: ` and a reason of `core.parsing.rationale`."""
+        """The row with what was generated, or a drop: `empty`, or `unreadable: ` and why."""
         [reply] = replies
         read = rationale.parse(reply.text, reply.finish_reason)
         if isinstance(read, rationale.Unreadable):

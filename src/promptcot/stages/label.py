@@ -249,5 +249,5 @@ def _origin(row: Row) -> Row:
 
 def _take(output: Output, index: int, row: Row, result: Row | str) -> None:
     """Count a row and write what becomes of it: the result, or the reason why there is none."""
-    output.tally.rows_in += 1
+    output.counts.rows_in += 1
     output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))

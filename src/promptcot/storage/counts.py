@@ -16,7 +16,7 @@ BEYOND_TARGET = "beyond target"
 
 
 @dataclass
-class Tally:
+class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
 
     Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
@@ -51,7 +51,7 @@ class Tally:
         self.prompt_tokens += prompt or 0
         self.completion_tokens += completion or 0
 
-    def absorb(self, asked: Tally) -> None:
+    def absorb(self, asked: StageCounts) -> None:
         """Count as asked now what was asked in an earlier pass of the same command, and then found in the journal."""
         self.reused = max(0, self.reused - asked.calls)
         self.calls += asked.calls

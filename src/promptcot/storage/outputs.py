@@ -18,7 +18,7 @@ from typing import Any, Self
 from promptcot.errors import InputError
 from promptcot.records import Drop, Failed, Outcome, Row
 from promptcot.storage.atomic import write_json
-from promptcot.storage.counts import BEYOND_TARGET, Tally
+from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import SUFFIXES, beside
 from promptcot.storage.writer import RowWriter
 
@@ -44,7 +44,7 @@ class Output:
         if not path.name.endswith(SUFFIXES):
             raise InputError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
         self.path = path
-        self.tally = Tally(name)
+        self.counts = StageCounts(name)
         self._cut = cut
         self._waiting: deque[Outcome] = deque()
         self._writers: dict[str, RowWriter] = {}
@@ -79,18 +79,18 @@ class Output:
     def _write(self, outcome: Outcome) -> None:
         row, result = outcome.item.row, outcome.result
         if isinstance(result, Drop):
-            self.tally.dropped[result.reason] += 1
+            self.counts.dropped[result.reason] += 1
             why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
             self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value}})
         elif isinstance(result, Failed):
-            self.tally.failed[result.cause] += 1
+            self.counts.failed[result.cause] += 1
             self._writer("failed").write({**row, "cause": result.cause, "error": result.message})
         else:
             self._write_rows(result)
 
     def _write_rows(self, rows: Sequence[Row]) -> None:
-        self.tally.rows_out += 1
-        self.tally.rows_written += len(rows)
+        self.counts.rows_out += 1
+        self.counts.rows_written += len(rows)
         for row in rows:
             self._writer("").write(row)
 
@@ -100,7 +100,7 @@ class Output:
         self.publish()
         if recipe is not None:
             write_json(beside(self.path, "recipe.json"), recipe)
-            write_json(beside(self.path, "summary.json"), {"stages": {self.tally.name: self.tally.summary()}})
+            write_json(beside(self.path, "summary.json"), {"stages": {self.counts.name: self.counts.summary()}})
 
     def finish(self) -> None:
         """Close the books and bring all files to disk under temporary names: a full disk shows before any appears.
@@ -110,8 +110,8 @@ class Output:
         if self._cut is not None:
             self._settle(inf if self._cut.last is None else self._cut.last)
             self._leave_out_the_rest()
-        if not self.tally.balanced:
-            raise AssertionError(f"the books of {self.tally.name} do not balance: {self.tally.summary()}")
+        if not self.counts.balanced:
+            raise AssertionError(f"the books of {self.counts.name} do not balance: {self.counts.summary()}")
         for writer in self._writers.values():
             writer.finish()
 
@@ -127,9 +127,9 @@ class Output:
     def _leave_out_the_rest(self) -> None:
         """What was begun beyond the target is in the journal, and counted, but in no file."""
         self._waiting.clear()
-        beyond = self.tally.rows_in - self.tally.rows_done
+        beyond = self.counts.rows_in - self.counts.rows_done
         if beyond and self._cut is not None and self._cut.last is not None:
-            self.tally.dropped[BEYOND_TARGET] += beyond
+            self.counts.dropped[BEYOND_TARGET] += beyond
 
     def _writer(self, kind: str) -> RowWriter:
         if kind not in self._writers:

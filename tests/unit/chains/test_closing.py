@@ -19,7 +19,7 @@ SOUND = next(row for row in read_rows(nano.seeds_path()) if row["problem"].start
 CONCEPTS = nano.concepts_used(found) if not isinstance(found := nano.check(SOUND["problem"]), nano.IllFormed) else ()
 
 
-def tally(*problems: list[bool]) -> SourceTally:
+def counts(*problems: list[bool]) -> SourceTally:
     made = SourceTally("bench")
     for number, samples in enumerate(problems):
         for index, correct in enumerate(samples):
@@ -28,9 +28,9 @@ def tally(*problems: list[bool]) -> SourceTally:
 
 
 def test_gains_are_paired_by_problem_and_the_control_is_compared_with_both() -> None:
-    before = Student("before", "base", tally([False, False], [True, False], [False, False]))
-    after = Student("after", "trained", tally([True, True], [True, False], [False, True]))
-    control = Student("control", "wrong", tally([False, False], [False, False], [False, False]))
+    before = Student("before", "base", counts([False, False], [True, False], [False, False]))
+    after = Student("after", "trained", counts([True, True], [True, False], [False, True]))
+    control = Student("control", "wrong", counts([False, False], [False, False], [False, False]))
     found = side_by_side([before, after, control])
     assert list(found.gains) == ["after - before", "control - before", "after - control"]
     gain = found.gains["after - before"]

@@ -9,19 +9,19 @@ from rich.console import Console
 from promptcot.cli import progress
 from promptcot.cli.progress import Progress
 from promptcot.storage.budget import Paid
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 
 
-def stage(name: str, rows_in: int, rows_out: int, calls: int, cost: float) -> Tally:
-    tally = Tally(name, rows_in=rows_in, rows_out=rows_out)
-    tally.paid = {"m": Paid(calls, 10, 10, cost)} if calls else {}
-    return tally
+def stage(name: str, rows_in: int, rows_out: int, calls: int, cost: float) -> StageCounts:
+    counts = StageCounts(name, rows_in=rows_in, rows_out=rows_out)
+    counts.paid = {"m": Paid(calls, 10, 10, cost)} if calls else {}
+    return counts
 
 
-def shown(*tallies: Tally, total: int) -> str:
+def shown(*stage_counts: StageCounts, total: int) -> str:
     out = io.StringIO()
     console = Console(file=out, width=200)
-    with Progress({tally.name: tally for tally in tallies}, total=total, console=console) as table:
+    with Progress({counts.name: counts for counts in stage_counts}, total=total, console=console) as table:
         while "rows/s" not in out.getvalue():
             table._done.wait(0.01)
         table._done.wait(0.1)

@@ -12,10 +12,10 @@ from promptcot.evaluation.results import Evaluated, draw, file_name
 
 
 def evaluated(model: str, benchmark: str, *verdicts: bool) -> Evaluated:
-    tally = SourceTally(benchmark)
+    counts = SourceTally(benchmark)
     for number, verdict in enumerate(verdicts):
-        tally.add(f"p{number}", Sample(correct=verdict, answer=0), 0)
-    return Evaluated(model, benchmark, summarize(tally))
+        counts.add(f"p{number}", Sample(correct=verdict, answer=0), 0)
+    return Evaluated(model, benchmark, summarize(counts))
 
 
 def test_the_published_value_stands_beside_ours() -> None:

@@ -95,9 +95,9 @@ async def in_turn(
         limits = recipe.run.model_copy(update={"max_candidates": wave})
         shorter = recipe.model_copy(update={"run": limits})
         reader = LocalRunner(16, FAST)
-        run = Run(shorter, directory, PROMPTS, takers, rows(combinations)(), reader, (), table.tallies)
+        run = Run(shorter, directory, PROMPTS, takers, rows(combinations)(), reader, (), table.stage_counts)
         await run.run({})
-        wave = next_wave(recipe, wave, run.tallies["filter"].rows_out)
+        wave = next_wave(recipe, wave, run.stage_counts["filter"].rows_out)
     return run, table, waves
 
 
@@ -149,7 +149,7 @@ async def test_every_call_is_made_once_and_counted_once_over_the_waves(tmp_path:
     for name, tenant in tenants.items():
         lines = (tmp_path / f"{name}.journal" / "calls.jsonl").read_bytes().splitlines()
         keys = [json.loads(line)["key"] for line in lines]
-        assert len(set(keys)) == len(keys) == run.tallies[name].calls
+        assert len(set(keys)) == len(keys) == run.stage_counts[name].calls
         refused = tenant.asked - len(keys)
         assert refused >= 0
         assert refused == 0 or name == "generate"
@@ -183,7 +183,7 @@ async def test_what_is_spent_is_counted_once_over_the_waves(tmp_path: Path) -> N
     run, _, waves = await in_turn(tmp_path, recipe, models(recipe, bill), 600, budget)
     assert len(waves) > 1
     assert budget.spent == pytest.approx(sum(bill))
-    assert sum(tally.cost or 0 for tally in run.tallies.values()) == pytest.approx(sum(bill))
+    assert sum(counts.cost or 0 for counts in run.stage_counts.values()) == pytest.approx(sum(bill))
 
 
 async def test_the_cap_counts_what_every_stage_paid_in_earlier_runs(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from promptcot.errors import EngineUnusable, InputError, RequestRefused, Systema
 from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, derive_seed
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
 FAST = Retries(tries=3, base=0.001)
@@ -46,12 +46,12 @@ def rows(*prompts: str) -> list[Row]:
 
 async def run(
     folder: Path, script: Script, given: Sequence[Row], runner: LocalRunner | None = None, **options: object
-) -> tuple[list[Outcome], Tally, ScriptedEngine]:
-    tally = Tally("echo")
+) -> tuple[list[Outcome], StageCounts, ScriptedEngine]:
+    counts = StageCounts("echo")
     engine = ScriptedEngine(script, **options)  # type: ignore[arg-type]
     with Journal(folder / "j") as journal:
-        passage = (runner or LocalRunner(8, FAST)).run(Echo(), stream(given), engine, journal, tally)
-        return [outcome async for outcome in passage], tally, engine
+        passage = (runner or LocalRunner(8, FAST)).run(Echo(), stream(given), engine, journal, counts)
+        return [outcome async for outcome in passage], counts, engine
 
 
 def reply(request: Request) -> str:
@@ -61,9 +61,9 @@ def reply(request: Request) -> str:
 async def test_outcomes_keep_the_order_whatever_finishes_first(tmp_path: Path) -> None:
     given = rows(*(f"p{n}" for n in range(200)))
     delays = random.Random(1)
-    outcomes, tally, _ = await run(tmp_path, reply, given, latency=lambda _: delays.random() / 100)
+    outcomes, counts, _ = await run(tmp_path, reply, given, latency=lambda _: delays.random() / 100)
     assert [outcome.item.row for outcome in outcomes] == given
-    assert tally.rows_in == tally.calls == 200
+    assert counts.rows_in == counts.calls == 200
 
 
 async def test_no_more_calls_at_a_time_than_allowed(tmp_path: Path) -> None:
@@ -79,7 +79,9 @@ async def test_no_more_calls_at_a_time_than_allowed(tmp_path: Path) -> None:
             return Completion("x")
 
     with Journal(tmp_path) as journal:
-        passage = LocalRunner(5).run(Echo(), stream(rows(*"abcdefghijkl")), Counting(reply), journal, Tally("echo"))
+        passage = LocalRunner(5).run(
+            Echo(), stream(rows(*"abcdefghijkl")), Counting(reply), journal, StageCounts("echo")
+        )
         assert len([outcome async for outcome in passage]) == 12
     assert most == 5
 
@@ -95,7 +97,7 @@ async def test_memory_is_bounded_while_the_first_row_is_slow(tmp_path: Path) -> 
 
     engine = ScriptedEngine(reply, latency=lambda request: 0.5 if request.prompt == "slow" else 0)
     with Journal(tmp_path) as journal:
-        passage = LocalRunner(4).run(Echo(), endless(), engine, journal, Tally("echo"))
+        passage = LocalRunner(4).run(Echo(), endless(), engine, journal, StageCounts("echo"))
         await anext(passage)
         assert pulled < 1000
         await passage.aclose()  # type: ignore[attr-defined]
@@ -111,10 +113,10 @@ FATES: list[tuple[str, Callable[[Request], object], object]] = [
 
 @pytest.mark.parametrize(("script", "expected"), [fate[1:] for fate in FATES], ids=[fate[0] for fate in FATES])
 async def test_each_row_has_one_fate(tmp_path: Path, script: Script, expected: object) -> None:
-    outcomes, tally, _ = await run(tmp_path, script, rows("a"))
+    outcomes, counts, _ = await run(tmp_path, script, rows("a"))
     [result] = [outcome.result for outcome in outcomes]
     assert result == ([{"id": "0", "prompt": "a", "completion": "text"}] if expected == "rows" else expected)
-    assert tally.rows_in == 1
+    assert counts.rows_in == 1
 
 
 async def test_a_failed_row_takes_no_other_with_it(tmp_path: Path) -> None:
@@ -127,9 +129,9 @@ async def test_a_failed_row_takes_no_other_with_it(tmp_path: Path) -> None:
 
 async def test_transient_faults_are_asked_again_and_counted_by_cause(tmp_path: Path) -> None:
     faults = iter([TransientError("busy", "429"), TransientError("reset", "reset"), "fine"])
-    outcomes, tally, _ = await run(tmp_path, lambda _: next(faults), rows("a"))
+    outcomes, counts, _ = await run(tmp_path, lambda _: next(faults), rows("a"))
     assert outcomes[0].result == [{"id": "0", "prompt": "a", "completion": "fine"}]
-    assert dict(tally.asked_again) == {"429": 1, "reset": 1}
+    assert dict(counts.asked_again) == {"429": 1, "reset": 1}
 
 
 async def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
@@ -154,19 +156,19 @@ async def test_a_retry_has_another_seed_and_the_last_reply_stands(tmp_path: Path
         seeds.append((request.attempt, request.seed))
         return "again please"
 
-    outcomes, tally, _ = await run(tmp_path, script, rows("a"), LocalRunner(1, FAST, max_retries=2))
+    outcomes, counts, _ = await run(tmp_path, script, rows("a"), LocalRunner(1, FAST, max_retries=2))
     assert [attempt for attempt, _ in seeds] == [0, 1, 2]
     assert len({seed for _, seed in seeds}) == 3
     assert outcomes[0].result == Drop("unreadable", ["again please"])
-    assert tally.asked_again["malformed"] == 2
+    assert counts.asked_again["malformed"] == 2
 
 
 async def test_finished_calls_are_not_repeated(tmp_path: Path) -> None:
     given = rows(*"abcdef")
     first, _, _ = await run(tmp_path, reply, given)
-    second, tally, engine = await run(tmp_path, reply, given)
+    second, counts, engine = await run(tmp_path, reply, given)
     assert [outcome.result for outcome in first] == [outcome.result for outcome in second]
-    assert (engine.asked, tally.calls, tally.reused) == (0, 0, 6)
+    assert (engine.asked, counts.calls, counts.reused) == (0, 0, 6)
 
 
 STOPS: list[tuple[str, Exception, type[Exception]]] = [
@@ -202,7 +204,7 @@ async def test_a_broken_input_stream_stops_the_stage(tmp_path: Path) -> None:
         raise InputError("line 2: not JSON")
 
     with Journal(tmp_path) as journal, pytest.raises(InputError, match="line 2"):
-        async for _ in LocalRunner().run(Echo(), broken(), ScriptedEngine(reply), journal, Tally("echo")):
+        async for _ in LocalRunner().run(Echo(), broken(), ScriptedEngine(reply), journal, StageCounts("echo")):
             pass
 
 
@@ -249,8 +251,8 @@ async def test_a_reply_that_arrives_while_we_are_stopped_is_kept(tmp_path: Path)
             return await answers[-1]
 
     with Journal(tmp_path) as journal:
-        tally = Tally("echo")
-        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Manual(reply), journal, tally)
+        counts = StageCounts("echo")
+        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Manual(reply), journal, counts)
         reading = asyncio.ensure_future(anext(passage))
         while len(answers) < 3:
             await asyncio.sleep(0)
@@ -260,7 +262,7 @@ async def test_a_reply_that_arrives_while_we_are_stopped_is_kept(tmp_path: Path)
         with pytest.raises(asyncio.CancelledError):
             await reading
         await passage.aclose()  # type: ignore[attr-defined]
-    assert tally.calls == 2
+    assert counts.calls == 2
 
 
 async def test_a_call_that_the_engine_cancels_does_not_hang_the_run(tmp_path: Path) -> None:
@@ -269,7 +271,7 @@ async def test_a_call_that_the_engine_cancels_does_not_hang_the_run(tmp_path: Pa
             raise asyncio.CancelledError
 
     with Journal(tmp_path) as journal, pytest.raises(EngineUnusable, match="cancelled"):
-        async for _ in LocalRunner(4).run(Echo(), stream(rows("a")), Cancelling(reply), journal, Tally("echo")):
+        async for _ in LocalRunner(4).run(Echo(), stream(rows("a")), Cancelling(reply), journal, StageCounts("echo")):
             pass
 
 
@@ -287,7 +289,7 @@ async def test_closing_cancels_what_is_in_flight(tmp_path: Path) -> None:
             return Completion("x")
 
     with Journal(tmp_path) as journal:
-        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Slow(reply), journal, Tally("echo"))
+        passage = LocalRunner(4).run(Echo(), stream(rows("a", "b", "c")), Slow(reply), journal, StageCounts("echo"))
         await anext(passage)
         await passage.aclose()  # type: ignore[attr-defined]
     assert cancelled == 2

@@ -19,7 +19,7 @@ from promptcot.records import Completion, Drop, Item, Message, Request, Retry, R
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget, BudgetReached, Paid, cost, most
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from tests.integration import scripted_run
 
@@ -137,7 +137,7 @@ def written(request: Request) -> Completion:
     return Completion("x", "stop", 40, random.Random(request.seed).randint(1, 100))
 
 
-async def spend(folder: Path, count: int, cap: float | None) -> tuple[float, Tally, int]:
+async def spend(folder: Path, count: int, cap: float | None) -> tuple[float, StageCounts, int]:
     """What was really paid by one process, with its books and how many calls it made."""
     billed, faults = 0.0, random.Random(count)
 
@@ -151,24 +151,24 @@ async def spend(folder: Path, count: int, cap: float | None) -> tuple[float, Tal
 
     draw = random.Random(1)
     engine = ScriptedEngine(script, latency=lambda _: draw.random() / 200)
-    budget, tally = Budget(cap), Tally("ask")
+    budget, counts = Budget(cap), StageCounts("ask")
     runner = LocalRunner(32, Retries(base=0.001), budget=budget)
     with Journal(folder) as journal:
-        open_books(journal, tally, PRICE, budget)
+        open_books(journal, counts, PRICE, budget)
         with suppress(BudgetReached):
-            async for _ in runner.run(Ask(), items(count), engine, journal, tally):
+            async for _ in runner.run(Ask(), items(count), engine, journal, counts):
                 pass
-    return billed, tally, engine.asked
+    return billed, counts, engine.asked
 
 
 async def test_the_cap_is_never_exceeded_and_holds_over_resumes(tmp_path: Path) -> None:
     full, _, _ = await spend(tmp_path / "full", 200, None)
     billed = 0.0
     for cap in (full / 4, full / 4, full / 2, full * 2):
-        paid, tally, _ = await spend(tmp_path / "capped", 200, cap)
+        paid, counts, _ = await spend(tmp_path / "capped", 200, cap)
         billed += paid
         assert billed <= cap + 1e-12
-        assert tally.cost == pytest.approx(billed, abs=1e-6)
+        assert counts.cost == pytest.approx(billed, abs=1e-6)
     assert billed == pytest.approx(full)
 
 

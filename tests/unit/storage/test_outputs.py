@@ -18,7 +18,7 @@ def outcome(index: int, result: list[Row] | Drop | Failed | None = None) -> Outc
 
 def take(output: Output, *outcomes: Outcome) -> None:
     for one in outcomes:
-        output.tally.rows_in += 1
+        output.counts.rows_in += 1
         output.take(one)
 
 
@@ -33,7 +33,7 @@ def test_each_kind_of_outcome_has_its_file_and_the_books_balance(tmp_path: Path)
     assert ids(tmp_path / "x.jsonl") == ["0"]
     assert list(read_rows(tmp_path / "x.dropped.jsonl")) == [{"id": "1", "reason": "unreadable", "raw": ["raw text"]}]
     assert list(read_rows(tmp_path / "x.failed.jsonl")) == [{"id": "2", "cause": "refused", "error": "no"}]
-    assert output.tally.balanced
+    assert output.counts.balanced
     assert json.loads((tmp_path / "x.recipe.json").read_bytes()) == {"a": 1}
     counts = json.loads((tmp_path / "x.summary.json").read_bytes())["stages"]["x"]
     assert (counts["in"], counts["out"], counts["dropped"], counts["failed"]) == (
@@ -48,7 +48,7 @@ def test_a_row_that_gives_several_rows_is_counted_once(tmp_path: Path) -> None:
     with Output(tmp_path / "x.jsonl", "x") as output:
         take(output, outcome(0, [{"id": "0", "n": 1}, {"id": "0", "n": 2}]))
         output.commit()
-    assert (output.tally.rows_out, output.tally.rows_written) == (1, 2)
+    assert (output.counts.rows_out, output.counts.rows_written) == (1, 2)
 
 
 def test_without_commit_nothing_appears(tmp_path: Path) -> None:
@@ -69,12 +69,12 @@ def test_what_lies_beyond_the_target_is_counted_and_in_no_file(tmp_path: Path) -
     cut = Cut()
     with Output(tmp_path / "x.jsonl", "x", cut) as output:
         take(output, *map(outcome, range(5)))
-        output.tally.rows_in += 2  # begun and not finished
+        output.counts.rows_in += 2  # begun and not finished
         cut.settled = cut.last = 2
         output.commit()
     assert ids(tmp_path / "x.jsonl") == ["0", "1", "2"]
-    assert output.tally.dropped == {"beyond target": 4}
-    assert output.tally.balanced
+    assert output.counts.dropped == {"beyond target": 4}
+    assert output.counts.balanced
 
 
 def test_a_target_that_is_not_reached_cuts_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from promptcot.errors import PromptCoTError
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 
 COUNTS = ("rows_in", "rows_out", "calls", "reused", "prompt_tokens", "completion_tokens")
 """The counts of a tally that workers tell."""
@@ -43,7 +43,7 @@ class Board:
         return self._told, self._error
 
 
-def show(told: Totals, tally: Tally) -> None:
+def show(told: Totals, tally: StageCounts) -> None:
     """Let a tally say what the workers say."""
     for name in COUNTS:
         setattr(tally, name, _total(told, name))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from promptcot.records import Drop, Failed, Item, Outcome, Row
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.remote import Folder
 from promptcot.storage.rows import hash_bytes
@@ -57,7 +57,7 @@ class Counts:
     asked_again: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, tally: Tally) -> Counts:
+    def of(cls, tally: StageCounts) -> Counts:
         return cls(tally.calls, tally.reused, tally.prompt_tokens, tally.completion_tokens, Counter(tally.asked_again))
 
     @classmethod
@@ -68,7 +68,7 @@ class Counts:
     def dump(self) -> bytes:
         return dumps({**self.__dict__, "asked_again": dict(self.asked_again)})
 
-    def add_to(self, tally: Tally) -> None:
+    def add_to(self, tally: StageCounts) -> None:
         """Count it as asked now."""
         tally.calls += self.calls
         tally.reused += self.reused

@@ -33,7 +33,7 @@ from promptcot.runners.cluster.rows import Spool, together
 from promptcot.runners.cluster.worker import OpenEngine, Work, Worker
 from promptcot.runners.streams import closing
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.json import dumps
 from promptcot.storage.remote import Folder
@@ -85,7 +85,9 @@ class RayRunner:
     max_retries: int = 0
     note: str = field(default="", init=False)
 
-    async def ask(self, stage: Stage, items: AsyncIterator[Item], crew: Crew, journal: Journal, tally: Tally) -> None:
+    async def ask(
+        self, stage: Stage, items: AsyncIterator[Item], crew: Crew, journal: Journal, tally: StageCounts
+    ) -> None:
         """Have a crew take all items through the stage; what was done before is left out.
 
         Finished calls are in the journal afterwards, also when this raises. `tally` counts what was asked now.
@@ -127,7 +129,7 @@ class RayRunner:
             tally.seconds += time.monotonic() - started
 
     async def run(
-        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: Tally
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, tally: StageCounts
     ) -> AsyncIterator[Outcome]:
         """The outcomes of the passes before, in the order of the items. Every call counts as reused.
 
@@ -165,7 +167,7 @@ class RayRunner:
         items: AsyncIterator[Item],
         crew: Crew,
         journal: Journal,
-        tally: Tally,
+        tally: StageCounts,
         folder: Folder,
         done: NDArray[np.int64],
     ) -> Spool:
@@ -180,7 +182,7 @@ class RayRunner:
         spool.close()
         return spool
 
-    async def _pass(self, work: _Pass, tally: Tally, done: int, earlier: int) -> None:
+    async def _pass(self, work: _Pass, tally: StageCounts, done: int, earlier: int) -> None:
         """Let it flow in a thread, and watch it. Raises what stopped it."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -312,9 +314,9 @@ def _translated(error: Exception) -> Exception:
     )
 
 
-def _clear(tally: Tally) -> None:
+def _clear(tally: StageCounts) -> None:
     """Forget what the board told: the parts know it exactly."""
-    fresh = Tally(tally.name, price=tally.price, paid=tally.paid)
+    fresh = StageCounts(tally.name, price=tally.price, paid=tally.paid)
     for name in ("rows_out", "calls", "reused", "prompt_tokens", "completion_tokens"):
         setattr(tally, name, getattr(fresh, name))
     for counter in (tally.dropped, tally.failed, tally.asked_again):

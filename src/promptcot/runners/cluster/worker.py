@@ -27,7 +27,7 @@ from promptcot.runners.cluster.parts import Calls, Counts, pack
 from promptcot.runners.health import Health
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.protocol import Stage
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Found, Journal, fitting, key_of, line_of
 from promptcot.storage.json import loads
 
@@ -69,7 +69,7 @@ class Worker:
         self._work = work
         self._board = board
         self._name = ray.get_runtime_context().get_actor_id()
-        self._tallies: dict[int, Tally] = {}
+        self._stage_counts: dict[int, StageCounts] = {}
         self._past: Counter[str] = Counter()
         self._finished = 0
         self._slots = asyncio.Semaphore(work.concurrency)
@@ -119,8 +119,8 @@ class Worker:
         return self._work.proven or any(worker.get("rows_out") for worker in told.values())
 
     def now(self) -> dict[str, int]:
-        totals = sum(map(_totals, self._tallies.values()), self._past)
-        return {**totals, "blocks": len(self._tallies), "finished": self._finished}
+        totals = sum(map(_totals, self._stage_counts.values()), self._past)
+        return {**totals, "blocks": len(self._stage_counts), "finished": self._finished}
 
     async def _through(self, block: pa.Table) -> pa.Table:
         ids, indices, lines, known = (column.to_pylist() for column in block.columns)
@@ -128,7 +128,7 @@ class Worker:
         work = self._work
         before = await asyncio.to_thread(work.calls.of_block, ids[0])  # the block was lost with a node
         journal = Carried(work.journal, [*known, *map(work.calls.read, before)])
-        tally = self._tallies[id(block)] = Tally(work.stage.name, price=work.price)
+        tally = self._stage_counts[id(block)] = StageCounts(work.stage.name, price=work.price)
         runner = LocalRunner(work.concurrency, max_retries=work.max_retries, health=self._health, slots=self._slots)
         outcomes, ended = [], asyncio.Event()
         keeper = asyncio.create_task(self._keep(journal, ids[0], len(before), ended))
@@ -137,7 +137,7 @@ class Worker:
                 outcomes.append(outcome)
                 _count(outcome, tally)
         finally:
-            self._past += _totals(self._tallies.pop(id(block)))
+            self._past += _totals(self._stage_counts.pop(id(block)))
             self._finished += 1
             ended.set()
             await keeper
@@ -179,7 +179,7 @@ class _SharedHealth(Health):
             super()._stop(bad, seen, words)
 
 
-def _count(outcome: Outcome, tally: Tally) -> None:
+def _count(outcome: Outcome, tally: StageCounts) -> None:
     if isinstance(outcome.result, Drop):
         tally.dropped[outcome.result.reason] += 1
     elif isinstance(outcome.result, Failed):
@@ -188,7 +188,7 @@ def _count(outcome: Outcome, tally: Tally) -> None:
         tally.rows_out += 1
 
 
-def _totals(tally: Tally) -> Counter[str]:
+def _totals(tally: StageCounts) -> Counter[str]:
     """What the board shows of a tally."""
     counts = Counter({name: getattr(tally, name) for name in COUNTS})
     sums = {name: getattr(tally, name).total() for name in SUMS}

@@ -13,7 +13,7 @@ from promptcot.mock_server import MockOptions, MockServer
 from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Sampling
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from tests.unit.engines.http_servers import GOOD, SECRET, asking, plays, serving
 
@@ -35,11 +35,11 @@ async def items(count: int) -> AsyncIterator[Item]:
         yield Item(number, {"id": str(number), "prompt": f"prompt {number}", "seed": number})
 
 
-async def run(engine: Engine, folder: Path, count: int, runner: LocalRunner) -> tuple[list[Outcome], Tally]:
-    tally = Tally("ask")
+async def run(engine: Engine, folder: Path, count: int, runner: LocalRunner) -> tuple[list[Outcome], StageCounts]:
+    counts = StageCounts("ask")
     with Journal(folder) as journal:
-        outcomes = [outcome async for outcome in runner.run(Ask(), items(count), engine, journal, tally)]
-    return outcomes, tally
+        outcomes = [outcome async for outcome in runner.run(Ask(), items(count), engine, journal, counts)]
+    return outcomes, counts
 
 
 async def test_no_row_is_lost_or_doubled_whatever_the_server_does(tmp_path: Path) -> None:
@@ -54,11 +54,11 @@ async def test_no_row_is_lost_or_doubled_whatever_the_server_does(tmp_path: Path
         retry_after=0.02,
     )
     async with MockServer(faults) as server, asking(server.url, idle_timeout=0.2) as engine:
-        outcomes, tally = await run(engine, tmp_path, 300, LocalRunner(64, Retries(base=0.01)))
+        outcomes, counts = await run(engine, tmp_path, 300, LocalRunner(64, Retries(base=0.01)))
     assert [outcome.item.index for outcome in outcomes] == list(range(300))
     assert not any(isinstance(outcome.result, (Failed, Drop)) for outcome in outcomes)
-    assert tally.calls == 300
-    assert {"http 429", "http 500", "http 503", "connection", "broken-off"} <= set(tally.asked_again)
+    assert counts.calls == 300
+    assert {"http 429", "http 500", "http 503", "connection", "broken-off"} <= set(counts.asked_again)
 
 
 async def test_retry_after_is_waited_for_and_holds_no_slot(tmp_path: Path) -> None:

@@ -133,13 +133,13 @@ async def test_refused_content_is_paid_once_and_a_failed_row(tmp_path: Path) -> 
         for _ in range(2):
             engine, budget = OpenAIEngine("m", [url], api_key_env=None), Budget(100.0)
             with Output(folder / "o.jsonl", "generate") as output, Journal(folder / "j") as journal:
-                open_books(journal, output.tally, model.priced, budget)
+                open_books(journal, output.counts, model.priced, budget)
                 stage, runner = Generate(model.sampling, 1), LocalRunner(budget=budget)
                 await run_stage(stage, [{"id": "1", "prompt": "p"}], engine, runner, output, journal)
                 output.commit()
             await engine.close()
-            assert output.tally.failed == {"content-refused": 1}
-            assert output.tally.cost == 2.0
+            assert output.counts.failed == {"content-refused": 1}
+            assert output.counts.cost == 2.0
     assert asked == 1
     assert "no" in (folder / "o.failed.jsonl").read_text()
 

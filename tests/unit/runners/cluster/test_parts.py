@@ -11,7 +11,7 @@ from pyarrow import parquet
 from promptcot.records import Drop, Failed, Item, Outcome, Row
 from promptcot.runners.cluster.board import limit, show
 from promptcot.runners.cluster.parts import Calls, Counts, Parts, Result, id_of, pack
-from promptcot.storage.counts import Tally
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.json import dumps
 from promptcot.storage.remote import Folder
 
@@ -62,7 +62,7 @@ def test_a_part_that_was_being_written_when_its_writer_was_lost_does_not_count(t
 
 def test_the_counts_of_a_block_are_added_to_a_tally(tmp_path: Path) -> None:
     write(tmp_path, "a", [outcome(0, []), outcome(1, [])], Counts(3, 1, 20, 10, Counter({"http 429": 2})))
-    tally = Tally("x", calls=1)
+    tally = StageCounts("x", calls=1)
     for counts in Parts(Folder.at(tmp_path)).counts(["a.parquet"]):
         counts.add_to(tally)
     assert (tally.calls, tally.reused, tally.prompt_tokens, tally.completion_tokens) == (4, 1, 20, 10)
@@ -93,6 +93,6 @@ def test_what_limits_the_rate_is_said_in_one_line() -> None:
 
 
 def test_a_tally_shows_the_sum_of_what_workers_tell() -> None:
-    tally = Tally("x")
+    tally = StageCounts("x")
     show({"a": {"rows_out": 3, "failed": 1, "calls": 5}, "b": {"rows_out": 4, "calls": 4}}, tally)
     assert (tally.rows_out, tally.calls, tally.failed.total(), tally.rows_done) == (7, 9, 1, 8)
