@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptcot.cli.console import percent
+from promptcot.cli.report.console import percent
 from promptcot.engines.opening import Engines
 from promptcot.nano import mask_numbers
 from promptcot.nano.truth import Truth

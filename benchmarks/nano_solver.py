@@ -21,7 +21,7 @@ from pathlib import Path
 
 from promptcot import nano, prompts
 from promptcot.engines.opening import Engines
-from promptcot.pipeline.run import run_stage
+from promptcot.pipeline.execute import run_stage
 from promptcot.recipe.schema import Model
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.runners.local import LocalRunner

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.pipeline.run import run_stage
+from promptcot.pipeline.execute import run_stage
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.runners.local import LocalRunner
 from promptcot.storage.journal import Journal

@@ -25,8 +25,8 @@ from typing import Any
 from promptcot import nano
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
-from promptcot.pipeline.inputs import Preparation
-from promptcot.pipeline.run import run_stage
+from promptcot.pipeline.execute import run_stage
+from promptcot.pipeline.inputs import Inputs
 from promptcot.recipe.loading import load
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
@@ -49,7 +49,7 @@ def main() -> int:
         _serve_directly()
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(islice(Preparation(load("nano"), Path(folder)).sampled(None), options.prompts))
+        rows = list(islice(Inputs(load("nano"), Path(folder)).sampled(None), options.prompts))
         pairs = asyncio.run(_measure(rows, options.pairs, Path(folder)))
     return _report(pairs, options.prompts)
 

@@ -4,6 +4,7 @@
     ├── UsageError            the command line is wrong                                  exit 2
     ├── InputError            a file or value the user gave is wrong                     exit 1
     │   └── RecipeError       a recipe has mistakes; all of them are listed              exit 1
+    ├── StageFault            a stage or step raised, or returned what it may not        exit 1
     ├── LockedError           somebody else is writing this output                       exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
     ├── SystematicFailure     nearly everything fails or is empty, so going on is waste  exit 1
@@ -18,7 +19,8 @@ and lets everything else stop the run. Messages say what is wrong, where, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class PromptCoTError(Exception):
@@ -49,6 +51,18 @@ class RecipeError(InputError):
     def __reduce__(self) -> tuple[type[RecipeError], tuple[str, tuple[str, ...]]]:
         """It may come from another process."""
         return type(self), (self._where, self.mistakes)
+
+
+class StageFault(PromptCoTError):
+    """A stage or step has a mistake of its own: it raised, or returned something that it may not return."""
+
+    def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str) -> None:
+        self.stage, self.function, self.row, self.what = stage, function, row, what
+        super().__init__(f"{stage}: `{function}` failed for row {row.get('id')}: {what}")
+
+    def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str]]:
+        """It may come from another process."""
+        return type(self), (self.stage, self.function, self.row, self.what)
 
 
 class LockedError(PromptCoTError):

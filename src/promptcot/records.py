@@ -111,6 +111,14 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A row that a step had held back, and leaves out in the end."""
+
+    row: Row
+    drop: Drop
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """The replies cannot be used: ask again. When no attempt is left, `otherwise` stands."""
 

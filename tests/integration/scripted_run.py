@@ -14,6 +14,7 @@ from pathlib import Path
 from promptcot import prompts
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import RequestRefused
+from promptcot.pipeline.plan import steps_of
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
 from promptcot.recipe.schema import Recipe
@@ -64,8 +65,9 @@ def make(directory: Path, candidates: int, target: int, concurrency: int, latenc
         name: ScriptedEngine(script, model=name, latency=(lambda _: delays.random() * latency) if latency else None)
         for name, script in {"generate": write, "judge-a": rate, "judge-b": rate}.items()
     }
-    loaded = prompts.load("nano")
-    return Run(recipe(candidates, target), directory, loaded, engines, combinations(), LocalRunner(concurrency))
+    made = recipe(candidates, target)
+    steps = steps_of(made, prompts.load("nano"))
+    return Run(steps, made.run, directory, engines, combinations(), LocalRunner(concurrency))
 
 
 if __name__ == "__main__":

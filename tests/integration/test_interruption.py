@@ -120,7 +120,7 @@ def test_a_larger_run_reuses_what_a_smaller_one_finished(tmp_path: Path) -> None
     undisturbed(tmp_path, 100)
     run = scripted_run.make(tmp_path, 200, 0, 8, 0)
     asyncio.run(run.run({}))
-    assert run.stage_counts["judge-a"].reused == sum(
+    assert run.counts["judge-a"].reused == sum(
         1 for row in read_rows(tmp_path / "judge-a.jsonl") if row["id"] <= "000100"
     )
     assert max(journaled(tmp_path).values()) == 1

@@ -15,8 +15,8 @@ import pytest
 
 from promptcot.engines.opening import Engines
 from promptcot.engines.vllm.engine import VllmEngine
-from promptcot.pipeline.inputs import Preparation
-from promptcot.pipeline.run import run_stage
+from promptcot.pipeline.execute import run_stage
+from promptcot.pipeline.inputs import Inputs
 from promptcot.recipe.loading import load
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
@@ -35,7 +35,7 @@ ROWS = 240
 
 @pytest.fixture
 def rows(tmp_path: Path) -> list[Row]:
-    return list(islice(Preparation(load("nano"), tmp_path).sampled(None), ROWS))
+    return list(islice(Inputs(load("nano"), tmp_path).sampled(None), ROWS))
 
 
 async def test_a_server_killed_twice_costs_no_row(rows: list[Row], tmp_path: Path) -> None:

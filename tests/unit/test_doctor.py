@@ -8,6 +8,7 @@ from typing import Any
 import click
 import pytest
 
+from promptcot import prompts
 from promptcot.cli import doctor as cli
 from promptcot.doctor import machine, models
 from promptcot.doctor.estimate import estimate, tell_estimate
@@ -17,6 +18,7 @@ from promptcot.engines import opening
 from promptcot.engines.machine import Gpu
 from promptcot.engines.vllm import server as vllm_server
 from promptcot.errors import EngineUnusable
+from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.schema import Recipe
 from promptcot.records import Completion
@@ -58,8 +60,16 @@ def sized(folder: Path, size: int) -> None:
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": size}}))
 
 
+def steps(recipe: Recipe) -> list[PlannedStep]:
+    return steps_of(recipe, prompts.load(recipe.prompts))
+
+
+def models_of(recipe: Recipe) -> list[models.Asked]:
+    return models.models_of(steps(recipe))
+
+
 def look(recipe: Recipe, place: int = 0) -> list[Finding]:
-    return list(models.look_at_model(models.models_of(recipe)[place]))
+    return list(models.look_at_model(models_of(recipe)[place]))
 
 
 def test_an_error_is_split_into_what_is_wrong_and_the_way_out() -> None:
@@ -95,11 +105,11 @@ def test_an_output_that_cannot_be_written_to_is_a_problem(tmp_path: Path, monkey
 def test_steps_that_ask_the_same_model_are_looked_at_once() -> None:
     server = {"base_url": "http://h/v1"}
     recipe = recipe_of({"name": "a", **server}, {"name": "b", "model": "other", **server}, **server)
-    assert [asked.steps for asked in models.models_of(recipe)] == [("generate", "judge-a"), ("judge-b",)]
+    assert [asked.steps for asked in models_of(recipe)] == [("generate", "judge-a"), ("judge-b",)]
 
 
 def test_the_embedded_model_of_each_role_is_another_one() -> None:
-    asked = models.models_of(load("nano"))
+    asked = models_of(load("nano"))
     assert [one.steps for one in asked] == [("encode", "generate"), ("judge-a",), ("judge-b",)]
 
 
@@ -188,7 +198,7 @@ def test_whether_models_fit_together(
     judge = {"name": "a", "model": str(tmp_path / "two"), "engine": "vllm"}
     recipe = recipe_of(judge, model=str(tmp_path / "one"), engine="vllm")
     recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"models": asked})})
-    assert found in words(list(models.look_at_fit(recipe, models.models_of(recipe))))
+    assert found in words(list(models.look_at_fit(recipe, models_of(recipe))))
 
 
 def test_weights_that_the_memory_does_not_hold_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +220,7 @@ def watch(calls: int, seconds: float) -> Watch:
 
 def test_the_estimate_scales_the_trial_to_all_rows() -> None:
     recipe = recipe_of(base_url="http://h/v1", price={"prompt": 1.0, "completion": 4.0})
-    whole = estimate(recipe, {"generate": watch(3, 6.0), "judge-a": watch(2, 2.0)}, 3, 300)
+    whole = estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0), "judge-a": watch(2, 2.0)}, 3, 300)
     assert whole.longest == pytest.approx(300 * 6 / 3 + 300 * 2 / 2)
     assert whole.shortest == pytest.approx(whole.longest * 3 / 256)
     assert whole.cost == pytest.approx(300 * (1000 * 1.0 + 500 * 4.0) / 1e6)
@@ -219,14 +229,16 @@ def test_the_estimate_scales_the_trial_to_all_rows() -> None:
 def test_the_shortest_time_is_never_above_the_longest() -> None:
     recipe = recipe_of()
     recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"concurrency": 2})})
-    whole = estimate(recipe, {"generate": watch(3, 6.0)}, 3, 30)
+    whole = estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0)}, 3, 30)
     assert whole.shortest == whole.longest
     assert whole.cost is None
 
 
 def test_the_estimate_tells_what_it_does_not_know() -> None:
     recipe = recipe_of({"name": "a", "base_url": "http://h/v1"})
-    told = words(list(tell_estimate(recipe, {"generate": watch(3, 6.0), "judge-a": Watch()}, 3, 0)))
+    told = words(
+        list(tell_estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0), "judge-a": Watch()}, 3, 0))
+    )
     assert "nothing reached it: judge-a" in told
     assert "no cost is told for judge-a" in told
     assert "too few for an interval" in told
@@ -236,5 +248,7 @@ def test_the_estimate_for_a_target_takes_the_yield_of_the_trial() -> None:
     recipe = recipe_of()
     recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"target": 10})})
     watches = {"generate": watch(3, 6.0)}
-    assert "for 10 accepted, if 2 of 3 are: 15 combinations" in words(list(tell_estimate(recipe, watches, 3, 2)))
-    assert "none of 3 was accepted" in words(list(tell_estimate(recipe, watches, 3, 0)))
+    assert "for 10 accepted, if 2 of 3 are: 15 combinations" in words(
+        list(tell_estimate(recipe.run, asking(steps(recipe)), watches, 3, 2))
+    )
+    assert "none of 3 was accepted" in words(list(tell_estimate(recipe.run, asking(steps(recipe)), watches, 3, 0)))

@@ -13,18 +13,18 @@ import click
 
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
-from promptcot.cli.closing import generator_lines, student_lines
-from promptcot.cli.console import close_books, refuse_own_output, say
-from promptcot.cli.grade import draws, tally_file
 from promptcot.cli.options import data_path, output_path
+from promptcot.cli.report.chain import generator_lines, student_lines
+from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
+from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
 from promptcot.grading.grader import Grader
-from promptcot.records import Drop, Item, Outcome, Row, derive_seed
+from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
@@ -81,10 +81,9 @@ def _write(
     with Output(target, name) as output:
         for index, row in enumerate(rows):
             result = decide(row, index + 1)
-            output.counts.rows_in += 1
-            output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))
+            output.add(index, row, result)
         output.commit(manifest(told, {}, {}))
-        return close_books(target, [output.counts])
+        return print_summary(target, [output.counts])
 
 
 @command.command("students")
@@ -127,7 +126,7 @@ class _Evaluated:
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = asyncio.run(tally_file(file, grader, {}, self._recipe["unboxed"]))
+        tallies = asyncio.run(graded_samples(file, grader, {}, self._recipe["unboxed"]))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._recipe["model"]["model"], samples)
 

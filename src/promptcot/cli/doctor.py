@@ -14,13 +14,13 @@ from typing import Any
 
 import click
 
-from promptcot.cli.console import say
+from promptcot.cli.report.console import say
 from promptcot.doctor.findings import Finding, note, ok, problem_of
 from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
 from promptcot.doctor.trial import try_rows
 from promptcot.errors import PromptCoTError, UsageError
-from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.inputs import Inputs
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.schema import Recipe
 
@@ -86,7 +86,7 @@ class _Examination:
 
     async def all(self, rows: int) -> int:
         """The exit code. `rows` of 0 is no trial."""
-        models = models_of(self.recipe)
+        models = models_of(Inputs(self.recipe, self.output).steps)
         say("machine")
         self._show(look_at_machine(needed_by(self.recipe, [asked.spec for asked in models]), self.output))
         for asked in models:
@@ -118,7 +118,7 @@ class _Examination:
             self._show([note("not tried: solve what is a problem above first")])
             return
         try:
-            table = Preparation(self.recipe, self.output).table
+            table = Inputs(self.recipe, self.output).table
             self._show([ok(f"{len(table):,} distinct concepts in {self.recipe.concepts.path}")])
         except PromptCoTError as error:
             self._show([problem_of(error)])

@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from promptcot.cli.console import account, say
-from promptcot.cli.options import data_path, output_path, served_of, served_options
-from promptcot.cli.progress import Progress
-from promptcot.cli.stage import checked
+from promptcot.cli.options import checked, data_path, output_path, served_of, served_options
+from promptcot.cli.report.console import account, say
+from promptcot.cli.report.progress import Progress
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.recipe.schema import Encode
 from promptcot.runners.retries import Patient

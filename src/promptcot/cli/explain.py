@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.cli.annotating import annotator_options, domain_of, run_annotators
+from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path, prompt_like
 from promptcot.pipeline.inputs import prompt_renderer
 from promptcot.recipe.schema import Model

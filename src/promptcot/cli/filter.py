@@ -8,13 +8,10 @@ from pathlib import Path
 
 import click
 
-from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import output_path, switch
-from promptcot.cli.story import agreement_lines
-from promptcot.core.filtering import bring_back, decide, training_row
-from promptcot.core.statistics.agreement import Agreements
-from promptcot.records import Drop, Item, Outcome
-from promptcot.stages.filter import Joined, Judged
+from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.report.run import agreement_lines
+from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 
@@ -37,17 +34,13 @@ def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_
     """Keep the problems that the judges call perfect; verdicts are joined by row id."""
     paths = _files(template, n_rewards)
     refuse_own_output(paths, output_path)
-    needed = n_rewards or len(paths)
-    with Joined(paths) as joined, Output(output_path, "filter") as output:
-        agreements = Agreements(joined.names)
-        for index, judged in enumerate(joined):
-            agreements.add(judged.verdicts)
-            output.counts.rows_in += 1
-            output.take(_outcome(index, judged, only_perfect, needed))
-        output.commit(manifest({"template": list(template), "only_perfect": only_perfect, "n_rewards": needed}, {}, {}))
+    with Output(output_path, "filter") as output:
+        agreements = filter_files(paths, output, only_perfect, n_rewards)
+        settings = {"template": list(template), "only_perfect": only_perfect, "n_rewards": n_rewards or len(paths)}
+        output.commit(manifest(settings, {}, {}))
         for line in agreement_lines(agreements):
             say(line)
-        return close_books(output_path, [output.counts])
+        return print_summary(output_path, [output.counts])
 
 
 def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
@@ -61,11 +54,3 @@ def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
             found = [Path(name) for name in sorted(glob.glob(template)) if not _COMPANION.search(name)]
             paths += found or [Path(template)]
     return paths
-
-
-def _outcome(index: int, judged: Judged, only_perfect: bool, needed: int) -> Outcome:
-    reason = decide([*judged.verdicts.values()], only_perfect, needed)
-    if reason:
-        return Outcome(Item(index, {**judged.row, "judgements": judged.verdicts}), Drop(reason))
-    row = {**bring_back(judged.row), **training_row(judged.row), "judgements": judged.verdicts}
-    return Outcome(Item(index, row), [row])

@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import nano, prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
-from promptcot.engines.opening import judge_role
 from promptcot.recipe.schema import Model
 from promptcot.stages.judge import Judge
 
@@ -30,11 +29,11 @@ def command(name: str | None, domain: str | None, **options: Any) -> int:
     ratings, is invalid. Judge once for each judge, and give all the files to `filter`.
     """
     model = options["model_path"]
-    is_nano = model == "nano" or model.startswith("nano:")
+    is_nano = nano.is_nano(model)
     judge = name or ((model.partition(":")[2] or "judge-a").removeprefix("judge-") if is_nano else Path(model).name)
     loaded = prompts.load(domain or ("nano" if is_nano else "math"))
 
     def stage(model: Model, seed: int) -> Judge:
         return Judge(judge, loaded, model.sampling, seed, model.chat)
 
-    return run_file(stage, judge_role(judge), {**options, "judge": judge, "prompts": loaded.domain}, loaded.hashes)
+    return run_file(stage, nano.judge_role(judge), {**options, "judge": judge, "prompts": loaded.domain}, loaded.hashes)

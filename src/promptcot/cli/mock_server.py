@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.console import say
+from promptcot.cli.report.console import say
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
 
 _MEANING = {

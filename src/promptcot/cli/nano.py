@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from promptcot import nano
-from promptcot.cli.console import say
+from promptcot.cli.report.console import say
 from promptcot.nano.truth import Truth
 from promptcot.storage.rows import read_rows
 

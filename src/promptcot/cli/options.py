@@ -8,14 +8,32 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
+from pydantic import BaseModel, ValidationError
 
-from promptcot.cli.scale import scale_options
-from promptcot.recipe.schema import Dtype, EngineName
+from promptcot.cli.cluster_options import cluster_options
+from promptcot.errors import RecipeError, UsageError
+from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
+from promptcot.recipe.schema import Dtype, Model
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 DTYPES = get_args(Dtype)
-ENGINES = get_args(EngineName)
+Section = TypeVar("Section", bound=BaseModel)
+
+
+class EngineName(click.ParamType[str]):
+    """The name of an engine, or of a Python function that opens one."""
+
+    name = "engine"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join((AUTO, *ENGINES))}|MODULE:NAME]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return checked_engine(str(value))
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
 
 
 def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any]:
@@ -64,7 +82,7 @@ def served_options(command: Command) -> Command:
         click.option("--dtype", type=click.Choice(DTYPES), default="auto", show_default=True, help="Of the weights."),
         click.option(
             "--engine",
-            type=click.Choice(ENGINES),
+            type=EngineName(),
             default="auto",
             show_default=True,
             help="Who serves the model: a server (--base-url), a vLLM server started for this run, or this process. "
@@ -133,7 +151,7 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
             help="Stop before more is spent, earlier runs to the same output included; needs --price.",
         ),
     ]
-    return lambda command: served_options(_add(options, scale_options(command)))
+    return lambda command: served_options(_add(options, cluster_options(command)))
 
 
 def _add(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
@@ -158,3 +176,28 @@ def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
     given |= {"base_url": list(options["base_url"]), "omit": list(options["omit"])}
     given |= {"engine_args": options["engine_args"] or [], "extra_body": options["extra_body"]}
     return given
+
+
+def model_of(options: Mapping[str, Any]) -> Model:
+    """The model that the options of `model_options` describe. Raises RecipeError."""
+    price = options["price"] and dict(zip(("prompt", "completion"), options["price"], strict=True))
+    if options["max_cost"] and not price:
+        raise UsageError("--max-cost needs --price, what a million tokens of prompt and of completion cost")
+    return checked(
+        Model,
+        **served_of(options),
+        price=price,
+        chat=options["use_chat_template"],
+        temperature=options["temperature"],
+        top_p=options["top_p"],
+        repetition_penalty=options["repetition_penalty"],
+        max_tokens=options["max_len"],
+    )
+
+
+def checked(section: type[Section], **given: Any) -> Section:
+    """A section of a recipe from options. Raises RecipeError."""
+    try:
+        return section.model_validate(given)
+    except ValidationError as error:
+        raise RecipeError("options", [str(mistake["msg"]) for mistake in error.errors()]) from error

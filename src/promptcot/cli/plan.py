@@ -13,10 +13,10 @@ from typing import Any
 
 import click
 
-from promptcot.cli.console import say
-from promptcot.cli.planned import Made, lines
+from promptcot.cli.report.console import say
+from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
-from promptcot.pipeline.inputs import Preparation
+from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
 from promptcot.planning.flow import Plan, make_plan
 from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
@@ -152,8 +152,8 @@ def _supply(recipe: Recipe, directory: Path | None, draws: int) -> tuple[Supply,
     """What the concepts can give, drawn with vectors where they exist already."""
     made = (directory or Path("out") / recipe.name) / "encode.safetensors"
     vectors = Path(recipe.encode.path) if recipe.encode.path else made if made.is_file() else None
-    preparation = Preparation(recipe, made.parent)
-    sampler = make_sampler(preparation.table, None if recipe.encode.skip else vectors, recipe.sample)
+    inputs = Inputs(recipe, made.parent)
+    sampler = make_sampler(inputs.table, None if recipe.encode.skip else vectors, recipe.sample)
     return try_out(sampler, recipe.seed, draws), vectors is not None or recipe.encode.skip
 
 
@@ -162,8 +162,7 @@ def _waves(recipe: Recipe, plan: Plan) -> tuple[int, ...]:
     if plan.accepted is None:
         return ()
     limits = recipe.run.model_copy(update={"target": plan.target, "max_candidates": None})
-    bounded = recipe.model_copy(update={"run": limits})
-    waves = [first_wave(bounded)]
-    while (wave := next_wave(bounded, waves[-1], int(waves[-1] * plan.accepted.value))) is not None:
+    waves = [first_wave(limits)]
+    while (wave := next_wave(limits, waves[-1], int(waves[-1] * plan.accepted.value))) is not None:
         waves.append(wave)
     return tuple(waves)

@@ -11,7 +11,7 @@ from promptcot.chains.distill import distill_steps
 from promptcot.chains.recipe import Chain, Distill, load_chain
 from promptcot.chains.running import run_steps
 from promptcot.chains.steps import Step
-from promptcot.cli.console import say
+from promptcot.cli.report.console import say
 from promptcot.cli.train import need_packages
 from promptcot.errors import UsageError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.cli.console import close_books, refuse_own_output, say
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.progress import Progress
+from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.pipeline.inputs import prompt_renderer
 from promptcot.recipe.schema import Sample
-from promptcot.records import Item, Outcome, Row
 from promptcot.stages.sample import concepts_file, make_sampler, read_table, sampled_rows
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
@@ -62,17 +60,12 @@ def command(**options: Any) -> int:
     )
     with Output(options["output_path"], "sample") as output:
         with Progress({"sample": output.counts}, total=options["data_size"]):
-            _write(islice(rows, options["data_size"]), output)
+            for index, row in enumerate(islice(rows, options["data_size"])):
+                output.add(index, row, row)
         output.commit(manifest(options, domain.hashes, {}))
         for end in ends:
             say(f"sample: {end}")
-        return close_books(options["output_path"], [output.counts])
-
-
-def _write(rows: Iterator[Row], output: Output) -> None:
-    for index, row in enumerate(rows):
-        output.counts.rows_in += 1
-        output.take(Outcome(Item(index, row), [row]))
+        return print_summary(options["output_path"], [output.counts])
 
 
 def _recipe(options: dict[str, Any]) -> Sample:

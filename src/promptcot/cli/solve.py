@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import nano, prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
-from promptcot.stages.solve import Solve
+from promptcot.stages.solve import Solve, problem_samples
 
 
 @click.command("solve")
@@ -34,10 +34,10 @@ def command(n: int, max_retries: int, style: str | None, domain: str | None, **o
     Each trace is a row of its own, with a seed of its own; the books count traces.
     """
     model = options["model_path"]
-    loaded = prompts.load(domain or ("nano" if model == "nano" or model.startswith("nano:") else "math"))
+    loaded = prompts.load(domain or ("nano" if nano.is_nano(model) else "math"))
 
     def stage(model: Model, seed: int) -> Solve:
         return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)
 
     told = {**options, "n": n, "max_retries": max_retries, "style": style, "prompts": loaded.domain}
-    return run_file(stage, "solver", told, loaded.hashes, asked_of_each=n, max_retries=max_retries)
+    return run_file(stage, "solver", told, loaded.hashes, lambda source: problem_samples(source, n))

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.console import say
+from promptcot.cli.report.console import say
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
 
@@ -83,7 +83,7 @@ def _as_options(given: dict[str, Any]) -> list[str]:
 
 
 def _show(recipe: TrainRecipe) -> int:
-    from promptcot.cli.forecast import lines
+    from promptcot.cli.report.training import lines
     from promptcot.training.forecast.dry_run import dry_run
 
     for line in lines(dry_run(recipe)):

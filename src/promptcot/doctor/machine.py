@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from promptcot.doctor.findings import Finding, note, ok, problem
-from promptcot.engines.machine import Gpu, visible_gpus
+from promptcot.engines.machine import Gpu, cores, memory_free, memory_total, visible_gpus
 from promptcot.engines.opening import kind_of
 from promptcot.recipe.schema import Recipe, Served
 
@@ -36,8 +36,8 @@ _LITTLE_DISK = 2e9
 def look_at_machine(needed: Collection[str], output: Path) -> Iterator[Finding]:
     """Python, processors and memory; GPUs; libraries, of which `needed` must be there; disk where `output` goes."""
     yield ok(
-        f"Python {platform.python_version()} on {platform.system()}, {_cores()} cores, "
-        f"{memory_free() / _GB:.0f} of {_memory() / _GB:.0f} GB of memory free"
+        f"Python {platform.python_version()} on {platform.system()}, {cores()} cores, "
+        f"{memory_free() / _GB:.0f} of {memory_total() / _GB:.0f} GB of memory free"
     )
     yield _gpus(visible_gpus())
     yield from _libraries(needed)
@@ -60,24 +60,6 @@ def version_of(library: str) -> str | None:
     except importlib.metadata.PackageNotFoundError:
         others = importlib.metadata.packages_distributions().get(library, [])
         return " ".join((importlib.metadata.version(others[0]), f"({others[0]})")) if others else "of unknown version"
-
-
-def memory_free() -> int:
-    """Bytes that programs could still take, as Linux tells; elsewhere all that there are."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return _memory()
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _gpus(gpus: Sequence[Gpu]) -> Finding:

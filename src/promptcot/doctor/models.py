@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptcot import nano
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
-from promptcot.doctor.machine import memory_free, version_of
-from promptcot.engines.machine import visible_gpus
-from promptcot.engines.model_files import WeightsSize, config_of, weights_bytes
-from promptcot.engines.model_files import model_folder as folder_on_disk
-from promptcot.engines.opening import Engines, Kind, judge_role, kind_of, local_folder, model_folder
+from promptcot.doctor.machine import version_of
+from promptcot.engines.machine import memory_free, visible_gpus
+from promptcot.engines.model_files import WeightsSize, config_of, folder_on_disk, weights_bytes
+from promptcot.engines.opening import Engines, kind_of, local_folder
 from promptcot.engines.vllm.options import ServerOptions, number
 from promptcot.engines.vllm.placement import Placement, take, together
 from promptcot.engines.vllm.server import need_of, place
 from promptcot.errors import InputError, PromptCoTError
+from promptcot.pipeline.plan import PlannedStep
 from promptcot.recipe.schema import Encode, Model, Recipe, Served
 
 _GB = 1e9
@@ -42,13 +43,13 @@ class Asked:
     """The steps' own ways of asking; none for a model that only makes vectors."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> str:
         return kind_of(self.spec)
 
     @property
     def path(self) -> str | Path:
         """The folder, or the name on the Hub or on a server. Raises InputError for an unknown embedded model."""
-        return self.spec.model if self.kind == "openai" else model_folder(self.spec.model, self.role)
+        return self.spec.model if self.kind == "openai" else nano.resolve(self.spec.model, self.role)
 
     @property
     def max_tokens(self) -> int:
@@ -60,16 +61,12 @@ class Asked:
         return any(model.chat for model in self.models)
 
 
-def models_of(recipe: Recipe) -> list[Asked]:
-    """The distinct models of a recipe, in the order in which they are asked."""
-    steps: list[tuple[str, Served, str]] = []
-    if not recipe.encode.skip and recipe.encode.path is None:
-        steps.append(("encode", recipe.encode, "generator"))
-    steps.append(("generate", recipe.generate, "generator"))
-    steps += [(f"judge-{judge.name}", judge, judge_role(judge.name)) for judge in recipe.judge]
-    groups: dict[str, list[tuple[str, Served, str]]] = {}
+def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
+    """The distinct models of a run, in the order in which they are asked."""
+    groups: dict[str, list[PlannedStep]] = {}
     for step in steps:
-        groups.setdefault(_key(step[1], step[2]), []).append(step)
+        if step.model is not None:
+            groups.setdefault(_key(step.model, step.role), []).append(step)
     return [_asked(group) for group in groups.values()]
 
 
@@ -80,10 +77,11 @@ def _key(spec: Served, role: str) -> str:
     return f"{apart} {model} {spec.model_dump_json(include=set(Served.model_fields) - {'price', 'model'})}"
 
 
-def _asked(group: Sequence[tuple[str, Served, str]]) -> Asked:
-    asking = tuple(spec for _, spec, _ in group if isinstance(spec, Model))
-    _, spec, role = group[0]
-    return Asked(spec, role, tuple(name for name, _, _ in group), asking)
+def _asked(group: Sequence[PlannedStep]) -> Asked:
+    asking = tuple(step.model for step in group if isinstance(step.model, Model))
+    first = group[0]
+    assert first.model is not None
+    return Asked(first.model, first.role, tuple(step.name for step in group), asking)
 
 
 def look_at_model(asked: Asked) -> Iterator[Finding]:
@@ -111,7 +109,7 @@ def _why(spec: Served) -> str:
         return f"a URL is given ({', '.join(spec.base_url)})"
     if spec.engine != "auto":
         return f'engine = "{spec.engine}"'
-    if spec.model == "nano" or spec.model.startswith("nano:"):
+    if nano.is_nano(spec.model):
         return "it is an embedded model"
     if not visible_gpus():
         return "no GPU is found"

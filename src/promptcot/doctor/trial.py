@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,12 @@ from promptcot.core.units import duration
 from promptcot.doctor.estimate import tell_estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
 from promptcot.doctor.watching import Watch, WatchingRunner
-from promptcot.engines.exclusive import turns
-from promptcot.engines.opening import Engines, kind_of
-from promptcot.engines.protocol import Engine
+from promptcot.engines.opening import kind_of
 from promptcot.errors import PromptCoTError
-from promptcot.pipeline.inputs import Preparation
-from promptcot.pipeline.run import Run, model_of
-from promptcot.pipeline.waves import Turns
+from promptcot.pipeline import execute
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.plan import asking
+from promptcot.pipeline.run import Run
 from promptcot.recipe.schema import Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
@@ -46,55 +45,16 @@ class Trial:
 
     def __post_init__(self) -> None:
         limits = self.recipe.run.model_copy(update={"max_candidates": self.rows, "target": None})
-        self.preparation = Preparation(self.recipe.model_copy(update={"run": limits}), self.directory)
+        path = None if self.vectors is None else str(self.vectors)
+        encode = self.recipe.encode.model_copy(update={"path": path, "skip": path is None})
+        self.inputs = Inputs(self.recipe.model_copy(update={"run": limits, "encode": encode}), self.directory)
         self.budget = Budget(limits.max_cost)
-        asked = self.preparation.asked.items()
-        started = [name for name, (spec, _) in asked if kind_of(spec) == "vllm"]
+        started = [step.name for step in asking(self.inputs.steps) if kind_of(step.asked) == "vllm"]
         self.runner = WatchingRunner(LocalRunner(limits.concurrency, Retries(tries=4), budget=self.budget), started)
 
     async def run(self) -> Run:
         """The finished run. Raises PromptCoTError."""
-        engines = Engines(self.directory)
-        try:
-            in_turn = self._in_turn(engines)
-            opened = await self.preparation.open_models(engines.open)
-            return await (self._one_by_one(opened) if in_turn else self._together(opened))
-        finally:
-            await engines.close()
-
-    def _in_turn(self, engines: Engines) -> bool:
-        asked = self.recipe.run.models
-        return asked == "in turn" or (asked == "auto" and not engines.place(list(self.preparation.asked.values())))
-
-    async def _one_by_one(self, opened: Mapping[str, Engine]) -> Run:
-        prepared = self.preparation
-        takers = turns(opened)
-        table = Turns(
-            prepared.recipe,
-            self.directory,
-            prepared.prompts,
-            takers,
-            lambda: prepared.sampled(self.vectors),
-            self.runner,
-            self.budget,
-        )
-        await table.ask(self.rows)
-        return await self._together(takers, table.stage_counts)
-
-    async def _together(self, engines: Mapping[str, Engine], asked: Mapping[str, StageCounts] | None = None) -> Run:
-        prepared = self.preparation
-        run = Run(
-            prepared.recipe,
-            self.directory,
-            prepared.prompts,
-            engines,
-            prepared.sampled(self.vectors),
-            self.runner,
-            asked=asked or {},
-            budget=self.budget,
-        )
-        await run.run(prepared.manifest(engines))
-        return run
+        return await execute.run(self.inputs, execute.Silent(), self.runner, self.budget)
 
 
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
@@ -102,7 +62,6 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
     directory = Path(tempfile.mkdtemp(prefix="promptcot-doctor-"))
     trial = Trial(recipe, rows, directory, vectors)
     try:
-        trial.preparation.check()
         run = await trial.run()
     except PromptCoTError as error:
         yield problem_of(error)
@@ -117,7 +76,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
 
 
 def _tell(run: Run, trial: Trial) -> Iterator[Finding]:
-    sampled, accepted = run.stage_counts["sample"].rows_out, run.stage_counts["filter"].rows_out
+    sampled, accepted = run.counts["sample"].rows_out, run.counts["filter"].rows_out
     by = "with the vectors that exist" if trial.vectors else "by co-occurrence alone, without vectors"
     yield ok(f"sample: {sampled} combinations, {by}")
     if not sampled:
@@ -126,12 +85,12 @@ def _tell(run: Run, trial: Trial) -> Iterator[Finding]:
     for name, watch in watches.items():
         yield from _stage(run, name, watch)
     yield ok(f"filter: {accepted} of {sampled} accepted")
-    yield from tell_estimate(trial.recipe, watches, sampled, accepted)
+    yield from tell_estimate(trial.recipe.run, asking(run.steps), watches, sampled, accepted)
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     """The line of one stage that asks a model, and what could not be read or asked."""
-    counts, path = run.stage_counts[name], run.outputs[name].path
+    counts, path = run.counts[name], run.outputs[name].path
     if not counts.rows_in:
         yield note(f"{name}: no row reached it")
         return
@@ -160,7 +119,7 @@ def _measured(watch: Watch) -> str:
 def _way_out(mark: Mark, run: Run, name: str) -> str:
     if mark != "problem":
         return ""
-    model = model_of(run.recipe, name)
+    model = next(step.asked for step in run.steps if step.name == name)
     other = "chat = false" if model.chat else "chat = true, if it is a chat model"
     return f"look at the reply below: max_tokens ({model.max_tokens:,}) may be too low, or the model wants {other}"
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from promptcot.engines.protocol import Engine
-from promptcot.records import Completion, Item, Outcome, Request, Score
+from promptcot.engines.wrapper import Wrapper
+from promptcot.records import Completion, Item, Outcome, Request
 from promptcot.runners.protocol import Runner
 from promptcot.stages.protocol import Stage
 from promptcot.storage.counts import StageCounts
@@ -66,23 +64,19 @@ class WatchingRunner:
         return self.runner.run(stage, items, watched, journal, counts)
 
 
-class _Watched:
+class _Watched(Wrapper):
     """An engine whose calls are noted."""
 
     def __init__(self, engine: Engine, watch: Watch, to_start: bool) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._watch = watch
         self._to_start = to_start
         self._starting = asyncio.Lock()
 
-    @property
-    def model(self) -> str:
-        return self._engine.model
-
     async def complete(self, request: Request) -> Completion:
         await self._start(request)
         begun = time.monotonic()
-        reply = await self._engine.complete(request)
+        reply = await super().complete(request)
         self._watch.saw(begun, time.monotonic(), reply)
         return reply
 
@@ -90,14 +84,5 @@ class _Watched:
         async with self._starting:
             if self._to_start and self._watch.start_up is None:
                 begun = time.monotonic()
-                await self._engine.complete(replace(request, sampling=replace(request.sampling, max_tokens=1)))
+                await super().complete(replace(request, sampling=replace(request.sampling, max_tokens=1)))
                 self._watch.start_up = time.monotonic() - begun
-
-    async def score(self, prompt: str, continuation: str) -> Score:
-        return await self._engine.score(prompt, continuation)
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return await self._engine.embed(texts)
-
-    async def close(self) -> None:
-        await self._engine.close()

@@ -1,4 +1,4 @@
-"""The GPUs that this process may use, as NVIDIA's own tool tells.
+"""The only place that looks at this machine: its cores, its memory, and its GPUs as NVIDIA's own tool reports them.
 
 Decides what counts as visible. Neither torch nor CUDA is touched: both take seconds to load, and CUDA's own state could
 not be handed on to the server that is started later. GPUs of other makers, and slices of a GPU (MIG), are not seen:
@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 _FIELDS = "index,uuid,name,memory.total,memory.free"
 _TIMEOUT = 20
@@ -70,3 +71,23 @@ def _selected(gpus: Sequence[Gpu], chosen: str) -> list[Gpu]:
 
 def _is(gpu: Gpu, entry: str) -> bool:
     return gpu.index == int(entry) if entry.isdecimal() else entry.startswith("GPU-") and gpu.uuid.startswith(entry)
+
+
+def cores() -> int:
+    """The cores that this process may use, where the system tells."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def memory_total() -> int:
+    """Bytes that the machine has."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_free() -> int:
+    """Bytes that programs could still take, as Linux tells; elsewhere all that there are."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return memory_total()

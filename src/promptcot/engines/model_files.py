@@ -33,19 +33,19 @@ class WeightsSize:
 
 def weights_bytes(model: str | Path) -> WeightsSize | None:
     """The size of a model in a folder or in the local Hub cache, else a guess from a name like `Llama-3.1-8B`."""
-    folder = model_folder(model)
+    folder = folder_on_disk(model)
     stored = _stored_bytes(folder) if folder is not None else None
     return WeightsSize(stored, guessed=False) if stored else _guessed(str(model))
 
 
 def config_of(model: str | Path) -> dict[str, Any] | None:
     """The configuration (`config.json`) of a model in a folder or in the local Hub cache; None if it is not there."""
-    folder = model_folder(model)
+    folder = folder_on_disk(model)
     found = _json(folder / "config.json") if folder is not None else None
     return found if isinstance(found, dict) else None
 
 
-def model_folder(model: str | Path) -> Path | None:
+def folder_on_disk(model: str | Path) -> Path | None:
     """Where a model lies on this machine: its own folder, or its snapshot in the local Hub cache."""
     folder = Path(model).expanduser()
     if folder.is_dir():

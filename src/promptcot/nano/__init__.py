@@ -15,7 +15,16 @@ from promptcot.nano.checker import (
     check,
     concepts_used,
 )
-from promptcot.nano.files import ROLES, benchmark_path, concepts_path, path, seeds_path
+from promptcot.nano.files import (
+    ROLES,
+    benchmark_path,
+    concepts_path,
+    is_nano,
+    judge_role,
+    path,
+    resolve,
+    seeds_path,
+)
 from promptcot.nano.operations import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 
@@ -32,7 +41,10 @@ __all__ = [
     "check",
     "concepts_path",
     "concepts_used",
+    "is_nano",
+    "judge_role",
     "mask_numbers",
     "path",
+    "resolve",
     "seeds_path",
 ]

@@ -24,6 +24,22 @@ def path(role: str) -> Path:
     return folder
 
 
+def is_nano(model: str) -> bool:
+    """Whether a model's name means an embedded one: `nano`, or `nano:ROLE`."""
+    return model == "nano" or model.startswith("nano:")
+
+
+def resolve(model: str, role: str) -> str | Path:
+    """Where a model's weights lie: `nano` (for `role`) and `nano:ROLE` ship with the package; else what it says."""
+    return path(model.removeprefix("nano").removeprefix(":") or role) if is_nano(model) else model
+
+
+def judge_role(name: str) -> str:
+    """The embedded judge that `nano` means for a judge of this name: the one so called, or else the first."""
+    judges = [role for role in ROLES if role.startswith("judge-")]
+    return next((role for role in (name, f"judge-{name}") if role in judges), "judge-a")
+
+
 def benchmark_path() -> Path:
     """The held-out problems, as benchmark rows with `level`."""
     return _PACKAGE / "benchmark.jsonl"

@@ -15,10 +15,11 @@ from promptcot.core.parsing.prompt_like import LEVELS, learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.sampling.concepts import ConceptTable
-from promptcot.engines.opening import EngineOpener, Engines, judge_role, kind_of, local_folder, texts_at_once
+from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
-from promptcot.recipe.schema import Model, Recipe, Served
+from promptcot.pipeline.plan import PlannedStep, asking, steps_of
+from promptcot.recipe.schema import Recipe, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
@@ -29,14 +30,23 @@ from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
 
 
-class Preparation:
-    """Everything that a recipe refers to. Each part is read once, when it is first needed."""
+class Inputs:
+    """Everything that a recipe refers to, for a run into `directory` up to the step `until`.
 
-    def __init__(self, recipe: Recipe, directory: Path) -> None:
+    Each part is read once, when it is first needed. `ended` says why no more combinations came.
+    """
+
+    def __init__(self, recipe: Recipe, directory: Path, until: str | None = None) -> None:
         self.recipe = recipe
         self.directory = directory
+        self.until = until
         self.ended: Exhausted | None = None
-        self.books: list[StageCounts] = []
+        self.counts: list[StageCounts] = []
+
+    @cached_property
+    def steps(self) -> list[PlannedStep]:
+        """The steps of the run. Raises UsageError, RecipeError."""
+        return steps_of(self.recipe, self.prompts, self.until)
 
     @cached_property
     def table(self) -> ConceptTable:
@@ -59,26 +69,25 @@ class Preparation:
                 f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, and combinations of "
                 f"{max(self.recipe.sample.size)} are asked for (sample.size)"
             )
-        for spec, role in self._models():
+        for spec, role in self.models:
             if kind_of(spec) == "local":
                 local_folder(spec.model, role)
         if self.recipe.encode.path is not None:
             read_embeddings(Path(self.recipe.encode.path))
 
-    def _models(self) -> list[tuple[Served, str]]:
-        encode = self.recipe.encode
-        encoders = [] if encode.skip or encode.path is not None else [(encode, "generator")]
-        return [*self.asked.values(), *encoders]
+    @property
+    def models(self) -> list[tuple[Served, str]]:
+        """Every model that is asked, with its role, in the order of the steps."""
+        return [(step.model, step.role) for step in self.steps if step.model is not None]
 
     @property
-    def asked(self) -> dict[str, tuple[Model, str]]:
-        """The models of the generator and of each judge, with their roles, by the name of their stage."""
-        judges = {f"judge-{judge.name}": (judge, judge_role(judge.name)) for judge in self.recipe.judge}
-        return {"generate": (self.recipe.generate, "generator"), **judges}
+    def asked(self) -> list[tuple[Served, str]]:
+        """The models that are asked about rows, with their roles: they may have to share the machine."""
+        return [(step.asked, step.role) for step in asking(self.steps)]
 
     async def open_models(self, open_engine: EngineOpener) -> dict[str, Engine]:
-        """The engines of the generator and of each judge, by the name of their stage."""
-        return {name: await open_engine(model, role) for name, (model, role) in self.asked.items()}
+        """The engine of each stage, by its name."""
+        return {step.name: await open_engine(step.asked, step.role) for step in asking(self.steps)}
 
     async def vectors(self, engines: Engines) -> Path | None:
         """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
@@ -86,9 +95,9 @@ class Preparation:
         if encoder.skip or encoder.path is not None:
             return None if encoder.skip else Path(str(encoder.path))
         path = self.directory / "encode.safetensors"
-        self.books = [StageCounts("encode")]
+        self.counts = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
-        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, counts=self.books[-1])
+        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, counts=self.counts[-1])
         if kind_of(encoder) == "vllm":
             await engine.close()  # its GPUs are needed by the others now
         return path
@@ -103,8 +112,8 @@ class Preparation:
 
     def manifest(self, engines: Mapping[str, Engine]) -> dict[str, Any]:
         """What is written beside the results."""
-        models = {role: engine.model for role, engine in engines.items()}
-        return manifest(self.recipe.model_dump(mode="json"), self.prompts.hashes, models)
+        models = {name: engine.model for name, engine in engines.items()}
+        return manifest(self.recipe.written_down(), self.prompts.hashes, models)
 
 
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:

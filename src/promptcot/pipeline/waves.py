@@ -1,7 +1,7 @@
-"""A run whose models do not fit on the machine together: each has its turn with all rows, and what it says waits in
-the journal; then the ordinary run finds every reply there.
+"""A run whose models do not fit on the machine together: each is asked about all rows in a pass of its own, and what it
+says waits in the journal; then the ordinary run finds every reply there.
 
-Decides the order of the turns and how many rows a turn has; the run itself is `pipeline`'s.
+Decides the order of the passes and how many rows one has. With a target there are several waves of passes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from promptcot.core.prompts import PromptSet
-from promptcot.engines.exclusive import Turn
-from promptcot.pipeline.run import asking_stages, model_of, numbered, open_books
-from promptcot.recipe.schema import Recipe
-from promptcot.records import Outcome, Row
+from promptcot.engines.exclusive import ExclusiveEngine
+from promptcot.pipeline.flow import Counting, Flow
+from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.pipeline.run import load_spent
+from promptcot.recipe.schema import Limits
+from promptcot.records import Item, Row
 from promptcot.runners.protocol import Runner
-from promptcot.runners.streams import closing, items_of
-from promptcot.stages.protocol import Stage
+from promptcot.runners.streams import closing, in_order, stream_of
 from promptcot.storage.atomic import locked
 from promptcot.storage.budget import Budget
 from promptcot.storage.counts import StageCounts
@@ -30,87 +30,81 @@ _FIRST_WAVE = 256
 _MARGIN = 1.2
 
 
-def first_wave(recipe: Recipe) -> int:
-    """How many combinations the models see in their first turns."""
-    target = recipe.run.target
-    return min(recipe.run.candidates, max(_FIRST_WAVE, 2 * target)) if target else recipe.run.candidates
+def first_wave(limits: Limits) -> int:
+    """How many combinations the models see in their first passes."""
+    target = limits.target
+    return min(limits.candidates, max(_FIRST_WAVE, 2 * target)) if target else limits.candidates
 
 
-def next_wave(recipe: Recipe, wave: int, accepted: int) -> int | None:
-    """How many in the next turns, when a wave gave so many accepted problems; None when that was enough, or all."""
-    target = recipe.run.target
-    if target is None or accepted >= target or wave >= recipe.run.candidates:
+def next_wave(limits: Limits, wave: int, accepted: int) -> int | None:
+    """How many in the next passes, when a wave gave so many accepted problems; None when that was enough, or all."""
+    target = limits.target
+    if target is None or accepted >= target or wave >= limits.candidates:
         return None
     growth = _MARGIN * target / accepted if accepted else 4.0
-    return min(recipe.run.candidates, math.ceil(wave * max(1.5, growth)))
+    return min(limits.candidates, math.ceil(wave * max(1.5, growth)))
 
 
 @dataclass
-class Turns:
-    """Gives each engine its turn. `stage_counts` has what was asked in them, by stage."""
+class SequentialRun:
+    """Asks one model after the other. `counts` has what was asked in the passes, by stage."""
 
-    recipe: Recipe
+    steps: Sequence[PlannedStep]
     directory: Path
-    prompts: PromptSet
-    engines: Mapping[str, Turn]
-    combinations: Callable[[], Iterator[Row]]
+    engines: Mapping[str, ExclusiveEngine]
+    rows: Callable[[], Iterator[Row]]
     runner: Runner
     budget: Budget = field(default_factory=Budget)
-    stage_counts: dict[str, StageCounts] = field(init=False)
+    counts: dict[str, StageCounts] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._stages = asking_stages(self.recipe, self.prompts)
-        self.stage_counts = {stage.name: StageCounts(stage.name) for stage in self._stages}
-        self._opened = False
+        self.counts = {step.name: StageCounts(step.name) for step in asking(self.steps)}
+        self._loaded = False
 
     async def ask(self, wave: int) -> None:
-        """Have every model asked about the first `wave` combinations. All of them are parked afterwards."""
+        """Have every model asked about the first `wave` combinations. All of them are released afterwards."""
+        stages = asking(self.steps)
         with locked(self.directory / "lock"):
-            if not self._opened:
-                self._open_books()
-                self._opened = True
-            for place, stage in enumerate(self._stages):
-                engine = self.engines[stage.name]
-                engine.take()
-                await self._pass(self._stages[:1] if place == 0 else [self._stages[0], stage], wave)
-                following = [self.engines[later.name] for later in self._stages[place + 1 : place + 2]]
-                await engine.park(*following)
+            if not self._loaded:
+                self._load_spent(stages)
+                self._loaded = True
+            for place, step in enumerate(stages):
+                engine = self.engines[step.name]
+                engine.acquire()
+                await self._pass(step, wave)
+                await engine.release(*(self.engines[later.name] for later in stages[place + 1 : place + 2]))
 
-    def _open_books(self) -> None:
+    def _load_spent(self, stages: Sequence[PlannedStep]) -> None:
         """Let the budget begin with what earlier processes paid for all stages, not only for the one that is next."""
-        for stage in self._stages:
-            with Journal(self.directory / f"{stage.name}.journal") as journal:
-                open_books(
-                    journal, self.stage_counts[stage.name], model_of(self.recipe, stage.name).priced, self.budget
-                )
+        for step in stages:
+            with Journal(self.directory / f"{step.name}.journal") as journal:
+                load_spent(journal, self.counts[step.name], step.asked.priced, self.budget)
 
-    async def _pass(self, stages: Sequence[Stage], wave: int) -> None:
-        """Push the rows through the last of these stages; what the one before it said is in its journal."""
+    async def _pass(self, step: PlannedStep, wave: int) -> None:
+        """Ask one stage about the rows that come to it; what those before it said is in their journals."""
         with ExitStack() as held:
-            items = numbered(islice(self.combinations(), wave))
-            for stage in stages:
-                journal = held.enter_context(Journal(self.directory / f"{stage.name}.journal"))
-                counts = self._counts_of(stage, is_last=stage is stages[-1])
-                if stage is stages[-1]:
-                    counts.paid = journal.paid
-                outcomes = self.runner.run(stage, items, self.engines[stage.name], journal, counts)
-                counted = _counting(outcomes, counts)
-                items = items_of(counted)
-            async with closing(counted) as last:
-                async for _ in last:
-                    pass
+            before = self._before(step)
+            journals = {
+                stage.name: held.enter_context(Journal(self.directory / f"{stage.name}.journal"))
+                for stage in asking([*before, step])
+            }
+            sinks = {one.name: Counting(StageCounts(one.name)) for one in before}
+            counts = self.counts[step.name]
+            counts.rows_in = counts.rows_out = 0  # they go on from wave to wave, but for the rows
+            counts.paid = journals[step.name].paid
+            flow = Flow(self.engines, journals, {**sinks, step.name: Counting(counts)}, self.runner, self.directory)
+            items = stream_of(in_order(islice(self.rows(), wave)))
+            await self._ask(flow, before, step, items)
 
-    def _counts_of(self, stage: Stage, *, is_last: bool) -> StageCounts:
-        """The books of a stage's own turn go on from wave to wave; one that is only read again has none."""
-        counts = self.stage_counts[stage.name]
-        if not is_last:
-            return StageCounts(stage.name)
-        counts.rows_in = counts.rows_out = 0
-        return counts
+    async def _ask(
+        self, flow: Flow, before: Sequence[PlannedStep], step: PlannedStep, items: AsyncIterator[Item]
+    ) -> None:
+        async with closing(flow.asked(step, flow.through(before, items))) as outcomes:
+            async for _ in outcomes:
+                pass
 
-
-async def _counting(outcomes: AsyncIterator[Outcome], counts: StageCounts) -> AsyncIterator[Outcome]:
-    async with closing(outcomes) as stream:
-        async for outcome in stream:
-            counts.rows_out += 1
-            yield outcome
+    def _before(self, step: PlannedStep) -> list[PlannedStep]:
+        """The steps whose rows come to a stage; those that stand beside it are none of them."""
+        place = [one.name for one in self.steps].index(step.name)
+        rows = [one for one in self.steps[:place] if one.kind in ("stage", "step")]
+        return [one for one in rows if step.join is None or one.join is not step.join]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError
+from promptcot.pipeline.plan import models_of, sections_of
 from promptcot.planning.rates import Rate
 from promptcot.recipe.schema import Model, Recipe
 from promptcot.storage.counts import BEYOND_TARGET
@@ -107,13 +108,11 @@ class _Reader:
 
     @property
     def _models(self) -> dict[str, Model]:
-        judges = {f"judge-{judge.name}": judge for judge in self.recipe.judge}
-        return {"generate": self.recipe.generate, **judges}
+        return models_of(self.recipe)
 
     def _ran(self, stage: str) -> dict[str, Any] | None:
         """The section that the run had for a stage; None where it had no such stage."""
-        sections = {f"judge-{judge['name']}": judge for judge in self.run.get("judge", [])}
-        found = {"generate": self.run.get("generate"), **sections}.get(stage)
+        found = sections_of(self.run).get(stage)
         return found if isinstance(found, dict) and stage in self.stages else None
 
     def _has_other_model(self, stage: str) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from promptcot.recipe.plan_rates import AskedRates, PlanRates, SolveRates, Stated
+from promptcot.pipeline.plan import models_of
+from promptcot.recipe.plan_rates import PlanRates, SolveRates, Stated
 from promptcot.recipe.schema import Model, Price, Recipe
 
 Kind = Literal["given", "measured", "stated", "assumed"]
@@ -116,17 +117,11 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
     """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`."""
     plan = recipe.plan
     chosen = _Chosen(measured, frozenset(given))
-    judges = [
-        _stage(
-            f"judge-{judge.name}", f"judge.{judge.name}", judge, plan.judge.get(judge.name, AskedRates()), plan, chosen
-        )
-        for judge in recipe.judge
-    ]
     return Rates(
         gpu=plan.gpu,
         gpu_hour=Rate.stated(plan.gpu_hour, is_given=chosen.is_given("plan.gpu_hour")),
         sample=chosen.of("sample", "plan.sample", dict(plan.sample)),
-        asked=(_stage("generate", "generate", recipe.generate, plan.generate, plan, chosen), *judges),
+        asked=tuple(_stage(name, model, plan, chosen) for name, model in models_of(recipe).items()),
         filter=chosen.of("filter", "plan.filter", dict(plan.filter)),
         solve=_solve(plan.solve or SolveRates(), chosen) if with_solve else None,
         driver=chosen.of("driver", "plan.driver", dict(plan.driver)),
@@ -157,7 +152,8 @@ class _Chosen:
         return found
 
 
-def _stage(name: str, key: str, model: Model, stated: AskedRates, plan: PlanRates, chosen: _Chosen) -> StageRates:
+def _stage(name: str, model: Model, plan: PlanRates, chosen: _Chosen) -> StageRates:
+    key, stated = plan.of(name)
     rates = chosen.of(name, f"plan.{key}", dict(stated))
     if "gpus" not in rates and model.n_gpus:
         rates["gpus"] = Rate(model.n_gpus, "stated", "n_gpus of the recipe")

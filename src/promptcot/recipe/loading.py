@@ -84,9 +84,17 @@ def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(server, Mapping):
         return dict(table)
     judges = table.get("judge")
-    spread = {name: _under(server, table.get(name, {})) for name in ("encode", "generate")}
+    spread: dict[str, Any] = {name: _under(server, table.get(name, {})) for name in ("encode", "generate")}
+    if isinstance(table.get("step"), list):
+        spread["step"] = [_own_under(server, step) for step in table["step"]]
     spread["judge"] = [_under(server, judge) for judge in judges] if isinstance(judges, list) else judges
     return {**table, **spread}
+
+
+def _own_under(server: Mapping[str, Any], step: Any) -> Any:
+    """A step of the user's own asks that server too, if it asks a model."""
+    asks = isinstance(step, Mapping) and isinstance(step.get("model"), Mapping)
+    return {**step, "model": _under(server, step["model"])} if asks else step
 
 
 def _under(server: Mapping[str, Any], section: Any) -> Any:

@@ -115,3 +115,10 @@ class PlanRates(_Keys):
     filter: FilterRates = FilterRates()
     solve: SolveRates | None = None
     driver: DriverRates = DriverRates()
+
+    def of(self, stage: str) -> tuple[str, AskedRates]:
+        """The key and the rates of a stage; nothing is stated about one of the user's own."""
+        verb, _, name = stage.partition("-")
+        if verb == "judge":
+            return f"judge.{name}", self.judge.get(name, AskedRates())
+        return stage, self.generate if stage == "generate" else AskedRates()

@@ -6,16 +6,27 @@ import shlex
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot.errors import RecipeError
+from promptcot.recipe import import_path
+from promptcot.recipe.engines import checked_engine
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
-EngineName = Literal["auto", "local", "vllm", "openai"]
+EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 
 _SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
@@ -130,7 +141,7 @@ class Served(Section):
     def _needs_url(self) -> Self:
         if self.engine == "openai" and not self.base_url:
             raise ValueError('engine = "openai" needs base_url, such as http://localhost:8000/v1 (--base-url)')
-        if self.base_url and self.engine in ("local", "vllm"):
+        if self.base_url and self.engine not in ("auto", "openai"):
             raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is asked over HTTP")
         return self
 
@@ -192,6 +203,54 @@ class Filter(Section):
     only_perfect: bool = True
 
 
+class OwnStep(Section):
+    """A step of the user's own, behind the step `after` or else at the end. `use` makes it, called with `options`.
+
+    With a `model` it is a stage, and `use` gets `sampling` and `seed` too; `role` is the embedded model that `nano`
+    means. `at_end`: it gives its rows when all have come, so a target is counted before it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    use: Any
+    after: str | None = None
+    options: dict[str, Any] = {}
+    model: Model | None = None
+    role: str = "generator"
+    at_end: bool = False
+
+    @field_validator("use")
+    @classmethod
+    def _can_be_called(cls, use: Any) -> Any:
+        found = import_path.load(use) if isinstance(use, str) else use
+        if not callable(found):
+            raise ValueError(f"{use!r} is not a class or function that makes the step")
+        return use
+
+    @field_serializer("use")
+    def _named(self, use: Any) -> str:
+        return import_path.path_of(use)
+
+    @property
+    def used(self) -> str:
+        """The name of what makes the step."""
+        return import_path.path_of(self.use)
+
+    def made(self, **more: Any) -> Any:
+        """The stage or step. Raises RecipeError where it cannot be made, or is neither."""
+        use = import_path.load(self.use) if isinstance(self.use, str) else self.use
+        try:
+            made = use(**self.options, **more)
+        except TypeError as error:
+            raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {error}"]) from error
+        wanted = ("ask", "read") if self.model else ("apply", "finish")
+        if not all(callable(getattr(made, function, None)) for function in wanted):
+            kind = "stage, since it has a model" if self.model else "step, since it has no model"
+            raise RecipeError(
+                "step", [f"{self.name}: {self.used} makes no {kind}: it lacks {' or '.join(wanted)} (docs/api.md)"]
+            )
+        return made
+
+
 class Recipe(Section):
     """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
 
@@ -206,6 +265,7 @@ class Recipe(Section):
     generate: Generator = Generator()
     judge: Annotated[list[Judge], Field(min_length=1)]
     filter: Filter = Filter()
+    step: list[OwnStep] = []
     plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
 
     @field_validator("judge")
@@ -223,9 +283,15 @@ class Recipe(Section):
             raise ValueError(f"plan.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}")
         return self
 
+    def written_down(self) -> dict[str, Any]:
+        """The recipe as JSON; what is not there is not mentioned."""
+        found = self.model_dump(mode="json")
+        return found if self.step else {key: value for key, value in found.items() if key != "step"}
+
     @model_validator(mode="after")
     def _cap_needs_prices(self) -> Self:
         asked = {"generate": self.generate, **{f"judge {judge.name}": judge for judge in self.judge}}
+        asked |= {step.name: step.model for step in self.step if step.model}
         free = [name for name, model in asked.items() if model.base_url and model.price is None]
         several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
         if self.run.max_cost is not None and several:

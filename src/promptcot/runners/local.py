@@ -20,6 +20,7 @@ from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Ou
 from promptcot.runners.health import Health
 from promptcot.runners.retries import Retries
 from promptcot.runners.streams import closing
+from promptcot.stages import called
 from promptcot.stages.protocol import Stage
 from promptcot.storage import budget as money
 from promptcot.storage.budget import Budget
@@ -147,14 +148,14 @@ class _Passage:
             cast("asyncio.Task[None]", task).cancel()
 
     async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
-        requests = self.stage.ask(item.row)
+        requests = called.ask(self.stage, item.row)
         for attempt in range(self.runner.max_retries + 1):
             try:
                 replies = await self._replies(requests)
             except (RequestRefused, TransientError) as error:
                 self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
                 return Failed(error.cause, str(error))
-            result = self.stage.read(item.row, replies)
+            result = called.read(self.stage, item.row, replies)
             if not isinstance(result, Retry):
                 return result
             if attempt < self.runner.max_retries:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.protocol import Engine
+from promptcot.engines.wrapper import Wrapper
 from promptcot.errors import TransientError
 from promptcot.records import Completion, Request, Score, derive_seed
 
@@ -41,26 +42,22 @@ class Retries:
         return max(delay, error.retry_after or 0.0)
 
 
-class Patient:
+class Patient(Wrapper):
     """An engine that is asked again where that may help: for steps that are no stages, and so have no runner.
 
     Texts to embed are parted into so many `texts_at_once`, so that a failure repeats no more; None: all together.
     """
 
     def __init__(self, engine: Engine, texts_at_once: int | None = None, retries: Retries | None = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._texts_at_once = texts_at_once
         self._retries = retries or Retries()
 
-    @property
-    def model(self) -> str:
-        return self._engine.model
-
     async def complete(self, request: Request) -> Completion:
-        return await self._persist(lambda: self._engine.complete(request))
+        return await self._persist(lambda: super(Patient, self).complete(request))
 
     async def score(self, prompt: str, continuation: str) -> Score:
-        return await self._persist(lambda: self._engine.score(prompt, continuation))
+        return await self._persist(lambda: super(Patient, self).score(prompt, continuation))
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         size = self._texts_at_once or max(1, len(texts))
@@ -68,10 +65,7 @@ class Patient:
         return np.concatenate(await asyncio.gather(*map(self._embed, parts)))
 
     async def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return await self._persist(lambda: self._engine.embed(texts))
-
-    async def close(self) -> None:
-        await self._engine.close()
+        return await self._persist(lambda: super(Patient, self).embed(texts))
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         failures = 0

@@ -7,12 +7,12 @@ stream closes what it reads from.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from heapq import heapify, heappop, heapreplace
 from typing import TypeVar
 
-from promptcot.records import Item, Outcome
+from promptcot.records import Item, Outcome, Row
 
 T = TypeVar("T")
 
@@ -121,3 +121,14 @@ async def items_of(outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:
             if isinstance(outcome.result, Sequence):
                 for row in outcome.result:
                     yield Item(outcome.item.index, row)
+
+
+def in_order(rows: Iterable[Row]) -> Iterator[Item]:
+    """Rows as items, numbered from 0."""
+    return (Item(index, row) for index, row in enumerate(rows))
+
+
+async def stream_of(items: Iterable[Item]) -> AsyncIterator[Item]:
+    """Items as a stream."""
+    for item in items:
+        yield item

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptcot import nano
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.training_rows import level_of
 from promptcot.errors import InputError, UsageError
@@ -46,20 +47,13 @@ def _annotator(given: str) -> Annotator:
     name, named, model = given.partition("=")
     if named:
         return Annotator(name, model)
-    return Annotator(given.removeprefix(f"{NANO}:") if is_nano(given) else Path(given).name, given)
-
-
-def is_nano(model: str) -> bool:
-    """Whether a model is an embedded one."""
-    return model == NANO or model.startswith(f"{NANO}:")
+    return Annotator(given.removeprefix(f"{NANO}:") if nano.is_nano(given) else Path(given).name, given)
 
 
 def problems_file(path: str) -> Path:
     """The file of problems of that path; `nano` stands for the seed problems that ship."""
     if path != NANO:
         return Path(path)
-    from promptcot import nano
-
     return nano.seeds_path()
 
 

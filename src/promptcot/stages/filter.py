@@ -1,19 +1,63 @@
-"""The step `filter` over files: the verdicts of several judges on the same problems, joined by row id.
+"""The step `filter`: which problems are kept by the verdicts of their judges, and how far the judges agree.
 
-The first file is streamed; of the others only ids and verdicts are kept, in SQLite, so that memory does not grow.
+In a run the verdicts come with the row. Judged files are joined by row id: the first is streamed, and of the others
+only ids and verdicts are kept, in SQLite, so that memory does not grow.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from promptcot.core.filtering import verdict_of
+from promptcot.core.filtering import bring_back, decide, training_row, verdict_of
+from promptcot.core.statistics.agreement import Agreements
 from promptcot.errors import InputError
-from promptcot.records import Row
+from promptcot.records import Drop, Row
+from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows, with_ids
+
+
+class Filter:
+    """Decides by the `judgements` of a row, a verdict for each of `judges`; `needed` is how many there must be."""
+
+    name = "filter"
+
+    def __init__(self, judges: Sequence[str], only_perfect: bool = True, needed: int | None = None) -> None:
+        self.agreements = Agreements(tuple(judges))
+        self._only_perfect = only_perfect
+        self._needed = len(judges) if needed is None else needed
+
+    def apply(self, row: Row) -> Sequence[Row] | Drop:
+        """The row, or a drop with the reason of `core.filtering`."""
+        verdicts = row["judgements"]
+        self.agreements.add(verdicts)
+        reason = decide([*verdicts.values()], self._only_perfect, self._needed)
+        return Drop(reason) if reason else [row]
+
+    def finish(self) -> Sequence[Row]:
+        """Nothing is held back."""
+        return ()
+
+    def summary(self) -> Mapping[str, Any]:
+        """What a run's summary says of it."""
+        return {"agreement": self.agreements.summary()}
+
+
+def filter_files(paths: Sequence[Path], output: Output, only_perfect: bool, n_rewards: int | None) -> Agreements:
+    """Filter judged files into an output, which the caller commits. Raises InputError for files that are not judged."""
+    with Joined(paths) as joined:
+        step = Filter(joined.names, only_perfect, n_rewards or len(paths))
+        for index, judged in enumerate(joined):
+            verdicts = {"judgements": judged.verdicts}
+            row = {**judged.row, **verdicts}
+            result = step.apply(row)
+            if not isinstance(result, Drop):
+                result = [{**bring_back(judged.row), **training_row(judged.row), **verdicts}]
+            output.add(index, row, result)
+    return step.agreements
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ other, with the judgement `invalid` and `invalid_reason`; it is for the filter t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,3 +71,8 @@ class Judge:
         if not isinstance(level, str) or not level:
             raise InputError(f"{self.name}: row {row.get('id')} has no text in `level`")
         return level
+
+
+def with_verdicts(row: Row, judged: Mapping[str, Row]) -> Row:
+    """A generated row with the verdicts of all judges that gave one, by judge."""
+    return {**row, "judgements": {one["judge"]: str(one["judgement"]) for one in judged.values()}}

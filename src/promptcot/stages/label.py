@@ -9,16 +9,22 @@ from __future__ import annotations
 import random
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
-from promptcot.core.problems import problem_id
+from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
-from promptcot.records import Drop, Item, Outcome, Row, derive_seed
+from promptcot.records import Row, Sampling, derive_seed
+from promptcot.stages.solve import Solve
+from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
 
@@ -131,6 +137,60 @@ def _count(problem: _Problem, trace: _Trace) -> None:
         problem.counted += 1
 
 
+async def label_file(
+    source: Path, targets: Mapping[str, Path], grader: Grader, settings: Settings, observe: Callable[[str], None]
+) -> list[StageCounts]:
+    """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
+
+    Returns the counts of each output, the labels' last. Raises InputError for a row that is no trace, naming it.
+    """
+    found = await survey(source, grader)
+    observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
+    if found.undecided:
+        observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
+    asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)
+    writer = Writer(found, settings.band, asks, verifies, settings.seed)
+    with ExitStack() as held:
+        outputs = {name: held.enter_context(Output(path, name)) for name, path in targets.items()}
+        others = [output for name, output in outputs.items() if name != "label"]
+        writer.write(source, Outputs(outputs["label"], *(outputs.get(name) for name in ("sft", "pairs", "rl"))))
+        for output in others:
+            output.commit()
+        outputs["label"].commit(settings.manifest)
+    return [output.counts for output in (*others, outputs["label"])]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs."""
+
+    band: Band
+    prompts: PromptSet
+    style: str | None = None
+    seed: int = 8000
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+def _asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:
+    """How rows are put to a student: the raw prompt as `solve` has it, the question as its chat has it."""
+    stage = Solve(prompts, Sampling(), 0, style=style)
+
+    def asked(row: Row) -> Asked:
+        [request] = stage.ask({"sample": 0, **row, "id": row.get("id")})
+        [*_, question] = prompts.messages("solve", problem=problem_of(row, f"row {row.get('id')}"))
+        return Asked(request.prompt, question.content)
+
+    return asked
+
+
+def _is_verifiable(grader: Grader, label: str) -> bool:
+    try:
+        grader.check_gold(label)
+    except InputError:
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Outputs:
     """Where the second pass writes; those that are None are not wanted."""
@@ -166,18 +226,18 @@ class Writer:
                 seen[index] = 1
                 self._problem(index, problem_row(row), outputs)
             if outputs.sft is not None:
-                _take(outputs.sft, trace, row, self._training(trace, index, row))
+                outputs.sft.add(trace, row, self._training(trace, index, row))
             if outputs.pairs is not None:
                 self._pair(trace, index, row, outputs.pairs)
 
     def _problem(self, index: int, row: Row, outputs: Outputs) -> None:
         label, refused = self._found.labels[index], self._refused[index]
         labelled = {**row, **label.fields()}
-        _take(outputs.labels, index, labelled, refused or labelled)
+        outputs.labels.add(index, labelled, refused or labelled)
         if refused is None and outputs.rl is not None:
-            _take(outputs.rl, index, labelled, self._to_verify(label, row))
+            outputs.rl.add(index, labelled, self._to_verify(label, row))
         if refused is None and outputs.pairs is not None and index not in self._chosen:
-            _take(outputs.pairs, index, labelled, "no right and wrong trace")
+            outputs.pairs.add(index, labelled, "no right and wrong trace")
 
     def _to_verify(self, label: Label, row: Row) -> Row | str:
         text = str(label.text)
@@ -211,8 +271,7 @@ class Writer:
         chosen, rejected = (row, other) if self._found.agrees(trace) else (other, row)
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
         label = self._found.labels[index].text
-        _take(
-            output,
+        output.add(
             index,
             row,
             {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label},
@@ -245,9 +304,3 @@ def _draws(
 def _origin(row: Row) -> Row:
     """What says where a training row is from."""
     return {name: row[name] for name in ("id", "source", "sample") if name in row}
-
-
-def _take(output: Output, index: int, row: Row, result: Row | str) -> None:
-    """Count a row and write what becomes of it: the result, or the reason why there is none."""
-    output.counts.rows_in += 1
-    output.take(Outcome(Item(index, row), Drop(result) if isinstance(result, str) else [result]))

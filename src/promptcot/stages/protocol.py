@@ -1,19 +1,19 @@
-"""What a stage is: how to ask a model about a row, and how to read what it answers.
+"""What the steps of a run are: a stage asks a model about each row, a step decides without one.
 
-Both halves are pure and synchronous, so that a stage is tested without any engine and runs on any runner. It is the
-only thing one writes to add a step or a domain.
+Both are synchronous and know neither engines nor files, so that they are tested alone and run on any runner. One of
+them is all that one writes to add a step; `called` names their mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from promptcot.records import Completion, Drop, Request, Retry, Row
+from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
 
 
 class Stage(Protocol):
-    """One step that asks a model."""
+    """One step that asks a model. `ask` and `read` are pure."""
 
     @property
     def name(self) -> str:
@@ -26,4 +26,25 @@ class Stage(Protocol):
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The output rows, in the order of the requests; or ask again; or leave the row out."""
+        ...
+
+
+class Step(Protocol):
+    """One step that asks no model. It sees the rows in input order, and may remember what it saw.
+
+    A run that goes on after an interruption shows it all rows again, so its memory needs no file of its own. What grows
+    with the number of rows belongs into the folder that it is made with.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of its files."""
+        ...
+
+    def apply(self, row: Row) -> Sequence[Row] | Drop:
+        """The output rows; or leave the row out. No row at all: it is held back, or part of a group."""
+        ...
+
+    def finish(self) -> Iterable[Row | Dropped]:
+        """When all rows have come: the rows that were held back, and those of them that are left out after all."""
         ...

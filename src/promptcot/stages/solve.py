@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from promptcot.core.parsing.traces import malformed
+from promptcot.core.problems import problem_id
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
+from promptcot.storage.rows import read_rows, with_ids
 
 AS_IT_IS = "row"
 
@@ -23,6 +26,13 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
     for row in rows:
         for sample in range(n):
             yield {**row, "sample": sample}
+
+
+def problem_samples(source: Path, n: int) -> Iterator[Row]:
+    """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
+    numbered = enumerate(read_rows(source), 1)
+    named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
+    return samples(with_ids(named), n)
 
 
 @dataclass(frozen=True, slots=True)

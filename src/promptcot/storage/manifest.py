@@ -10,12 +10,16 @@ from typing import Any
 
 from promptcot import __version__
 
+FORMAT = 1
+"""The form of `recipe.json` and `summary.json`; files that say nothing are of this one."""
+
 _PACKAGES = ("numpy", "pydantic", "jinja2", "torch", "transformers")
 
 
 def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapping[str, str]) -> dict[str, Any]:
     """The recipe as it was resolved, with `prompts` (template to sha256) and `models` (role to journaled name)."""
     return {
+        "format": FORMAT,
         "recipe": {key: str(value) if isinstance(value, Path) else value for key, value in recipe.items()},
         "prompts": dict(prompts),
         "models": dict(models),

@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from promptcot.errors import InputError
-from promptcot.records import Drop, Failed, Outcome, Row
+from promptcot.records import Drop, Failed, Item, Outcome, Row
 from promptcot.storage.atomic import write_json
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
+from promptcot.storage.manifest import FORMAT
 from promptcot.storage.paths import SUFFIXES, beside
 from promptcot.storage.writer import RowWriter
 
@@ -67,6 +68,17 @@ class Output:
         self._waiting.append(outcome)
         self.settle()
 
+    def append(self, outcome: Outcome) -> None:
+        """Write what became of a row that was held back, and so counts as given out already. Raises StorageError."""
+        self.counts.rows_out -= 1
+        self.take(outcome)
+
+    def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | str) -> None:
+        """Count one more row, and write what becomes of it: rows, or the reason why there is none."""
+        self.counts.rows_in += 1
+        found = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
+        self.take(Outcome(Item(index, row), found))
+
     def settle(self) -> None:
         """Write what waited for the cut's position."""
         if self._cut is not None:
@@ -100,7 +112,10 @@ class Output:
         self.publish()
         if recipe is not None:
             write_json(beside(self.path, "recipe.json"), recipe)
-            write_json(beside(self.path, "summary.json"), {"stages": {self.counts.name: self.counts.summary()}})
+            write_json(
+                beside(self.path, "summary.json"),
+                {"format": FORMAT, "stages": {self.counts.name: self.counts.summary()}},
+            )
 
     def finish(self) -> None:
         """Close the books and bring all files to disk under temporary names: a full disk shows before any appears.

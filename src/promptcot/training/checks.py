@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot import nano
 from promptcot.engines.machine import visible_gpus
-from promptcot.engines.opening import model_folder
 from promptcot.errors import InputError, RecipeError
 from promptcot.training.data.rows import look
 from promptcot.training.recipe import TrainRecipe
@@ -61,4 +61,4 @@ def _compiles(recipe: TrainRecipe) -> bool:
 
 
 def _on_the_hub(path: str) -> bool:
-    return not Path(model_folder(path, "base")).expanduser().exists()
+    return not Path(nano.resolve(path, "base")).expanduser().exists()

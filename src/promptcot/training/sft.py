@@ -28,7 +28,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig
 
-from promptcot.engines.opening import model_folder
+from promptcot import nano
 from promptcot.errors import InputError
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.manifest import manifest
@@ -68,7 +68,7 @@ class _Material:
         settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
         model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
         settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
-        settings["base"] = identity(Path(model_folder(recipe.model.path, "base")))
+        settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
         if recipe.parallelism.zero:
             settings["processes"] = processes()
         validation = self.validation and self.validation.fingerprint
@@ -133,7 +133,7 @@ def _material(recipe: TrainRecipe, tell: Say) -> _Material:
 
 def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
     """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
-    name = recipe.model.tokenizer or model_folder(recipe.model.path, "base")
+    name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")
     revision = None if recipe.model.tokenizer else recipe.model.revision
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
@@ -154,7 +154,7 @@ def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
         _tell_deepspeed()
     try:
         return AutoModelForCausalLM.from_pretrained(
-            model_folder(recipe.model.path, "base"),
+            nano.resolve(recipe.model.path, "base"),
             revision=recipe.model.revision,
             dtype="bfloat16" if half else "float32",
             attn_implementation=kernels.attention,

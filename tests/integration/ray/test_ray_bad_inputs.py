@@ -114,7 +114,7 @@ def test_a_cap_in_the_recipe_is_refused_like_the_option(nodes: Nodes, tmp_path: 
     capped = ["--set", "run.max_cost=1", "--set", "server.price.prompt=1", "--set", "server.price.completion=1"]
     done = run([*line, *capped, "--set", "encode.skip=true", "--runner", "ray", "--ray-address", nodes.address])
     assert done.returncode == 2, done.stdout + done.stderr
-    assert "the workers of a cluster share no purse" in done.stderr
+    assert "workers do not share a budget" in done.stderr
 
 
 def test_a_folder_that_all_nodes_see_is_fine(joined: Cluster, tmp_path: Path) -> None:

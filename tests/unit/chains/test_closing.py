@@ -11,7 +11,7 @@ import pytest
 from promptcot import nano
 from promptcot.chains.closing import Student, side_by_side, written
 from promptcot.cli import main
-from promptcot.cli.closing import generator_lines, student_lines
+from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.core.statistics import Sample, SourceTally
 from promptcot.storage.rows import read_rows
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from promptcot.cli import main, plan
-from promptcot.cli.planned import _cost, _number, _size, _time
+from promptcot.cli.report.plan import _cost, _number, _size, _time
 from promptcot.planning.supply import Supply
 from promptcot.recipe.loading import load
 from tests.unit.planning.rundirs import books, recipe, write_run

@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from promptcot.cli import progress
-from promptcot.cli.progress import Progress
+from promptcot.cli.report import progress
+from promptcot.cli.report.progress import Progress
 from promptcot.storage.budget import Paid
 from promptcot.storage.counts import StageCounts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptcot import nano
-from promptcot.engines.model_files import WeightsSize, config_of, fingerprint, model_folder, weights_bytes
+from promptcot.engines.model_files import WeightsSize, config_of, fingerprint, folder_on_disk, weights_bytes
 from promptcot.engines.vllm.server import need_of
 
 
@@ -65,11 +65,11 @@ def test_a_hub_name_is_looked_up_in_the_local_cache(tmp_path: Path, monkeypatch:
     )
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text("abc")
-    assert model_folder("org/model-8B") == snapshot
+    assert folder_on_disk("org/model-8B") == snapshot
     assert weights_bytes("org/model-8B") == WeightsSize(2, guessed=False)
     assert config_of("org/model-8B") == {"num_attention_heads": 4}
-    assert model_folder("org/other") is None
-    assert model_folder("not a name / at all") is None
+    assert folder_on_disk("org/other") is None
+    assert folder_on_disk("not a name / at all") is None
 
 
 def test_a_configuration_that_is_not_there_is_none(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import pytest
 from promptcot.engines import opening
 from promptcot.engines.machine import Gpu
 from promptcot.engines.openai.engine import OpenAIEngine
-from promptcot.engines.opening import Engines, judge_role, kind_of, model_folder
+from promptcot.engines.opening import Engines, kind_of
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.errors import InputError
 from promptcot.mock_server import MockOptions, MockServer
+from promptcot.nano import judge_role, resolve
 from promptcot.recipe.schema import Encode, Generator, Judge, Served
 
 URL = "http://127.0.0.1:1/v1"
@@ -57,7 +58,7 @@ async def test_fields_for_every_request_change_the_name_whoever_serves_the_model
 ) -> None:
     monkeypatch.setattr(opening, "visible_gpus", lambda: [])
     engines = Engines(tmp_path)
-    for served in ({"model": "m", "base_url": URL}, {"model": str(model_folder("nano", "solver")), "engine": "vllm"}):
+    for served in ({"model": "m", "base_url": URL}, {"model": str(resolve("nano", "solver")), "engine": "vllm"}):
         names = {(await engines.open(Served(**served, extra_body=extra), "x")).model for extra in ({}, {"top_k": 1})}
         assert len(names) == 2
     await engines.close()
@@ -65,7 +66,7 @@ async def test_fields_for_every_request_change_the_name_whoever_serves_the_model
 
 async def test_a_vllm_server_that_embeds_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opening, "visible_gpus", lambda: [])
-    engines, model = Engines(tmp_path), str(model_folder("nano", "solver"))
+    engines, model = Engines(tmp_path), str(resolve("nano", "solver"))
     writer = await engines.open(Generator(model=model, engine="vllm"), "generator")
     encoder = await engines.open(Encode(model=model, engine="vllm"), "generator")
     assert isinstance(writer, VllmEngine)
@@ -81,7 +82,7 @@ async def test_more_gpus_than_there_are_is_said_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(opening, "visible_gpus", lambda: [])
     monkeypatch.setattr("promptcot.engines.vllm.server.visible_gpus", lambda: [])
-    model = str(model_folder("nano", "solver"))
+    model = str(resolve("nano", "solver"))
     for engine in ("vllm", "local"):
         with pytest.raises(InputError, match="4"):
             await Engines(tmp_path).open(Served(model=model, engine=engine, n_gpus=4), "generator")
@@ -138,5 +139,5 @@ async def test_one_engine_that_cannot_be_closed_leaves_no_other_open(tmp_path: P
 
 def test_what_nano_means_for_a_judge() -> None:
     assert (judge_role("b"), judge_role("judge-b"), judge_role("somebody")) == ("judge-b", "judge-b", "judge-a")
-    assert Path(model_folder("nano:solver", "generator")).name == "solver"
-    assert model_folder("some/model", "generator") == "some/model"
+    assert Path(resolve("nano:solver", "generator")).name == "solver"
+    assert resolve("some/model", "generator") == "some/model"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.cli.scores import result_lines
+from promptcot.cli.report.scores import result_lines
 from promptcot.core.statistics import Sample, SourceTally, summarize
 from promptcot.evaluation.results import Evaluated, draw, file_name
 

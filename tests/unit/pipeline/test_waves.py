@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from promptcot import prompts
-from promptcot.engines.exclusive import turns
+from promptcot.engines.exclusive import exclusive
 from promptcot.engines.protocol import Engine
 from promptcot.engines.scripted import Script, ScriptedEngine
 from promptcot.errors import TransientError
+from promptcot.pipeline.plan import steps_of
 from promptcot.pipeline.run import Run
-from promptcot.pipeline.waves import Turns, first_wave, next_wave
+from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
 from promptcot.recipe.loading import parse
 from promptcot.recipe.schema import Recipe
 from promptcot.records import Completion, Request, Row
@@ -76,28 +77,28 @@ def rows(count: int) -> Callable[[], Iterator[Row]]:
 
 
 async def side_by_side(directory: Path, recipe: Recipe, engines: Mapping[str, Engine], combinations: int) -> Run:
-    run = Run(recipe, directory, PROMPTS, engines, rows(combinations)(), LocalRunner(16, FAST))
+    steps = steps_of(recipe, PROMPTS)
+    run = Run(steps, recipe.run, directory, engines, rows(combinations)(), LocalRunner(16, FAST))
     await run.run({})
     return run
 
 
 async def in_turn(
     directory: Path, recipe: Recipe, engines: Mapping[str, Engine], combinations: int, budget: Budget | None = None
-) -> tuple[Run, Turns, list[int]]:
-    takers, waves = turns(engines), list[int]()
+) -> tuple[Run, SequentialRun, list[int]]:
+    steps, takers, waves = steps_of(recipe, PROMPTS), exclusive(engines), list[int]()
     budget = budget or Budget()
     runner = LocalRunner(16, FAST, budget=budget)
-    table = Turns(recipe, directory, PROMPTS, takers, rows(combinations), runner, budget)
-    wave: int | None = first_wave(recipe)
+    table = SequentialRun(steps, directory, takers, rows(combinations), runner, budget)
+    wave: int | None = first_wave(recipe.run)
     while wave is not None:
         waves.append(wave)
         await table.ask(wave)
         limits = recipe.run.model_copy(update={"max_candidates": wave})
-        shorter = recipe.model_copy(update={"run": limits})
         reader = LocalRunner(16, FAST)
-        run = Run(shorter, directory, PROMPTS, takers, rows(combinations)(), reader, (), table.stage_counts)
+        run = Run(steps, limits, directory, takers, rows(combinations)(), reader, (), table.counts)
         await run.run({})
-        wave = next_wave(recipe, wave, run.stage_counts["filter"].rows_out)
+        wave = next_wave(recipe.run, wave, run.counts["filter"].rows_out)
     return run, table, waves
 
 
@@ -149,7 +150,7 @@ async def test_every_call_is_made_once_and_counted_once_over_the_waves(tmp_path:
     for name, tenant in tenants.items():
         lines = (tmp_path / f"{name}.journal" / "calls.jsonl").read_bytes().splitlines()
         keys = [json.loads(line)["key"] for line in lines]
-        assert len(set(keys)) == len(keys) == run.stage_counts[name].calls
+        assert len(set(keys)) == len(keys) == run.counts[name].calls
         refused = tenant.asked - len(keys)
         assert refused >= 0
         assert refused == 0 or name == "generate"
@@ -183,7 +184,7 @@ async def test_what_is_spent_is_counted_once_over_the_waves(tmp_path: Path) -> N
     run, _, waves = await in_turn(tmp_path, recipe, models(recipe, bill), 600, budget)
     assert len(waves) > 1
     assert budget.spent == pytest.approx(sum(bill))
-    assert sum(counts.cost or 0 for counts in run.stage_counts.values()) == pytest.approx(sum(bill))
+    assert sum(counts.cost or 0 for counts in run.counts.values()) == pytest.approx(sum(bill))
 
 
 async def test_the_cap_counts_what_every_stage_paid_in_earlier_runs(tmp_path: Path) -> None:
@@ -213,5 +214,5 @@ WAVES = [
 )
 def test_waves(target: int, candidates: int, accepted: int, first: int, then: int | None) -> None:
     recipe = scripted_run.recipe(candidates, target)
-    assert first_wave(recipe) == first
-    assert next_wave(recipe, first, accepted) == then
+    assert first_wave(recipe.run) == first
+    assert next_wave(recipe.run, first, accepted) == then

@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from promptcot.chains.recipe import is_chain
-from promptcot.cli.story import plan
-from promptcot.pipeline.inputs import Preparation
+from promptcot.cli.report.run import preview
+from promptcot.pipeline.inputs import Inputs
 from promptcot.recipe.loading import load, shipped
 
 NEEDS = {"endpoint": {"server.base_url": "http://localhost:8000/v1"}}
@@ -31,7 +31,7 @@ def wording(tmp_path: Path) -> str:
 def test_a_shipped_recipe_is_read_and_shows_its_first_prompts(name: str, wording: str, tmp_path: Path) -> None:
     changes = {"sample.prompt_like": wording} if name == "promptcot" else NEEDS.get(name, {})
     recipe = load(name, overrides=changes)
-    told = "\n".join(plan(Preparation(recipe, tmp_path)))
+    told = "\n".join(preview(Inputs(recipe, tmp_path)))
     assert recipe.name == name
     for stage in ("generate", *(f"judge-{judge.name}" for judge in recipe.judge)):
         assert f"{stage}: " in told

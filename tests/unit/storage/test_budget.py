@@ -12,7 +12,8 @@ import pytest
 from promptcot import prompts
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import TransientError
-from promptcot.pipeline.run import Run, open_books
+from promptcot.pipeline.plan import steps_of
+from promptcot.pipeline.run import Run, load_spent
 from promptcot.recipe.loading import parse
 from promptcot.recipe.schema import Price
 from promptcot.records import Completion, Drop, Item, Message, Request, Retry, Row, Sampling
@@ -154,7 +155,7 @@ async def spend(folder: Path, count: int, cap: float | None) -> tuple[float, Sta
     budget, counts = Budget(cap), StageCounts("ask")
     runner = LocalRunner(32, Retries(base=0.001), budget=budget)
     with Journal(folder) as journal:
-        open_books(journal, counts, PRICE, budget)
+        load_spent(journal, counts, PRICE, budget)
         with suppress(BudgetReached):
             async for _ in runner.run(Ask(), items(count), engine, journal, counts):
                 pass
@@ -205,9 +206,9 @@ async def test_the_cost_of_two_runs_in_the_summary_is_their_sum(tmp_path: Path) 
         }
         budget = Budget(9)
         runner = LocalRunner(8, budget=budget)
-        stages = prompts.load("nano")
+        steps = steps_of(recipe, prompts.load("nano"))
         rows = scripted_run.combinations()
-        await Run(recipe, tmp_path, stages, engines, rows, runner, budget=budget).run({})
+        await Run(steps, recipe.run, tmp_path, engines, rows, runner, budget=budget).run({})
         assert budget.spent == pytest.approx(bill)
         summary = json.loads((tmp_path / "summary.json").read_text())["stages"]
         return {name: stage["cost"] for name, stage in summary.items() if stage["cost"] is not None}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.cli.forecast import lines
+from promptcot.cli.report.training import lines
 from promptcot.recipe.loading import shipped
 from promptcot.training.forecast.dry_run import dry_run
 from promptcot.training.recipe import SHIPPED_TRAIN, load_train

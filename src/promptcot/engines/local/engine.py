@@ -12,7 +12,6 @@ each other at every operation, at a loss for small models, and at a great one wh
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.local.jobs import CompleteJob, EmbedJob, ScoreJob
+from promptcot.engines.machine import cores, memory_total
 from promptcot.errors import EngineUnusable
 from promptcot.records import Completion, Request, Score
 
@@ -64,14 +64,14 @@ class LocalEngine:
             ) from error
         loaded = local_model.load(model_path, tokenizer_path, dtype)
         kind = loaded.device.type
-        cores = _cores()
-        count = workers or _worker_count(loaded, cores)
+        available = cores()
+        count = workers or _worker_count(loaded, available)
         self._model = loaded.name
         self._max_batch = max_batch or _MAX_BATCH[kind]
         self._workers = [
             local_worker.Worker(
                 loaded,
-                threads=max(1, cores // count),
+                threads=max(1, available // count),
                 max_batch=self._max_batch,
                 memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / count),
                 tokens_at_once=tokens_at_once or _TOKENS_AT_ONCE[kind],
@@ -140,16 +140,10 @@ def _worker_count(model: LoadedModel, cores: int) -> int:
     return min(cores, _MOST_WORKERS)
 
 
-def _cores() -> int:
-    """The cores that this process may use, where the system tells."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _memory(model: LoadedModel) -> int:
     """Bytes: what is free on the model's GPU, or what the machine has."""
     if model.device.type == "cuda":
         import torch
 
         return int(torch.cuda.mem_get_info(model.device)[0])
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return memory_total()

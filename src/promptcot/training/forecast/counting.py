@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from promptcot.engines.model_files import model_folder as on_this_machine
-from promptcot.engines.opening import model_folder
+from promptcot import nano
+from promptcot.engines.model_files import folder_on_disk
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.rows import read_rows
@@ -130,6 +130,6 @@ def _tokenizer(recipe: TrainRecipe) -> Callable[[str], int] | None:
 def folder_of(model: str) -> Path | None:
     """Where a model is on this machine: a folder, an embedded one, or the local Hub cache; None if it is not."""
     try:
-        return on_this_machine(model_folder(model, "base"))
+        return folder_on_disk(nano.resolve(model, "base"))
     except InputError:
         return None

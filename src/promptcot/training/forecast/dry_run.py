@@ -1,7 +1,7 @@
 """What a training would be: everything that can be said about a recipe before a device is rented or a file fetched.
 
 Puts together what `counting` knows of the data, `estimate` of the work and the memory, and `devices` of the hardware;
-how it is said is decided in `promptcot.cli.forecast`. Loads no model and needs no torch.
+how it is said is decided in `promptcot.cli.report.training`. Loads no model and needs no torch.
 """
 
 from __future__ import annotations

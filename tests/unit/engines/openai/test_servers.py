@@ -12,7 +12,8 @@ from aiohttp import web
 
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineError, EngineUnusable, TransientError
-from promptcot.pipeline.run import open_books, run_stage
+from promptcot.pipeline.execute import run_stage
+from promptcot.pipeline.run import load_spent
 from promptcot.recipe.schema import Model, Price
 from promptcot.records import Request, Sampling
 from promptcot.runners.local import LocalRunner
@@ -133,7 +134,7 @@ async def test_refused_content_is_paid_once_and_a_failed_row(tmp_path: Path) -> 
         for _ in range(2):
             engine, budget = OpenAIEngine("m", [url], api_key_env=None), Budget(100.0)
             with Output(folder / "o.jsonl", "generate") as output, Journal(folder / "j") as journal:
-                open_books(journal, output.counts, model.priced, budget)
+                load_spent(journal, output.counts, model.priced, budget)
                 stage, runner = Generate(model.sampling, 1), LocalRunner(budget=budget)
                 await run_stage(stage, [{"id": "1", "prompt": "p"}], engine, runner, output, journal)
                 output.commit()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from promptcot.cli.forecast import lines
+from promptcot.cli.report.training import lines
 from promptcot.cli.root import run
 from promptcot.errors import InputError
 from promptcot.training.forecast import counting

@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
-from promptcot.cli.options import Command, model_options
-from promptcot.cli.stage import Step, model_of, run_steps
+from promptcot import nano
+from promptcot.cli.options import Command, model_of, model_options
+from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
+from promptcot.pipeline.execute import Ask
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
-from promptcot.stages.annotators import Annotator, annotators_of, is_nano
+from promptcot.stages.annotators import Annotator, annotators_of
 from promptcot.stages.protocol import Stage
 
 Rows = Callable[[Sequence[str]], Iterator[Row]]
@@ -61,7 +63,7 @@ def annotators(options: Mapping[str, Any]) -> list[Annotator]:
 
 def domain_of(options: Mapping[str, Any]) -> str:
     """The prompts that are named, or those that the models know."""
-    asked = [is_nano(one.model) for one in annotators(options)]
+    asked = [nano.is_nano(one.model) for one in annotators(options)]
     return options["domain"] or ("nano" if all(asked) and not options["base_url"] else "math")
 
 
@@ -75,22 +77,22 @@ def run_annotators(
 ) -> int:
     """Ask all annotators; returns the exit code."""
     asked = annotators(options)
-    steps = [_step(one, [other.name for other in asked], make_stage, rows, options) for one in asked]
+    asks = [_ask(one, [other.name for other in asked], make_stage, rows, options) for one in asked]
     told = {**options, "annotators": {one.name: one.model for one in asked}, "prompts": loaded.domain}
-    return run_steps(name, steps, source, told, loaded.hashes, options["max_retries"])
+    return run_job(name, asks, source, told, loaded.hashes)
 
 
-def _step(
+def _ask(
     annotator: Annotator,
     names: Sequence[str],
     make_stage: Callable[[Annotator, Model], Stage],
     rows: Rows,
     options: Mapping[str, Any],
-) -> Step:
+) -> Ask:
     model = model_of({**options, "model_path": annotator.model})
 
     def items() -> Iterator[Item]:
         numbered = enumerate(rows(names))
         return (Item(index, row) for index, row in numbered if row["annotator"] == annotator.name)
 
-    return Step(make_stage(annotator, model), model, "annotator", items)
+    return Ask(make_stage(annotator, model), model, "annotator", items)

@@ -1,12 +1,15 @@
-"""Words that several verbs print: what became of the rows, what was reused, where the files are."""
+"""What several verbs print: notes and progress while they work, then what became of the rows, and where files are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import click
 
+from promptcot.cli.report.progress import Progress
 from promptcot.errors import UsageError
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
@@ -15,6 +18,18 @@ from promptcot.storage.paths import beside
 def say(text: str = "") -> None:
     """One line to standard output."""
     click.echo(text)
+
+
+class Console:
+    """An observer of `pipeline.execute` that prints."""
+
+    def note(self, text: str) -> None:
+        """One line to standard output."""
+        say(text)
+
+    def watch(self, counts: Mapping[str, StageCounts], **how: Any) -> AbstractContextManager[object]:
+        """A progress display until the context is left."""
+        return Progress(counts, **how)
 
 
 def refuse_own_output(inputs: Iterable[Path], output: Path) -> None:
@@ -26,6 +41,14 @@ def refuse_own_output(inputs: Iterable[Path], output: Path) -> None:
                 f"{path}: this file would be replaced by the output {output}; choose another output. "
                 "(Failed rows are asked again when the same command is run again)"
             )
+
+
+def refuse_own_outputs(inputs: Iterable[Path], outputs: Sequence[Path]) -> None:
+    """Raises UsageError when a command would write over what it reads, or twice into one file."""
+    for output in outputs:
+        refuse_own_output(inputs, output)
+    if len({output.resolve() for output in outputs}) < len(outputs):
+        raise UsageError("two outputs have the same name; give each a file of its own")
 
 
 def percent(part: int, whole: int) -> str:
@@ -59,8 +82,8 @@ def calls(counts: StageCounts) -> str | None:
     return f"{counts.name}: {', '.join(words)}"
 
 
-def close_books(output: Path, stage_counts: Iterable[StageCounts]) -> int:
-    """Print the books of a stage command; returns the exit code."""
+def print_summary(output: Path, stage_counts: Iterable[StageCounts]) -> int:
+    """Print what became of the rows of a stage command; returns the exit code."""
     stage_counts = list(stage_counts)
     for counts in stage_counts:
         if line := calls(counts):

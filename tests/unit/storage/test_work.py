@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.cli.run import _take_up
 from promptcot.records import Completion, Request
 from promptcot.storage.journal import Journal, line_of
+from promptcot.storage.work import recover_cluster_calls
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def left(tmp_path: Path) -> dict[str, Request]:
 
 def test_each_stage_finds_its_own_calls_and_counts_them_once(tmp_path: Path, left: dict[str, Request]) -> None:
     for _ in range(2):
-        _take_up(tmp_path, ["generate", "judge-a", "judge-b"])
+        recover_cluster_calls(tmp_path, ["generate", "judge-a", "judge-b"])
     for stage, request in left.items():
         with Journal(tmp_path / f"{stage}.journal") as journal:
             assert len(journal) == 1

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptcot.cli.planned_rates import WIDTH, Sources, origin, rate_lines
+from promptcot.cli.report.plan_rates import WIDTH, Sources, origin, rate_lines
 from promptcot.core.units import duration
 from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan
 from promptcot.planning.measured import Found

@@ -1,0 +1,171 @@
+"""What `promptcot run` says: beforehand the steps, afterwards the funnel, the judges' agreement and some problems."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from promptcot import nano
+from promptcot.cli.report.console import calls, percent
+from promptcot.core.statistics.agreement import Agreements
+from promptcot.errors import InputError
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.plan import PlannedStep, groups_of
+from promptcot.pipeline.run import Run
+from promptcot.recipe.schema import Served
+from promptcot.records import Row
+from promptcot.stages.filter import Filter
+from promptcot.storage.counts import BEYOND_TARGET, StageCounts
+from promptcot.storage.rows import read_rows
+
+_SHOWN = 3
+_FUNNEL = {"sample": "sampled", "judge": "judged", "filter": "accepted"}
+"""How the funnel calls the rows that came through a step; others have the step's name."""
+
+
+def preview(inputs: Inputs) -> Iterator[str]:
+    """The first prompt of each stage, and the counts. No model is called; vectors are used if they exist."""
+    recipe = inputs.recipe
+    existing = recipe.encode.path or next(map(str, inputs.directory.glob("encode.safetensors")), None)
+    row = next(inputs.sampled(None if existing is None else Path(existing)))
+    yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
+    yield f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}"
+    if recipe.encode.skip:
+        yield "encode: skipped, concepts are drawn by how often they occur together"
+    else:
+        yield f"encode: {len(inputs.table):,} concepts, by {existing or _asked(recipe.encode)}"
+    yield f"sample: at most {recipe.run.candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
+    if recipe.run.target:
+        yield f"target: stops at {recipe.run.target:,} accepted problems"
+    if existing is None and not recipe.encode.skip:
+        yield "without vectors, which are not made yet, the first combination is only an example:"
+    for step in inputs.steps:
+        yield from _first(step, row) if step.stage else [f"{step.name}: {step.about}"] if step.make else []
+        row = {**row, **step.example}
+
+
+def _sizes(sizes: list[int]) -> str:
+    return " or ".join(map(str, sizes))
+
+
+def _asked(model: Served) -> str:
+    """Which model, and where."""
+    if not model.base_url:
+        return model.model
+    name = "the only model" if model.model == Served().model else model.model
+    return f"{name} at {', '.join(model.base_url)}"
+
+
+def _first(step: PlannedStep, row: Row) -> Iterator[str]:
+    assert step.stage is not None
+    model = step.asked
+    sampling = f"temperature {model.temperature}, top_p {model.top_p}, at most {model.max_tokens:,} tokens"
+    try:
+        requests = step.stage.ask(row)
+    except InputError as error:
+        yield f"\n{step.name}: {_asked(model)}, {sampling}; its prompt needs rows of the run itself ({error})"
+        return
+    yield f"\n{step.name}: {_asked(model)}, {sampling}; its first prompt:"
+    for request in requests[:1]:
+        turns = [f"[{turn.role}]\n{turn.content}" for turn in request.messages] or [request.prompt]
+        yield textwrap.indent("\n".join(turns).rstrip("\n"), "    | ", lambda line: True)
+
+
+def summary(run: Run, inputs: Inputs) -> Iterator[str]:
+    """The funnel, the agreement, some accepted problems, the files, and what to do next."""
+    counts = run.counts
+    if not counts:
+        yield f"{len(inputs.table):,} concepts: {inputs.directory / 'encode.safetensors'}"
+        return
+    for step in counts.values():
+        if line := calls(step):
+            yield line
+    asked = next((counts[step.name] for step in run.steps if step.stage), None)
+    if run.limits.target and asked and (more := asked.dropped[BEYOND_TARGET]):
+        yield f"{more:,} more combinations were begun before the target was reached; their calls stay in the journal"
+    if inputs.ended is not None:
+        yield f"sample: {inputs.ended}"
+    yield ""
+    yield from _funnel(run)
+    for made in run.made.values():
+        if isinstance(made, Filter) and (lines := list(agreement_lines(made.agreements))):
+            yield from ("", *lines)
+    yield from _problems(run)
+    yield from _files(run, inputs)
+
+
+def _funnel(run: Run) -> Iterator[str]:
+    sampled = run.counts["sample"].rows_out
+    lines = [("sampled", sampled, "")]
+    for together in groups_of(run.steps):
+        lines += _lines(together, [run.counts[step.name] for step in together])
+    for name, count, lost in lines:
+        yield f"  {name:<10} {count:>8,}  {percent(count, sampled):>5}{'   ' + lost if lost else ''}"
+
+
+def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
+    """The lines of steps that stand side by side; a generator has two, for what it wrote and what could be read."""
+    first, verb = counts[0], together[0].name.partition("-")[0]
+    if verb == "generate":
+        written = first.rows_in - first.failed.total() - first.dropped[BEYOND_TARGET]
+        yield "generated", written, _lost(first, "failed")
+        yield "parsed", first.rows_out, _lost(first, "dropped")
+    elif together[0].stage is None:
+        yield _FUNNEL.get(verb, verb), first.rows_out, _lost(first, "dropped")
+    else:
+        lost = (words for one in counts for words in (_lost(one, "failed"), _lost(one, "dropped")))
+        yield _FUNNEL.get(verb, verb), min(one.rows_out for one in counts), "; ".join(filter(None, lost))
+
+
+def _lost(counts: StageCounts, kind: str) -> str:
+    reasons = counts.failed if kind == "failed" else counts.dropped
+    shown = {reason: count for reason, count in sorted(reasons.items()) if reason != BEYOND_TARGET}
+    prefix = "failed " if kind == "failed" and shown else ""
+    return prefix + ", ".join(f"{count:,} {reason}" for reason, count in shown.items())
+
+
+def agreement_lines(agreements: Agreements) -> Iterator[str]:
+    """How far each two judges agree, a line each."""
+    for (one, other), pair in agreements:
+        if pair.share is None or pair.interval is None:
+            yield f"judges {one} and {other}: agreement n/a, no problem has a readable verdict of both"
+            continue
+        low, high = pair.interval
+        kappa = "n/a" if pair.kappa is None else f"{pair.kappa:.2f}"
+        yield (
+            f"judges {one} and {other} agree on {pair.share:.0%} of {pair.n:,} problems "
+            f"(95 % interval {low:.0%} to {high:.0%}), Cohen's kappa {kappa}"
+        )
+
+
+def _problems(run: Run) -> Iterator[str]:
+    for number, row in enumerate(islice(read_rows(run.last.path, may_be_empty=True), _SHOWN), 1):
+        yield f"\nproblem {number}, {row.get('level', 'n/a')}: {'; '.join(row.get('foundational_concepts', ()))}"
+        for place, text in enumerate(filter(None, (row.get("rationale"), row.get("problem")))):
+            yield from [""] * place
+            yield _indented(str(text))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(
+        textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="    ") for line in text.splitlines()
+    )
+
+
+def _files(run: Run, inputs: Inputs) -> Iterator[str]:
+    came, target = run.last.counts.rows_out, run.limits.target
+    what = "accepted problems" if run.steps[-1].name == "filter" else f"rows of {run.steps[-1].name}"
+    if target and came < target:
+        yield (
+            f"\n{came:,} of the {target:,} problems aimed for: the {run.limits.candidates:,} combinations are "
+            "used up; the same command with a larger --max-candidates goes on"
+        )
+    yield f"\n{came:,} {what}: {run.last.path}"
+    yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
+    if nano.is_nano(inputs.recipe.generate.model):
+        yield "next, with a real model:"
+        yield "  promptcot doctor                              what this machine can run"
+        yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
+        yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"

@@ -1,0 +1,32 @@
+"""Opens the local engine: a model that this process runs, loaded by the first call that needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promptcot.engines.lazy import LazyEngine
+from promptcot.engines.machine import visible_gpus
+from promptcot.engines.model_files import journaled_name
+from promptcot.engines.opening import Site, local_folder
+from promptcot.engines.protocol import Engine
+from promptcot.engines.vllm.placement import take
+from promptcot.errors import InputError
+from promptcot.recipe.schema import Served
+
+
+def open_engine(spec: Served, role: str, site: Site) -> LazyEngine:
+    """The engine of a folder or of a snapshot in the local Hub cache. Raises InputError."""
+    if spec.n_gpus and len(take(spec.n_gpus, visible_gpus())) > 1:
+        raise InputError(
+            f"--n_gpus {spec.n_gpus}: the local engine uses one GPU; several need vLLM "
+            "(pip install 'promptcot[vllm]', then --engine vllm)"
+        )
+    folder = local_folder(spec.model, role)
+    name = journaled_name(folder, Path(spec.tokenizer) if spec.tokenizer else None)
+
+    def load() -> Engine:
+        from promptcot.engines.local.engine import LocalEngine
+
+        return LocalEngine(folder, tokenizer_path=spec.tokenizer, dtype=spec.dtype)
+
+    return LazyEngine(name, load)

@@ -1,0 +1,98 @@
+"""What a file of predictions is worth: its graded samples, and their statistics source by source.
+
+Grades are kept beside the file, so that an interrupted grading goes on. How answers are compared is decided in
+`grading`, what one prediction is worth in `predictions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from promptcot.core.statistics import Comparison, Summary, Tallies, compare, summarize
+from promptcot.errors import InputError
+from promptcot.evaluation.benchmarks import load
+from promptcot.evaluation.predictions import Golds, PredictionGrader
+from promptcot.grading.grader import Grader
+from promptcot.records import derive_seed
+from promptcot.storage.atomic import write_json
+from promptcot.storage.paths import beside
+from promptcot.storage.writer import RowWriter
+
+
+@dataclass(frozen=True)
+class FileGrades:
+    """The graded samples of one file, their statistics, and the JSON file that holds these."""
+
+    file: Path
+    samples: Tallies
+    summaries: Sequence[Summary]
+    written: Path
+
+
+async def grade_file(
+    file: Path,
+    grader: Grader,
+    golds: Golds,
+    *,
+    unboxed: bool = False,
+    details: Path | None = None,
+    ks: Sequence[int] = (),
+) -> FileGrades:
+    """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
+
+    Raises InputError for a row that is no prediction.
+    """
+    samples = await graded_samples(file, grader, golds, unboxed, details)
+    summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
+    target = beside(file, "grades.json")
+    write_json(target, {"sources": {summary.source: summary.as_json() for summary in summaries}})
+    return FileGrades(file, samples, summaries, target)
+
+
+async def graded_samples(
+    file: Path, grader: Grader, golds: Golds, unboxed: bool = False, details: Path | None = None
+) -> Tallies:
+    """The graded samples of a file of predictions; one row for each goes to `details`."""
+    samples = Tallies()
+    with ExitStack() as held:
+        writer = RowWriter(details) if details else None
+        if writer is not None:
+            held.callback(writer.discard)
+        async for one in PredictionGrader(grader, golds, unboxed=unboxed).graded(file, beside(file, "grades")):
+            samples.add(one.source, one.problem, one.sampled, one.sample)
+            if writer is not None:
+                writer.write(one.details())
+        if writer is not None:
+            writer.commit()
+    return samples
+
+
+def compare_files(a: FileGrades, b: FileGrades) -> list[Comparison]:
+    """The difference b - a, source by source. Raises InputError where nothing can be compared."""
+    common = [summary.source for summary in a.summaries if summary.source in b.samples]
+    if not common:
+        raise InputError(f"{a.file} and {b.file} have no source in common, so there is nothing to compare")
+    found = [compare(a.samples[source], b.samples[source]) for source in common]
+    for source, one in zip(common, found, strict=True):
+        if not one.difference.n:
+            raise InputError(
+                f"{source}: no problem is in both files, by `id` or by the problem's own words, so nothing is compared"
+            )
+    return found
+
+
+def draws(source: str) -> np.random.Generator:
+    """For majority@k of more samples than can be counted: the same draws for the same source."""
+    return np.random.default_rng(derive_seed("majority", source))
+
+
+def golds_of(benchmark: str | None, grader: Grader) -> Golds:
+    """The golds of a benchmark, by name or file, for predictions that carry none."""
+    if benchmark is None:
+        return {}
+    return {(row.source, row.id): row.gold for row in load(benchmark, grader.check_gold).rows}

@@ -1,0 +1,118 @@
+"""An evaluation: the problems of benchmarks, solved n times and graded, with the settings of its recipe.
+
+Decides what is asked, where traces and grades lie in the directory, and what belongs to the result of a benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from promptcot import prompts
+from promptcot.core.statistics import SourceTally, Tallies, summarize
+from promptcot.engines.opening import Engines
+from promptcot.errors import InputError
+from promptcot.evaluation.benchmarks import BenchmarkRow, load, renamed
+from promptcot.evaluation.grades import draws
+from promptcot.evaluation.predictions import PredictionGrader
+from promptcot.evaluation.recipe import EvalRecipe
+from promptcot.evaluation.registry import with_source
+from promptcot.evaluation.results import Evaluated, draw, file_name
+from promptcot.grading.grader import Grader
+from promptcot.pipeline.execute import Ask, Observer, StageJob, run_stages
+from promptcot.records import Row
+from promptcot.runners.streams import in_order
+from promptcot.stages.solve import Solve, samples
+from promptcot.storage.atomic import write_json
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.paths import beside
+
+
+@dataclass
+class Evaluation:
+    """One evaluation into `directory`; `problems` are by benchmark. `solved` and `results` are filled by `run`."""
+
+    recipe: EvalRecipe
+    directory: Path
+    grader: Grader
+    problems: Mapping[str, Sequence[BenchmarkRow]]
+    solved: dict[Path, StageCounts] = field(default_factory=dict)
+    results: list[Evaluated] = field(default_factory=list)
+    written: list[Path] = field(default_factory=list)
+
+    @property
+    def stage(self) -> Solve:
+        """How the problems are put to the model."""
+        recipe = self.recipe
+        return Solve(prompts.load(recipe.prompts), recipe.model.sampling, recipe.seed, recipe.model.chat, recipe.style)
+
+    def rows(self, source: str) -> list[Row]:
+        """The problems of a benchmark as `solve` takes them, with their golds."""
+        return [_row(one) for one in self.problems[source]]
+
+    async def run(self, observer: Observer) -> None:
+        """Solve, grade, and write down what came of it. Raises PromptCoTError."""
+        async with Engines(self.directory) as engines:
+            model = (await engines.open(self.recipe.model, "solver")).model
+            for source in self.problems:
+                self.solved[self._file(source)] = await self._solve(source, observer, engines)
+        self.results = [await self._graded(source) for source in self.problems]
+        target = self.directory / "results.json"
+        head = {"recipe": self.recipe.model_dump(mode="json"), "model": model}
+        write_json(target, {**head, "benchmarks": {one.benchmark: one.as_json() for one in self.results}})
+        self.written = [target, *draw(self.results, self.directory)]
+
+    def _file(self, source: str) -> Path:
+        return self.directory / f"{file_name(source)}.jsonl"
+
+    async def _solve(self, source: str, observer: Observer, engines: Engines) -> StageCounts:
+        recipe, stage = self.recipe, self.stage
+        asked = partial(samples, self.rows(source), recipe.n)
+        job = StageJob(
+            stage.name,
+            [Ask(stage, recipe.model, "solver", lambda: in_order(asked()))],
+            self._file(source),
+            recipe.model_dump(mode="json"),
+            stage.prompts.hashes,
+            recipe.concurrency,
+        )
+        return await run_stages(job, observer, engines, shown_as=source)
+
+    async def _graded(self, source: str) -> Evaluated:
+        """The statistics of a benchmark and of each of its levels, in the order in which they first appear."""
+        sources, levels = Tallies(), Tallies()
+        file = self._file(source)
+        judge = PredictionGrader(self.grader, unboxed=self.recipe.unboxed)
+        async for one in judge.graded(file, beside(file, "grades")):
+            sources.add(source, one.problem, one.sampled, one.sample)
+            if one.level is not None:
+                levels.add(one.level, one.problem, one.sampled, one.sample)
+        [summary] = [summarize(one, rng=draws(source)) for one in sources] or [summarize(SourceTally(source))]
+        by_level = tuple(summarize(one, rng=draws(source)) for one in levels)
+        problems = len(self.problems[source])
+        whole = any(benchmark.rows == problems for benchmark in with_source(source))
+        asked = problems * self.recipe.n
+        return Evaluated(self.recipe.model.model, source, summary, by_level, asked, whole)
+
+
+def load_problems(
+    recipe: EvalRecipe, grader: Grader, limit: int | None, observer: Observer
+) -> dict[str, list[BenchmarkRow]]:
+    """The problems of each benchmark. Raises InputError for golds that cannot be graded, and for a repeated one."""
+    found: dict[str, list[BenchmarkRow]] = {}
+    for name in recipe.benchmarks:
+        loaded = renamed(load(name, grader.check_gold))
+        for warning in loaded.warnings:
+            observer.note(f"note: {warning}")
+        for source in loaded.benchmarks:
+            if source in found:
+                raise InputError(f"{name}: the benchmark {source} is there twice; name it once")
+            found[source] = [row for row in loaded.rows if row.source == source][:limit]
+    return found
+
+
+def _row(one: BenchmarkRow) -> Row:
+    row = {"id": one.id, "source": one.source, "problem": one.problem, "answer": one.gold}
+    return row if one.level is None else {**row, "level": one.level}

@@ -1,0 +1,265 @@
+"""The one place that runs things: opens engines, takes rows through, closes, and reports to an observer.
+
+`run` takes a recipe into its run directory, `run_stages` stages from rows into one output. The command line, the Python
+API, the doctor's trial and evaluations call these and nothing else. Nothing is printed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from promptcot.engines.exclusive import exclusive
+from promptcot.engines.opening import Engines
+from promptcot.engines.protocol import Engine
+from promptcot.errors import UsageError
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.plan import asking
+from promptcot.pipeline.run import Run, load_spent
+from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
+from promptcot.recipe.schema import Model
+from promptcot.records import Item, Outcome, Row
+from promptcot.runners.local import LocalRunner
+from promptcot.runners.protocol import Runner
+from promptcot.runners.streams import closing, in_order, merged, stream_of
+from promptcot.stages import called
+from promptcot.stages.protocol import Stage
+from promptcot.storage.budget import Budget
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.journal import Journal
+from promptcot.storage.manifest import manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside
+from promptcot.storage.work import left_calls, recover_cluster_calls, remove_work, work_folder
+
+
+class Observer(Protocol):
+    """What is told about work while it goes on."""
+
+    def note(self, text: str) -> None:
+        """One line that is worth knowing."""
+        ...
+
+    def watch(
+        self,
+        counts: Mapping[str, StageCounts],
+        *,
+        total: int | None,
+        target: int | None = None,
+        note: Callable[[], str] = str,
+    ) -> AbstractContextManager[object]:
+        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in."""
+        ...
+
+
+class Silent:
+    """An observer that keeps it all to itself."""
+
+    def note(self, text: str) -> None:
+        """Nobody is listening."""
+
+    def watch(self, counts: Mapping[str, StageCounts], **_: Any) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
+async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, budget: Budget | None = None) -> Run:
+    """The finished run of a recipe on this machine. Raises PromptCoTError.
+
+    A `runner` of one's own spends from `budget`.
+    """
+    inputs.check()
+    limits = inputs.recipe.run
+    budget = budget or Budget(limits.max_cost)
+    runner = runner or LocalRunner(limits.concurrency, budget=budget)
+    async with Engines(inputs.directory) as engines:
+        vectors = await begin(inputs, engines, observer)
+        if inputs.steps[-1].kind == "vectors":
+            return Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
+        recover_cluster_calls(inputs.directory, [step.name for step in asking(inputs.steps)])
+        alternate = _must_alternate(inputs, engines, observer)
+        opened = await inputs.open_models(engines.open)
+        if alternate:
+            draw = partial(inputs.sampled, vectors)
+            passes = SequentialRun(inputs.steps, inputs.directory, exclusive(opened), draw, runner, budget)
+            finished = await in_waves(inputs, passes, observer)
+        else:
+            rows = inputs.sampled(vectors)
+            together = Run(inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, budget=budget)
+            finished = await _finish(together, inputs, opened, observer)
+        remove_work(inputs.directory / "ray")
+        return finished
+
+
+async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
+    """Say what is run, and make the vectors of its concepts if there have to be some."""
+    recipe = inputs.recipe
+    observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
+    observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
+    return await inputs.vectors(engines)
+
+
+def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> bool:
+    """Whether the models have to be asked one after the other on this machine."""
+    wanted = inputs.recipe.run.models
+    if wanted == "in turn":
+        return True
+    fit = engines.place(inputs.asked)
+    if not fit and wanted == "auto":
+        observer.note("the models do not fit on the machine together: each has its turn with all rows (run.models)")
+    return not fit and wanted == "auto"
+
+
+async def in_waves(
+    inputs: Inputs,
+    one_by_one: SequentialRun,
+    observer: Observer,
+    reader: Runner | None = None,
+    note: Callable[[], str] = str,
+) -> Run:
+    """Passes, and the run that writes what was said in them, until the target is reached.
+
+    `reader` takes that run through; by default the runner of this machine.
+    """
+    limits = inputs.recipe.run
+    wave: int | None = first_wave(limits)
+    while wave is not None:
+        observer.note(f"turns: each model is asked about {wave:,} combinations")
+        with observer.watch(one_by_one.counts, total=wave, note=note):
+            await one_by_one.ask(wave)
+        budget = Budget(limits.max_cost)
+        made = Run(
+            inputs.steps,
+            limits.model_copy(update={"max_candidates": wave}),
+            inputs.directory,
+            one_by_one.engines,
+            one_by_one.rows(),
+            reader or LocalRunner(limits.concurrency, budget=budget),
+            inputs.counts,
+            one_by_one.counts,
+            budget,
+        )
+        finished = await _finish(made, inputs, one_by_one.engines, observer)
+        wave = next_wave(limits, wave, finished.last.counts.rows_out)
+    return finished
+
+
+async def _finish(made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer) -> Run:
+    limits = made.limits
+    with observer.watch(made.counts, total=None if limits.target else limits.candidates, target=limits.target):
+        await made.run(inputs.manifest(engines))
+    return made
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew."""
+
+    stage: Stage
+    model: Model
+    role: str
+    items: Callable[[], Iterator[Item]]
+
+
+@dataclass(frozen=True)
+class StageJob:
+    """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest."""
+
+    name: str
+    asks: Sequence[Ask]
+    output: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 256
+    max_retries: int = 0
+    max_cost: float | None = None
+
+    def manifest(self, engines: Sequence[Engine]) -> dict[str, Any]:
+        """What is written beside the output: the models by role, or by stage where there are several."""
+        names = [self.asks[0].role] if len(self.asks) == 1 else [ask.stage.name for ask in self.asks]
+        return manifest(
+            self.settings, self.prompts, {name: one.model for name, one in zip(names, engines, strict=True)}
+        )
+
+    def count_items(self) -> int:
+        """How many rows come in. A wrong file, or prompt, is found before a model is loaded: raises InputError."""
+        return sum(map(_count_items, self.asks))
+
+
+def _count_items(ask: Ask) -> int:
+    items = ask.items()
+    first = next(items, None)
+    if first is None:
+        return 0
+    called.ask(ask.stage, first.row)
+    return 1 + sum(1 for _ in items)
+
+
+async def run_stages(
+    job: StageJob, observer: Observer, engines: Engines | None = None, shown_as: str | None = None
+) -> StageCounts:
+    """Take rows through the stages of a job on this machine, into its output; its counts. Raises PromptCoTError.
+
+    With `engines` of the caller's, models stay open for the next job, which progress may show under another name.
+    """
+    total = job.count_items()
+    opened = engines or Engines(beside(job.output, "journal"))
+    try:
+        with Output(job.output, job.name) as output, Journal(beside(job.output, "journal")) as journal:
+            journal.recover(left_calls(work_folder(job.output), [ask.stage.name for ask in job.asks]))
+            budget = begin_job(job, output, journal, observer)
+            asked = await _open(job, opened)
+            with observer.watch({shown_as or job.name: output.counts}, total=total):
+                runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget)
+                await take_through(job, asked, runner, output, journal)
+            output.commit(job.manifest(asked))
+            journal.sync()
+            remove_work(work_folder(job.output))
+            return output.counts
+    finally:
+        if engines is None:
+            await opened.close()
+
+
+def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:
+    """Say what is known already, and let counts and budget begin with what was paid."""
+    if len(journal):
+        observer.note(f"{job.name}: {len(journal):,} finished calls in {journal.directory}")
+    budget = Budget(job.max_cost)
+    load_spent(journal, output.counts, job.asks[0].model.priced, budget)
+    return budget
+
+
+async def run_stage(
+    stage: Stage, rows: Iterable[Row], engine: Engine, runner: Runner, output: Output, journal: Journal
+) -> None:
+    """Take rows through one stage whose engine is open. The caller commits the output."""
+    outcomes = runner.run(stage, stream_of(in_order(rows)), engine, journal, output.counts)
+    await _take(outcomes, output)
+
+
+async def take_through(
+    job: StageJob, engines: Sequence[Engine], runner: Runner, output: Output, journal: Journal
+) -> None:
+    """Push the items of all stages through, in the order of their positions. The caller commits the output."""
+    passes = [
+        runner.run(ask.stage, stream_of(ask.items()), engine, journal, output.counts)
+        for ask, engine in zip(job.asks, engines, strict=True)
+    ]
+    await _take(merged(passes), output)
+
+
+async def _take(outcomes: AsyncIterator[Outcome], output: Output) -> None:
+    async with closing(outcomes) as stream:
+        async for outcome in stream:
+            output.take(outcome)
+
+
+async def _open(job: StageJob, engines: Engines) -> list[Engine]:
+    """The engine of each stage. Raises UsageError where the models do not fit on this machine together."""
+    if not engines.place([(ask.model, ask.role) for ask in job.asks]):
+        raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
+    return [await engines.open(ask.model, ask.role) for ask in job.asks]

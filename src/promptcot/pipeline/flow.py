@@ -1,0 +1,177 @@
+"""Rows on their way through the steps of a plan: the next step begins while the one before it is still at work.
+
+Decides how steps are joined and what is known of rows under way. Where outcomes go is decided by the sinks, who asks by
+the runner.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from promptcot.engines.protocol import Engine
+from promptcot.pipeline.plan import PlannedStep, groups_of
+from promptcot.records import Dropped, Item, Outcome
+from promptcot.runners.protocol import Runner
+from promptcot.runners.streams import Tee, closing, side_by_side
+from promptcot.stages import called
+from promptcot.stages.protocol import Step
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.journal import Journal
+from promptcot.storage.outputs import Cut
+
+
+class Sink(Protocol):
+    """Where the outcomes of one step go."""
+
+    @property
+    def counts(self) -> StageCounts: ...
+
+    def take(self, outcome: Outcome) -> None:
+        """One outcome, in the order of positions."""
+        ...
+
+    def append(self, outcome: Outcome) -> None:
+        """What became of a row that was held back."""
+        ...
+
+
+@dataclass
+class Counting:
+    """A sink that only counts."""
+
+    counts: StageCounts
+
+    def take(self, outcome: Outcome) -> None:
+        self.counts.rows_out += 1
+
+    def append(self, outcome: Outcome) -> None:
+        """The row was counted when it was taken."""
+
+
+class Frontier:
+    """Up to which position all rows are decided: left out, or through the last step that counts. Without a `cut` no-op.
+
+    A position is a row of the source; it may become several rows, and is decided when none of them is under way.
+    """
+
+    def __init__(self, cut: Cut | None) -> None:
+        self._cut = cut
+        self._order: deque[int] = deque()
+        self._under_way: dict[int, int] = {}
+
+    def enter(self, position: int) -> None:
+        """A row of the source sets out."""
+        if self._cut is not None:
+            self._order.append(position)
+            self._under_way[position] = 1
+
+    def change(self, position: int, rows: int) -> None:
+        """So many rows of a position are more (or less) under way than before."""
+        if self._cut is None or position not in self._under_way:
+            return
+        self._under_way[position] += rows
+        while self._order and not self._under_way[self._order[0]]:
+            self._cut.settled = self._order.popleft()
+            del self._under_way[self._cut.settled]
+
+
+@dataclass
+class Flow:
+    """Takes rows through steps. `engines`, `journals` and `sinks` are by the name of the step.
+
+    `steps` has those that ask no model, made anew for each flow, in `directory`.
+    """
+
+    engines: Mapping[str, Engine]
+    journals: Mapping[str, Journal]
+    sinks: Mapping[str, Sink]
+    runner: Runner
+    directory: Path
+    frontier: Frontier = field(default_factory=lambda: Frontier(None))
+    steps: dict[str, Step] = field(default_factory=dict)
+
+    def through(self, planned: Sequence[PlannedStep], items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        """The rows that come through all of these steps."""
+        for together in groups_of(planned):
+            if together[0].join is not None:
+                items = self._joined(together, items, is_last=together[-1] is planned[-1])
+            elif together[0].stage is not None:
+                items = self._onward(self.asked(together[0], items))
+            else:
+                items = self._applied(together[0], items)
+        return items
+
+    async def asked(self, planned: PlannedStep, items: AsyncIterator[Item]) -> AsyncIterator[Outcome]:
+        """The outcomes of one stage, which its sink has taken."""
+        assert planned.stage is not None
+        sink, name = self.sinks[planned.name], planned.name
+        running = self.runner.run(planned.stage, items, self.engines[name], self.journals[name], sink.counts)
+        async with closing(running) as outcomes:
+            async for outcome in outcomes:
+                sink.take(outcome)
+                yield outcome
+
+    async def _onward(self, outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:
+        """The rows of a stage's outcomes; those that end here are no longer under way."""
+        async with closing(outcomes) as stream:
+            async for outcome in stream:
+                rows = outcome.result if isinstance(outcome.result, Sequence) else ()
+                self.frontier.change(outcome.item.index, len(rows) - 1)
+                for row in rows:
+                    yield Item(outcome.item.index, row)
+
+    async def _joined(
+        self, together: Sequence[PlannedStep], items: AsyncIterator[Item], *, is_last: bool
+    ) -> AsyncIterator[Item]:
+        """One row of what several stages made of it, also where one made nothing; as a last step only of all."""
+        join = together[0].join
+        assert join is not None
+        async with Tee(items, len(together)) as branches, AsyncExitStack() as stack:
+            streams = [self.asked(step, branch) for step, branch in zip(together, branches, strict=True)]
+            async for outcomes in await stack.enter_async_context(closing(side_by_side(streams))):
+                item = outcomes[0].item
+                made = {
+                    step.name: outcome.result[0]
+                    for step, outcome in zip(together, outcomes, strict=True)
+                    if isinstance(outcome.result, Sequence) and outcome.result
+                }
+                if is_last and len(made) < len(together):
+                    self.frontier.change(item.index, -1)
+                else:
+                    yield Item(item.index, join(item.row, made))
+
+    async def _applied(self, planned: PlannedStep, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
+        """The rows that a step without a model gives, at once or at the end."""
+        step, sink, last = self._made(planned), self.sinks[planned.name], 0
+        async with closing(self._outcomes(step, sink, items)) as outcomes:
+            async for outcome in outcomes:
+                last = outcome.item.index
+                rows = outcome.result if isinstance(outcome.result, Sequence) else ()
+                self.frontier.change(last, len(rows) - 1)
+                for row in rows:
+                    yield Item(last, row)
+        for left in step.finish():
+            if isinstance(left, Dropped):
+                sink.append(Outcome(Item(last, left.row), left.drop))
+            else:
+                sink.append(Outcome(Item(last, left), [left]))
+                yield Item(last, left)
+
+    async def _outcomes(self, step: Step, sink: Sink, items: AsyncIterator[Item]) -> AsyncIterator[Outcome]:
+        async with closing(items) as stream:
+            async for item in stream:
+                sink.counts.rows_in += 1
+                outcome = Outcome(item, called.apply(step, item.row))
+                sink.take(outcome)
+                yield outcome
+
+    def _made(self, planned: PlannedStep) -> Step:
+        assert planned.make is not None
+        step = planned.make(self.directory / f"{planned.name}.state")
+        self.steps[planned.name] = step
+        return step

@@ -1,0 +1,164 @@
+"""The steps of a recipe, in order, each with its model or its decision: the only place that lists them by name.
+
+What runs, shows, counts or plans a run iterates this list, so that a step which is added here has its files, counts,
+progress, cost, dry run and summary. A new step is its file in `stages`, its section in the recipe, and its line here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import RecipeError, UsageError
+from promptcot.nano import judge_role
+from promptcot.recipe.schema import Judge as JudgeSection
+from promptcot.recipe.schema import Model, OwnStep, Recipe, Served
+from promptcot.records import Row
+from promptcot.stages.filter import Filter
+from promptcot.stages.generate import Generate
+from promptcot.stages.judge import Judge, with_verdicts
+from promptcot.stages.protocol import Stage, Step
+
+Join = Callable[[Row, Mapping[str, Row]], Row]
+"""What steps that stand side by side make together: of the row before them, and the row of each that has one."""
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step. A `stage` asks `model`, which is opened for `role`; `make` makes a step that asks none.
+
+    `encode` comes before the first row, and `sample` gives the rows. Steps in a row with the same `join` see the same
+    rows at the same time. `about` and `example` are for people: what it does, and the fields that it adds to a row.
+    """
+
+    name: str
+    kind: Literal["vectors", "source", "stage", "step"]
+    model: Served | None = None
+    role: str = ""
+    stage: Stage | None = None
+    make: Callable[[Path], Step] | None = None
+    join: Join | None = None
+    at_end: bool = False
+    """It gives its rows when all have come, so a target is counted before it."""
+    about: str = ""
+    example: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> Model:
+        """The model of a stage, with its sampling."""
+        assert isinstance(self.model, Model)
+        return self.model
+
+
+def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> list[PlannedStep]:
+    """The steps of a run, up to `until` (a step, or a verb: all judges) if it is given.
+
+    Raises UsageError for a step that the recipe does not have, RecipeError for one of the user's own that is none.
+    """
+    planned = [
+        *_vectors(recipe),
+        PlannedStep("sample", "source", about=f"at most {recipe.run.candidates:,} combinations"),
+        PlannedStep(
+            "generate",
+            "stage",
+            recipe.generate,
+            "generator",
+            Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat),
+            example={"completion": "(what the generator writes)"},
+        ),
+        *(_judge(judge, recipe, prompts) for judge in recipe.judge),
+        PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
+    ]
+    for own in recipe.step:
+        _insert(own, planned, recipe)
+    return planned if until is None else _up_to(until, planned)
+
+
+def models_of(recipe: Recipe) -> dict[str, Model]:
+    """The model of each stage, by the stage's name."""
+    judges = {f"judge-{judge.name}": judge for judge in recipe.judge}
+    return {"generate": recipe.generate, **judges, **{own.name: own.model for own in recipe.step if own.model}}
+
+
+def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The section of each stage in a recipe as it was written down, by the stage's name."""
+    judges = {f"judge-{judge['name']}": judge for judge in table.get("judge", [])}
+    return {"generate": table.get("generate"), **judges, **{own["name"]: own["model"] for own in table.get("step", [])}}
+
+
+def asking(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
+    """Those that ask a model about rows."""
+    return [step for step in steps if step.kind == "stage"]
+
+
+def groups_of(steps: Sequence[PlannedStep]) -> Iterator[list[PlannedStep]]:
+    """The steps that rows go through, those that see the same rows together."""
+    rows = [step for step in steps if step.kind in ("stage", "step")]
+    for _, together in groupby(enumerate(rows), lambda place: place[1].join or place[0]):
+        yield [step for _, step in together]
+
+
+def _vectors(recipe: Recipe) -> list[PlannedStep]:
+    encode = recipe.encode
+    if encode.skip or encode.path is not None:
+        return []
+    return [PlannedStep("encode", "vectors", encode, "generator")]
+
+
+def _judge(judge: JudgeSection, recipe: Recipe, prompts: PromptSet) -> PlannedStep:
+    stage = Judge(judge.name, prompts, judge.sampling, recipe.seed, judge.chat)
+    return PlannedStep(stage.name, "stage", judge, judge_role(judge.name), stage, join=with_verdicts)
+
+
+def _filter(recipe: Recipe) -> Filter:
+    return Filter([judge.name for judge in recipe.judge], recipe.filter.only_perfect)
+
+
+def _kept(recipe: Recipe) -> str:
+    return "keeps " + (
+        "what all judges call perfect" if recipe.filter.only_perfect else "one perfect and no bad verdict"
+    )
+
+
+def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
+    """Put a step of the user's own behind the one that it names, or at the end."""
+    names = [step.name for step in planned]
+    if own.name in names:
+        raise RecipeError("step", [f"{own.name}: the run has a step of this name already ({', '.join(names)})"])
+    if own.after is not None and own.after not in names:
+        raise RecipeError("step", [f"{own.name}.after: {_no_such(own.after, names)}"])
+    if own.after == "encode":
+        raise RecipeError("step", [f"{own.name}.after: no row comes before `sample`"])
+    place = names.index(own.after) + 1 if own.after else len(planned)
+    if 0 < place < len(planned) and planned[place].join and planned[place].join is planned[place - 1].join:
+        raise RecipeError(
+            "step", [f"{own.name}.after: {own.after} stands beside {names[place]}; name the last of them"]
+        )
+    planned.insert(place, _own(own, recipe))
+
+
+def _own(own: OwnStep, recipe: Recipe) -> PlannedStep:
+    """Raises RecipeError where what is named makes neither a stage nor a step."""
+    about = f"{own.used} ({', '.join(f'{key} = {value!r}' for key, value in own.options.items())})"
+    if own.model is None:
+        return PlannedStep(own.name, "step", make=lambda folder: own.made(), at_end=own.at_end, about=about)
+    stage = own.made(sampling=own.model.sampling, seed=recipe.seed)
+    return PlannedStep(own.name, "stage", own.model, own.role, stage, about=about)
+
+
+def _up_to(until: str, planned: Sequence[PlannedStep]) -> list[PlannedStep]:
+    ends = [place for place, step in enumerate(planned) if step.name == until or step.name.startswith(f"{until}-")]
+    if not ends:
+        raise UsageError(f"--until: {_no_such(until, [step.name for step in planned])}")
+    return list(planned[: ends[-1] + 1])
+
+
+def _no_such(name: str, names: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"there is no step {name!r}; the steps are {', '.join(names)}{hint}"

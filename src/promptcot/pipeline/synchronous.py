@@ -1,0 +1,60 @@
+"""Coroutines for callers that are none: from a script, and from a notebook, whose event loop is running already."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def wait_for(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and return what it gives. Ctrl-C cancels it, and is raised when it has cleaned up."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    return _Beside(work).wait()
+
+
+class _Beside(threading.Thread, Generic[T]):
+    """Runs a coroutine in a thread with an event loop of its own."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        super().__init__(name="promptcot", daemon=True)
+        self._work = work
+        self._begun = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[T] | None = None
+        self._result: list[T] = []
+        self._error: BaseException | None = None
+
+    def wait(self) -> T:
+        """The result, or what the coroutine raised."""
+        self.start()
+        try:
+            self.join()
+        except KeyboardInterrupt:
+            self._begun.wait()
+            assert self._loop is not None
+            assert self._task is not None
+            self._loop.call_soon_threadsafe(self._task.cancel)
+            self.join()
+            raise
+        if self._error is not None:
+            raise self._error
+        return self._result[0]
+
+    def run(self) -> None:
+        try:
+            self._result.append(asyncio.run(self._main()))
+        except BaseException as error:
+            self._error = error
+
+    async def _main(self) -> T:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._work)
+        self._begun.set()
+        return await self._task

@@ -1,0 +1,22 @@
+"""The engines that a recipe may name, and where each is opened: a new one is its file and its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+ENGINES: Mapping[str, str] = {
+    "local": "promptcot.engines.local.opening:open_engine",
+    "vllm": "promptcot.engines.vllm.opening:open_engine",
+    "openai": "promptcot.engines.openai.opening:open_engine",
+}
+"""Functions `(spec, role, site) -> Engine`, which may be coroutines. One of the user's own is named like these."""
+
+AUTO = "auto"
+
+
+def checked_engine(name: str) -> str:
+    """The name, if it is a known engine or names a Python object. Raises ValueError."""
+    if name in (AUTO, *ENGINES) or ":" in name:
+        return name
+    known = ", ".join(f"'{one}'" for one in (AUTO, *ENGINES))
+    raise ValueError(f"Input should be {known}, or MODULE:NAME of an engine of your own")

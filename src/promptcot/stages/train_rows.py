@@ -1,0 +1,68 @@
+"""The step `train-rows` over files: what a generator learns from, and the concepts to sample from afterwards.
+
+Decides which rows are repeated; what a row teaches is decided in `core.training_rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.training_rows import concept_row
+from promptcot.errors import InputError
+from promptcot.records import Row, content_id
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.outputs import Output
+from promptcot.storage.rows import hash_id, read_rows, with_ids
+
+Learn = Callable[[Row], Row | str]
+"""The training row of a row, or the reason why it has none."""
+
+
+def write_training_rows(
+    sources: Sequence[Path], learn: Learn, targets: Sequence[Path], manifest: Mapping[str, Any]
+) -> list[StageCounts]:
+    """Write the training rows and, where a second target is named, the concepts; their counts, in that order."""
+    with ExitStack() as held:
+        names = zip(targets, ("train-rows", "concepts"), strict=False)
+        outputs = [held.enter_context(Output(path, name)) for path, name in names]
+        _take_all(with_ids(row for source in sources for row in _unjudged(source)), learn, outputs)
+        for output in outputs[1:]:
+            output.commit()
+        outputs[0].commit(dict(manifest))
+    return [output.counts for output in outputs]
+
+
+def _unjudged(source: Path) -> Iterator[Row]:
+    for number, row in enumerate(read_rows(source), 1):
+        if "judgement" in row:
+            raise InputError(
+                f"{source}, row {number}: a judged row; give the judged files to `filter`, and its output here"
+            )
+        yield row
+
+
+def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output]) -> None:
+    learned: set[int] = set()
+    known: set[int] = set()
+    for index, row in enumerate(rows):
+        found = learn(row)
+        if not isinstance(found, str):
+            found = _new(found, learned, "prompt", "completion")
+        outputs[0].add(index, row, found)
+        if isinstance(found, str):
+            continue
+        for output in outputs[1:]:
+            concepts = concept_row(found)
+            output.add(index, concepts, _new(concepts, known, "concepts", "problem"))
+
+
+def _new(row: Row, seen: set[int], *fields: str) -> Row | str:
+    """The row, or `duplicate` where one with the same fields was seen."""
+    short = hash_id(content_id(*(row[field] for field in fields)))
+    if short in seen:
+        return "duplicate"
+    seen.add(short)
+    return row
