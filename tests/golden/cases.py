@@ -1,0 +1,435 @@
+"""What golden runs do. To add one, add it to CASES and run `python -m tests.golden.make NAME`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.golden.replay import Case, Command, Edit
+from tests.golden.speaker import answer_to
+
+
+def lines(*rows: Mapping[str, object]) -> str:
+    """Rows as the text of a file."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def numbered(items: Sequence[str]) -> str:
+    """A numbered list."""
+    return "\n".join(f"{number}. {item}" for number, item in enumerate(items, 1))
+
+
+CONCEPTS = lines(
+    {"concepts": ["counting in two ways", "double sums", "Vieta’s formulas"], "level": "AIME"},
+    {"concepts": ["counting in two ways", "generating functions"], "source": "own"},
+    {"foundational_concepts": ["Vieta’s formulas", "modular arithmetic", "generating functions"]},
+    {"concepts": ["modular arithmetic", " power of a point ", "homothety"]},
+    {"concepts": ["telescoping sums", "double sums"], "number": 123456789012345678901234567890},
+    {"concepts": ["homothety", "power of a point", "spiral similarity"]},
+    {"concepts": ["modular arithmetic", "infinite descent"]},
+    {"concepts": ["infinite descent", "Vieta’s formulas", "telescoping sums"]},
+    {"concepts": ["counting in two ways", "double sums"]},
+)
+
+FAULTY = """\
+name = "faulty"
+seed = 11
+prompts = "nano"
+[server]
+base_url = "@server@"
+[run]
+max_candidates = 24
+[concepts]
+path = "concepts.jsonl"
+[encode]
+skip = true
+[sample]
+size = [2, 3]
+levels = ["AIME", "USAMO"]
+[generate]
+model = "faulty-writer"
+price = { prompt = 0.5, completion = 1.5 }
+max_tokens = 400
+[[judge]]
+name = "first"
+model = "faulty-judge"
+temperature = 0.0
+[[judge]]
+name = "second.one"
+model = "faulty-other"
+chat = true
+"""
+
+CALM = FAULTY.replace("faulty", "calm").replace("skip = true", 'model = "calm-encoder"')
+
+WIDE = """\
+name = "wide"
+prompts = "math"
+[server]
+base_url = "@server@"
+[run]
+max_candidates = 7
+concurrency = 3
+[concepts]
+path = "concepts.jsonl"
+[encode]
+model = "faulty-encoder"
+[sample]
+size = 3
+counts = "log1p"
+temperature = 0.4
+[generate]
+chat = true
+extra_body = { top_k = 20 }
+omit = ["seed"]
+[[judge]]
+name = "only"
+model = "faulty-judge"
+top_p = 0.9
+[filter]
+only_perfect = false
+"""
+
+MOCKED = FAULTY.replace("@server@", "@mock@").replace("max_candidates = 24", "max_candidates = 6")
+MOCKED = MOCKED.replace('prompts = "nano"', 'prompts = "math"').replace("max_tokens = 400", "max_tokens = 8192")
+for name in ("faulty-writer", "faulty-judge", "faulty-other"):
+    MOCKED = MOCKED.replace(name, "mock")
+
+PROBLEMS = lines(
+    {"id": "p-1", "problem": "Find the last digit of $7^{2024}$.", "level": "AMC12", "answer": "1"},
+    {"problem": "How many divisors has 360?", "answer": "24", "more": {"a": [1, None], "b": "é"}},
+    {"id": 3, "problem": "Find $x$ with $x^2 = 2x + 3$ and $x > 0$.", "source": "own", "answer": "3"},
+    {"prompt": "Compute the sum of the first 20 odd numbers.", "level": "AIME", "answer": "400"},
+    {"id": "p-1", "problem": "In how many ways can 5 people sit in a row?", "answer": "120"},
+    {"id": "p-6", "problem": "Find the area of a triangle with sides 5, 12, 13.", "answer": "30"},
+    {"id": "p-7", "problem": "How many primes are below 30?", "answer": "10"},
+    {"id": "p-8", "problem": "Find $\\gcd(84, 126)$.", "answer": "42"},
+)
+
+ASKS = lines(
+    {
+        "id": "a",
+        "prompt": "Concepts:\n1. homothety\nLevel: AIME\n",
+        "level": "AIME",
+        "foundational_concepts": ["homothety"],
+    },
+    {
+        "prompt": "Concepts:\n1. double sums\n2. “quoted”\nLevel: AIME\n",
+        "level": "AIME",
+        "foundational_concepts": ["double sums"],
+    },
+    {
+        "id": "a",
+        "prompt": "Concepts:\n1. parity\nLevel: AIME\n",
+        "level": "AIME",
+        "foundational_concepts": ["parity"],
+        "own": 1.5,
+    },
+    *(
+        {
+            "prompt": f"Concepts:\n1. concept {n}\nLevel: USAMO\n",
+            "level": "USAMO",
+            "foundational_concepts": [f"concept {n}"],
+        }
+        for n in range(9)
+    ),
+)
+
+PREDICTIONS = lines(
+    {"id": "q1", "source": "own", "completion": "\\boxed{(x+1)^2}", "answer": "x^2+2x+1", "completion_tokens": 7},
+    {"id": "q1", "source": "own", "completion": "\\boxed{x^2+1}", "answer": "x^2+2x+1", "completion_tokens": 9},
+    {"id": "q2", "source": "own", "completion": "It is 0.5.", "answer": "1/2", "finish_reason": "length"},
+    {"id": "q2", "source": "own", "completion": "\\boxed{0.5}", "answer": "1/2", "finish_reason": "stop"},
+    {"id": "q3", "source": "other", "completion": "<think>no end \\boxed{7}", "answer": "7", "prompt": "Q <think>"},
+    {"id": "q3", "source": "other", "completion": "\\boxed{7}", "answer": "7", "level": "hard"},
+    {"source": "gsm8k", "prompt": "How many?", "completion": "\\boxed{1,234}", "reference_solution": "so\n#### 1234"},
+    {"source": "gsm8k", "prompt": "How many?", "completion": "\\boxed{12}", "reference_solution": "so\n#### 1234"},
+)
+
+ANNOTATED = lines(
+    {"id": "t1", "concepts": ["a", "b"], "level": "AIME", "rationale": "Why.", "problem": "Find 1.", "source": "own"},
+    {"id": "t2", "concepts": ["a", "b"], "level": "AIME", "rationale": "Why.", "problem": "Find 1."},
+    {"id": "t3", "concepts": [], "level": "AIME", "rationale": "Why.", "problem": "Find 2."},
+    {"id": "t4", "concepts": ["c"], "rationale": "Why.", "problem": "Find 3."},
+    {"id": "t5", "concepts": ["c"], "level": "AMC12", "problem": "Find 4."},
+    {"id": "t6", "concepts": ["c"], "level": "AMC12", "completion": "no markers", "prompt": "Write."},
+    {"concepts": ["d"], "level": "AMC12", "rationale": "So.", "problem": "Find 5.", "annotator": "me"},
+)
+
+WORDED = lines(
+    *(
+        {"prompt": f"A problem of the level {level}, from these ideas:\n{numbered(found)}\nThink first."}
+        for level, found in (
+            ("AIME", ["double sums", "homothety"]),
+            ("USAMO", ["parity", "power of a point", "infinite descent"]),
+            ("AMC12", ["telescoping sums", "Catalan numbers"]),
+        )
+    )
+)
+
+JUDGED = {
+    f"judged-{number}.jsonl": lines(
+        *(
+            {"id": f"r{n}", "prompt": f"Write {n}.", "completion": f"Text {n}.", "judge": name, "judgement": verdict}
+            for n, verdict in enumerate(verdicts)
+            if verdict
+        )
+    )
+    for number, (name, verdicts) in enumerate(
+        {
+            "x": ["perfect", "perfect", "bad", "acceptable", "invalid", "perfect", "acceptable"],
+            "y": ["perfect", "acceptable", "perfect", "acceptable", "perfect", "", "Perfect."],
+        }.items()
+    )
+}
+
+
+def tear_journals(folder: Path) -> None:
+    """What a kill may leave: the first half of each journal, a torn line, and none of the results."""
+    for journal in folder.rglob("calls.jsonl"):
+        kept = sorted(journal.read_bytes().splitlines(keepends=True))
+        half = len(kept) // 2
+        journal.write_bytes(b"".join(kept[:half]) + kept[half][:50])
+    for path in [*folder.glob("out/*.jsonl"), *folder.glob("out/*.json")]:
+        path.unlink()
+
+
+KILLED = Edit("both journals end in the middle of a line, and the results are gone", tear_journals)
+
+RUN_CASES = [
+    Case("run-faults", [Command("run run.toml --output-dir out", 3)], {"run.toml": FAULTY, "concepts.jsonl": CONCEPTS}),
+    Case("run-wide", [Command("run run.toml --output-dir out", 3)], {"run.toml": WIDE, "concepts.jsonl": CONCEPTS}),
+    Case(
+        "run-target",
+        [Command("run run.toml --output-dir out --target 4 --max-candidates 40", 0)],
+        {"run.toml": CALM, "concepts.jsonl": CONCEPTS},
+        timed=True,
+    ),
+    Case(
+        "run-in-turn",
+        [
+            Command("run run.toml --output-dir out --target 4 --max-candidates 20 --set \"run.models='in turn'\""),
+            Command("run run.toml --output-dir out --target 30 --max-candidates 20 --set \"run.models='in turn'\""),
+        ],
+        {"run.toml": CALM, "concepts.jsonl": CONCEPTS},
+    ),
+    Case(
+        "run-resumed",
+        [
+            Command("run run.toml --output-dir out --max-candidates 12", 3),
+            KILLED,
+            Command("run run.toml --output-dir out --max-candidates 18", 3),
+            Command("run run.toml --output-dir out --max-candidates 18", 3),
+        ],
+        {"run.toml": FAULTY, "concepts.jsonl": CONCEPTS},
+    ),
+    Case("run-mock", [Command("run run.toml --output-dir out", 3)], {"run.toml": MOCKED, "concepts.jsonl": CONCEPTS}),
+    Case(
+        "run-nano",
+        [
+            Command("run --max-candidates 8 --output-dir out"),
+            Command("run --max-candidates 8 --target 3 --output-dir out"),
+            Command("nano check out"),
+        ],
+        journals=True,
+    ),
+    Case(
+        "dry-runs",
+        [
+            Command("run --dry-run --target 5 --output-dir out"),
+            Command("run run.toml --dry-run"),
+            Command("run wide.toml --dry-run"),
+            Command("eval --dry-run --limit-rows 2"),
+        ],
+        {"run.toml": FAULTY, "wide.toml": WIDE, "concepts.jsonl": CONCEPTS},
+    ),
+]
+
+STEP_CASES = [
+    Case(
+        "cold-start",
+        [
+            Command(
+                "extract --data_path problems.jsonl --n 2 --n 3 --level AIME --level HMMT-Feb --base-url @server@"
+                " --annotator one=faulty-one --annotator two=calm-two --max-retries 1 --output_path extracted.jsonl",
+                3,
+            ),
+            Command(
+                "explain --data_path extracted.jsonl --base-url @server@ --annotator one=faulty-one"
+                " --annotator two=calm-two --prompt-like worded.jsonl --use_chat_template"
+                " --output_path explained.jsonl",
+                3,
+            ),
+            Command(
+                "judge --data_path explained.jsonl --base-url @server@ --model_path faulty-judge --prompts nano"
+                " --output_path judged-0.jsonl",
+                3,
+            ),
+            Command(
+                "judge --data_path explained.jsonl --base-url @server@ --model_path calm-judge --judge second"
+                " --prompts nano --temperature 0 --output_path judged-1.jsonl"
+            ),
+            Command("filter --template judged-*.jsonl --only_perfect False --output_path accepted.jsonl"),
+            Command("train-rows --data_path accepted.jsonl --output_path rows.jsonl --concepts_path concepts.jsonl"),
+            Command("encode --data_path concepts.jsonl --base-url @server@ --output_path v.safetensors"),
+            Command(
+                "sample --data_path concepts.jsonl --embed_path v.safetensors --size 2 --data_size 6 --prompts nano"
+                " --output_path sampled.jsonl"
+            ),
+            Command("generate --data_path sampled.jsonl --base-url @server@ --output_path written.jsonl"),
+        ],
+        {"problems.jsonl": PROBLEMS, "worded.jsonl": WORDED},
+    ),
+    Case(
+        "formats",
+        [
+            Command("generate --data_path asks.jsonl --base-url @server@ --output_path g.jsonl.zst"),
+            Command(
+                "generate --data_path asks.jsonl --base-url @server@ --model_path faulty-y --price 1 2 --max-cost 1"
+                " --output_path g.parquet",
+                3,
+            ),
+            Command("judge --data_path g.jsonl.zst --base-url @server@ --prompts nano --output_path j.parquet"),
+            Command("judge --data_path g.parquet --base-url @server@ --prompts nano --output_path k.jsonl.zst"),
+            Command("filter --template k.jsonl.zst --output_path f.parquet"),
+            Command("encode --data_path concepts.jsonl --base-url @server@ --output_path v.jsonl.zst --batch-size 5"),
+            Command("encode --data_path concepts.jsonl --base-url @server@ --output_path w.jsonl --model_path calm-w"),
+            Command(
+                "sample --data_path concepts.jsonl --embed_path v.jsonl.zst --size 2 --data_size 8"
+                " --output_path s.parquet"
+            ),
+        ],
+        {"asks.jsonl": ASKS, "concepts.jsonl": CONCEPTS},
+    ),
+    Case(
+        "sampling",
+        [
+            Command("sample --data_path concepts.jsonl --size 2 --size 3 --data_size 5 --output_path a.jsonl"),
+            Command(
+                "sample --data_path concepts.jsonl --size 4 --data_size 4 --counts log1p --temperature 1 --seed 5"
+                " --levels AIME,Putnam --prompt-like worded.jsonl --output_path b.jsonl"
+            ),
+            Command("sample --data_path few.jsonl --size 2 --levels AIME --prompts nano --output_path all.jsonl"),
+            Command("train-rows --data_path few-rows.jsonl --level AIME --level USAMO --output_path rows.jsonl"),
+            Command(
+                "train-rows --data_path few-rows.jsonl --data_path more.jsonl --prompts nano --concepts_path c.jsonl"
+                " --output_path rows-nano.jsonl"
+            ),
+            Command("filter --template judged-{}.jsonl --n-rewards 2 --output_path strict.jsonl"),
+            Command("filter --template judged-*.jsonl --only_perfect False --n-rewards 1 --output_path loose.jsonl"),
+        ],
+        {
+            "concepts.jsonl": CONCEPTS,
+            "worded.jsonl": WORDED,
+            "few.jsonl": lines({"concepts": ["a", "b", "c"]}, {"concepts": ["c", "d"]}),
+            "few-rows.jsonl": ANNOTATED,
+            "more.jsonl": ANNOTATED.replace("Find", "Compute"),
+            **JUDGED,
+        },
+    ),
+    Case(
+        "student",
+        [
+            Command(
+                "solve --data_path problems.jsonl --n 5 --base-url @server@ --model_path faulty-student"
+                " --output_path traces.jsonl",
+                3,
+            ),
+            Command(
+                "solve --data_path problems.jsonl --n 2 --base-url @server@ --prompts math --style qwq"
+                " --max-retries 2 --output_path again.jsonl"
+            ),
+            Command(
+                "label --data_path traces.jsonl --output_path labels.jsonl --min-agreement 0.4 --sft_path sft.jsonl"
+                " --pairs_path pairs.jsonl --rl_path rl.jsonl --limit 60"
+            ),
+            Command(
+                "label --data_path again.jsonl --output_path labels-2.jsonl.zst --max-pass-rate 0.9 --style qwq"
+                " --sft_path sft-2.parquet --seed 1 --limit 60"
+            ),
+            Command("grade --output_path p.jsonl --details details.jsonl --k 1 --k 2 --limit 60 --workers 1"),
+            Command("grade --output_path p.jsonl --details details-2.jsonl --limit 60 --unboxed --workers 1"),
+            Command("grade --output_path p.jsonl --limit 60 --workers 1"),
+            Command("grade --compare p.jsonl better.jsonl --limit 60 --workers 1"),
+            Command("grade --output_path bare.jsonl --benchmark golds.jsonl --limit 60 --workers 1"),
+        ],
+        {
+            "problems.jsonl": PROBLEMS,
+            "p.jsonl": PREDICTIONS,
+            "better.jsonl": PREDICTIONS.replace("\\\\boxed{12}", "\\\\boxed{1234}").replace("x^2+1}", "x^2+2x+1}"),
+            "bare.jsonl": lines(
+                {"id": "1", "source": "set", "completion": "\\boxed{2}", "sample": 0},
+                {"id": "1", "source": "set", "completion": "\\boxed{3}", "sample": 1},
+            ),
+            "golds.jsonl": lines({"id": "1", "source": "set", "problem": "Find 1 + 1.", "answer": "2"}),
+        },
+    ),
+    Case(
+        "eval-faults",
+        [
+            Command(
+                "eval nano --benchmarks own.jsonl --n 2 --base-url @server@ --model faulty-solver --output-dir out"
+                " --set prompts=math --set model.chat=true --set unboxed=true",
+                3,
+            )
+        ],
+        {
+            "own.jsonl": lines(
+                *(
+                    {
+                        "source": f"set {n % 2}",
+                        "problem": f"Find {n}.",
+                        "answer": answer_to(f"Find {n}."),
+                        "level": f"L{n % 3}",
+                    }
+                    for n in range(9)
+                )
+            )
+        },
+    ),
+    Case(
+        "eval-nano",
+        [Command("eval --limit-rows 5 --n 2 --output-dir out"), Command("eval --limit-rows 5 --n 2 --output-dir out")],
+        journals=True,
+    ),
+    Case(
+        "steps-nano",
+        [
+            Command("encode --data_path nano --output_path v.safetensors"),
+            Command("sample --data_path nano --embed_path v.safetensors --data_size 5 --output_path s.jsonl"),
+            Command("generate --data_path s.jsonl --max_len 400 --temperature 0.7 --output_path g.jsonl"),
+            Command("judge --data_path g.jsonl --temperature 0 --output_path j-a.jsonl"),
+            Command("judge --data_path g.jsonl --temperature 0 --model_path nano:judge-b --output_path j-b.jsonl"),
+            Command("filter --template j-*.jsonl --output_path all.jsonl"),
+            Command("solve --data_path all.jsonl --n 2 --max_len 400 --output_path solved.jsonl"),
+            Command("label --data_path solved.jsonl --prompts nano --output_path labels.jsonl --sft_path sft.jsonl"),
+            Command("extract --data_path nano --limit-rows 4 --output_path extracted.jsonl"),
+            Command("explain --data_path extracted.jsonl --output_path explained.jsonl"),
+            Command("train-rows --data_path explained.jsonl --output_path rows.jsonl"),
+        ],
+        journals=True,
+    ),
+    Case(
+        "mistakes",
+        [
+            Command("generate --data_path nowhere.jsonl --output_path out.jsonl", 1),
+            Command("generate --data_path asks.jsonl --output_path asks.jsonl", 2),
+            Command("generate --data_path asks.jsonl --output_path out.csv", 1),
+            Command("generate --data_path broken.jsonl --output_path out.jsonl", 1),
+            Command("run run.toml --output-dir out", 1),
+            Command("filter --template asks.jsonl --output_path out.jsonl", 1),
+            Command("sample --data_path bare.jsonl --output_path out.jsonl", 1),
+            Command("grade --output_path asks.jsonl", 1),
+            Command("generate --nothing", 2),
+        ],
+        {
+            "asks.jsonl": ASKS,
+            "bare.jsonl": '{"id": 1}\n',
+            "broken.jsonl": '{"id": 1}\nno row\n',
+            "run.toml": "[run]\nspeed = 3\n",
+        },
+    ),
+]
+
+CASES = [*RUN_CASES, *STEP_CASES]
