@@ -49,7 +49,7 @@ size = [2, 3]
 levels = ["AIME", "USAMO"]
 [generate]
 model = "faulty-writer"
-price = { prompt = 0.5, completion = 1.5 }
+price = { prompt = 1.0, completion = 3.0 } # so that no sum of costs is rounded, whichever call is the first
 max_tokens = 400
 [[judge]]
 name = "first"
@@ -421,7 +421,7 @@ STEP_CASES = [
             Command("filter --template asks.jsonl --output_path out.jsonl", 1),
             Command("sample --data_path bare.jsonl --output_path out.jsonl", 1),
             Command("grade --output_path asks.jsonl", 1),
-            Command("generate --nothing", 2),
+            Command("filter --template x{}.jsonl --output_path out.jsonl", 2),
         ],
         {
             "asks.jsonl": ASKS,

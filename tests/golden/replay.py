@@ -126,8 +126,8 @@ def asked(files: Mapping[str, bytes]) -> int:
 @contextmanager
 def serving() -> Iterator[Servers]:
     """All servers that cases need. The mock server is the package's own, in a process of its own."""
-    line = "mock-server --port 0 --seed 3 --reply-tokens 60 --rate-500 0.04 --rate-429 0.04 --rate-503 0.02"
-    more = "--rate-reset 0.03 --rate-truncated-json 0.03 --rate-refusal 0.05 --rate-over-long-error 0.03"
+    line = "mock-server --port 0 --seed 3 --reply-tokens 60 --rate-500 0.06 --rate-429 0.06 --rate-503 0.06"
+    more = "--rate-reset 0.1 --rate-truncated-json 0.1 --rate-refusal 0.05 --rate-over-long-error 0.05"
     command = [sys.executable, "-m", "promptcot", *line.split(), *more.split()]
     with speaking() as speaker, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as mock:
         try:

@@ -169,6 +169,7 @@ class Speaker(ThreadingHTTPServer):
     """The server. It remembers how often a call met a fault; `forget` lets it begin anew."""
 
     daemon_threads = True
+    request_queue_size = 1024  # many clients at once; whoever finds no place waits for a second
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -31,6 +31,11 @@ def _named(name: str) -> Case:
     return case
 
 
+def shown(content: bytes) -> str:
+    """The content as text, byte for byte, so that a difference can be read."""
+    return content.decode(errors="surrogateescape")
+
+
 @every_case
 def test_files_and_exit_codes_are_those_of_before(case: Case, replayed: Replays) -> None:
     found, golden = replayed(case.name), golden_of(case)
@@ -38,7 +43,7 @@ def test_files_and_exit_codes_are_those_of_before(case: Case, replayed: Replays)
     assert found.names.splitlines() == golden.names.splitlines()
     assert found.files.keys() == golden.files.keys()
     for name, content in golden.files.items():
-        assert found.files[name] == content, f"{case.name}: {name} is another file than before"
+        assert shown(found.files[name]) == shown(content), f"{case.name}: {name} is another file than before"
 
 
 @every_case
