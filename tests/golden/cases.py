@@ -190,12 +190,12 @@ def tear_journals(folder: Path) -> None:
     for journal in folder.rglob("calls.jsonl"):
         kept = sorted(journal.read_bytes().splitlines(keepends=True))
         half = len(kept) // 2
-        journal.write_bytes(b"".join(kept[:half]) + kept[half][:50])
+        journal.write_bytes(b"".join(kept)[: sum(map(len, kept[:half])) + 50])
     for path in [*folder.glob("out/*.jsonl"), *folder.glob("out/*.json")]:
         path.unlink()
 
 
-KILLED = Edit("both journals end in the middle of a line, and the results are gone", tear_journals)
+KILLED = Edit("all journals end in the middle of a line, and the results are gone", tear_journals)
 
 RUN_CASES = [
     Case("run-faults", [Command("run run.toml --output-dir out", 3)], {"run.toml": FAULTY, "concepts.jsonl": CONCEPTS}),
@@ -223,6 +223,12 @@ RUN_CASES = [
             Command("run run.toml --output-dir out --max-candidates 18", 3),
         ],
         {"run.toml": FAULTY, "concepts.jsonl": CONCEPTS},
+    ),
+    Case(
+        "run-taken-up",
+        [KILLED, Command("run run.toml --output-dir out", 3)],
+        {"run.toml": FAULTY, "concepts.jsonl": CONCEPTS},
+        journals=True,
     ),
     Case("run-mock", [Command("run run.toml --output-dir out", 3)], {"run.toml": MOCKED, "concepts.jsonl": CONCEPTS}),
     Case(

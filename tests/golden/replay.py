@@ -53,7 +53,8 @@ class Edit:
 class Case:
     """What is done in an empty folder.
 
-    `inputs` are files by name. A case with `journals` begins with those that were kept in `before`, and asks nothing.
+    `inputs` are files by name. A case with `journals` begins with those that an earlier version left in `before`, and
+    asks nothing unless an edit takes something away from them.
     A `timed` one stops in the middle of its work, so that counts of calls depend on the moment and are not compared.
     """
 
@@ -117,10 +118,9 @@ def replay(case: Case, folder: Path, servers: Servers) -> Replay:
     return Replay(codes, _TIMED_LINE.sub("", text) if case.timed else text, _names(case, folder), files)
 
 
-def asked(files: Mapping[str, bytes]) -> int:
-    """How many calls the commands made, as their summaries tell."""
-    summaries = [json.loads(text) for name, text in files.items() if name.endswith("summary.json")]
-    return sum(stage["calls"] for summary in summaries for stage in summary["stages"].values())
+def grown(files: Mapping[str, bytes]) -> list[str]:
+    """Which of the journals that were kept have changed: none, where all calls were found in them."""
+    return [name for name in files if ".journal/" in name]
 
 
 @contextmanager
