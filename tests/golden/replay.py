@@ -96,8 +96,8 @@ def golden_of(case: Case) -> Replay:
     folder = case.golden / "files"
     files = {str(path.relative_to(folder)): path.read_bytes() for path in _files_in(folder)}
     codes = [step.code for step in case.steps if isinstance(step, Command)]
-    texts = ((case.golden / name).read_text(encoding="utf-8") for name in ("stdout.txt", "names.txt"))
-    return Replay(codes, *texts, files)
+    printed, names = ((case.golden / name).read_text(encoding="utf-8") for name in ("stdout.txt", "names.txt"))
+    return Replay(codes, printed, names, files)
 
 
 def replay(case: Case, folder: Path, servers: Servers) -> Replay:
