@@ -1,3 +1,40 @@
-"""PromptCoT: hard, correct problems at any scale. The map of the package is in docs/architecture.md."""
+"""Hard, correct problems for post-training language models: sampled, written, judged and filtered.
+
+What `__all__` lists is public; everything is imported when it is first used. See docs/api.md.
+"""
+
+import importlib
+from typing import Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
+    "api.runs": "arun evaluate load_recipe run",
+    "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
+    "api.working": "Progress",
+    "engines.protocol": "Engine",
+    "engines.scripted": "ScriptedEngine",
+    "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
+    "StorageError SystematicFailure TransientError UsageError",
+    "recipe.schema": "Encode Model Recipe",
+    "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
+    "stages.protocol": "Stage Step",
+    "storage.budget": "BudgetReached",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported from its home."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'promptcot' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"promptcot.{_HOME[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -14,6 +14,7 @@ from promptcot.cli.options import data_path, output_path
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.stages.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
+from promptcot.stages.defaults import sizes_of
 from promptcot.stages.extract import Extract
 
 
@@ -37,7 +38,7 @@ def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> i
     """
     loaded = prompts.load(domain_of(options))
     source = problems_file(str(options["data_path"]))
-    sizes = sizes or ((2, 3) if loaded.domain == "nano" else (5,))
+    sizes = sizes or sizes_of(loaded.domain)
     give_level = level_giver(options["levels"], options["seed"])
 
     def rows(names: Sequence[str]) -> Iterator[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from promptcot import nano, prompts
 from promptcot.cli.options import data_path, model_options, output_path
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
+from promptcot.stages.defaults import judge_name
 from promptcot.stages.judge import Judge
 
 
@@ -30,7 +30,7 @@ def command(name: str | None, domain: str | None, **options: Any) -> int:
     """
     model = options["model_path"]
     is_nano = nano.is_nano(model)
-    judge = name or ((model.partition(":")[2] or "judge-a").removeprefix("judge-") if is_nano else Path(model).name)
+    judge = name or judge_name(model)
     loaded = prompts.load(domain or ("nano" if is_nano else "math"))
 
     def stage(model: Model, seed: int) -> Judge:

@@ -14,9 +14,10 @@ from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
-from promptcot.pipeline.inputs import prompt_renderer
+from promptcot.pipeline.inputs import drawn_rows
 from promptcot.recipe.schema import Sample
-from promptcot.stages.sample import concepts_file, make_sampler, read_table, sampled_rows
+from promptcot.stages.defaults import domain_of_concepts, sampling_of
+from promptcot.stages.sample import read_table
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 
@@ -46,18 +47,11 @@ def command(**options: Any) -> int:
     The first concept is drawn by its frequency, each next one by how often it occurs with the chosen ones and by how
     near it is to them. No combination comes twice.
     """
-    recipe = _recipe(options)
+    settings, concepts = _settings(options), str(options["data_path"])
     refuse_own_output([options["data_path"]], options["output_path"])
-    domain = prompts.load(options["domain"] or ("nano" if _is_nano(options) else "math"))
-    table = read_table(str(concepts_file(str(options["data_path"]))))
+    domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
     ends: list[Exhausted] = []
-    rows = sampled_rows(
-        make_sampler(table, options["embed_path"], recipe),
-        recipe.levels,
-        options["seed"],
-        prompt_renderer(domain, recipe.prompt_like, recipe.levels),
-        ends.append,
-    )
+    rows = drawn_rows(read_table(concepts), settings, options["seed"], options["embed_path"], domain, ends.append)
     with Output(options["output_path"], "sample") as output:
         with Progress({"sample": output.counts}, total=options["data_size"]):
             for index, row in enumerate(islice(rows, options["data_size"])):
@@ -68,22 +62,14 @@ def command(**options: Any) -> int:
         return print_summary(options["output_path"], [output.counts])
 
 
-def _recipe(options: dict[str, Any]) -> Sample:
-    given: dict[str, Any] = {
-        "size": list(options["size"] or ([2, 3] if _is_nano(options) else [5])),
-        "temperature": options["temperature"],
-        "counts": options["counts"],
-        "prompt_like": str(options["prompt_like"]) if options["prompt_like"] else None,
-    }
+def _settings(options: dict[str, Any]) -> Sample:
+    settings = dict(sampling_of(str(options["data_path"])))
+    settings |= {name: options[name] for name in ("temperature", "counts")}
+    settings["prompt_like"] = str(options["prompt_like"]) if options["prompt_like"] else None
+    if options["size"]:
+        settings["size"] = list(options["size"])
     if options["levels"]:
-        given["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
-        if not given["levels"]:
+        settings["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
+        if not settings["levels"]:
             raise click.UsageError("--levels: name at least one level")
-    elif _is_nano(options):
-        given["levels"] = ["AMC12", "AIME", "HMMT-Feb"]
-    return Sample.model_validate(given)
-
-
-def _is_nano(options: dict[str, Any]) -> bool:
-    """Whether the embedded catalogue is sampled; its models know its prompts, sizes and levels only."""
-    return str(options["data_path"]) == "nano"
+    return Sample.model_validate(settings)

@@ -62,7 +62,15 @@ class Silent:
     def note(self, text: str) -> None:
         """Nobody is listening."""
 
-    def watch(self, counts: Mapping[str, StageCounts], **_: Any) -> AbstractContextManager[object]:
+    def watch(
+        self,
+        counts: Mapping[str, StageCounts],
+        *,
+        total: int | None,
+        target: int | None = None,
+        note: Callable[[], str] = str,
+    ) -> AbstractContextManager[object]:
+        """Nobody is watching."""
         return nullcontext()
 
 
@@ -156,12 +164,16 @@ async def _finish(made: Run, inputs: Inputs, engines: Mapping[str, Engine], obse
 
 @dataclass(frozen=True)
 class Ask:
-    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew."""
+    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew.
+
+    An `engine` of the caller's answers in the model's place, and stays open.
+    """
 
     stage: Stage
     model: Model
     role: str
     items: Callable[[], Iterator[Item]]
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -260,6 +272,6 @@ async def _take(outcomes: AsyncIterator[Outcome], output: Output) -> None:
 
 async def _open(job: StageJob, engines: Engines) -> list[Engine]:
     """The engine of each stage. Raises UsageError where the models do not fit on this machine together."""
-    if not engines.place([(ask.model, ask.role) for ask in job.asks]):
+    if not engines.place([(ask.model, ask.role) for ask in job.asks if ask.engine is None]):
         raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
-    return [await engines.open(ask.model, ask.role) for ask in job.asks]
+    return [ask.engine or await engines.open(ask.model, ask.role) for ask in job.asks]

@@ -5,7 +5,7 @@ Reads and checks all of it, so that a mistake is found before a model is paid fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_fold
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.recipe.schema import Recipe, Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode
@@ -104,8 +104,8 @@ class Inputs:
 
     def sampled(self, vectors: Path | None) -> Iterator[Row]:
         """The sampled rows with these vectors, or by co-occurrence alone; `ended` says why they came to an end."""
-        sampler = make_sampler(self.table, vectors, self.recipe.sample)
-        return sampled_rows(sampler, self.recipe.sample.levels, self.recipe.seed, self.render, self._end)
+        recipe = self.recipe
+        return drawn_rows(self.table, recipe.sample, recipe.seed, vectors, self.prompts, self._end)
 
     def _end(self, reason: Exhausted) -> None:
         self.ended = reason
@@ -114,6 +114,19 @@ class Inputs:
         """What is written beside the results."""
         models = {name: engine.model for name, engine in engines.items()}
         return manifest(self.recipe.written_down(), self.prompts.hashes, models)
+
+
+def drawn_rows(
+    table: ConceptTable,
+    settings: Sample,
+    seed: int,
+    vectors: Path | None,
+    domain: PromptSet,
+    ended: Callable[[Exhausted], None],
+) -> Iterator[Row]:
+    """Combinations of concepts as rows for a generator, endless or until `ended` is told why. Raises InputError."""
+    render = prompt_renderer(domain, settings.prompt_like, settings.levels)
+    return sampled_rows(make_sampler(table, vectors, settings), settings.levels, seed, render, ended)
 
 
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -47,12 +48,20 @@ def read_table(
     """
     where, table = _read(name_or_path, folder)
     where = f"{where} with {', '.join(f'--set {change}' for change in changes)}" if changes else where
+    return where, with_changes(table, changes, overrides)
+
+
+def with_changes(
+    table: Mapping[str, Any], changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A copy of a recipe's table, changed by `a.b=v` texts and then by `overrides`. Raises RecipeError."""
+    changed = deepcopy(dict(table))
     for change in changes:
-        _apply(table, *_parse_change(change))
+        _apply(changed, *_parse_change(change))
     for key, value in (overrides or {}).items():
         if value is not None:
-            _apply(table, key, value)
-    return where, table
+            _apply(changed, key, value)
+    return changed
 
 
 def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:

@@ -17,6 +17,7 @@ from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.training_rows import level_of
 from promptcot.errors import InputError, UsageError
 from promptcot.records import Row, derive_seed
+from promptcot.stages.defaults import annotator_name
 from promptcot.storage.rows import read_rows, with_ids
 
 NANO = "nano"
@@ -47,7 +48,7 @@ def _annotator(given: str) -> Annotator:
     name, named, model = given.partition("=")
     if named:
         return Annotator(name, model)
-    return Annotator(given.removeprefix(f"{NANO}:") if nano.is_nano(given) else Path(given).name, given)
+    return Annotator(annotator_name(given), given)
 
 
 def problems_file(path: str) -> Path:

@@ -1,0 +1,107 @@
+"""How the verbs of the API become jobs of `pipeline.execute`: rows into a file, stages over it, results out of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptcot.api.inputs import Rows, as_file, shown
+from promptcot.api.results import StageResult
+from promptcot.api.working import (
+    ModelLike,
+    Working,
+    check_working,
+    model_of,
+    observer_of,
+    rows_beside,
+    workplace,
+)
+from promptcot.core.prompts import PromptSet
+from promptcot.engines.protocol import Engine
+from promptcot.pipeline.execute import Ask, StageJob, run_stages
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.recipe.schema import Model
+from promptcot.records import Item, Row
+from promptcot.runners.streams import in_order
+from promptcot.stages.defaults import annotator_name, domain_of
+from promptcot.stages.protocol import Stage
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.rows import read_rows, with_ids
+
+Read = Callable[[Path], Iterator[Row]]
+Annotators = Mapping[str, tuple[Model, Engine | None]]
+SEED = 8000
+
+
+def plain_rows(source: Path) -> Iterator[Row]:
+    """The rows of a file, each with an id."""
+    return with_ids(read_rows(source))
+
+
+class Job:
+    """One call of a verb: `rows`, and how it works. Raises TypeError for an argument that no verb takes."""
+
+    def __init__(self, rows: Rows | StageResult, working: Working, domain: PromptSet | None = None) -> None:
+        check_working(working)
+        self._rows = rows.rows if isinstance(rows, StageResult) else rows
+        self._working = working
+        self._domain = domain
+
+    def ask(self, stage: Stage, model: tuple[Model, Engine | None], role: str, read: Read = plain_rows) -> StageResult:
+        """What came of one stage. Raises PromptCoTError."""
+        spec, engine = model
+        return self._run(stage.name, lambda source: [Ask(stage, spec, role, lambda: in_order(read(source)), engine)])
+
+    def annotate(
+        self, name: str, annotators: Annotators, stage: Callable[[str, Model], Stage], read: Read
+    ) -> StageResult:
+        """What came of a stage for each annotator, at the same time. Each row of `read` names its annotator."""
+
+        def items(source: Path, annotator: str) -> Iterator[Item]:
+            return (item for item in in_order(read(source)) if item.row["annotator"] == annotator)
+
+        def ask(source: Path, annotator: str) -> Ask:
+            spec, engine = annotators[annotator]
+            return Ask(stage(annotator, spec), spec, "annotator", lambda: items(source, annotator), engine)
+
+        return self._run(name, lambda source: [ask(source, annotator) for annotator in annotators])
+
+    def _run(self, name: str, asks: Callable[[Path], list[Ask]]) -> StageResult:
+        journal = self._working.get("journal")
+        with workplace(journal) as folder, tempfile.TemporaryDirectory(prefix="promptcot-") as apart:
+            source = as_file(self._rows, Path(apart))
+            if source.parent == Path(apart) and not source.stat().st_size:
+                return StageResult([], [], [], StageCounts(name))
+            job = self._job(name, asks(source), folder / f"{name}.jsonl")
+            counts = wait_for(run_stages(job, observer_of(self._working.get("on_progress"))))
+            found = rows_beside(job.output, lasting=journal is not None)
+            return StageResult(*found, counts, None if journal is None else folder)
+
+    def _job(self, name: str, asks: list[Ask], output: Path) -> StageJob:
+        models = {ask.stage.name: ask.model.model_dump(mode="json") for ask in asks}
+        return StageJob(
+            name,
+            asks,
+            output,
+            {"data_path": shown(self._rows), "seed": self._working.get("seed", SEED), "models": models},
+            self._domain.hashes if self._domain else {},
+            self._working.get("concurrency", 256),
+            self._working.get("max_retries", 0),
+            self._working.get("max_cost"),
+        )
+
+
+def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
+    """The annotators by name: those of a mapping from names to models, or one model under its own name."""
+    if isinstance(given, Mapping) and not set(given) <= set(Model.model_fields):
+        return {str(name): model_of(one, **defaults) for name, one in given.items()}
+    spec, engine = model_of(given, **defaults)
+    return {annotator_name(spec.model): (spec, engine)}
+
+
+def common_domain(annotators: Annotators) -> str:
+    """The folder of prompts that all annotators know."""
+    found = {domain_of(spec) for spec, _ in annotators.values()}
+    return found.pop() if len(found) == 1 else "math"

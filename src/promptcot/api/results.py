@@ -1,0 +1,158 @@
+"""What the functions of the API give: rows, what became of the others, and the counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.statistics import Summary
+from promptcot.errors import InputError
+from promptcot.evaluation.results import Evaluated
+from promptcot.records import Row
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.file_rows import FileRows
+
+
+def to_pandas(rows: Sequence[Row]) -> Any:
+    """The rows as a pandas DataFrame. Raises InputError where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise InputError("to_pandas needs pandas: pip install pandas") from error
+    return pandas.DataFrame(list(rows))
+
+
+def to_dataset(rows: Sequence[Row]) -> Any:
+    """The rows as a `datasets.Dataset`. Raises InputError where datasets is not installed."""
+    try:
+        from datasets import Dataset
+    except ImportError as error:
+        raise InputError("to_dataset needs datasets: pip install 'promptcot[hub]'") from error
+    return Dataset.from_list(list(rows))
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What came of one step: its output rows, those it dropped (with `reason`), and those that failed (with `cause`).
+
+    `counts` says where each input row went, and what was asked; `directory` holds the files where a journal is kept.
+    """
+
+    rows: Sequence[Row]
+    dropped: Sequence[Row]
+    failed: Sequence[Row]
+    counts: StageCounts
+    directory: Path | None = None
+
+    def to_pandas(self) -> Any:
+        """The output rows as a pandas DataFrame."""
+        return to_pandas(self.rows)
+
+    def to_dataset(self) -> Any:
+        """The output rows as a Hugging Face `datasets.Dataset`."""
+        return to_dataset(self.rows)
+
+
+@dataclass(frozen=True)
+class LabelResult(StageResult):
+    """Labelled problems, and what can be learned from their traces."""
+
+    sft: Sequence[Row] = ()
+    """The whole traces that agree with the label: `prompt`, `completion`, `messages`."""
+    pairs: Sequence[Row] = ()
+    """One right and one wrong trace of each problem that has both: `prompt`, `chosen`, `rejected`."""
+    rl: Sequence[Row] = ()
+    """Prompt and verifiable answer of each labelled problem."""
+
+
+@dataclass(frozen=True)
+class FilterResult(StageResult):
+    """The problems that the judges call perfect, and how far the judges agree."""
+
+    agreement: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class GradeResult:
+    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction."""
+
+    sources: Mapping[str, Summary]
+    rows: Sequence[Row]
+
+    def accuracy(self, source: str | None = None) -> float | None:
+        """The share of right answers of a source, or of the only one; None without data. Raises InputError."""
+        names = [*self.sources]
+        if source is None and len(names) != 1:
+            raise InputError(f"there are {len(names)} sources ({', '.join(names)}); name one of them")
+        return self.sources[source or names[0]].accuracy.mean
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Benchmarks solved and graded: a result for each, and the directory with traces, grades and plots."""
+
+    benchmarks: Mapping[str, Evaluated]
+    directory: Path
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. Rows are read from its `directory` when they are looked at."""
+
+    directory: Path
+    counts: Mapping[str, StageCounts]
+    """By step, in order; `encode` where vectors were made."""
+    last: str
+
+    @property
+    def accepted(self) -> Sequence[Row]:
+        """The rows that came through the last step."""
+        return self.rows(self.last)
+
+    def rows(self, step: str) -> Sequence[Row]:
+        """The output rows of a step. Raises InputError for one that the run does not have."""
+        return self._file(step, "")
+
+    def dropped(self, step: str) -> Sequence[Row]:
+        """The rows that a step left out, with `reason`."""
+        return self._file(step, ".dropped")
+
+    def failed(self, step: str) -> Sequence[Row]:
+        """The rows that a step could not ask about, with `cause` and `error`."""
+        return self._file(step, ".failed")
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """What `summary.json` holds."""
+        found: Mapping[str, Any] = json.loads((self.directory / "summary.json").read_bytes())
+        return found
+
+    @property
+    def agreement(self) -> Sequence[Mapping[str, Any]]:
+        """How far each two judges agree: share, interval, Cohen's kappa, n. Empty where the run has no filter."""
+        found: Sequence[Mapping[str, Any]] = self.summary.get("agreement", [])
+        return found
+
+    @property
+    def cost(self) -> float | None:
+        """What all calls cost, earlier runs into the directory included; None where no model has a price."""
+        costs = [counts.cost for counts in self.counts.values() if counts.cost is not None]
+        return sum(costs) if costs else None
+
+    def to_pandas(self, step: str | None = None) -> Any:
+        """The rows of a step (the last one by default) as a pandas DataFrame."""
+        return to_pandas(self.rows(step or self.last))
+
+    def to_dataset(self, step: str | None = None) -> Any:
+        """The rows of a step (the last one by default) as a Hugging Face `datasets.Dataset`."""
+        return to_dataset(self.rows(step or self.last))
+
+    def _file(self, step: str, kind: str) -> FileRows:
+        if step not in self.counts or step == "encode":
+            known = ", ".join(name for name in self.counts if name != "encode")
+            raise InputError(f"the run has no rows of {step!r}; its steps are {known}")
+        return FileRows(self.directory / f"{step}{kind}.jsonl")

@@ -1,0 +1,123 @@
+"""The whole pipeline, and evaluations, from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from promptcot.api.results import EvaluationResult, RunResult
+from promptcot.api.working import OnProgress, observer_of
+from promptcot.evaluation.recipe import EvalRecipe, load_eval
+from promptcot.grading.grader import Grader
+from promptcot.pipeline import execute
+from promptcot.pipeline.evaluate import Evaluation, load_problems
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.recipe.loading import load, parse, with_changes
+from promptcot.recipe.schema import Recipe
+
+Source: TypeAlias = "str | Path | Mapping[str, Any] | Recipe"
+"""A shipped name, the path of a TOML file, a table, or a recipe."""
+Changes: TypeAlias = "Mapping[str, Any] | Iterable[str] | None"
+"""Values by dotted key, or texts as `--set` takes them: `{"sample.temperature": 0.5}`, `["sample.temperature=0.5"]`."""
+
+_WORKERS = 2
+
+
+def run(
+    recipe: Source = "nano",
+    *,
+    output_dir: str | Path | None = None,
+    seed: int | None = None,
+    target: int | None = None,
+    max_candidates: int | None = None,
+    until: str | None = None,
+    set: Changes = None,
+    on_progress: OnProgress | None = None,
+) -> RunResult:
+    """Run the whole pipeline of a recipe, from concepts to accepted problems, and return what came of it.
+
+    Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
+    default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. Raises the
+    errors of `promptcot.errors`.
+    """
+    work = arun(
+        recipe,
+        output_dir=output_dir,
+        seed=seed,
+        target=target,
+        max_candidates=max_candidates,
+        until=until,
+        set=set,
+        on_progress=on_progress,
+    )
+    return wait_for(work)
+
+
+async def arun(
+    recipe: Source = "nano",
+    *,
+    output_dir: str | Path | None = None,
+    seed: int | None = None,
+    target: int | None = None,
+    max_candidates: int | None = None,
+    until: str | None = None,
+    set: Changes = None,
+    on_progress: OnProgress | None = None,
+) -> RunResult:
+    """As `run`, for an event loop of one's own. Cancelling it keeps what is finished."""
+    limits = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
+    resolved = load_recipe(recipe, set, limits)
+    directory = Path(output_dir) if output_dir is not None else Path("out") / resolved.name
+    finished = await execute.run(Inputs(resolved, directory, until), observer_of(on_progress))
+    counts = {one.name: one for one in (*finished.before, *finished.counts.values())}
+    return RunResult(directory, counts, [*counts][-1])
+
+
+def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe, changed and checked; `overrides` that are None change nothing. Raises RecipeError with all mistakes."""
+    texts, values = _changes(set)
+    values = {**values, **{key: value for key, value in (overrides or {}).items() if value is not None}}
+    if isinstance(recipe, (str, Path)):
+        return load(str(recipe), texts, values)
+    table = recipe.model_dump(exclude_unset=True) if isinstance(recipe, Recipe) else recipe
+    return parse(with_changes(table, texts, values))
+
+
+def evaluate(
+    recipe: str | Path | Mapping[str, Any] = "nano",
+    *,
+    output_dir: str | Path | None = None,
+    limit_rows: int | None = None,
+    set: Changes = None,
+    on_progress: OnProgress | None = None,
+) -> EvaluationResult:
+    """Solve and grade the benchmarks of an evaluation recipe, so many times each, as `promptcot eval` does.
+
+    `set` changes the recipe (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` takes the first problems only.
+    Raises the errors of `promptcot.errors`.
+    """
+    texts, values = _changes(set)
+    resolved = _eval_recipe(recipe, texts, values)
+    directory = Path(output_dir) if output_dir is not None else Path("out") / f"eval-{resolved.name}"
+    observer = observer_of(on_progress)
+    with Grader(_WORKERS) as grader:
+        problems = load_problems(resolved, grader, limit_rows, observer)
+        evaluation = Evaluation(resolved, directory, grader, problems)
+        wait_for(evaluation.run(observer))
+    return EvaluationResult({one.benchmark: one for one in evaluation.results}, directory)
+
+
+def _eval_recipe(recipe: str | Path | Mapping[str, Any], texts: Sequence[str], values: Mapping[str, Any]) -> EvalRecipe:
+    if isinstance(recipe, Mapping):
+        from promptcot.recipe.loading import parse_as
+
+        return parse_as(EvalRecipe, with_changes(recipe, texts, values), "recipe")
+    return load_eval(str(recipe), texts, values)
+
+
+def _changes(changes: Changes) -> tuple[Sequence[str], Mapping[str, Any]]:
+    if isinstance(changes, Mapping):
+        return (), changes
+    return ([changes] if isinstance(changes, str) else list(changes or ())), {}

@@ -1,0 +1,268 @@
+"""A function for each verb, over rows in memory or in a file. The same rows and settings give what the command gives.
+
+`rows` is a path, any iterable of mappings, a DataFrame or a `datasets.Dataset`. What every function that asks a model
+takes (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress`) is described in `Working`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, Unpack
+
+from promptcot import prompts as domains
+from promptcot.api.inputs import Rows, as_file
+from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
+from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
+from promptcot.api.working import ModelLike, Working, checked, model_of, rows_beside, workplace
+from promptcot.core.labelling import Band
+from promptcot.engines.opening import Engines, texts_at_once
+from promptcot.engines.protocol import Engine
+from promptcot.evaluation.grades import golds_of, grade_file
+from promptcot.grading.grader import Grader
+from promptcot.nano import judge_role
+from promptcot.pipeline.inputs import drawn_rows, prompt_renderer
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.recipe.schema import Encode, Model, Sample
+from promptcot.records import Row
+from promptcot.runners.retries import Patient
+from promptcot.stages import encode as encoding
+from promptcot.stages.annotators import for_each, for_its_own, level_giver, problem_rows, problems_file
+from promptcot.stages.defaults import domain_of, domain_of_concepts, judge_name, sampling_of, sizes_of
+from promptcot.stages.explain import Explain
+from promptcot.stages.extract import Extract
+from promptcot.stages.filter import filter_files
+from promptcot.stages.generate import Generate
+from promptcot.stages.judge import Judge
+from promptcot.stages.label import Settings, label_file
+from promptcot.stages.protocol import Stage
+from promptcot.stages.sample import read_table
+from promptcot.stages.solve import Solve, problem_samples
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.file_rows import FileRows
+from promptcot.storage.outputs import Output
+
+
+def ask(
+    stage: Stage, rows: Rows, *, model: ModelLike = "nano", role: str = "generator", **working: Unpack[Working]
+) -> StageResult:
+    """Run a stage of your own: for each row, what it asks goes to the model, and what it reads are the output rows.
+
+    Raises StageFault where the stage raises, or returns what it may not.
+    """
+    return Job(rows, working).ask(stage, model_of(model), role)
+
+
+def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
+    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
+    spec, engine = model_of(model, temperature=1.0)
+    stage = Generate(spec.sampling, working.get("seed", SEED), spec.chat)
+    return Job(rows, working).ask(stage, (spec, engine), "generator")
+
+
+def judge(
+    rows: Rows,
+    *,
+    model: ModelLike = "nano",
+    name: str | None = None,
+    prompts: str | None = None,
+    **working: Unpack[Working],
+) -> StageResult:
+    """Rate each generated problem with one model, called `name` in the rows (by default as the model)."""
+    spec, engine = model_of(model)
+    domain, called = domains.load(prompts or domain_of(spec)), name or judge_name(spec.model)
+    stage = Judge(called, domain, spec.sampling, working.get("seed", SEED), spec.chat)
+    return Job(rows, working, domain).ask(stage, (spec, engine), judge_role(called))
+
+
+def solve(
+    rows: Rows,
+    *,
+    model: ModelLike = "nano",
+    n: int = 1,
+    style: str | None = None,
+    prompts: str | None = None,
+    **working: Unpack[Working],
+) -> StageResult:
+    """Write `n` traces, each with an answer in a box, for every row with a `problem` (or a `prompt`, asked as it is).
+
+    With `max_retries`, a trace whose thinking is malformed is asked for again, which flatters a model.
+    """
+    spec, engine = model_of(model)
+    domain, again = domains.load(prompts or domain_of(spec)), working.get("max_retries", 0)
+    stage = Solve(domain, spec.sampling, working.get("seed", SEED), spec.chat, style, resample=again > 0)
+    return Job(rows, working, domain).ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n))
+
+
+def extract(
+    rows: Rows,
+    *,
+    model: ModelLike | Mapping[str, ModelLike] = "nano",
+    n: int | Sequence[int] | None = None,
+    levels: Sequence[str] = (),
+    prompts: str | None = None,
+    **working: Unpack[Working],
+) -> StageResult:
+    """Name the concepts that each problem rests on: `n` of them (5 by default), or one of several numbers.
+
+    `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
+    """
+    annotators = annotators_of(model)
+    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
+    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+
+    def read(source: Path) -> Iterator[Row]:
+        give_level = level_giver(levels, seed)
+        return for_each(map(give_level, problem_rows(problems_file(str(source)))), [*annotators])
+
+    def stage(name: str, spec: Model) -> Stage:
+        return Extract(name, domain, spec.sampling, seed, sizes, spec.chat)
+
+    return Job(rows, working, domain).annotate("extract", annotators, stage, read)
+
+
+def explain(
+    rows: Rows,
+    *,
+    model: ModelLike | Mapping[str, ModelLike] = "nano",
+    levels: Sequence[str] = (),
+    prompt_like: str | Path | None = None,
+    prompts: str | None = None,
+    **working: Unpack[Working],
+) -> StageResult:
+    """Write the rationale that leads from concepts and level to each problem, as rows like those of `generate`.
+
+    A row that names its annotator goes to that one only. `prompt_like` are rows whose `prompt` has the wording to use.
+    """
+    annotators = annotators_of(model)
+    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
+    render = prompt_renderer(domain, None if prompt_like is None else str(prompt_like), levels)
+
+    def read(source: Path) -> Iterator[Row]:
+        return for_its_own(map(level_giver(levels, seed), problem_rows(source)), [*annotators])
+
+    def stage(name: str, spec: Model) -> Stage:
+        return Explain(name, domain, render, spec.sampling, seed, spec.chat)
+
+    return Job(rows, working, domain).annotate("explain", annotators, stage, read)
+
+
+def sample(
+    concepts: Rows = "nano",
+    n: int = 1000,
+    *,
+    vectors: str | Path | None = None,
+    seed: int = SEED,
+    prompts: str | None = None,
+    **settings: Any,
+) -> StageResult:
+    """Draw `n` combinations of concepts that belong together, as rows for `generate`; fewer where no more are new.
+
+    `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` a file that `encode` wrote. `settings`
+    are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like.
+    """
+    with workplace(None) as folder:
+        source = str(as_file(concepts, folder))
+        recipe = checked(Sample, {**sampling_of(source), **settings})
+        domain = domains.load(prompts or domain_of_concepts(source))
+        path = None if vectors is None else Path(vectors)
+        with Output(folder / "sample.jsonl", "sample") as output:
+            rows = drawn_rows(read_table(source), recipe, seed, path, domain, lambda _: None)
+            for index, row in enumerate(islice(rows, n)):
+                output.add(index, row, row)
+            output.commit()
+        return StageResult(*rows_beside(output.path, lasting=False), output.counts)
+
+
+def encode(
+    concepts: Rows = "nano", *, model: str | Encode | Engine = "nano", output_path: str | Path | None = None
+) -> StageResult:
+    """Turn each distinct concept into a vector: rows with `sentence` and `embedding`, or a file for `sample`.
+
+    With `output_path` (`….safetensors`, or `….jsonl` in the public form) vectors are written there, an interrupted call
+    goes on, and `rows` is empty.
+    """
+    spec = model if isinstance(model, Encode) else Encode(model=str(model) if isinstance(model, str) else "nano")
+    engine = None if isinstance(model, (str, Encode)) else model
+    counts = StageCounts("encode")
+    with workplace(None) as folder:
+        names = read_table(str(as_file(_named(concepts), folder))).names
+        target = folder / "encode.jsonl" if output_path is None else Path(output_path)
+        wait_for(_encode(list(names), spec, engine, target, counts))
+        rows = list(FileRows(target)) if output_path is None else []
+        return StageResult(rows, [], [], counts, None if output_path is None else target.parent)
+
+
+async def _encode(names: list[str], spec: Encode, engine: Engine | None, target: Path, counts: StageCounts) -> None:
+    async with Engines(target.parent) as engines:
+        asked = engine or await engines.open(spec, "generator")
+        await encoding.encode(names, Patient(asked, texts_at_once(spec)), target, counts=counts)
+
+
+def _named(concepts: Any) -> Any:
+    """Concepts that are only named, as rows."""
+    if isinstance(concepts, (list, tuple)) and all(isinstance(name, str) for name in concepts):
+        return [{"concepts": [name]} for name in concepts]
+    return concepts
+
+
+def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
+    """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
+    with workplace(None) as folder:
+        files = [as_file(_rows_of(rows), folder, f"judged-{place}") for place, rows in enumerate(judged)]
+        with Output(folder / "filter.jsonl", "filter") as output:
+            agreements = filter_files(files, output, only_perfect, n_rewards)
+            output.commit()
+        found = rows_beside(output.path, lasting=False)
+        return FilterResult(*found, output.counts, agreement=agreements.summary())
+
+
+def label(
+    traces: Rows,
+    *,
+    prompts: str = "math",
+    style: str | None = None,
+    seed: int = SEED,
+    workers: int = 2,
+    **band: float,
+) -> LabelResult:
+    """Label each problem with the answer that most of its traces give, and make training rows of the traces.
+
+    `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
+    form of the prompt in training rows, as in `solve`.
+    """
+    settings = Settings(Band(**band), domains.load(prompts), style, seed)
+    with workplace(None) as folder, Grader(workers) as grader:
+        targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
+        source = as_file(_rows_of(traces), folder)
+        counts = wait_for(label_file(source, targets, grader, settings, lambda _: None))
+        found = rows_beside(targets["label"], lasting=False)
+        sft, pairs, rl = (list(FileRows(targets[name])) for name in ("sft", "pairs", "rl"))
+        return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl)
+
+
+def grade(
+    predictions: Rows,
+    *,
+    benchmark: str | None = None,
+    unboxed: bool = False,
+    ks: Sequence[int] = (),
+    limit: float = 5.0,
+    workers: int = 2,
+) -> GradeResult:
+    """Say how good predictions are, source by source, by the equivalence of answers.
+
+    `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
+    seconds that one comparison may take. Grades of a file are kept beside it, so that an interrupted call goes on.
+    """
+    with workplace(None) as folder, Grader(workers, limit) as grader:
+        source, details = as_file(_rows_of(predictions), folder), folder / "details.jsonl"
+        golds = golds_of(benchmark, grader)
+        found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks))
+        return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))
+
+
+def _rows_of(rows: Any) -> Any:
+    """Rows, or those that another function gave."""
+    return rows.rows if isinstance(rows, StageResult) else rows

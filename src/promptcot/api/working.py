@@ -1,0 +1,145 @@
+"""How a function of the API works: who answers, where finished calls are kept, and what hears of the progress."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypedDict, TypeVar
+
+from pydantic import BaseModel
+
+from promptcot.engines.protocol import Engine
+from promptcot.errors import InputError
+from promptcot.pipeline.execute import Observer, Silent
+from promptcot.recipe.loading import parse_as
+from promptcot.recipe.schema import Model
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.file_rows import FileRows
+from promptcot.storage.paths import beside
+
+Section = TypeVar("Section", bound=BaseModel)
+
+ModelLike: TypeAlias = "str | Path | Model | Mapping[str, Any] | Engine"
+"""A name or folder of a model, its settings, or an engine of one's own."""
+
+_LOOK_EVERY = 0.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A moment of work under way: counts by step, the rows that will come in and the target, where they are known."""
+
+    counts: Mapping[str, StageCounts]
+    total: int | None
+    target: int | None
+    seconds: float
+
+
+OnProgress: TypeAlias = Callable[[Progress], object]
+
+
+class Working(TypedDict, total=False):
+    """What every function that asks a model takes.
+
+    `journal` is a folder that keeps finished calls, so that the same call of the function goes on after an
+    interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end.
+    """
+
+    seed: int
+    journal: str | Path | None
+    concurrency: int
+    max_retries: int
+    max_cost: float | None
+    on_progress: OnProgress | None
+
+
+KNOWN = frozenset(Working.__annotations__)
+
+
+def check_working(working: Mapping[str, Any]) -> None:
+    """Raises TypeError for an argument that no function takes, as Python does."""
+    if unknown := [name for name in working if name not in KNOWN]:
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; known are {', '.join(sorted(KNOWN))}")
+
+
+def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
+    """A model's settings, and the engine that is given in its place. Raises RecipeError."""
+    if isinstance(given, Model):
+        return given, None
+    if isinstance(given, (str, Path)):
+        return checked(Model, {**defaults, "model": str(given)}), None
+    if isinstance(given, Mapping):
+        return checked(Model, {**defaults, **given}), None
+    if callable(getattr(given, "complete", None)):
+        return checked(Model, {**defaults, "model": given.model}), given
+    raise InputError(f"model: {type(given).__name__} is no model; give a name, a promptcot.Model or an engine")
+
+
+def checked(section: type[Section], table: Mapping[str, Any]) -> Section:
+    """A section of a recipe from a table. Raises RecipeError."""
+    return parse_as(section, table, section.__name__)
+
+
+@contextmanager
+def workplace(journal: str | Path | None) -> Iterator[Path]:
+    """The folder that a step works in: the journal's, or one that vanishes."""
+    if journal is not None:
+        yield Path(journal)
+        return
+    with tempfile.TemporaryDirectory(prefix="promptcot-") as folder:
+        yield Path(folder)
+
+
+def rows_beside(output: Path, *, lasting: bool) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
+    """Rows, dropped and failed rows of an output; read now where its folder will vanish."""
+    found = [FileRows(output), *(FileRows(beside(output, f"{kind}.jsonl")) for kind in ("dropped", "failed"))]
+    rows, dropped, failed = found if lasting else map(list, found)
+    return rows, dropped, failed
+
+
+def observer_of(on_progress: OnProgress | None) -> Observer:
+    """Who hears of the progress."""
+    return Silent() if on_progress is None else _Calling(on_progress)
+
+
+class _Calling(Silent):
+    """Calls a function now and then, on the event loop that does the work."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+
+    def watch(
+        self,
+        counts: Mapping[str, StageCounts],
+        *,
+        total: int | None,
+        target: int | None = None,
+        note: Callable[[], str] = str,
+    ) -> AbstractContextManager[object]:
+        return self._calling(counts, total, target)
+
+    @contextmanager
+    def _calling(self, counts: Mapping[str, StageCounts], total: int | None, target: int | None) -> Iterator[None]:
+        begun = time.monotonic()
+
+        def call() -> None:
+            self._on_progress(Progress(counts, total, target, time.monotonic() - begun))
+
+        async def call_again() -> None:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY)
+                call()
+
+        task = asyncio.create_task(call_again())
+        try:
+            yield
+        finally:
+            task.cancel()
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            raise error
+        call()
