@@ -28,6 +28,14 @@ Join = Callable[[Row, Mapping[str, Row]], Row]
 """What steps that stand side by side make together: of the row before them, and the row of each that has one."""
 
 
+_WRITTEN = {
+    "completion": "(what the generator writes)",
+    "rationale": "(the rationale)",
+    "problem": "(the problem)",
+}
+"""What a generator adds to a row, for those who only look."""
+
+
 @dataclass(frozen=True)
 class PlannedStep:
     """One step. A `stage` asks `model`, which is opened for `role`; `make` makes a step that asks none.
@@ -69,7 +77,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
             recipe.generate,
             "generator",
             Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat),
-            example={"completion": "(what the generator writes)"},
+            example=_WRITTEN,
         ),
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),

@@ -10,12 +10,13 @@ from pathlib import Path
 from promptcot import nano
 from promptcot.cli.report.console import calls, percent
 from promptcot.core.statistics.agreement import Agreements
-from promptcot.errors import InputError
+from promptcot.errors import PromptCoTError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.pipeline.run import Run
 from promptcot.recipe.schema import Served
 from promptcot.records import Row
+from promptcot.stages import called
 from promptcot.stages.filter import Filter
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
@@ -63,8 +64,8 @@ def _first(step: PlannedStep, row: Row) -> Iterator[str]:
     model = step.asked
     sampling = f"temperature {model.temperature}, top_p {model.top_p}, at most {model.max_tokens:,} tokens"
     try:
-        requests = step.stage.ask(row)
-    except InputError as error:
+        requests = called.ask(step.stage, row)
+    except PromptCoTError as error:
         yield f"\n{step.name}: {_asked(model)}, {sampling}; its prompt needs rows of the run itself ({error})"
         return
     yield f"\n{step.name}: {_asked(model)}, {sampling}; its first prompt:"

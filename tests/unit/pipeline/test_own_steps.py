@@ -1,0 +1,314 @@
+"""Steps and engines from outside the package, through the public names alone: what a new one costs, and what it gets.
+
+Each test writes a module of its own and names it in a recipe, as a user would.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import promptcot
+from promptcot.cli import main
+
+MODULE = '''
+import promptcot
+
+CRITERIA = ("Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability")
+
+
+def write(request):
+    """A problem whose length depends on the seed; judges call all but one in five perfect."""
+    if "<!-- BEGIN" not in request.prompt and "Format" not in request.prompt and not request.prompt.startswith("Grow"):
+        body = "<!-- BEGIN RATIONALE -->because<!-- END RATIONALE -->"
+        return f"{body}<!-- BEGIN PROBLEM -->Find {'x' * (request.seed % 7)}.<!-- END PROBLEM -->"
+    if request.prompt.startswith("Grow"):
+        return promptcot.RequestRefused("no", "refused") if request.seed % 11 == 0 else request.prompt + "!"
+    rating = "bad" if request.seed % 5 == 0 else "perfect"
+    return "\\n".join([*(f"{name}: {rating}" for name in CRITERIA), f"Final Judgement: {rating}"])
+
+
+def open_writer(spec, role, site):
+    return promptcot.ScriptedEngine(write, model="writer")
+
+
+class Short:
+    """Keeps short problems, and counts what it saw."""
+
+    name = "short"
+
+    def __init__(self, longest):
+        self.longest, self.seen = longest, 0
+
+    def apply(self, row):
+        self.seen += 1
+        return [{**row, "place": self.seen}] if len(row["problem"]) <= self.longest else promptcot.Drop("too long")
+
+    def finish(self):
+        return ()
+
+    def summary(self):
+        return {"short": {"seen": self.seen}}
+
+
+class Pairs:
+    """Gives two rows as one; the last one alone is left out."""
+
+    name = "pairs"
+
+    def __init__(self):
+        self.held = None
+
+    def apply(self, row):
+        if self.held is None:
+            self.held = row
+            return []
+        pair, self.held = {**self.held, "second": row["problem"]}, None
+        return [pair]
+
+    def finish(self):
+        return [promptcot.Dropped(self.held, promptcot.Drop("alone"))] if self.held else []
+
+
+class Shortest:
+    """Selects the shortest problems when all have come."""
+
+    name = "shortest"
+
+    def __init__(self, size):
+        self.rows, self.size = [], size
+
+    def apply(self, row):
+        self.rows.append(row)
+        return []
+
+    def finish(self):
+        ranked = sorted(self.rows, key=lambda row: (len(row["problem"]), row["id"]))
+        yield from ranked[: self.size]
+        for row in ranked[self.size :]:
+            yield promptcot.Dropped(row, promptcot.Drop("not selected"))
+
+
+class Grow:
+    """Asks a model to make a problem longer."""
+
+    name = "grow"
+
+    def __init__(self, sampling, seed, word="Grow"):
+        self.sampling, self.seed, self.word = sampling, seed, word
+
+    def ask(self, row):
+        prompt = f"{self.word}: {row['problem']}"
+        seed = promptcot.derive_seed(self.seed, row["id"])
+        return [promptcot.Request(prompt=prompt, sampling=self.sampling, seed=seed)]
+
+    def read(self, row, replies):
+        return [{**row, "problem": replies[0].text}]
+
+
+class Broken(Grow):
+    def read(self, row, replies):
+        return {"a": 1}["b"]
+
+
+class Nonsense(Grow):
+    def read(self, row, replies):
+        return "a text"
+
+
+class Silent(Grow):
+    def ask(self, row):
+        return None
+
+
+class Quiet(Grow):
+    """Asks nothing, and says so."""
+
+    def ask(self, row):
+        return []
+
+    def read(self, row, replies):
+        return [{**row, "replies": len(replies)}]
+
+
+def no_step():
+    return 5
+'''
+SHORT = {"name": "short", "use": "own_steps:Short", "options": {"longest": 8}}
+GROW = {"name": "grow", "use": "own_steps:Grow", "model": {"engine": "own_steps:open_writer"}}
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """A recipe whose every model is an engine of the module's, with these steps behind the filter."""
+    (tmp_path / "own_steps.py").write_text(MODULE)
+    (tmp_path / "concepts.jsonl").write_text(
+        "".join(
+            json.dumps({"concepts": [f"c{a}", f"c{b}", f"c{(a * b) % 20}x"]}) + "\n"
+            for a in range(20)
+            for b in range(a)
+        )
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def made(*steps: dict[str, Any], **limits: Any) -> dict[str, Any]:
+        engine = {"engine": "own_steps:open_writer"}
+        return {
+            "name": "own",
+            "prompts": "nano",
+            "concepts": {"path": "concepts.jsonl"},
+            "encode": {"skip": True},
+            "sample": {"size": 2},
+            "generate": engine,
+            "judge": [{"name": "a", **engine}, {"name": "b", **engine}],
+            "run": {"max_candidates": 60, **limits},
+            "step": list(steps),
+        }
+
+    return made
+
+
+Table = Callable[..., dict[str, Any]]
+
+
+def test_a_step_of_ones_own_has_its_file_counts_and_summary(table: Table, tmp_path: Path) -> None:
+    found = promptcot.run(table(SHORT), output_dir="out")
+    counts = found.counts["short"]
+    assert counts.rows_in == counts.rows_out + counts.dropped["too long"] == found.counts["filter"].rows_out
+    assert counts.dropped["too long"] > 0
+    places = [row["place"] for row in found.accepted]
+    assert places == sorted(places)
+    assert all(len(row["problem"]) <= 8 for row in found.rows("short"))
+    assert found.summary["short"] == {"seen": counts.rows_in}
+    assert found.summary["stages"]["short"]["in"] == counts.rows_in
+    assert (tmp_path / "out" / "short.dropped.jsonl").exists()
+
+
+def test_a_stage_of_ones_own_has_a_journal_and_its_failures_are_rows(table: Table, tmp_path: Path) -> None:
+    found = promptcot.run(table(GROW), output_dir="out")
+    assert found.counts["grow"].failed["refused"] == len(found.failed("grow")) > 0
+    assert all(row["problem"].startswith("Grow: Find") for row in found.accepted)
+    again = promptcot.run(table(GROW), output_dir="out")
+    assert again.counts["grow"].reused == found.counts["grow"].calls == len(found.accepted)
+
+
+def test_a_step_may_stand_between_others(table: Table) -> None:
+    found = promptcot.run(table({**SHORT, "after": "generate"}), output_dir="out")
+    assert [*found.counts] == ["sample", "generate", "short", "judge-a", "judge-b", "filter"]
+    assert found.counts["judge-a"].rows_in == found.counts["short"].rows_out
+    assert len(found.accepted) == found.counts["filter"].rows_out
+
+
+def test_rows_may_be_held_back_and_those_left_over_dropped_in_the_end(table: Table) -> None:
+    pairs = {"name": "pairs", "use": "own_steps:Pairs"}
+    found = promptcot.run(table(pairs, max_candidates=61), output_dir="out")
+    counts = found.counts["pairs"]
+    assert counts.rows_in == counts.rows_out + counts.dropped.total()
+    assert len(found.accepted) == counts.rows_in // 2
+    assert counts.dropped["alone"] == counts.rows_in % 2 == len(found.dropped("pairs"))
+
+
+@pytest.mark.parametrize("target", [None, 9])
+def test_a_selection_gives_its_rows_when_all_have_come_and_a_target_counts_before_it(
+    table: Table, target: int | None
+) -> None:
+    shortest = {"name": "shortest", "use": "own_steps:Shortest", "options": {"size": 4}, "at_end": True}
+    found = promptcot.run(table(shortest), output_dir="out", target=target)
+    came = found.counts["shortest"].rows_in
+    assert came == (target or found.counts["filter"].rows_out) == len(found.rows("filter"))
+    assert len(found.accepted) == 4
+    assert found.counts["shortest"].dropped == {"not selected": came - 4}
+    lengths = [len(row["problem"]) for row in found.accepted]
+    assert lengths == sorted(lengths)
+    assert max(lengths) <= min(len(row["problem"]) for row in found.dropped("shortest"))
+
+
+@pytest.mark.parametrize("target", [1, 3, 7])
+def test_a_target_counts_rows_of_the_last_step_and_ends_all_files_at_the_same_row(table: Table, target: int) -> None:
+    whole = promptcot.run(table(GROW, SHORT | {"options": {"longest": 14}}), output_dir="whole")
+    found = promptcot.run(table(GROW, SHORT | {"options": {"longest": 14}}), output_dir="out", target=target)
+    assert [row["id"] for row in found.accepted] == [row["id"] for row in whole.accepted][:target]
+    last = found.accepted[-1]["id"]
+    for step in ("sample", "generate", "judge-a", "judge-b", "filter", "grow", "short"):
+        assert found.rows(step)[-1]["id"] == last, step
+        assert [row["id"] for row in found.rows(step)] == [row["id"] for row in whole.rows(step)][
+            : len(found.rows(step))
+        ]
+
+
+@pytest.mark.parametrize("until", ["sample", "generate", "judge-a", "judge", "filter", "grow", "short"])
+def test_a_run_may_end_at_any_step_and_go_on_from_there(table: Table, until: str) -> None:
+    recipe = table(GROW, SHORT)
+    whole = promptcot.run(recipe, output_dir="whole")
+    part = promptcot.run(recipe, output_dir="out", until=until)
+    ended = "judge-b" if until == "judge" else until
+    assert [*part.counts][-1] == ended
+    assert len(part.rows(ended)) == len(whole.rows(ended))
+    on = promptcot.run(recipe, output_dir="out")
+    assert list(on.accepted) == list(whole.accepted)
+    assert on.counts["generate"].calls == (60 if until == "sample" else 0)
+
+
+def test_the_command_line_shows_and_runs_own_steps(
+    table: Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.toml").write_text(_toml(table(GROW, SHORT)))
+    assert main(["run", "own.toml", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "grow: nano, temperature 0.6" in shown
+    assert "short: own_steps:Short (longest = 8)" in shown
+    assert main(["run", "own.toml", "--output-dir", "out", "--until", "grow"]) == 3
+    assert "rows of grow: out/grow.jsonl" in capsys.readouterr().out
+    assert main(["plan", "own.toml", "--target", "100", "--gpus", "8"]) == 0
+    assert "grow" in capsys.readouterr().out
+
+
+WRONG = [
+    ("an unknown place", {**SHORT, "after": "filtre"}, promptcot.RecipeError, "did you mean filter?"),
+    ("beside a judge", {**SHORT, "after": "judge-a"}, promptcot.RecipeError, "stands beside judge-b"),
+    ("a name twice", {**SHORT, "name": "filter"}, promptcot.RecipeError, "has a step of this name already"),
+    ("no such module", {**SHORT, "use": "nowhere:Short"}, promptcot.RecipeError, "No module named 'nowhere'"),
+    ("no such name", {**SHORT, "use": "own_steps:Shrt"}, promptcot.RecipeError, "own_steps has no Shrt"),
+    ("no object", {**SHORT, "use": "own_steps"}, promptcot.RecipeError, "write it as MODULE:NAME"),
+    ("other options", {**SHORT, "options": {}}, promptcot.RecipeError, "cannot be made of its options"),
+    ("neither step", {**SHORT, "use": "own_steps:no_step", "options": {}}, promptcot.RecipeError, "makes no step"),
+    (
+        "a stage without a model",
+        {"name": "g", "use": "own_steps:Short", "model": {}},
+        promptcot.RecipeError,
+        "own_steps:Short",
+    ),
+    ("an unknown key", {**SHORT, "uses": 1}, promptcot.RecipeError, "did you mean use?"),
+    ("it raises", {**GROW, "use": "own_steps:Broken"}, promptcot.StageFault, "`read` failed for row .*KeyError: 'b'"),
+    ("it gives nonsense", {**GROW, "use": "own_steps:Nonsense"}, promptcot.StageFault, "it gave str; it gives rows"),
+    ("it asks no request", {**GROW, "use": "own_steps:Silent"}, promptcot.StageFault, "`ask` failed .*NoneType"),
+]
+
+
+@pytest.mark.parametrize(("step", "error", "words"), [case[1:] for case in WRONG], ids=[case[0] for case in WRONG])
+def test_a_mistake_in_a_step_is_one_clear_error(
+    table: Table, step: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        promptcot.run(table(step), output_dir="out")
+
+
+def test_a_stage_may_ask_nothing_about_a_row(table: Table) -> None:
+    quiet = {**GROW, "use": "own_steps:Quiet"}
+    found = promptcot.run(table(quiet), output_dir="out")
+    assert {row["replies"] for row in found.accepted} == {0}
+    assert found.counts["grow"].calls == 0
+
+
+def _toml(value: dict[str, Any]) -> str:
+    """The few kinds of values of a recipe as TOML."""
+
+    def shown(value: Any) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key} = {shown(part)}" for key, part in value.items()) + "}"
+        return json.dumps(value) if not isinstance(value, list) else "[" + ", ".join(map(shown, value)) + "]"
+
+    return "\n".join(f"{key} = {shown(part)}" for key, part in value.items())
