@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -17,6 +19,19 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return asyncio.run(work)
     return _Beside(work).wait()
+
+
+@contextmanager
+def _raising_interrupts() -> Iterator[None]:
+    """Ctrl-C is raised here: `asyncio.run` would only cancel its task, whose thread is the one that waits."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _Beside(threading.Thread, Generic[T]):
@@ -34,15 +49,16 @@ class _Beside(threading.Thread, Generic[T]):
     def wait(self) -> T:
         """The result, or what the coroutine raised."""
         self.start()
-        try:
-            self.join()
-        except KeyboardInterrupt:
-            self._begun.wait()
-            assert self._loop is not None
-            assert self._task is not None
-            self._loop.call_soon_threadsafe(self._task.cancel)
-            self.join()
-            raise
+        with _raising_interrupts():
+            try:
+                self.join()
+            except KeyboardInterrupt:
+                self._begun.wait()
+                assert self._loop is not None
+                assert self._task is not None
+                self._loop.call_soon_threadsafe(self._task.cancel)
+                self.join()
+                raise
         if self._error is not None:
             raise self._error
         return self._result[0]
