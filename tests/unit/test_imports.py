@@ -19,6 +19,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 HEAVY = {"accelerate", "datasets", "deepspeed", "peft", "ray", "torch", "transformers", "trl", "vllm"}
 HEAVY |= {"latex2sympy2_extended", "math_verify", "sympy"}
 ADAPTERS = [
+    "promptcot.api.frames",
     "promptcot.engines.local.*",
     "promptcot.engines.vllm.*",
     "promptcot.grading.symbolic",
@@ -175,6 +176,44 @@ def test_few_modules_lie_loose_in_the_package_and_every_room_has_a_level() -> No
     assert {path.stem for path in package.glob("*.py")} <= AT_THE_TOP
     rooms = {f"promptcot.{path.parent.name}" for path in package.glob("*/__init__.py")}
     assert rooms <= {room for level in LEVELS for room in level}
+
+
+def known_rooms() -> dict[str, set[str]]:
+    """The rooms that each room imports, modules that start a process left out."""
+    known: dict[str, set[str]] = {}
+    for module, path in modules():
+        here = room_of(module)
+        if here is None or module.endswith("__main__"):
+            continue
+        names = imported_names(path.read_text(encoding="utf-8"), package_of(module, path))
+        found = {there[1] for name in names if (there := room_of(name)) and there[1] != here[1]}
+        known.setdefault(short(here[1]), set()).update(map(short, found - {"promptcot.__version__"}))
+    return known
+
+
+def short(room: str) -> str:
+    return room.removeprefix("promptcot.")
+
+
+def reached(start: str, known: dict[str, set[str]]) -> set[str]:
+    """The rooms that can be reached from a room."""
+    return set().union(*({room} | reached(room, known) for room in known.get(start, ())))
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_source() -> None:
+    picture = (SOURCE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = picture.partition("flowchart TD\n")[2].partition("```")[0]
+    arrows = [line.strip().split(" --> ") for line in block.strip().splitlines()]
+    shown = {(here, there) for here, others in arrows for there in others.split(" & ")}
+    known = known_rooms()
+    assert {here for here in known if here in reached(here, known)} == set(), "rooms that know each other"
+    implied = {
+        (here, there)
+        for here, rooms in known.items()
+        for there in rooms
+        if any(there in reached(other, known) for other in rooms - {there})
+    }
+    assert shown == {(here, there) for here, rooms in known.items() for there in rooms} - implied
 
 
 @pytest.mark.parametrize(

@@ -9,30 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from promptcot.api.frames import to_dataset, to_pandas
 from promptcot.core.statistics import Summary
 from promptcot.errors import InputError
 from promptcot.evaluation.results import Evaluated
 from promptcot.records import Row
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
-
-
-def to_pandas(rows: Sequence[Row]) -> Any:
-    """The rows as a pandas DataFrame. Raises InputError where pandas is not installed."""
-    try:
-        import pandas
-    except ImportError as error:
-        raise InputError("to_pandas needs pandas: pip install pandas") from error
-    return pandas.DataFrame(list(rows))
-
-
-def to_dataset(rows: Sequence[Row]) -> Any:
-    """The rows as a `datasets.Dataset`. Raises InputError where datasets is not installed."""
-    try:
-        from datasets import Dataset
-    except ImportError as error:
-        raise InputError("to_dataset needs datasets: pip install 'promptcot[hub]'") from error
-    return Dataset.from_list(list(rows))
 
 
 @dataclass(frozen=True)

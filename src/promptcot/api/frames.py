@@ -1,0 +1,27 @@
+"""Rows as a DataFrame of pandas, or as a Hugging Face dataset: the only module that imports these two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from promptcot.errors import InputError
+from promptcot.records import Row
+
+
+def to_pandas(rows: Sequence[Row]) -> Any:
+    """The rows as a pandas DataFrame. Raises InputError where pandas is not installed."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise InputError("to_pandas needs pandas: pip install pandas") from error
+    return pandas.DataFrame(list(rows))
+
+
+def to_dataset(rows: Sequence[Row]) -> Any:
+    """The rows as a `datasets.Dataset`. Raises InputError where datasets is not installed."""
+    try:
+        from datasets import Dataset
+    except ImportError as error:
+        raise InputError("to_dataset needs datasets: pip install 'promptcot[hub]'") from error
+    return Dataset.from_list(list(rows))
