@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds after which a wait has failed."""
 
 
@@ -49,9 +49,14 @@ def wait_until(happened: Callable[[], object], process: subprocess.Popen[Any] | 
     """Until something is so; fails where the process that it depends on ends before."""
     until = time.monotonic() + PATIENCE
     while not happened():
-        assert process is None or process.poll() is None or happened(), "the program ended before"
+        assert process is None or process.poll() is None or happened(), f"the program ended before: {_said(process)}"
         assert time.monotonic() < until, "nothing happens"
-        time.sleep(0.01)
+        time.sleep(0.02)
+
+
+def _said(process: subprocess.Popen[Any]) -> object:
+    """What is left in the pipes of a program that has ended."""
+    return [said for said in process.communicate() if said]
 
 
 async def comes_true(happened: Callable[[], object]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.integration.scripts.finding import ROOT
 from tests.programs import PATIENCE, started
 
+ROOT = Path(__file__).parents[3]
 TRAINER = """
 import multiprocessing, time
 from transformers import PreTrainedTokenizerFast
