@@ -70,10 +70,10 @@ def write_rows(path: Path, rows: int, words: int = 80) -> None:
 def run(command: Sequence[str], log: str) -> Used:
     """Run a program to its end, its output into a file.
 
-    Modules are compiled once, into a folder beside the log, as in any installation, even where the environment is
-    against it.
+    Modules are compiled once, as in any installation: into a folder beside the log where the environment is against it.
     """
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": f"{Path(log).parent}/bytecode", "PYTHONDONTWRITEBYTECODE": ""}
+    elsewhere = {"PYTHONPYCACHEPREFIX": f"{Path(log).parent}/bytecode", "PYTHONDONTWRITEBYTECODE": ""}
+    environment = {**os.environ, **(elsewhere if os.environ.get("PYTHONDONTWRITEBYTECODE") else {})}
     started = time.monotonic()
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)

@@ -1,6 +1,6 @@
 """How well and how quickly answers are graded, with Math-Verify alone beside it.
 
-    python benchmarks/answers.py --cases CASES.jsonl --benchmarks FOLDER
+    python benchmarks/answers.py [--cases CASES.jsonl] [--benchmarks FOLDER] [--smallest]
 
 `--cases`: labelled pairs (`gold`, `pred`, `expected`, `kind` answer or response, `contested`). `--benchmarks`: files in
 the public format, whose `reference_solution` ends in "#### answer"; their golds are graded against themselves and
@@ -9,7 +9,6 @@ against perturbations of them. Hostile answers and the speed need no files, but 
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import random
@@ -18,9 +17,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from _options import Options
 from math_verify import parse, verify
 
 from promptcot.core.answers.extraction import extract
@@ -163,12 +164,12 @@ def show_benchmarks(grader: Grader, folder: Path) -> None:
         print(f"{path.name}: gold against gold {equal}/{len(answers)}; {len(false)} false positives ({pairs})", *false)
 
 
-def show_hostile(limit: float) -> None:
-    """Every hostile answer, as an answer and as a gold, within the limit; the workers live and still grade."""
+def show_hostile(limit: float, count: int) -> None:
+    """So many hostile answers, as answers and as golds, within the limit; the workers live and still grade."""
     slowest, methods = 0.0, Counter[str]()
     with Grader(workers=1, limit=limit) as grader:
         grader.grade("x+1", "1+x")
-        for name, text in HOSTILE.items():
+        for name, text in islice(HOSTILE.items(), count):
             for gold, answer in (("42", text), (text, "x+1")):
                 started = time.perf_counter()
                 grade = grader.grade(gold, answer)
@@ -218,10 +219,11 @@ def show_speed(grader: Grader, folder: Path | None, count: int) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = Options(__doc__, limit=0.5, hostile=1, traces=20)
     options.add_argument("--cases", type=Path, help="labelled pairs, JSON lines")
     options.add_argument("--benchmarks", type=Path, help="folder of benchmark files in the public format")
     options.add_argument("--limit", type=float, default=2.0, help="seconds a hostile pair may take")
+    options.add_argument("--hostile", type=int, default=len(HOSTILE), help="how many of the hostile answers")
     options.add_argument("--traces", type=int, default=2000, help="how many traces the speed is measured on")
     chosen = options.parse_args()
     logging.disable(logging.ERROR)
@@ -231,7 +233,7 @@ def main() -> None:
         if chosen.benchmarks:
             show_benchmarks(grader, chosen.benchmarks)
         show_speed(grader, chosen.benchmarks, chosen.traces)
-    show_hostile(chosen.limit)
+    show_hostile(chosen.limit, chosen.hostile)
 
 
 if __name__ == "__main__":

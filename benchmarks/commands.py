@@ -1,11 +1,10 @@
 """Wall time of two commands as a person types them: `promptcot --help`, and the main job of 64 combinations.
 
-python benchmarks/commands.py [--runs 5]
+python benchmarks/commands.py [--runs 5] [--smallest]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -14,6 +13,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from _options import Options, verdict
 
 HELP_SECONDS = 0.4
 RUN_SECONDS = 60.0
@@ -26,14 +27,16 @@ def seconds(command: Sequence[str]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, runs=1, combinations=1)
     parser.add_argument("--runs", type=int, default=5)
-    runs = parser.parse_args().runs
+    parser.add_argument("--combinations", type=int, default=64)
+    chosen = parser.parse_args()
+    runs, combinations = chosen.runs, str(chosen.combinations)
     promptcot = str(Path(sys.executable).with_name("promptcot"))
     bare = statistics.median(seconds([sys.executable, "-c", "pass"]) for _ in range(runs))
     helped = statistics.median(seconds([promptcot, "--help"]) for _ in range(runs))
     with tempfile.TemporaryDirectory() as folder:
-        ran = seconds([promptcot, "run", "--output-dir", folder])
+        ran = seconds([promptcot, "run", "--max-candidates", combinations, "--output-dir", folder])
         stages = json.loads(Path(folder, "summary.json").read_bytes())["stages"]
     heavy = (
         "import sys, promptcot.cli.root; sys.exit(any(m in sys.modules for m in ('torch', 'transformers', 'pydantic')))"
@@ -42,9 +45,7 @@ def main() -> int:
     print(f"python -c pass       {bare:7.3f} s")
     print(f"promptcot --help     {helped:7.3f} s (target ≤ {HELP_SECONDS}); ratio {helped / bare:.1f}; light: {light}")
     print(f"promptcot run        {ran:7.1f} s (target ≤ {RUN_SECONDS:.0f}) for {stages['sample']['out']} combinations")
-    good = helped <= HELP_SECONDS and ran <= RUN_SECONDS and light
-    print("PASS" if good else "MISS")
-    return 0 if good else 1
+    return verdict(chosen, helped <= HELP_SECONDS and ran <= RUN_SECONDS, right=light)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is paid for twice: `promptcot generate` killed with -9 five times, and what the server was asked again.
 
-    python benchmarks/http_interruption.py [--rows 1000]
+    python benchmarks/http_interruption.py [--rows 1000] [--smallest]
 
 Latency 0.5 s (log-normal, sigma 0.3), 64 calls in flight. A kill comes whenever another sixth of the replies has been
 sent; the sixth start runs to the end. The output must be that of an undisturbed run.
@@ -8,7 +8,6 @@ sent; the sixth start runs to the end. The output must be that of an undisturbed
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -16,20 +15,22 @@ import time
 from pathlib import Path
 
 from _mock import generate, mock_server, stats, write_rows
+from _options import Options, verdict
 
 TARGET_AGAIN = 10
-KILLS = 5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, rows=60, kills=2)
     parser.add_argument("--rows", type=int, default=1000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--kills", type=int, default=5)
+    chosen = parser.parse_args()
+    rows, parts = chosen.rows, chosen.kills + 1
     with tempfile.TemporaryDirectory() as name, mock_server("--latency", "0.5", "--latency-spread", "0.3") as url:
         folder = Path(name)
         write_rows(folder / "in.jsonl", rows)
         command = [*generate(folder / "in.jsonl", folder / "out.jsonl", url), "--concurrency", "64"]
-        kills = [_killed(command, url, rows * number // (KILLS + 1)) for number in range(1, KILLS + 1)]
+        kills = [_killed(command, url, rows * number // parts) for number in range(1, parts)]
         journaled = (folder / "out.journal" / "calls.jsonl").read_bytes().count(b"\n")
         subprocess.run(command, check=True, capture_output=True)
         seen = stats(url)
@@ -40,9 +41,7 @@ def main() -> int:
     print(f"replies sent      {seen['answered']:7,}")
     print(f"sent twice        {again:7,} (target ≤ {TARGET_AGAIN})")
     print(f"the same output   {same}")
-    good = same and again <= TARGET_AGAIN
-    print("PASS" if good else "MISS")
-    return 0 if good else 1
+    return verdict(chosen, again <= TARGET_AGAIN, right=same)
 
 
 def _killed(command: list[str], url: str, after: int) -> int:

@@ -1,6 +1,7 @@
 """Tokens per second of the embedded engine, beside transformers' own `generate` on the same prompts, in one process.
 
     python benchmarks/local_engine.py [--model_path FOLDER] [--requests 192] [--concurrency 64] [--max_tokens 200]
+                                      [--smallest]
 
 Both sides sample in float32 with the same settings and stop where the model stops. The engine has `concurrency` calls
 open at a time; `generate` gets left-padded batches of that size, each of which runs until its last text is done. Only
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import torch
 import transformers
+from _options import Options, verdict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from promptcot import nano, prompts
@@ -132,7 +134,7 @@ def compare(folder: Path, options: argparse.Namespace) -> dict[str, float]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Options(__doc__, requests=4, concurrency=2, max_tokens=8, repeats=1)
     parser.add_argument("--model_path", help="default: the embedded generator, or a random model where it is missing")
     parser.add_argument("--requests", type=int, default=192)
     parser.add_argument("--concurrency", type=int, default=64)
@@ -142,15 +144,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = folder_of(options.model_path, Path(scratch))
         rates = compare(folder, options)
-    met = rates["engine"] >= TARGET
     print(f"model                {folder.name}")
     print(
         f"requests             {options.requests}, {options.concurrency} at a time, up to {options.max_tokens} tokens"
     )
     print(f"local engine         {rates['engine']:>8,.0f} tokens/s (target ≥ {TARGET:,.0f})")
     print(f"generate             {rates['generate']:>8,.0f} tokens/s; ratio {rates['engine'] / rates['generate']:.2f}")
-    print("PASS" if met else "MISS")
-    return 0 if met else 1
+    return verdict(options, rates["engine"] >= TARGET)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 Both sides share nothing but nano/LANGUAGE.md. Prints one line for agreement and one for speed; exits with 1, and with
 the first problems on which the sides differ, if they do.
+
+    python benchmarks/nano_checker.py [--problems 100000] [--smallest]
 """
 
-import argparse
 import random
 import sys
 import time
@@ -14,6 +15,8 @@ from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the writer is not part of the installed package
+
+from _options import Options
 
 from nano.problems import Design, DesignError, Rule, design
 from promptcot.nano import CONCEPTS, Solution, check
@@ -45,7 +48,7 @@ def agree(made: Design, outcome: object) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = Options(__doc__, problems=100)
     parser.add_argument("--problems", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

@@ -1,6 +1,6 @@
 """The shipped solver on the 200 held-out problems: mean accuracy over samples, by level.
 
-    python benchmarks/nano_solver.py [--samples 8] [--temperature 0.6]
+    python benchmarks/nano_solver.py [--samples 8] [--temperature 0.6] [--smallest]
 
 Answers of this world are integers or fractions in `\\boxed{}`; they are compared exactly, and a reply without a box, or
 cut off, is wrong.
@@ -8,7 +8,6 @@ cut off, is wrong.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import re
 import statistics
@@ -18,6 +17,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+
+from _options import Options, verdict
 
 from promptcot import nano, prompts
 from promptcot.engines.opening import Engines
@@ -61,12 +62,13 @@ def _answer(reply: Completion) -> str | None:
     return None if reply.truncated or not boxes else boxes[-1].strip()
 
 
-async def solve(samples: int, temperature: float, folder: Path) -> list[Row]:
+async def solve(samples: int, temperature: float, every: int, folder: Path) -> list[Row]:
+    """Each `every`th problem with its traces."""
     target = folder / "solved.jsonl"
-    engines = Engines()
-    engine = engines.open(Model(model="nano:solver"), "solver")
+    engines = Engines(folder)
+    engine = await engines.open(Model(model="nano:solver"), "solver")
     with Output(target, "solve") as output, Journal(folder / "journal") as journal:
-        rows = read_rows(nano.benchmark_path())
+        rows = islice(read_rows(nano.benchmark_path()), 0, None, every)
         await run_stage(Solve(samples, temperature), rows, engine, LocalRunner(16), output, journal)
         output.commit()
     await engines.close()
@@ -74,12 +76,13 @@ async def solve(samples: int, temperature: float, folder: Path) -> list[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, samples=1, every=60)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--temperature", type=float, default=0.6)
+    parser.add_argument("--every", type=int, default=1, help="take each so-manyth problem only")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = asyncio.run(solve(chosen.samples, chosen.temperature, Path(folder)))
+        rows = asyncio.run(solve(chosen.samples, chosen.temperature, chosen.every, Path(folder)))
     levels: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         levels[row["level"]].append(statistics.fmean(row["right"]))
@@ -93,8 +96,7 @@ def main() -> int:
     by_level = [statistics.fmean(levels[level]) for level in ("AMC12", "AIME", "HMMT-Feb")]
     falling = all(one > other for one, other in zip(by_level, islice(by_level, 1, None), strict=False))
     print("falling with level" if falling else "not falling with level")
-    print("PASS" if mean >= TARGET and falling else "MISS")
-    return 0 if mean >= TARGET and falling else 1
+    return verdict(chosen, mean >= TARGET and falling)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ cpu       CPU of a row against the local runner on one node, 1 ms latency; the l
           the median of three pairs
 memory    the most memory of the driver with 1,000,000 short rows, on an engine that answers at once
 
-  python benchmarks/ray_runner.py [nodes] [cpu] [memory] [--rows N]
+  python benchmarks/ray_runner.py [nodes] [cpu] [memory] [--rows N] [--smallest]
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from statistics import median
 
 import psutil
 from _mock import Used, generate, mock_server, run, write_rows
+from _options import Options, verdict
 
 from promptcot.engines.protocol import Engine
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.pipeline.run import Asked, in_order, run_stages, stream_of
+from promptcot.pipeline.execute import run_stage
 from promptcot.records import Row, Sampling
+from promptcot.runners.streams import in_order, stream_of
 from promptcot.stages.generate import Generate
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
@@ -48,7 +50,6 @@ SETTINGS = {
 CPUS = 4
 """What each node pretends to have: Ray ends idle processes, and starts them anew, where there are more than CPUs."""
 STORE = 200 << 20
-PAIRS = 3
 REPLY = (
     "<!-- BEGIN RATIONALE -->\nTwo ideas meet.\n<!-- END RATIONALE -->\n"
     "<!-- BEGIN PROBLEM -->\nFind $1 + 1$.\n<!-- END PROBLEM -->"
@@ -58,8 +59,8 @@ REPLY = (
 MISSED: list[str] = []
 
 
-def verdict(good: bool, target: str) -> str:
-    """The target, and whether it is met; a missed one makes the script end with 1."""
+def judged(good: bool, target: str) -> str:
+    """The target, and whether it is met; a missed one is noted."""
     if not good:
         MISSED.append(target)
     return f"(target: {target}) {'PASS' if good else 'MISS'}"
@@ -142,7 +143,7 @@ def timed(line: Sequence[str], log: Path) -> Used:
     return used
 
 
-def nodes(folder: Path, rows: int) -> None:
+def nodes(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     write_rows(folder / "rows.jsonl", rows, words=8)
     seconds = {}
     for workers in (1, 2):
@@ -154,21 +155,21 @@ def nodes(folder: Path, rows: int) -> None:
             f"{workers} worker nodes: {rows:,} rows in {seconds[workers]:.1f} s, {rows / seconds[workers]:.1f} rows/s"
         )
     ratio = seconds[1] / seconds[2]
-    print(f"throughput on two nodes against one: {ratio:.2f} times {verdict(ratio >= 1.7, 'at least 1.7')}")
+    print(f"throughput on two nodes against one: {ratio:.2f} times {judged(ratio >= 1.7, 'at least 1.7')}")
     assert (folder / "1.jsonl").read_bytes() == (folder / "2.jsonl").read_bytes()
 
 
-def cpu(folder: Path, rows: int) -> None:
+def cpu(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     write_rows(folder / "rows.jsonl", rows)
     write_rows(folder / "few.jsonl", 64)
     with mock_server("--latency", "0.001", "--no-ledger") as url, cluster(1) as address:
         warm = [*generate(folder / "few.jsonl", folder / "warm.jsonl", url), "--concurrency", "8"]
         timed(on_ray(warm, address), folder / "log")  # Ray's own modules are compiled once, too
-        ratios = sorted(_pair(folder, rows, url, address, number) for number in range(PAIRS))
+        ratios = sorted(_pair(folder, rows, url, address, number) for number in range(chosen.pairs))
     ratio = median(ratios)
     print(
         f"CPU of a row on Ray against the local runner: {ratio:.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f} in "
-        f"{PAIRS} pairs) {verdict(ratio <= 1.5, 'at most 1.5')}"
+        f"{chosen.pairs} pairs) {judged(ratio <= 1.5, 'at most 1.5')}"
     )
 
 
@@ -188,11 +189,14 @@ def _pair(folder: Path, rows: int, url: str, address: str, number: int) -> float
     return processes.cpu / alone.cpu
 
 
-def memory(folder: Path, rows: int) -> None:
+def memory(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     with cluster(1) as address:
         command = [sys.executable, __file__, "--driver", str(folder), "--address", address, "--rows", str(rows)]
-        if subprocess.run(command).returncode:
-            MISSED.append("memory")
+        code = subprocess.run([*command, *(["--smallest"] if chosen.smallest else [])]).returncode
+    if code and chosen.smallest:
+        raise SystemExit("the driver failed")
+    if code:
+        MISSED.append("memory")
 
 
 async def open_scripted(logs: Path) -> Engine:
@@ -216,12 +220,12 @@ async def drive(folder: Path, address: str, rows: int) -> None:
     with Output(folder / "x.jsonl", "generate") as output, Journal(folder / "x.journal") as journal:
         await runner.ask(stage, stream_of(in_order(short_rows(rows))), crew, journal, StageCounts("generate"))
         asked, most_asking = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        await run_stages([Asked(stage, in_order(short_rows(rows)), engine)], runner, output, journal)
+        await run_stage(stage, short_rows(rows), engine, runner, output, journal)
         output.commit({})
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"driver, {rows:,} rows: at most {most:,.0f} MB ({most_asking:,.0f} MB when all was asked) "
-        f"{verdict(most <= 1000, 'at most 1,000')}; "
+        f"{judged(most <= 1000, 'at most 1,000')}; "
         f"asked in {asked - started:.0f} s, gathered in {time.monotonic() - asked:.0f} s"
     )
     assert output.counts.rows_out == rows
@@ -229,23 +233,24 @@ async def drive(folder: Path, address: str, rows: int) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Options(__doc__, rows=64, pairs=1)
     parser.add_argument("which", nargs="*", default=["nodes", "cpu", "memory"])
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--pairs", type=int, default=3, help="of runs whose CPU is compared")
     parser.add_argument("--driver", type=Path)
     parser.add_argument("--address", default="")
     given = parser.parse_args()
     os.environ.update(SETTINGS)
     if given.driver:
         asyncio.run(drive(given.driver, given.address, given.rows))
-        return len(MISSED)
+        return verdict(given, not MISSED)
     measures = {"nodes": (nodes, 3_000), "cpu": (cpu, 100_000), "memory": (memory, 1_000_000)}
     for name in given.which:
         measure, rows = measures[name]
         with tempfile.TemporaryDirectory() as folder:
             os.environ |= {"PYTHONPYCACHEPREFIX": f"{folder}/bytecode", "PYTHONDONTWRITEBYTECODE": ""}
-            measure(Path(folder), given.rows or rows)
-    return 1 if MISSED else 0
+            measure(Path(folder), given.rows or rows, given)
+    return verdict(given, not MISSED)
 
 
 if __name__ == "__main__":

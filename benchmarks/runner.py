@@ -1,6 +1,6 @@
 """What the runner costs: CPU per row and stage on an engine that answers at once, and memory over many rows.
 
-    python benchmarks/runner.py [--rows 1000000]
+    python benchmarks/runner.py [--rows 1000000] [--smallest]
 
 Reading the input, hashing calls, the journal, ordering, counting and writing the output are all included; the stage is
 the cheapest possible one. Beside it stands a bare loop that reads, copies and writes the same rows.
@@ -8,7 +8,6 @@ the cheapest possible one. Beside it stands a bare loop that reads, copies and w
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import resource
 import sys
@@ -16,6 +15,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+
+from _options import Options, verdict
 
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.pipeline.execute import run_stage
@@ -44,23 +45,22 @@ class Echo:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, rows=500)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    rows = parser.parse_args().rows
+    chosen = parser.parse_args()
+    rows = chosen.rows
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "in.jsonl")
         _write_input(source, rows)
         bare = _microseconds(lambda: _copy(source, Path(folder, "bare.jsonl")), rows)
         ours = _microseconds(lambda: asyncio.run(_run(source, Path(folder, "out.jsonl"))), rows)
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    good = ours <= TARGET_MICROSECONDS and megabytes <= TARGET_MEGABYTES
     print(f"rows                      {rows:,}")
     print(f"bare read, copy, write    {bare:8.1f} µs of CPU a row")
     print(f"runner                    {ours:8.1f} µs of CPU a row (target ≤ {TARGET_MICROSECONDS})")
     print(f"ratio                     {ours / bare:8.1f}")
     print(f"peak memory               {megabytes:8.0f} MB (target ≤ {TARGET_MEGABYTES})")
-    print("PASS" if good else "MISS")
-    return 0 if good else 1
+    return verdict(chosen, ours <= TARGET_MICROSECONDS and megabytes <= TARGET_MEGABYTES)
 
 
 def _write_input(path: Path, rows: int) -> None:

@@ -1,6 +1,6 @@
 """What a combination costs: our sampler beside a dense one, and a million concepts beside 20,000.
 
-    python benchmarks/sampler.py [--without-million]
+    python benchmarks/sampler.py [--without-million] [--smallest]
 
 Seeds are 20,000 problems of five concepts drawn from 20,000 by a Zipf law (exponent 0.8); vectors have 1,024 dimensions
 and are once isotropic, once of mean cosine 0.3. The dense side computes the cosine to all concepts, a softmax in log
@@ -15,7 +15,6 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import argparse
 import statistics
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from _options import Options, verdict
 from numpy.typing import NDArray
 
 from promptcot.core.sampling.concepts import ConceptTable
@@ -103,35 +103,39 @@ def against_dense(name: str, table: ConceptTable, matrix: NDArray[np.float16]) -
     return ratio >= FASTER
 
 
-def against_a_million(small: Sampler, folder: Path) -> bool:
+def against_a_million(small: Sampler, folder: Path, concepts: int = 1_000_000) -> bool:
     rng = np.random.default_rng(2)
     begun = time.perf_counter()
-    table = ConceptTable.from_rows(seeds(1_000_000, rng))
-    large = Sampler(table, vectors(1_000_000, 0.0, folder / "million.f16", rng), size=SIZE)
-    print(f"a million concepts: table, vectors and sampler made in {time.perf_counter() - begun:.0f} s")
+    table = ConceptTable.from_rows(seeds(concepts, rng))
+    large = Sampler(table, vectors(concepts, 0.0, folder / "million.f16", rng), size=SIZE)
+    print(f"{concepts:,} concepts: table, vectors and sampler made in {time.perf_counter() - begun:.0f} s")
     large.block(1, 0)
     pairs = [(milliseconds(large, 4, 1 + 4 * turn), milliseconds(small, 4, 100 + 4 * turn)) for turn in range(7)]
     ratio = statistics.median(one / other for one, other in pairs)
     million, thousands = (statistics.median(side) for side in zip(*pairs, strict=True))
-    print(f"a million against 20,000: {million:.4f} ms, {thousands:.4f} ms a combination; ratio {ratio:.2f}", end="  ")
+    print(f"{concepts:,} against {len(small.table):,}: {million:.4f} ms, {thousands:.4f} ms a combination", end="; ")
+    print(f"ratio {ratio:.2f}", end="  ")
     print(f"(target ≤ {GROWTH}) {'PASS' if ratio <= GROWTH else 'MISS'}")
     return ratio <= GROWTH
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, concepts=500, many=1000)
+    parser.add_argument("--concepts", type=int, default=20_000)
+    parser.add_argument("--many", type=int, default=1_000_000, help="how many concepts stand for a million")
     parser.add_argument("--without-million", action="store_true")
     chosen = parser.parse_args()
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        table = ConceptTable.from_rows(seeds(20_000, rng))
-        isotropic = vectors(20_000, 0.0, folder / "isotropic.f16", rng)
+        table = ConceptTable.from_rows(seeds(chosen.concepts, rng))
+        isotropic = vectors(chosen.concepts, 0.0, folder / "isotropic.f16", rng)
         good = against_dense("isotropic", table, isotropic)
-        good &= against_dense("mean cosine 0.3", table, vectors(20_000, 0.3, folder / "common.f16", rng))
+        common = vectors(chosen.concepts, 0.3, folder / "common.f16", rng)
+        good &= against_dense("mean cosine 0.3", table, common)
         if not chosen.without_million:
-            good &= against_a_million(Sampler(table, isotropic, size=SIZE), folder)
-    return 0 if good else 1
+            good &= against_a_million(Sampler(table, isotropic, size=SIZE), folder, chosen.many)
+    return verdict(chosen, good)
 
 
 if __name__ == "__main__":

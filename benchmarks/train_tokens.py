@@ -1,6 +1,6 @@
 """Tokenising and packing rows of about 2,000 tokens: ours beside the same tokenizer called twice a row.
 
-    python benchmarks/train_tokens.py [--rows 400]
+    python benchmarks/train_tokens.py [--rows 400] [--smallest]
 
 No Hub is needed: rows are texts of words from a made-up vocabulary of 30,000, with numbers and line breaks, a prompt of
 about 400 tokens and a completion of about 1,600; the tokenizer is a
@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _options import Options, verdict
 
 VOCABULARY, WINDOW = 32_000, 16_384
 FASTER, GROWTH_MEGABYTES = 2.0, 60
 
 
-def words(rng: np.random.Generator) -> list[str]:
+def words(count: int, rng: np.random.Generator) -> list[str]:
     syllables = [
         "".join(rng.choice(list(part), 1)[0] for part in ("bdfgklmnprst", "aeiou", " nrst")) for _ in range(900)
     ]
-    return ["".join(rng.choice(syllables, rng.integers(1, 4))).replace(" ", "") for _ in range(30_000)]
+    return ["".join(rng.choice(syllables, rng.integers(1, 4))).replace(" ", "") for _ in range(count)]
 
 
 def text(known: list[str], count: int, rng: np.random.Generator) -> str:
@@ -43,16 +44,16 @@ def text(known: list[str], count: int, rng: np.random.Generator) -> str:
     return "".join(part + ("\n" if n % 15 == 14 else " ") for n, part in enumerate(parts)).strip()
 
 
-def prepare(folder: Path, rows: int) -> None:
-    """Rows in two sizes, and the tokenizer."""
+def prepare(folder: Path, rows: int, texts: int, vocabulary: int) -> None:
+    """Rows in two sizes, and a tokenizer trained on so many texts."""
     from tokenizers import ByteLevelBPETokenizer
     from transformers import PreTrainedTokenizerFast
 
     rng = np.random.default_rng(3)
-    known = words(rng)
+    known = words(vocabulary, rng)
     trained = ByteLevelBPETokenizer()
     trained.train_from_iterator(
-        (text(known, 500, rng) for _ in range(500)), VOCABULARY, special_tokens=["<eos>"], show_progress=False
+        (text(known, 500, rng) for _ in range(texts)), VOCABULARY, special_tokens=["<eos>"], show_progress=False
     )
     PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer, eos_token="<eos>").save_pretrained(
         folder / "tokenizer"
@@ -65,9 +66,9 @@ def prepare(folder: Path, rows: int) -> None:
 
 
 def load(folder: Path) -> Any:
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
-    return AutoTokenizer.from_pretrained(folder / "tokenizer")
+    return PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
 
 
 def public(folder: Path, name: str) -> dict[str, Any]:
@@ -126,12 +127,12 @@ def measured(side: str, folder: Path, name: str, threads: int) -> dict[str, Any]
     return found
 
 
-def compare(folder: Path, rows: int, threads: int) -> bool:
+def compare(folder: Path, rows: int, threads: int, turns: int) -> bool:
     unit = "cpu" if threads == 1 else "clock"
-    turns = [[measured(side, folder, "rows", threads) for side in ("public", "ours")] for _ in range(3)]
-    theirs, mine = (min(turn[side][unit] for turn in turns) for side in (0, 1))
+    found = [[measured(side, folder, "rows", threads) for side in ("public", "ours")] for _ in range(turns)]
+    theirs, mine = (min(turn[side][unit] for turn in found) for side in (0, 1))
     ratio = theirs / mine
-    tokens = turns[0][1]["tokens"] / rows
+    tokens = found[0][1]["tokens"] / rows
     print(f"threads: {threads}, by {unit}: {rows:,} rows of {tokens:,.0f} tokens", end=": ")
     print(f"twice a row {rows / theirs:,.0f} rows/s ({rows * tokens / theirs / 1e6:.2f} M tokens/s)", end=", ")
     print(f"ours {rows / mine:,.0f} rows/s ({rows * tokens / mine / 1e6:.2f} M tokens/s)", end="; ")
@@ -150,8 +151,12 @@ def memory(folder: Path, rows: int) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Options(__doc__, rows=4, texts=20, words=500, turns=1, threads=[1])
     parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--texts", type=int, default=500, help="of the tokenizer's training")
+    parser.add_argument("--words", type=int, default=30_000, help="of the made-up vocabulary")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, len(os.sched_getaffinity(0))])
     parser.add_argument("--side", choices=["public", "ours"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--name", help=argparse.SUPPRESS)
@@ -161,11 +166,10 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        prepare(folder, chosen.rows)
-        cores = len(os.sched_getaffinity(0))
-        good = [compare(folder, chosen.rows, threads) for threads in dict.fromkeys([1, cores])]
+        prepare(folder, chosen.rows, chosen.texts, chosen.words)
+        good = [compare(folder, chosen.rows, threads, chosen.turns) for threads in dict.fromkeys(chosen.threads)]
         good.append(memory(folder, chosen.rows))
-    return 0 if all(good) else 1
+    return verdict(chosen, all(good))
 
 
 if __name__ == "__main__":

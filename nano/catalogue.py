@@ -6,6 +6,7 @@ Decides which operations a concept belongs to and which concepts go together; ho
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 from collections import Counter
@@ -66,9 +67,12 @@ def _crossing(rng: random.Random) -> Seed:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m nano.catalogue", description=__doc__)
+    parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
+    path = parser.parse_args().out
     rows = [{"concepts": list(concepts), "level": level, "source": "nano"} for concepts, level in seeds()]
-    PATH.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    print(f"{len(rows)} seeds over {len(CONCEPTS)} concepts in {PATH.name}")
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    print(f"{len(rows)} seeds over {len(CONCEPTS)} concepts in {path.name}")
 
 
 if __name__ == "__main__":

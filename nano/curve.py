@@ -5,6 +5,7 @@ One panel a role, the trainings of a role one after the other; grey points are l
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ def running_mean(values: list[float]) -> list[float]:
 def main() -> None:
     from matplotlib.figure import Figure
 
+    parser = argparse.ArgumentParser(prog="python -m nano.curve", description=__doc__)
+    parser.add_argument("--out", type=Path, default=RUNS / "curves.png")
+    path = parser.parse_args().out
     figure = Figure(figsize=(9, 8.5), layout="constrained")
     for axes, role in zip(figure.subplots(3, 2).flat, ROLES, strict=True):
         tokens, losses, ends = points(role)
@@ -42,7 +46,7 @@ def main() -> None:
         for end in ends:
             axes.axvline(end, color="0.5", linestyle=":", linewidth=1)
         axes.set(title=role, xlabel="million tokens", ylabel="loss", yscale="log")
-    figure.savefig(RUNS / "curves.png", dpi=110)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

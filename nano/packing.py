@@ -7,12 +7,13 @@ texts are is left to `texts`, what is done with the batches to `train`.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.queues import Queue
-from queue import Full
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,23 +93,19 @@ def batches(tokenizer: PreTrainedTokenizerBase, role: str, seed: int, shape: Sha
 def _work(
     tokenizer: PreTrainedTokenizerBase, role: str, seed: int, shape: Shape, start: int, stride: int, queue: Queue[Batch]
 ) -> None:
+    threading.Thread(target=_end_with_the_trainer, daemon=True).start()
     examples = encoded(tokenizer, role, seed, start, stride, shape.longest)
     rng = random.Random(f"nano batches {role} {seed} {start}")
     while True:
         groups = grouped(list(islice(examples, LOAD)), shape.tokens)
         rng.shuffle(groups)
         for group in groups:
-            if not _put(queue, padded(group, shape.prompt_weight, tokenizer.pad_token_id)):
-                return
+            queue.put(padded(group, shape.prompt_weight, tokenizer.pad_token_id))
 
 
-def _put(queue: Queue[Batch], batch: Batch) -> bool:
-    """Waits for room; False once the trainer is gone, so that no process outlives it."""
-    parent = multiprocessing.parent_process()
-    while parent is None or parent.is_alive():
-        try:
-            queue.put(batch, timeout=5)
-            return True
-        except Full:
-            continue
-    return False
+def _end_with_the_trainer() -> None:
+    """End this process once the trainer is gone, however it went: an ordinary exit would wait for a reader."""
+    trainer = multiprocessing.parent_process()
+    if trainer is not None:
+        trainer.join()
+        os._exit(0)

@@ -6,6 +6,7 @@ Problems with their level and answer, from what training may see, so that the be
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
 from pathlib import Path
@@ -41,9 +42,12 @@ def _row(number: int, made: Design) -> dict[str, str]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m nano.seeds", description=__doc__)
+    parser.add_argument("--out", type=Path, default=PATH, help="default: where the package has it")
+    path = parser.parse_args().out
     written = rows()
-    PATH.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
-    print(f"{len(written)} seed problems in {PATH.name}")
+    path.write_text("".join(json.dumps(row) + "\n" for row in written), encoding="utf-8")
+    print(f"{len(written)} seed problems in {path.name}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ wherever they stand.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from nano.catalogue import CONCEPTS
 from nano.judging import MARKERS
 from nano.texts import ROLES, example
 
-VOCABULARY = 1024
+VOCABULARY, PER_ROLE = 1024, 4000
 END, PAD = "<eos>", "<pad>"
 # a digit, a line break, a word or a sign (each with the blank before it, and the blank before a digit), a blank
 PIECES = r"\d|\n| ?[A-Za-z'\-]+(?: (?=\d))?| ?[^A-Za-z\d\n ]+(?: (?=\d))?| "
 
 
-def texts(per_role: int = 4000, seed: int = 0) -> Iterator[str]:
+def texts(per_role: int = PER_ROLE, seed: int = 0) -> Iterator[str]:
     """Texts of all roles, and each concept by itself so that none is cut small."""
     yield from ("\n".join(f"{i}. {concept} yes; {concept}: and {concept}" for concept in CONCEPTS) for i in range(20))
     for role in ROLES:
@@ -33,7 +33,7 @@ def texts(per_role: int = 4000, seed: int = 0) -> Iterator[str]:
             yield one.prompt + one.completion
 
 
-def train(per_role: int = 4000) -> PreTrainedTokenizerFast:
+def train(per_role: int = PER_ROLE) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -56,8 +56,11 @@ def train(per_role: int = 4000) -> PreTrainedTokenizerFast:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    tokenizer = train()
+    parser = argparse.ArgumentParser(prog="python -m nano.tokenizer", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--per-role", type=int, default=PER_ROLE, help="texts of each role to learn from")
+    chosen = parser.parse_args()
+    folder, tokenizer = chosen.folder, train(chosen.per_role)
     tokenizer.save_pretrained(folder)
     print(json.dumps({"tokens": len(tokenizer), "folder": folder.name}))
 

@@ -4,8 +4,6 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +14,7 @@ from click.testing import CliRunner
 
 from promptcot.cli.doctor import command
 from promptcot.mock_server import MockOptions, MockServer
+from tests.programs import python
 
 SHORT = ["--set", "generate.max_tokens=1000", "--set", "judge.0.max_tokens=1000", "--set", "judge.1.max_tokens=1000"]
 
@@ -203,17 +202,13 @@ async def test_replies_that_do_not_parse_are_a_problem_and_shown() -> None:
     assert "judge-first: no row reached it" in text
 
 
-async def test_the_embedded_models_are_looked_at_at_once_and_without_torch() -> None:
+async def test_the_embedded_models_are_looked_at_without_torch() -> None:
     program = (
         "import sys; from promptcot.cli import main; code = main(['doctor']); "
         "print('LOADED', sorted({'torch', 'transformers', 'vllm', 'ray'} & set(sys.modules))); sys.exit(code)"
     )
-    begun = time.monotonic()
-    done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = await asyncio.to_thread(python, program)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - begun < 5
     assert "LOADED []" in done.stdout
     assert "no problem found" in done.stdout
 

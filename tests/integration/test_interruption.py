@@ -6,9 +6,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from promptcot.storage.atomic import locked
 from promptcot.storage.rows import read_rows
 from promptcot.storage.writer import RowWriter
 from tests.integration import scripted_run
+from tests.programs import PATIENCE, started, wait_until
 
 PROGRAM = Path(__file__).with_name("scripted_run.py")
 STAGES = ("sample", "generate", "judge-a", "judge-b", "filter")
@@ -24,9 +26,9 @@ STAGES = ("sample", "generate", "judge-a", "judge-b", "filter")
 
 def start(
     folder: Path, candidates: int, target: int = 0, concurrency: int = 16, latency: float = 0.03
-) -> subprocess.Popen[bytes]:
+) -> AbstractContextManager[subprocess.Popen[Any]]:
     numbers = map(str, (candidates, target, concurrency, latency))
-    return subprocess.Popen([sys.executable, str(PROGRAM), str(folder), *numbers], stderr=subprocess.PIPE)
+    return started([sys.executable, str(PROGRAM), str(folder), *numbers], stderr=subprocess.PIPE)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -47,26 +49,24 @@ def journaled(folder: Path) -> Counter[str]:
     return keys
 
 
-def wait_for_calls(process: subprocess.Popen[bytes], folder: Path, calls: int) -> None:
+def wait_for_calls(process: subprocess.Popen[Any], folder: Path, calls: int) -> None:
     """Until the journals hold so many finished calls."""
-    until = time.monotonic() + 60
-    while sum(path.read_bytes().count(b"\n") for path in folder.glob("*.journal/calls.jsonl")) < calls:
-        assert process.poll() is None, "it ended before it could be disturbed: make it longer"
-        assert time.monotonic() < until, "nothing happens"
-        time.sleep(0.005)
+    wait_until(
+        lambda: sum(path.read_bytes().count(b"\n") for path in folder.glob("*.journal/calls.jsonl")) >= calls, process
+    )
 
 
 @pytest.mark.parametrize(("candidates", "target", "calls"), [(1000, 0, 1500), (5000, 100, 300)])
 def test_killed_at_ten_random_moments_and_resumed(tmp_path: Path, candidates: int, target: int, calls: int) -> None:
     moments = sorted(random.Random(candidates).sample(range(1, calls), 10))
     for moment in moments:
-        process = start(tmp_path / "killed", candidates, target)
-        wait_for_calls(process, tmp_path / "killed", moment)
-        process.kill()
-        process.communicate()
+        with start(tmp_path / "killed", candidates, target) as process:
+            wait_for_calls(process, tmp_path / "killed", moment)
+            process.kill()
+            process.communicate()
         assert results(tmp_path / "killed") == {}
-    last = start(tmp_path / "killed", candidates, target)
-    _, errors = last.communicate(timeout=120)
+    with start(tmp_path / "killed", candidates, target) as last:
+        _, errors = last.communicate(timeout=PATIENCE)
     assert (last.returncode, errors) == (0, b"")
     assert results(tmp_path / "killed") == undisturbed(tmp_path / "calm", candidates, target)
     assert max(journaled(tmp_path / "killed").values()) == 1
@@ -104,14 +104,14 @@ def test_every_row_has_one_fate_in_every_stage(tmp_path: Path, target: int) -> N
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    process = start(tmp_path / "x", 1200)
-    wait_for_calls(process, tmp_path / "x", 100)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    with start(tmp_path / "x", 1200) as process:
+        wait_for_calls(process, tmp_path / "x", 100)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert list((tmp_path / "x").glob("*.partial")) == []
-    again = start(tmp_path / "x", 1200)
-    again.communicate(timeout=120)
+    with start(tmp_path / "x", 1200) as again:
+        again.communicate(timeout=PATIENCE)
     assert results(tmp_path / "x") == undisturbed(tmp_path / "calm", 1200)
     assert max(journaled(tmp_path / "x").values()) == 1
 

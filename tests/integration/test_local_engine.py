@@ -7,7 +7,7 @@ import gc
 import math
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from promptcot.engines.local.engine import LocalEngine
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
 from promptcot.records import Completion, Message, Request, Sampling
 from tests.integration.tiny_models import save_model
+from tests.programs import comes_true
 
 KINDS: dict[str, dict[str, Any]] = {
     "llama": {},
@@ -97,15 +98,6 @@ def various(count: int) -> list[Request]:
         )
         for number in range(count)
     ]
-
-
-async def comes_true(condition: Callable[[], bool]) -> bool:
-    """Whether something holds within ten seconds."""
-    for _ in range(10_000):
-        if condition():
-            return True
-        await asyncio.sleep(0.001)
-    return False
 
 
 async def ask_all(engine: LocalEngine, requests: Sequence[Request]) -> list[Completion]:
@@ -191,14 +183,14 @@ async def test_a_cancelled_call_leaves_the_batch_and_the_others_go_on(engine: Lo
     expected = await engine.complete(asking("stay", seed=1, max_tokens=100))
     gone = [asyncio.create_task(engine.complete(asking("go", seed=seed, max_tokens=110))) for seed in range(8)]
     stays = asyncio.create_task(engine.complete(asking("stay", seed=1, max_tokens=100)))
-    assert await comes_true(lambda: len(engine._workers[0]._batch) > 0)
+    await comes_true(lambda: len(engine._workers[0]._batch) > 0)
     for task in gone:
         task.cancel()
     assert await stays == expected
     await asyncio.wait(gone)
     assert any(task.cancelled() for task in gone)
     assert await engine.complete(asking("stay", seed=1, max_tokens=100)) == expected
-    assert await comes_true(lambda: sum(len(worker._batch) for worker in engine._workers) == 0)
+    await comes_true(lambda: sum(len(worker._batch) for worker in engine._workers) == 0)
 
 
 async def test_embeddings_are_the_last_hidden_state_of_each_text_alone(folder: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from promptcot import nano
 from promptcot.cli import main
 from promptcot.storage.rows import read_rows
+from tests.programs import PATIENCE, started, wait_until
 
 SMALL = ["run", "--max-candidates", "12", "--output-dir"]
 
@@ -120,15 +120,11 @@ def test_a_row_that_cannot_be_asked_fails_alone_and_the_exit_code_says_so(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_exits_with_130_and_says_how_to_go_on(tmp_path: Path, how: signal.Signals) -> None:
     command = [sys.executable, "-m", "promptcot", "run", "--max-candidates", "2000", "--output-dir", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         journal = tmp_path / "generate.journal" / "calls.jsonl"
-        until = time.monotonic() + 90
-        while not (journal.exists() and journal.stat().st_size):
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: journal.exists() and journal.stat().st_size, process)
         process.send_signal(how)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"run the same command again to go on" in said
     assert list(tmp_path.glob("*.partial")) == []

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
@@ -22,6 +20,7 @@ from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineUnusable, RequestRefused
 from promptcot.records import Message, Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
+from tests.programs import PATIENCE, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -119,24 +118,18 @@ def transformers_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command += ["--port", str(port), "--device", "cpu", "--dtype", "float32", str(nano.path("solver"))]
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process,
+        started(command, stdout=output, stderr=output, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process,
     ):
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/health", process, log)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            process.terminate()
+        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), process)
+        yield f"http://127.0.0.1:{port}/v1"
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-    raise AssertionError(log.read_text())
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE):
+            return True
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("stream_above", [4096, 10])

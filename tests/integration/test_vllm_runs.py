@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
 from promptcot.storage.writer import RowWriter
+from tests.programs import PATIENCE, runs, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -57,7 +57,7 @@ async def test_a_server_killed_twice_costs_no_row(rows: list[Row], tmp_path: Pat
     told = [*read_rows(tmp_path / "out.jsonl"), *_dropped(tmp_path / "out.dropped.jsonl")]
     assert sorted(row["id"] for row in told) == sorted(row["id"] for row in rows)
     assert (tmp_path / "vllm-generator-0.log").read_text(errors="replace").count("\n=== ") == 3
-    assert not any(_runs(pid) for pid in pids)
+    assert not any(runs(pid) for pid in pids)
 
 
 async def _kill_at(engine: VllmEngine, output: Output, counts: list[int]) -> None:
@@ -80,37 +80,20 @@ def test_ctrl_c_ends_the_server_with_the_run_and_the_next_run_goes_on(rows: list
     writer.commit()
     command = [sys.executable, "-m", "promptcot", "generate", "--data-path", str(source), "--max-len", "300"]
     command += ["--output-path", str(tmp_path / "out.jsonl"), "--engine", "vllm", "--concurrency", "8"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     calls = tmp_path / "out.journal" / "calls.jsonl"
-    _wait(lambda: calls.exists() and calls.read_bytes().count(b"\n") > 20, process)
-    servers = _descendants(process.pid)
-    assert servers
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: calls.exists() and calls.read_bytes().count(b"\n") > 20, process)
+        servers = _descendants(process.pid)
+        assert servers
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "run the same command again" in said
-    assert not any(_runs(pid) for pid in servers)
+    assert not any(runs(pid) for pid in servers)
     assert 20 < calls.read_bytes().count(b"\n") < ROWS
-
-
-def _wait(for_what: object, process: subprocess.Popen[str]) -> None:
-    assert callable(for_what)
-    until = time.monotonic() + 240
-    while not for_what():
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def _descendants(pid: int) -> list[int]:
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     children = [int(word) for word in found.stdout.split()]
     return [*children, *(below for child in children for below in _descendants(child))]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"

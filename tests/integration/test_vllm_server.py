@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -23,6 +22,7 @@ from promptcot.engines.vllm.placement import CPU
 from promptcot.engines.vllm.server import VllmServer
 from promptcot.records import Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
+from tests.programs import PATIENCE, runs, started, wait_for_the_end_of
 
 pytestmark = pytest.mark.engines
 
@@ -33,20 +33,8 @@ TEXTS = ["addition", "ratio and proportion", "a", "greatest common divisor of tw
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with DIRECT.open(request, timeout=120) as reply:
+    with DIRECT.open(request, timeout=PATIENCE) as reply:
         found: dict[str, Any] = json.load(reply)
-    return found
-
-
-def running(pids: list[int]) -> list[int]:
-    """Those of the processes that have not ended."""
-    found = []
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        found += [pid] if state != "Z" else []
     return found
 
 
@@ -113,14 +101,14 @@ async def test_embeddings_are_the_last_hidden_states_and_a_stop_leaves_no_proces
     folder, log = nano.path("generator"), tmp_path / "embed.log"
     server = VllmServer(folder, "e", log=log, purpose="embed", dtype="float32", placement=CPU, patience=300, grace=30)
     [url] = await server.start()
-    started = descendants(os.getpid())
+    below = descendants(os.getpid())
     data = post(f"{url}/embeddings", {"model": "e", "input": TEXTS})["data"]
     await server.stop()
     assert "EngineCore" in log.read_text()
     assert server.last_words.startswith("vLLM's server ended with exit code 0")
     shared = descendants(os.getpid())
-    assert len(started) - len(shared) >= 4, "guard, server, engine core, worker"
-    assert running([pid for pid in started if pid not in shared]) == []
+    assert len(below) - len(shared) >= 4, "guard, server, engine core, worker"
+    assert not any(runs(pid) for pid in below if pid not in shared)
     engine = LocalEngine(folder)
     expected = await engine.embed(TEXTS)
     await engine.close()
@@ -145,14 +133,11 @@ asyncio.run(main())
 """
 
 
-def test_no_process_is_left_ten_seconds_after_a_killed_run(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "log")], stdout=subprocess.PIPE) as parent:
+def test_no_process_is_left_of_a_killed_run(tmp_path: Path) -> None:
+    with started([sys.executable, "-c", PARENT, str(tmp_path / "log")], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        started = descendants(parent.pid)
+        below = descendants(parent.pid)
         os.kill(parent.pid, signal.SIGKILL)
-    assert len(started) >= 4, "guard, server, engine core, worker"
-    until = time.monotonic() + 10
-    while running(started) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert running(started) == []
+    assert len(below) >= 4, "guard, server, engine core, worker"
+    wait_for_the_end_of(below)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from promptcot.cli.run import command as run_command
 from promptcot.recipe.loading import load
+from tests.programs import finished
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "cluster"
 SHELL = ["bare.sh", "slurm.sbatch"]
@@ -41,7 +41,7 @@ def test_all_scripts_are_checked() -> None:
 
 @pytest.mark.parametrize("name", SHELL)
 def test_a_shell_can_read_it(name: str) -> None:
-    checked = subprocess.run(["bash", "-n", str(FOLDER / name)], capture_output=True, text=True, timeout=60)
+    checked = finished(["bash", "-n", str(FOLDER / name)])
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
@@ -65,13 +65,8 @@ def test_the_keys_that_are_set_are_those_of_the_recipe() -> None:
 
 
 def test_help_of_the_script_for_bare_machines_needs_no_ray(tmp_path: Path) -> None:
-    shown = subprocess.run(
-        ["bash", str(FOLDER / "bare.sh")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=tmp_path,
-        env={"PATH": "/usr/bin:/bin", "HEAD_IP": "127.0.0.1"},
+    shown = finished(
+        ["bash", str(FOLDER / "bare.sh")], cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "HEAD_IP": "127.0.0.1"}
     )
     assert shown.returncode == 2
     assert shown.stdout.startswith("A Ray cluster on machines that you reach with ssh")
@@ -111,5 +106,5 @@ def test_done_with_failed_rows_is_a_success_for_kubernetes(code: int, seen: int,
     fake.chmod(0o755)
     script = tmp_path / "run.sh"
     script.write_text(named("ConfigMap")["data"]["run.sh"])
-    done = subprocess.run(["bash", str(script)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=60)
+    done = finished(["bash", str(script)], env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
     assert done.returncode == seen

@@ -6,13 +6,14 @@ Imports inside functions count as well: to import late does not change what a mo
 from __future__ import annotations
 
 import ast
-import subprocess
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
+from tests.programs import python
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -226,7 +227,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_source() -> None:
 )
 def test_start_up_loads_no_heavy_library(program: str) -> None:
     report = "import atexit, sys; atexit.register(lambda: print('LOADED', *sorted(sys.modules)))\n"
-    done = subprocess.run([sys.executable, "-c", report + program], capture_output=True, text=True, timeout=60)
+    done = python(report + program)
     assert done.returncode == 0, done.stderr
     loaded = set(done.stdout.rpartition("LOADED")[2].split())
     assert "promptcot" in loaded

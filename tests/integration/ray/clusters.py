@@ -6,7 +6,6 @@ Ray gives its workers the lowest priority, which on a busy machine is none at al
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.storage.writer import RowWriter
+from tests.programs import finished, started
 
 SETTINGS = {
     "RAY_worker_niceness": "0",
@@ -57,15 +57,11 @@ class Nodes:
 def mock_server(*options: str) -> Iterator[str]:
     """A mock server of its own, whose ledger is empty; gives its base URL."""
     command = [sys.executable, "-m", "promptcot", "mock-server", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+/v1", process.stdout.readline())
-        try:
-            assert found is not None
-            yield found[0]
-        finally:
-            process.terminate()
-            process.communicate()
+        assert found is not None
+        yield found[0]
 
 
 def stats(url: str) -> dict[str, Any]:
@@ -97,7 +93,7 @@ def generate(source: Path, target: Path | str, url: str, *options: object) -> li
 
 
 def run(line: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(line, capture_output=True, text=True, timeout=150, cwd=cwd, env=dict(os.environ))
+    return finished(line, cwd=cwd)
 
 
 def files(output: Path) -> dict[str, Any]:

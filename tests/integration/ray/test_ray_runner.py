@@ -6,13 +6,15 @@ import json
 import os
 import signal
 import subprocess
-import time
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from promptcot.storage.rows import read_rows
 from tests.integration.ray.clusters import Nodes, command, files, generate, mock_server, run, stats, write_rows
+from tests.programs import PATIENCE, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -26,13 +28,9 @@ def ray(nodes: Nodes, *options: object) -> list[object]:
     return ["--runner", "ray", "--ray-address", nodes.address, "--batch-size", BATCH, *options]
 
 
-def wait_for(url: str, answers: int, process: subprocess.Popen[str]) -> None:
+def wait_for(url: str, answers: int, process: subprocess.Popen[Any]) -> None:
     """Until the server has given so many answers."""
-    until = time.monotonic() + 90
-    while stats(url)["answered"] < answers:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < until, "nothing happens"
-        time.sleep(0.05)
+    wait_until(lambda: stats(url)["answered"] >= answers, process)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +44,8 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(line: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def start(line: list[str]) -> AbstractContextManager[subprocess.Popen[Any]]:
+    return started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def without_urls(found: dict[str, object]) -> dict[str, object]:
@@ -79,10 +77,11 @@ def test_the_files_are_those_of_the_local_runner_and_a_poisoned_row_fails_alone(
 def test_a_node_that_is_lost_in_the_middle_loses_no_row(nodes: Nodes, calm: Path, tmp_path: Path) -> None:
     extra = nodes.add()
     with mock_server(*FAULTS, "--latency", "0.3") as url:
-        process = start(generate(calm / "rows.jsonl", tmp_path / "ray.jsonl", url, *ray(nodes, "--actors", 3)))
-        wait_for(url, ROWS // 3, process)
-        nodes.remove(extra)
-        told, _ = process.communicate(timeout=150)
+        line = generate(calm / "rows.jsonl", tmp_path / "ray.jsonl", url, *ray(nodes, "--actors", 3))
+        with start(line) as process:
+            wait_for(url, ROWS // 3, process)
+            nodes.remove(extra)
+            told, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 3, told
         assert stats(url)["answered_again"] <= BATCH
     assert rows_of(files(tmp_path / "ray.jsonl")) == rows_of(files(calm / "local.jsonl"))
@@ -91,10 +90,10 @@ def test_a_node_that_is_lost_in_the_middle_loses_no_row(nodes: Nodes, calm: Path
 def test_a_driver_that_is_killed_goes_on_with_the_same_command(nodes: Nodes, calm: Path, tmp_path: Path) -> None:
     with mock_server(*FAULTS, "--latency", "0.3") as url:
         line = generate(calm / "rows.jsonl", tmp_path / "ray.jsonl", url, *ray(nodes, "--actors", 2))
-        process = start(line)
-        wait_for(url, ROWS // 2, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        with start(line) as process:
+            wait_for(url, ROWS // 2, process)
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
         assert not (tmp_path / "ray.jsonl").exists()
         done = run(line)
         assert done.returncode == 3, done.stdout + done.stderr
@@ -121,10 +120,10 @@ def test_what_a_killed_driver_left_the_local_runner_takes_up(nodes: Nodes, tmp_p
     write_rows(tmp_path / "rows.jsonl", 200)
     with mock_server("--latency", "0.3", "--reply-tokens", "60") as url:
         line = generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", url)
-        process = start([*line, *map(str, ray(nodes, "--actors", 1, "--batch-size", 16))])
-        wait_for(url, 120, process)
-        os.kill(process.pid, signal.SIGKILL)
-        process.communicate()
+        with start([*line, *map(str, ray(nodes, "--actors", 1, "--batch-size", 16))]) as process:
+            wait_for(url, 120, process)
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate()
         done = run(line)
         assert done.returncode == 0, done.stdout + done.stderr
         assert stats(url)["answered_again"] <= 2 * 16
@@ -136,12 +135,10 @@ def test_an_output_at_an_address_has_the_same_rows_and_is_held_by_one_run(nodes:
     with mock_server("--reply-tokens", "60", "--latency", "5") as url:
         assert run(generate(tmp_path / "rows.jsonl", tmp_path / "local.jsonl", url)).returncode == 0
         line = [*generate(tmp_path / "rows.jsonl", f"local://{tmp_path}/far/x.jsonl", url), *map(str, ray(nodes))]
-        first = start(line)
-        while not list((tmp_path / "far").glob("x.ray/*/generate/rows.arrow")):
-            assert first.poll() is None, first.communicate()
-            time.sleep(0.05)
-        second = run(line)
-        told, _ = first.communicate(timeout=100)
+        with start(line) as first:
+            wait_until(lambda: list((tmp_path / "far").glob("x.ray/*/generate/rows.arrow")), first)
+            second = run(line)
+            told, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 0, told
     assert second.returncode == 1
     assert "another process on this cluster is writing this output" in second.stderr
@@ -167,9 +164,7 @@ def test_a_vllm_server_in_a_worker_writes_problems(nodes: Nodes, tmp_path: Path)
     assert sampled.returncode == 0, sampled.stderr
     line = command("generate", "--data-path", tmp_path / "s.jsonl", "--output-path", tmp_path / "g.jsonl")
     line += ["--engine", "vllm", "--dtype", "float32", "--max-len", "300", "--concurrency", "16"]
-    done = subprocess.run(
-        [*line, *map(str, ray(nodes, "--actors", 1))], capture_output=True, text=True, timeout=280, env=dict(os.environ)
-    )
+    done = run([*line, *map(str, ray(nodes, "--actors", 1))])
     assert done.returncode == 0, done.stdout + done.stderr
     rows = list(read_rows(tmp_path / "g.jsonl"))
     assert len(rows) > 12

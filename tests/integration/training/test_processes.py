@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import pytest
 from promptcot.errors import LockedError
 from promptcot.storage.atomic import locked
 from tests.integration.training.trainings import changes, logged, losses, write_recipe, write_rows
+from tests.programs import PATIENCE, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -48,40 +48,39 @@ def alone(place: Path) -> list[float]:
     return losses(place / "alone")
 
 
-def start(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> subprocess.Popen[str]:
+def start(
+    place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any
+) -> AbstractContextManager[subprocess.Popen[Any]]:
     given = {"schedule__max_steps": STEPS, "checkpoints__every": EVERY, **settings}
     told = [part for change in changes(given) for part in ("--set", change)]
     threads = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PROMPTCOT_CACHE": str(place / "cache")}
     command = [*launcher, "small.toml", "--output_dir", name, *told, *options]
     environment = {**os.environ, **threads, "PATH": f"{BIN}:{os.environ['PATH']}"}
-    return subprocess.Popen(
-        command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )  # fmt: skip
+    return started(command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def finished(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> str:
     """What a training said that ran to its end."""
     with start(place, launcher, name, *options, **settings) as running:
-        said, _ = running.communicate(timeout=400)
+        said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0, said
     return said
 
 
 def killed_after_a_checkpoint(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> None:
     with start(place, launcher, name, *options, **settings) as running:
-        deadline = time.monotonic() + 300
-        while not (place / name / f"checkpoint-{EVERY}" / "contents.json").exists():
-            assert time.monotonic() < deadline
-            assert running.poll() is None, running.communicate()[0]
-            time.sleep(0.02)
+        wait_until((place / name / f"checkpoint-{EVERY}" / "contents.json").exists, running)
         os.killpg(running.pid, signal.SIGKILL)
         running.communicate()
-    while True:  # until the processes that it started have noticed
-        with suppress(LockedError), locked(place / name / "lock"):
-            return
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    wait_until(lambda: free(place / name / "lock"))  # until the processes that it started have noticed
+
+
+def free(lock: Path) -> bool:
+    try:
+        with locked(lock):
+            return True
+    except LockedError:
+        return False
 
 
 def same_model(place: Path, one: str, other: str, tolerance: float = 0.0) -> bool:
@@ -139,12 +138,9 @@ def test_sigterm_to_the_launcher_stops_all_with_a_checkpoint(place: Path, alone:
     told = ("--processes", "2")
     settings = {"schedule__accumulation": 1, "parallelism__devices": 2, "checkpoints__every": 100}
     with start(place, PLAIN, "stopped", *told, **settings) as running:
-        deadline = time.monotonic() + 200
-        while len(losses(place / "stopped")) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: len(losses(place / "stopped")) >= 2, running)
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=100)
+        said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130, said
     assert "going on from step" in finished(place, PLAIN, "stopped", *told, **settings)
     assert losses(place / "stopped") == pytest.approx(alone, abs=1e-2)
@@ -152,7 +148,7 @@ def test_sigterm_to_the_launcher_stops_all_with_a_checkpoint(place: Path, alone:
 
 def test_a_batch_that_processes_cannot_share_is_said_once(place: Path) -> None:
     with start(place, PLAIN, "uneven", "--processes", "2", schedule__accumulation=1) as running:
-        said, _ = running.communicate(timeout=200)
+        said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 1
     assert said.count("which 2 processes with 1 at a time cannot share evenly") == 1
     assert "Traceback" not in said

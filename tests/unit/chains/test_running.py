@@ -16,6 +16,7 @@ from promptcot.chains.running import BOOKS, look, run_steps, start
 from promptcot.chains.steps import Step
 from promptcot.errors import LockedError
 from promptcot.storage.atomic import locked
+from tests.programs import PATIENCE, started
 
 
 class Machine:
@@ -171,11 +172,11 @@ def test_a_signal_to_the_chain_ends_its_child_too() -> None:
         "from promptcot.cli.root import _interrupt; import signal; signal.signal(signal.SIGTERM, _interrupt)\n"
         "running.start(['mock-server', '--port', '0'])"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as chain:
+    with started([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline()  # the child is up, and holds the pipe as well
         chain.send_signal(signal.SIGTERM)
-        chain.communicate(timeout=30)  # ends when nobody holds it any more
+        chain.communicate(timeout=PATIENCE)  # ends when nobody holds it any more
         assert chain.returncode != 0
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from promptcot import nano
 from promptcot.engines.model_files import WeightsSize, config_of, fingerprint, folder_on_disk, weights_bytes
 from promptcot.engines.vllm.server import need_of
+from tests.programs import python
 
 
 def folder_with(folder: Path, **files: str) -> Path:
@@ -107,5 +106,6 @@ def test_nothing_heavy_is_loaded_to_look_at_files() -> None:
         "fingerprint(nano.path('solver')); weights_bytes(str(nano.path('solver'))); "
         "import promptcot.engines.vllm.server; print(sorted({'torch', 'transformers', 'vllm'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = python(program)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

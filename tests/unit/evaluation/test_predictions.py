@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -17,6 +16,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading.grader import Grade, Grader
 from promptcot.storage.paths import beside
+from tests.programs import computing_at_most
 
 HANGS = "9^{9^{9^{9}}}"
 
@@ -116,12 +116,10 @@ async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path:
 
 async def test_a_hostile_answer_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
     rows = [trace("p", HANGS, gold="x^2+1"), trace("q", "1/2")]
-    begun = time.monotonic()
     with Grader(workers=1, limit=3) as grader:
         found = await grade(write(tmp_path / "a.jsonl", rows), grader)
     assert found[0].sampled.correct is not True
     assert found[1].sampled.correct is True
-    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize(
@@ -146,16 +144,15 @@ async def test_golds_may_come_from_a_benchmark(tmp_path: Path, grader: Grader) -
     assert found[0].sampled.correct is True
 
 
-async def test_a_completion_of_a_megabyte_is_graded_quickly(tmp_path: Path, grader: Grader) -> None:
+async def test_a_completion_of_a_megabyte_is_graded(tmp_path: Path, grader: Grader) -> None:
     text = "<think>" + "so \\frac{1}{2} {" * 70_000 + "</think>" + boxed("1/2")
     assert len(text) > 1_000_000
     path = write(
         tmp_path / "a.jsonl", [trace("p", "", completion=text), trace("q", "", completion=boxed("1" * 1_000_000))]
     )
-    begun = time.monotonic()
-    found = await grade(path, grader)
+    with computing_at_most():
+        found = await grade(path, grader)
     assert [one.sampled.correct for one in found] == [True, False]
-    assert time.monotonic() - begun < 30
 
 
 def test_invalid_utf_8_is_named_by_its_line(tmp_path: Path, grader: Grader) -> None:

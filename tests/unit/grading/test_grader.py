@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.grading import Grade, Grader, grade_integer
+from tests.programs import comes_true
 
 TABLE = Path(__file__).parents[2] / "cases" / "answers.jsonl"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in TABLE.read_text(encoding="utf-8").strip().split("\n")]
@@ -77,12 +77,10 @@ def test_golds_equal_themselves(grader: Grader, case: dict[str, Any]) -> None:
 
 
 def test_a_hang_costs_one_pair_and_its_worker_is_replaced() -> None:
-    with Grader(workers=1, limit=0.5) as grader:
+    with Grader(workers=1, limit=3) as grader:
         assert grader.grade("a+b", "b+a").correct is True
         [before] = grader.pids
-        started = time.monotonic()
         assert grader.grade("3", HANGS) == Grade(None, "timeout")
-        assert time.monotonic() - started < 3
         assert before not in grader.pids
         assert len(grader.pids) == 1
         assert grader.grade("a+2b", "2b+a") == Grade(True, "symbolic")
@@ -91,9 +89,9 @@ def test_a_hang_costs_one_pair_and_its_worker_is_replaced() -> None:
 def test_a_hang_is_remembered() -> None:
     with Grader(workers=1, limit=0.5) as grader:
         grader.grade("3", HANGS)
-        started = time.monotonic()
+        workers = grader.pids
         assert grader.grade("3", HANGS) == Grade(None, "timeout")
-        assert time.monotonic() - started < 0.1
+        assert grader.pids == workers, "another worker was lost"
 
 
 def test_a_worker_that_is_killed_costs_its_pair_only() -> None:
@@ -122,12 +120,11 @@ def test_it_grades_from_many_threads(grader: Grader) -> None:
 
 
 async def test_the_event_loop_goes_on_while_a_pair_hangs() -> None:
-    with Grader(workers=1, limit=1.0) as grader:
+    with Grader(workers=1, limit=3) as grader:
         hanging = asyncio.create_task(grader.agrade("3", HANGS))
-        started = time.monotonic()
-        await asyncio.sleep(0.01)
+        await comes_true(lambda: grader.pids)
         assert (await grader.agrade("7", "7")).correct is True
-        assert time.monotonic() - started < 0.5
+        assert not hanging.done()
         assert await hanging == Grade(None, "timeout")
         assert (await grader.asame("a+b", "b+a")).correct is True
 

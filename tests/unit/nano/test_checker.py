@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from promptcot.nano import (
 )
 from promptcot.nano.arithmetic import LIMIT
 from promptcot.nano.operations import OPERATIONS
+from tests.programs import computing_at_most
 from tests.unit.nano import mutations
 
 ROOT = Path(__file__).parents[3]
@@ -175,10 +175,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_text_is_answered_at_once(name: str) -> None:
-    started = time.perf_counter()
-    outcome = check(HOSTILE[name])
-    assert time.perf_counter() - started < 0.5
+def test_hostile_text_is_answered(name: str) -> None:
+    with computing_at_most():
+        outcome = check(HOSTILE[name])
     if isinstance(outcome, IllFormed):
         assert outcome.reason in REASONS
         assert len(outcome.detail) <= 80

@@ -23,6 +23,7 @@ from promptcot.storage.budget import Budget, BudgetReached, Paid, cost, most
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from tests.integration import scripted_run
+from tests.programs import PATIENCE
 
 PRICE = Price(prompt=2.0, completion=8.0)
 REQUEST = Request(prompt="p" * 44, sampling=Sampling(max_tokens=100))
@@ -89,14 +90,14 @@ async def test_a_call_that_broke_off_or_was_cancelled_gives_back_what_it_held() 
         with suppress(ValueError, asyncio.CancelledError):
             async with budget.hold(1.0):
                 raise error
-    async with asyncio.timeout(1), budget.hold(1.0):
+    async with asyncio.timeout(PATIENCE), budget.hold(1.0):
         pass
     holding = asyncio.Event()
 
     async def hold() -> None:
         async with budget.hold(1.0):
             holding.set()
-            await asyncio.sleep(60)
+            await asyncio.sleep(2 * PATIENCE)
 
     holder = asyncio.create_task(hold())
     await holding.wait()
@@ -105,14 +106,14 @@ async def test_a_call_that_broke_off_or_was_cancelled_gives_back_what_it_held() 
     waiter.cancel()
     holder.cancel()
     await asyncio.gather(waiter, holder, return_exceptions=True)
-    async with asyncio.timeout(1), budget.hold(1.0):
+    async with asyncio.timeout(PATIENCE), budget.hold(1.0):
         pass
 
 
 async def test_what_costs_nothing_is_never_held_up() -> None:
     budget = Budget(1.0)
     budget.spend(5.0)  # an earlier run had a higher cap
-    async with asyncio.timeout(1), budget.hold(0.0):
+    async with asyncio.timeout(PATIENCE), budget.hold(0.0):
         pass
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import string
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptcot.core.answers.exact import same, same_integer
+from tests.programs import computing_at_most
 
 INTEGERS = st.integers(-(10**12), 10**12)
 FRACTIONS = st.builds(lambda a, b: f"\\frac{{{a}}}{{{b}}}", INTEGERS, st.integers(1, 10**6))
@@ -122,11 +122,10 @@ def test_strict_sameness_has_no_leniency(one: str, other: str) -> None:
     "text", ["7" * 20_000, "(" * 50_000, "0." + "3" * 20_000, "{" * 3000 + "}" * 3000, ",".join("12" * 9000)]
 )
 @pytest.mark.parametrize("gold", ["42", "x+1", "1, 2"])
-def test_long_answers_are_decided_at_once(gold: str, text: str) -> None:
-    started = time.perf_counter()
-    assert same(gold, text) is not True
-    assert same(text, text) is True
-    assert time.perf_counter() - started < 5
+def test_long_answers_are_decided(gold: str, text: str) -> None:
+    with computing_at_most():
+        assert same(gold, text) is not True
+        assert same(text, text) is True
 
 
 def test_what_needs_algebra_stays_undecided() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from promptcot.core.parsing.extraction import LONGEST, parse
 from promptcot.core.parsing.rationale import Unreadable
+from tests.programs import computing_at_most
 
 CASES = [
     json.loads(line)
@@ -74,7 +74,6 @@ def test_any_text_gives_so_many_distinct_concepts_or_a_reason(text: str, n: int)
     ],
     ids=["fences", "items", "backslashes", "escapes", "name", "heading", "bold", "numbers", "marker"],
 )
-def test_a_hostile_reply_takes_no_time(text: str) -> None:
-    started = time.perf_counter()
-    assert isinstance(parse(text, 2), Unreadable)
-    assert time.perf_counter() - started < 1
+def test_a_hostile_reply_is_unreadable_in_time_that_grows_with_its_length(text: str) -> None:
+    with computing_at_most():
+        assert isinstance(parse(text, 2), Unreadable)

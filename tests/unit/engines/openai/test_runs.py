@@ -53,7 +53,7 @@ async def test_no_row_is_lost_or_doubled_whatever_the_server_does(tmp_path: Path
         rate_stall=0.01,
         retry_after=0.02,
     )
-    async with MockServer(faults) as server, asking(server.url, idle_timeout=0.2) as engine:
+    async with MockServer(faults) as server, asking(server.url, idle_timeout=2) as engine:
         outcomes, counts = await run(engine, tmp_path, 300, LocalRunner(64, Retries(base=0.01)))
     assert [outcome.item.index for outcome in outcomes] == list(range(300))
     assert not any(isinstance(outcome.result, (Failed, Drop)) for outcome in outcomes)
@@ -69,13 +69,13 @@ async def test_retry_after_is_waited_for_and_holds_no_slot(tmp_path: Path) -> No
         times = begun.setdefault(prompt, [])
         times.append(asyncio.get_running_loop().time())
         if prompt == "prompt 0" and len(times) == 1:
-            return web.json_response({}, status=429, headers={"Retry-After": "0.3"})
+            return web.json_response({}, status=429, headers={"Retry-After": "2"})
         return web.json_response(GOOD)
 
     async with serving(handle) as root, asking(f"{root}/v1") as engine:
-        await run(engine, tmp_path, 20, LocalRunner(1, Retries(base=0.001)))
+        await run(engine, tmp_path, 5, LocalRunner(1, Retries(base=0.001)))
     first, second = begun["prompt 0"]
-    assert second - first >= 0.3
+    assert second - first >= 2
     assert all(times[0] < second for times in begun.values())
 
 

@@ -13,19 +13,21 @@ from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.engines.vllm.server import VllmServer
 from promptcot.errors import EngineUnusable, TransientError
 from promptcot.records import Completion, Request
+from tests.programs import PATIENCE, comes_true
 
 ASK = Request(prompt="p")
 
 
 class FakeServer:
-    """Copies that live until they are killed; `start` takes a moment and starts the dead ones."""
+    """Copies that live until they are killed; `start` starts the dead ones, once it may."""
 
-    def __init__(self, copies: int = 1, fault: Exception | None = None, seconds: float = 0.01) -> None:
+    def __init__(self, copies: int = 1, fault: Exception | None = None) -> None:
         self._all = [f"http://127.0.0.1:{8000 + number}/v1" for number in range(copies)]
         self.urls: list[str] = []
         self.dead: list[str] = list(self._all)
         self.fault = fault
-        self.seconds = seconds
+        self.may_start = asyncio.Event()
+        self.may_start.set()
         self.starts = self.stops = 0
         self.last_words = "its last words"
 
@@ -35,7 +37,8 @@ class FakeServer:
 
     async def start(self) -> list[str]:
         self.starts += 1
-        await asyncio.sleep(self.seconds)
+        await asyncio.sleep(0)
+        await self.may_start.wait()
         if self.fault is not None:
             raise self.fault
         self.urls, self.dead = list(self._all), []
@@ -79,7 +82,7 @@ def make(server: FakeServer) -> tuple[VllmEngine, FakeHttp, list[Sequence[str]]]
 
 
 async def outcomes(engine: VllmEngine, count: int) -> list[Any]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await asyncio.gather(*(engine.complete(ASK) for _ in range(count)), return_exceptions=True)
 
 
@@ -98,7 +101,7 @@ async def test_a_crash_is_a_fault_of_the_moment_and_the_next_call_starts_the_ser
     await engine.complete(ASK)
 
     async def crash() -> Completion:
-        await asyncio.sleep(0.01)  # until all are in flight
+        await asyncio.sleep(0)  # until all are in flight
         server.dead = list(server.urls)
         raise TransientError("connection reset", "connection")
 
@@ -169,12 +172,13 @@ async def test_copies_that_run_are_asked_while_another_starts_again() -> None:
     server = FakeServer(copies=3)
     engine, http, _ = make(server)
     await engine.complete(ASK)
-    server.seconds = 0.2
+    server.may_start.clear()
     server.kill(1)
-    async with asyncio.timeout(0.1):
+    async with asyncio.timeout(PATIENCE):
         await engine.complete(ASK)
     assert http.serving == [server.urls[0], server.urls[2]]
-    await asyncio.sleep(0.3)
+    server.may_start.set()
+    await comes_true(lambda: server.alive)
     await engine.complete(ASK)
     assert http.serving == server.urls
     assert server.starts == 2
@@ -190,16 +194,17 @@ async def test_a_start_that_fails_is_told_to_all_who_wait_and_stays() -> None:
 
 
 async def test_closing_during_the_start_ends_it_and_leaves_nobody_waiting() -> None:
-    server = FakeServer(seconds=60)
+    server = FakeServer()
+    server.may_start.clear()
     engine, _, _ = make(server)
     calls = [asyncio.create_task(engine.complete(ASK)) for _ in range(5)]
-    await asyncio.sleep(0.01)
-    async with asyncio.timeout(1):
+    await comes_true(lambda: server.starts)
+    async with asyncio.timeout(PATIENCE):
         await engine.close()
         results = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
     assert server.stops == 1
-    server.seconds = 0
+    server.may_start.set()
     assert await engine.complete(ASK) == Completion("fine")
 
 
@@ -210,16 +215,19 @@ async def test_closing_before_the_start_has_begun_lets_the_next_call_start_it() 
     await asyncio.sleep(0)  # the start is a task now that has not run yet
     await engine.close()
     await asyncio.gather(call, return_exceptions=True)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE):
         assert await engine.complete(ASK) == Completion("fine")
 
 
 async def test_whoever_gives_up_waiting_does_not_end_the_start_of_the_others() -> None:
-    server = FakeServer(seconds=0.05)
+    server = FakeServer()
+    server.may_start.clear()
     engine, _, _ = make(server)
     first, second = (asyncio.create_task(engine.complete(ASK)) for _ in range(2))
-    await asyncio.sleep(0.01)
+    await comes_true(lambda: server.starts)
     first.cancel()
+    await asyncio.wait([first])
+    server.may_start.set()
     assert await second == Completion("fine")
     assert server.starts == 1
 

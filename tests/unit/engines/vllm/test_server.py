@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from promptcot.engines.vllm.options import ServerOptions, command, environment, 
 from promptcot.engines.vllm.placement import CPU, Placement
 from promptcot.engines.vllm.server import VllmServer
 from promptcot.errors import EngineUnusable, InputError
+from tests.programs import PATIENCE, comes_true, runs, started, wait_for_the_end_of
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
 GPUS = [Gpu(place, f"GPU-{place}", "H100", 80 << 30, 80 << 30) for place in range(4)]
@@ -50,34 +50,10 @@ def offspring() -> set[int]:
     return set(descendants(os.getpid()))
 
 
-def ended(pids: set[int], within: float) -> bool:
-    """Whether no process of these is left after so many seconds at most."""
-    until = time.monotonic() + within
-    while left := {pid for pid in pids if exists(pid)}:
-        if time.monotonic() > until:
-            break
-        time.sleep(0.05)
-    return not left
-
-
-def exists(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 def ask(base_url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{base_url}/arguments", timeout=5) as reply:
+    with urllib.request.urlopen(f"{base_url}/arguments", timeout=PATIENCE) as reply:
         found: dict[str, Any] = json.load(reply)
     return found
-
-
-async def until_dead(server: VllmServer, within: float) -> bool:
-    until = time.monotonic() + within
-    while server.alive and time.monotonic() < until:
-        await asyncio.sleep(0.01)
-    return not server.alive
 
 
 async def test_a_started_server_answers_and_a_stopped_one_leaves_no_process(make: Maker) -> None:
@@ -87,11 +63,11 @@ async def test_a_started_server_answers_and_a_stopped_one_leaves_no_process(make
     [url] = await server.start()
     assert server.alive
     assert "--port" in ask(url)["argv"]
-    started = offspring() - before
-    assert len(started) == 3, "guard, server and worker"
+    below = offspring() - before
+    assert len(below) == 3, "guard, server and worker"
     await server.stop()
     assert not server.alive
-    assert not any(exists(pid) for pid in started)
+    assert not any(runs(pid) for pid in below)
     await server.stop()
 
 
@@ -99,20 +75,20 @@ async def test_a_server_that_ignores_the_polite_end_is_killed(make: Maker) -> No
     before = offspring()
     server = make("stubborn", grace=0.3)
     await server.start()
-    started = offspring() - before
+    below = offspring() - before
     await server.stop()
-    assert len(started) == 3
-    assert not any(exists(pid) for pid in started)
+    assert len(below) == 3
+    assert not any(runs(pid) for pid in below)
 
 
 async def test_a_killed_server_is_seen_at_once_and_its_orphans_end(make: Maker) -> None:
     before = offspring()
     server = make()
     await server.start()
-    started = offspring() - before
+    below = offspring() - before
     os.kill(server.pids[0], signal.SIGKILL)
-    assert await until_dead(server, within=0.5)
-    assert await asyncio.to_thread(ended, started, 5.0)
+    await comes_true(lambda: not server.alive)
+    await asyncio.to_thread(wait_for_the_end_of, below)
     assert server.pids == []
     assert "signal 9" in server.last_words
 
@@ -122,11 +98,11 @@ async def test_shared_memory_is_given_back_after_a_crash(make: Maker, tmp_path: 
     before = offspring()
     server = make("shares")
     await server.start()
-    started = offspring() - before
+    below = offspring() - before
     memory = Path("/dev/shm") / (tmp_path / "logs" / "vllm.log").read_text().rpartition("memory=")[2].split()[0]
     assert memory.exists()
     os.kill(server.pids[0], signal.SIGKILL)
-    assert await asyncio.to_thread(ended, started, 10.0)
+    await asyncio.to_thread(wait_for_the_end_of, below)
     assert not memory.exists()
 
 
@@ -134,7 +110,7 @@ async def test_a_crashed_server_starts_again_at_its_old_address(make: Maker, tmp
     server = make()
     [url] = await server.start()
     os.kill(server.pids[0], signal.SIGKILL)
-    assert await until_dead(server, within=0.5)
+    await comes_true(lambda: not server.alive)
     assert await server.start() == [url]
     assert ask(url)
     assert (tmp_path / "logs" / "vllm.log").read_text().count("=== ") == 2
@@ -147,7 +123,7 @@ async def test_of_several_copies_only_the_dead_one_is_started_again(make: Maker,
     assert [ask(url)["gpus"] for url in urls] == ["0,1", "2,3"]
     first, second = server.pids
     os.kill(second, signal.SIGKILL)
-    assert await until_dead(server, within=0.5)
+    await comes_true(lambda: not server.alive)
     assert server.dead == urls[1:]
     assert await server.start() == urls
     assert server.pids[0] == first
@@ -175,8 +151,7 @@ async def test_a_start_that_takes_too_long_is_given_up_and_nothing_is_left(make:
 async def test_a_cancelled_start_leaves_nothing(make: Maker) -> None:
     before = offspring()
     start = asyncio.create_task(make("deaf").start())
-    while len(offspring() - before) < 3:
-        await asyncio.sleep(0.05)
+    await comes_true(lambda: len(offspring() - before) == 3)
     start.cancel()
     with pytest.raises(asyncio.CancelledError):
         await start
@@ -227,46 +202,42 @@ asyncio.run(main())
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_outlives_the_program_however_it_ends(how: signal.Signals, tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", PARENT, str(FAKE), str(tmp_path / "log")]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+    with started(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
-        started = set(descendants(parent.pid))
+        below = set(descendants(parent.pid))
         parent.send_signal(how)
-    assert len(started) == 3
-    assert ended(started, within=10.0)
+        parent.wait(PATIENCE)
+        assert len(below) == 3
+        wait_for_the_end_of(below)
 
 
 @on_linux
 def test_the_end_of_a_program_that_lives_on_in_a_fork_is_noticed(tmp_path: Path) -> None:
     """A child that was forked holds the pipe's other end too, so that its closing alone would not be seen."""
-    fork = PARENT.replace('print("ready"', 'import os, time\n    if os.fork() == 0: time.sleep(30)\n    print("ready"')
-    with subprocess.Popen([sys.executable, "-c", fork, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE) as it:
+    fork = PARENT.replace('print("ready"', 'import os, time\n    if os.fork() == 0: time.sleep(900)\n    print("ready"')
+    with started([sys.executable, "-c", fork, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE) as it:
         assert it.stdout is not None
         assert it.stdout.readline() == b"ready\n"
         everything = set(descendants(it.pid))
         forked = {pid for pid in everything if b"asyncio.run" in Path(f"/proc/{pid}/cmdline").read_bytes()}
         it.kill()
-        gone = ended(everything - forked, within=10.0)
-        for pid in forked:
-            os.kill(pid, signal.SIGKILL)
+        wait_for_the_end_of(everything - forked)
     assert len(forked) == 1
     assert len(everything) == 4
-    assert gone
 
 
 @on_linux
 def test_the_server_is_told_to_end_when_its_guard_is_killed(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE
-    ) as parent:
+    with started([sys.executable, "-c", PARENT, str(FAKE), str(tmp_path / "log")], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == b"ready\n"
         guard, server, worker = descendants(parent.pid)
         os.kill(guard, signal.SIGKILL)
-        gone = ended({server}, within=5.0)
-        os.kill(worker, signal.SIGKILL)
-        parent.kill()
-    assert gone
+        try:
+            wait_for_the_end_of([server])
+        finally:
+            os.kill(worker, signal.SIGKILL)
 
 
 def options(**changes: Any) -> ServerOptions:

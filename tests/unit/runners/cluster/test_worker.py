@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,16 +14,19 @@ pytest.importorskip("ray")
 
 from promptcot.errors import SystematicFailure
 from promptcot.runners.cluster.worker import Carried, Worker, _SharedHealth
+from tests.programs import PATIENCE, comes_true
 
 
 class SlowCalls:
-    """Takes a while to write, as a file system that is shared does."""
+    """Takes a while to write, as a file system that is shared does: until it may go on."""
 
     def __init__(self) -> None:
         self.kept: list[bytes] = []
+        self.writing, self.may_go_on = threading.Event(), threading.Event()
 
     def add(self, first: int, attempt: int, lines: list[bytes]) -> None:
-        time.sleep(0.2)
+        self.writing.set()
+        assert self.may_go_on.wait(PATIENCE)
         self.kept += lines
 
 
@@ -35,9 +38,10 @@ async def test_a_block_that_ends_while_its_calls_are_written_loses_none(
     worker: Any = SimpleNamespace(_work=SimpleNamespace(calls=calls))
     journal.new.append(b"one")
     keeper = asyncio.create_task(Worker._keep(worker, journal, 1, 0, ended))
-    await asyncio.sleep(0.1)  # it is writing the first one now
+    await comes_true(calls.writing.is_set)
     journal.new.append(b"two")
     ended.set()
+    calls.may_go_on.set()
     await keeper
     assert calls.kept == [b"one", b"two"]
 

@@ -19,6 +19,7 @@ from promptcot.training.data import tokens
 from promptcot.training.data.encoding import Encoder, padding_id, tokenizer_hash
 from promptcot.training.data.rows import Example
 from promptcot.training.data.tokens import TokenStore, open_store
+from tests.programs import PATIENCE
 from tests.unit.training.materials import CHATML, recipe, spaced, tokenizer, write
 
 EOS = 0
@@ -202,7 +203,7 @@ def test_whoever_comes_while_a_store_is_made_waits_for_it(
     monkeypatch.setattr(tokens, "_make", slowly)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(open_store, chosen, tokenizer(), cache=tmp_path)
-        assert begun.wait(60)
+        assert begun.wait(PATIENCE)
         second = pool.submit(open_store, chosen, tokenizer(), cache=tmp_path)
         assert len(first.result()) == len(second.result()) == 20
     assert len(made_stores) == 1

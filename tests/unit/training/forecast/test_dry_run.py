@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from promptcot.errors import InputError
 from promptcot.training.forecast import counting
 from promptcot.training.forecast.dry_run import DryRun, dry_run
 from promptcot.training.recipe import load_train
+from tests.programs import python
 
 PROMPT, COMPLETION = "x" * 100, "y" * 250
 
@@ -166,9 +165,7 @@ def test_the_command_prints_it_and_loads_no_heavy_library(rows: str) -> None:
         "print('LOADED', *sorted({'torch', 'transformers', 'trl'} & set(sys.modules))); sys.exit(code)"
     )
     arguments = ["train", "nano-student", "--dry-run", "--data_path", rows, "--set", "schedule.epochs=5"]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = python(program, *arguments)
     assert done.returncode == 0, done.stderr
     assert "5 epochs" in done.stdout
     assert done.stdout.rstrip().endswith("LOADED")

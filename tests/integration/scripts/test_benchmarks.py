@@ -1,0 +1,24 @@
+"""Every benchmark runs through at its smallest size. What it measures there means nothing and is not looked at."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.scripts.finding import ROOT, runs_through, scripts
+
+ENGINES = {"ray_runner", "vllm_throughput"}
+BENCHMARKS = [
+    pytest.param(name, marks=[pytest.mark.engines] if name in ENGINES else [], id=name)
+    for name in scripts("benchmarks")
+]
+
+
+def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
+    files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
+    assert files - set(scripts("benchmarks")) == {"_mock", "_options"}
+    assert set(scripts("benchmarks")) >= ENGINES
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_benchmark_runs_through_at_its_smallest_size(name: str) -> None:
+    runs_through(f"benchmarks/{name}.py", "--smallest")

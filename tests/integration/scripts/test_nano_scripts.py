@@ -1,0 +1,34 @@
+"""Every script that makes a part of the nano world runs through; the quick ones make what ships, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptcot import nano
+from tests.integration.scripts.finding import runs_through, scripts
+
+SHIPPED = {"benchmark": nano.benchmark_path(), "catalogue": nano.concepts_path(), "seeds": nano.seeds_path()}
+SMALLEST = {
+    "curve": ["--out", "OUT/curves.png"],
+    "tokenizer": ["OUT", "--per-role", "20"],
+    "train": ["solver", "--out", "OUT", "--tokens", "1", "--check-samples", "2", "--workers", "2"],
+}
+MADE = {"curve": "curves.png", "tokenizer": "tokenizer.json", "train": "model.safetensors"}
+
+
+def test_every_script_is_run_here() -> None:
+    assert scripts("nano") == sorted([*SHIPPED, *SMALLEST])
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_script_writes_the_file_that_ships(name: str, tmp_path: Path) -> None:
+    runs_through("-m", f"nano.{name}", "--out", str(tmp_path / "made.jsonl"))
+    assert (tmp_path / "made.jsonl").read_bytes() == SHIPPED[name].read_bytes()
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_script_runs_through_at_its_smallest_size(name: str, tmp_path: Path) -> None:
+    runs_through("-m", f"nano.{name}", *(word.replace("OUT", str(tmp_path)) for word in SMALLEST[name]))
+    assert (tmp_path / MADE[name]).stat().st_size
