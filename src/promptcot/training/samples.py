@@ -62,8 +62,9 @@ def _steps(
             use_cache=True,
             logits_to_keep=1,  # those of a long prompt would not fit beside the training
         )
-        # transformers calls it `cache` since 5.24, and takes it under the name that it gives
-        cache = {name: found[name] for name in ("cache", "past_key_values") if name in found}
+        # transformers calls it `cache` since 5.24, and takes it under the name that it gives it.
+        name = "cache" if "cache" in found else "past_key_values"
+        cache = {name: found[name]}
         chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
         given = torch.multinomial(chances, 1, generator=generator)
         if together:
