@@ -14,7 +14,7 @@ INSTALL = UV_FIND_LINKS="$(LINKS)" $(BIN)/uv pip install --quiet --python $(BIN)
 	--constraint constraints.txt --override requirements/overrides.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-engines check bench constraints
+.PHONY: help setup run test test-engines test-install newest check bench constraints
 
 help:
 	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,12 @@ test-engines: .venv/.setup ## add vLLM, DeepSpeed and Ray to .venv and run the t
 	@if grep -rqs --include='*.py' 'pytest\.mark\.engines' tests; \
 	then $(MAKE) --no-print-directory .venv/.engines && $(BIN)/python -m pytest -m engines $(ARGS) tests; \
 	else echo "no test is marked pytest.mark.engines yet: nothing to install, nothing to run"; fi
+
+test-install: $(BIN)/uv ## install the wheel with our constraints into a clean environment and make problems with it
+	@UV_FIND_LINKS="$(LINKS)" .ci/try-install pinned
+
+newest: $(BIN)/uv ## the same with the newest releases that pyproject.toml allows, which are printed
+	@UV_FIND_LINKS="$(LINKS)" .ci/try-install newest
 
 check: .venv/.setup ## format, lint, types and the direction of imports; changes nothing
 	$(BIN)/ruff format --check .

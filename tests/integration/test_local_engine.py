@@ -284,6 +284,22 @@ def test_a_folder_without_safetensors_or_tokenizer_or_all_weights_is_unusable(
         LocalEngine(tmp_path)
 
 
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_no_tokenizer_is_made_up_where_the_folder_has_none(tmp_path: Path, folders: dict[str, Path], kind: str) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((folders[kind] / name).read_bytes())
+    with pytest.raises(EngineUnusable, match="no tokenizer can be loaded"):
+        LocalEngine(tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("mamba", {}), ("lfm2", {"layer_types": ["conv", "full_attention"]})])
+def test_a_model_that_keeps_anything_but_keys_and_values_is_unusable(
+    tmp_path: Path, kind: str, shape: dict[str, Any]
+) -> None:
+    with pytest.raises(EngineUnusable, match=f"attention layers, and {kind} has others"):
+        LocalEngine(save_model(tmp_path / kind, kind, **shape))
+
+
 async def test_a_tokenizer_may_come_from_another_folder(tmp_path: Path, folders: dict[str, Path]) -> None:
     for name in ("config.json", "generation_config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((folders["llama"] / name).read_bytes())

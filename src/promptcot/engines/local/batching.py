@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from promptcot.engines.local.model import LoadedModel
+from promptcot.engines.local.model import CACHE_ARGUMENTS, LoadedModel
 from promptcot.engines.local.sampling import Settings, choose
 from promptcot.records import Sampling
 
@@ -77,11 +77,14 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     def get_seq_length(self) -> int:
         return self.window.write - self.window.first
 
-    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        return self.get_seq_length() + query_length, 0
+    def get_mask_sizes(self, query: int | Tensor) -> tuple[int, int]:
+        # transformers gives the number of queries; its first releases gave their positions
+        return self.get_seq_length() + (query if isinstance(query, int) else len(query)), 0
 
     def get_max_length(self) -> int:
         return -1
+
+    get_max_cache_shape = get_max_length  # what transformers called it at first
 
     def move(self, rows: int, old: slice, new: slice) -> None:
         """Take the content of some rows and columns to other columns of fresh buffers."""
@@ -197,7 +200,7 @@ class Batch:
             "input_ids": ids,
             "attention_mask": (columns >= begins).long(),
             "position_ids": (queries - begins).clamp_(min=0),
-            "past_key_values": self._cache,
+            **dict.fromkeys(CACHE_ARGUMENTS, self._cache),
             "use_cache": True,
             "logits_to_keep": 1,
         }

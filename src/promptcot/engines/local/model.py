@@ -22,6 +22,9 @@ from promptcot.engines.model_files import journaled_name
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
 from promptcot.records import Request
 
+CACHE_ARGUMENTS = ("cache", "past_key_values")
+"""What a forward pass calls keys and values: transformers since 5.24, and before. A model takes one of the two."""
+
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -150,7 +153,10 @@ def _network(folder: Path, dtype: torch.dtype | str) -> Any:
 
 def _check_kind(folder: Path, network: Any) -> None:
     kinds = set(getattr(_text_config(network.config), "layer_types", None) or ())
-    if kinds - _ATTENTION or "past_key_values" not in inspect.signature(network.forward).parameters:
+    parameters = inspect.signature(network.forward).parameters
+    takes_cache = any(name in parameters for name in CACHE_ARGUMENTS)
+    # A stateful model takes a cache too, of something else than keys and values.
+    if kinds - _ATTENTION or not takes_cache or network._is_stateful:
         kind = network.config.model_type
         raise EngineUnusable(
             f"{folder}: the embedded engine runs models of attention layers, and {kind} has others; use --engine vllm"
@@ -159,7 +165,11 @@ def _check_kind(folder: Path, network: Any) -> None:
 
 def _tokenizer(folder: Path) -> Any:
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        # Where a folder has none, transformers may make one up that knows no text.
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("it would know special tokens only")
+        return tokenizer
     except Exception as error:
         raise EngineUnusable(
             f"{folder}: no tokenizer can be loaded from it; give the folder of one with --tokenizer_path ({error})"

@@ -51,18 +51,20 @@ def _steps(
     given, mask = _padded_left(prompts, generator.device)
     ends = torch.tensor(list(stop), device=given.device)
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=given.device)
-    cache = None
+    cache: dict[str, Any] = {}
     for _ in range(limit):
         places = (mask.cumsum(1) - 1).clamp(min=0)[:, -given.shape[1] :]
         found = model(
             input_ids=given,
             attention_mask=mask,
             position_ids=places,
-            past_key_values=cache,
+            **cache,
             use_cache=True,
             logits_to_keep=1,  # those of a long prompt would not fit beside the training
         )
-        cache = found.past_key_values
+        # transformers calls it `cache` since 5.24, and takes it under the name that it gives it.
+        name = "cache" if "cache" in found else "past_key_values"
+        cache = {name: found[name]}
         chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
         given = torch.multinomial(chances, 1, generator=generator)
         if together:

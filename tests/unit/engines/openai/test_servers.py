@@ -36,7 +36,8 @@ async def serving(handler: Handler) -> AsyncIterator[str]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        yield f"{site.name}/v1"
+        host, port = runner.addresses[0]
+        yield f"http://{host}:{port}/v1"
     finally:
         await runner.cleanup()
 
