@@ -251,3 +251,13 @@ def test_ctrl_c_in_a_notebook_stops_cleanly_and_the_same_call_goes_on(tmp_path: 
     assert 0 < kept < 400
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.startswith(f"done {kept} "), done.stdout
+
+
+def test_a_run_may_end_with_the_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "nano", "--until", "encode", "--output-dir", "out"]) == 0
+    assert json.loads((tmp_path / "out" / "summary.json").read_bytes())["stages"]["encode"]["out"] == 60
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_file()} >= {
+        "encode.safetensors",
+        "recipe.json",
+    }

@@ -86,7 +86,9 @@ async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, 
     async with Engines(inputs.directory) as engines:
         vectors = await begin(inputs, engines, observer)
         if inputs.steps[-1].kind == "vectors":
-            return Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
+            ended = Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
+            await ended.run(inputs.manifest({}))
+            return ended
         recover_cluster_calls(inputs.directory, [step.name for step in asking(inputs.steps)])
         alternate = _must_alternate(inputs, engines, observer)
         opened = await inputs.open_models(engines.open)

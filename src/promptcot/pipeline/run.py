@@ -93,7 +93,8 @@ class Run:
                 held.enter_context(output)
             journals = {step.name: self._open_journal(step, held) for step in asking(self.steps)}
             self._flow = Flow(self.engines, journals, self.outputs, self.runner, self.directory, Frontier(self._cut))
-            await self._stream(self._flow)
+            if self.outputs:
+                await self._stream(self._flow)
             for name, counts in self.asked.items():
                 self.outputs[name].counts.absorb(counts)
             for output in self.outputs.values():
