@@ -1,7 +1,7 @@
 """What an evaluation is told to do: TOML in, a checked and complete `EvalRecipe` out.
 
 Decides which keys exist and where the shipped recipes lie; how a table is read, changed and checked is decided in
-`promptcot.recipe`. Benchmarks are not loaded here.
+`promptcot.recipe.loading`. Benchmarks are not loaded here.
 """
 
 from __future__ import annotations

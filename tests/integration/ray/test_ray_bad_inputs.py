@@ -42,7 +42,7 @@ def test_an_address_where_nobody_listens_is_said(tmp_path: Path) -> None:
 
 def test_an_address_where_something_else_listens_is_given_up_within_bounded_time() -> None:
     program = (
-        "import os; from promptcot.runners import ray_cluster as c; c._JOIN = 3.0\n"
+        "import os; from promptcot.runners.cluster import nodes as c; c._JOIN = 3.0\n"
         "try: c.join(os.environ['WHERE'])\nexcept c.ClusterUnusable as error: print(error, flush=True)\nos._exit(0)"
     )
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -4,7 +4,7 @@ All rows write their next token in the same column of the buffers; a row that jo
 batch looks to the model like an ordinary left-padded one at every step, which any causal language model understands,
 and writing a step is one slice. When the buffers are full their content moves to the left edge of new ones; a row that
 leaves is replaced by the last. What is asked, when a row is done, and what becomes of its text is left to
-`local_worker`.
+`worker`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ neighbours, except that the shape of a batch can move the last bits of a logit, 
 This module is the engine's face, and decides how the machine is shared. A GPU or a large model has one worker. A small
 model on a CPU has a single-threaded worker for each core, filled one after the other: threads inside torch wait for
 each other at every operation, at a loss for small models, and at a great one where other programs use the cores too.
-`local_model` loads, `local_worker` runs. torch and transformers are imported when an engine is made, not before.
+`model` loads, `worker` runs. torch and transformers are imported when an engine is made, not before.
 """
 
 from __future__ import annotations

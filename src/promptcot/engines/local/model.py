@@ -2,7 +2,7 @@
 
 Decides what a usable folder is, the name a model is journaled under, the number type, and how prompts and chats become
 tokens. Weights load from safetensors only, the folder's own code is never run, and nothing is fetched. How the model is
-run is left to `local_batching` and `local_worker`.
+run is left to `batching` and `worker`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The engine for any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
 
 This module is the engine's face: a request becomes a body, goes through the gate (`admission`) and over the wire
-(`openai_transport`), and the reply becomes a completion (`openai_wire`). Of several base URLs the least busy is asked.
+(`transport`), and the reply becomes a completion (`wire`). Of several base URLs the least busy is asked.
 aiohttp was chosen by measurement: it costs 0.5 ms of CPU a request, the official client 2 to 4, httpx 10.
 """
 

@@ -1,7 +1,7 @@
 """The words of the OpenAI protocol: request bodies, whole and streamed replies, and what an error status means.
 
 Pure. Decides which fault is the moment's, which the row's and which everybody's; when to try again is the runner's
-affair, and how bytes travel that of `openai_transport`.
+affair, and how bytes travel that of `transport`.
 """
 
 from __future__ import annotations

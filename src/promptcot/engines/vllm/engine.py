@@ -2,7 +2,7 @@
 
 The server starts with the first call that the journal cannot answer. When it ends by itself it is started again, a
 bounded number of times, and the calls that were in flight fail as a fault of the moment, so that they are made again;
-copies that still run go on meanwhile. How the server is run is decided in `vllm_server`.
+copies that still run go on meanwhile. How the server is run is decided in `server`.
 """
 
 from __future__ import annotations

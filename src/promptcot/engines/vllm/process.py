@@ -1,7 +1,7 @@
 """A child process that cannot outlive us: started under the guard, watched, and ended with all its descendants.
 
-Decides how a server is held. What is run, and when it counts as ready, is decided by `vllm_server`; the ending itself
-is done by the program `vllm_guard`, because a process that is killed can do nothing any more.
+Decides how a server is held. What is run, and when it counts as ready, is decided by `server`; the ending itself
+is done by the program `guard`, because a process that is killed can do nothing any more.
 """
 
 from __future__ import annotations

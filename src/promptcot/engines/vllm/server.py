@@ -5,7 +5,7 @@ addresses. vLLM can hold all copies in one server (--data-parallel-size), but th
 with it, one process tokenises for all, and they start and stop as one. Users who want that can say so in `extra`.
 
 Decides where the copies run, when they are ready, and what is said when they are not. How a model is spread over GPUs
-is decided by `placement`, the options by `vllm_options`, how a process is ended by `vllm_guard`. How often a crashed
+is decided by `placement`, the options by `options`, how a process is ended by `guard`. How often a crashed
 server is started again is left to the engine that owns it.
 """
 

@@ -1,7 +1,7 @@
 """The runner of a cluster: a pass sends the rows of a stage over it with Ray Data, and then their outcomes are handed
 out in the order of the rows, like any runner's.
 
-`ask` is the pass: rows are written down in blocks, workers (`ray_worker`) take the blocks through the stage, Ray Data
+`ask` is the pass: rows are written down in blocks, workers (`worker`) take the blocks through the stage, Ray Data
 writes what they give as parts and notes each row in its checkpoint, so that the same pass, begun again, skips the rows
 that are done. `run` reads the parts. Between the two, finished calls go into the journal, where the local runner would
 find them. Decides the flow of blocks; where they lie, what is in them and who works on them is in `ray_*`.
