@@ -6,7 +6,6 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import click
 
 from promptcot.cli.report.console import say
+from promptcot.cli.report.layout import hanging
 from promptcot.doctor.findings import Finding, note, ok, problem_of
 from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
@@ -153,12 +153,5 @@ def _named(asked: Asked) -> str:
 def _line(finding: Finding) -> str:
     """The mark, what, and the way out, wrapped under itself. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
-    filled = textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=" " * 11,
-        subsequent_indent=" " * 11,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    filled = hanging(" " * 11, text, _WIDTH)
     return f"  {click.style(f'{finding.mark:<9}', fg=_COLORS[finding.mark])}{filled[11:]}"

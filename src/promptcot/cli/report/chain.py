@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from promptcot.chains.closing import Students, Written
+from promptcot.cli.report.layout import aligned
 from promptcot.core.statistics import Comparison, Estimate, Share
 from promptcot.core.statistics.wilson import wilson_interval
 
@@ -39,13 +40,6 @@ def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:
     known = any(one.well_posed is not None for one in found.values())
     yield from aligned(table if known else [row[:3] for row in table])
     yield "shares with their 95 % intervals; n is the number of prompts"
-
-
-def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of cells as lines with columns."""
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _share(share: Share | None) -> str:

@@ -7,11 +7,11 @@ known is said once.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from promptcot.cli.report.plan_rates import WIDTH, Sources, origin, rate_lines
+from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.plan_rates import Sources, origin, rate_lines
 from promptcot.core.units import duration
 from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan
 from promptcot.planning.measured import Found
@@ -70,14 +70,7 @@ def lines(made: Made) -> Iterator[str]:
 
 def _item(name: str, text: str) -> Iterator[str]:
     """A name and what is said of it, wrapped under itself."""
-    yield textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"{name:<{_NAME}}",
-        subsequent_indent=" " * _NAME,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    yield hanging(f"{name:<{_NAME}}", text)
 
 
 def _things(count: int, name: str) -> str:

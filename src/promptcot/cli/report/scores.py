@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from promptcot.cli.report.layout import aligned
 from promptcot.core.statistics import AtK, Comparison, Estimate, Share, Summary
 from promptcot.evaluation.results import Evaluated
 
@@ -46,9 +47,7 @@ def result_lines(results: Sequence[Evaluated]) -> Iterator[str]:
         bounds = "n/a" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
         counts = (f"{one.summary.problems:,}", f"{one.summary.samples:,}")
         table.append((one.benchmark, *counts, _mean_sd(runs.mean, runs.sd), bounds, _printed(one)))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from aligned(table)
 
 
 def _mean_sd(mean: float | None, sd: float | None) -> str:

@@ -6,17 +6,16 @@ nor given by the recipe is said to be assumed, with its source.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot.cli.report.layout import hanging
 from promptcot.training.forecast.counting import Counted
 from promptcot.training.forecast.dry_run import DryRun
 from promptcot.training.forecast.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
 from promptcot.training.forecast.memory import BUCKET, CONTEXT, checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
-_WIDTH = 110
 _NAME = 12
 _SHOWN_CHANGES = 4
 _EXAMPLE_ROWS = 100_000
@@ -37,14 +36,7 @@ def lines(run: DryRun) -> Iterator[str]:
 
 def _row(name: str, text: str) -> str:
     """A name and what is said of it, wrapped under itself."""
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=f"{name:<{_NAME}}",
-        subsequent_indent=" " * _NAME,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return hanging(f"{name:<{_NAME}}", text)
 
 
 def _plan(run: DryRun) -> Iterator[str]:
@@ -157,9 +149,7 @@ def _memory(run: DryRun) -> Iterator[str]:
 def _size(name: str, size: int, words: str) -> str:
     """An amount of memory with what it is for, wrapped under itself."""
     head = f"  {name:<14}{_bytes(size):>10}   "
-    return (
-        textwrap.fill(words, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if words else head.rstrip()
-    )
+    return hanging(head, words) if words else head.rstrip()
 
 
 def _parts(recipe: TrainRecipe, need: Memory) -> Iterator[tuple[str, int, str]]:
@@ -236,9 +226,7 @@ def _effort(run: DryRun) -> Iterator[str]:
 
 
 def _item(name: str, text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent=f"  {name:<14}", subsequent_indent=" " * 16, break_on_hyphens=False
-    )
+    return hanging(f"  {name:<14}", text)
 
 
 def _batch(recipe: TrainRecipe) -> str:
