@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot.chains.options import model_arguments
 from promptcot.chains.recipe import ColdStart
-from promptcot.chains.steps import MODEL, Step, asked, drawn, on_disk, served, step, train
+from promptcot.chains.steps import MODEL, Step, drawn, on_disk, step, train
 
 
 def cold_start_steps(recipe: ColdStart, directory: Path) -> list[Step]:
@@ -23,7 +24,7 @@ def _annotated(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     annotate, seeds = recipe.annotate, recipe.seeds
     limit = ["--limit_rows", seeds.limit] if seeds.limit else []
     who = [part for one in annotate.annotators for part in ("--annotator", one)]
-    told = [*who, *asked(annotate, named=not who), "--prompts", recipe.prompts, "--seed", recipe.seed]
+    told = [*who, *model_arguments(annotate, named=not who), "--prompts", recipe.prompts, "--seed", recipe.seed]
     told += ["--max_retries", annotate.max_retries]
     sizes = [part for size in annotate.concepts for part in ("--n", size)]
     arguments = ["extract", "--data_path", seeds.path, "--output_path", concepts, *limit, *sizes, *told]
@@ -38,7 +39,7 @@ def _judged(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     explained, accepted = directory / "explained.jsonl", directory / "accepted.jsonl"
     files = [directory / f"judged-{judge.name}.jsonl" for judge in recipe.judge]
     for judge, judged in zip(recipe.judge, files, strict=True):
-        told = ["--judge", judge.name, *asked(judge), "--prompts", recipe.prompts, "--seed", recipe.seed]
+        told = ["--judge", judge.name, *model_arguments(judge), "--prompts", recipe.prompts, "--seed", recipe.seed]
         arguments = ["judge", "--data_path", explained, "--output_path", judged, *told]
         yield step(f"judge-{judge.name}", arguments, judged, explained)
     templates = [part for judged in files for part in ("--template", judged)]
@@ -67,7 +68,7 @@ def _prompts(recipe: ColdStart, directory: Path, prompts: Path) -> Iterator[Step
     concepts, vectors, encode = directory / "concepts.jsonl", directory / "vectors.safetensors", recipe.encode
     embedded = Path(encode.path) if encode.path else None if encode.skip else vectors
     if embedded == vectors:
-        arguments = ["encode", "--data_path", concepts, "--output_path", vectors, *served(encode)]
+        arguments = ["encode", "--data_path", concepts, "--output_path", vectors, *model_arguments(encode)]
         yield step("encode", arguments, vectors, concepts)
     told = ["--data_size", recipe.sample.n, *drawn(recipe.sample), "--prompts", recipe.prompts, "--seed", recipe.seed]
     told += ["--embed_path", embedded] if embedded else []
@@ -77,7 +78,7 @@ def _prompts(recipe: ColdStart, directory: Path, prompts: Path) -> Iterator[Step
 
 def _generate(recipe: ColdStart, which: str, model: str | Path, directory: Path) -> Step:
     prompts, written = directory / "prompts.jsonl", directory / f"{which}.jsonl"
-    told = asked(recipe.generate.model_copy(update={"model": str(model)}))
+    told = model_arguments(recipe.generate.model_copy(update={"model": str(model)}))
     arguments = ["generate", "--data_path", prompts, "--output_path", written, *told, "--seed", recipe.seed]
     inputs = [model] if isinstance(model, Path) else on_disk(model)
     return step(f"generate-{which}", arguments, written, prompts, *inputs)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot.chains.options import model_arguments
 from promptcot.chains.recipe import Distill
-from promptcot.chains.steps import MODEL, Step, asked, changes, on_disk, step, train
+from promptcot.chains.steps import MODEL, Step, changes, on_disk, step, train
 
 
 def distill_steps(recipe: Distill, directory: Path) -> list[Step]:
@@ -38,7 +39,7 @@ def _problems(recipe: Distill, folder: Path, made: Path) -> Step:
 
 def _solve(recipe: Distill, problems: Path, traces: Path) -> Step:
     teacher = recipe.teacher
-    told = ["--n", teacher.n, "--prompts", recipe.prompts, "--seed", recipe.seed, *asked(teacher)]
+    told = ["--n", teacher.n, "--prompts", recipe.prompts, "--seed", recipe.seed, *model_arguments(teacher)]
     told += ["--max_retries", teacher.max_retries] if teacher.max_retries else []
     told += ["--style", teacher.style] if teacher.style else []
     arguments = ["solve", "--data_path", problems, "--output_path", traces, *told]
