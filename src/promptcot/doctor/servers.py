@@ -58,7 +58,7 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[Finding]:
-    engine = _engine(asked.spec, url, asked.spec.model)
+    engine = _engine(asked.spec, url)
     try:
         sight = await look(engine.transport.session, url)
         if sight.models is None and not url.endswith("/v1"):
@@ -82,16 +82,11 @@ async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[
         await engine.close()
 
 
-def _engine(spec: Served, url: str, model: str) -> OpenAIEngine:
+def _engine(spec: Served, url: str) -> OpenAIEngine:
+    """The engine for one URL, which waits for no rate limit."""
     patience = min(_PATIENCE, spec.idle_timeout or _PATIENCE)
-    return OpenAIEngine(
-        model,
-        [url],
-        api_key_env=spec.api_key_env,
-        idle_timeout=patience,
-        omit=spec.omit,
-        extra_body=spec.extra_body,
-    )
+    at_once = {"base_url": [url], "idle_timeout": patience, "requests_per_minute": None, "tokens_per_minute": None}
+    return OpenAIEngine(spec.model, spec.model_copy(update=at_once))
 
 
 def _name(spec: Served, sight: Sight) -> str | Finding:
