@@ -6,7 +6,7 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,38 +41,26 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 @click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
 @click.option("--rows", type=click.IntRange(min=1), default=3, show_default=True, help="Rows of the trial.")
 @click.option("--trial/--no-trial", default=True, help="Try some rows with the recipe's own models.  [default: trial]")
-def command(
-    recipe: str | None,
-    base_url: tuple[str, ...],
-    model: str | None,
-    api_key_env: str | None,
-    output_dir: Path | None,
-    changes: tuple[str, ...],
-    rows: int,
-    trial: bool,
-) -> int:
+def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """Look at this machine, the models and servers of RECIPE, and try a few rows with them.
 
     Without RECIPE it looks at the machine and at the server of --base-url, or else at the embedded models, and tries
     nothing. The exit code is 1 if there is a problem.
     """
-    overrides: dict[str, Any] = {
-        "server.base_url": list(base_url) or None,
-        "server.model": model,
-        "server.api_key_env": api_key_env,
-    }
-    alone = recipe is None and bool(base_url or model)
+    server = {"base_url": list(options["base_url"]) or None, **{key: options[key] for key in ("model", "api_key_env")}}
+    overrides = {f"server.{key}": value for key, value in server.items()}
+    alone = recipe is None and bool(server["base_url"] or server["model"])
     if alone and changes:
         raise UsageError("--set changes a recipe: name one, such as `promptcot doctor endpoint --base-url …`")
-    resolved = _server_alone(overrides) if alone else load(recipe or "nano", changes, overrides)
+    resolved = _server_alone(server) if alone else load(recipe or "nano", changes, overrides)
     examination = _Examination(resolved, output_dir or Path("out") / resolved.name, alone)
-    return asyncio.run(examination.all(rows if recipe is not None and trial else 0))
+    return asyncio.run(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
 
 
-def _server_alone(overrides: dict[str, Any]) -> Recipe:
+def _server_alone(server: Mapping[str, Any]) -> Recipe:
     """A recipe in which one model does everything, for the options without a recipe."""
-    server = {key.removeprefix("server."): value for key, value in overrides.items() if value is not None}
-    return parse({"name": "doctor", "server": server, "encode": {"skip": True}, "judge": [{"name": "it"}]}, "options")
+    given = {key: value for key, value in server.items() if value is not None}
+    return parse({"name": "doctor", "server": given, "encode": {"skip": True}, "judge": [{"name": "it"}]}, "options")
 
 
 @dataclass

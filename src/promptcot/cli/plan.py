@@ -59,17 +59,7 @@ _DRAWS = 20_480
     help="Trial draws from the concepts: how many combinations they can give.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-def command(
-    recipe: str,
-    target: int,
-    gpus: int,
-    run_directory: Path | None,
-    run_gpus: int | None,
-    with_solve: bool,
-    changes: tuple[str, ...],
-    draws: int,
-    as_json: bool,
-) -> int:
+def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
 
     Rates come from a run directory, else from the section [plan] of the recipe. Each is shown with its origin; what is
@@ -77,12 +67,12 @@ def command(
     """
     given = _given(changes)
     resolved = load(recipe, changes)
-    found, origin = _find(resolved, run_directory, run_gpus, may_accept_none="plan.filter.kept" in given)
-    rates = resolve(resolved, found.stages if found else {}, given, with_solve=with_solve)
-    supply, has_vectors = _supply(resolved, run_directory, draws)
-    plan = make_plan(rates, target, gpus, supply)
+    found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
+    rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
+    supply, has_vectors = _supply(resolved, run_directory, options["draws"])
+    plan = make_plan(rates, options["target"], options["gpus"], supply)
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
-    if as_json:
+    if options["as_json"]:
         say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False))
         return 0
     for line in lines(made):

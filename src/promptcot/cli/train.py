@@ -33,30 +33,23 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 @click.option(
     "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
 )
-def command(
-    recipe: str,
-    model_path: str | None,
-    data_path: tuple[str, ...],
-    output_dir: Path | None,
-    changes: tuple[str, ...],
-    processes: int | None,
-    dry_run: bool,
-) -> int:
+def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **options: Any) -> int:
     """Train a model as RECIPE (a shipped name or a TOML file) says.
 
     Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
     start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
     """
-    given = {"model-path": model_path, "data-path": list(data_path), "output-dir": output_dir, "set": list(changes)}
-    overrides: dict[str, Any] = {
+    output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
+    given = {"model-path": model_path, "data-path": list(data_path), "output-dir": output_dir, "set": changes}
+    overrides = {
         "model.path": model_path,
         "data.path": list(data_path) or None,
-        "output_dir": None if output_dir is None else str(output_dir),
-        "parallelism.devices": processes if dry_run else None,
+        "output_dir": output_dir and str(output_dir),
+        "parallelism.devices": processes if options["dry_run"] else None,
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
-    return _show(resolved) if dry_run else _start(resolved, [recipe, *_as_options(given)], processes)
+    return _show(resolved) if options["dry_run"] else _start(resolved, [recipe, *_as_options(given)], processes)
 
 
 def _without_old_facts(

@@ -7,13 +7,13 @@ known is said once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.plan_rates import Sources, origin, rate_lines
 from promptcot.core.units import duration
-from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan
+from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan, total
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
 from promptcot.planning.supply import Supply
@@ -167,16 +167,16 @@ def _table(plan: Plan) -> Iterator[str]:
     head = ("stage", "rows in", "tokens read", "written", "GPU-hours", "on disk", "cost")
     rows = [_row(stage) for stage in plan.stages]
     asked = [stage for stage in plan.stages if stage.calls]
-    total = (
+    last = (
         "in all",
         "",
-        _number(_all(stage.prompt_tokens for stage in asked)),
-        _number(_all(stage.completion_tokens for stage in asked)),
+        _number(total(stage.prompt_tokens for stage in asked)),
+        _number(total(stage.completion_tokens for stage in asked)),
         _hours(plan.gpu_hours) if any(not stage.hosted for stage in asked) else _NOTHING,
         _size(plan.storage),
         _cost(plan.money),
     )
-    table = [head, *rows, total]
+    table = [head, *rows, last]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
         cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
@@ -201,18 +201,12 @@ def _row(stage: StagePlan) -> tuple[str, ...]:
 def _disk(stage: StagePlan) -> float | None:
     if not stage.calls:
         return stage.file_bytes
-    return _all([stage.file_bytes, stage.journal_bytes])
-
-
-def _all(amounts: Iterable[float | None]) -> float | None:
-    found = list(amounts)
-    known = [amount for amount in found if amount is not None]
-    return sum(known) if found and len(known) == len(found) else None
+    return total([stage.file_bytes, stage.journal_bytes])
 
 
 def _under_the_table(made: Made) -> Iterator[str]:
     plan = made.plan
-    journals = _all(stage.journal_bytes for stage in plan.stages if stage.calls)
+    journals = total(stage.journal_bytes for stage in plan.stages if stage.calls)
     yield from _item(
         "on disk",
         "n/a where file_bytes or journal_bytes are neither measured nor stated"
