@@ -17,7 +17,7 @@ from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import curves, samples
 from promptcot.training.report.logfile import LogFile
-from promptcot.training.report.watching import Meter, Watcher, human
+from promptcot.training.report.watching import Meter, Scale, Watcher, human
 
 torch.set_num_threads(1)
 
@@ -67,8 +67,9 @@ class Training:
 
     def __init__(self, directory: Path, told: TrainRecipe | None = None, **given: Any) -> None:
         self.clock, self.said, self.log = Clock(), list[str](), LogFile(directory / "log.jsonl")
-        given = {"tokenizer": None, "store": (), "say": self.said.append, "now": self.clock, **given}
-        self.watcher = Watcher(directory, told or recipe(), **given)
+        told = (told or recipe()).model_copy(update={"output_dir": str(directory)})
+        tokenizer, store = given.pop("tokenizer", None), given.pop("store", ())
+        self.watcher = Watcher(told, tokenizer, store, Scale(**given), self.said.append, self.clock)
 
     def begin(self, step: int = 0, *, first: bool = True) -> None:
         self.watcher.on_train_begin(ARGS, state(step, first=first), None)
