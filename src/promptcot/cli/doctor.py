@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.parameters import COUNT, PATH, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
 from promptcot.doctor.findings import Finding, note, ok, problem_of
@@ -35,11 +36,11 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Where the run will write: its disk is looked at, and vectors that exist there are used.",
 )
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
-@click.option("--rows", type=click.IntRange(min=1), default=3, show_default=True, help="Rows of the trial.")
+@changes_option()
+@click.option("--rows", type=COUNT, default=3, show_default=True, help="Rows of the trial.")
 @click.option("--trial/--no-trial", default=True, help="Try some rows with the recipe's own models.  [default: trial]")
 def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """Look at this machine, the models and servers of RECIPE, and try a few rows with them.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -13,11 +12,10 @@ from pydantic import BaseModel, ValidationError
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
 from promptcot.cli.cluster_options import cluster_options
+from promptcot.cli.parameters import NOT_NEGATIVE, PATH, WHOLE, Command, together
 from promptcot.errors import RecipeError, UsageError
 from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
 from promptcot.recipe.schema import Model, Served
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -49,19 +47,19 @@ def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 def data_path(help: str) -> Callable[[Command], Command]:
     """The input file."""
-    return click.option("--data-path", required=True, type=click.Path(path_type=Path), help=help)
+    return click.option("--data-path", required=True, type=PATH, help=help)
 
 
 def output_path(help: str) -> Callable[[Command], Command]:
     """The output file."""
-    return click.option("--output-path", required=True, type=click.Path(path_type=Path), help=help)
+    return click.option("--output-path", required=True, type=PATH, help=help)
 
 
 def prompt_like(command: Command) -> Command:
     """The wording of the generator's prompts, from rows that have it."""
-    return click.option(
-        "--prompt-like", type=click.Path(path_type=Path), help="Rows whose `prompt` has the wording to learn and use."
-    )(command)
+    return click.option("--prompt-like", type=PATH, help="Rows whose `prompt` has the wording to learn and use.")(
+        command
+    )
 
 
 def switch(name: str, help: str, default: bool = False) -> Callable[[Command], Command]:
@@ -96,7 +94,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "n_gpus": {"show_default": False},
     "engine_args": {"multiple": False},
     "extra_body": {"callback": _json_object},
-    "price": {"type": click.FloatRange(min=0), "nargs": 2, "metavar": "PROMPT COMPLETION"},
+    "price": {"type": NOT_NEGATIVE, "nargs": 2, "metavar": "PROMPT COMPLETION"},
     "chat": {"is_flag": False, "flag_value": True, "type": bool},
 }
 """Where an option is more than the type and the default of its key say."""
@@ -106,17 +104,11 @@ _SERVED = [key for key in Served.model_fields if key != "price"]
 _DRAWN = ["temperature", "top_p", "repetition_penalty", "max_tokens", "chat"]
 
 
-def served_options(command: Command) -> Command:
-    """What says which model is asked, and who serves it."""
-    return _add([_option(key) for key in _SERVED], command)
-
-
 def model_options(*, temperature: float) -> Callable[[Command], Command]:
     """What describes a model, how tokens are drawn from it, and what it may cost."""
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
-    seed = click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
-    options = [*drawn, seed, *map(_option, ("concurrency", "price", "max_cost"))]
-    return lambda command: served_options(_add(options, cluster_options(command)))
+    seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
+    return together(served_options, *drawn, seed, *map(_option, ("concurrency", "price", "max_cost")), cluster_options)
 
 
 def _option(key: str, **more: Any) -> Callable[[Any], Any]:
@@ -144,10 +136,8 @@ def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any] | None:
     return None
 
 
-def _add(options: Sequence[Callable[[Any], Any]], command: Command) -> Command:
-    for option in reversed(options):
-        command = option(command)
-    return command
+served_options = together(*map(_option, _SERVED))
+"""What says which model is asked, and who serves it."""
 
 
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.parameters import COUNT, PATH, WHOLE, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
@@ -31,29 +32,23 @@ _DRAWS = 20_480
 
 @click.command("plan")
 @click.argument("recipe")
-@click.option("--target", type=click.IntRange(min=1), required=True, help="Accepted problems.")
-@click.option(
-    "--gpus", type=click.IntRange(min=0), required=True, help="GPUs to plan with; 0 where all models are hosted."
-)
+@click.option("--target", type=COUNT, required=True, help="Accepted problems.")
+@click.option("--gpus", type=WHOLE, required=True, help="GPUs to plan with; 0 where all models are hosted.")
 @click.option(
     "--run",
     "run_directory",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
 )
-@click.option("--run-gpus", type=click.IntRange(min=1), help="The GPUs that each model of that run had.")
+@click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")
 @click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="A.B=V",
-    help="Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
-    "measured one.",
+@changes_option(
+    "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
+    "measured one."
 )
 @click.option(
     "--draws",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=_DRAWS,
     show_default=True,
     help="Trial draws from the concepts: how many combinations they can give.",

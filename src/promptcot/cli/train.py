@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
+from promptcot.cli.parameters import COUNT, PATH, changes_option
 from promptcot.cli.report.console import say
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
@@ -27,9 +27,9 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
     multiple=True,
     help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
 )
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Where everything goes.  [default: out/train-NAME]")
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
-@click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine.  [default: one for each GPU]")
+@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/train-NAME]")
+@changes_option()
+@click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
 @click.option(
     "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
 )
