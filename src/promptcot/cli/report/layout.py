@@ -1,4 +1,4 @@
-"""The layout of printed reports: paragraphs with a hanging indent, and left-aligned columns."""
+"""What printed reports share: paragraphs with a hanging indent, left-aligned columns, and shares as percentages."""
 
 from __future__ import annotations
 
@@ -20,3 +20,28 @@ def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         yield "  ".join(map(str.ljust, row, widths)).rstrip()
+
+
+def percent(value: float | None) -> str:
+    """A share, or n/a."""
+    return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def mean_sd(mean: float | None, sd: float | None) -> str:
+    """A mean share with its standard deviation, where there is one, both in percent; or n/a."""
+    if mean is None:
+        return "n/a"
+    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
+
+
+def bounds(interval: tuple[float, float] | None, sign: str = "") -> str:
+    """An interval in percent, or n/a; with the sign `+`, each bound has one."""
+    if interval is None:
+        return "n/a"
+    low, high = (100 * bound for bound in interval)
+    return f"{low:{sign}.1f} to {high:{sign}.1f}"
+
+
+def points(difference: float | None) -> str:
+    """A difference of shares in percentage points, or n/a."""
+    return "n/a" if difference is None else f"{100 * difference:+.1f}"

@@ -83,30 +83,22 @@ def _number(value: float | None) -> str:
         return "n/a"
     if value < 9_999.5:
         return f"{value:,.0f}" if value >= 99.95 or value == round(value) else f"{value:.3g}"
-    for size, word in (
-        (1e15, "quadrillion"),
-        (1e12, "trillion"),
-        (1e9, "billion"),
-        (1e6, "million"),
-        (1e3, "thousand"),
-    ):
-        if value >= 0.9995 * size:
-            return f"{_three(value / size)} {word}"
-    return f"{value:,.0f}"
-
-
-def _three(value: float) -> str:
-    """Three digits of a number below a thousand."""
-    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+    return _scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand")) or f"{value:,.0f}"
 
 
 def _size(size: float | None) -> str:
     if size is None:
         return "n/a"
-    for unit, word in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= 0.9995 * unit:
-            return f"{_three(size / unit)} {word}"
-    return f"{size:.0f} B"
+    return _scaled(size, ("PB", "TB", "GB", "MB", "kB")) or f"{size:.0f} B"
+
+
+def _scaled(value: float, words: tuple[str, ...]) -> str | None:
+    """Three digits and the word for the largest power of a thousand that the value reaches, if any."""
+    for power, word in zip((1e15, 1e12, 1e9, 1e6, 1e3), words, strict=True):
+        if value >= 0.9995 * power:
+            three = value / power
+            return f"{three:.{2 if three < 9.995 else 1 if three < 99.95 else 0}f} {word}"
+    return None
 
 
 def _time(hours: float | None) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptcot.cli.report.layout import hanging
+from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.counting import Counted
+from promptcot.training.forecast.devices import GIB
 from promptcot.training.forecast.dry_run import DryRun
-from promptcot.training.forecast.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
-from promptcot.training.forecast.memory import BUCKET, CONTEXT, checkpoint_bytes
+from promptcot.training.forecast.estimate import PACKED, Work, mean_length_for, mfu_for
+from promptcot.training.forecast.memory import BUCKET, CONTEXT, Memory, checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
 _NAME = 12

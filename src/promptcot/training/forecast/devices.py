@@ -94,9 +94,3 @@ def peak_flops(name: str) -> float | None:
     """Dense bfloat16 operations per second; None where they are not known."""
     device = find(name)
     return None if device is None else device.flops
-
-
-def memory_bytes(name: str) -> int | None:
-    """Bytes of memory; None where they are not known."""
-    device = find(name)
-    return None if device is None else device.memory

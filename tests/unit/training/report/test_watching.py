@@ -14,8 +14,9 @@ import transformers
 
 from promptcot import nano
 from promptcot.errors import InputError
+from promptcot.evaluation import figures
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.report import curves, samples
+from promptcot.training.report import samples
 from promptcot.training.report.logfile import LogFile
 from promptcot.training.report.watching import Meter, Scale, Watcher, human
 
@@ -215,7 +216,7 @@ def test_without_matplotlib_it_says_so_once_and_goes_on(tmp_path: Path, monkeypa
     def missing() -> Any:
         raise InputError("plots need matplotlib: pip install matplotlib")
 
-    monkeypatch.setattr(curves, "_matplotlib", missing)
+    monkeypatch.setattr(figures, "library", missing)
     training = Training(tmp_path)
     training.begin()
     training.steps(10)
