@@ -272,9 +272,7 @@ class Writer:
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
         label = self._found.labels[index].text
         output.add(
-            index,
-            row,
-            {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label},
+            index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
         )
 
 

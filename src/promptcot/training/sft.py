@@ -18,13 +18,7 @@ from typing import Any
 import numpy as np
 from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig
 
