@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from promptcot.chains.options import arguments
 from promptcot.chains.recipe import Training
 from promptcot.recipe.schema import Sample
 from promptcot.storage.paths import SUFFIXES
@@ -47,22 +48,20 @@ def step(name: str, arguments: Iterable[object], product: Path, *inputs: Path, a
 
 def drawn(sample: Sample) -> list[str]:
     """The options of `sample`."""
-    sizes = [part for size in sample.size for part in ("--size", str(size))]
-    wording = ["--prompt_like", sample.prompt_like] if sample.prompt_like else []
-    ways = ["--temperature", str(sample.temperature), "--counts", sample.counts]
-    return [*sizes, *ways, "--levels", ",".join(sample.levels), *wording]
+    ways = {"--size": sample.size, "--temperature": sample.temperature, "--counts": sample.counts}
+    return arguments({**ways, "--levels": ",".join(sample.levels), "--prompt_like": sample.prompt_like or None})
 
 
 def changes(given: Sequence[str]) -> list[str]:
     """Changes of a recipe, as options."""
-    return [part for change in given for part in ("--set", change)]
+    return arguments({"--set": list(given)})
 
 
 def train(name: str, training: Training, rows: Path, directory: Path, seed: int) -> Step:
     """Train with a recipe on `rows`; the model is in `directory`/model."""
-    told = ["--model_path", training.model, "--data_path", rows, "--output_dir", directory]
-    arguments = ["train", training.recipe, *told, *changes([f"seed={seed}", *training.set])]
-    made = step(name, arguments, directory / MODEL, rows, *on_disk(training.recipe, training.model))
+    told = {"--model_path": training.model, "--data_path": rows, "--output_dir": directory}
+    words = ["train", training.recipe, *arguments(told), *changes([f"seed={seed}", *training.set])]
+    made = step(name, words, directory / MODEL, rows, *on_disk(training.recipe, training.model))
     return replace(made, workspace=directory)
 
 

@@ -16,7 +16,7 @@ from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import PATH, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.report.console import print_summary, refuse_own_output, say, say_all
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
@@ -102,8 +102,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
         found = [side_by_side([one.student(name, grader) for one in evaluated], draws(name)) for name in common]
     for one in found:
         say()
-        for line in student_lines(one):
-            say(line)
+        say_all(student_lines(one))
     write_json(output_path, {"benchmarks": {one.benchmark: one.as_json() for one in found}})
     say(f"\nwritten: {output_path}")
     if model_path is not None:
@@ -162,8 +161,7 @@ def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Pa
         for name, rows in ((which, prompts), (f"{which}, new prompts", new)):
             found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
     say()
-    for line in generator_lines(found):
-        say(line)
+    say_all(generator_lines(found))
     write_json(output_path, {name: one.as_json() for name, one in found.items()})
     say(f"\nwritten: {output_path}")
     return 0

@@ -10,7 +10,7 @@ import click
 
 from promptcot.cli.options import EngineName
 from promptcot.cli.parameters import COUNT, PATH, changes_option
-from promptcot.cli.report.console import Console, print_summary, say
+from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.grader import Grader
@@ -56,8 +56,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
         wait_for(evaluation.run(observer))
     codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
-    for line in _lines(evaluation):
-        say(line)
+    say_all(_lines(evaluation))
     return max(codes, default=0)
 
 

@@ -10,7 +10,7 @@ import click
 
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.parameters import COUNT
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.report.console import print_summary, refuse_own_output, say_all
 from promptcot.cli.report.run import agreement_lines
 from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
@@ -37,8 +37,7 @@ def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_
         agreements = filter_files(paths, output, only_perfect, n_rewards)
         settings = {"template": list(template), "only_perfect": only_perfect, "n_rewards": n_rewards or len(paths)}
         output.commit(manifest(settings, {}, {}))
-        for line in agreement_lines(agreements):
-            say(line)
+        say_all(agreement_lines(agreements))
         return print_summary(output_path, [output.counts])
 
 

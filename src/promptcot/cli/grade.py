@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH
-from promptcot.cli.report.console import say
+from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
 from promptcot.grading.grader import Grader
@@ -55,12 +55,10 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
         _print(one)
     if compare is not None:
         for found in compare_files(*graded):
-            for line in comparison_lines(found):
-                say(line)
+            say_all(comparison_lines(found))
     return 0
 
 
 def _print(graded: FileGrades) -> None:
-    for line in summary_lines(str(graded.file), list(graded.summaries)):
-        say(line)
+    say_all(summary_lines(str(graded.file), list(graded.summaries)))
     say(f"written: {graded.written}")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, SHARE, WHOLE, together
-from promptcot.cli.report.console import say
+from promptcot.cli.report.console import say, say_all
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
 
 _MEANING = {
@@ -65,8 +65,7 @@ async def _serve(options: MockOptions) -> int:
     async with MockServer(options) as server:
         say(f"mock server at {server.url}, model {', '.join(options.models)}, seed {options.seed}")
         await ended.wait()
-    for line in _account(server.stats()):
-        say(line)
+    say_all(_account(server.stats()))
     return 0
 
 

@@ -8,7 +8,7 @@ import click
 
 from promptcot import nano
 from promptcot.cli.parameters import PATH
-from promptcot.cli.report.console import say
+from promptcot.cli.report.console import say, say_all
 from promptcot.nano.truth import Truth
 from promptcot.storage.rows import read_rows
 
@@ -38,6 +38,5 @@ def check(run: Path) -> int:
         truth = Truth()
         for row in read_rows(file, may_be_empty=True):
             truth.add(row)
-        for line in truth.lines(name):
-            say(line)
+        say_all(truth.lines(name))
     return 0

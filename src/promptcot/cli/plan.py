@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from promptcot.cli.parameters import COUNT, PATH, WHOLE, changes_option
-from promptcot.cli.report.console import say
+from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
@@ -70,8 +70,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     if options["as_json"]:
         say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False))
         return 0
-    for line in lines(made):
-        say(line)
+    say_all(lines(made))
     return 0
 
 

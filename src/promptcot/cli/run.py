@@ -10,7 +10,7 @@ import click
 from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE, changes_option
-from promptcot.cli.report.console import Console, say
+from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.errors import UsageError
@@ -66,8 +66,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or Path("out") / resolved.name, until)
     if dry_run:
-        for line in preview(inputs):
-            say(line)
+        say_all(preview(inputs))
         return 0
     return _run(inputs, scale)
 
@@ -76,6 +75,5 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
     work = execute.run(inputs, observer) if scale is None else run_on_cluster(inputs, scale, observer)
     finished = wait_for(work)
-    for line in summary(finished, inputs):
-        say(line)
+    say_all(summary(finished, inputs))
     return 3 if any(counts.failed for counts in finished.counts.values()) else 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from promptcot.chains.options import arguments
 from promptcot.cli.parameters import COUNT, PATH, changes_option
-from promptcot.cli.report.console import say
+from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
 
@@ -40,7 +41,7 @@ def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **o
     start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
     """
     output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
-    given = {"model-path": model_path, "data-path": list(data_path), "output-dir": output_dir, "set": changes}
+    given = {"--model-path": model_path, "--data-path": data_path, "--output-dir": output_dir, "--set": changes}
     overrides = {
         "model.path": model_path,
         "data.path": list(data_path) or None,
@@ -49,7 +50,7 @@ def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **o
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
-    return _show(resolved) if options["dry_run"] else _start(resolved, [recipe, *_as_options(given)], processes)
+    return _show(resolved) if options["dry_run"] else _start(resolved, [recipe, *arguments(given)], processes)
 
 
 def _without_old_facts(
@@ -69,18 +70,11 @@ def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:
     return now.model_copy(update={name: None for name in names if getattr(now, name) == getattr(before, name)})
 
 
-def _as_options(given: dict[str, Any]) -> list[str]:
-    """Options as they are typed, for a process that is started."""
-    listed = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
-    return [part for name, values in listed.items() for value in values for part in (f"--{name}", str(value))]
-
-
 def _show(recipe: TrainRecipe) -> int:
     from promptcot.cli.report.training import lines
     from promptcot.training.forecast.dry_run import dry_run
 
-    for line in lines(dry_run(recipe)):
-        say(line)
+    say_all(lines(dry_run(recipe)))
     return 0
 
 
@@ -94,7 +88,7 @@ def need_packages(*more: str) -> None:
         )
 
 
-def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
+def _start(recipe: TrainRecipe, words: Sequence[str], processes: int | None) -> int:
     """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
     need_packages(*(["deepspeed"] if recipe.parallelism.zero else []))
     from promptcot.training.checks import check
@@ -103,7 +97,7 @@ def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None)
     check(recipe)
     count = processes_for(recipe, processes)
     if needs_launcher(recipe, count):
-        return start(arguments, count, recipe.directory, say)
+        return start(words, count, recipe.directory, say)
     set_environment()
     from promptcot.training.sft import train
 

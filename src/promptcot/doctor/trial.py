@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from promptcot.core.units import duration
@@ -138,7 +137,7 @@ def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
 
 
 def _unread(path: Path) -> Iterator[Finding]:
-    row = next(row for row in islice(read_rows(path), None) if row["judgement"] == "invalid")
+    row = next(row for row in read_rows(path) if row["judgement"] == "invalid")
     reason, words = row.get("invalid_reason"), _short(row["completion"])
     yield note(f"the first that does not parse ({reason}; {row['finish_reason']}): {words}")
 

@@ -44,12 +44,8 @@ def _row(name: str, text: str) -> str:
 def _plan(run: DryRun) -> Iterator[str]:
     recipe, counted = run.recipe, run.counted
     at = f" @ {recipe.model.revision[:12]}" if recipe.model.revision else ""
-    size = (
-        f"{_count(run.shape.parameters)} parameters, {run.shape_from}"
-        if run.shape
-        else f"size unknown: {run.shape_from}"
-    )
-    yield _row("model", f"{recipe.model.path}{at}: {size}")
+    size = f"{_count(run.shape.parameters)} parameters," if run.shape else "size unknown:"
+    yield _row("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
     yield _row("data", ", ".join(recipe.data.path))
     yield from (_row("", line) for line in _counts(counted))
     yield from (_row("", line) for line in _lengths(recipe, counted))
@@ -92,14 +88,9 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
     if lora:
         adapters = f", {_count(shape.adapter_parameters(lora.rank))} parameters" if shape else ""
         learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
-    window = f"{recipe.schedule.max_length:,} tokens"
-    packed = (
-        f"rows are packed into sequences of {window}"
-        if recipe.method.packing
-        else f"one row a sequence, up to {window}"
-    )
+    packed = "rows are packed into sequences of" if recipe.method.packing else "one row a sequence, up to"
     again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
-    return f"{learnt}; {packed}; {recipe.precision.dtype}; {again}"
+    return f"{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
 
 
 def _schedule(recipe: TrainRecipe) -> str:
@@ -210,21 +201,15 @@ def _verdict(run: DryRun, need: Memory) -> str:
 
 
 def _effort(run: DryRun) -> Iterator[str]:
-    done = run.work
-    if done is not None:
-        yield "work"
-        yield from _steps(run, done)
-        yield from _hours(run, done)
-        return
-    example = run.work_of(_EXAMPLE_ROWS)
-    if example is None:
+    done = run.work or run.work_of(_EXAMPLE_ROWS)
+    if done is None:
         missing = run.shape_from if run.shape is None else run.counted.lengths_from
         yield _row("work", f"not computed: {missing}")
-        yield from (_item("each step", line) for line in [_batch(run.recipe)])
+        yield _item("each step", _batch(run.recipe))
         return
-    yield f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
-    yield from _steps(run, example)
-    yield from _hours(run, example)
+    yield "work" if run.work else f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
+    yield from _steps(run, done)
+    yield from _hours(run, done)
 
 
 def _item(name: str, text: str) -> str:
