@@ -73,7 +73,8 @@ async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[
         engine.served_model = named
         if sight.models:
             context = f", context {sight.context:,}" if sight.context else ""
-            yield ok(f"{url} has {named}{_others(sight.models)}{context}")
+            others = f" (one of {len(sight.models)} models)" if len(sight.models) > 1 else ""
+            yield ok(f"{url} has {named}{others}{context}")
             for finding in context_findings(sight.context, asked) if ways[0].required else ():
                 yield finding
         async for finding in _calls(engine, asked, url, ways, sight):
@@ -102,10 +103,6 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     if listed:
         return problem(f"{sight.url} has several models, and none is named", f"name one with --model: {shown}")
     return spec.model
-
-
-def _others(models: Sequence[str]) -> str:
-    return f" (one of {len(models)} models)" if len(models) > 1 else ""
 
 
 async def _calls(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from promptcot.chains.closing import Students, Written
 from promptcot.cli.report.layout import aligned, bounds, mean_sd, percent, points
-from promptcot.core.statistics import Comparison, Share
+from promptcot.core.statistics import Share
 from promptcot.core.statistics.wilson import wilson_interval
 
 
@@ -21,12 +21,11 @@ def student_lines(found: Students) -> Iterator[str]:
         table.append((which, found.models[which], *counts, runs, bounds(one.accuracy.interval)))
     yield from aligned(table)
     yield ""
-    yield from aligned([("gain", "problems", "points", "95 % interval"), *_gains(found.gains)])
-
-
-def _gains(gains: Mapping[str, Comparison]) -> Iterator[tuple[str, ...]]:
-    for name, gain in gains.items():
-        yield (name, f"{gain.difference.n:,}", points(gain.difference.mean), bounds(gain.difference.interval, sign="+"))
+    gains = [("gain", "problems", "points", "95 % interval")]
+    for name, gain in found.gains.items():
+        difference = gain.difference
+        gains.append((name, f"{difference.n:,}", points(difference.mean), bounds(difference.interval, sign="+")))
+    yield from aligned(gains)
 
 
 def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:

@@ -268,7 +268,8 @@ def _limits(made: Made) -> Iterator[str]:
     yield "limits"
     yield from _concepts(made)
     yield from _driver(made.plan)
-    yield from _memory(made.plan)
+    if made.plan.memory_bytes is not None:
+        yield from _item("  memory", f"the driver remembers {_size(made.plan.memory_bytes)} about the combinations")
     yield from _target(made)
 
 
@@ -311,11 +312,6 @@ def _driver(plan: Plan) -> Iterator[str]:
             f"its CPU takes longer than the models {' and '.join(parts)}, whatever the target: then split the work "
             "into runs with seeds and folders of their own",
         )
-
-
-def _memory(plan: Plan) -> Iterator[str]:
-    if plan.memory_bytes is not None:
-        yield from _item("  memory", f"the driver remembers {_size(plan.memory_bytes)} about the combinations")
 
 
 def _target(made: Made) -> Iterator[str]:
