@@ -18,6 +18,7 @@ from promptcot import nano
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineUnusable, RequestRefused
+from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 from tests.programs import PATIENCE, started, wait_until
@@ -30,7 +31,7 @@ GREEDY = Sampling(temperature=0.0, max_tokens=60)
 
 @pytest.fixture
 async def vllm(vllm_url: str) -> AsyncIterator[OpenAIEngine]:
-    engine = OpenAIEngine(SERVED_NAME, [vllm_url], api_key_env=None)
+    engine = OpenAIEngine(SERVED_NAME, Served(base_url=[vllm_url], api_key_env=""))
     yield engine
     await engine.close()
 
@@ -94,14 +95,14 @@ async def test_many_calls_at_a_time_are_all_answered(vllm: OpenAIEngine) -> None
 
 
 async def test_an_unknown_model_is_told_with_the_models_there_are(vllm_url: str) -> None:
-    engine = OpenAIEngine("nobody/nothing", [vllm_url], api_key_env=None)
+    engine = OpenAIEngine("nobody/nothing", Served(base_url=[vllm_url], api_key_env=""))
     with pytest.raises(EngineUnusable, match=f"it lists {SERVED_NAME}"):
         await engine.complete(Request(PROMPT, sampling=GREEDY))
     await engine.close()
 
 
 async def test_a_url_without_v1_is_told_with_the_right_one(vllm_url: str) -> None:
-    engine = OpenAIEngine(SERVED_NAME, [vllm_url.removesuffix("/v1")], api_key_env=None)
+    engine = OpenAIEngine(SERVED_NAME, Served(base_url=[vllm_url.removesuffix("/v1")], api_key_env=""))
     with pytest.raises(EngineUnusable, match=f"use --base-url {vllm_url}"):
         await engine.complete(Request(PROMPT, sampling=GREEDY))
     await engine.close()
@@ -141,7 +142,7 @@ async def test_transformers_serve_gives_the_embedded_engines_reply(
     prompt = "Determine the number of integers from 1 to 207 that are divisible by 4.\n"
     request = Request(prompt, sampling=Sampling(temperature=0.0, max_tokens=80))
     local = LocalEngine(folder)
-    server = OpenAIEngine(str(folder), [transformers_url], api_key_env=None)
+    server = OpenAIEngine(str(folder), Served(base_url=[transformers_url], api_key_env=""))
     try:
         expected, reply = [await engine.complete(request) for engine in (local, server)]
     finally:

@@ -18,8 +18,9 @@ import pytest
 from promptcot import nano
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.engines.vllm.guard import descendants
+from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.server import Launch, VllmServer
 from promptcot.records import Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 from tests.programs import PATIENCE, runs, started, wait_for_the_end_of
@@ -99,7 +100,9 @@ def test_an_unknown_model_is_refused_by_name(vllm_url: str) -> None:
 
 async def test_embeddings_are_the_last_hidden_states_and_a_stop_leaves_no_process(tmp_path: Path) -> None:
     folder, log = nano.path("generator"), tmp_path / "embed.log"
-    server = VllmServer(folder, "e", log=log, purpose="embed", dtype="float32", placement=CPU, patience=300, grace=30)
+    server = VllmServer(
+        ServerOptions(str(folder), "e", dtype="float32", purpose="embed"), CPU, Launch(log, patience=300, grace=30)
+    )
     [url] = await server.start()
     below = descendants(os.getpid())
     data = post(f"{url}/embeddings", {"model": "e", "input": TEXTS})["data"]
@@ -120,11 +123,13 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from promptcot import nano
+from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.server import Launch, VllmServer
 
 async def main():
-    server = VllmServer(nano.path("generator"), "m", log=Path(sys.argv[1]), placement=CPU, patience=300)
+    options = ServerOptions(str(nano.path("generator")), "m")
+    server = VllmServer(options, CPU, Launch(Path(sys.argv[1]), patience=300))
     await server.start()
     print("ready", flush=True)
     await asyncio.sleep(600)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 
 from promptcot import nano
+from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.server import Launch, VllmServer
 
 SERVED_NAME = "nano-generator"
 CHAT_TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant:"
@@ -23,9 +24,8 @@ OPTIONS = ("--chat-template", CHAT_TEMPLATE, "--max-logprobs", "5")
 def vllm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmServer]:
     """A server of the nano generator in float32, with a chat template that the model itself has not."""
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
-    server = VllmServer(
-        nano.path("generator"), SERVED_NAME, log=log, dtype="float32", placement=CPU, extra=OPTIONS, patience=300
-    )
+    options = ServerOptions(str(nano.path("generator")), SERVED_NAME, dtype="float32", extra=OPTIONS)
+    server = VllmServer(options, CPU, Launch(log, patience=300))
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())

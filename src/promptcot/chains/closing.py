@@ -6,7 +6,7 @@ Decides what is counted and compared; the statistics are in `core`, the words in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -82,16 +82,11 @@ class Written:
     def as_json(self) -> dict[str, Any]:
         """Count, n, value and 95 % interval (Wilson's) of each share."""
         shares = {"readable": self.readable, "well_posed": self.well_posed, "as_asked": self.as_asked}
-        return {
-            name: share
-            and {
-                "count": share.count,
-                "n": share.n,
-                "value": share.value,
-                "interval": wilson_interval(share.count, share.n),
-            }
-            for name, share in shares.items()
-        }
+        return {name: share and _with_interval(share) for name, share in shares.items()}
+
+
+def _with_interval(share: Share) -> dict[str, Any]:
+    return {**asdict(share), "value": share.value, "interval": wilson_interval(share.count, share.n)}
 
 
 def combination(row: Row) -> tuple[frozenset[str], str | None]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from promptcot.chains.options import arguments, model_arguments
 from promptcot.chains.recipe import Distill
-from promptcot.chains.steps import MODEL, Step, asked, changes, on_disk, step, train
+from promptcot.chains.steps import MODEL, Step, changes, on_disk, step, train
 
 
 def distill_steps(recipe: Distill, directory: Path) -> list[Step]:
@@ -24,35 +26,34 @@ def _training_rows(recipe: Distill, directory: Path) -> Iterator[Step]:
     if recipe.problems.recipe:
         yield _problems(recipe, problems, made)
     held_out = ["--eval_recipe", recipe.eval.recipe, *changes(recipe.eval.set)]
-    arguments = ["chain", "fresh", "--data_path", made, *held_out, "--output_path", fresh]
-    yield step("fresh", arguments, fresh, made, *on_disk(recipe.eval.recipe))
+    words = ["chain", "fresh", "--data_path", made, *held_out, "--output_path", fresh]
+    yield step("fresh", words, fresh, made, *on_disk(recipe.eval.recipe))
     yield _solve(recipe, fresh, traces)
     yield _label(recipe, traces, directory)
 
 
 def _problems(recipe: Distill, folder: Path, made: Path) -> Step:
     named, target = str(recipe.problems.recipe), recipe.problems.target
-    told = ["--output-dir", folder, "--seed", recipe.seed, *(["--target", target] if target else [])]
+    told = arguments({"--output-dir": folder, "--seed": recipe.seed, "--target": target})
     return step("problems", ["run", named, *told, *changes(recipe.problems.set)], made, *on_disk(named))
 
 
 def _solve(recipe: Distill, problems: Path, traces: Path) -> Step:
     teacher = recipe.teacher
-    told = ["--n", teacher.n, "--prompts", recipe.prompts, "--seed", recipe.seed, *asked(teacher)]
-    told += ["--max_retries", teacher.max_retries] if teacher.max_retries else []
-    told += ["--style", teacher.style] if teacher.style else []
-    arguments = ["solve", "--data_path", problems, "--output_path", traces, *told]
-    return step("solve", arguments, traces, problems, *on_disk(teacher.model))
+    told = {"--data_path": problems, "--output_path": traces, "--n": teacher.n}
+    told |= {"--prompts": recipe.prompts, "--seed": recipe.seed}
+    more = arguments({"--max_retries": teacher.max_retries or None, "--style": teacher.style or None})
+    words = ["solve", *arguments(told), *model_arguments(teacher), *more]
+    return step("solve", words, traces, problems, *on_disk(teacher.model))
 
 
 def _label(recipe: Distill, traces: Path, directory: Path) -> Step:
     label, sft = recipe.label, directory / "sft.jsonl"
-    files = ["--data_path", traces, "--output_path", directory / "labels.jsonl", "--sft_path", sft]
-    told = ["--min-agreement", label.min_agreement, "--prompts", recipe.prompts, "--seed", recipe.seed]
-    told += ["--min-pass-rate", label.min_pass_rate] if label.min_pass_rate > 0 else []
-    told += ["--max-pass-rate", label.max_pass_rate] if label.max_pass_rate < 1 else []
-    told += ["--style", label.style] if label.style else []
-    return step("label", ["label", *files, *told], sft, traces)
+    told: dict[str, Any] = {"--data_path": traces, "--output_path": directory / "labels.jsonl", "--sft_path": sft}
+    told |= {"--min-agreement": label.min_agreement, "--prompts": recipe.prompts, "--seed": recipe.seed}
+    told |= {"--min-pass-rate": label.min_pass_rate} if label.min_pass_rate > 0 else {}
+    told |= {"--max-pass-rate": label.max_pass_rate} if label.max_pass_rate < 1 else {}
+    return step("label", ["label", *arguments({**told, "--style": label.style or None})], sft, traces)
 
 
 def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
@@ -64,7 +65,7 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
     yield _eval(recipe, "after", student / MODEL, directory)
     evaluated = ["before", "after"]
     if recipe.control:
-        told = ["--data_path", sft, "--seed", recipe.seed, "--output_path", wrong]
+        told = arguments({"--data_path": sft, "--seed": recipe.seed, "--output_path": wrong})
         yield step("mismatch", ["chain", "mismatch", *told], wrong, sft)
         yield train("train-control", recipe.student, wrong, control, recipe.seed)
         yield _eval(recipe, "control", control / MODEL, directory)
@@ -74,17 +75,15 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
 
 def _eval(recipe: Distill, which: str, model: str | Path, directory: Path) -> Step:
     evaluation, folder = recipe.eval, directory / f"eval-{which}"
-    told = ["--n", evaluation.n] if evaluation.n else []
-    told += ["--limit_rows", evaluation.limit_rows] if evaluation.limit_rows else []
-    settings = changes([f"seed={recipe.seed}", *evaluation.set])
-    arguments = ["eval", evaluation.recipe, "--output-dir", folder, "--model", model, *told, *settings]
+    told = {"--output-dir": folder, "--model": model, "--n": evaluation.n, "--limit_rows": evaluation.limit_rows}
+    words = ["eval", evaluation.recipe, *arguments(told), *changes([f"seed={recipe.seed}", *evaluation.set])]
     inputs = [model] if isinstance(model, Path) else on_disk(model)
-    return step(f"eval-{which}", arguments, folder / "results.json", *inputs, *on_disk(evaluation.recipe))
+    return step(f"eval-{which}", words, folder / "results.json", *inputs, *on_disk(evaluation.recipe))
 
 
 def _closing(evaluated: list[str], student: Path, directory: Path) -> Step:
     folders = {which: directory / f"eval-{which}" for which in evaluated}
-    told = [part for which, folder in folders.items() for part in (f"--{which}", folder)]
     target = directory / "results.json"
-    arguments = ["chain", "students", *told, "--model_path", student, "--output_path", target]
-    return step("results", arguments, target, *(folder / "results.json" for folder in folders.values()), always=True)
+    told = {f"--{which}": folder for which, folder in folders.items()}
+    words = ["chain", "students", *arguments({**told, "--model_path": student, "--output_path": target})]
+    return step("results", words, target, *(folder / "results.json" for folder in folders.values()), always=True)

@@ -22,7 +22,7 @@ from promptcot.chains.steps import Step
 from promptcot.core.units import duration
 from promptcot.storage.atomic import locked, write_json
 
-BOOKS = "chain.json"
+STATE = "chain.json"
 SOME_ROWS_FAILED = 3
 _PATIENCE = 5.0  # seconds in which a child that was interrupted with us may end by itself
 
@@ -54,16 +54,16 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
     does. Raises LockedError where another process runs a chain in this directory.
     """
     with locked(directory / "chain.lock"):
-        books = _Books.read(directory / BOOKS, recipe)
+        state = _State.read(directory / STATE, recipe)
         code = 0
         for number, step in enumerate(steps, 1):
             title = f"[{number}/{len(steps)}] {step.name}"
-            if not step.always and (seconds := books.finished(step)) is not None:
+            if not step.always and (seconds := state.finished(step)) is not None:
                 say(f"{title}: finished before, in {duration(seconds)}")
                 continue
             say(f"\n{title}\n$ {step.shown}")
-            ended = _one(step, books, say, start)
-            say(f"{title}: {_outcome(ended)} after {duration(books.seconds(step))}")
+            ended = _one(step, state, say, start)
+            say(f"{title}: {_outcome(ended)} after {duration(state.seconds(step))}")
             if ended not in (0, SOME_ROWS_FAILED):
                 say(f"the chain stops here; the same command goes on with {step.name}")
                 return ended
@@ -71,16 +71,16 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         return code
 
 
-def _one(step: Step, books: _Books, say: Say, start: Start) -> int:
+def _one(step: Step, state: _State, say: Say, start: Start) -> int:
     """Run a step and write down how it ended. Its inputs are looked at before: what it changes is not what it read."""
-    inputs = {str(path): look(path, books.known(path)) for path in step.inputs}
-    if step.workspace is not None and step.workspace.exists() and books.began_otherwise(step, inputs):
+    inputs = {str(path): look(path, state.known(path)) for path in step.inputs}
+    if step.workspace is not None and step.workspace.exists() and state.began_otherwise(step, inputs):
         say(f"removed: {step.workspace}, which was made by another command or of other inputs")
         shutil.rmtree(step.workspace)
-    books.note(step, inputs, None, 0.0)
+    state.note(step, inputs, None, 0.0)
     began = time.monotonic()
     code = start(step.arguments)
-    books.note(step, inputs, code, time.monotonic() - began)
+    state.note(step, inputs, code, time.monotonic() - began)
     return code
 
 
@@ -113,7 +113,7 @@ def look(path: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any] |
 
 
 @dataclass
-class _Books:
+class _State:
     """What `chain.json` says: the recipe, and of each step the command, the inputs, the exit code and the duration."""
 
     path: Path
@@ -121,7 +121,7 @@ class _Books:
     steps: dict[str, dict[str, Any]]
 
     @classmethod
-    def read(cls, path: Path, recipe: Mapping[str, Any]) -> _Books:
+    def read(cls, path: Path, recipe: Mapping[str, Any]) -> _State:
         try:
             steps = json.loads(path.read_bytes())["steps"]
         except (OSError, ValueError, KeyError, TypeError):  # no chain ran here yet, or nobody can tell: every step runs

@@ -1,27 +1,23 @@
 """A step of a chain: one `promptcot` command, what it reads, and what it leaves behind.
 
-Also decides how the sections of a recipe become options of a command. Pure: nothing is run or looked at here.
+Also decides how the sections of a recipe become options of a command (those of a model: `options`). Pure: nothing is
+run or looked at here.
 """
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from promptcot.chains.options import arguments
 from promptcot.chains.recipe import Training
-from promptcot.recipe.schema import Model, Sample, Served
+from promptcot.recipe.schema import Sample
 from promptcot.storage.paths import SUFFIXES
 
 MODEL = "model"
 """Where a training leaves its model, in its output folder."""
-
-_PLAIN = (
-    *("dtype", "engine", "n_gpus", "api_key_env", "requests_per_minute", "tokens_per_minute", "idle_timeout"),
-    *("top_p", "repetition_penalty", "concurrency", "max_cost"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,56 +46,25 @@ def step(name: str, arguments: Iterable[object], product: Path, *inputs: Path, a
     return Step(name, tuple(map(str, arguments)), product, inputs, always)
 
 
-def served(model: Served, *, named: bool = True) -> list[str]:
-    """The options for a model and who serves it; what has its default value is left out.
-
-    Where the model is not `named`, another option names it.
-    """
-    listed = [("--base_url", model.base_url), ("--omit", model.omit)]
-    options = ["--model_path", model.model] if named else []
-    options += ["--tokenizer_path", model.tokenizer] if model.tokenizer else []
-    options += list(_plain(model))
-    options += [part for name, values in listed for value in values for part in (name, value)]
-    options += ["--engine_args", shlex.join(model.engine_args)] if model.engine_args else []
-    return options + (["--extra_body", json.dumps(model.extra_body)] if model.extra_body else [])
-
-
-def asked(model: Model, *, named: bool = True) -> list[str]:
-    """The options for a model and how tokens are drawn from it."""
-    options = [*served(model, named=named), "--temperature", str(model.temperature), "--max_len", str(model.max_tokens)]
-    options += ["--use_chat_template"] if model.chat else []
-    return options + (["--price", str(model.price.prompt), str(model.price.completion)] if model.price else [])
-
-
 def drawn(sample: Sample) -> list[str]:
     """The options of `sample`."""
-    sizes = [part for size in sample.size for part in ("--size", str(size))]
-    wording = ["--prompt_like", sample.prompt_like] if sample.prompt_like else []
-    ways = ["--temperature", str(sample.temperature), "--counts", sample.counts]
-    return [*sizes, *ways, "--levels", ",".join(sample.levels), *wording]
+    ways = {"--size": sample.size, "--temperature": sample.temperature, "--counts": sample.counts}
+    return arguments({**ways, "--levels": ",".join(sample.levels), "--prompt_like": sample.prompt_like or None})
 
 
 def changes(given: Sequence[str]) -> list[str]:
     """Changes of a recipe, as options."""
-    return [part for change in given for part in ("--set", change)]
+    return arguments({"--set": list(given)})
 
 
 def train(name: str, training: Training, rows: Path, directory: Path, seed: int) -> Step:
     """Train with a recipe on `rows`; the model is in `directory`/model."""
-    told = ["--model_path", training.model, "--data_path", rows, "--output_dir", directory]
-    arguments = ["train", training.recipe, *told, *changes([f"seed={seed}", *training.set])]
-    made = step(name, arguments, directory / MODEL, rows, *on_disk(training.recipe, training.model))
+    told = {"--model_path": training.model, "--data_path": rows, "--output_dir": directory}
+    words = ["train", training.recipe, *arguments(told), *changes([f"seed={seed}", *training.set])]
+    made = step(name, words, directory / MODEL, rows, *on_disk(training.recipe, training.model))
     return replace(made, workspace=directory)
 
 
 def on_disk(*named: str) -> list[Path]:
     """Those of these names that are files or folders; what ships with the package or lies on the Hub is not."""
     return [Path(name) for name in named if name.endswith((".toml", *SUFFIXES)) or name.startswith(("/", "."))]
-
-
-def _plain(model: Served) -> Iterator[str]:
-    for name in _PLAIN:
-        field = type(model).model_fields.get(name)
-        value = getattr(model, name) if field else None
-        if field is not None and value != field.default and value is not None:
-            yield from (f"--{name}", str(value))

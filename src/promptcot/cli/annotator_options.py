@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from promptcot import nano
-from promptcot.cli.options import Command, model_of, model_options
+from promptcot.cli.options import model_of, model_options
+from promptcot.cli.parameters import WHOLE, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
@@ -23,33 +24,29 @@ Rows = Callable[[Sequence[str]], Iterator[Row]]
 """Starts reading the rows for annotators of these names anew; each row names its annotator."""
 
 
-def annotator_options(command: Command) -> Command:
-    """Who annotates, in which words, and how often an unreadable reply is asked for again."""
-    options = [
-        click.option(
-            "--annotator",
-            "annotators",
-            multiple=True,
-            metavar="NAME=MODEL",
-            help="A model that annotates, and its name in the rows; several are asked at the same time. The other "
-            "options are for all of them.  [default: --model-path, under its own name]",
-        ),
-        click.option(
-            "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
-        ),
-        click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]"),
-        click.option(
-            "--max-retries",
-            type=click.IntRange(min=0),
-            default=2,
-            show_default=True,
-            help="How often an annotator is asked again whose reply cannot be read.",
-        ),
-        model_options(temperature=0.6),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+annotator_options = together(
+    click.option(
+        "--annotator",
+        "annotators",
+        multiple=True,
+        metavar="NAME=MODEL",
+        help="A model that annotates, and its name in the rows; several are asked at the same time. The other "
+        "options are for all of them.  [default: --model-path, under its own name]",
+    ),
+    click.option(
+        "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
+    ),
+    click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]"),
+    click.option(
+        "--max-retries",
+        type=WHOLE,
+        default=2,
+        show_default=True,
+        help="How often an annotator is asked again whose reply cannot be read.",
+    ),
+    model_options(temperature=0.6),
+)
+"""Who annotates, in which words, and how often an unreadable reply is asked for again."""
 
 
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:
@@ -77,22 +74,16 @@ def run_annotators(
 ) -> int:
     """Ask all annotators; returns the exit code."""
     asked = annotators(options)
-    asks = [_ask(one, [other.name for other in asked], make_stage, rows, options) for one in asked]
+    names = [one.name for one in asked]
+
+    def ask(annotator: Annotator) -> Ask:
+        model = model_of({**options, "model_path": annotator.model})
+
+        def items() -> Iterator[Item]:
+            numbered = enumerate(rows(names))
+            return (Item(index, row) for index, row in numbered if row["annotator"] == annotator.name)
+
+        return Ask(make_stage(annotator, model), model, "annotator", items)
+
     told = {**options, "annotators": {one.name: one.model for one in asked}, "prompts": loaded.domain}
-    return run_job(name, asks, source, told, loaded.hashes)
-
-
-def _ask(
-    annotator: Annotator,
-    names: Sequence[str],
-    make_stage: Callable[[Annotator, Model], Stage],
-    rows: Rows,
-    options: Mapping[str, Any],
-) -> Ask:
-    model = model_of({**options, "model_path": annotator.model})
-
-    def items() -> Iterator[Item]:
-        numbered = enumerate(rows(names))
-        return (Item(index, row) for index, row in numbered if row["annotator"] == annotator.name)
-
-    return Ask(make_stage(annotator, model), model, "annotator", items)
+    return run_job(name, list(map(ask, asked)), source, told, loaded.hashes)

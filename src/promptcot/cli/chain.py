@@ -14,8 +14,9 @@ import click
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
+from promptcot.cli.parameters import PATH, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.report.console import print_summary, refuse_own_output, say, say_all
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
@@ -32,7 +33,6 @@ from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 
 _WORKERS = 2
-_FOLDER = click.Path(path_type=Path)
 _ON_THE_CARD = {"before": "before: {}", "after": "this model", "control": "control, trained on mismatched traces"}
 
 
@@ -45,7 +45,7 @@ def command() -> None:
 @data_path("Rows with `problem`, or with a `prompt`.")
 @output_path("The same rows without those whose problem is in a benchmark, or came before.")
 @click.option("--eval-recipe", required=True, help="The evaluation recipe whose benchmarks are held out.")
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of it; may be repeated.")
+@changes_option(help="Change one key of it; may be repeated.")
 def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
     """Leave out problems that a student will be evaluated on, word for word but for capitals and white space."""
     benchmarks = load_eval(eval_recipe, changes).benchmarks
@@ -61,7 +61,7 @@ def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[s
 @command.command("mismatch")
 @data_path("Training rows, as `label` writes them.")
 @output_path("As many rows, each with the trace of another problem that has another label.")
-@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
+@click.option("--seed", type=WHOLE, default=8000, show_default=True)
 def mismatch(data_path: Path, output_path: Path, seed: int) -> int:
     """Make training rows for a control: the same traces, each once, under the wrong problems."""
     rows = mismatched(list(read_rows(data_path)), random.Random(derive_seed(seed, "mismatch")))
@@ -87,10 +87,10 @@ def _write(
 
 
 @command.command("students")
-@click.option("--before", type=_FOLDER, required=True, help="What `eval` left of the student before its training.")
-@click.option("--after", type=_FOLDER, required=True, help="The same of the student afterwards.")
-@click.option("--control", type=_FOLDER, help="The same of a student that was trained on mismatched traces.")
-@click.option("--model-path", type=_FOLDER, help="The trained model, whose card the results are put into.")
+@click.option("--before", type=PATH, required=True, help="What `eval` left of the student before its training.")
+@click.option("--after", type=PATH, required=True, help="The same of the student afterwards.")
+@click.option("--control", type=PATH, help="The same of a student that was trained on mismatched traces.")
+@click.option("--model-path", type=PATH, help="The trained model, whose card the results are put into.")
 @output_path("A JSON file with all numbers.")
 def students(model_path: Path | None, output_path: Path, **folders: Path | None) -> int:
     """Set evaluations of students side by side, with gains that are paired by problem."""
@@ -102,8 +102,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
         found = [side_by_side([one.student(name, grader) for one in evaluated], draws(name)) for name in common]
     for one in found:
         say()
-        for line in student_lines(one):
-            say(line)
+        say_all(student_lines(one))
     write_json(output_path, {"benchmarks": {one.benchmark: one.as_json() for one in found}})
     say(f"\nwritten: {output_path}")
     if model_path is not None:
@@ -142,10 +141,10 @@ def _add_to_card(model: Path, found: list[Students]) -> None:
 
 
 @command.command("generators")
-@click.option("--prompts-path", type=_FOLDER, required=True, help="The prompts, as `sample` writes them.")
-@click.option("--trained-on", type=_FOLDER, required=True, help="The training rows: prompts like these are not new.")
-@click.option("--before", type=_FOLDER, required=True, help="What the untrained model wrote, by `generate`.")
-@click.option("--after", type=_FOLDER, required=True, help="What the trained model wrote.")
+@click.option("--prompts-path", type=PATH, required=True, help="The prompts, as `sample` writes them.")
+@click.option("--trained-on", type=PATH, required=True, help="The training rows: prompts like these are not new.")
+@click.option("--before", type=PATH, required=True, help="What the untrained model wrote, by `generate`.")
+@click.option("--after", type=PATH, required=True, help="What the trained model wrote.")
 @click.option("--nano", is_flag=True, help="Problems of the nano world: say how many are well-posed.")
 @output_path("A JSON file with all numbers.")
 def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Path, **files: Path) -> int:
@@ -162,8 +161,7 @@ def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Pa
         for name, rows in ((which, prompts), (f"{which}, new prompts", new)):
             found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
     say()
-    for line in generator_lines(found):
-        say(line)
+    say_all(generator_lines(found))
     write_json(output_path, {name: one.as_json() for name, one in found.items()})
     say(f"\nwritten: {output_path}")
     return 0

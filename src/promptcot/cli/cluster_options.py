@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
+from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, together
 from promptcot.errors import UsageError
 from promptcot.pipeline.cluster import BATCHES, GROWTH, Scale
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 _OPTIONS = ("runner", "ray_address", "actors", "gpus_per_actor", "batch_size")
 
 
@@ -24,35 +24,25 @@ def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     return int(found[1]), int(found[2] or found[1])
 
 
-def cluster_options(command: Command) -> Command:
-    """Where the work is done; `take_scale` reads them."""
-    options = [
-        click.option(
-            "--runner",
-            type=click.Choice(["local", "ray"]),
-            default="local",
-            show_default=True,
-            help="This machine, or a Ray cluster.",
-        ),
-        click.option(
-            "--ray-address", help="HOST:PORT or auto.  [default: the cluster on this machine, else a new one]"
-        ),
-        click.option(
-            "--actors", callback=_actors, help="Workers, or MIN:MAX.  [default: one per node or group of GPUs]"
-        ),
-        click.option(
-            "--gpus-per-actor", type=click.FloatRange(min=0), help="[default: --n-gpus, else 1 where one helps]"
-        ),
-        click.option(
-            "--batch-size",
-            type=click.IntRange(min=1),
-            help="Rows that a worker holds, and may have to repeat.  [default: "
-            f"{BATCHES} for each call at a time, up to {BATCHES * GROWTH} where there are many]",
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+cluster_options = together(
+    click.option(
+        "--runner",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="This machine, or a Ray cluster.",
+    ),
+    click.option("--ray-address", help="HOST:PORT or auto.  [default: the cluster on this machine, else a new one]"),
+    click.option("--actors", callback=_actors, help="Workers, or MIN:MAX.  [default: one per node or group of GPUs]"),
+    click.option("--gpus-per-actor", type=NOT_NEGATIVE, help="[default: --n-gpus, else 1 where one helps]"),
+    click.option(
+        "--batch-size",
+        type=COUNT,
+        help="Rows that a worker holds, and may have to repeat.  [default: "
+        f"{BATCHES} for each call at a time, up to {BATCHES * GROWTH} where there are many]",
+    ),
+)
+"""Where the work is done; `take_scale` reads them."""
 
 
 def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]]:

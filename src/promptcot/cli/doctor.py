@@ -6,15 +6,16 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 from __future__ import annotations
 
 import asyncio
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from promptcot.cli.parameters import COUNT, PATH, changes_option
 from promptcot.cli.report.console import say
+from promptcot.cli.report.layout import hanging
 from promptcot.doctor.findings import Finding, note, ok, problem_of
 from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
@@ -35,44 +36,32 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--output-dir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Where the run will write: its disk is looked at, and vectors that exist there are used.",
 )
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
-@click.option("--rows", type=click.IntRange(min=1), default=3, show_default=True, help="Rows of the trial.")
+@changes_option()
+@click.option("--rows", type=COUNT, default=3, show_default=True, help="Rows of the trial.")
 @click.option("--trial/--no-trial", default=True, help="Try some rows with the recipe's own models.  [default: trial]")
-def command(
-    recipe: str | None,
-    base_url: tuple[str, ...],
-    model: str | None,
-    api_key_env: str | None,
-    output_dir: Path | None,
-    changes: tuple[str, ...],
-    rows: int,
-    trial: bool,
-) -> int:
+def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """Look at this machine, the models and servers of RECIPE, and try a few rows with them.
 
     Without RECIPE it looks at the machine and at the server of --base-url, or else at the embedded models, and tries
     nothing. The exit code is 1 if there is a problem.
     """
-    overrides: dict[str, Any] = {
-        "server.base_url": list(base_url) or None,
-        "server.model": model,
-        "server.api_key_env": api_key_env,
-    }
-    alone = recipe is None and bool(base_url or model)
+    server = {"base_url": list(options["base_url"]) or None, **{key: options[key] for key in ("model", "api_key_env")}}
+    overrides = {f"server.{key}": value for key, value in server.items()}
+    alone = recipe is None and bool(server["base_url"] or server["model"])
     if alone and changes:
         raise UsageError("--set changes a recipe: name one, such as `promptcot doctor endpoint --base-url …`")
-    resolved = _server_alone(overrides) if alone else load(recipe or "nano", changes, overrides)
+    resolved = _server_alone(server) if alone else load(recipe or "nano", changes, overrides)
     examination = _Examination(resolved, output_dir or Path("out") / resolved.name, alone)
-    return asyncio.run(examination.all(rows if recipe is not None and trial else 0))
+    return asyncio.run(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
 
 
-def _server_alone(overrides: dict[str, Any]) -> Recipe:
+def _server_alone(server: Mapping[str, Any]) -> Recipe:
     """A recipe in which one model does everything, for the options without a recipe."""
-    server = {key.removeprefix("server."): value for key, value in overrides.items() if value is not None}
-    return parse({"name": "doctor", "server": server, "encode": {"skip": True}, "judge": [{"name": "it"}]}, "options")
+    given = {key: value for key, value in server.items() if value is not None}
+    return parse({"name": "doctor", "server": given, "encode": {"skip": True}, "judge": [{"name": "it"}]}, "options")
 
 
 @dataclass
@@ -153,12 +142,5 @@ def _named(asked: Asked) -> str:
 def _line(finding: Finding) -> str:
     """The mark, what, and the way out, wrapped under itself. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
-    filled = textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=" " * 11,
-        subsequent_indent=" " * 11,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    filled = hanging(" " * 11, text, _WIDTH)
     return f"  {click.style(f'{finding.mark:<9}', fg=_COLORS[finding.mark])}{filled[11:]}"

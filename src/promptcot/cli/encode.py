@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from promptcot.cli.options import checked, data_path, output_path, served_of, served_options
+from promptcot.cli.parameters import COUNT
 from promptcot.cli.report.console import account, say
 from promptcot.cli.report.progress import Progress
 from promptcot.engines.opening import Engines, texts_at_once
@@ -29,7 +30,7 @@ from promptcot.storage.paths import beside
 @served_options
 @click.option(
     "--batch-size",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=BATCH_SIZE,
     show_default=True,
     help="How many concepts are finished together; the model's own batches are sized by tokens.",
@@ -43,8 +44,7 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
     model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, counts))
     named = output_path.with_suffix(".jsonl")
     write_json(
-        beside(named, "recipe.json"),
-        manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model}),
+        beside(named, "recipe.json"), manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model})
     )
     write_json(beside(named, "summary.json"), {"stages": {"encode": counts.summary()}})
     say(account(counts))

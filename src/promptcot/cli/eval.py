@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from promptcot.cli.options import EngineName
-from promptcot.cli.report.console import Console, print_summary, say
+from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.grader import Grader
@@ -21,18 +22,14 @@ _WORKERS = 2
 
 @click.command("eval")
 @click.argument("recipe", default="nano")
-@click.option(
-    "--output-dir",
-    type=click.Path(path_type=Path),
-    help="Where everything goes.  [default: out/eval-NAME of the recipe]",
-)
+@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
 @click.option("--benchmarks", multiple=True, help="Names or files instead of the recipe's; repeatable, or with commas.")
-@click.option("--n", type=click.IntRange(min=1), help="Traces of each problem.")
-@click.option("--limit-rows", type=click.IntRange(min=1), help="Only the first N problems of each benchmark.")
+@click.option("--n", type=COUNT, help="Traces of each problem.")
+@click.option("--limit-rows", type=COUNT, help="Only the first N problems of each benchmark.")
 @click.option("--base-url", multiple=True, help="An OpenAI-compatible server that has the model.")
 @click.option("--model", help="Another model than the recipe's.")
 @click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
+@changes_option()
 @click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     """Have a model solve benchmarks, grade it, and set the results beside the published ones.
@@ -59,8 +56,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
         wait_for(evaluation.run(observer))
     codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
-    for line in _lines(evaluation):
-        say(line)
+    say_all(_lines(evaluation))
     return max(codes, default=0)
 
 

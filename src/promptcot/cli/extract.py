@@ -11,6 +11,7 @@ import click
 from promptcot import prompts
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path
+from promptcot.cli.parameters import COUNT
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.stages.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
@@ -24,11 +25,11 @@ from promptcot.stages.extract import Extract
 @click.option(
     "--n",
     "sizes",
-    type=click.IntRange(min=1),
+    type=COUNT,
     multiple=True,
     help="Concepts of a problem; given several times, drawn for each problem.  [default: 5; 2 and 3 for nano prompts]",
 )
-@click.option("--limit-rows", type=click.IntRange(min=1), help="Only the first N problems.")
+@click.option("--limit-rows", type=COUNT, help="Only the first N problems.")
 @annotator_options
 def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> int:
     """Have annotators name the concepts that each problem rests on.

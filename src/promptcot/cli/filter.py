@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from promptcot.cli.options import output_path, switch
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.parameters import COUNT
+from promptcot.cli.report.console import print_summary, refuse_own_output, say_all
 from promptcot.cli.report.run import agreement_lines
 from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
@@ -27,9 +28,7 @@ _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 )
 @output_path("Accepted rows: `prompt` and the generator's `completion`, with all other fields.")
 @switch("--only-perfect", "Keep only what all judges call perfect; else one perfect and no bad verdict.", default=True)
-@click.option(
-    "--n-rewards", type=click.IntRange(min=1), help="How many verdicts a row must have.  [default: the number of files]"
-)
+@click.option("--n-rewards", type=COUNT, help="How many verdicts a row must have.  [default: the number of files]")
 def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None) -> int:
     """Keep the problems that the judges call perfect; verdicts are joined by row id."""
     paths = _files(template, n_rewards)
@@ -38,8 +37,7 @@ def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_
         agreements = filter_files(paths, output, only_perfect, n_rewards)
         settings = {"template": list(template), "only_perfect": only_perfect, "n_rewards": n_rewards or len(paths)}
         output.commit(manifest(settings, {}, {}))
-        for line in agreement_lines(agreements):
-            say(line)
+        say_all(agreement_lines(agreements))
         return print_summary(output_path, [output.counts])
 
 

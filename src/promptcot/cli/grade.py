@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from promptcot.cli.report.console import say
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH
+from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
 from promptcot.grading.grader import Grader
@@ -20,24 +21,22 @@ _WORKERS = 2
 @click.option(
     "--output-path",
     "predictions",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The predictions to grade, one row for each trace (the published option's name).",
 )
-@click.option("--details", type=click.Path(path_type=Path), help="Write id, sample, correct, extracted, method here.")
+@click.option("--details", type=PATH, help="Write id, sample, correct, extracted, method here.")
 @click.option(
     "--compare",
     nargs=2,
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="A B",
     help="Grade two files of predictions, and give the difference B - A problem by problem.",
 )
 @click.option("--benchmark", help="Where predictions carry no answer: a benchmark's file or name that has it.")
 @click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
-@click.option("--k", "ks", type=click.IntRange(min=1), multiple=True, help="k of pass@k and majority@k; repeatable.")
-@click.option(
-    "--limit", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="Seconds a pair."
-)
-@click.option("--workers", type=click.IntRange(min=1), default=_WORKERS, show_default=True, help="Grading processes.")
+@click.option("--k", "ks", type=COUNT, multiple=True, help="k of pass@k and majority@k; repeatable.")
+@click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a pair.")
+@click.option("--workers", type=COUNT, default=_WORKERS, show_default=True, help="Grading processes.")
 def command(predictions: Path | None, compare: tuple[Path, Path] | None, **options: Any) -> int:
     """Grade predictions by the equivalence of answers, and say how good they are, source by source.
 
@@ -56,12 +55,10 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
         _print(one)
     if compare is not None:
         for found in compare_files(*graded):
-            for line in comparison_lines(found):
-                say(line)
+            say_all(comparison_lines(found))
     return 0
 
 
 def _print(graded: FileGrades) -> None:
-    for line in summary_lines(str(graded.file), list(graded.summaries)):
-        say(line)
+    say_all(summary_lines(str(graded.file), list(graded.summaries)))
     say(f"written: {graded.written}")

@@ -9,6 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, SHARE, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_outputs, say
 from promptcot.core.labelling import Band
 from promptcot.errors import UsageError
@@ -17,26 +18,21 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.stages.label import Settings, label_file
 from promptcot.storage.manifest import manifest
 
-_SHARE = click.FloatRange(0, 1)
-_FILE = click.Path(path_type=Path)
-
 
 @click.command("label")
 @data_path("Traces, one row for each, as `solve` writes them.")
 @output_path("One row for each problem: its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate` …")
-@click.option("--min-agreement", type=_SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
-@click.option("--min-pass-rate", type=_SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
-@click.option("--max-pass-rate", type=_SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
-@click.option("--sft-path", type=_FILE, help="Write the whole traces that agree with the label here, as training rows.")
-@click.option("--pairs-path", type=_FILE, help="Write one right and one wrong trace of each problem here.")
-@click.option("--rl-path", type=_FILE, help="Write prompt and verifiable answer of each labelled problem here.")
+@click.option("--min-agreement", type=SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
+@click.option("--min-pass-rate", type=SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
+@click.option("--max-pass-rate", type=SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
+@click.option("--sft-path", type=PATH, help="Write the whole traces that agree with the label here, as training rows.")
+@click.option("--pairs-path", type=PATH, help="Write one right and one wrong trace of each problem here.")
+@click.option("--rl-path", type=PATH, help="Write prompt and verifiable answer of each labelled problem here.")
 @click.option("--style", help="The form of the prompt in training rows, as in `solve`: deepseek-r1, qwq, or row.")
 @click.option("--prompts", "domain", default="math", show_default=True, help="The folder of prompts.")
-@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True, help="Of the choice of pairs.")
-@click.option(
-    "--limit", type=click.FloatRange(0, min_open=True), default=5.0, show_default=True, help="Seconds a comparison."
-)
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True, help="Grading processes.")
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
+@click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
+@click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
 def command(data_path: Path, output_path: Path, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from promptcot.cli.report.console import say
+from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, SHARE, WHOLE, together
+from promptcot.cli.report.console import say, say_all
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
 
 _MEANING = {
@@ -26,13 +27,9 @@ _MEANING = {
 }
 
 
-def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for fault in reversed(FAULTS):
-        name = f"--rate-{fault.replace('_', '-')}"
-        command = click.option(name, type=click.FloatRange(0, 1), default=0.0, help=f"Share of {_MEANING[fault]}.")(
-            command
-        )
-    return command
+def _fault_option(fault: str) -> Callable[[Any], Any]:
+    name = f"--rate-{fault.replace('_', '-')}"
+    return click.option(name, type=SHARE, default=0.0, help=f"Share of {_MEANING[fault]}.")
 
 
 @click.command("mock-server")
@@ -40,20 +37,16 @@ def _fault_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 is any free port.")
 @click.option("--model", "models", multiple=True, default=["mock"], show_default=True, help="May be repeated.")
 @click.option("--api-key", help="The only key that is accepted.  [default: any, and none]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of replies, faults, latency.")
-@click.option("--reply-tokens", type=click.IntRange(min=1), default=100, show_default=True, help="About; 4 characters.")
-@click.option("--dimensions", type=click.IntRange(min=1), default=64, show_default=True, help="Of an embedding.")
-@click.option("--latency", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Mean seconds.")
-@click.option(
-    "--latency-spread", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Log-normal sigma."
-)
-@click.option("--concurrency-limit", type=click.IntRange(min=1), help="More calls at a time are answered 429.")
-@click.option("--context", type=click.IntRange(min=1), help="Tokens of prompt and completion together.")
-@click.option("--retry-after", type=click.FloatRange(min=0), help="Seconds in the header of a 429.  [default: none]")
-@click.option(
-    "--retry-after-share", type=click.FloatRange(0, 1), default=1.0, help="Share of 429 that have the header."
-)
-@_fault_options
+@click.option("--seed", type=WHOLE, default=0, show_default=True, help="Of replies, faults, latency.")
+@click.option("--reply-tokens", type=COUNT, default=100, show_default=True, help="About; 4 characters.")
+@click.option("--dimensions", type=COUNT, default=64, show_default=True, help="Of an embedding.")
+@click.option("--latency", type=NOT_NEGATIVE, default=0.0, show_default=True, help="Mean seconds.")
+@click.option("--latency-spread", type=NOT_NEGATIVE, default=0.0, show_default=True, help="Log-normal sigma.")
+@click.option("--concurrency-limit", type=COUNT, help="More calls at a time are answered 429.")
+@click.option("--context", type=COUNT, help="Tokens of prompt and completion together.")
+@click.option("--retry-after", type=NOT_NEGATIVE, help="Seconds in the header of a 429.  [default: none]")
+@click.option("--retry-after-share", type=SHARE, default=1.0, help="Share of 429 that have the header.")
+@together(*map(_fault_option, FAULTS))
 @click.option("--ledger/--no-ledger", default=True, help="Remember which calls were answered; 100 bytes for each.")
 def command(**options: Any) -> int:
     """Serve made-up replies in the protocol of OpenAI and vLLM, with latency and faults on demand.
@@ -72,8 +65,7 @@ async def _serve(options: MockOptions) -> int:
     async with MockServer(options) as server:
         say(f"mock server at {server.url}, model {', '.join(options.models)}, seed {options.seed}")
         await ended.wait()
-    for line in _account(server.stats()):
-        say(line)
+    say_all(_account(server.stats()))
     return 0
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from promptcot import nano
-from promptcot.cli.report.console import say
+from promptcot.cli.parameters import PATH
+from promptcot.cli.report.console import say, say_all
 from promptcot.nano.truth import Truth
 from promptcot.storage.rows import read_rows
 
@@ -26,7 +27,7 @@ def path(role: str) -> int:
 
 
 @command.command("check")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 def check(run: Path) -> int:
     """Solve the problems of RUN (a run directory, or a file of rows with `problem`) exactly and say what is true.
 
@@ -37,6 +38,5 @@ def check(run: Path) -> int:
         truth = Truth()
         for row in read_rows(file, may_be_empty=True):
             truth.add(row)
-        for line in truth.lines(name):
-            say(line)
+        say_all(truth.lines(name))
     return 0

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from promptcot.cli.report.console import say
+from promptcot.cli.parameters import COUNT, PATH, WHOLE, changes_option
+from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
@@ -31,45 +32,29 @@ _DRAWS = 20_480
 
 @click.command("plan")
 @click.argument("recipe")
-@click.option("--target", type=click.IntRange(min=1), required=True, help="Accepted problems.")
-@click.option(
-    "--gpus", type=click.IntRange(min=0), required=True, help="GPUs to plan with; 0 where all models are hosted."
-)
+@click.option("--target", type=COUNT, required=True, help="Accepted problems.")
+@click.option("--gpus", type=WHOLE, required=True, help="GPUs to plan with; 0 where all models are hosted.")
 @click.option(
     "--run",
     "run_directory",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
 )
-@click.option("--run-gpus", type=click.IntRange(min=1), help="The GPUs that each model of that run had.")
+@click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")
 @click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
-@click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="A.B=V",
-    help="Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
-    "measured one.",
+@changes_option(
+    "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
+    "measured one."
 )
 @click.option(
     "--draws",
-    type=click.IntRange(min=1),
+    type=COUNT,
     default=_DRAWS,
     show_default=True,
     help="Trial draws from the concepts: how many combinations they can give.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-def command(
-    recipe: str,
-    target: int,
-    gpus: int,
-    run_directory: Path | None,
-    run_gpus: int | None,
-    with_solve: bool,
-    changes: tuple[str, ...],
-    draws: int,
-    as_json: bool,
-) -> int:
+def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
 
     Rates come from a run directory, else from the section [plan] of the recipe. Each is shown with its origin; what is
@@ -77,16 +62,15 @@ def command(
     """
     given = _given(changes)
     resolved = load(recipe, changes)
-    found, origin = _find(resolved, run_directory, run_gpus, may_accept_none="plan.filter.kept" in given)
-    rates = resolve(resolved, found.stages if found else {}, given, with_solve=with_solve)
-    supply, has_vectors = _supply(resolved, run_directory, draws)
-    plan = make_plan(rates, target, gpus, supply)
+    found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
+    rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
+    supply, has_vectors = _supply(resolved, run_directory, options["draws"])
+    plan = make_plan(rates, options["target"], options["gpus"], supply)
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
-    if as_json:
+    if options["as_json"]:
         say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False))
         return 0
-    for line in lines(made):
-        say(line)
+    say_all(lines(made))
     return 0
 
 

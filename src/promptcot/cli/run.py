@@ -9,7 +9,8 @@ import click
 
 from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, take_scale
-from promptcot.cli.report.console import Console, say
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE, changes_option
+from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.errors import UsageError
@@ -32,18 +33,16 @@ _OVERRIDES = {
 
 @click.command("run")
 @click.argument("recipe", default="nano")
-@click.option(
-    "--output-dir", type=click.Path(path_type=Path), help="Where everything goes.  [default: out/NAME of the recipe]"
-)
-@click.option("--seed", type=click.IntRange(min=0), help="Of every draw; the recipe's by default.")
-@click.option("--target", type=click.IntRange(min=1), help="Stop when this many problems are accepted.")
-@click.option("--max-candidates", type=click.IntRange(min=1), help="Sample at most this many combinations.")
+@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/NAME of the recipe]")
+@click.option("--seed", type=WHOLE, help="Of every draw; the recipe's by default.")
+@click.option("--target", type=COUNT, help="Stop when this many problems are accepted.")
+@click.option("--max-candidates", type=COUNT, help="Sample at most this many combinations.")
 @click.option("--until", metavar="STEP", help="End with this step: its rows are what the run gives.")
 @click.option("--base-url", multiple=True, help="The server of all models for which the recipe names none.")
 @click.option("--model", help="The model of all steps for which the recipe names none.")
-@click.option("--max-cost", type=click.FloatRange(0, min_open=True), help="Stop before more is spent than this.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="The most calls at a time, for each step.")
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
+@click.option("--max-cost", type=ABOVE_ZERO, help="Stop before more is spent than this.")
+@click.option("--concurrency", type=COUNT, help="The most calls at a time, for each step.")
+@changes_option()
 @cluster_options
 @click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
@@ -67,8 +66,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or Path("out") / resolved.name, until)
     if dry_run:
-        for line in preview(inputs):
-            say(line)
+        say_all(preview(inputs))
         return 0
     return _run(inputs, scale)
 
@@ -77,6 +75,5 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
     work = execute.run(inputs, observer) if scale is None else run_on_cluster(inputs, scale, observer)
     finished = wait_for(work)
-    for line in summary(finished, inputs):
-        say(line)
+    say_all(summary(finished, inputs))
     return 3 if any(counts.failed for counts in finished.counts.values()) else 0

@@ -8,9 +8,8 @@ from typing import Any
 
 from promptcot.chains.cold_start import cold_start_steps
 from promptcot.chains.distill import distill_steps
-from promptcot.chains.recipe import Chain, Distill, load_chain
+from promptcot.chains.recipe import Distill, load_chain
 from promptcot.chains.running import run_steps
-from promptcot.chains.steps import Step
 from promptcot.cli.report.console import say
 from promptcot.cli.train import need_packages
 from promptcot.errors import UsageError
@@ -30,7 +29,10 @@ def run_chain(
         )
     resolved = load_chain(recipe, changes, seed=given.get("seed"), target=given.get("run.target"))
     directory = output_dir or Path("out") / resolved.name
-    steps = _steps(resolved, directory)
+    if isinstance(resolved, Distill):
+        steps = distill_steps(resolved, directory)
+    else:
+        steps = cold_start_steps(resolved, directory)
     if dry_run:
         for number, step in enumerate(steps, 1):
             say(f"# {number}. {step.name}\n{step.shown}")
@@ -38,7 +40,3 @@ def run_chain(
     need_packages()  # the training is one of the last steps
     say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
     return run_steps(steps, directory, resolved.model_dump(mode="json"), say)
-
-
-def _steps(recipe: Chain, directory: Path) -> list[Step]:
-    return distill_steps(recipe, directory) if isinstance(recipe, Distill) else cold_start_steps(recipe, directory)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path, prompt_like
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
@@ -25,20 +25,20 @@ from promptcot.storage.outputs import Output
 @click.command("sample")
 @data_path("A concepts file: rows with a list `concepts`; `nano` is the catalogue that ships.")
 @output_path("Rows with `id`, `foundational_concepts`, `level` and `prompt`.")
-@click.option("--data-size", type=click.IntRange(min=1), default=1000, show_default=True, help="How many combinations.")
-@click.option("--embed-path", type=click.Path(path_type=Path), help="Vectors of the concepts, from `encode`.")
+@click.option("--data-size", type=COUNT, default=1000, show_default=True, help="How many combinations.")
+@click.option("--embed-path", type=PATH, help="Vectors of the concepts, from `encode`.")
 @click.option(
     "--size",
-    type=click.IntRange(min=1),
+    type=COUNT,
     multiple=True,
     help="Concepts of one combination; given several times, drawn uniformly.  [default: 5; 2 and 3 for nano]",
 )
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.2, show_default=True)
+@click.option("--temperature", type=ABOVE_ZERO, default=0.2, show_default=True)
 @click.option(
     "--counts", type=click.Choice(["raw", "log1p"]), default="raw", show_default=True, help="How co-occurrence counts."
 )
 @click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
-@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True)
+@click.option("--seed", type=WHOLE, default=8000, show_default=True)
 @click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
 @prompt_like
 def command(**options: Any) -> int:

@@ -8,6 +8,7 @@ import click
 
 from promptcot import nano, prompts
 from promptcot.cli.options import data_path, model_options, output_path
+from promptcot.cli.parameters import COUNT, WHOLE
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
 from promptcot.stages.solve import Solve, problem_samples
@@ -16,10 +17,10 @@ from promptcot.stages.solve import Solve, problem_samples
 @click.command("solve")
 @data_path("Rows with a `problem`, or with a `prompt` that is asked as it is.")
 @output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`.")
-@click.option("--n", type=click.IntRange(min=1), default=1, show_default=True, help="Traces of each problem.")
+@click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
 @click.option(
     "--max-retries",
-    type=click.IntRange(min=0),
+    type=WHOLE,
     default=0,
     show_default=True,
     help="How often a trace whose thinking is malformed is asked for again. That inflates scores: the public script "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
-from promptcot.cli.report.console import say
+from promptcot.chains.options import arguments
+from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
 
@@ -27,36 +28,29 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
     multiple=True,
     help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
 )
-@click.option("--output-dir", type=click.Path(path_type=Path), help="Where everything goes.  [default: out/train-NAME]")
-@click.option("--set", "changes", multiple=True, metavar="A.B=V", help="Change one key of the recipe; may be repeated.")
-@click.option("--processes", type=click.IntRange(min=1), help="Processes on this machine.  [default: one for each GPU]")
+@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/train-NAME]")
+@changes_option()
+@click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
 @click.option(
     "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
 )
-def command(
-    recipe: str,
-    model_path: str | None,
-    data_path: tuple[str, ...],
-    output_dir: Path | None,
-    changes: tuple[str, ...],
-    processes: int | None,
-    dry_run: bool,
-) -> int:
+def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **options: Any) -> int:
     """Train a model as RECIPE (a shipped name or a TOML file) says.
 
     Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
     start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
     """
-    given = {"model-path": model_path, "data-path": list(data_path), "output-dir": output_dir, "set": list(changes)}
-    overrides: dict[str, Any] = {
+    output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
+    given = {"--model-path": model_path, "--data-path": data_path, "--output-dir": output_dir, "--set": changes}
+    overrides = {
         "model.path": model_path,
         "data.path": list(data_path) or None,
-        "output_dir": None if output_dir is None else str(output_dir),
-        "parallelism.devices": processes if dry_run else None,
+        "output_dir": output_dir and str(output_dir),
+        "parallelism.devices": processes if options["dry_run"] else None,
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
-    return _show(resolved) if dry_run else _start(resolved, [recipe, *_as_options(given)], processes)
+    return _show(resolved) if options["dry_run"] else _start(resolved, [recipe, *arguments(given)], processes)
 
 
 def _without_old_facts(
@@ -76,18 +70,11 @@ def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:
     return now.model_copy(update={name: None for name in names if getattr(now, name) == getattr(before, name)})
 
 
-def _as_options(given: dict[str, Any]) -> list[str]:
-    """Options as they are typed, for a process that is started."""
-    listed = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
-    return [part for name, values in listed.items() for value in values for part in (f"--{name}", str(value))]
-
-
 def _show(recipe: TrainRecipe) -> int:
     from promptcot.cli.report.training import lines
     from promptcot.training.forecast.dry_run import dry_run
 
-    for line in lines(dry_run(recipe)):
-        say(line)
+    say_all(lines(dry_run(recipe)))
     return 0
 
 
@@ -101,7 +88,7 @@ def need_packages(*more: str) -> None:
         )
 
 
-def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None) -> int:
+def _start(recipe: TrainRecipe, words: Sequence[str], processes: int | None) -> int:
     """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
     need_packages(*(["deepspeed"] if recipe.parallelism.zero else []))
     from promptcot.training.checks import check
@@ -110,7 +97,7 @@ def _start(recipe: TrainRecipe, arguments: Sequence[str], processes: int | None)
     check(recipe)
     count = processes_for(recipe, processes)
     if needs_launcher(recipe, count):
-        return start(arguments, count, recipe.directory, say)
+        return start(words, count, recipe.directory, say)
     set_environment()
     from promptcot.training.sft import train
 

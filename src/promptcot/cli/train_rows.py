@@ -9,6 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import output_path, prompt_like
+from promptcot.cli.parameters import PATH, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_outputs
 from promptcot.core.training_rows import generator_row
 from promptcot.pipeline.inputs import prompt_renderer
@@ -22,17 +23,13 @@ from promptcot.storage.manifest import manifest
 @click.option(
     "--data-path",
     "sources",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     required=True,
     help="Rows as `filter` or `explain` writes them, or with `concepts`, `rationale` and `problem`; may be repeated.",
 )
 @output_path("Training rows: `prompt` and `completion`, with concepts, level and annotator.")
-@click.option(
-    "--concepts-path",
-    type=click.Path(path_type=Path),
-    help="Write the concepts of each problem here, for `sample`.",
-)
+@click.option("--concepts-path", type=PATH, help="Write the concepts of each problem here, for `sample`.")
 @click.option(
     "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
 )
@@ -40,7 +37,7 @@ from promptcot.storage.manifest import manifest
     "--prompts", "domain", default="math", show_default=True, help="The wording of prompts that rows do not bring."
 )
 @prompt_like
-@click.option("--seed", type=click.IntRange(min=0), default=8000, show_default=True, help="Of drawn levels.")
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of drawn levels.")
 def command(output_path: Path, concepts_path: Path | None, **options: Any) -> int:
     """Make the training rows of a generator from annotated problems.
 

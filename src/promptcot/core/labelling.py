@@ -20,6 +20,9 @@ TRACE_FIELDS = frozenset(
 """What `solve` adds to the row of a problem."""
 
 
+_ADDED = ("agreement", "margin", "n", "answered", "pass_rate", "mean_tokens")
+
+
 @dataclass(frozen=True, slots=True)
 class Wording:
     """An answer as it was written, the number of its class, and how many traces give it."""
@@ -50,15 +53,7 @@ class Label:
 
     def fields(self) -> Row:
         """What is added to the row of the problem."""
-        return {
-            "label": self.text,
-            "agreement": self.agreement,
-            "margin": self.margin,
-            "n": self.n,
-            "answered": self.answered,
-            "pass_rate": self.pass_rate,
-            "mean_tokens": self.mean_tokens,
-        }
+        return {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
 
 
 @dataclass(frozen=True, slots=True)

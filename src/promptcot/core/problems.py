@@ -11,10 +11,7 @@ import re
 from promptcot.errors import InputError
 from promptcot.records import Row, content_id
 
-_CHAT = re.compile(
-    r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)",
-    re.DOTALL,
-)
+_CHAT = re.compile(r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)", re.DOTALL)
 _INSTRUCTION = re.compile(r"Please reason step by step, and put your final answer within \\boxed\{+\}+\.")
 _WHOLE = re.compile(r"[+-]?\d+")
 _DEGREES = re.compile(r"\^\{?\\circ\}?|°")

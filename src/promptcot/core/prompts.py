@@ -62,14 +62,8 @@ class PromptSet:
 
     def judging(self, concepts: Sequence[str], level: str, material: str) -> dict[str, Any]:
         """The variables of the judge's conversation."""
-        mark = mark_for(json.dumps([list(concepts), level, material]))
-        return {
-            "concepts": list(concepts),
-            "level": level,
-            "material": material,
-            "criteria": self.criteria,
-            "mark": mark,
-        }
+        shown = {"concepts": list(concepts), "level": level, "material": material}
+        return {**shown, "criteria": self.criteria, "mark": mark_for(json.dumps([*shown.values()]))}
 
 
 def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:

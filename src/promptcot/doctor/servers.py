@@ -58,7 +58,7 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[Finding]:
-    engine = _engine(asked.spec, url, asked.spec.model)
+    engine = _engine(asked.spec, url)
     try:
         sight = await look(engine.transport.session, url)
         if sight.models is None and not url.endswith("/v1"):
@@ -73,7 +73,8 @@ async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[
         engine.served_model = named
         if sight.models:
             context = f", context {sight.context:,}" if sight.context else ""
-            yield ok(f"{url} has {named}{_others(sight.models)}{context}")
+            others = f" (one of {len(sight.models)} models)" if len(sight.models) > 1 else ""
+            yield ok(f"{url} has {named}{others}{context}")
             for finding in context_findings(sight.context, asked) if ways[0].required else ():
                 yield finding
         async for finding in _calls(engine, asked, url, ways, sight):
@@ -82,16 +83,11 @@ async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[
         await engine.close()
 
 
-def _engine(spec: Served, url: str, model: str) -> OpenAIEngine:
+def _engine(spec: Served, url: str) -> OpenAIEngine:
+    """The engine for one URL, which waits for no rate limit."""
     patience = min(_PATIENCE, spec.idle_timeout or _PATIENCE)
-    return OpenAIEngine(
-        model,
-        [url],
-        api_key_env=spec.api_key_env,
-        idle_timeout=patience,
-        omit=spec.omit,
-        extra_body=spec.extra_body,
-    )
+    at_once = {"base_url": [url], "idle_timeout": patience, "requests_per_minute": None, "tokens_per_minute": None}
+    return OpenAIEngine(spec.model, spec.model_copy(update=at_once))
 
 
 def _name(spec: Served, sight: Sight) -> str | Finding:
@@ -107,10 +103,6 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     if listed:
         return problem(f"{sight.url} has several models, and none is named", f"name one with --model: {shown}")
     return spec.model
-
-
-def _others(models: Sequence[str]) -> str:
-    return f" (one of {len(models)} models)" if len(models) > 1 else ""
 
 
 async def _calls(

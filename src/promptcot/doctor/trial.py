@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from promptcot.core.units import duration
@@ -94,7 +93,8 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     if not counts.rows_in:
         yield note(f"{name}: no row reached it")
         return
-    unread = sum(row["judgement"] == "invalid" for row in read_rows(path, may_be_empty=True)) if _judges(name) else 0
+    rows = read_rows(path, may_be_empty=True) if name.startswith("judge-") else ()
+    unread = sum(row["judgement"] == "invalid" for row in rows)
     parsed = counts.rows_out - unread
     mark: Mark = "ok" if parsed == counts.rows_in else "note" if parsed else "problem"
     yield Finding(mark, f"{name}: {_measured(watch)}, {parsed} of {counts.rows_in} parse", _way_out(mark, run, name))
@@ -103,10 +103,6 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     yield from _lost(path, counts)
     if unread:
         yield from _unread(path)
-
-
-def _judges(name: str) -> bool:
-    return name.startswith("judge-")
 
 
 def _measured(watch: Watch) -> str:
@@ -138,7 +134,7 @@ def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
 
 
 def _unread(path: Path) -> Iterator[Finding]:
-    row = next(row for row in islice(read_rows(path), None) if row["judgement"] == "invalid")
+    row = next(row for row in read_rows(path) if row["judgement"] == "invalid")
     reason, words = row.get("invalid_reason"), _short(row["completion"])
     yield note(f"the first that does not parse ({reason}; {row['finish_reason']}): {words}")
 

@@ -157,15 +157,6 @@ def _differences(benchmark: Benchmark, source: str, rows: int, hashed: str) -> I
         yield f"{source}: the golds are not those of {benchmark.name} (hash {hashed} instead of {benchmark.golds})"
 
 
-def check_source(loaded: Loaded, source: str, where: str) -> None:
-    """Raises InputError for a prediction whose source has no rows in the loaded benchmark."""
-    if source not in loaded.benchmarks:
-        raise InputError(
-            f"{where}: no benchmark for the source {source!r}; loaded are {', '.join(loaded.benchmarks) or 'none'}. "
-            "Give its file, or leave these predictions out"
-        )
-
-
 def renamed(loaded: Loaded) -> Loaded:
     """The same rows, each `source` being the name of the benchmark that its rows turned out to be."""
     names = {source: benchmark.name if benchmark else source for source, benchmark in loaded.benchmarks.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterable
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from promptcot.grading.grader import Grader
@@ -33,9 +33,21 @@ class Classes:
         self.undecided = 0
         """Pairs on which the grader ran out of time."""
 
-    def turn(self, key: Key) -> _Turn:
-        """Hold this while the answer of one trace is placed: first come, first placed."""
-        return _Turn(self._locks, key)
+    @asynccontextmanager
+    async def turn(self, key: Key) -> AsyncGenerator[None, None]:
+        """Hold this while the answer of one trace is placed: first come, first placed.
+
+        A lock for each key, removed when no task waits for it.
+        """
+        lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._locks.pop(key)
+            if waiting > 1:
+                self._locks[key] = (lock, waiting - 1)
 
     def note(self, key: Key, text: str, number: int) -> None:
         """Take over what is known from before."""
@@ -55,24 +67,6 @@ class Classes:
         correct = (await self._grader.asame(one, other)).correct
         self.undecided += correct is None
         return correct is True
-
-
-class _Turn:
-    """A lock that vanishes when nobody wants it any more."""
-
-    def __init__(self, locks: dict[Key, tuple[asyncio.Lock, int]], key: Key) -> None:
-        self._locks, self._key = locks, key
-
-    async def __aenter__(self) -> None:
-        lock, waiting = self._locks.get(self._key, (asyncio.Lock(), 0))
-        self._locks[self._key] = (lock, waiting + 1)
-        await lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        lock, waiting = self._locks.pop(self._key)
-        lock.release()
-        if waiting > 1:
-            self._locks[self._key] = (lock, waiting - 1)
 
 
 async def in_order(work: Iterable[Coroutine[Any, Any, Result]]) -> AsyncGenerator[Result, None]:

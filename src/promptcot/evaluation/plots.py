@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptcot.errors import InputError
+from promptcot.evaluation import figures
 from promptcot.evaluation.paper_numbers import Published
 from promptcot.evaluation.registry import BENCHMARKS
 
@@ -24,15 +25,6 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "#666666"
 _SPREAD = 0.6
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-    "svg.hashsalt": "promptcot",
-    "text.parse_math": False,  # names are data: a dollar sign in one starts no formula
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +71,7 @@ def plot_tokens(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
             axes.xaxis.set_major_formatter("{x:,.0f}")
             axes.set_xlabel("mean tokens per trace")
         _finish(figure, panels, models)
-        return _write(figure, target)
+        return figures.save(figure, target, bbox_inches="tight")
 
 
 def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Published], axis: str) -> tuple[Path, Path]:
@@ -98,7 +90,7 @@ def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Publish
         _name_groups(axes, groups, [_counts(one for one in results if one.group == group) for group in groups])
         axes.set_xlabel(axis)
         _finish(figure, [axes], columns)
-        return _write(figure, target)
+        return figures.save(figure, target, bbox_inches="tight")
 
 
 def _published(model: str) -> str:
@@ -160,18 +152,10 @@ def _figure(marks: int, width: float, height: float, panels: int) -> Iterator[tu
     """An empty figure with panels side by side, and our style while it is drawn."""
     if not marks:
         raise InputError("there is nothing to plot: no result has what this plot shows")
-    matplotlib = _matplotlib()
-    with matplotlib.rc_context(_STYLE):
+    matplotlib = figures.library(", or leave the plots out")
+    with matplotlib.rc_context(figures.STYLE):
         figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
         yield figure, list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib.figure
-    except ImportError as error:
-        raise InputError("plots need matplotlib: pip install matplotlib, or leave the plots out") from error
-    return matplotlib
 
 
 def _finish(figure: Figure, panels: Sequence[Axes], labels: Sequence[str]) -> None:
@@ -186,11 +170,3 @@ def _finish(figure: Figure, panels: Sequence[Axes], labels: Sequence[str]) -> No
     labels = [label for label in labels if label in handles]  # matplotlib hides names that begin with an underscore
     columns = max(1, min(len(labels), int(figure.get_figwidth() / (0.6 + 0.08 * max(map(len, labels), default=1)))))
     figure.legend([handles[label] for label in labels], labels, loc="outside lower center", ncols=columns)
-
-
-def _write(figure: Figure, target: Path) -> tuple[Path, Path]:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = (target.with_name(target.name + suffix) for suffix in (".png", ".svg"))
-    figure.savefig(png, dpi=160, bbox_inches="tight")
-    figure.savefig(svg, metadata={"Date": None}, bbox_inches="tight")
-    return png, svg

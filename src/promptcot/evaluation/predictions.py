@@ -96,16 +96,15 @@ class PredictionGrader:
         return _fingerprint(path, [_RULES, self._unboxed, self._grader.limit, golds])
 
     async def _one(self, row: Row, where: str) -> Graded:
-        source, problem = source_of(row, where), problem_id(row, where)
-        sample = self._sample_of(row, (source, problem))
+        key = source_of(row, where), problem_id(row, where)
+        sample = self._sample_of(row, key)
         found = answer_of(row, where, unboxed=self._unboxed)
         if found.answer is None:
-            return self._made(row, source, problem, sample, None, found.method, Grade(False, "no answer"), None)
-        key = (source, problem)
+            return Graded(*key, sample, _sampled(row, False, None), None, found.method, _level(row))
         async with self._classes.turn(key):
             grade = await self._grade(row, where, key, found.answer)
             number = await self._classes.place(key, found.answer)
-        return self._made(row, source, problem, sample, found.answer, grade.method, grade, number)
+        return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
 
     async def _grade(self, row: Row, where: str, key: Key, text: str) -> Grade:
         """The grade of this wording, known or new."""
@@ -128,14 +127,14 @@ class PredictionGrader:
 
     def _again(self, row: Row, where: str, record: dict[str, Any]) -> Graded:
         """What an earlier grading found for this row."""
-        source, problem = source_of(row, where), problem_id(row, where)
-        sample = self._sample_of(row, (source, problem))
+        key = source_of(row, where), problem_id(row, where)
+        sample = self._sample_of(row, key)
         grade = Grade(record["correct"], record["method"])
         text, number = record["extracted"], record["class"]
         if text is not None:
-            self._grades.setdefault((source, problem), {}).setdefault(text, grade)
-            self._classes.note((source, problem), text, number)
-        return self._made(row, source, problem, sample, text, record["method"], grade, number)
+            self._grades.setdefault(key, {}).setdefault(text, grade)
+            self._classes.note(key, text, number)
+        return Graded(*key, sample, _sampled(row, grade.correct, number), text, grade.method, _level(row))
 
     def _sample_of(self, row: Row, key: Key) -> int:
         """The row's `sample`; in files without it, how often the problem came before."""
@@ -144,27 +143,15 @@ class PredictionGrader:
         given = row.get("sample")
         return given if isinstance(given, int) else count
 
-    def _made(
-        self,
-        row: Row,
-        source: str,
-        problem: str,
-        sample: int,
-        extracted: str | None,
-        method: str,
-        grade: Grade,
-        number: int | None,
-    ) -> Graded:
-        tokens = row.get("completion_tokens")
-        reason = row.get("finish_reason")
-        sampled = Sample(
-            correct=grade.correct,
-            answer=number,
-            tokens=tokens if isinstance(tokens, int) else None,
-            truncated=None if reason is None else reason == "length",
-        )
-        level = row.get("level")
-        return Graded(source, problem, sample, sampled, extracted, method, None if level is None else str(level))
+
+def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
+    tokens, reason = row.get("completion_tokens"), row.get("finish_reason")
+    truncated = None if reason is None else reason == "length"
+    return Sample(correct, number, tokens if isinstance(tokens, int) else None, truncated)
+
+
+def _level(row: Row) -> str | None:
+    return None if row.get("level") is None else str(row["level"])
 
 
 class _State:
@@ -190,13 +177,8 @@ class _State:
 
     def keep(self, graded: Graded) -> Graded:
         """Note a grade."""
-        record = {
-            "correct": graded.sampled.correct,
-            "class": graded.sampled.answer,
-            "extracted": graded.extracted,
-            "method": graded.method,
-        }
-        self._pending.append(dumps(record))
+        found = {"correct": graded.sampled.correct, "class": graded.sampled.answer}
+        self._pending.append(dumps({**found, "extracted": graded.extracted, "method": graded.method}))
         if len(self._pending) >= _FLUSH_EVERY:
             self._write()
         return graded

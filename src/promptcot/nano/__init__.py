@@ -5,26 +5,8 @@
 here. Importing this costs next to nothing: beside `promptcot.errors` it needs the standard library only.
 """
 
-from promptcot.nano.checker import (
-    REASONS,
-    IllFormed,
-    Operand,
-    Reason,
-    Solution,
-    Step,
-    check,
-    concepts_used,
-)
-from promptcot.nano.files import (
-    ROLES,
-    benchmark_path,
-    concepts_path,
-    is_nano,
-    judge_role,
-    path,
-    resolve,
-    seeds_path,
-)
+from promptcot.nano.checker import REASONS, IllFormed, Operand, Reason, Solution, Step, check, concepts_used
+from promptcot.nano.files import ROLES, benchmark_path, concepts_path, is_nano, judge_role, path, resolve, seeds_path
 from promptcot.nano.operations import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 

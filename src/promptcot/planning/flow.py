@@ -8,7 +8,7 @@ vectors or the start of servers, is left out. Who gets which GPUs is decided in 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from promptcot.core.statistics.wilson import wilson_interval
@@ -84,23 +84,23 @@ class Plan:
     @property
     def gpu_hours(self) -> float | None:
         """Of all models that run on GPUs of ours; None if one is not known."""
-        return _total(stage.gpu_hours for stage in self.stages if stage.calls and not stage.hosted)
+        return total(stage.gpu_hours for stage in self.stages if stage.calls and not stage.hosted)
 
     @property
     def storage(self) -> float | None:
         """Bytes of files and journals; None if one is not known."""
         asked = [stage.journal_bytes for stage in self.stages if stage.calls]
-        return _total([*(stage.file_bytes for stage in self.stages), *asked])
+        return total([*(stage.file_bytes for stage in self.stages), *asked])
 
     @property
     def money(self) -> float | None:
         """Of the work alone; None if the price of a part is not known."""
-        return _total(stage.money for stage in self.stages if stage.calls)
+        return total(stage.money for stage in self.stages if stage.calls)
 
     def gpus_for_driver(self, schedule: Schedule) -> float | None:
         """With more GPUs than this, the driver takes longer than the models of the run do."""
         run = [stage for stage in self.stages if stage.calls and stage.name != "solve" and not stage.hosted]
-        hours = _total(stage.gpu_hours for stage in run)
+        hours = total(stage.gpu_hours for stage in run)
         return None if hours is None or not schedule.driver_hours else hours / schedule.driver_hours
 
 
@@ -115,6 +115,7 @@ def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None
     candidates = math.ceil(target / accepted.value)
     stages = tuple(_stages(rates, target, candidates))
     draws = candidates if supply is None else supply.draws_for(candidates)
+    schedules = _Schedules(rates, stages, gpus, draws)
     return Plan(
         target,
         gpus,
@@ -122,8 +123,8 @@ def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None
         candidates,
         _interval(target, accepted),
         stages,
-        _side_by_side(rates, stages, gpus, draws),
-        _in_turn(rates, stages, gpus, draws),
+        schedules.side_by_side(),
+        schedules.in_turn(),
         _times(candidates, rates.driver.get("memory_bytes")),
         _work_bytes(stages),
     )
@@ -214,62 +215,65 @@ def _money(
     return (prompt * stage.price.prompt + completion * stage.price.completion) / 1e6
 
 
-def _side_by_side(rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> Schedule:
-    """All models at once; the local runner holds them together."""
-    run = [stage for stage in stages if stage.calls and stage.name != "solve"]
-    if why := _unknown(run):
-        return Schedule(why=why)
-    works = _works(run)
-    parts = side_by_side(works, gpus)
-    if parts is None:
-        replicas = " + ".join(str(work.gpus) for work in works)
-        return Schedule(why=f"one replica of each model takes {replicas} = {sum(w.gpus for w in works)} GPUs")
-    calls = sum(stage.calls for stage in run)
-    driver = _sum_known(_times(calls, rates.driver.get("call_seconds")), _drawing(rates, draws))
-    times = {**_hosted(run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
-    slowest = max(times, key=lambda name: times[name])
-    return _schedule(rates, stages, gpus, parts, times[slowest], driver, slowest)
+@dataclass(frozen=True)
+class _Schedules:
+    """The two ways to work through the stages of a run, on so many GPUs and with so many draws of combinations."""
 
+    rates: Rates
+    stages: Sequence[StagePlan]
+    gpus: int
+    draws: float
 
-def _in_turn(rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> Schedule:
-    """One model after the other, as on a cluster. The driver writes rows down before a turn and gathers them after it,
-    while the GPUs wait; it draws the combinations anew for each turn, and once for the files.
-    """
-    run = [stage for stage in stages if stage.calls and stage.name != "solve"]
-    if why := _unknown(run):
-        return Schedule(why=why)
-    parts = in_turn(_works(run), gpus)
-    rows = sum(stage.rows_in for stage in run)
-    drawing = _drawing(rates, draws * (len(run) + 1))
-    driver = _sum_known(_times(rows, rates.driver.get("row_seconds")), drawing)
-    times = {**_hosted(run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
-    slowest = max(times, key=lambda name: times[name])
-    return _schedule(rates, stages, gpus, parts, sum(times.values()), driver, slowest)
+    @property
+    def run(self) -> list[StagePlan]:
+        return [stage for stage in self.stages if stage.calls and stage.name != "solve"]
 
+    def side_by_side(self) -> Schedule:
+        """All models at once; the local runner holds them together."""
+        if why := _unknown(self.run):
+            return Schedule(why=why)
+        works = _works(self.run)
+        parts = side_by_side(works, self.gpus)
+        if parts is None:
+            replicas = " + ".join(str(work.gpus) for work in works)
+            return Schedule(why=f"one replica of each model takes {replicas} = {sum(w.gpus for w in works)} GPUs")
+        calls = sum(stage.calls for stage in self.run)
+        driver = _sum_known(_times(calls, self.rates.driver.get("call_seconds")), self._drawing(1))
+        return self._schedule(parts, driver, max)
 
-def _schedule(
-    rates: Rates,
-    stages: Sequence[StagePlan],
-    gpus: int,
-    parts: Sequence[Part],
-    seconds: float,
-    driver: float | None,
-    slowest: str,
-) -> Schedule:
-    """With `solve`, which has all GPUs when the problems are there."""
-    last = [stage for stage in stages if stage.name == "solve"]
-    if why := _unknown(last):
-        return Schedule(why=why)
-    solving = sum(part.seconds for part in in_turn(_works(last), gpus)) if last else None
-    hours = (seconds + (solving or 0.0)) / _HOUR
-    return Schedule(
-        tuple(parts),
-        hours,
-        None if driver is None else driver / _HOUR,
-        None if solving is None else solving / _HOUR,
-        slowest,
-        None if rates.gpu_hour is None else hours * gpus * rates.gpu_hour.value,
-    )
+    def in_turn(self) -> Schedule:
+        """One model after the other, as on a cluster. The driver writes rows down before a turn and gathers them after
+        it, while the GPUs wait; it draws the combinations anew for each turn, and once for the files.
+        """
+        if why := _unknown(self.run):
+            return Schedule(why=why)
+        rows = sum(stage.rows_in for stage in self.run)
+        drawing = self._drawing(len(self.run) + 1)
+        driver = _sum_known(_times(rows, self.rates.driver.get("row_seconds")), drawing)
+        return self._schedule(in_turn(_works(self.run), self.gpus), driver, sum)
+
+    def _schedule(
+        self, parts: Sequence[Part], driver: float | None, together: Callable[[Iterable[float]], float]
+    ) -> Schedule:
+        """With `solve`, which has all GPUs when the problems are there; the run's times are put `together`."""
+        last = [stage for stage in self.stages if stage.name == "solve"]
+        if why := _unknown(last):
+            return Schedule(why=why)
+        times = {**_hosted(self.run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
+        solving = sum(part.seconds for part in in_turn(_works(last), self.gpus)) if last else None
+        hours = (together(times.values()) + (solving or 0.0)) / _HOUR
+        return Schedule(
+            tuple(parts),
+            hours,
+            None if driver is None else driver / _HOUR,
+            None if solving is None else solving / _HOUR,
+            max(times, key=lambda name: times[name]),
+            None if self.rates.gpu_hour is None else hours * self.gpus * self.rates.gpu_hour.value,
+        )
+
+    def _drawing(self, times: int) -> float | None:
+        """Seconds of the draws, so many times; what cannot come at all takes no time that could be told."""
+        return _times(self.draws * times, self.rates.sample.get("seconds")) if math.isfinite(self.draws) else None
 
 
 def _unknown(stages: Sequence[StagePlan]) -> str:
@@ -306,12 +310,7 @@ def _work_bytes(stages: Sequence[StagePlan]) -> float | None:
     asked = [stage for stage in stages if stage.calls and stage.name != "solve"]
     out = [by_name["sample" if stage.name == "generate" else "generate"].file_bytes for stage in asked]
     back = [size for stage in asked for size in (stage.file_bytes, stage.journal_bytes)]
-    return _total([*out, *back])
-
-
-def _drawing(rates: Rates, draws: float) -> float | None:
-    """Seconds of so many draws; what cannot come at all takes no time that could be told."""
-    return _times(draws, rates.sample.get("seconds")) if math.isfinite(draws) else None
+    return total([*out, *back])
 
 
 def _times(count: float, rate: Rate | None) -> float | None:
@@ -323,7 +322,7 @@ def _sum_known(*amounts: float | None) -> float | None:
     return sum(known) if known else None
 
 
-def _total(amounts: Iterable[float | None]) -> float | None:
+def total(amounts: Iterable[float | None]) -> float | None:
     """The sum; None if one is not known, or there is none."""
     found = list(amounts)
     known = [amount for amount in found if amount is not None]

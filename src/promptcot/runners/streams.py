@@ -114,15 +114,6 @@ async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
             await stream.aclose()
 
 
-async def items_of(outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:
-    """The output rows of a stage as the items of the next one; a row that gave none ends here."""
-    async with closing(outcomes) as stream:
-        async for outcome in stream:
-            if isinstance(outcome.result, Sequence):
-                for row in outcome.result:
-                    yield Item(outcome.item.index, row)
-
-
 def in_order(rows: Iterable[Row]) -> Iterator[Item]:
     """Rows as items, numbered from 0."""
     return (Item(index, row) for index, row in enumerate(rows))

@@ -53,9 +53,7 @@ def _annotator(given: str) -> Annotator:
 
 def problems_file(path: str) -> Path:
     """The file of problems of that path; `nano` stands for the seed problems that ship."""
-    if path != NANO:
-        return Path(path)
-    return nano.seeds_path()
+    return nano.seeds_path() if path == NANO else Path(path)
 
 
 def problem_rows(source: Path) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptcot.core.prompts import PromptSet
-from promptcot.records import Completion, Drop, Request, Sampling
+from promptcot.records import Completion, Drop, Request, Row, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Asker:
         return Request(prompt=self.prompts.render(conversation, **variables), sampling=self.sampling, seed=seed)
 
 
+def counted(reply: Completion) -> Row:
+    """The fields of a row that say why the model stopped, and what the reply took."""
+    return {name: getattr(reply, name) for name in ("finish_reason", "prompt_tokens", "completion_tokens")}
+
+
 def unreadable(reply: Completion, reason: str) -> Drop:
     """A drop with the raw text: `empty`, or `unreadable: ` and the reason."""
-    return Drop(
-        "empty" if reason == "empty" else f"unreadable: {reason}",
-        raw=(reply.text,),
-        finish_reason=reply.finish_reason,
-    )
+    return Drop(reason if reason == "empty" else f"unreadable: {reason}", (reply.text,), reply.finish_reason)

@@ -16,7 +16,7 @@ from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker, unreadable
+from promptcot.stages.asking import Asker, counted, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,7 @@ class Explain:
             "completion": rationale.render(found, problem),
             "rationale": found,
             "annotator": self.annotator,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
+            **counted(reply),
         }
         return [{**row, **explained}]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from promptcot.core.parsing import rationale
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
-from promptcot.stages.asking import unreadable
+from promptcot.stages.asking import counted, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,5 @@ class Generate:
         read = rationale.parse(reply.text, reply.finish_reason)
         if isinstance(read, rationale.Unreadable):
             return unreadable(reply, read.reason)
-        generated = {
-            "completion": reply.text,
-            "rationale": read.rationale,
-            "problem": read.problem,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-        }
-        return [{**row, **generated}]
+        generated = {"completion": reply.text, "rationale": read.rationale, "problem": read.problem}
+        return [{**row, **generated, **counted(reply)}]

@@ -17,7 +17,7 @@ from promptcot.core.parsing.judging import read_reply
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker
+from promptcot.stages.asking import Asker, counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,7 @@ class Judge:
             "ratings": dict(judgement.ratings),
             "judgement": judgement.verdict,
             "completion": reply.text,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
+            **counted(reply),
         }
         if judgement.reason:
             judged["invalid_reason"] = judgement.reason

@@ -153,7 +153,7 @@ async def label_file(
     with ExitStack() as held:
         outputs = {name: held.enter_context(Output(path, name)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
-        writer.write(source, Outputs(outputs["label"], *(outputs.get(name) for name in ("sft", "pairs", "rl"))))
+        writer.write(source, outputs)
         for output in others:
             output.commit()
         outputs["label"].commit(settings.manifest)
@@ -191,14 +191,8 @@ def _is_verifiable(grader: Grader, label: str) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """Where the second pass writes; those that are None are not wanted."""
-
-    labels: Output
-    sft: Output | None = None
-    pairs: Output | None = None
-    rl: Output | None = None
+Outputs = Mapping[str, Output]
+"""Where the second pass writes: `label`, and those of `sft`, `pairs` and `rl` that are wanted."""
 
 
 class Writer:
@@ -225,28 +219,27 @@ class Writer:
             if not seen[index]:
                 seen[index] = 1
                 self._problem(index, problem_row(row), outputs)
-            if outputs.sft is not None:
-                outputs.sft.add(trace, row, self._training(trace, index, row))
-            if outputs.pairs is not None:
-                self._pair(trace, index, row, outputs.pairs)
+            if "sft" in outputs:
+                outputs["sft"].add(trace, row, self._training(trace, index, row))
+            if "pairs" in outputs:
+                self._pair(trace, index, row, outputs["pairs"])
 
     def _problem(self, index: int, row: Row, outputs: Outputs) -> None:
         label, refused = self._found.labels[index], self._refused[index]
         labelled = {**row, **label.fields()}
-        outputs.labels.add(index, labelled, refused or labelled)
-        if refused is None and outputs.rl is not None:
-            outputs.rl.add(index, labelled, self._to_verify(label, row))
-        if refused is None and outputs.pairs is not None and index not in self._chosen:
-            outputs.pairs.add(index, labelled, "no right and wrong trace")
+        outputs["label"].add(index, labelled, refused or labelled)
+        if refused is None and "rl" in outputs:
+            outputs["rl"].add(index, labelled, self._to_verify(label, row))
+        if refused is None and "pairs" in outputs and index not in self._chosen:
+            outputs["pairs"].add(index, labelled, "no right and wrong trace")
 
     def _to_verify(self, label: Label, row: Row) -> Row | str:
         text = str(label.text)
         if not self._verifiable(text):
             return "answer not verifiable"
         asked = self._asked(row)
-        return {**_origin(row), "prompt": asked.prompt, "messages": asked.user_turn(), "answer": text} | {
-            "pass_rate": label.pass_rate
-        }
+        answer = {"answer": text, "pass_rate": label.pass_rate}
+        return {**_origin(row), "prompt": asked.prompt, "messages": asked.user_turn(), **answer}
 
     def _training(self, trace: int, index: int, row: Row) -> Row | str:
         label, refused = self._found.labels[index], self._refused[index]
@@ -272,9 +265,7 @@ class Writer:
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
         label = self._found.labels[index].text
         output.add(
-            index,
-            row,
-            {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label},
+            index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
         )
 
 

@@ -52,12 +52,7 @@ def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> S
     embeddings = read_embeddings(vectors)
     row_of = align_embeddings(table, embeddings.names, len(embeddings.matrix))
     return Sampler(
-        table,
-        embeddings.matrix,
-        row_of,
-        size=recipe.size,
-        temperature=recipe.temperature,
-        damping=recipe.counts,
+        table, embeddings.matrix, row_of, size=recipe.size, temperature=recipe.temperature, damping=recipe.counts
     )
 
 

@@ -3,6 +3,9 @@
 `X.safetensors` holds the matrix under `embeddings`, with the names in `X.jsonl` beside it (`sentence`), and is mapped
 into memory, never loaded. The public form is one `X.jsonl` with `sentence` and `embedding` in each row. What the
 vectors are used for, and which concepts must have one, is left to the sampler.
+
+The header is read here because the sampler takes rows by lists of numbers from a matrix that stays on disk: the
+safetensors library gives copies of contiguous slices, or a copy of the whole.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,15 +24,14 @@ def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapp
         "recipe": {key: str(value) if isinstance(value, Path) else value for key, value in recipe.items()},
         "prompts": dict(prompts),
         "models": dict(models),
-        "versions": {"promptcot": __version__, "python": platform.python_version(), **_versions()},
+        "versions": {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)},
     }
 
 
-def _versions() -> dict[str, str]:
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of these packages that are installed."""
     found = {}
-    for package in _PACKAGES:
-        try:
+    for package in packages:
+        with suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return found

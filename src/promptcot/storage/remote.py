@@ -67,15 +67,15 @@ class Folder:
 
     def folders(self) -> list[Folder]:
         """The folders in it, by name."""
-        found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        names = sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
-        return [self / name for name in names]
+        return [self / name for name in self._names(fs.FileType.Directory)]
 
     def files(self, suffix: str) -> Iterator[str]:
         """The names of the files in it that end so, sorted."""
+        yield from (name for name in self._names(fs.FileType.File) if name.endswith(suffix))
+
+    def _names(self, kind: Any) -> list[str]:
         found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        names = [info.base_name for info in found if info.type == fs.FileType.File]
-        yield from sorted(name for name in names if name.endswith(suffix))
+        return sorted(info.base_name for info in found if info.type == kind)
 
     def has(self, name: str) -> bool:
         """Whether there is a file of that name."""

@@ -18,13 +18,7 @@ from typing import Any
 import numpy as np
 from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig
 
@@ -43,7 +37,7 @@ from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels, choose
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.report.watching import Meter, Watcher
+from promptcot.training.report.watching import Scale, Watcher
 from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
 from promptcot.training.trainer import Trainer
@@ -204,7 +198,8 @@ def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _
     _compare(model, material, tell)
     steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
     chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
-    meter = Meter()
+    scale = Scale(_flops_per_token(model, material.train), peak_flops(kernels.device), len(chosen) / len(packs))
+    watcher = Watcher(recipe, material.tokenizer, validation or material.train, scale, tell)
 
     def collator_of(store: TokenStore) -> Collator:
         return Collator(store, material.tokenizer.pad_token_id, recipe.method.packing)
@@ -213,7 +208,7 @@ def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _
         model=model,
         args=args,
         store=material.train,
-        meter=meter,
+        meter=watcher.meter,
         keep=recipe.checkpoints.keep,
         data_collator=collator_of(material.train),
         eval_collator=None if validation is None else collator_of(validation),
@@ -221,19 +216,7 @@ def _trainer(recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: _
         eval_dataset=None if validation is None else dataset_of(list(np.arange(len(validation))[:, None])),
         processing_class=material.tokenizer,
         peft_config=lora_config(recipe.method.lora),
-        callbacks=[
-            Watcher(
-                recipe.directory,
-                recipe,
-                material.tokenizer,
-                validation or material.train,
-                _flops_per_token(model, material.train),
-                peak_flops(kernels.device),
-                meter=meter,
-                epochs=len(chosen) / len(packs),
-                say=tell,
-            )
-        ],
+        callbacks=[watcher],
     )
     trainer.remove_callback(PrinterCallback)  # the watcher says it better
     return trainer

@@ -17,8 +17,10 @@ import transformers
 from promptcot import nano
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.server import Launch, VllmServer
+from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
 from promptcot.training import saving
 from promptcot.training.recipe import TrainRecipe
@@ -86,7 +88,7 @@ def folder(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def student_url(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A vLLM server of the folder, as it is: no template, no stop token is given."""
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
-    server = VllmServer(folder, "student", log=log, dtype="float32", placement=CPU, patience=300)
+    server = VllmServer(ServerOptions(str(folder), "student", dtype="float32"), CPU, Launch(log, patience=300))
     asyncio.run(server.start())
     yield server.urls[0]
     asyncio.run(server.stop())
@@ -121,7 +123,10 @@ async def test_our_engine_and_a_vllm_server_answer_alike(folder: Path, student_u
     sampling = Sampling(temperature=0, max_tokens=300)
     plain = [Request(prompt=f"{question}\n", sampling=sampling) for question in QUESTIONS]
     chats = [Request(messages=(Message("user", question),), sampling=sampling) for question in QUESTIONS]
-    local, served = LocalEngine(folder, workers=1), OpenAIEngine("student", [student_url], api_key_env=None)
+    local, served = (
+        LocalEngine(folder, workers=1),
+        OpenAIEngine("student", Served(base_url=[student_url], api_key_env="")),
+    )
     try:
         ours = [await local.complete(request) for request in (*plain, *chats)]
         theirs = [await served.complete(request) for request in (*plain, *chats)]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.chains.running import BOOKS, look, run_steps, start
+from promptcot.chains.running import STATE, look, run_steps, start
 from promptcot.chains.steps import Step
 from promptcot.errors import LockedError
 from promptcot.storage.atomic import locked
@@ -128,19 +128,19 @@ def test_an_old_product_does_not_hide_that_its_step_failed(folder: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"recipe": {}}'])
-def test_books_that_nobody_can_read_make_every_step_run(folder: Path, text: str) -> None:
+def test_a_state_that_nobody_can_read_makes_every_step_run(folder: Path, text: str) -> None:
     machine = Machine()
     run(folder, machine)
-    (folder / BOOKS).write_text(text)
+    (folder / STATE).write_text(text)
     run(folder, machine)
     assert machine.ran == ["one", "two", "tell"]
 
 
-def test_the_books_say_what_ran_on_what(folder: Path) -> None:
+def test_the_state_says_what_ran_on_what(folder: Path) -> None:
     run(folder, Machine())
-    books = json.loads((folder / BOOKS).read_bytes())
-    assert books["recipe"] == {"name": "test"}
-    told = books["steps"]["two"]
+    state = json.loads((folder / STATE).read_bytes())
+    assert state["recipe"] == {"name": "test"}
+    told = state["steps"]["two"]
     assert (told["command"], told["exit"]) == (["two", str(folder / "b")], 0)
     assert told["inputs"][str(folder / "a")] == look(folder / "a")
 

@@ -12,8 +12,9 @@ import pytest
 
 from promptcot.chains.cold_start import cold_start_steps
 from promptcot.chains.distill import distill_steps
+from promptcot.chains.options import model_arguments
 from promptcot.chains.recipe import ColdStart, Distill, load_chain
-from promptcot.chains.steps import Step, asked
+from promptcot.chains.steps import Step
 from promptcot.cli import main
 from promptcot.cli.root import root
 from promptcot.recipe.schema import Model, Price
@@ -163,14 +164,17 @@ def test_all_that_a_section_says_about_a_model_reaches_the_command() -> None:
         top_p=0.9,
         temperature=0.0,
     )
-    told = " ".join(asked(model))
+    told = " ".join(model_arguments(model))
     assert told == (
         "--model_path big --tokenizer_path tok --requests_per_minute 60 --idle_timeout 9.5 --top_p 0.9 "
         '--base_url http://a/v1 --base_url http://b/v1 --omit seed --extra_body {"top_k": 20} '
         "--temperature 0.0 --max_len 4096 --use_chat_template --price 0.5 1.5"
     )
     own = Model(engine="vllm", n_gpus=2, engine_args=["--max-model-len", "8192"], dtype="bfloat16")
-    assert " ".join(asked(own)[2:10]) == "--dtype bfloat16 --engine vllm --n_gpus 2 --engine_args --max-model-len 8192"
+    assert (
+        " ".join(model_arguments(own)[2:10])
+        == "--dtype bfloat16 --engine vllm --n_gpus 2 --engine_args --max-model-len 8192"
+    )
 
 
 def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.recipe.schema import Served
 from promptcot.records import Request, Sampling
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,9 +38,14 @@ async def serving(handler: Handler, *, context: ssl.SSLContext | None = None, po
         await runner.cleanup()
 
 
+def served(*urls: str, **options: Any) -> Served:
+    """A model behind these URLs, which nobody has checked."""
+    return Served().model_copy(update={"base_url": list(urls), **options})
+
+
 @asynccontextmanager
 async def asking(*urls: str, model: str = "m", **options: Any) -> AsyncIterator[OpenAIEngine]:
-    engine = OpenAIEngine(model, urls, **options)
+    engine = OpenAIEngine(model, served(*urls, **options))
     try:
         yield engine
     finally:

@@ -17,7 +17,7 @@ import pytest
 
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.errors import InputError
-from promptcot.evaluation.benchmarks import check_source, hash_golds, load, renamed
+from promptcot.evaluation.benchmarks import hash_golds, load, renamed
 from promptcot.evaluation.registry import BENCHMARKS, benchmark_named, with_source
 
 DS = (
@@ -198,15 +198,6 @@ def test_a_source_that_is_not_registered_is_used_and_said_to_be_unverified(tmp_p
     loaded = load(written(tmp_path, row(source="ours")))
     assert loaded.benchmarks == {"ours": None}
     assert loaded.warnings == ("ours: not a registered benchmark, so rows and golds cannot be verified",)
-
-
-def test_predictions_for_another_benchmark_are_refused(tmp_path: Path) -> None:
-    loaded = load(written(tmp_path, row()))
-    check_source(loaded, "aime2024", "predictions, row 1")
-    with pytest.raises(
-        InputError, match=r"predictions, row 1: no benchmark for the source 'gsm8k'; loaded are aime2024"
-    ):
-        check_source(loaded, "gsm8k", "predictions, row 1")
 
 
 def test_predictions_without_a_source_are_refused() -> None:

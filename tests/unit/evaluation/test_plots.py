@@ -23,9 +23,9 @@ RESULTS = [
 def words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let SVG files hold text as text, so that it can be found."""
     pytest.importorskip("matplotlib")
-    from promptcot.evaluation import plots
+    from promptcot.evaluation import figures
 
-    monkeypatch.setitem(plots._STYLE, "svg.fonttype", "none")
+    monkeypatch.setitem(figures.STYLE, "svg.fonttype", "none")
 
 
 @pytest.mark.usefixtures("words")

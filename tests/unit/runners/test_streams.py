@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from promptcot.records import Item, Outcome
-from promptcot.runners.streams import Tee, items_of, merged, side_by_side
+from promptcot.runners.streams import Tee, merged, side_by_side
 
 
 async def numbers(count: int, broken_at: int | None = None) -> AsyncIterator[Item]:
@@ -65,14 +65,6 @@ async def test_leaving_early_leaves_no_task_behind() -> None:
         await anext(streams)
         await streams.aclose()  # type: ignore[attr-defined]
     assert len(asyncio.all_tasks()) == 1
-
-
-async def test_rows_that_gave_nothing_end_here() -> None:
-    async def mixed() -> AsyncIterator[Outcome]:
-        async for outcome in outcomes(numbers(4)):
-            yield Outcome(outcome.item, [] if outcome.item.index == 1 else outcome.result)
-
-    assert [item.index async for item in items_of(mixed())] == [0, 2, 3]
 
 
 async def every(step: int, first: int, count: int = 30) -> AsyncIterator[Item]:

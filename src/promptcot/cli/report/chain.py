@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from promptcot.chains.closing import Students, Written
-from promptcot.core.statistics import Comparison, Estimate, Share
+from promptcot.cli.report.layout import aligned, bounds, mean_sd, percent, points
+from promptcot.core.statistics import Share
 from promptcot.core.statistics.wilson import wilson_interval
-
-_NA = "n/a"
 
 
 def student_lines(found: Students) -> Iterator[str]:
@@ -18,17 +17,15 @@ def student_lines(found: Students) -> Iterator[str]:
     table = [head]
     for which, one in found.summaries.items():
         counts = (f"{one.problems:,}", f"{one.samples:,}")
-        mean = _NA if one.runs.mean is None else f"{100 * one.runs.mean:.1f}"
-        spread = "" if one.runs.sd is None else f" ± {100 * one.runs.sd:.1f}"
-        table.append((which, found.models[which], *counts, mean + spread, _bounds(one.accuracy.interval)))
+        runs = mean_sd(one.runs.mean, one.runs.sd)
+        table.append((which, found.models[which], *counts, runs, bounds(one.accuracy.interval)))
     yield from aligned(table)
     yield ""
-    yield from aligned([("gain", "problems", "points", "95 % interval"), *_gains(found.gains)])
-
-
-def _gains(gains: Mapping[str, Comparison]) -> Iterator[tuple[str, ...]]:
-    for name, gain in gains.items():
-        yield (name, f"{gain.difference.n:,}", _signed(gain.difference), _bounds(gain.difference.interval, sign="+"))
+    gains = [("gain", "problems", "points", "95 % interval")]
+    for name, gain in found.gains.items():
+        difference = gain.difference
+        gains.append((name, f"{difference.n:,}", points(difference.mean), bounds(difference.interval, sign="+")))
+    yield from aligned(gains)
 
 
 def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:
@@ -41,25 +38,7 @@ def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:
     yield "shares with their 95 % intervals; n is the number of prompts"
 
 
-def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of cells as lines with columns."""
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 def _share(share: Share | None) -> str:
     if share is None or share.value is None:
-        return _NA
-    return f"{share.count:,} = {100 * share.value:.1f} % ({_bounds(wilson_interval(share.count, share.n))})"
-
-
-def _signed(estimate: Estimate) -> str:
-    return _NA if estimate.mean is None else f"{100 * estimate.mean:+.1f}"
-
-
-def _bounds(interval: tuple[float, float] | None, sign: str = "") -> str:
-    if interval is None:
-        return _NA
-    low, high = (100 * bound for bound in interval)
-    return f"{low:{sign}.1f} to {high:{sign}.1f}"
+        return "n/a"
+    return f"{share.count:,} = {percent(share.value)} ({bounds(wilson_interval(share.count, share.n))})"

@@ -20,6 +20,12 @@ def say(text: str = "") -> None:
     click.echo(text)
 
 
+def say_all(lines: Iterable[str]) -> None:
+    """Each line to standard output, as it comes."""
+    for line in lines:
+        say(line)
+
+
 class Console:
     """An observer of `pipeline.execute` that prints."""
 

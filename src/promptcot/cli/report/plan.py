@@ -7,13 +7,13 @@ known is said once.
 from __future__ import annotations
 
 import math
-import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from promptcot.cli.report.plan_rates import WIDTH, Sources, origin, rate_lines
+from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.plan_rates import Sources, origin, rate_lines
 from promptcot.core.units import duration
-from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan
+from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan, total
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
 from promptcot.planning.supply import Supply
@@ -70,14 +70,7 @@ def lines(made: Made) -> Iterator[str]:
 
 def _item(name: str, text: str) -> Iterator[str]:
     """A name and what is said of it, wrapped under itself."""
-    yield textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=f"{name:<{_NAME}}",
-        subsequent_indent=" " * _NAME,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    yield hanging(f"{name:<{_NAME}}", text)
 
 
 def _things(count: int, name: str) -> str:
@@ -90,30 +83,22 @@ def _number(value: float | None) -> str:
         return "n/a"
     if value < 9_999.5:
         return f"{value:,.0f}" if value >= 99.95 or value == round(value) else f"{value:.3g}"
-    for size, word in (
-        (1e15, "quadrillion"),
-        (1e12, "trillion"),
-        (1e9, "billion"),
-        (1e6, "million"),
-        (1e3, "thousand"),
-    ):
-        if value >= 0.9995 * size:
-            return f"{_three(value / size)} {word}"
-    return f"{value:,.0f}"
-
-
-def _three(value: float) -> str:
-    """Three digits of a number below a thousand."""
-    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
+    return _scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand")) or f"{value:,.0f}"
 
 
 def _size(size: float | None) -> str:
     if size is None:
         return "n/a"
-    for unit, word in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= 0.9995 * unit:
-            return f"{_three(size / unit)} {word}"
-    return f"{size:.0f} B"
+    return _scaled(size, ("PB", "TB", "GB", "MB", "kB")) or f"{size:.0f} B"
+
+
+def _scaled(value: float, words: tuple[str, ...]) -> str | None:
+    """Three digits and the word for the largest power of a thousand that the value reaches, if any."""
+    for power, word in zip((1e15, 1e12, 1e9, 1e6, 1e3), words, strict=True):
+        if value >= 0.9995 * power:
+            three = value / power
+            return f"{three:.{2 if three < 9.995 else 1 if three < 99.95 else 0}f} {word}"
+    return None
 
 
 def _time(hours: float | None) -> str:
@@ -174,16 +159,16 @@ def _table(plan: Plan) -> Iterator[str]:
     head = ("stage", "rows in", "tokens read", "written", "GPU-hours", "on disk", "cost")
     rows = [_row(stage) for stage in plan.stages]
     asked = [stage for stage in plan.stages if stage.calls]
-    total = (
+    last = (
         "in all",
         "",
-        _number(_all(stage.prompt_tokens for stage in asked)),
-        _number(_all(stage.completion_tokens for stage in asked)),
+        _number(total(stage.prompt_tokens for stage in asked)),
+        _number(total(stage.completion_tokens for stage in asked)),
         _hours(plan.gpu_hours) if any(not stage.hosted for stage in asked) else _NOTHING,
         _size(plan.storage),
         _cost(plan.money),
     )
-    table = [head, *rows, total]
+    table = [head, *rows, last]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
     for row in table:
         cells = [f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
@@ -208,18 +193,12 @@ def _row(stage: StagePlan) -> tuple[str, ...]:
 def _disk(stage: StagePlan) -> float | None:
     if not stage.calls:
         return stage.file_bytes
-    return _all([stage.file_bytes, stage.journal_bytes])
-
-
-def _all(amounts: Iterable[float | None]) -> float | None:
-    found = list(amounts)
-    known = [amount for amount in found if amount is not None]
-    return sum(known) if found and len(known) == len(found) else None
+    return total([stage.file_bytes, stage.journal_bytes])
 
 
 def _under_the_table(made: Made) -> Iterator[str]:
     plan = made.plan
-    journals = _all(stage.journal_bytes for stage in plan.stages if stage.calls)
+    journals = total(stage.journal_bytes for stage in plan.stages if stage.calls)
     yield from _item(
         "on disk",
         "n/a where file_bytes or journal_bytes are neither measured nor stated"
@@ -289,7 +268,8 @@ def _limits(made: Made) -> Iterator[str]:
     yield "limits"
     yield from _concepts(made)
     yield from _driver(made.plan)
-    yield from _memory(made.plan)
+    if made.plan.memory_bytes is not None:
+        yield from _item("  memory", f"the driver remembers {_size(made.plan.memory_bytes)} about the combinations")
     yield from _target(made)
 
 
@@ -332,11 +312,6 @@ def _driver(plan: Plan) -> Iterator[str]:
             f"its CPU takes longer than the models {' and '.join(parts)}, whatever the target: then split the work "
             "into runs with seeds and folders of their own",
         )
-
-
-def _memory(plan: Plan) -> Iterator[str]:
-    if plan.memory_bytes is not None:
-        yield from _item("  memory", f"the driver remembers {_size(plan.memory_bytes)} about the combinations")
 
 
 def _target(made: Made) -> Iterator[str]:

@@ -6,14 +6,12 @@ would be needed is n/a.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from promptcot.cli.report.layout import hanging
 from promptcot.planning.rates import Rate, Rates, StageRates
 from promptcot.recipe.schema import Model
-
-WIDTH = 110
 
 _LABELS: Mapping[str, str] = {
     "gpus": "GPUs of a replica",
@@ -51,15 +49,7 @@ class Sources:
 
     def lines(self) -> Iterator[str]:
         for text, number in self._numbers.items():
-            mark = f"[{number}]"
-            yield textwrap.fill(
-                text,
-                WIDTH,
-                initial_indent=f"{mark:<6}",
-                subsequent_indent=" " * 6,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield hanging(f"{f'[{number}]':<6}", text)
 
 
 def origin(rate: Rate, sources: Sources | None) -> str:

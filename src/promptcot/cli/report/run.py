@@ -37,7 +37,8 @@ def preview(inputs: Inputs) -> Iterator[str]:
         yield "encode: skipped, concepts are drawn by how often they occur together"
     else:
         yield f"encode: {len(inputs.table):,} concepts, by {existing or _asked(recipe.encode)}"
-    yield f"sample: at most {recipe.run.candidates:,} combinations of {_sizes(recipe.sample.size)} concepts"
+    sizes = " or ".join(map(str, recipe.sample.size))
+    yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} accepted problems"
     if existing is None and not recipe.encode.skip:
@@ -45,10 +46,6 @@ def preview(inputs: Inputs) -> Iterator[str]:
     for step in inputs.steps:
         yield from _first(step, row) if step.stage else [f"{step.name}: {step.about}"] if step.make else []
         row = {**row, **step.example}
-
-
-def _sizes(sizes: list[int]) -> str:
-    return " or ".join(map(str, sizes))
 
 
 def _asked(model: Served) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from promptcot.cli.report.layout import aligned, bounds, mean_sd, percent, points
 from promptcot.core.statistics import AtK, Comparison, Estimate, Share, Summary
 from promptcot.evaluation.results import Evaluated
 
@@ -30,7 +31,7 @@ def summary_lines(name: str, summaries: Sequence[Summary]) -> Iterator[str]:
 def comparison_lines(found: Comparison) -> Iterator[str]:
     """How B stands to A on one source."""
     yield (
-        f"{found.source}: B - A {_signed(found.difference.mean)} points, {_interval(found.difference)}; "
+        f"{found.source}: B - A {points(found.difference.mean)} points, {_interval(found.difference)}; "
         f"A {percent(found.mean_a)}, B {percent(found.mean_b)} on the same {found.difference.n:,} problems"
     )
     yield f"  B is better on {found.better:,} problems, worse on {found.worse:,}, equal on {found.equal:,}"
@@ -43,18 +44,9 @@ def result_lines(results: Sequence[Evaluated]) -> Iterator[str]:
     table = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
     for one in results:
         runs, interval = one.summary.runs, one.summary.accuracy.interval
-        bounds = "n/a" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
         counts = (f"{one.summary.problems:,}", f"{one.summary.samples:,}")
-        table.append((one.benchmark, *counts, _mean_sd(runs.mean, runs.sd), bounds, _printed(one)))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _mean_sd(mean: float | None, sd: float | None) -> str:
-    if mean is None:
-        return "n/a"
-    return f"{100 * mean:.1f}" + ("" if sd is None else f" ± {100 * sd:.1f}")
+        table.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
+    yield from aligned(table)
 
 
 def _printed(one: Evaluated) -> str:
@@ -62,12 +54,7 @@ def _printed(one: Evaluated) -> str:
     if found is None:
         return "n/a"
     other = "" if found.benchmark == one.benchmark else f" (on {found.benchmark}, which is not the same)"
-    return _mean_sd(found.mean, found.sd) + other
-
-
-def percent(value: float | None) -> str:
-    """A share, or n/a."""
-    return "n/a" if value is None else f"{100 * value:.1f} %"
+    return mean_sd(found.mean, found.sd) + other
 
 
 def share(of: Share) -> str:
@@ -99,8 +86,8 @@ def _runs(summary: Summary) -> str:
 def _interval(estimate: Estimate) -> str:
     if estimate.interval is None or estimate.standard_error is None:
         return "95 % interval over problems n/a"
-    low, high = (100 * bound for bound in estimate.interval)
-    return f"standard error {100 * estimate.standard_error:.1f}, 95 % interval over problems {low:.1f} to {high:.1f}"
+    error = f"standard error {100 * estimate.standard_error:.1f}"
+    return f"{error}, 95 % interval over problems {bounds(estimate.interval)}"
 
 
 def _all_at_k(found: Sequence[AtK]) -> str:
@@ -111,10 +98,6 @@ def _at_k(found: AtK) -> str:
     if found.estimate.mean is None:
         return f"n/a ({found.reason})"
     return percent(found.estimate.mean) + (f" ({found.reason})" if found.reason else "")
-
-
-def _signed(value: float | None) -> str:
-    return "n/a" if value is None else f"{100 * value:+.1f}"
 
 
 def _number(value: float | None) -> str:

@@ -6,17 +6,18 @@ nor given by the recipe is said to be assumed, with its source.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot.cli.report.layout import hanging
+from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.counting import Counted
+from promptcot.training.forecast.devices import GIB
 from promptcot.training.forecast.dry_run import DryRun
-from promptcot.training.forecast.estimate import GIB, PACKED, Memory, Shape, Work, mean_length_for, mfu_for
-from promptcot.training.forecast.memory import BUCKET, CONTEXT, checkpoint_bytes
+from promptcot.training.forecast.estimate import PACKED, Work, mean_length_for, mfu_for
+from promptcot.training.forecast.memory import BUCKET, CONTEXT, Memory, checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
-_WIDTH = 110
 _NAME = 12
 _SHOWN_CHANGES = 4
 _EXAMPLE_ROWS = 100_000
@@ -37,25 +38,14 @@ def lines(run: DryRun) -> Iterator[str]:
 
 def _row(name: str, text: str) -> str:
     """A name and what is said of it, wrapped under itself."""
-    return textwrap.fill(
-        text,
-        _WIDTH,
-        initial_indent=f"{name:<{_NAME}}",
-        subsequent_indent=" " * _NAME,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return hanging(f"{name:<{_NAME}}", text)
 
 
 def _plan(run: DryRun) -> Iterator[str]:
     recipe, counted = run.recipe, run.counted
     at = f" @ {recipe.model.revision[:12]}" if recipe.model.revision else ""
-    size = (
-        f"{_count(run.shape.parameters)} parameters, {run.shape_from}"
-        if run.shape
-        else f"size unknown: {run.shape_from}"
-    )
-    yield _row("model", f"{recipe.model.path}{at}: {size}")
+    size = f"{_count(run.shape.parameters)} parameters," if run.shape else "size unknown:"
+    yield _row("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
     yield _row("data", ", ".join(recipe.data.path))
     yield from (_row("", line) for line in _counts(counted))
     yield from (_row("", line) for line in _lengths(recipe, counted))
@@ -98,14 +88,9 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
     if lora:
         adapters = f", {_count(shape.adapter_parameters(lora.rank))} parameters" if shape else ""
         learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
-    window = f"{recipe.schedule.max_length:,} tokens"
-    packed = (
-        f"rows are packed into sequences of {window}"
-        if recipe.method.packing
-        else f"one row a sequence, up to {window}"
-    )
+    packed = "rows are packed into sequences of" if recipe.method.packing else "one row a sequence, up to"
     again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
-    return f"{learnt}; {packed}; {recipe.precision.dtype}; {again}"
+    return f"{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
 
 
 def _schedule(recipe: TrainRecipe) -> str:
@@ -157,9 +142,7 @@ def _memory(run: DryRun) -> Iterator[str]:
 def _size(name: str, size: int, words: str) -> str:
     """An amount of memory with what it is for, wrapped under itself."""
     head = f"  {name:<14}{_bytes(size):>10}   "
-    return (
-        textwrap.fill(words, _WIDTH, initial_indent=head, subsequent_indent=" " * len(head)) if words else head.rstrip()
-    )
+    return hanging(head, words) if words else head.rstrip()
 
 
 def _parts(recipe: TrainRecipe, need: Memory) -> Iterator[tuple[str, int, str]]:
@@ -218,27 +201,19 @@ def _verdict(run: DryRun, need: Memory) -> str:
 
 
 def _effort(run: DryRun) -> Iterator[str]:
-    done = run.work
-    if done is not None:
-        yield "work"
-        yield from _steps(run, done)
-        yield from _hours(run, done)
-        return
-    example = run.work_of(_EXAMPLE_ROWS)
-    if example is None:
+    done = run.work or run.work_of(_EXAMPLE_ROWS)
+    if done is None:
         missing = run.shape_from if run.shape is None else run.counted.lengths_from
         yield _row("work", f"not computed: {missing}")
-        yield from (_item("each step", line) for line in [_batch(run.recipe)])
+        yield _item("each step", _batch(run.recipe))
         return
-    yield f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
-    yield from _steps(run, example)
-    yield from _hours(run, example)
+    yield "work" if run.work else f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
+    yield from _steps(run, done)
+    yield from _hours(run, done)
 
 
 def _item(name: str, text: str) -> str:
-    return textwrap.fill(
-        text, _WIDTH, initial_indent=f"  {name:<14}", subsequent_indent=" " * 16, break_on_hyphens=False
-    )
+    return hanging(f"  {name:<14}", text)
 
 
 def _batch(recipe: TrainRecipe) -> str:

@@ -79,14 +79,5 @@ class Agreements:
 
     def summary(self) -> list[dict[str, Any]]:
         """One plain table per pair, for a report or a JSON file."""
-        return [
-            {
-                "judges": list(pair),
-                "n": agreement.n,
-                "left_out": agreement.left_out,
-                "share": agreement.share,
-                "interval": agreement.interval,
-                "kappa": agreement.kappa,
-            }
-            for pair, agreement in self
-        ]
+        names = ("n", "left_out", "share", "interval", "kappa")
+        return [{"judges": list(pair), **{name: getattr(found, name) for name in names}} for pair, found in self]

@@ -55,16 +55,10 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values for a JSON file; what is unknown is null."""
-        shares = {
-            name: {**asdict(share), "value": share.value}
-            for name, share in (
-                ("no_answer", self.no_answer),
-                ("truncated", self.truncated),
-                ("timeouts", self.timeouts),
-            )
-        }
+        shares = {"no_answer": self.no_answer, "truncated": self.truncated, "timeouts": self.timeouts}
+        valued = {name: {**asdict(share), "value": share.value} for name, share in shares.items()}
         counts = {str(samples): problems for samples, problems in self.samples_per_problem.items()}
-        return {**asdict(self), **shares, "samples_per_problem": counts}
+        return {**asdict(self), **valued, "samples_per_problem": counts}
 
 
 def summarize(tally: SourceTally, ks: Sequence[int] | None = None, rng: np.random.Generator | None = None) -> Summary:

@@ -20,45 +20,32 @@ from promptcot.engines.openai.admission import Admission
 from promptcot.engines.openai.transport import Transport
 from promptcot.engines.openai.wire import Garbled, body, path_of, read_reply, room_left
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
 from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
+_MOST = 1024
 _TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
 
 
 class OpenAIEngine:
-    """An engine over one model behind one or more base URLs (each ending in `/v1`, as a rule).
+    """An engine over one model behind the base URLs of `spec` (each ending in `/v1`, as a rule).
 
-    `name` is what calls are journaled under; by default the model's. `omit` names fields that the server does not take,
-    `extra_body` adds some to every request (and, being part of what is asked, to the journal's name). The
-    number of calls in flight adapts between `first` and `most`, see `Admission`.
+    Calls are journaled under the name of the model. `spec.omit` names fields that the server does not take,
+    `spec.extra_body` adds some to every request (and, being part of what is asked, to the journal's name). The number
+    of calls in flight adapts between `first` and 1,024, see `Admission`.
     """
 
-    def __init__(
-        self,
-        model: str,
-        base_urls: Sequence[str],
-        *,
-        name: str | None = None,
-        api_key_env: str | None = "OPENAI_API_KEY",
-        idle_timeout: float | None = None,
-        requests_per_minute: int | None = None,
-        tokens_per_minute: int | None = None,
-        omit: Sequence[str] = (),
-        extra_body: Mapping[str, Any] | None = None,
-        first: int = 16,
-        most: int = 1024,
-    ) -> None:
-        key = os.environ.get(api_key_env, "").strip() if api_key_env else None
-        self.transport = Transport(base_urls, key, idle_timeout)
+    def __init__(self, model: str, spec: Served, *, first: int = 16) -> None:
+        key = os.environ.get(spec.api_key_env, "").strip()
+        self.transport = Transport(spec.base_url, key, spec.idle_timeout)
         self.served_model = model
-        self._key_hint = f"the key is read from the environment variable {api_key_env}" + (
-            "" if key else ", which is not set"
-        )
-        self._name = (name or model) + variant(extra_body, omit)
-        self._admission = Admission(most, first, requests_per_minute, tokens_per_minute)
-        self._omit, self._extra = tuple(omit), dict(extra_body or {})
+        unset = "" if key else ", which is not set"
+        self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
+        self._name = model + variant(spec.extra_body, spec.omit)
+        self._admission = Admission(_MOST, first, spec.requests_per_minute, spec.tokens_per_minute)
+        self._omit, self._extra = tuple(spec.omit), spec.extra_body
 
     @property
     def model(self) -> str:
@@ -188,9 +175,9 @@ def _tokens_of(request: Request) -> int:
     return characters // 4 + request.sampling.max_tokens
 
 
-def variant(extra_body: Mapping[str, Any] | None, omit: Sequence[str] = ()) -> str:
+def variant(extra_body: Mapping[str, Any], omit: Sequence[str] = ()) -> str:
     """What to append to the name of a model that is always asked with, or without, these fields."""
     if not (extra_body or omit):
         return ""
-    asked = [dict(extra_body or {}), sorted(set(omit) - {"stream_options"})]
+    asked = [dict(extra_body), sorted(set(omit) - {"stream_options"})]
     return f"#{hashlib.blake2b(dumps(asked), digest_size=4).hexdigest()}"

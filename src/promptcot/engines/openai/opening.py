@@ -14,16 +14,7 @@ from promptcot.recipe.schema import Served
 
 async def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
     """The engine for the servers of `base_url`. Raises InputError where the model has to be named."""
-    return OpenAIEngine(
-        await _served_name(spec),
-        spec.base_url,
-        api_key_env=spec.api_key_env,
-        idle_timeout=spec.idle_timeout,
-        requests_per_minute=spec.requests_per_minute,
-        tokens_per_minute=spec.tokens_per_minute,
-        omit=spec.omit,
-        extra_body=spec.extra_body,
-    )
+    return OpenAIEngine(await _served_name(spec), spec)
 
 
 async def _served_name(spec: Served) -> str:

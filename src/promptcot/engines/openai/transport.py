@@ -68,8 +68,7 @@ class Transport:
         """The connections, opened when they are first needed."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30),
-                headers=self._headers,
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30), headers=self._headers
             )
         return self._session
 
@@ -82,20 +81,14 @@ class Transport:
     async def post(self, path: str, body: Any, max_tokens: int = 0) -> dict[str, Any]:
         """The object that a server answers. Raises EngineError."""
         server = self._choose()
-        async with (
-            _Way(server, path, self.servers),
-            self._request(server, path, body, max_tokens) as response,
-        ):
+        async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
             data = await _good(response)
             return parse_json(data, response.content_type)
 
     async def stream(self, path: str, body: Any, max_tokens: int) -> Gathered:
         """A streamed reply, put together. Raises EngineError; a server may answer in one piece all the same."""
         server = self._choose()
-        async with (
-            _Way(server, path, self.servers),
-            self._request(server, path, body, max_tokens) as response,
-        ):
+        async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
             if response.status != 200 or response.content_type != "text/event-stream":
                 return gather(parse_json(await _good(response), response.content_type))
             gathered = Gathered()

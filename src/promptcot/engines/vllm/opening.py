@@ -11,7 +11,8 @@ from promptcot.engines.model_files import journaled_name
 from promptcot.engines.openai.engine import OpenAIEngine, variant
 from promptcot.engines.opening import Site
 from promptcot.engines.vllm.engine import VllmEngine
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.options import Purpose, ServerOptions
+from promptcot.engines.vllm.server import Launch, VllmServer, place
 from promptcot.recipe.schema import Encode, Served
 
 _OF_ITS_OWN = 1024
@@ -24,28 +25,16 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     folder = Path(model)
     name = folder.resolve().name if folder.is_dir() else str(model)
     tokenizer = Path(spec.tokenizer) if spec.tokenizer else None
-    server = VllmServer(
-        model,
-        name,
-        log=site.directory / f"vllm-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-{site.number}.log",
-        tokenizer=tokenizer,
-        dtype=spec.dtype,
-        n_gpus=spec.n_gpus,
-        placement=site.placement,
-        extra=spec.engine_args,
-        purpose="embed" if isinstance(spec, Encode) else "complete",
+    purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
+    options = ServerOptions(
+        str(model), name, str(tokenizer) if tokenizer else None, spec.dtype, purpose, tuple(spec.engine_args)
     )
+    log = site.directory / f"vllm-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-{site.number}.log"
+    server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log))
     journaled = journaled_name(folder, tokenizer) if folder.is_dir() else name
 
     def connect(urls: Sequence[str]) -> OpenAIEngine:
-        return OpenAIEngine(
-            name,
-            urls,
-            api_key_env=None,
-            idle_timeout=spec.idle_timeout,
-            omit=spec.omit,
-            extra_body=spec.extra_body,
-            first=_OF_ITS_OWN,
-        )
+        limits = {"api_key_env": "", "requests_per_minute": None, "tokens_per_minute": None}
+        return OpenAIEngine(name, spec.model_copy(update={"base_url": list(urls), **limits}), first=_OF_ITS_OWN)
 
     return VllmEngine(server, journaled + variant(spec.extra_body, spec.omit), connect)

@@ -19,59 +19,44 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from promptcot.engines import model_files
-from promptcot.engines.machine import visible_gpus
+from promptcot.engines.machine import Gpu, visible_gpus
 from promptcot.engines.vllm import log as vllm_log
-from promptcot.engines.vllm.options import MODULE, PARALLEL, Purpose, ServerOptions, command, environment, given, number
+from promptcot.engines.vllm.options import MODULE, PARALLEL, ServerOptions, command, environment, given, number
 from promptcot.engines.vllm.placement import Need, Placement, choose, take
 from promptcot.engines.vllm.process import GuardedProcess
 from promptcot.errors import EngineUnusable, InputError
 
-_PATIENCE = 1800.0
-_GRACE = 5.0
 _LOOK = 0.2
 _TRIES = 3
 _IN_USE = "ddress already in use"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-class VllmServer:
-    """The server, or servers, of one model.
+@dataclass(frozen=True)
+class Launch:
+    """How servers are started: the command before their options, and the file that all output is appended to.
 
-    `n_gpus` None or 0 takes all visible GPUs; `placement` says which, where several models share a machine. `log` is
-    the file that all output is appended to (copies after the first write `NAME-2.SUFFIX`, …). `patience` is how many
-    seconds the start may take, `grace` how many the server has to end by itself. `launch` is what starts the server.
-
-    Raises InputError where the model does not fit, too many GPUs are asked for, or an option cannot be passed on.
+    Copies after the first write `NAME-2.SUFFIX`, … `patience` is how many seconds the start may take, `grace` how many
+    a server has to end by itself.
     """
 
-    def __init__(
-        self,
-        model: str | Path,
-        served_name: str,
-        *,
-        log: Path,
-        tokenizer: str | Path | None = None,
-        dtype: str = "auto",
-        n_gpus: int | None = None,
-        placement: Placement | None = None,
-        extra: Sequence[str] = (),
-        purpose: Purpose = "complete",
-        patience: float = _PATIENCE,
-        grace: float = _GRACE,
-        launch: Sequence[str] = MODULE,
-    ) -> None:
-        options = ServerOptions(
-            str(model), served_name, str(tokenizer) if tokenizer else None, dtype, purpose, tuple(extra)
-        )
-        self.placement = placement or place(options, n_gpus)
-        self._launch = tuple(launch)
-        self._copies = [
-            _Copy(options, self.placement, number_, self._launch, log, patience, grace)
-            for number_ in range(self.placement.data)
-        ]
+    log: Path
+    command: Sequence[str] = MODULE
+    patience: float = 1800.0
+    grace: float = 5.0
+
+
+class VllmServer:
+    """The server, or servers, of one model. `placement` says on which GPUs, see `place`."""
+
+    def __init__(self, options: ServerOptions, placement: Placement, launch: Launch) -> None:
+        self.placement = placement
+        self._launch = launch
+        self._copies = [_Copy(options, gpus, place, launch) for place, gpus in enumerate(placement.copies)]
 
     async def start(self) -> list[str]:
         """Start what does not run, wait until all of it answers, and give the base URLs (`http://127.0.0.1:PORT/v1`).
@@ -79,7 +64,7 @@ class VllmServer:
         Called again after a crash it starts the dead copies only, at their old addresses where these are still free.
         Raises EngineUnusable, with the server's own words and the path of its log; nothing is left running then.
         """
-        if self._launch == MODULE and importlib.util.find_spec("vllm") is None:
+        if self._launch.command == MODULE and importlib.util.find_spec("vllm") is None:
             raise EngineUnusable("the vllm engine needs vllm: pip install 'promptcot[vllm]'", "not-installed")
         starts = [asyncio.create_task(copy.start()) for copy in self._copies if not copy.alive]
         try:
@@ -138,7 +123,11 @@ def need_of(model: str | Path, name: str | None = None) -> Need:
 
 
 def place(options: ServerOptions, n_gpus: int | None) -> Placement:
-    """Where the copies run. Where users set data or pipeline parallelism there is one server, with all the GPUs."""
+    """Where the copies run, on `n_gpus` or (None, 0) all visible GPUs.
+
+    Where users set data or pipeline parallelism there is one server, with all the GPUs. Raises InputError where the
+    model does not fit, too many GPUs are asked for, or an option cannot be passed on.
+    """
     gpus = take(n_gpus, visible_gpus())
     if gpus and any(name in given(options.extra) for name in PARALLEL[1:]):
         return Placement((tuple(gpus),))
@@ -148,22 +137,9 @@ def place(options: ServerOptions, n_gpus: int | None) -> Placement:
 class _Copy:
     """One server: the process, its port and its log."""
 
-    def __init__(
-        self,
-        options: ServerOptions,
-        placement: Placement,
-        place: int,
-        launch: tuple[str, ...],
-        log: Path,
-        patience: float,
-        grace: float,
-    ) -> None:
-        self._options = options
-        self._gpus = placement.copies[place]
-        self._launch = launch
-        self._patience = patience
-        self._grace = grace
-        self._log = log if place == 0 else log.with_stem(f"{log.stem}-{place + 1}")
+    def __init__(self, options: ServerOptions, gpus: Sequence[Gpu], place: int, launch: Launch) -> None:
+        self._options, self._gpus, self._launch = options, gpus, launch
+        self._log = launch.log if place == 0 else launch.log.with_stem(f"{launch.log.stem}-{place + 1}")
         first = number(options.extra, "--port")
         self._fixed_port = None if first is None else first + place
         self.port = 0
@@ -188,8 +164,8 @@ class _Copy:
             if self.process is not None:
                 await self.process.stop()
             self.port = self._free_port()
-            words = [*self._launch, *command(self._options, self._gpus, self.port)]
-            self.process = GuardedProcess(words, environment(os.environ, self._gpus), self._log, self._grace)
+            words = [*self._launch.command, *command(self._options, self._gpus, self.port)]
+            self.process = GuardedProcess(words, environment(os.environ, self._gpus), self._log, self._launch.grace)
             if await self._answers_or_ends():
                 return
             await self.process.stop()
@@ -198,14 +174,14 @@ class _Copy:
 
     async def _answers_or_ends(self) -> bool:
         """True when the server is ready, False when it has ended. Raises EngineUnusable when patience is at an end."""
-        until = time.monotonic() + self._patience
+        until = time.monotonic() + self._launch.patience
         health = f"{self.url.removesuffix('/v1')}/health"
         while self.alive:
             if await asyncio.to_thread(_answers, health):
                 return self.alive
             if time.monotonic() > until:
                 raise EngineUnusable(
-                    f"{self._options.model}: vLLM's server is not ready after {self._patience:.0f} s; "
+                    f"{self._options.model}: vLLM's server is not ready after {self._launch.patience:.0f} s; "
                     f"its log is {self._log}",
                     "vllm-start",
                 )

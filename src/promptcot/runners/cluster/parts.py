@@ -30,13 +30,7 @@ ROWS = pa.schema([("id", pa.int64()), ("index", pa.int64()), ("row", pa.binary()
 """A row on its way to a worker; `known` are the finished calls about it, as lines of a journal."""
 
 PARTS = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("index", pa.int64()),
-        ("kind", pa.int8()),
-        ("result", pa.binary()),
-        ("counts", pa.binary()),
-    ]
+    [("id", pa.int64()), ("index", pa.int64()), ("kind", pa.int8()), ("result", pa.binary()), ("counts", pa.binary())]
 )
 _PENDING = ".pending.parquet"
 """What Ray Data adds to the name of a part while it is written."""

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from ray.data.checkpoint import CheckpointConfig, IdColumnCheckpointManager
 
 from promptcot.engines.protocol import Engine
@@ -101,7 +99,12 @@ class RayRunner:
         started, before = time.monotonic(), Counts.of(tally)
         try:
             done = parts.ids(earlier)
-            spool = await self._spool(stage, items, crew, journal, tally, folder, done)
+            spool = Spool(folder, crew.spread.block, done, _finished_calls(stage, crew, journal, self.max_retries))
+            async with closing(items) as stream:
+                async for item in stream:
+                    spool.add(item)
+                    tally.rows_in += 1
+            spool.close()
             if spool.blocks:
                 logs = Path(folder.path if folder.is_local else tempfile.gettempdir()) / "logs"
                 work = Work(
@@ -160,27 +163,6 @@ class RayRunner:
         if found:
             journal.index_again()
         return {name for calls, name in found if calls == ours}
-
-    async def _spool(
-        self,
-        stage: Stage,
-        items: AsyncIterator[Item],
-        crew: Crew,
-        journal: Journal,
-        tally: StageCounts,
-        folder: Folder,
-        done: NDArray[np.int64],
-    ) -> Spool:
-        def known(item: Item) -> bytes:
-            return _known(stage, item, crew.engine.model, journal, self.max_retries) if len(journal) else b""
-
-        spool = Spool(folder, crew.spread.block, done, known)
-        async with closing(items) as stream:
-            async for item in stream:
-                spool.add(item)
-                tally.rows_in += 1
-        spool.close()
-        return spool
 
     async def _pass(self, work: _Pass, tally: StageCounts, done: int, earlier: int) -> None:
         """Let it flow in a thread, and watch it. Raises what stopped it."""
@@ -323,14 +305,18 @@ def _clear(tally: StageCounts) -> None:
         counter.clear()
 
 
-def _known(stage: Stage, item: Item, model: str, journal: Journal, retries: int) -> bytes:
-    """The finished calls about a row: of its first attempt, and of those that followed."""
-    found: list[bytes] = []
-    requests = list(stage.ask(item.row))
-    for _ in range(retries + 1):
-        lines = [line for request in requests for line in journal.lines(request.key(model))]
-        if not lines:
-            break
-        found += lines
-        requests = [request.again() for request in requests]
-    return b"".join(found)
+def _finished_calls(stage: Stage, crew: Crew, journal: Journal, retries: int) -> Callable[[Item], bytes]:
+    """Finds the finished calls about a row: of its first attempt, and of those that followed."""
+
+    def finished(item: Item) -> bytes:
+        found: list[bytes] = []
+        requests = list(stage.ask(item.row)) if len(journal) else []
+        for _ in range(retries + 1):
+            lines = [line for request in requests for line in journal.lines(request.key(crew.engine.model))]
+            if not lines:
+                break
+            found += lines
+            requests = [request.again() for request in requests]
+        return b"".join(found)
+
+    return finished

@@ -124,11 +124,7 @@ class TokenStore:
 
 
 def open_store(
-    recipe: TrainRecipe,
-    tokenizer: Any,
-    *,
-    cache: Path | None = None,
-    which: Literal["train", "validation"] = "train",
+    recipe: TrainRecipe, tokenizer: Any, *, cache: Path | None = None, which: Literal["train", "validation"] = "train"
 ) -> TokenStore:
     """The tokens of a recipe's rows, made where they are not in the cache yet (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
 

@@ -38,17 +38,9 @@ class Shape:
     @classmethod
     def of_architecture(cls, told: Architecture) -> Self:
         """The shape that a recipe tells; its `attention_bias` means queries, keys and values, as in Qwen2."""
-        return cls(
-            layers=told.layers,
-            hidden=told.hidden,
-            intermediate=told.intermediate,
-            heads=told.heads,
-            kv_heads=told.kv_heads,
-            head_dim=told.head_dim or told.hidden // told.heads,
-            vocabulary=told.vocabulary,
-            tied=told.tied_embeddings,
-            qkv_bias=told.attention_bias,
-        )
+        same = told.model_dump(exclude={"head_dim", "tied_embeddings", "attention_bias"})
+        head_dim = told.head_dim or told.hidden // told.heads
+        return cls(**same, head_dim=head_dim, tied=told.tied_embeddings, qkv_bias=told.attention_bias)
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> Self:

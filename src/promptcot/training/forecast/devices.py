@@ -30,31 +30,22 @@ def _device(name: str, tera: float, gib: int, bfloat16: bool = True) -> Device:
 
 # NVIDIA's datasheets of the products; GeForce and RTX from the white papers of their architectures (GA102, Ada,
 # Blackwell: with accumulation in float32); AMD's datasheets of Instinct, an MI250X shows itself as two devices.
-_A100_40, _A100_80 = _device("A100-40GB", 312, 40), _device("A100-80GB", 312, 80)
-_A800_40, _A800_80 = _device("A800-40GB", 312, 40), _device("A800-80GB", 312, 80)
-_V100_16, _V100_32 = _device("V100-16GB", 125, 16, False), _device("V100-32GB", 125, 32, False)
-_H100, _H100_PCIE, _H100_NVL = (
-    _device("H100-SXM", 989, 80),
-    _device("H100-PCIe", 756, 80),
-    _device("H100-NVL", 835, 94),
-)
-_H200, _GH200 = _device("H200", 989, 141), _device("GH200", 989, 96)
-
+#
 # The first pattern that is found in a name, in small letters and with - for all else, is the device.
 _PATTERNS: tuple[tuple[str, Device], ...] = (
-    ("gh200", _GH200),
-    ("h200", _H200),
-    ("h100-nvl", _H100_NVL),
-    ("h100-pcie", _H100_PCIE),
-    ("h100", _H100),
+    ("gh200", _device("GH200", 989, 96)),
+    ("h200", _device("H200", 989, 141)),
+    ("h100-nvl", _device("H100-NVL", 835, 94)),
+    ("h100-pcie", _device("H100-PCIe", 756, 80)),
+    ("h100", _device("H100-SXM", 989, 80)),
     ("h800-pcie", _device("H800-PCIe", 756, 80)),
     ("h800", _device("H800-SXM", 989, 80)),
     ("h20", _device("H20", 148, 96)),
     ("b200", _device("B200", 2250, 180)),
-    ("a100.*40gb", _A100_40),
-    ("a100", _A100_80),
-    ("a800.*40gb", _A800_40),
-    ("a800", _A800_80),
+    ("a100.*40gb", _device("A100-40GB", 312, 40)),
+    ("a100", _device("A100-80GB", 312, 80)),
+    ("a800.*40gb", _device("A800-40GB", 312, 40)),
+    ("a800", _device("A800-80GB", 312, 80)),
     ("a10g", _device("A10G", 70, 24)),
     ("a10", _device("A10", 125, 24)),
     ("a30", _device("A30", 165, 24)),
@@ -69,8 +60,8 @@ _PATTERNS: tuple[tuple[str, Device], ...] = (
     ("(rtx-)?4080", _device("RTX 4080", 97.5, 16)),
     ("(rtx-)?3090-ti", _device("RTX 3090 Ti", 80, 24)),
     ("(rtx-)?3090", _device("RTX 3090", 71, 24)),
-    ("v100.*32gb", _V100_32),
-    ("v100", _V100_16),
+    ("v100.*32gb", _device("V100-32GB", 125, 32, False)),
+    ("v100", _device("V100-16GB", 125, 16, False)),
     ("t4", _device("T4", 65, 16, False)),
     ("mi355x", _device("MI355X", 2516, 288)),
     ("mi325x", _device("MI325X", 1307, 256)),
@@ -94,9 +85,3 @@ def peak_flops(name: str) -> float | None:
     """Dense bfloat16 operations per second; None where they are not known."""
     device = find(name)
     return None if device is None else device.flops
-
-
-def memory_bytes(name: str) -> int | None:
-    """Bytes of memory; None where they are not known."""
-    device = find(name)
-    return None if device is None else device.memory

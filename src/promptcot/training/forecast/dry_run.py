@@ -11,8 +11,11 @@ from functools import cached_property
 
 from promptcot.engines.model_files import config_of
 from promptcot.errors import InputError
+from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.counting import Counted, count, folder_of
-from promptcot.training.forecast.estimate import ROOMY, Change, Device, Memory, Shape, Work, advice, find, memory, work
+from promptcot.training.forecast.devices import Device, find
+from promptcot.training.forecast.estimate import ROOMY, Change, Work, advice, work
+from promptcot.training.forecast.memory import Memory, memory
 from promptcot.training.recipe import TrainRecipe
 
 

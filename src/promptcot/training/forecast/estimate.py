@@ -1,7 +1,7 @@
 """What a training will take, before anything is rented: steps, tokens, operations, GPU-hours, and whether it fits.
 
 Pure arithmetic; needs neither torch nor the model. How many weights and operations a model has is decided in
-`architecture`, what memory it takes in `memory`, what devices can do in `devices`; their names are here as well.
+`architecture`, what memory it takes in `memory`, what devices can do in `devices`.
 """
 
 from __future__ import annotations
@@ -13,31 +13,8 @@ from random import Random
 from typing import Any
 
 from promptcot.training.forecast.architecture import Shape, mean_context
-from promptcot.training.forecast.devices import GIB, Device, find, memory_bytes, peak_flops
 from promptcot.training.forecast.memory import Memory, memory
 from promptcot.training.recipe import TrainRecipe
-
-__all__ = [
-    "GIB",
-    "PACKED",
-    "ROOMY",
-    "Change",
-    "Device",
-    "Lengths",
-    "Memory",
-    "Shape",
-    "Work",
-    "advice",
-    "find",
-    "lengths_of",
-    "mean_context",
-    "mean_length_for",
-    "memory",
-    "memory_bytes",
-    "mfu_for",
-    "peak_flops",
-    "work",
-]
 
 PACKED = 0.98
 """Assumed share of a packed sequence that is filled. Best-fit decreasing fills more where many rows are short."""

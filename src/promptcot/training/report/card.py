@@ -11,7 +11,6 @@ import json
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from promptcot import __version__
 from promptcot.core.units import duration
 from promptcot.evaluation.plots import Result
 from promptcot.records import Row
+from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
@@ -76,6 +76,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
     `seconds`, which the log knows) that of how it was made. Values may be plain, mappings, dataclasses, or objects with
     `as_json`.
     """
+    versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
     about = {name: facts[name] for name in _OF_DATA if facts.get(name)}
     others = {name: value for name, value in facts.items() if name not in (*_OF_DATA, *_LOGGED)}
@@ -89,7 +90,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         made=_table(("what", "value"), [*_made(recipe, lines), *_flat(others)]),
         data=_table(("what", "value"), [("data", ", ".join(recipe.data.path)), *_flat(about)]),
         recipe=recipe.model_dump_json(indent=2),
-        versions=_table(("package", "version"), _versions()),
+        versions=_table(("package", "version"), versions.items()),
     )
 
 
@@ -167,16 +168,6 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
             yield from _flat(plain, f"{path}: ")
         elif plain is not None:
             yield path, f"{plain:,}" if isinstance(plain, int) and not isinstance(plain, bool) else str(plain)
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    yield "promptcot", __version__
-    yield "python", platform.python_version()
-    for package in _PACKAGES:
-        try:
-            yield package, version(package)
-        except PackageNotFoundError:
-            continue
 
 
 def _table(columns: Sequence[str], rows: Any) -> str:

@@ -15,27 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError
+from promptcot.evaluation import figures
 from promptcot.records import Row
 from promptcot.training.report.logfile import LogFile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _BLUE, _RED, _GREEN, _PURPLE, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
 _LOGARITHMIC = 8.0
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#E4E4E4",
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "svg.hashsalt": "promptcot",
-    "text.parse_math": False,
-}
+_STYLE = {**figures.STYLE, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8}
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -48,14 +37,14 @@ def draw(log_path: Path, target: Path) -> tuple[Path, Path]:
     lines = list(LogFile(log_path).lines())
     if not points(lines, "loss")[0].size:
         raise InputError(f"{log_path}: no loss was logged yet, so there is nothing to draw")
-    matplotlib = _matplotlib()
+    matplotlib = figures.library()
     with matplotlib.rc_context(_STYLE):
         figure = matplotlib.figure.Figure(figsize=(8, 5.2), layout="constrained")
         panels = figure.subplot_mosaic("AA;AA;AA;BC", empty_sentinel=".")
         _draw_loss(panels["A"], lines)
         _draw_small(panels["B"], points(lines, "learning_rate"), "learning rate", _GREEN)
         _draw_small(panels["C"], points(lines, "tokens_per_s"), "tokens per second", _PURPLE)
-        return _write(figure, target)
+        return figures.save(figure, target)
 
 
 def points(lines: Sequence[Row], name: str) -> Points:
@@ -150,22 +139,3 @@ def _draw_small(axes: Axes, found: Points, name: str, colour: str) -> None:
     if most >= 10:
         axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.plot(steps, values, color=colour, linewidth=1.3)
-
-
-def _write(figure: Figure, target: Path) -> tuple[Path, Path]:
-    """Both pictures; each appears whole, so that one that is looked at meanwhile is never half a picture."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    png, svg = (target.with_name(target.name + suffix) for suffix in (".png", ".svg"))
-    for path, options in ((png, {"dpi": 160}), (svg, {"metadata": {"Date": None}})):
-        partial = path.with_name(path.name + ".partial")
-        figure.savefig(partial, format=path.suffix[1:], **options)
-        partial.replace(path)
-    return png, svg
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib.figure
-    except ImportError as error:
-        raise InputError("plots need matplotlib: pip install matplotlib") from error
-    return matplotlib

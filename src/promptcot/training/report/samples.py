@@ -18,13 +18,7 @@ _GENERATES = ("eager", "sdpa", "flash")
 
 
 def complete(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    *,
-    stop: Sequence[int],
-    limit: int,
-    seed: int,
-    together: bool = False,
+    model: Any, prompts: Sequence[Sequence[int]], *, stop: Sequence[int], limit: int, seed: int, together: bool = False
 ) -> list[list[int]]:
     """For each prompt (ids) up to `limit` new ids, at temperature 0.7, without the one that ended them.
 

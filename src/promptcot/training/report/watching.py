@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -59,13 +58,24 @@ class Rows(Protocol):
     def id(self, place: int, /) -> str: ...
 
 
+@dataclass(frozen=True)
+class Scale:
+    """What counts are set against.
+
+    `flops_per_token` are the operations of a forward and a backward pass, `peak` those that one device reaches in a
+    second; without either no MFU is given. `epochs` is how often the data lies in what the trainer takes for one epoch.
+    """
+
+    flops_per_token: float | None = None
+    peak: float | None = None
+    epochs: float = 1.0
+
+
 class Watcher(TrainerCallback):  # type: ignore[misc]
     """The callback. Put it into the trainer of every process, and let the trainer tell `meter` each micro-batch.
 
-    `store` has the rows that samples are drawn for: those of validation, or else of training. `flops_per_token` are
-    those of a forward and a backward pass, `peak` the floating-point operations that one device reaches in a second;
-    without either no MFU is given. `epochs` is how often the data lies in what the trainer takes for one epoch. `say`
-    gets a line for a person, from the first process alone.
+    `store` has the rows that samples are drawn for: those of validation, or else of training. `say` gets a line for a
+    person, from the first process alone; `now` is the clock.
 
     Lines of the log have an `event` (`started`, `resumed`, `logged`, `evaluated`, `saved`, `finished`) and a `step`.
     Seconds are those of all starts together; tokens too, as far as the log knows what earlier starts did.
@@ -73,23 +83,17 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 
     def __init__(
         self,
-        directory: Path,
         recipe: TrainRecipe,
         tokenizer: Any,
         store: Rows,
-        flops_per_token: float | None = None,
-        peak: float | None = None,
-        *,
-        meter: Meter | None = None,
-        epochs: float = 1.0,
-        say: Callable[[str], None] = lambda line: None,
+        scale: Scale,
+        say: Callable[[str], None],
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.meter = meter or Meter()
-        self._epochs = epochs
-        self._recipe, self._tokenizer, self._store = recipe, tokenizer, store
-        self._flops_per_token, self._peak = flops_per_token, peak
+        self.meter = Meter()
+        self._recipe, self._tokenizer, self._store, self._scale = recipe, tokenizer, store, scale
         self._say, self._now = say, now
+        directory = recipe.directory
         self._plot = directory / PLOT
         self._log, self._samples = LogFile(directory / LOG), LogFile(directory / SAMPLES)
         self._before = Meter()  # what earlier starts counted, over all processes
@@ -150,8 +154,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         seconds = self._now() - self._begun - self._aside
         rate = (tokens - self._last[0]) / max(seconds - self._last[1], 1e-9)
         self._last = (tokens, seconds)
-        known = self._peak and self._flops_per_token
-        mfu = rate * self._flops_per_token / (self._peak * devices) if known else None  # type: ignore[operator]
+        needed, peak = self._scale.flops_per_token, self._scale.peak
+        mfu = rate * needed / (peak * devices) if needed and peak else None
         return {"tokens_per_s": rate, "mfu": mfu}
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -241,7 +245,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             self._note(f"note: no plot of the loss: {error}")
 
     def _write(self, state: Any, event: str, line: Row) -> None:
-        epoch = round(self._epochs * (state.epoch or 0.0), 6)
+        epoch = round(self._scale.epochs * (state.epoch or 0.0), 6)
         self._log.append({"event": event, "step": state.global_step, "steps": state.max_steps, "epoch": epoch, **line})
 
     def _note(self, line: str) -> None:

@@ -17,7 +17,7 @@ from promptcot.engines.openai.engine import OpenAIEngine, variant
 from promptcot.errors import EngineUnusable, RequestRefused, TransientError
 from promptcot.mock_server import MockOptions, MockServer
 from promptcot.records import Completion, Message, Request, Sampling
-from tests.unit.engines.http_servers import ASK, GOOD, SECRET, Handler, asking, html, plays, serving
+from tests.unit.engines.http_servers import ASK, GOOD, SECRET, Handler, asking, html, plays, served, serving
 
 LONG = Request(messages=(Message("user", "Think."),), sampling=Sampling(max_tokens=5000))
 
@@ -304,7 +304,7 @@ async def test_scores_where_the_server_has_them_and_a_clear_word_where_not() -> 
 
 
 def test_fields_for_every_request_are_part_of_the_name() -> None:
-    urls = ["http://127.0.0.1:1/v1"]
-    plain, low = OpenAIEngine("m", urls), OpenAIEngine("m", urls, extra_body={"top_k": 1})
+    url = "http://127.0.0.1:1/v1"
+    plain, low = OpenAIEngine("m", served(url)), OpenAIEngine("m", served(url, extra_body={"top_k": 1}))
     assert plain.model == "m"
     assert low.model == "m" + variant({"top_k": 1}) != "m"

@@ -21,6 +21,7 @@ from promptcot.stages.generate import Generate
 from promptcot.storage.budget import Budget
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
+from tests.unit.engines.http_servers import served
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GOOD = {"choices": [{"text": "x", "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
@@ -56,7 +57,7 @@ async def test_a_server_that_fails_at_once_does_not_draw_all_calls() -> None:
         return web.Response(status=500, text="no")
 
     async with serving(good) as one, serving(broken) as other:
-        engine = OpenAIEngine("m", [other, one], api_key_env=None)
+        engine = OpenAIEngine("m", served(other, one, api_key_env=""))
         answers = [await _fate(engine, seed) for seed in range(60)]
         await engine.close()
     assert answers.count("ok") > 50
@@ -65,11 +66,11 @@ async def test_a_server_that_fails_at_once_does_not_draw_all_calls() -> None:
 
 async def test_one_dead_address_of_two_is_left_out_and_two_are_told() -> None:
     async with serving(good) as alive:
-        engine = OpenAIEngine("m", [NOWHERE, alive], api_key_env=None)
+        engine = OpenAIEngine("m", served(NOWHERE, alive, api_key_env=""))
         fates = [await _fate(engine, seed) for seed in range(5)]
         await engine.close()
     assert fates.count("ok") >= 4
-    engine = OpenAIEngine("m", [NOWHERE, "http://127.0.0.1:2/v1"], api_key_env=None)
+    engine = OpenAIEngine("m", served(NOWHERE, "http://127.0.0.1:2/v1", api_key_env=""))
     told = [await _fate(engine, seed) for seed in range(3)]
     await engine.close()
     assert any("nothing answers" in fate for fate in told)
@@ -92,7 +93,7 @@ async def test_what_stops_at_first_is_passing_once_the_server_has_answered() -> 
         return web.json_response(GOOD) if count == 1 else web.Response(status=404, text="no healthy upstream")
 
     async with serving(handler) as url:
-        engine = OpenAIEngine("m", [url], api_key_env=None)
+        engine = OpenAIEngine("m", served(url, api_key_env=""))
         await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         with pytest.raises(TransientError, match="no healthy upstream"):
             await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
@@ -107,7 +108,7 @@ async def test_a_key_that_a_server_repeats_is_not_repeated(status: int, monkeypa
         return web.json_response({"error": {"message": request.headers["Authorization"]}}, status=status)
 
     async with serving(echo) as url:
-        engine = OpenAIEngine("m", [url], api_key_env="A_KEY")
+        engine = OpenAIEngine("m", served(url, api_key_env="A_KEY"))
         with pytest.raises(EngineError) as caught:
             await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         await engine.close()
@@ -118,7 +119,7 @@ async def test_a_key_that_a_server_repeats_is_not_repeated(status: int, monkeypa
 def test_a_key_with_a_line_break_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", "sk-one\nsk-two")
     with pytest.raises(EngineUnusable, match="line break"):
-        OpenAIEngine("m", [NOWHERE], api_key_env="A_KEY")
+        OpenAIEngine("m", served(NOWHERE, api_key_env="A_KEY"))
 
 
 async def test_refused_content_is_paid_once_and_a_failed_row(tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ async def test_refused_content_is_paid_once_and_a_failed_row(tmp_path: Path) -> 
     model = Model(model="m", base_url=["http://x/v1"], price=Price(prompt=2.0, completion=1.0))
     async with serving(refuse) as url:
         for _ in range(2):
-            engine, budget = OpenAIEngine("m", [url], api_key_env=None), Budget(100.0)
+            engine, budget = OpenAIEngine("m", served(url, api_key_env="")), Budget(100.0)
             with Output(folder / "o.jsonl", "generate") as output, Journal(folder / "j") as journal:
                 load_spent(journal, output.counts, model.priced, budget)
                 stage, runner = Generate(model.sampling, 1), LocalRunner(budget=budget)

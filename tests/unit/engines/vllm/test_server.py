@@ -21,7 +21,7 @@ from promptcot.engines.vllm import log as vllm_log
 from promptcot.engines.vllm.guard import descendants
 from promptcot.engines.vllm.options import ServerOptions, command, environment, given
 from promptcot.engines.vllm.placement import CPU, Placement
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.server import Launch, VllmServer
 from promptcot.errors import EngineUnusable, InputError
 from tests.programs import PATIENCE, comes_true, runs, started, wait_for_the_end_of
 
@@ -35,9 +35,11 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopt
 async def make(tmp_path: Path) -> AsyncIterator[Maker]:
     made: list[VllmServer] = []
 
-    def server(mode: str = "good", **options: Any) -> VllmServer:
-        settings = {"placement": CPU, "log": tmp_path / "logs" / "vllm.log", "grace": 2.0, **options}
-        made.append(VllmServer("some/model", "m", launch=(sys.executable, "-IS", str(FAKE), mode), **settings))
+    def server(
+        mode: str = "good", placement: Placement = CPU, extra: tuple[str, ...] = (), grace: float = 2.0, **how: Any
+    ) -> VllmServer:
+        launch = Launch(tmp_path / "logs" / "vllm.log", (sys.executable, "-IS", str(FAKE), mode), grace=grace, **how)
+        made.append(VllmServer(ServerOptions("some/model", "m", extra=extra), placement, launch))
         return made[-1]
 
     yield server
@@ -173,11 +175,11 @@ async def test_a_port_of_the_users_own_that_is_in_use_is_a_clear_error(make: Mak
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(InputError, match=rf"--port {port}: cannot be listened on .*in use.*leave --port out"):
-            await make(extra=["--port", str(port)]).start()
+            await make(extra=("--port", str(port))).start()
 
 
 async def test_a_command_that_does_not_exist_is_no_server(make: Maker, tmp_path: Path) -> None:
-    server = VllmServer("m", "m", launch=("/nowhere/python",), placement=CPU, log=tmp_path / "log")
+    server = VllmServer(ServerOptions("m", "m"), CPU, Launch(tmp_path / "log", ("/nowhere/python",)))
     with pytest.raises(EngineUnusable, match="/nowhere/python"):
         await server.start()
 
@@ -186,11 +188,12 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import VllmServer
+from promptcot.engines.vllm.options import ServerOptions
+from promptcot.engines.vllm.server import Launch, VllmServer
 
 async def main():
-    launch = (sys.executable, "-IS", sys.argv[1], "good")
-    server = VllmServer("m", "m", launch=launch, placement=CPU, log=Path(sys.argv[2]), grace=2.0)
+    launch = Launch(Path(sys.argv[2]), (sys.executable, "-IS", sys.argv[1], "good"), grace=2.0)
+    server = VllmServer(ServerOptions("m", "m"), CPU, launch)
     await server.start()
     print("ready", flush=True)
     await asyncio.sleep(600)
@@ -298,7 +301,7 @@ def test_the_users_port_belongs_to_the_first_copy(tmp_path: Path) -> None:
     assert command(options(extra=("--port", "9000")), [], 9001)[-2:] == ["--port", "9001"]
     assert command(options(extra=("--port=9000",)), [], 9001)[-1] == "--port=9001"
     with pytest.raises(InputError, match="--port needs a whole number, not 'http'"):
-        VllmServer("m", "m", placement=CPU, log=tmp_path / "log", extra=["--port", "http"])
+        VllmServer(ServerOptions("m", "m", extra=("--port", "http")), CPU, Launch(tmp_path / "log"))
 
 
 def test_the_environment_names_the_gpus_and_reports_to_nobody() -> None:

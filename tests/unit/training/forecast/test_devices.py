@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot.training.forecast.devices import GIB, find, memory_bytes, peak_flops
+from promptcot.training.forecast.devices import GIB, find, peak_flops
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,10 @@ from promptcot.training.forecast.devices import GIB, find, memory_bytes, peak_fl
     ],
 )
 def test_a_device_is_found_by_its_name(name: str, tera: float, gib: int) -> None:
-    assert peak_flops(name) == pytest.approx(tera * 1e12)
-    assert memory_bytes(name) == gib * GIB
+    device = find(name)
+    assert device is not None
+    assert peak_flops(name) == device.flops == pytest.approx(tera * 1e12)
+    assert device.memory == gib * GIB
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,6 @@ def test_a_device_is_found_by_its_name(name: str, tera: float, gib: int) -> None
 def test_a_device_that_only_resembles_a_known_one_has_no_peak(name: str) -> None:
     assert find(name) is None
     assert peak_flops(name) is None
-    assert memory_bytes(name) is None
 
 
 def test_a_device_without_units_for_bfloat16_says_so() -> None:

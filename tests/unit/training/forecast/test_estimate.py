@@ -14,20 +14,10 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaFor
 
 from promptcot import nano
 from promptcot.errors import InputError
+from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import GIB
-from promptcot.training.forecast.estimate import (
-    PACKED,
-    Lengths,
-    Shape,
-    advice,
-    lengths_of,
-    mean_context,
-    mean_length_for,
-    memory,
-    mfu_for,
-    work,
-)
-from promptcot.training.forecast.memory import LOSS_TOKENS, LOSS_WORDS, checkpoint_bytes, saved_by_layer
+from promptcot.training.forecast.estimate import PACKED, Lengths, advice, lengths_of, mean_length_for, mfu_for, work
+from promptcot.training.forecast.memory import LOSS_TOKENS, LOSS_WORDS, checkpoint_bytes, memory, saved_by_layer
 from promptcot.training.recipe import TrainRecipe, load_train
 
 SMALL = {"hidden_size": 96, "intermediate_size": 200, "num_hidden_layers": 2, "vocab_size": 300}

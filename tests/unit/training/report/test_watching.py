@@ -14,10 +14,11 @@ import transformers
 
 from promptcot import nano
 from promptcot.errors import InputError
+from promptcot.evaluation import figures
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.report import curves, samples
+from promptcot.training.report import samples
 from promptcot.training.report.logfile import LogFile
-from promptcot.training.report.watching import Meter, Watcher, human
+from promptcot.training.report.watching import Meter, Scale, Watcher, human
 
 torch.set_num_threads(1)
 
@@ -67,8 +68,9 @@ class Training:
 
     def __init__(self, directory: Path, told: TrainRecipe | None = None, **given: Any) -> None:
         self.clock, self.said, self.log = Clock(), list[str](), LogFile(directory / "log.jsonl")
-        given = {"tokenizer": None, "store": (), "say": self.said.append, "now": self.clock, **given}
-        self.watcher = Watcher(directory, told or recipe(), **given)
+        told = (told or recipe()).model_copy(update={"output_dir": str(directory)})
+        tokenizer, store = given.pop("tokenizer", None), given.pop("store", ())
+        self.watcher = Watcher(told, tokenizer, store, Scale(**given), self.said.append, self.clock)
 
     def begin(self, step: int = 0, *, first: bool = True) -> None:
         self.watcher.on_train_begin(ARGS, state(step, first=first), None)
@@ -214,7 +216,7 @@ def test_without_matplotlib_it_says_so_once_and_goes_on(tmp_path: Path, monkeypa
     def missing() -> Any:
         raise InputError("plots need matplotlib: pip install matplotlib")
 
-    monkeypatch.setattr(curves, "_matplotlib", missing)
+    monkeypatch.setattr(figures, "library", missing)
     training = Training(tmp_path)
     training.begin()
     training.steps(10)
