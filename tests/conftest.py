@@ -7,6 +7,7 @@ is kept, reproducible properties.
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -14,6 +15,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Programs that tests start would compile thousands of modules each time.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+# In the background of a shell script Ctrl-C is ignored, and would be by the programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
