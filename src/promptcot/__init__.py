@@ -19,6 +19,7 @@ _HOMES = {
     "StorageError SystematicFailure TransientError UsageError",
     "recipe.schema": "Encode Model Recipe",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
+    "runners.protocol": "Runner",
     "stages.protocol": "Stage Step",
     "storage.budget": "BudgetReached",
 }

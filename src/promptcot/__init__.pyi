@@ -49,6 +49,7 @@ from promptcot.records import Row as Row
 from promptcot.records import Sampling as Sampling
 from promptcot.records import Score as Score
 from promptcot.records import derive_seed as derive_seed
+from promptcot.runners.protocol import Runner as Runner
 from promptcot.stages.protocol import Stage as Stage
 from promptcot.stages.protocol import Step as Step
 from promptcot.storage.budget import BudgetReached as BudgetReached

@@ -20,7 +20,8 @@ from promptcot.api.working import (
 )
 from promptcot.core.prompts import PromptSet
 from promptcot.engines.protocol import Engine
-from promptcot.pipeline.execute import Ask, StageJob, run_stages
+from promptcot.pipeline.execute import run_stages
+from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row

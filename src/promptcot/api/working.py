@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
-from promptcot.pipeline.execute import Observer, Silent
+from promptcot.pipeline.observer import Observer, Silent
 from promptcot.recipe.loading import parse_as
 from promptcot.recipe.schema import Model
 from promptcot.storage.counts import StageCounts

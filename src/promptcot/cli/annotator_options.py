@@ -14,7 +14,7 @@ from promptcot.cli.parameters import WHOLE, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
-from promptcot.pipeline.execute import Ask
+from promptcot.pipeline.job import Ask
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
 from promptcot.stages.annotators import Annotator, annotators_of

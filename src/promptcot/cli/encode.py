@@ -20,7 +20,7 @@ from promptcot.stages.sample import concepts_file, read_table
 from promptcot.storage.atomic import write_json
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import check_output
-from promptcot.storage.manifest import manifest
+from promptcot.storage.manifest import FORMAT, manifest
 from promptcot.storage.paths import beside
 
 
@@ -46,7 +46,7 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
     write_json(
         beside(named, "recipe.json"), manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model})
     )
-    write_json(beside(named, "summary.json"), {"stages": {"encode": counts.summary()}})
+    write_json(beside(named, "summary.json"), {"format": FORMAT, "stages": {"encode": counts.summary()}})
     say(account(counts))
     say(f"written: {output_path}")
     return 0

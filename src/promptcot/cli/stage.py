@@ -11,7 +11,7 @@ from promptcot.cli.options import model_of
 from promptcot.cli.report.console import Console, print_summary, refuse_own_output
 from promptcot.pipeline import execute
 from promptcot.pipeline.cluster import run_stages_on_cluster
-from promptcot.pipeline.execute import Ask, StageJob
+from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Model
 from promptcot.records import Row

@@ -20,6 +20,7 @@ from promptcot.engines.opening import kind_of
 from promptcot.errors import PromptCoTError
 from promptcot.pipeline import execute
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run
 from promptcot.recipe.schema import Recipe
@@ -53,7 +54,7 @@ class Trial:
 
     async def run(self) -> Run:
         """The finished run. Raises PromptCoTError."""
-        return await execute.run(self.inputs, execute.Silent(), self.runner, self.budget)
+        return await execute.run(self.inputs, Silent(), self.runner, self.budget)
 
 
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:

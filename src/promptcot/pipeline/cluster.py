@@ -21,9 +21,11 @@ from promptcot.engines.exclusive import exclusive
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
-from promptcot.pipeline.execute import Observer, StageJob, begin, begin_job, in_waves, take_through
+from promptcot.pipeline.execute import begin, begin_job, in_waves, take_through
 from promptcot.pipeline.flow import Flow
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.job import StageJob
+from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.plan import PlannedStep, asking
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.waves import SequentialRun

@@ -21,7 +21,9 @@ from promptcot.evaluation.recipe import EvalRecipe
 from promptcot.evaluation.registry import with_source
 from promptcot.evaluation.results import Evaluated, draw, file_name
 from promptcot.grading.grader import Grader
-from promptcot.pipeline.execute import Ask, Observer, StageJob, run_stages
+from promptcot.pipeline.execute import run_stages
+from promptcot.pipeline.job import Ask, StageJob
+from promptcot.pipeline.observer import Observer
 from promptcot.records import Row
 from promptcot.runners.streams import in_order
 from promptcot.stages.solve import Solve, samples

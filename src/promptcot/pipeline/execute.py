@@ -6,72 +6,31 @@ API, the doctor's trial and evaluations call these and nothing else. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 from promptcot.engines.exclusive import exclusive
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.job import StageJob
+from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run, load_spent
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
-from promptcot.recipe.schema import Model
-from promptcot.records import Item, Outcome, Row
+from promptcot.records import Outcome, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import closing, in_order, merged, stream_of
-from promptcot.stages import called
 from promptcot.stages.protocol import Stage
 from promptcot.storage.budget import Budget
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
-from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 from promptcot.storage.paths import beside
 from promptcot.storage.work import left_calls, recover_cluster_calls, remove_work, work_folder
-
-
-class Observer(Protocol):
-    """What is told about work while it goes on."""
-
-    def note(self, text: str) -> None:
-        """One line that is worth knowing."""
-        ...
-
-    def watch(
-        self,
-        counts: Mapping[str, StageCounts],
-        *,
-        total: int | None,
-        target: int | None = None,
-        note: Callable[[], str] = str,
-    ) -> AbstractContextManager[object]:
-        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in."""
-        ...
-
-
-class Silent:
-    """An observer that keeps it all to itself."""
-
-    def note(self, text: str) -> None:
-        """Nobody is listening."""
-
-    def watch(
-        self,
-        counts: Mapping[str, StageCounts],
-        *,
-        total: int | None,
-        target: int | None = None,
-        note: Callable[[], str] = str,
-    ) -> AbstractContextManager[object]:
-        """Nobody is watching."""
-        return nullcontext()
 
 
 async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, budget: Budget | None = None) -> Run:
@@ -162,54 +121,6 @@ async def _finish(made: Run, inputs: Inputs, engines: Mapping[str, Engine], obse
     with observer.watch(made.counts, total=None if limits.target else limits.candidates, target=limits.target):
         await made.run(inputs.manifest(engines))
     return made
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew.
-
-    An `engine` of the caller's answers in the model's place, and stays open.
-    """
-
-    stage: Stage
-    model: Model
-    role: str
-    items: Callable[[], Iterator[Item]]
-    engine: Engine | None = None
-
-
-@dataclass(frozen=True)
-class StageJob:
-    """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest."""
-
-    name: str
-    asks: Sequence[Ask]
-    output: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    prompts: Mapping[str, str] = field(default_factory=dict)
-    concurrency: int = 256
-    max_retries: int = 0
-    max_cost: float | None = None
-
-    def manifest(self, engines: Sequence[Engine]) -> dict[str, Any]:
-        """What is written beside the output: the models by role, or by stage where there are several."""
-        names = [self.asks[0].role] if len(self.asks) == 1 else [ask.stage.name for ask in self.asks]
-        return manifest(
-            self.settings, self.prompts, {name: one.model for name, one in zip(names, engines, strict=True)}
-        )
-
-    def count_items(self) -> int:
-        """How many rows come in. A wrong file, or prompt, is found before a model is loaded: raises InputError."""
-        return sum(map(_count_items, self.asks))
-
-
-def _count_items(ask: Ask) -> int:
-    items = ask.items()
-    first = next(items, None)
-    if first is None:
-        return 0
-    called.ask(ask.stage, first.row)
-    return 1 + sum(1 for _ in items)
 
 
 async def run_stages(

@@ -1,0 +1,46 @@
+"""What `execute` reports to while it works: the command line prints, the API calls a function, tests hear nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from promptcot.storage.counts import StageCounts
+
+
+class Observer(Protocol):
+    """Who hears of work while it is done: a command line prints, the API calls a function."""
+
+    def note(self, text: str) -> None:
+        """A line for a person."""
+        ...
+
+    def watch(
+        self,
+        counts: Mapping[str, StageCounts],
+        *,
+        total: int | None,
+        target: int | None = None,
+        note: Callable[[], str] = str,
+    ) -> AbstractContextManager[object]:
+        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in."""
+        ...
+
+
+class Silent:
+    """An observer that reports nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing is printed."""
+
+    def watch(
+        self,
+        counts: Mapping[str, StageCounts],
+        *,
+        total: int | None,
+        target: int | None = None,
+        note: Callable[[], str] = str,
+    ) -> AbstractContextManager[object]:
+        """Nothing is shown."""
+        return nullcontext()
