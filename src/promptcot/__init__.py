@@ -13,15 +13,16 @@ _HOMES = {
     "api.runs": "arun evaluate load_recipe run",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
     "api.working": "Progress",
+    "engines.opening": "Site",
     "engines.protocol": "Engine",
     "engines.scripted": "ScriptedEngine",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
     "StorageError SystematicFailure TransientError UsageError",
     "recipe.schema": "Encode Model Recipe",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
-    "runners.protocol": "Runner",
     "stages.protocol": "Stage Step",
     "storage.budget": "BudgetReached",
+    "storage.counts": "StageCounts",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

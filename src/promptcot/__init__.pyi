@@ -22,6 +22,7 @@ from promptcot.api.verbs import label as label
 from promptcot.api.verbs import sample as sample
 from promptcot.api.verbs import solve as solve
 from promptcot.api.working import Progress as Progress
+from promptcot.engines.opening import Site as Site
 from promptcot.engines.protocol import Engine as Engine
 from promptcot.engines.scripted import ScriptedEngine as ScriptedEngine
 from promptcot.errors import EngineError as EngineError
@@ -49,10 +50,10 @@ from promptcot.records import Row as Row
 from promptcot.records import Sampling as Sampling
 from promptcot.records import Score as Score
 from promptcot.records import derive_seed as derive_seed
-from promptcot.runners.protocol import Runner as Runner
 from promptcot.stages.protocol import Stage as Stage
 from promptcot.stages.protocol import Step as Step
 from promptcot.storage.budget import BudgetReached as BudgetReached
+from promptcot.storage.counts import StageCounts as StageCounts
 
 __version__: str
 __all__: list[str]

@@ -30,7 +30,7 @@ class PromptCoTError(Exception):
 
 
 class UsageError(PromptCoTError):
-    """The command line cannot be understood."""
+    """Options or arguments that are wrong, or do not go together."""
 
     exit_code = 2
 
@@ -58,7 +58,8 @@ class StageFault(PromptCoTError):
 
     def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str) -> None:
         self.stage, self.function, self.row, self.what = stage, function, row, what
-        super().__init__(f"{stage}: `{function}` failed for row {row.get('id')}: {what}")
+        where = f" for row {row.get('id')}" if row else ""
+        super().__init__(f"{stage}: `{function}` failed{where}: {what}")
 
     def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str]]:
         """It may come from another process."""
@@ -66,7 +67,7 @@ class StageFault(PromptCoTError):
 
 
 class LockedError(PromptCoTError):
-    """Another process is writing the same output."""
+    """Another process, or another thread, is writing the same output."""
 
 
 class StorageError(PromptCoTError):

@@ -98,11 +98,11 @@ def test_verbs_give_rows_dropped_ones_and_failed_ones() -> None:
 def test_a_journal_makes_a_verb_resumable(tmp_path: Path) -> None:
     engine = writer()
     first = promptcot.generate(INPUTS[:25], model=engine, journal=tmp_path / "work")
-    asked = engine.asked
+    asked, written = engine.asked, list(first.rows)
     second = promptcot.generate(INPUTS, model=engine, journal=tmp_path / "work")
     assert second.counts.reused == first.counts.calls
     assert engine.asked - asked < 40
-    assert list(second.rows)[: len(first.rows)] == list(first.rows)[: len(second.rows)]
+    assert list(second.rows)[: len(written)] == written
     assert second.directory == tmp_path / "work"
     assert len((tmp_path / "work" / "generate.jsonl").read_bytes().splitlines()) == len(second.rows)
 
@@ -194,6 +194,45 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         "temperature",
     ),
     ("an unknown argument", lambda: promptcot.generate(INPUTS, sed=1), TypeError, "unexpected keyword argument 'sed'"),  # type: ignore[call-arg]
+    (
+        "no concurrency",
+        lambda: promptcot.generate(INPUTS, concurrency=0),
+        promptcot.UsageError,
+        "concurrency: 0 is not",
+    ),
+    ("a seed that is none", lambda: promptcot.generate(INPUTS, seed="a"), promptcot.UsageError, "seed: 'a'"),  # type: ignore[arg-type]
+    ("fewer than no retries", lambda: promptcot.generate(INPUTS, max_retries=-1), promptcot.UsageError, "max_retries"),
+    (
+        "a cap without a price",
+        lambda: promptcot.generate(INPUTS, model=writer(), max_cost=1),
+        promptcot.UsageError,
+        "needs the price",
+    ),
+    ("a journal that is no folder", lambda: promptcot.generate(INPUTS, journal=5), promptcot.UsageError, "journal: 5"),  # type: ignore[arg-type]
+    (
+        "progress that cannot be called",
+        lambda: promptcot.generate(INPUTS, on_progress=5),
+        promptcot.UsageError,
+        "on_progress",
+    ),  # type: ignore[arg-type]
+    (
+        "a setting of the model",
+        lambda: promptcot.generate(INPUTS, temperature=1),
+        TypeError,
+        "a setting of promptcot.Model",
+    ),  # type: ignore[call-arg]
+    (
+        "a name that is a path",
+        lambda: promptcot.judge(INPUTS, model=rater(), name="a/b"),
+        promptcot.UsageError,
+        "no name of a stage",
+    ),
+    ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "one judge or more"),
+    ("no traces", lambda: promptcot.solve(INPUTS, n=0), promptcot.UsageError, "n: 0"),
+    ("an unknown bound", lambda: promptcot.label(INPUTS, min_agree=0.5), TypeError, "'min_agree'"),
+    ("a bound beyond 1", lambda: promptcot.label(INPUTS, min_agreement=7), promptcot.UsageError, "between 0 and 1"),
+    ("changes that are none", lambda: promptcot.run("nano", set=5), promptcot.UsageError, "set: 5"),  # type: ignore[arg-type]
+    ("a recipe that is none", lambda: promptcot.run(5), promptcot.UsageError, "recipe: 5"),  # type: ignore[arg-type]
     ("unjudged files", lambda: promptcot.filter(INPUTS), promptcot.InputError, "no `judgement`"),
     (
         "a row without a gold",
@@ -211,6 +250,37 @@ def test_mistakes_are_the_errors_of_the_tree(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=words):
         call()
+
+
+def test_progress_that_raises_costs_no_row() -> None:
+    def broken(progress: promptcot.Progress) -> None:
+        raise ValueError("a mistake of the display")
+
+    with pytest.warns(RuntimeWarning, match="on_progress raised ValueError"):
+        assert promptcot.generate(INPUTS, model=writer(), on_progress=broken).counts.rows_in == 40
+
+
+def test_rows_of_an_earlier_result_are_not_those_of_a_later_one(tmp_path: Path) -> None:
+    first = promptcot.generate(INPUTS[:5], model=writer(), journal=tmp_path)
+    promptcot.generate(INPUTS, model=writer(), journal=tmp_path)
+    with pytest.raises(promptcot.InputError, match="written again since"):
+        len(first.rows)
+
+
+def test_a_dataset_has_the_fields_of_all_rows() -> None:
+    class Fields:
+        name = "fields"
+
+        def ask(self, row: dict[str, Any]) -> list[promptcot.Request]:
+            return []
+
+        def read(self, row: dict[str, Any], replies: object) -> list[dict[str, Any]]:
+            return [row]
+
+    found = promptcot.ask(Fields(), [{"id": "1", "a": 1}, {"id": "2", "b": 2}], model=writer())
+    assert found.to_dataset().to_list() == [{"id": "1", "a": 1, "b": None}, {"id": "2", "a": None, "b": 2}]
+    assert repr(found) == "StageResult(fields: 2 rows, 0 dropped, 0 failed)"
+    assert [row["id"] for row in found] == ["1", "2"]
 
 
 def test_no_rows_give_no_rows() -> None:
@@ -249,6 +319,7 @@ def test_ctrl_c_in_a_notebook_stops_cleanly_and_the_same_call_goes_on(tmp_path: 
     assert said == "interrupted\n", errors
     kept = len(calls.read_bytes().splitlines())
     assert 0 < kept < 400
+    assert not list((tmp_path / "work").glob("*.partial")), "it was raised before everything had ended"
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.startswith(f"done {kept} "), done.stdout
 

@@ -18,14 +18,18 @@ Rows: TypeAlias = "str | Path | Iterable[Mapping[str, Any]] | Any"
 """A path, an iterable of mappings, a `datasets.Dataset`, or a DataFrame of pandas or polars."""
 
 
-def as_file(rows: Rows, folder: Path, name: str = "rows") -> Path:
+def as_file(rows: Rows, folder: Path, name: str = "rows", *, may_be_empty: bool = False) -> Path:
     """The path of the rows: their own, or of a file in `folder` that they are written to. Raises InputError."""
     if isinstance(rows, (str, Path)):
         return Path(rows)
+    rows = getattr(rows, "rows", rows)  # of a result
     writer = RowWriter(folder / f"{name}.input.jsonl")
     try:
+        number = 0
         for number, row in enumerate(_mappings(rows), 1):
             writer.write(_checked(row, number))
+        if not number and not may_be_empty:
+            raise InputError("rows: there are none")
         writer.commit()
     finally:
         writer.discard()
@@ -41,6 +45,8 @@ def _mappings(rows: Any) -> Iterator[Any]:
     if hasattr(rows, "iter_rows") and hasattr(rows, "columns"):  # polars
         return (_present(row) for row in rows.iter_rows(named=True))
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
+        if not rows.columns.is_unique:
+            raise InputError("rows: the DataFrame has two columns of one name")
         return (_present(dict(zip(rows.columns, row, strict=True))) for row in rows.itertuples(index=False, name=None))
     if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
         raise InputError(f"rows: a {type(rows).__name__} holds no rows; give a path, or an iterable of mappings")
@@ -70,7 +76,9 @@ def _checked(row: Any, number: int) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy, tuples and sets of a DataFrame, as JSON knows them."""
+    """Numbers and arrays of numpy, tuples and dates, as JSON knows them."""
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     if isinstance(value, Mapping):

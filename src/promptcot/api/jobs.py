@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from promptcot.api.working import (
 )
 from promptcot.core.prompts import PromptSet
 from promptcot.engines.protocol import Engine
+from promptcot.errors import UsageError
 from promptcot.pipeline.execute import run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.synchronous import wait_for
@@ -34,6 +36,7 @@ from promptcot.storage.rows import read_rows, with_ids
 Read = Callable[[Path], Iterator[Row]]
 Annotators = Mapping[str, tuple[Model, Engine | None]]
 SEED = 8000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 
 def plain_rows(source: Path) -> Iterator[Row]:
@@ -70,9 +73,11 @@ class Job:
         return self._run(name, lambda source: [ask(source, annotator) for annotator in annotators])
 
     def _run(self, name: str, asks: Callable[[Path], list[Ask]]) -> StageResult:
+        if not (isinstance(name, str) and _NAME.fullmatch(name)):
+            raise UsageError(f"{name!r} is no name of a stage: it has letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")
         with workplace(journal) as folder, tempfile.TemporaryDirectory(prefix="promptcot-") as apart:
-            source = as_file(self._rows, Path(apart))
+            source = as_file(self._rows, Path(apart), may_be_empty=True)
             if source.parent == Path(apart) and not source.stat().st_size:
                 return StageResult([], [], [], StageCounts(name))
             job = self._job(name, asks(source), folder / f"{name}.jsonl")
@@ -81,6 +86,11 @@ class Job:
             return StageResult(*found, counts, None if journal is None else folder)
 
     def _job(self, name: str, asks: list[Ask], output: Path) -> StageJob:
+        prices = {ask.stage.name: ask.model.price for ask in asks}
+        if self._working.get("max_cost") is not None and None in prices.values():
+            raise UsageError("max_cost needs the price of every model, as in promptcot.Model(price={…})")
+        if len({price.model_dump_json() if price else "" for price in prices.values()}) > 1:
+            raise UsageError(f"{', '.join(prices)} have different prices: ask each in a call of its own")
         models = {ask.stage.name: ask.model.model_dump(mode="json") for ask in asks}
         return StageJob(
             name,
@@ -96,7 +106,7 @@ class Job:
 
 def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -> Annotators:
     """The annotators by name: those of a mapping from names to models, or one model under its own name."""
-    if isinstance(given, Mapping) and not set(given) <= set(Model.model_fields):
+    if isinstance(given, Mapping) and not set(given) & set(Model.model_fields):
         return {str(name): model_of(one, **defaults) for name, one in given.items()}
     spec, engine = model_of(given, **defaults)
     return {annotator_name(spec.model): (spec, engine)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StageResult:
     """What came of one step: its output rows, those it dropped (with `reason`), and those that failed (with `cause`).
 
@@ -31,6 +31,16 @@ class StageResult:
     counts: StageCounts
     directory: Path | None = None
 
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __repr__(self) -> str:
+        lost = f"{len(self.dropped):,} dropped, {len(self.failed):,} failed"
+        return f"{type(self).__name__}({self.counts.name}: {len(self.rows):,} rows, {lost})"
+
     def to_pandas(self) -> Any:
         """The output rows as a pandas DataFrame."""
         return to_pandas(self.rows)
@@ -40,7 +50,7 @@ class StageResult:
         return to_dataset(self.rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelResult(StageResult):
     """Labelled problems, and what can be learned from their traces."""
 
@@ -52,7 +62,7 @@ class LabelResult(StageResult):
     """Prompt and verifiable answer of each labelled problem."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FilterResult(StageResult):
     """The problems that the judges call perfect, and how far the judges agree."""
 
@@ -69,7 +79,7 @@ class GradeResult:
     def accuracy(self, source: str | None = None) -> float | None:
         """The share of right answers of a source, or of the only one; None without data. Raises InputError."""
         names = [*self.sources]
-        if source is None and len(names) != 1:
+        if source not in (names if source else [None]) or (source is None and len(names) != 1):
             raise InputError(f"there are {len(names)} sources ({', '.join(names)}); name one of them")
         return self.sources[source or names[0]].accuracy.mean
 
@@ -82,7 +92,7 @@ class EvaluationResult:
     directory: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
     """A finished run. Rows are read from its `directory` when they are looked at."""
 
@@ -90,6 +100,11 @@ class RunResult:
     counts: Mapping[str, StageCounts]
     """By step, in order; `encode` where vectors were made."""
     last: str
+    _files: dict[str, FileRows] = field(default_factory=dict, init=False)
+
+    def __repr__(self) -> str:
+        steps = ", ".join(f"{name} {counts.rows_out:,}" for name, counts in self.counts.items())
+        return f"RunResult({self.directory}: {steps})"
 
     @property
     def accepted(self) -> Sequence[Row]:
@@ -135,7 +150,6 @@ class RunResult:
         return to_dataset(self.rows(step or self.last))
 
     def _file(self, step: str, kind: str) -> FileRows:
-        if step not in self.counts or step == "encode":
-            known = ", ".join(name for name in self.counts if name != "encode")
-            raise InputError(f"the run has no rows of {step!r}; its steps are {known}")
-        return FileRows(self.directory / f"{step}{kind}.jsonl")
+        if step not in self.counts:
+            raise InputError(f"the run has no rows of {step!r}; its steps are {', '.join(self.counts)}")
+        return self._files.setdefault(f"{step}{kind}", FileRows(self.directory / f"{step}{kind}.jsonl"))

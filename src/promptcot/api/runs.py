@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from promptcot.api.results import EvaluationResult, RunResult
 from promptcot.api.working import OnProgress, observer_of
+from promptcot.errors import UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.grading.grader import Grader
 from promptcot.pipeline import execute
@@ -78,10 +79,16 @@ async def arun(
 def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """A recipe, changed and checked; `overrides` that are None change nothing. Raises RecipeError with all mistakes."""
     texts, values = _changes(set)
+    if isinstance(recipe, Recipe) and not (
+        texts or values or any(one is not None for one in (overrides or {}).values())
+    ):
+        return recipe
     values = {**values, **{key: value for key, value in (overrides or {}).items() if value is not None}}
     if isinstance(recipe, (str, Path)):
         return load(str(recipe), texts, values)
     table = recipe.model_dump(exclude_unset=True) if isinstance(recipe, Recipe) else recipe
+    if not isinstance(table, Mapping):
+        raise UsageError(f"recipe: {recipe!r} is no name, path, table or promptcot.Recipe")
     return parse(with_changes(table, texts, values))
 
 
@@ -119,5 +126,14 @@ def _eval_recipe(recipe: str | Path | Mapping[str, Any], texts: Sequence[str], v
 
 def _changes(changes: Changes) -> tuple[Sequence[str], Mapping[str, Any]]:
     if isinstance(changes, Mapping):
-        return (), changes
-    return ([changes] if isinstance(changes, str) else list(changes or ())), {}
+        return (), {str(key): value for key, value in changes.items()}
+    texts = (
+        [changes]
+        if isinstance(changes, str)
+        else list(changes or ())
+        if isinstance(changes, Iterable | None)
+        else [changes]
+    )
+    if not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"set: {changes!r}; give a mapping of dotted keys to values, or texts such as 'sample.size=3'")
+    return texts, {}

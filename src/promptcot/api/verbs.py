@@ -7,6 +7,7 @@ takes (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
@@ -15,16 +16,17 @@ from promptcot import prompts as domains
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
-from promptcot.api.working import ModelLike, Working, checked, model_of, rows_beside, workplace
+from promptcot.api.working import ModelLike, Working, checked, model_of, rows_beside, whole_number, workplace
 from promptcot.core.labelling import Band
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
+from promptcot.errors import UsageError
 from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.grading.grader import Grader
 from promptcot.nano import judge_role
 from promptcot.pipeline.inputs import drawn_rows, prompt_renderer
 from promptcot.pipeline.synchronous import wait_for
-from promptcot.recipe.schema import Encode, Model, Sample
+from promptcot.recipe.schema import Encode, Model, Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages import encode as encoding
@@ -89,6 +91,7 @@ def solve(
 
     With `max_retries`, a trace whose thinking is malformed is asked for again, which flatters a model.
     """
+    whole_number("n", n, 1)
     spec, engine = model_of(model)
     domain, again = domains.load(prompts or domain_of(spec)), working.get("max_retries", 0)
     stage = Solve(domain, spec.sampling, working.get("seed", SEED), spec.chat, style, resample=again > 0)
@@ -111,6 +114,8 @@ def extract(
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
     sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    for size in sizes or (0,):
+        whole_number("n", size, 1)
 
     def read(source: Path) -> Iterator[Row]:
         give_level = level_giver(levels, seed)
@@ -162,6 +167,8 @@ def sample(
     `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` a file that `encode` wrote. `settings`
     are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like.
     """
+    whole_number("n", n, 1)
+    whole_number("seed", seed, 0)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
         recipe = checked(Sample, {**sampling_of(source), **settings})
@@ -176,15 +183,15 @@ def sample(
 
 
 def encode(
-    concepts: Rows = "nano", *, model: str | Encode | Engine = "nano", output_path: str | Path | None = None
+    concepts: Rows = "nano", *, model: ModelLike | Encode = "nano", output_path: str | Path | None = None
 ) -> StageResult:
     """Turn each distinct concept into a vector: rows with `sentence` and `embedding`, or a file for `sample`.
 
     With `output_path` (`….safetensors`, or `….jsonl` in the public form) vectors are written there, an interrupted call
     goes on, and `rows` is empty.
     """
-    spec = model if isinstance(model, Encode) else Encode(model=str(model) if isinstance(model, str) else "nano")
-    engine = None if isinstance(model, (str, Encode)) else model
+    settings, engine = (model, None) if isinstance(model, Encode) else model_of(model)
+    spec = Encode.model_validate({name: getattr(settings, name) for name in Served.model_fields})
     counts = StageCounts("encode")
     with workplace(None) as folder:
         names = read_table(str(as_file(_named(concepts), folder))).names
@@ -209,8 +216,10 @@ def _named(concepts: Any) -> Any:
 
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
     """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
+    if not judged:
+        raise UsageError("filter: give the rows of one judge or more")
     with workplace(None) as folder:
-        files = [as_file(_rows_of(rows), folder, f"judged-{place}") for place, rows in enumerate(judged)]
+        files = [as_file(rows, folder, f"judged-{place}") for place, rows in enumerate(judged)]
         with Output(folder / "filter.jsonl", "filter") as output:
             agreements = filter_files(files, output, only_perfect, n_rewards)
             output.commit()
@@ -232,14 +241,24 @@ def label(
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
     form of the prompt in training rows, as in `solve`.
     """
-    settings = Settings(Band(**band), domains.load(prompts), style, seed)
+    settings = Settings(_band(band), domains.load(prompts), style, seed)
     with workplace(None) as folder, Grader(workers) as grader:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
-        source = as_file(_rows_of(traces), folder)
+        source = as_file(traces, folder)
         counts = wait_for(label_file(source, targets, grader, settings, lambda _: None))
         found = rows_beside(targets["label"], lasting=False)
         sft, pairs, rl = (list(FileRows(targets[name])) for name in ("sft", "pairs", "rl"))
         return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl)
+
+
+def _band(given: Mapping[str, float]) -> Band:
+    known = [field.name for field in fields(Band)]
+    for name, share in given.items():
+        if name not in known:
+            raise TypeError(f"unexpected keyword argument {name!r}; known are {', '.join(known)}")
+        if not (isinstance(share, (int, float)) and 0 <= share <= 1):
+            raise UsageError(f"{name}: {share!r} is not between 0 and 1")
+    return Band(**given)
 
 
 def grade(
@@ -257,12 +276,7 @@ def grade(
     seconds that one comparison may take. Grades of a file are kept beside it, so that an interrupted call goes on.
     """
     with workplace(None) as folder, Grader(workers, limit) as grader:
-        source, details = as_file(_rows_of(predictions), folder), folder / "details.jsonl"
+        source, details = as_file(predictions, folder), folder / "details.jsonl"
         golds = golds_of(benchmark, grader)
         found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks))
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))
-
-
-def _rows_of(rows: Any) -> Any:
-    """Rows, or those that another function gave."""
-    return rows.rows if isinstance(rows, StageResult) else rows

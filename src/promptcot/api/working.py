@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
+from promptcot.engines.own import OwnEngine
 from promptcot.engines.protocol import Engine
-from promptcot.errors import InputError
+from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer, Silent
 from promptcot.recipe.loading import parse_as
 from promptcot.recipe.schema import Model
@@ -61,10 +63,29 @@ class Working(TypedDict, total=False):
 KNOWN = frozenset(Working.__annotations__)
 
 
+_LEAST = {"seed": 0, "concurrency": 1, "max_retries": 0}
+
+
 def check_working(working: Mapping[str, Any]) -> None:
-    """Raises TypeError for an argument that no function takes, as Python does."""
+    """Raises TypeError for an argument that no function takes, as Python does, and UsageError for a wrong value."""
     if unknown := [name for name in working if name not in KNOWN]:
-        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; known are {', '.join(sorted(KNOWN))}")
+        hint = "; it is a setting of promptcot.Model" if unknown[0] in Model.model_fields else ""
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}; known are {', '.join(sorted(KNOWN))}{hint}")
+    for name, least in _LEAST.items():
+        whole_number(name, working.get(name, least), least)
+    cost = working.get("max_cost")
+    if cost is not None and not (isinstance(cost, (int, float)) and cost > 0):
+        raise UsageError(f"max_cost: {cost!r} is not an amount above 0")
+    if not isinstance(working.get("journal"), (str, Path, type(None))):
+        raise UsageError(f"journal: {working['journal']!r} is not the path of a folder")
+    if working.get("on_progress") is not None and not callable(working["on_progress"]):
+        raise UsageError(f"on_progress: {working['on_progress']!r} cannot be called")
+
+
+def whole_number(name: str, value: object, least: int) -> None:
+    """Raises UsageError unless the value is a whole number of at least so much."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UsageError(f"{name}: {value!r} is not a whole number of at least {least}")
 
 
 def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
@@ -75,8 +96,8 @@ def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
         return checked(Model, {**defaults, "model": str(given)}), None
     if isinstance(given, Mapping):
         return checked(Model, {**defaults, **given}), None
-    if callable(getattr(given, "complete", None)):
-        return checked(Model, {**defaults, "model": given.model}), given
+    if callable(getattr(given, "complete", None)) and isinstance(getattr(given, "model", None), str):
+        return checked(Model, {**defaults, "model": given.model}), OwnEngine(given, type(given).__name__)
     raise InputError(f"model: {type(given).__name__} is no model; give a name, a promptcot.Model or an engine")
 
 
@@ -112,6 +133,7 @@ class _Calling(Silent):
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress
+        self._failed = False
 
     def watch(
         self,
@@ -128,7 +150,13 @@ class _Calling(Silent):
         begun = time.monotonic()
 
         def call() -> None:
-            self._on_progress(Progress(counts, total, target, time.monotonic() - begun))
+            if self._failed:
+                return
+            try:
+                self._on_progress(Progress(counts, total, target, time.monotonic() - begun))
+            except Exception as error:  # what is shown must not cost what is done
+                self._failed = True
+                warnings.warn(f"on_progress raised {error!r}; it is not called again", RuntimeWarning, stacklevel=2)
 
         async def call_again() -> None:
             while True:
@@ -140,6 +168,4 @@ class _Calling(Silent):
             yield
         finally:
             task.cancel()
-        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            raise error
         call()

@@ -11,12 +11,14 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from promptcot import nano
 from promptcot.engines.machine import memory_total, visible_gpus
 from promptcot.engines.model_files import folder_on_disk
+from promptcot.engines.own import opened
 from promptcot.engines.protocol import Engine
 from promptcot.engines.vllm.placement import Placement, take, together, together_on_cpu
 from promptcot.errors import InputError
@@ -74,9 +76,9 @@ class Engines:
         key = _key(spec, role)
         if key not in self._opened:
             kind = kind_of(spec)
-            open_engine = import_path.load(ENGINES.get(kind, kind))
-            engine = open_engine(spec, role, Site(self._directory, len(self._opened), self._placements.get(key)))
-            self._opened[key] = await engine if inspect.isawaitable(engine) else engine
+            site = Site(self._directory, len(self._opened), self._placements.get(key))
+            open_engine = partial(_open, ENGINES.get(kind, kind), spec, role, site)
+            self._opened[key] = await (open_engine() if kind in ENGINES else opened(kind, open_engine))
         return self._opened[key]
 
     def place(self, specs: Sequence[tuple[Served, str]]) -> bool:
@@ -98,6 +100,12 @@ class Engines:
             for engine in self._opened.values():
                 stack.push_async_callback(engine.close)
             self._opened = {}
+
+
+async def _open(path: str, spec: Served, role: str, site: Site) -> Engine:
+    engine = import_path.load(path)(spec, role, site)
+    found: Engine = await engine if inspect.isawaitable(engine) else engine
+    return found
 
 
 def _key(spec: Served, role: str) -> str:

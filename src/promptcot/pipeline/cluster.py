@@ -21,7 +21,7 @@ from promptcot.engines.exclusive import exclusive
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
-from promptcot.pipeline.execute import begin, begin_job, in_waves, take_through
+from promptcot.pipeline.execute import begin, begin_job, in_waves, run, take_through
 from promptcot.pipeline.flow import Flow
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
@@ -63,6 +63,8 @@ class Scale:
 async def run_on_cluster(inputs: Inputs, scale: Scale, observer: Observer) -> Run:
     """The finished run of a recipe, whose models were asked on the cluster. Raises PromptCoTError."""
     recipe, directory = inputs.recipe, inputs.directory
+    if inputs.steps[-1].kind == "vectors":  # they are made on this machine
+        return await run(inputs, observer)
     if recipe.run.max_cost is not None:
         raise UsageError("run.max_cost is not supported with --runner ray: workers do not share a budget")
     inputs.check()

@@ -112,7 +112,7 @@ async def in_waves(
             budget,
         )
         finished = await _finish(made, inputs, one_by_one.engines, observer)
-        wave = next_wave(limits, wave, finished.last.counts.rows_out)
+        wave = next_wave(limits, wave, finished.came)
     return finished
 
 

@@ -6,6 +6,7 @@ the runner.
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -95,11 +96,13 @@ class Flow:
     frontier: Frontier = field(default_factory=lambda: Frontier(None))
     steps: dict[str, Step] = field(default_factory=dict)
 
-    def through(self, planned: Sequence[PlannedStep], items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        """The rows that come through all of these steps."""
+    def through(
+        self, planned: Sequence[PlannedStep], items: AsyncIterator[Item], last: PlannedStep | None = None
+    ) -> AsyncIterator[Item]:
+        """The rows that come through all of these steps; `last` is the last one of the whole run."""
         for together in groups_of(planned):
             if together[0].join is not None:
-                items = self._joined(together, items, is_last=together[-1] is planned[-1])
+                items = self._joined(together, items, is_last=together[-1] is last)
             elif together[0].stage is not None:
                 items = self._onward(self.asked(together[0], items))
             else:
@@ -155,7 +158,7 @@ class Flow:
                 self.frontier.change(last, len(rows) - 1)
                 for row in rows:
                     yield Item(last, row)
-        for left in step.finish():
+        for left in called.finish(step):
             if isinstance(left, Dropped):
                 sink.append(Outcome(Item(last, left.row), left.drop))
             else:
@@ -172,6 +175,8 @@ class Flow:
 
     def _made(self, planned: PlannedStep) -> Step:
         assert planned.make is not None
-        step = planned.make(self.directory / f"{planned.name}.state")
+        folder = self.directory / f"{planned.name}.state"
+        shutil.rmtree(folder, ignore_errors=True)  # what a step remembers is made again from the rows
+        step = planned.make(folder)
         self.steps[planned.name] = step
         return step

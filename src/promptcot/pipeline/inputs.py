@@ -113,7 +113,8 @@ class Inputs:
     def manifest(self, engines: Mapping[str, Engine]) -> dict[str, Any]:
         """What is written beside the results."""
         models = {name: engine.model for name, engine in engines.items()}
-        return manifest(self.recipe.written_down(), self.prompts.hashes, models)
+        found = manifest(self.recipe.written_down(), self.prompts.hashes, models)
+        return found if self.until is None else {**found, "until": self.until}
 
 
 def drawn_rows(

@@ -136,7 +136,7 @@ def _kept(recipe: Recipe) -> str:
 def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
     """Put a step of the user's own behind the one that it names, or at the end."""
     names = [step.name for step in planned]
-    if own.name in names:
+    if own.name in (*names, "encode"):
         raise RecipeError("step", [f"{own.name}: the run has a step of this name already ({', '.join(names)})"])
     if own.after is not None and own.after not in names:
         raise RecipeError("step", [f"{own.name}.after: {_no_such(own.after, names)}"])
@@ -154,19 +154,23 @@ def _own(own: OwnStep, recipe: Recipe) -> PlannedStep:
     """Raises RecipeError where what is named makes neither a stage nor a step."""
     about = f"{own.used} ({', '.join(f'{key} = {value!r}' for key, value in own.options.items())})"
     if own.model is None:
-        return PlannedStep(own.name, "step", make=lambda folder: own.made(), at_end=own.at_end, about=about)
+        return PlannedStep(
+            own.name, "step", make=lambda folder: own.made(folder=folder), at_end=own.at_end, about=about
+        )
     stage = own.made(sampling=own.model.sampling, seed=recipe.seed)
     return PlannedStep(own.name, "stage", own.model, own.role, stage, about=about)
 
 
 def _up_to(until: str, planned: Sequence[PlannedStep]) -> list[PlannedStep]:
-    ends = [place for place, step in enumerate(planned) if step.name == until or step.name.startswith(f"{until}-")]
+    names = [step.name for step in planned]
+    verbs = [step.name.partition("-")[0] if step.join else step.name for step in planned]
+    ends = [place for place, name in enumerate(names if until in names else verbs) if name == until]
     if not ends:
-        raise UsageError(f"--until: {_no_such(until, [step.name for step in planned])}")
+        raise UsageError(f"--until: {_no_such(until, names)}")
     return list(planned[: ends[-1] + 1])
 
 
 def _no_such(name: str, names: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, names, 1)
+    near = difflib.get_close_matches(str(name), names, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"there is no step {name!r}; the steps are {', '.join(names)}{hint}"

@@ -22,6 +22,7 @@ from promptcot.records import Item, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import closing
+from promptcot.stages import called
 from promptcot.stages.protocol import Step
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.budget import Budget, Price
@@ -67,6 +68,8 @@ class Run:
         self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, cut) for name in names}
         self._cut = cut
         self._flow: Flow | None = None
+        self.came = 0
+        """Rows that count towards the target."""
 
     @property
     def counts(self) -> dict[str, StageCounts]:
@@ -88,7 +91,6 @@ class Run:
         with ExitStack() as held:
             held.enter_context(locked(self.directory / "lock"))
             held.callback(self._forget_states)
-            self._forget_states()
             for output in self.outputs.values():
                 held.enter_context(output)
             journals = {step.name: self._open_journal(step, held) for step in asking(self.steps)}
@@ -99,17 +101,17 @@ class Run:
                 self.outputs[name].counts.absorb(counts)
             for output in self.outputs.values():
                 output.finish()
+            summary = self.summary()  # before any file appears: a step may fail to say what it adds
             for output in self.outputs.values():
                 output.publish()
             write_json(self.directory / "recipe.json", manifest)
-            write_json(self.directory / "summary.json", self.summary())
+            write_json(self.directory / "summary.json", summary)
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds; steps without a model may add to it."""
         stages = {counts.name: counts.summary() for counts in (*self.before, *self.counts.values())}
-        more: dict[str, Any] = {}
-        for step in self.made.values():
-            more |= getattr(step, "summary", dict)()
+        added = [called.summary(step) for step in self.made.values()]
+        more = {key: value for table in added for key, value in table.items() if key not in ("format", "stages")}
         return {"format": FORMAT, "stages": stages, **more}
 
     def _open_journal(self, step: PlannedStep, held: ExitStack) -> Journal:
@@ -121,8 +123,9 @@ class Run:
         """Rows through all steps; a target is counted before the first one that gives its rows at the end."""
         rows = [step for step in self.steps if step.kind in ("stage", "step")]
         ends = next((place for place, step in enumerate(rows) if step.at_end), len(rows))
-        counted = self._until_target(flow, flow.through(rows[:ends], self._sampled(flow.frontier)))
-        async with closing(flow.through(rows[ends:], counted)) as items:
+        last = rows[-1] if rows else None
+        counted = self._until_target(flow, flow.through(rows[:ends], self._sampled(flow.frontier), last))
+        async with closing(flow.through(rows[ends:], counted, last)) as items:
             async for _ in items:
                 pass
 
@@ -137,12 +140,12 @@ class Run:
 
     async def _until_target(self, flow: Flow, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
         """The rows up to the last one that is needed; the files then end at its position."""
-        came = 0
+        self.came = 0
         async with closing(items) as stream:
             async for item in stream:
-                came += 1
+                self.came += 1
                 yield item
-                if self._cut is not None and came == self.limits.target:
+                if self._cut is not None and self.came == self.limits.target:
                     self._cut.settled = self._cut.last = item.index
                     return
                 flow.frontier.change(item.index, -1)

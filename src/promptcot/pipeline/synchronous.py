@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -41,6 +41,7 @@ class _Beside(threading.Thread, Generic[T]):
         super().__init__(name="promptcot", daemon=True)
         self._work = work
         self._begun = threading.Event()
+        self._ended = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[T] | None = None
         self._result: list[T] = []
@@ -49,16 +50,16 @@ class _Beside(threading.Thread, Generic[T]):
     def wait(self) -> T:
         """The result, or what the coroutine raised."""
         self.start()
+        interrupted = False
         with _raising_interrupts():
-            try:
-                self.join()
-            except KeyboardInterrupt:
-                self._begun.wait()
-                assert self._loop is not None
-                assert self._task is not None
-                self._loop.call_soon_threadsafe(self._task.cancel)
-                self.join()
-                raise
+            while not self._ended.is_set():
+                try:
+                    self._ended.wait()  # not join, which takes the thread for ended once it was interrupted
+                except KeyboardInterrupt:
+                    interrupted = True
+                    self._cancel()
+        if interrupted:
+            raise KeyboardInterrupt
         if self._error is not None:
             raise self._error
         return self._result[0]
@@ -68,6 +69,15 @@ class _Beside(threading.Thread, Generic[T]):
             self._result.append(asyncio.run(self._main()))
         except BaseException as error:
             self._error = error
+        finally:
+            self._ended.set()
+
+    def _cancel(self) -> None:
+        self._begun.wait()
+        assert self._loop is not None
+        assert self._task is not None
+        with suppress(RuntimeError):  # the loop is closed: it ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def _main(self) -> T:
         self._loop = asyncio.get_running_loop()

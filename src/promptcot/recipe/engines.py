@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from promptcot.recipe import import_path
+
 ENGINES: Mapping[str, str] = {
     "local": "promptcot.engines.local.opening:open_engine",
     "vllm": "promptcot.engines.vllm.opening:open_engine",
@@ -16,7 +18,11 @@ AUTO = "auto"
 
 def checked_engine(name: str) -> str:
     """The name, if it is a known engine or names a Python object. Raises ValueError."""
-    if name in (AUTO, *ENGINES) or ":" in name:
+    if ":" in name:
+        if not callable(import_path.load(name)):
+            raise ValueError(f"{name!r} is not a function that opens an engine")
+        return name
+    if name in (AUTO, *ENGINES):
         return name
     known = ", ".join(f"'{one}'" for one in (AUTO, *ENGINES))
     raise ValueError(f"Input should be {known}, or MODULE:NAME of an engine of your own")

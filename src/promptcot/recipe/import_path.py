@@ -17,6 +17,8 @@ def load(path: str) -> Any:
         found: Any = _module(module)
     except ImportError as error:
         raise ValueError(f"{path!r}: {error}; Python looks in this folder and in what is installed") from error
+    except Exception as error:
+        raise ValueError(f"{path!r}: importing it raises {type(error).__name__}: {error}") from error
     for part in name.split("."):
         if not hasattr(found, part):
             raise ValueError(f"{path!r}: {module} has no {part}")
@@ -26,7 +28,9 @@ def load(path: str) -> Any:
 
 def path_of(found: Any) -> str:
     """What an object is written down as; a text is its own name."""
-    return found if isinstance(found, str) else f"{found.__module__}:{found.__qualname__}"
+    if isinstance(found, str):
+        return found
+    return f"{getattr(found, '__module__', '?')}:{getattr(found, '__qualname__', type(found).__name__)}"
 
 
 def _module(name: str) -> Any:

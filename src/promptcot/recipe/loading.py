@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -55,13 +54,20 @@ def with_changes(
     table: Mapping[str, Any], changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """A copy of a recipe's table, changed by `a.b=v` texts and then by `overrides`. Raises RecipeError."""
-    changed = deepcopy(dict(table))
+    changed: dict[str, Any] = _copied(table)
     for change in changes:
         _apply(changed, *_parse_change(change))
     for key, value in (overrides or {}).items():
         if value is not None:
             _apply(changed, key, value)
     return changed
+
+
+def _copied(value: Any) -> Any:
+    """Tables and lists anew; what they hold stays as it is."""
+    if isinstance(value, Mapping):
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value
 
 
 def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
@@ -107,8 +113,12 @@ def _own_under(server: Mapping[str, Any], step: Any) -> Any:
 
 
 def _under(server: Mapping[str, Any], section: Any) -> Any:
+    if not isinstance(section, Mapping):
+        return section
     known = {key: value for key, value in server.items() if key in Served.model_fields}
-    return {**known, **section} if isinstance(section, Mapping) else section
+    if ":" in str(section.get("engine", "")):
+        known.pop("base_url", None)  # an engine of the user's own has no use for the server's address
+    return {**known, **section}
 
 
 def shipped(folder: Path = SHIPPED) -> list[str]:

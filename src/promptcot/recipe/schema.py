@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import shlex
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -206,11 +208,12 @@ class Filter(Section):
 class OwnStep(Section):
     """A step of the user's own, behind the step `after` or else at the end. `use` makes it, called with `options`.
 
-    With a `model` it is a stage, and `use` gets `sampling` and `seed` too; `role` is the embedded model that `nano`
-    means. `at_end`: it gives its rows when all have come, so a target is counted before it.
+    Beside its options `use` gets what it has parameters for: a step without a model `folder`, a place for what grows
+    with the number of rows; a stage, which has a `model`, `sampling` and `seed`. `role` is the embedded model that
+    `nano` means. With `at_end` the step gives its rows when all have come, so a target is counted before it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
     use: Any
     after: str | None = None
     options: dict[str, Any] = {}
@@ -226,7 +229,16 @@ class OwnStep(Section):
             raise ValueError(f"{use!r} is not a class or function that makes the step")
         return use
 
-    @field_serializer("use")
+    @field_validator("options")
+    @classmethod
+    def _plain(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            json.dumps(options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"they are written down with the recipe, as JSON ({error})") from error
+        return Served._no_key(options)
+
+    @field_serializer("use", when_used="json")
     def _named(self, use: Any) -> str:
         return import_path.path_of(use)
 
@@ -239,9 +251,11 @@ class OwnStep(Section):
         """The stage or step. Raises RecipeError where it cannot be made, or is neither."""
         use = import_path.load(self.use) if isinstance(self.use, str) else self.use
         try:
-            made = use(**self.options, **more)
-        except TypeError as error:
-            raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {error}"]) from error
+            known = inspect.signature(use).parameters
+            made = use(**self.options, **{name: value for name, value in more.items() if name in known})
+        except Exception as error:
+            why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+            raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
         if not all(callable(getattr(made, function, None)) for function in wanted):
             kind = "stage, since it has a model" if self.model else "step, since it has no model"

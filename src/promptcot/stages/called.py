@@ -6,12 +6,13 @@ asking on would only repeat: it stops the run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptcot.errors import PromptCoTError, StageFault
-from promptcot.records import Completion, Drop, Request, Retry, Row
+from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
 from promptcot.stages.protocol import Stage, Step
+from promptcot.storage.json import dumps
 
 
 def ask(stage: Stage, row: Row) -> Sequence[Request]:
@@ -24,37 +25,70 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
         raise _raised(stage.name, "ask", row, error) from error
     if _are(Request, found):
         return found
-    raise StageFault(stage.name, "ask", row, f"it gave {_shown(found)}; it gives a sequence of promptcot.Request")
+    raise StageFault(stage.name, "ask", row, f"returned {_shown(found)}; expected a list of promptcot.Request")
 
 
 def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
     """What the stage makes of the replies. Raises StageFault."""
     try:
-        found = stage.read(row, replies)
+        found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
     except PromptCoTError:
         raise
     except Exception as error:
         raise _raised(stage.name, "read", row, error) from error
-    if _are(dict, found) or isinstance(found, (Drop, Retry)):
+    if _are(dict, found) or _is_drop(found) or _is_retry(found):
         return found
-    raise StageFault(stage.name, "read", row, f"it gave {_shown(found)}; it gives rows (dicts), a Retry or a Drop")
+    raise StageFault(stage.name, "read", row, f"returned {_shown(found)}; expected a list of rows, a Retry or a Drop")
 
 
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
     """What the step makes of a row. Raises StageFault."""
     try:
-        found = step.apply(row)
+        found = step.apply({**row})
     except PromptCoTError:
         raise
     except Exception as error:
         raise _raised(step.name, "apply", row, error) from error
-    if _are(dict, found) or isinstance(found, Drop):
+    if _are(dict, found) or _is_drop(found):
         return found
-    raise StageFault(step.name, "apply", row, f"it gave {_shown(found)}; it gives rows (dicts) or a Drop")
+    raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or a Drop")
+
+
+def finish(step: Step) -> Iterator[Row | Dropped]:
+    """What the step gives in the end. Raises StageFault."""
+    try:
+        for left in step.finish():
+            if not isinstance(left, dict) and not (isinstance(left, Dropped) and _is_drop(left.drop)):
+                raise StageFault(step.name, "finish", {}, f"gave {_shown(left)}; expected rows, or promptcot.Dropped")
+            yield left
+    except PromptCoTError:
+        raise
+    except Exception as error:
+        raise _raised(step.name, "finish", {}, error) from error
+
+
+def summary(step: Step) -> Mapping[str, Any]:
+    """What the step adds to the summary of a run; nothing where it has no `summary`. Raises StageFault."""
+    try:
+        found: Any = getattr(step, "summary", dict)()
+        dumps(found)
+    except Exception as error:
+        raise _raised(step.name, "summary", {}, error) from error
+    if not isinstance(found, Mapping):
+        raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
+    return found
 
 
 def _raised(name: str, function: str, row: Row, error: Exception) -> StageFault:
-    return StageFault(name, function, row, f"it raised {type(error).__name__}: {error}")
+    return StageFault(name, function, row, f"raised {type(error).__name__}: {error}")
+
+
+def _is_drop(found: Any) -> bool:
+    return isinstance(found, Drop) and isinstance(found.reason, str) and not isinstance(found.raw, (str, bytes))
+
+
+def _is_retry(found: Any) -> bool:
+    return isinstance(found, Retry) and (_are(dict, found.otherwise) or _is_drop(found.otherwise))
 
 
 def _are(kind: type, found: Any) -> bool:

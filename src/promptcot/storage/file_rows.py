@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.json import loads
 from promptcot.storage.rows import read_rows
@@ -19,12 +20,14 @@ class FileRows(Sequence[Row]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._written = _stamp(path)
         self._starts: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self._offsets)
 
     def __iter__(self) -> Iterator[Row]:
+        self._check()
         return read_rows(self.path, may_be_empty=True) if self.path.exists() else iter(())
 
     @overload
@@ -41,10 +44,15 @@ class FileRows(Sequence[Row]):
 
     @property
     def _offsets(self) -> NDArray[np.int64]:
-        """Where each row begins."""
+        """Where each row begins. Raises InputError for a file that was replaced."""
+        self._check()
         if self._starts is None:
             self._starts = np.fromiter(self._lines(), np.int64)
         return self._starts
+
+    def _check(self) -> None:
+        if _stamp(self.path) != self._written:
+            raise InputError(f"{self.path}: it was written again since; take its rows from the later result")
 
     def _lines(self) -> Iterator[int]:
         if not self.path.exists():
@@ -61,3 +69,12 @@ class FileRows(Sequence[Row]):
             lines.seek(start)
             row: Row = loads(lines.readline())
         return row
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """What tells one version of a file from another."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

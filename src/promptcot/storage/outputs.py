@@ -66,8 +66,13 @@ class Output:
         self.settle()
 
     def append(self, outcome: Outcome) -> None:
-        """Write what became of a row that was held back, and so counts as given out already. Raises StorageError."""
+        """Write what became of a row that was held back, and so counts as given out already.
+
+        Raises StorageError, and InputError where more rows are left out than were held back.
+        """
         self.counts.rows_out -= 1
+        if isinstance(outcome.result, Drop) and self.counts.rows_out < 0:
+            raise InputError(f"{self.counts.name}: the step leaves out more rows in the end than it held back")
         self.take(outcome)
 
     def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | str) -> None:

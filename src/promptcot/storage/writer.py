@@ -42,9 +42,13 @@ class RowWriter:
         return zstandard.ZstdCompressor().stream_writer(plain, closefd=True)
 
     def write(self, row: Row) -> None:
-        """Raises StorageError."""
+        """Raises StorageError, and InputError for a row that JSON cannot hold."""
+        try:
+            line = dumps(row)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{self.path}: row {row.get('id')} cannot be written as JSON: {error}") from error
         with storing(self._partial):
-            self._file.write(dumps(row))
+            self._file.write(line)
 
     def finish(self) -> None:
         """Bring everything to disk, still under the temporary name. Raises StorageError, or InputError for Parquet."""

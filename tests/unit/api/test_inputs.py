@@ -60,6 +60,8 @@ WRONG = [
     ("numbers", [1, 2], "row 1: it is a int; a row is a mapping"),
     ("a text among rows", [{"a": 1}, "b"], "row 2: it is a str"),
     ("an object", [{"a": object()}], "row 1: it cannot be written as JSON"),
+    ("two columns of one name", pandas.DataFrame([[1, 2]], columns=["a", "a"]), "two columns of one name"),
+    ("no rows", [], "there are none"),
     ("rows that hold themselves", (lambda row: [row.update(me=row) or row])({}), "row 1: it cannot be written as JSON"),
 ]
 

@@ -30,6 +30,37 @@ def write(request):
     return "\\n".join([*(f"{name}: {rating}" for name in CRITERIA), f"Final Judgement: {rating}"])
 
 
+def no_engine(spec, role, site):
+    return 5
+
+
+async def open_broken(spec, role, site):
+    return promptcot.ScriptedEngine(lambda request: 1 / 0, model="broken")
+
+
+class Once(promptcot.ScriptedEngine):
+    """Answers until it is closed."""
+
+    closed = False
+
+    async def complete(self, request):
+        assert not self.closed
+        return await super().complete(request)
+
+    async def close(self):
+        self.closed = True
+
+
+def open_refusing(spec, role, site):
+    return promptcot.ScriptedEngine(
+        lambda request: write(request) if request.seed % 3 else promptcot.RequestRefused("no", "refused"), model="no"
+    )
+
+
+def open_once(spec, role, site):
+    return Once(write, model="writer")
+
+
 def open_writer(spec, role, site):
     return promptcot.ScriptedEngine(write, model="writer")
 
@@ -123,6 +154,60 @@ class Silent(Grow):
         return None
 
 
+class Worse:
+    """Whatever a step may get wrong in the end."""
+
+    name = "worse"
+
+    def __init__(self, how, folder):
+        self.how, self.folder = how, folder
+
+    def apply(self, row):
+        row["changed"] = True
+        return [] if self.how != "drops" else promptcot.Drop("all")
+
+    def finish(self):
+        if self.how == "raises":
+            raise KeyError("b")
+        if self.how == "drops":
+            return [promptcot.Dropped({"id": "1"}, promptcot.Drop("twice"))]
+        return {"nothing": None, "texts": ["a"], "summary": []}[self.how]
+
+    def summary(self):
+        return 5
+
+
+class OnDisk:
+    """Remembers in its folder."""
+
+    name = "on-disk"
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True)
+        self.file = folder / "seen"
+
+    def apply(self, row):
+        with self.file.open("a") as seen:
+            seen.write(row["id"] + "\\n")
+        return [{**row, "seen": len(self.file.read_text().splitlines())}]
+
+    def finish(self):
+        return ()
+
+
+class Changes:
+    """Changes rows in place."""
+
+    name = "changes"
+
+    def apply(self, row):
+        row["problem"] = "CHANGED"
+        return [row]
+
+    def finish(self):
+        return ()
+
+
 class Quiet(Grow):
     """Asks nothing, and says so."""
 
@@ -191,8 +276,10 @@ def test_a_stage_of_ones_own_has_a_journal_and_its_failures_are_rows(table: Tabl
     found = promptcot.run(table(GROW), output_dir="out")
     assert found.counts["grow"].failed["refused"] == len(found.failed("grow")) > 0
     assert all(row["problem"].startswith("Grow: Find") for row in found.accepted)
+    accepted = list(found.accepted)
     again = promptcot.run(table(GROW), output_dir="out")
-    assert again.counts["grow"].reused == found.counts["grow"].calls == len(found.accepted)
+    assert again.counts["grow"].reused == found.counts["grow"].calls == len(accepted)
+    assert list(again.accepted) == accepted
 
 
 def test_a_step_may_stand_between_others(table: Table) -> None:
@@ -283,7 +370,67 @@ WRONG = [
     ),
     ("an unknown key", {**SHORT, "uses": 1}, promptcot.RecipeError, "did you mean use?"),
     ("it raises", {**GROW, "use": "own_steps:Broken"}, promptcot.StageFault, "`read` failed for row .*KeyError: 'b'"),
-    ("it gives nonsense", {**GROW, "use": "own_steps:Nonsense"}, promptcot.StageFault, "it gave str; it gives rows"),
+    (
+        "it gives nonsense",
+        {**GROW, "use": "own_steps:Nonsense"},
+        promptcot.StageFault,
+        "returned str; expected a list of rows",
+    ),
+    (
+        "it ends with an error",
+        {"name": "w", "use": "own_steps:Worse", "options": {"how": "raises"}},
+        promptcot.StageFault,
+        "`finish` failed: raised KeyError",
+    ),
+    (
+        "it ends with nothing",
+        {"name": "w", "use": "own_steps:Worse", "options": {"how": "nothing"}},
+        promptcot.StageFault,
+        "`finish` failed",
+    ),
+    (
+        "it ends with texts",
+        {"name": "w", "use": "own_steps:Worse", "options": {"how": "texts"}},
+        promptcot.StageFault,
+        "gave str; expected rows",
+    ),
+    (
+        "it leaves out what it did not hold",
+        {"name": "w", "use": "own_steps:Worse", "options": {"how": "drops"}},
+        promptcot.InputError,
+        "more rows in the end than it held back",
+    ),
+    (
+        "its summary is none",
+        {"name": "w", "use": "own_steps:Worse", "options": {"how": "summary"}},
+        promptcot.StageFault,
+        "`summary` failed: returned int",
+    ),
+    (
+        "a secret among its options",
+        {**SHORT, "options": {"longest": 3, "api_key": "sk"}},
+        promptcot.RecipeError,
+        "put the key into the variable",
+    ),
+    ("a name that is a companion's", {**SHORT, "name": "generate.dropped"}, promptcot.RecipeError, "step.0.name"),
+    (
+        "an engine that is nowhere",
+        {**GROW, "model": {"engine": "nowhere:open"}},
+        promptcot.RecipeError,
+        "No module named 'nowhere'",
+    ),
+    (
+        "an engine that is no engine",
+        {**GROW, "model": {"engine": "own_steps:no_engine"}},
+        promptcot.InputError,
+        "gave int, which is no engine",
+    ),
+    (
+        "an engine that raises",
+        {**GROW, "model": {"engine": "own_steps:open_broken"}},
+        promptcot.EngineUnusable,
+        "raised ZeroDivisionError",
+    ),
     ("it asks no request", {**GROW, "use": "own_steps:Silent"}, promptcot.StageFault, "`ask` failed .*NoneType"),
 ]
 
@@ -294,6 +441,66 @@ def test_a_mistake_in_a_step_is_one_clear_error(
 ) -> None:
     with pytest.raises(error, match=words):
         promptcot.run(table(step), output_dir="out")
+
+
+def test_what_a_step_remembers_on_disk_is_made_again(table: Table, tmp_path: Path) -> None:
+    recipe = table({"name": "on-disk", "use": "own_steps:OnDisk"})
+    for _ in range(2):
+        found = promptcot.run(recipe, output_dir="out")
+        assert [row["seen"] for row in found.accepted] == list(range(1, len(found.accepted) + 1))
+    assert not (tmp_path / "out" / "on-disk.state").exists()
+
+
+@pytest.mark.parametrize("target", [None, 3])
+def test_what_a_step_changes_in_place_is_not_the_row_of_the_step_before(table: Table, target: int | None) -> None:
+    found = promptcot.run(table({"name": "changes", "use": "own_steps:Changes"}), output_dir="out", target=target)
+    assert {row["problem"] for row in found.accepted} == {"CHANGED"}
+    assert "CHANGED" not in {row["problem"] for row in [*found.rows("filter"), *found.rows("generate")]}
+
+
+def test_judges_that_lack_a_verdict_lose_no_row_before_a_step_at_the_end(table: Table) -> None:
+    recipe = table(
+        {"name": "all", "use": "own_steps:Shortest", "options": {"size": 99}, "after": "judge-b", "at_end": True}
+    )
+    recipe["judge"][1]["engine"] = "own_steps:open_refusing"
+    found = promptcot.run(recipe, output_dir="out")
+    assert found.counts["judge-b"].failed.total() > 0
+    assert found.counts["filter"].rows_in == found.counts["judge-a"].rows_in
+    assert found.counts["filter"].dropped["missing verdict"] == found.counts["judge-b"].failed.total()
+
+
+def test_models_that_take_turns_are_opened_again_and_stop_when_the_target_is_counted(table: Table) -> None:
+    once = {"name": "one", "use": "own_steps:Shortest", "options": {"size": 1}, "at_end": True}
+    recipe = table(once, max_candidates=900, models="in turn")
+    recipe["generate"] = {"engine": "own_steps:open_once"}
+    found = promptcot.run(recipe, output_dir="out", target=3)
+    assert (len(found.accepted), found.counts["one"].rows_in) == (1, 3)
+    assert found.counts["generate"].calls == 256
+    more = promptcot.run(recipe, output_dir="out", target=300)
+    assert more.counts["one"].rows_in == 300
+
+
+def test_until_means_the_step_of_that_name_and_no_other(table: Table) -> None:
+    recipe = table({**SHORT, "name": "filter-x"}, {**SHORT, "name": "generate-x", "after": "generate"})
+    recipe["judge"][1]["name"] = "a-b"
+    for until in ("generate", "judge-a", "filter"):
+        assert [*promptcot.run(recipe, output_dir=until, until=until).counts][-1] == until
+    with pytest.raises(promptcot.UsageError, match="no step 'gen'"):
+        promptcot.run(recipe, output_dir="out", until="gen")
+
+
+def test_a_recipe_may_hold_classes_of_the_notebook_itself(table: Table) -> None:
+    class Local:
+        name = "local"
+
+        def apply(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+            return [row]
+
+        def finish(self) -> tuple[()]:
+            return ()
+
+    found = promptcot.run(promptcot.load_recipe(table({"name": "local", "use": Local})), output_dir="out", target=2)
+    assert len(found.accepted) == 2
 
 
 def test_a_stage_may_ask_nothing_about_a_row(table: Table) -> None:

@@ -105,7 +105,8 @@ def _funnel(run: Run) -> Iterator[str]:
 
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
     """The lines of steps that stand side by side; a generator has two, for what it wrote and what could be read."""
-    first, verb = counts[0], together[0].name.partition("-")[0]
+    first = counts[0]
+    verb = together[0].name.partition("-")[0] if together[0].join else together[0].name
     if verb == "generate":
         written = first.rows_in - first.failed.total() - first.dropped[BEYOND_TARGET]
         yield "generated", written, _lost(first, "failed")

@@ -1,0 +1,75 @@
+"""An engine that a user wrote: opened by import path or handed over, and held to what `Engine` promises.
+
+Whatever it raises beside the errors of engines, or returns that is no completion, stops the run with its name. One
+named by import path is opened again after it was closed, as models that take turns need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from promptcot.engines.protocol import Engine
+from promptcot.engines.wrapper import Wrapper
+from promptcot.errors import EngineUnusable, InputError, PromptCoTError
+from promptcot.records import Completion, Request
+
+Opener = Callable[[], Awaitable[Engine]]
+
+
+class OwnEngine(Wrapper):
+    """Stands for an engine of the user's own, called `name` in errors; `opener` opens it again."""
+
+    def __init__(self, engine: Engine, name: str, opener: Opener | None = None) -> None:
+        super().__init__(engine)
+        self._name = name
+        self._model = str(engine.model)
+        self._opener = opener
+        self._opening = asyncio.Lock()
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    async def inner(self) -> Engine:
+        async with self._opening:
+            if self._engine is None:
+                assert self._opener is not None
+                self._engine = await self._opener()
+            return self._engine
+
+    async def complete(self, request: Request) -> Completion:
+        try:
+            reply = await super().complete(request)
+        except PromptCoTError:
+            raise
+        except Exception as error:
+            raise EngineUnusable(f"{self._name}: it raised {type(error).__name__}: {error}", "own-engine") from error
+        if not isinstance(reply, Completion):
+            raise EngineUnusable(
+                f"{self._name}: it gave {type(reply).__name__}; it gives a promptcot.Completion", "own-engine"
+            )
+        return reply
+
+    async def close(self) -> None:
+        """Let go of the model; one that is handed over stays open, since it is the caller's."""
+        if self._engine is not None and self._opener is not None:
+            engine, self._engine = self._engine, None
+            await engine.close()
+
+
+async def opened(name: str, opener: Opener) -> OwnEngine:
+    """The engine that a function opens. Raises InputError where it gives none."""
+
+    async def open_engine() -> Engine:
+        try:
+            engine = await opener()
+        except PromptCoTError:
+            raise
+        except Exception as error:
+            raise InputError(f"engine {name}: it cannot be opened: {type(error).__name__}: {error}") from error
+        if not all(hasattr(engine, part) for part in ("model", "complete", "close")):
+            raise InputError(f"engine {name}: it gave {type(engine).__name__}, which is no engine (docs/api.md)")
+        return engine
+
+    return OwnEngine(await open_engine(), name, open_engine)
