@@ -55,8 +55,7 @@ class Sources:
 def origin(rate: Rate, sources: Sources | None) -> str:
     if rate.kind == "measured":
         return f"measured, n = {rate.n:,} {rate.of}" if rate.n else "measured"
-    words = {"stated": "stated", "assumed": "assumed", "given": "set for this plan"}[rate.kind]
-    return f"{words} [{sources.number(rate.origin)}]" if rate.origin and sources else words
+    return f"{rate.kind} [{sources.number(rate.origin)}]" if rate.origin and sources else rate.kind
 
 
 def rate_lines(rates: Rates, sources: Sources) -> Iterator[str]:
@@ -72,7 +71,7 @@ def rate_lines(rates: Rates, sources: Sources) -> Iterator[str]:
 
 
 def _title(stage: StageRates) -> str:
-    model = "" if stage.model in ("", Model().model) else f": {stage.model}"
+    model = "" if stage.model.model in ("", Model().model) else f": {stage.model.model}"
     return f"{stage.name}{model}{', hosted' if stage.hosted else ''}"
 
 
