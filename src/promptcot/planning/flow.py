@@ -44,6 +44,11 @@ class StagePlan:
     money: float | None = None
     missing: tuple[str, ...] = ()
 
+    @property
+    def disk(self) -> float | None:
+        """Bytes of its files and its journal; None if one is not known."""
+        return total([self.file_bytes, self.journal_bytes]) if self.calls else self.file_bytes
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -89,8 +94,7 @@ class Plan:
     @property
     def storage(self) -> float | None:
         """Bytes of files and journals; None if one is not known."""
-        asked = [stage.journal_bytes for stage in self.stages if stage.calls]
-        return total([*(stage.file_bytes for stage in self.stages), *asked])
+        return total(stage.disk for stage in self.stages)
 
     @property
     def money(self) -> float | None:
@@ -229,8 +233,9 @@ class _Schedules:
         works = _works(self.run)
         parts = side_by_side(works, self.gpus)
         if parts is None and not self.unknown:
-            replicas = " + ".join(str(work.gpus) for work in works)
-            return Schedule(why=f"one replica of each model takes {replicas} = {sum(w.gpus for w in works)} GPUs")
+            gpus = [work.gpus for work in works]
+            each = f"{' + '.join(map(str, gpus))} = {sum(gpus)} GPUs"
+            return Schedule(why=f"one replica of each model takes {each}, so models take turns")
         return self._schedule(parts or (), self._driver("call_seconds", 1), max)
 
     def in_turn(self) -> Schedule:
