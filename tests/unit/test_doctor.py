@@ -105,12 +105,12 @@ def test_an_output_that_cannot_be_written_to_is_a_problem(tmp_path: Path, monkey
 def test_steps_that_ask_the_same_model_are_looked_at_once() -> None:
     server = {"base_url": "http://h/v1"}
     recipe = recipe_of({"name": "a", **server}, {"name": "b", "model": "other", **server}, **server)
-    assert [asked.steps for asked in models_of(recipe)] == [("generate", "judge-a"), ("judge-b",)]
+    assert [asked.steps for asked in models_of(recipe)] == [["generate", "judge-a"], ["judge-b"]]
 
 
 def test_the_embedded_model_of_each_role_is_another_one() -> None:
     asked = models_of(load("nano"))
-    assert [one.steps for one in asked] == [("encode", "generate"), ("judge-a",), ("judge-b",)]
+    assert [one.steps for one in asked] == [["encode", "generate"], ["judge-a"], ["judge-b"]]
 
 
 def test_a_chat_without_a_chat_template_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
