@@ -64,7 +64,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     resolved = load(recipe, changes)
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
     rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
-    supply, has_vectors = _supply(resolved, run_directory, options["draws"])
+    supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
     if options["as_json"]:
@@ -124,13 +124,12 @@ def _find(
     return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"
 
 
-def _supply(recipe: Recipe, directory: Path | None, draws: int) -> tuple[Supply, bool]:
+def _supply(recipe: Recipe, directory: Path, draws: int) -> tuple[Supply, bool]:
     """What the concepts can give, drawn with vectors where they exist already."""
-    made = (directory or Path("out") / recipe.name) / "encode.safetensors"
-    vectors = Path(recipe.encode.path) if recipe.encode.path else made if made.is_file() else None
-    inputs = Inputs(recipe, made.parent)
-    sampler = make_sampler(inputs.table, None if recipe.encode.skip else vectors, recipe.sample)
-    return try_out(sampler, recipe.seed, draws), vectors is not None or recipe.encode.skip
+    inputs = Inputs(recipe, directory)
+    vectors = inputs.existing_vectors
+    found = try_out(make_sampler(inputs.table, vectors, recipe.sample), recipe.seed, draws)
+    return found, vectors is not None or recipe.encode.skip
 
 
 def _waves(recipe: Recipe, plan: Plan) -> tuple[int, ...]:

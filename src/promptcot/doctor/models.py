@@ -30,7 +30,7 @@ _USUAL_PROMPT = 600
 """About the tokens of a prompt of the judges: what a context must hold besides the reply."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """One model with all the steps that ask it."""
 
