@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from promptcot.core.units import duration
-from promptcot.doctor.estimate import tell_estimate
+from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
 from promptcot.doctor.watching import Watch, WatchingRunner
 from promptcot.engines.opening import kind_of
@@ -68,7 +68,7 @@ def _tell(run: Run, limits: Limits, watches: Mapping[str, Watch]) -> Iterator[Fi
         for name, watch in watches.items():
             yield from _stage(run, name, watch)
         yield ok(f"filter: {accepted} of {sampled} accepted")
-        yield from tell_estimate(limits, asking(run.steps), watches, sampled, accepted)
+        yield from Estimate(limits, asking(run.steps), watches, sampled).findings(accepted)
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:

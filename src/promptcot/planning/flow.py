@@ -63,11 +63,6 @@ class Schedule:
     """What all GPUs cost for the hours, whether they work or wait."""
     why: str = ""
 
-    @property
-    def busy(self) -> int:
-        """GPUs that have a model."""
-        return sum(part.replicas * part.gpus for part in self.parts)
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -148,9 +143,7 @@ def accepted_share(rates: Rates) -> Rate | None:
 
 
 def _interval(target: int, accepted: Rate) -> tuple[int, int | None] | None:
-    if accepted.kind != "measured" or not accepted.n:
-        return None
-    bounds = wilson_interval(round(accepted.value * accepted.n), accepted.n)
+    bounds = wilson_interval(round(accepted.value * accepted.n), accepted.n) if accepted.n else None
     if bounds is None:
         return None
     low, high = bounds

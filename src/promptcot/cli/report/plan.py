@@ -211,7 +211,8 @@ def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
     beside, driver = schedule is plan.side_by_side, _time(schedule.driver_hours)
     for part in schedule.parts:
         yield f"{part.name} {part.replicas:,} × {_gpus(part.gpus)}: {_time(part.seconds / 3600)}"
-    if beside and schedule.parts and (spare := plan.gpus - schedule.busy):
+    spare = plan.gpus - sum(part.replicas * part.gpus for part in schedule.parts)
+    if beside and schedule.parts and spare:
         slowest = max(schedule.parts, key=lambda part: part.seconds)
         yield f"{_gpus(spare)} left over: no room for one more replica of {slowest.name}"
     if schedule.driver_hours is None:
