@@ -1,7 +1,7 @@
 """`promptcot plan`: hours, bytes, wall time and money for so many accepted problems, before anything is rented.
 
 Decides which run directory is looked at and what the options mean. The arithmetic is `promptcot.planning`'s, the words
-are `planned`'s.
+are `cli.report.plan`'s.
 """
 
 from __future__ import annotations
