@@ -187,6 +187,14 @@ async def test_a_trial_measures_each_stage_and_estimates_time_and_cost() -> None
     assert list(Path().iterdir()) == []
 
 
+async def test_a_server_that_only_makes_vectors_is_asked_for_some() -> None:
+    async with MockServer(MockOptions(models=("m",))) as server:
+        sets = ["--set", f"encode.base_url={server.url}", "--set", "encode.model=m"]
+        code, text = await doctor("nano", "--no-trial", *sets)
+    assert code == 0, text
+    assert "come from /embeddings" in text
+
+
 async def test_replies_that_do_not_parse_are_a_problem_and_shown() -> None:
     async def chat(request: web.Request) -> web.Response:
         if request.path == "/v1/models":

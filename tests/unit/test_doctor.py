@@ -11,7 +11,7 @@ import pytest
 from promptcot import prompts
 from promptcot.cli import doctor as cli
 from promptcot.doctor import machine, models
-from promptcot.doctor.estimate import estimate, tell_estimate
+from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, note, problem, problem_of
 from promptcot.doctor.watching import Watch
 from promptcot.engines import opening
@@ -105,12 +105,12 @@ def test_an_output_that_cannot_be_written_to_is_a_problem(tmp_path: Path, monkey
 def test_steps_that_ask_the_same_model_are_looked_at_once() -> None:
     server = {"base_url": "http://h/v1"}
     recipe = recipe_of({"name": "a", **server}, {"name": "b", "model": "other", **server}, **server)
-    assert [asked.steps for asked in models_of(recipe)] == [("generate", "judge-a"), ("judge-b",)]
+    assert [asked.steps for asked in models_of(recipe)] == [["generate", "judge-a"], ["judge-b"]]
 
 
 def test_the_embedded_model_of_each_role_is_another_one() -> None:
     asked = models_of(load("nano"))
-    assert [one.steps for one in asked] == [("encode", "generate"), ("judge-a",), ("judge-b",)]
+    assert [one.steps for one in asked] == [["encode", "generate"], ["judge-a"], ["judge-b"]]
 
 
 def test_a_chat_without_a_chat_template_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,37 +218,48 @@ def watch(calls: int, seconds: float) -> Watch:
     return seen
 
 
+def estimate(recipe: Recipe, **watches: Watch) -> Estimate:
+    """By a trial of three rows."""
+    named = {name.replace("_", "-"): seen for name, seen in watches.items()}
+    return Estimate(recipe.run, asking(steps(recipe)), named, 3)
+
+
+def limited(recipe: Recipe, **limits: int) -> Recipe:
+    return recipe.model_copy(update={"run": recipe.run.model_copy(update=limits)})
+
+
 def test_the_estimate_scales_the_trial_to_all_rows() -> None:
     recipe = recipe_of(base_url="http://h/v1", price={"prompt": 1.0, "completion": 4.0})
-    whole = estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0), "judge-a": watch(2, 2.0)}, 3, 300)
-    assert whole.longest == pytest.approx(300 * 6 / 3 + 300 * 2 / 2)
-    assert whole.shortest == pytest.approx(whole.longest * 3 / 256)
-    assert whole.cost == pytest.approx(300 * (1000 * 1.0 + 500 * 4.0) / 1e6)
+    whole = estimate(recipe, generate=watch(3, 6.0), judge_a=watch(2, 2.0))
+    shortest, longest = whole.seconds(300)
+    assert longest == pytest.approx(300 * 6 / 3 + 300 * 2 / 2)
+    assert shortest == pytest.approx(longest * 3 / 256)
+    assert whole.cost(300) == pytest.approx(300 * (1000 * 1.0 + 500 * 4.0) / 1e6)
 
 
 def test_the_shortest_time_is_never_above_the_longest() -> None:
-    recipe = recipe_of()
-    recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"concurrency": 2})})
-    whole = estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0)}, 3, 30)
-    assert whole.shortest == whole.longest
-    assert whole.cost is None
+    whole = estimate(limited(recipe_of(), concurrency=2), generate=watch(3, 6.0))
+    shortest, longest = whole.seconds(30)
+    assert shortest == longest
+    assert whole.cost(30) is None
 
 
 def test_the_estimate_tells_what_it_does_not_know() -> None:
     recipe = recipe_of({"name": "a", "base_url": "http://h/v1"})
-    told = words(
-        list(tell_estimate(recipe.run, asking(steps(recipe)), {"generate": watch(3, 6.0), "judge-a": Watch()}, 3, 0))
-    )
+    told = words(list(estimate(recipe, generate=watch(3, 6.0), judge_a=Watch()).findings(0)))
     assert "nothing reached it: judge-a" in told
     assert "no cost is told for judge-a" in told
     assert "too few for an interval" in told
 
 
 def test_the_estimate_for_a_target_takes_the_yield_of_the_trial() -> None:
-    recipe = recipe_of()
-    recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"target": 10})})
-    watches = {"generate": watch(3, 6.0)}
-    assert "for 10 accepted, if 2 of 3 are: 15 combinations" in words(
-        list(tell_estimate(recipe.run, asking(steps(recipe)), watches, 3, 2))
-    )
-    assert "none of 3 was accepted" in words(list(tell_estimate(recipe.run, asking(steps(recipe)), watches, 3, 0)))
+    whole = estimate(limited(recipe_of(), target=10), generate=watch(3, 6.0))
+    assert "for 10 accepted, if 2 of 3 are: 15 combinations" in words(list(whole.findings(2)))
+    assert "none of 3 was accepted" in words(list(whole.findings(0)))
+
+
+def test_of_an_engine_of_one_s_own_only_its_name_is_told() -> None:
+    own = recipe_of(model="m", engine="package.module:engine")
+    assert marks(look(own)) == ["ok"]
+    assert "served by an engine of your own" in words(look(own))
+    assert machine.needed_by(own, [own.generate]) == set()

@@ -85,11 +85,15 @@ class _Examination:
             self._show(fit)
         if rows:
             await self._trial(rows)
-        return self._end()
+        count = "no problem" if not self.problems else f"{self.problems} problem{'s' * (self.problems > 1)}"
+        say(f"\n{count} found")
+        return 1 if self.problems else 0
 
     async def _model(self, asked: Asked) -> None:
         name = "the model" if self.alone else ", ".join(asked.steps)
-        say(f"\n{name}: {_named(asked)}")
+        unnamed = asked.kind == "openai" and asked.spec.model == "nano"
+        model = "the server's only model" if unnamed else asked.spec.model
+        say(f"\n{name}: {model}")
         try:
             self._show(look_at_model(asked))
         except PromptCoTError as error:
@@ -106,37 +110,19 @@ class _Examination:
         if self.problems:
             self._show([note("not tried: solve what is a problem above first")])
             return
+        inputs = Inputs(self.recipe, self.output)
         try:
-            table = Inputs(self.recipe, self.output).table
-            self._show([ok(f"{len(table):,} distinct concepts in {self.recipe.concepts.path}")])
+            self._show([ok(f"{len(inputs.table):,} distinct concepts in {self.recipe.concepts.path}")])
         except PromptCoTError as error:
             self._show([problem_of(error)])
             return
-        async for finding in try_rows(self.recipe, rows, self._vectors()):
+        async for finding in try_rows(self.recipe, rows, inputs.existing_vectors):
             self._show([finding])
-
-    def _vectors(self) -> Path | None:
-        """Vectors that exist: those that the recipe names, or those that an earlier run has made."""
-        encode = self.recipe.encode
-        if encode.skip:
-            return None
-        path = Path(encode.path) if encode.path else self.output / "encode.safetensors"
-        return path if encode.path or path.is_file() else None
 
     def _show(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self.problems += finding.mark == "problem"
             say(_line(finding))
-
-    def _end(self) -> int:
-        count = "no problem" if not self.problems else f"{self.problems} problem{'s' * (self.problems > 1)}"
-        say(f"\n{count} found")
-        return 1 if self.problems else 0
-
-
-def _named(asked: Asked) -> str:
-    unnamed = asked.kind == "openai" and asked.spec.model == "nano"
-    return "the server's only model" if unnamed else asked.spec.model
 
 
 def _line(finding: Finding) -> str:

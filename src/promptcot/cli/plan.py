@@ -1,7 +1,7 @@
 """`promptcot plan`: hours, bytes, wall time and money for so many accepted problems, before anything is rented.
 
 Decides which run directory is looked at and what the options mean. The arithmetic is `promptcot.planning`'s, the words
-are `planned`'s.
+are `cli.report.plan`'s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
 from promptcot.planning.flow import Plan, make_plan
 from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
-from promptcot.planning.rates import Rate, Rates, resolve
+from promptcot.planning.rates import resolve
 from promptcot.planning.supply import Supply, try_out
 from promptcot.recipe.loading import load
 from promptcot.recipe.schema import Recipe
@@ -64,11 +64,11 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     resolved = load(recipe, changes)
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
     rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
-    supply, has_vectors = _supply(resolved, run_directory, options["draws"])
+    supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
     if options["as_json"]:
-        say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False))
+        say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False, default=asdict))
         return 0
     say_all(lines(made))
     return 0
@@ -76,34 +76,26 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
 
 def as_numbers(made: Made) -> dict[str, Any]:
     """What `--json` prints."""
-    plan, rates = made.plan, made.rates
+    plan, rates, found, supply = made.plan, made.rates, made.found, made.supply
+    asked = {stage.name: {"calls": stage.calls, **stage.rates} for stage in rates}
     return {
         "recipe": made.recipe,
         "gpu": rates.gpu or None,
-        "measured_in": str(made.found.directory) if made.found else None,
-        "notes": list(made.found.notes) if made.found else [],
+        "measured_in": str(found.directory) if found else None,
+        "notes": found.notes if found else (),
         **asdict(plan),
-        "gpu_hours": plan.gpu_hours,
-        "storage": plan.storage,
-        "money": plan.money,
-        "gpus_for_driver": {
-            "side_by_side": plan.gpus_for_driver(plan.side_by_side),
-            "in_turn": plan.gpus_for_driver(plan.in_turn),
+        **{name: getattr(plan, name) for name in ("gpu_hours", "storage", "money")},
+        "gpus_for_driver": {way: plan.gpus_for_driver(getattr(plan, way)) for way in ("side_by_side", "in_turn")},
+        "waves": made.waves,
+        "supply": {**asdict(supply), "new": supply.new, "reach": supply.reach},
+        "rates": {
+            "sample": rates.sample,
+            **asked,
+            "filter": rates.filter,
+            "driver": rates.driver,
+            "gpu_hour": rates.gpu_hour,
         },
-        "waves": list(made.waves),
-        "supply": {**asdict(made.supply), "new": made.supply.new, "reach": made.supply.reach},
-        "rates": _rates_as_numbers(rates),
     }
-
-
-def _rates_as_numbers(rates: Rates) -> dict[str, Any]:
-    asked = {stage.name: {"calls": stage.calls, **stage.rates} for stage in rates}
-    plain = {"sample": rates.sample, **asked, "filter": rates.filter, "driver": rates.driver}
-    found = {
-        stage: {name: asdict(rate) for name, rate in named.items() if isinstance(rate, Rate)}
-        for stage, named in plain.items()
-    }
-    return {**found, "gpu_hour": asdict(rates.gpu_hour) if rates.gpu_hour else None}
 
 
 def _given(changes: tuple[str, ...]) -> list[str]:
@@ -132,13 +124,12 @@ def _find(
     return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"
 
 
-def _supply(recipe: Recipe, directory: Path | None, draws: int) -> tuple[Supply, bool]:
+def _supply(recipe: Recipe, directory: Path, draws: int) -> tuple[Supply, bool]:
     """What the concepts can give, drawn with vectors where they exist already."""
-    made = (directory or Path("out") / recipe.name) / "encode.safetensors"
-    vectors = Path(recipe.encode.path) if recipe.encode.path else made if made.is_file() else None
-    inputs = Inputs(recipe, made.parent)
-    sampler = make_sampler(inputs.table, None if recipe.encode.skip else vectors, recipe.sample)
-    return try_out(sampler, recipe.seed, draws), vectors is not None or recipe.encode.skip
+    inputs = Inputs(recipe, directory)
+    vectors = inputs.existing_vectors
+    found = try_out(make_sampler(inputs.table, vectors, recipe.sample), recipe.seed, draws)
+    return found, vectors is not None or recipe.encode.skip
 
 
 def _waves(recipe: Recipe, plan: Plan) -> tuple[int, ...]:

@@ -18,64 +18,58 @@ from promptcot.pipeline.plan import PlannedStep
 from promptcot.recipe.schema import Limits
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Estimate:
-    """For so many rows: seconds, and the cost of the stages that have a price (None if none has)."""
+    """By a trial of `tried` rows through these stages; those of which nothing was seen are left out."""
 
-    rows: int
-    shortest: float
-    longest: float
-    cost: float | None
+    limits: Limits
+    stages: Sequence[PlannedStep]
+    watches: Mapping[str, Watch]
+    tried: int
 
+    def at_a_time(self, rows: int) -> int:
+        """The calls that a run of so many rows makes at a time."""
+        return max(1, min(self.limits.concurrency, rows))
 
-def estimate(
-    limits: Limits, stages: Sequence[PlannedStep], watches: Mapping[str, Watch], tried: int, rows: int
-) -> Estimate:
-    """The whole for `rows` rows, from a trial of `tried`; stages of which nothing was seen are left out."""
-    seen = {name: watch for name, watch in watches.items() if watch.calls}
-    longest = sum(rows * watch.seconds / watch.calls for watch in seen.values())
-    at_a_time = max(1, min(limits.concurrency, rows))
-    costs = [
-        rows / watch.calls * price.of(watch.prompt_tokens, watch.completion_tokens)
-        for step in stages
-        if (price := step.asked.price) is not None and (watch := seen.get(step.name)) is not None
-    ]
-    return Estimate(rows, longest * min(1.0, tried / at_a_time), longest, sum(costs) if costs else None)
+    def seconds(self, rows: int) -> tuple[float, float]:
+        """The shortest and the longest time for so many rows."""
+        longest = sum(rows * watch.seconds / watch.calls for watch in self.watches.values() if watch.calls)
+        return longest * min(1.0, self.tried / self.at_a_time(rows)), longest
 
+    def cost(self, rows: int) -> float | None:
+        """Of the stages that have a price; None if none has."""
+        costs = [
+            rows / watch.calls * step.asked.price.of(watch.prompt_tokens, watch.completion_tokens)
+            for step in self.stages
+            if step.asked.price and (watch := self.watches.get(step.name, Watch())).calls
+        ]
+        return sum(costs) if costs else None
 
-def tell_estimate(
-    limits: Limits, stages: Sequence[PlannedStep], watches: Mapping[str, Watch], tried: int, accepted: int
-) -> Iterator[Finding]:
-    """The estimate for the bound of the recipe and, where there is a target, for what the trial's yield suggests."""
-    target = limits.target
-    if target and accepted:
-        rows = min(limits.candidates, -(-target * tried // accepted))
-        whole = estimate(limits, stages, watches, tried, rows)
-        yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {_told(whole)}")
-    elif target:
-        yield note(f"none of {tried} was accepted, so it is open how many combinations {target:,} accepted ones take")
-    whole = estimate(limits, stages, watches, tried, limits.candidates)
-    yield note(f"estimate for {'at most ' if target else ''}{_told(whole)}")
-    yield note(
-        f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows from "
-        f"{tried} calls at a time to {max(1, min(limits.concurrency, whole.rows)):,}, the longer for one that does "
-        f"not grow; {tried} rows are few, too few for an interval"
-    )
-    yield from _left_out(stages, watches)
-
-
-def _told(whole: Estimate) -> str:
-    cost = "" if whole.cost is None else f", cost about {whole.cost:,.2f}"
-    time = "under a second" if whole.longest < 1 else f"{duration(whole.shortest)} to {duration(whole.longest)}"
-    return f"{whole.rows:,} combinations: {time}{cost}"
-
-
-def _left_out(stages: Sequence[PlannedStep], watches: Mapping[str, Watch]) -> Iterator[Finding]:
-    unseen = [name for name, watch in watches.items() if not watch.calls]
-    if unseen:
-        yield note(f"not in the estimate, since nothing reached it: {', '.join(unseen)}")
-    hosted = [step.name for step in stages if step.asked.base_url and step.asked.price is None]
-    if hosted:
+    def findings(self, accepted: int) -> Iterator[Finding]:
+        """For what the yield of the trial suggests, where there is a target, and for the bound of the recipe."""
+        target, most, tried = self.limits.target, self.limits.candidates, self.tried
+        if target and accepted:
+            rows = min(most, -(-target * tried // accepted))
+            yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._told(rows)}")
+        elif target:
+            yield note(
+                f"none of {tried} was accepted, so it is open how many combinations {target:,} accepted ones take"
+            )
+        yield note(f"estimate for {'at most ' if target else ''}{self._told(most)}")
         yield note(
-            f"no cost is told for {', '.join(hosted)}: the recipe has no price there (price.prompt, price.completion)"
+            f"computed as rows × seconds per row of each stage, added up: the shorter time is for a rate that grows "
+            f"from {tried} calls at a time to {self.at_a_time(most):,}, the longer for one that does not grow; {tried} "
+            "rows are few, too few for an interval"
         )
+        if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
+            yield note(f"not in the estimate, since nothing reached it: {unseen}")
+        hosted = (step.name for step in self.stages if step.asked.base_url and step.asked.price is None)
+        if unpriced := ", ".join(hosted):
+            yield note(
+                f"no cost is told for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
+            )
+
+    def _told(self, rows: int) -> str:
+        (shortest, longest), cost = self.seconds(rows), self.cost(rows)
+        time = "under a second" if longest < 1 else f"{duration(shortest)} to {duration(longest)}"
+        return f"{rows:,} combinations: {time}{'' if cost is None else f', cost about {cost:,.2f}'}"

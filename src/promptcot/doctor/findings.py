@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Mark = Literal["ok", "note", "problem"]
@@ -17,19 +18,12 @@ class Finding:
     way_out: str = ""
 
 
-def ok(what: str) -> Finding:
-    """Something is as it should be."""
-    return Finding("ok", what)
-
-
-def note(what: str) -> Finding:
-    """Something is worth knowing, and no obstacle."""
-    return Finding("note", what)
-
-
-def problem(what: str, way_out: str = "") -> Finding:
-    """Something will not work."""
-    return Finding("problem", what, way_out)
+ok = partial(Finding, "ok")
+"""Something is as it should be."""
+note = partial(Finding, "note")
+"""Something is worth knowing, and no obstacle."""
+problem = partial(Finding, "problem")
+"""Something will not work."""
 
 
 def problem_of(error: Exception) -> Finding:

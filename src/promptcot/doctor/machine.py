@@ -46,7 +46,7 @@ def look_at_machine(needed: Collection[str], output: Path) -> Iterator[Finding]:
 
 def needed_by(recipe: Recipe, served: Sequence[Served]) -> set[str]:
     """The libraries without which these models, or the files that the recipe names, cannot be used."""
-    needed = {library for spec in served for library in _NEEDED_BY[kind_of(spec)]}
+    needed = {library for spec in served for library in _NEEDED_BY.get(kind_of(spec), ())}
     files = [recipe.concepts.path, recipe.encode.path, recipe.sample.prompt_like]
     return needed | ({"pyarrow"} if any(str(file).endswith(".parquet") for file in files) else set())
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from promptcot import nano
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.machine import version_of
 from promptcot.engines.machine import memory_free, visible_gpus
-from promptcot.engines.model_files import WeightsSize, config_of, folder_on_disk, weights_bytes
+from promptcot.engines.model_files import WeightsSize, config_of, folder_on_disk, read_json, weights_bytes
 from promptcot.engines.opening import Engines, kind_of, local_folder
 from promptcot.engines.vllm.options import ServerOptions, number
 from promptcot.engines.vllm.placement import Placement, take, together
@@ -27,19 +26,18 @@ from promptcot.pipeline.plan import PlannedStep
 from promptcot.recipe.schema import Encode, Model, Recipe, Served
 
 _GB = 1e9
-_HALF = ("bfloat16", "float16")
 _USUAL_PROMPT = 600
 """About the tokens of a prompt of the judges: what a context must hold besides the reply."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """One model with all the steps that ask it."""
 
     spec: Served
     role: str
-    steps: tuple[str, ...]
-    models: tuple[Model, ...]
+    steps: list[str] = field(default_factory=list)
+    models: list[Model] = field(default_factory=list)
     """The steps' own ways of asking; none for a model that only makes vectors."""
 
     @property
@@ -56,18 +54,16 @@ class Asked:
         """The longest reply that is asked for."""
         return max((model.max_tokens for model in self.models), default=0)
 
-    @property
-    def chats(self) -> bool:
-        return any(model.chat for model in self.models)
-
 
 def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
     """The distinct models of a run, in the order in which they are asked."""
-    groups: dict[str, list[PlannedStep]] = {}
+    found: dict[str, Asked] = {}
     for step in steps:
         if step.model is not None:
-            groups.setdefault(_key(step.model, step.role), []).append(step)
-    return [_asked(group) for group in groups.values()]
+            before = found.setdefault(_key(step.model, step.role), Asked(step.model, step.role))
+            before.steps.append(step.name)
+            before.models.extend([step.model] if isinstance(step.model, Model) else [])
+    return list(found.values())
 
 
 def _key(spec: Served, role: str) -> str:
@@ -77,17 +73,10 @@ def _key(spec: Served, role: str) -> str:
     return f"{apart} {model} {spec.model_dump_json(include=set(Served.model_fields) - {'price', 'model'})}"
 
 
-def _asked(group: Sequence[PlannedStep]) -> Asked:
-    asking = tuple(step.model for step in group if isinstance(step.model, Model))
-    first = group[0]
-    assert first.model is not None
-    return Asked(first.model, first.role, tuple(step.name for step in group), asking)
-
-
 def look_at_model(asked: Asked) -> Iterator[Finding]:
     """Who serves a model, its files, and its place. For a model behind a URL only the first of these."""
-    yield ok(f"served by {_NAMES[asked.kind]}: {_why(asked.spec)}")
-    if asked.kind == "openai":
+    yield ok(f"served by {_NAMES.get(asked.kind, 'an engine of your own')}: {_why(asked.spec)}")
+    if asked.kind not in ("local", "vllm"):
         return
     try:
         local = asked.kind == "local"
@@ -176,25 +165,19 @@ def _tokenizer_trouble(folder: Path) -> str | None:
 
 def has_chat_template(folder: Path) -> bool:
     """Whether a folder holds a chat template, in any of the three places where there may be one."""
-    if (folder / "chat_template.jinja").is_file():
-        return True
-    for name in ("tokenizer_config.json", "chat_template.json"):
-        try:
-            if json.loads((folder / name).read_text(encoding="utf-8")).get("chat_template"):
-                return True
-        except (OSError, ValueError, AttributeError):
-            continue
-    return False
+    settings = [read_json(folder / name) for name in ("tokenizer_config.json", "chat_template.json")]
+    told = any(isinstance(found, dict) and found.get("chat_template") for found in settings)
+    return told or (folder / "chat_template.jinja").is_file()
 
 
 def _template(asked: Asked, there: bool) -> Finding:
-    mode = "as a chat" if asked.chats else "with raw prompts"
-    if asked.chats and not there:
+    chats = any(model.chat for model in asked.models)
+    if chats and not there:
         return problem(
             "it is asked as a chat, and its tokenizer has no chat template",
             "set chat = false for this step, or take a chat model (its name often ends in Instruct or Chat)",
         )
-    return ok(f"asked {mode}; {'a' if there else 'no'} chat template is there")
+    return ok(f"asked {'as a chat' if chats else 'with raw prompts'}; {'a' if there else 'no'} chat template is there")
 
 
 def _local_place(asked: Asked) -> Iterator[Finding]:
@@ -205,20 +188,16 @@ def _local_place(asked: Asked) -> Iterator[Finding]:
             "pip install 'promptcot[vllm]' and engine = 'vllm', or n_gpus = 1",
         )
         return
-    weights = weights_bytes(asked.path)
+    weights, config = weights_bytes(asked.path), config_of(asked.path) or {}
     if gpus or weights is None:
         return
-    needed = weights.bytes * (2 if asked.spec.dtype in ("auto", "float32") and _is_half(asked) else 1)
+    is_half = config.get("dtype", config.get("torch_dtype")) in ("bfloat16", "float16")
+    needed = weights.bytes * (2 if is_half and asked.spec.dtype in ("auto", "float32") else 1)
     if needed > memory_free():
         yield problem(
             f"{needed / _GB:.0f} GB for its weights, and {memory_free() / _GB:.0f} GB of memory are free",
             "take a smaller model, dtype = 'bfloat16', or a server (--base-url)",
         )
-
-
-def _is_half(asked: Asked) -> bool:
-    config = config_of(asked.path) or {}
-    return config.get("dtype", config.get("torch_dtype")) in _HALF
 
 
 def _vllm_place(asked: Asked) -> Iterator[Finding]:

@@ -5,18 +5,18 @@ What an answer means is decided by the engine: a small call through it meets wha
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.models import Asked, context_findings
 from promptcot.engines.openai.diagnosis import Sight, look
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineError, TransientError
-from promptcot.recipe.schema import Model, Served
+from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
 
 _PATIENCE = 60.0
@@ -27,25 +27,6 @@ _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """A way of asking: raw or as a chat. One that is not `required` is only worth a note where it fails."""
-
-    chat: bool
-    sampling: Sampling
-    required: bool = True
-
-
-def ways_of(asked: Asked, both: bool) -> list[Way]:
-    """How the recipe's steps ask this model; `both` ways where no recipe says."""
-    if both:
-        return [Way(chat, Sampling(0.0), required=False) for chat in (True, False)]
-    distinct: dict[bool, Model] = {}
-    for model in asked.models:
-        distinct.setdefault(model.chat, model)
-    return [Way(chat, model.sampling) for chat, model in distinct.items()]
-
-
 async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Finding]:
     """Each base URL of a model, and the key. `both` tries the chat and the raw way, of which one has to work."""
     if os.environ.get(asked.spec.api_key_env):
@@ -53,34 +34,35 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
     else:
         yield note(f"no key is sent: {asked.spec.api_key_env} is not set (--api-key-env names another variable)")
     for url in asked.spec.base_url:
-        async for finding in _server(asked, url, ways_of(asked, both)):
-            yield finding
-
-
-async def _server(asked: Asked, url: str, ways: Sequence[Way]) -> AsyncIterator[Finding]:
-    engine = _engine(asked.spec, url)
-    try:
-        sight = await look(engine.transport.session, url)
-        if sight.models is None and not url.endswith("/v1"):
-            below = await look(engine.transport.session, f"{url}/v1")
-            if below.models is not None or below.status in _KEY_WANTED:
-                yield problem(f"{url}: the address lacks /v1", f"use --base-url {url}/v1")
-                return
-        named = _name(asked.spec, sight)
-        if isinstance(named, Finding):
-            yield named
-            return
-        engine.served_model = named
-        if sight.models:
-            context = f", context {sight.context:,}" if sight.context else ""
-            others = f" (one of {len(sight.models)} models)" if len(sight.models) > 1 else ""
-            yield ok(f"{url} has {named}{others}{context}")
-            for finding in context_findings(sight.context, asked) if ways[0].required else ():
+        engine = _engine(asked.spec, url)
+        try:
+            async for finding in _server(engine, asked, url, both):
                 yield finding
-        async for finding in _calls(engine, asked, url, ways, sight):
-            yield finding
-    finally:
-        await engine.close()
+        finally:
+            await engine.close()
+
+
+async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
+    sight = await look(engine.transport.session, url)
+    if sight.models is None and not url.endswith("/v1"):
+        below = await look(engine.transport.session, f"{url}/v1")
+        if below.models is not None or below.status in _KEY_WANTED:
+            yield problem(f"{url}: the address lacks /v1", f"use --base-url {url}/v1")
+            return
+    named = _name(asked.spec, sight)
+    if isinstance(named, Finding):
+        yield named
+        return
+    engine.served_model = named
+    for finding in _seen(asked, named, sight, both):
+        yield finding
+    findings = await _calls(engine, asked, sight, both)
+    if sight.models is None and any(finding.mark == "ok" for finding in findings):
+        yield note(f"{url} does not list its models ({sight.problem}); that does no harm")
+    for finding in findings:
+        yield finding
+    if "encode" in asked.steps:
+        yield await _embedding(engine)
 
 
 def _engine(spec: Served, url: str) -> OpenAIEngine:
@@ -105,59 +87,56 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     return spec.model
 
 
-async def _calls(
-    engine: OpenAIEngine, asked: Asked, url: str, ways: Sequence[Way], sight: Sight
-) -> AsyncIterator[Finding]:
-    """A small call in each way; where both fail for the same reason it is said once."""
-    findings = [await _call(engine, way, sight) for way in ways]
-    if not any(way.required for way in ways) and all(finding.mark == "problem" for finding in findings):
-        findings = findings[:1]
-    else:
-        findings = [_relaxed(finding, way) for finding, way in zip(findings, ways, strict=True)]
-    if sight.models is None and any(finding.mark == "ok" for finding in findings):
-        yield note(f"{url} does not list its models ({sight.problem}); that does no harm")
-    for finding in findings:
-        yield finding
-    if "encode" in asked.steps:
-        yield await _embedding(engine)
+def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
+    """What the list of models tells about this one."""
+    if sight.models:
+        context = f", context {sight.context:,}" if sight.context else ""
+        others = f" (one of {len(sight.models)} models)" if len(sight.models) > 1 else ""
+        yield ok(f"{sight.url} has {name}{others}{context}")
+        yield from () if both else context_findings(sight.context, asked)
 
 
-def _relaxed(finding: Finding, way: Way) -> Finding:
-    """What fails in a way that nobody has asked for is no problem."""
-    if finding.mark != "problem" or way.required:
-        return finding
-    return note(f"{_mode(way)} is not taken: {finding.what}")
+async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -> list[Finding]:
+    """A small call in each way in which the recipe asks. Of `both` ways, one that fails is no problem if the other
+    works; where both fail, it is said once."""
+    if not both:
+        ways = {model.chat: model.sampling for model in asked.models}
+        return [await _call(engine, chat, sampling, sight) for chat, sampling in ways.items()]
+    findings = [await _call(engine, chat, Sampling(0.0), sight) for chat in (True, False)]
+    if all(finding.mark == "problem" for finding in findings):
+        return findings[:1]
+    return [
+        note(f"{mode} is not taken: {finding.what}") if finding.mark == "problem" else finding
+        for mode, finding in zip((_mode(True), _mode(False)), findings, strict=True)
+    ]
 
 
-async def _call(engine: OpenAIEngine, way: Way, sight: Sight) -> Finding:
-    sampling = replace(way.sampling, max_tokens=_TOKENS, stop=())
-    if way.chat:
-        request = Request(messages=(Message("user", _QUESTION),), sampling=sampling)
-    else:
-        request = Request(prompt=_QUESTION, sampling=sampling)
-    begun = asyncio.get_running_loop().time()
+async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sight) -> Finding:
+    small = replace(sampling, max_tokens=_TOKENS, stop=())
+    asking = Request(messages=(Message("user", _QUESTION),)) if chat else Request(prompt=_QUESTION)
+    begun = time.monotonic()
     try:
-        reply = await engine.complete(request)
+        reply = await engine.complete(replace(asking, sampling=small))
     except EngineError as error:
-        return _failed(error, way, sight)
-    seconds = asyncio.get_running_loop().time() - begun
+        return _failed(error, chat, sight)
+    seconds = time.monotonic() - begun
     told = f", {reply.completion_tokens} tokens" if reply.completion_tokens is not None else ", tokens are not counted"
-    return ok(f"{_mode(way)} is answered in {seconds:.1f} s{told}")
+    return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
 
 
-def _mode(way: Way) -> str:
-    return "a chat" if way.chat else "a raw prompt"
+def _mode(chat: bool) -> str:
+    return "a chat" if chat else "a raw prompt"
 
 
-def _failed(error: EngineError, way: Way, sight: Sight) -> Finding:
+def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
     if error.cause == "no-server":
         reason = re.search(r"\[(.+?)\]", str(error))
         what = f"nothing answers at {sight.url}" + (f" ({reason[1]})" if reason else "")
         return problem(what, "start the server, or correct the address; from a container, localhost is the container")
     if error.cause == "http 429":
-        return note(f"{_mode(way)}: the server is busy (429); a run waits and asks again")
+        return note(f"{_mode(chat)}: the server is busy (429); a run waits and asks again")
     found = problem_of(error)
-    if error.cause == "not-found" and sight.models is not None and not way.chat:
+    if error.cause == "not-found" and sight.models is not None and not chat:
         return problem(found.what, _RAW_WAY_OUT)
     if isinstance(error, TransientError):
         return problem(found.what, "it may be a fault of the moment: run doctor again")

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 from promptcot.core.units import duration
-from promptcot.doctor.estimate import tell_estimate
+from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
 from promptcot.doctor.watching import Watch, WatchingRunner
 from promptcot.engines.opening import kind_of
@@ -23,7 +22,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.schema import Limits, Model, Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget
@@ -34,35 +33,15 @@ from promptcot.storage.rows import read_rows
 _SHOWN = 160
 
 
-@dataclass
-class Trial:
-    """A recipe cut down to a few rows. `vectors` are taken if they exist."""
-
-    recipe: Recipe
-    rows: int
-    directory: Path
-    vectors: Path | None
-
-    def __post_init__(self) -> None:
-        limits = self.recipe.run.model_copy(update={"max_candidates": self.rows, "target": None})
-        path = None if self.vectors is None else str(self.vectors)
-        encode = self.recipe.encode.model_copy(update={"path": path, "skip": path is None})
-        self.inputs = Inputs(self.recipe.model_copy(update={"run": limits, "encode": encode}), self.directory)
-        self.budget = Budget(limits.max_cost)
-        started = [step.name for step in asking(self.inputs.steps) if kind_of(step.asked) == "vllm"]
-        self.runner = WatchingRunner(LocalRunner(limits.concurrency, Retries(tries=4), budget=self.budget), started)
-
-    async def run(self) -> Run:
-        """The finished run. Raises PromptCoTError."""
-        return await execute.run(self.inputs, Silent(), self.runner, self.budget)
-
-
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
     """What a trial tells, stage by stage, and the estimate. The folder is kept where the trial broke off."""
     directory = Path(tempfile.mkdtemp(prefix="promptcot-doctor-"))
-    trial = Trial(recipe, rows, directory, vectors)
+    inputs = Inputs(_cut_down(recipe, rows, vectors), directory)
+    budget, own = Budget(recipe.run.max_cost), [step for step in asking(inputs.steps) if kind_of(step.asked) == "vllm"]
+    local = LocalRunner(recipe.run.concurrency, Retries(tries=4), budget=budget)
+    runner = WatchingRunner(local, [step.name for step in own])
     try:
-        run = await trial.run()
+        run = await execute.run(inputs, Silent(), runner, budget)
     except PromptCoTError as error:
         yield problem_of(error)
         yield note(f"the trial broke off; what it left, such as logs, is in {directory}")
@@ -70,22 +49,27 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
         raise
-    for finding in _tell(run, trial):
+    by = "by co-occurrence alone, without vectors" if vectors is None else "with the vectors that exist"
+    yield ok(f"sample: {run.counts['sample'].rows_out} combinations, {by}")
+    for finding in _tell(run, recipe.run, runner.watches):
         yield finding
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def _tell(run: Run, trial: Trial) -> Iterator[Finding]:
+def _cut_down(recipe: Recipe, rows: int, vectors: Path | None) -> Recipe:
+    """The recipe for a few rows. `vectors` are taken if they exist."""
+    limits = recipe.run.model_copy(update={"max_candidates": rows, "target": None})
+    encode = recipe.encode.model_copy(update={"path": vectors and str(vectors), "skip": vectors is None})
+    return recipe.model_copy(update={"run": limits, "encode": encode})
+
+
+def _tell(run: Run, limits: Limits, watches: Mapping[str, Watch]) -> Iterator[Finding]:
     sampled, accepted = run.counts["sample"].rows_out, run.counts["filter"].rows_out
-    by = "with the vectors that exist" if trial.vectors else "by co-occurrence alone, without vectors"
-    yield ok(f"sample: {sampled} combinations, {by}")
-    if not sampled:
-        return
-    watches = trial.runner.watches
-    for name, watch in watches.items():
-        yield from _stage(run, name, watch)
-    yield ok(f"filter: {accepted} of {sampled} accepted")
-    yield from tell_estimate(trial.recipe.run, asking(run.steps), watches, sampled, accepted)
+    if sampled:
+        for name, watch in watches.items():
+            yield from _stage(run, name, watch)
+        yield ok(f"filter: {accepted} of {sampled} accepted")
+        yield from Estimate(limits, asking(run.steps), watches, sampled).findings(accepted)
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
@@ -98,25 +82,22 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     unread = sum(row["judgement"] == "invalid" for row in rows)
     parsed = counts.rows_out - unread
     mark: Mark = "ok" if parsed == counts.rows_in else "note" if parsed else "problem"
-    yield Finding(mark, f"{name}: {_measured(watch)}, {parsed} of {counts.rows_in} parse", _way_out(mark, run, name))
+    measured = (
+        f"{watch.calls} replies, {watch.prompt_tokens:,} tokens in, {watch.completion_tokens:,} out, "
+        f"{watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
+    )
+    way_out = "" if parsed else _way_out(next(step.asked for step in run.steps if step.name == name))
+    yield Finding(mark, f"{name}: {measured}, {parsed} of {counts.rows_in} parse", way_out)
     if watch.start_up is not None:
         yield note(f"{name}: its server took {duration(watch.start_up)} to start, which is not in the rate")
     yield from _lost(path, counts)
     if unread:
-        yield from _unread(path)
+        row = next(row for row in read_rows(path) if row["judgement"] == "invalid")
+        why = f"{row.get('invalid_reason')}; {row['finish_reason']}"
+        yield note(f"the first that does not parse ({why}): {_short(row['completion'])}")
 
 
-def _measured(watch: Watch) -> str:
-    return (
-        f"{watch.calls} replies, {watch.prompt_tokens:,} tokens in, {watch.completion_tokens:,} out, "
-        f"{watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
-    )
-
-
-def _way_out(mark: Mark, run: Run, name: str) -> str:
-    if mark != "problem":
-        return ""
-    model = next(step.asked for step in run.steps if step.name == name)
+def _way_out(model: Model) -> str:
     other = "chat = false" if model.chat else "chat = true, if it is a chat model"
     return f"look at the reply below: max_tokens ({model.max_tokens:,}) may be too low, or the model wants {other}"
 
@@ -132,12 +113,6 @@ def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
         row = next(iter(read_rows(dropped)))
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
         yield note(f"dropped: {reasons}; the first ({row.get('finish_reason')}): {_short(row.get('raw'))}")
-
-
-def _unread(path: Path) -> Iterator[Finding]:
-    row = next(row for row in read_rows(path) if row["judgement"] == "invalid")
-    reason, words = row.get("invalid_reason"), _short(row["completion"])
-    yield note(f"the first that does not parse ({reason}; {row['finish_reason']}): {words}")
 
 
 def _short(value: object) -> str:

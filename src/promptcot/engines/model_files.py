@@ -41,7 +41,7 @@ def weights_bytes(model: str | Path) -> WeightsSize | None:
 def config_of(model: str | Path) -> dict[str, Any] | None:
     """The configuration (`config.json`) of a model in a folder or in the local Hub cache; None if it is not there."""
     folder = folder_on_disk(model)
-    found = _json(folder / "config.json") if folder is not None else None
+    found = read_json(folder / "config.json") if folder is not None else None
     return found if isinstance(found, dict) else None
 
 
@@ -64,14 +64,15 @@ def folder_on_disk(model: str | Path) -> Path | None:
 
 def _stored_bytes(folder: Path) -> int | None:
     """Bytes of all weights. The index is asked first: of a large model only some of the files may be there yet."""
-    index = _json(folder / _INDEX)
+    index = read_json(folder / _INDEX)
     total = index.get("metadata", {}).get("total_size") if isinstance(index, dict) else None
     if isinstance(total, int | float):
         return int(total)
     return sum(path.stat().st_size for path in folder.glob("*.safetensors")) or None
 
 
-def _json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """What a file of a model holds; None where it cannot be read."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

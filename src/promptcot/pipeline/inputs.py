@@ -29,6 +29,8 @@ from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
 
+_VECTORS = "encode.safetensors"
+
 
 class Inputs:
     """Everything that a recipe refers to, for a run into `directory` up to the step `until`.
@@ -89,12 +91,19 @@ class Inputs:
         """The engine of each stage, by its name."""
         return {step.name: await open_engine(step.asked, step.role) for step in asking(self.steps)}
 
+    @property
+    def existing_vectors(self) -> Path | None:
+        """The concepts' vectors that the recipe names, or else those that an earlier run has made."""
+        encoder, made = self.recipe.encode, self.directory / _VECTORS
+        if encoder.skip:
+            return None
+        return Path(encoder.path) if encoder.path is not None else made if made.is_file() else None
+
     async def vectors(self, engines: Engines) -> Path | None:
         """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
-        encoder = self.recipe.encode
+        encoder, path = self.recipe.encode, self.directory / _VECTORS
         if encoder.skip or encoder.path is not None:
-            return None if encoder.skip else Path(str(encoder.path))
-        path = self.directory / "encode.safetensors"
+            return self.existing_vectors
         self.counts = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
         await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, counts=self.counts[-1])

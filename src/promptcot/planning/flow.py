@@ -8,11 +8,11 @@ vectors or the start of servers, is left out. Who gets which GPUs is decided in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from promptcot.core.statistics.wilson import wilson_interval
-from promptcot.planning.rates import Rate, Rates, StageRates
+from promptcot.planning.rates import Kind, Rate, Rates, StageRates
 from promptcot.planning.sharing import Part, Work, in_turn, side_by_side
 from promptcot.planning.supply import Supply
 from promptcot.recipe.schema import Model
@@ -44,6 +44,11 @@ class StagePlan:
     money: float | None = None
     missing: tuple[str, ...] = ()
 
+    @property
+    def disk(self) -> float | None:
+        """Bytes of its files and its journal; None if one is not known."""
+        return total([self.file_bytes, self.journal_bytes]) if self.calls else self.file_bytes
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -57,11 +62,6 @@ class Schedule:
     money: float | None = None
     """What all GPUs cost for the hours, whether they work or wait."""
     why: str = ""
-
-    @property
-    def busy(self) -> int:
-        """GPUs that have a model."""
-        return sum(part.replicas * part.gpus for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class Plan:
     @property
     def storage(self) -> float | None:
         """Bytes of files and journals; None if one is not known."""
-        asked = [stage.journal_bytes for stage in self.stages if stage.calls]
-        return total([*(stage.file_bytes for stage in self.stages), *asked])
+        return total(stage.disk for stage in self.stages)
 
     @property
     def money(self) -> float | None:
@@ -139,14 +138,12 @@ def accepted_share(rates: Rates) -> Rate | None:
     kinds = {written.kind, judged.kind}
     if kinds == {"measured"}:
         return Rate(value, "measured", judged.origin, written.n, "combinations")
-    worst = next(kind for kind in ("assumed", "given", "stated", "measured") if kind in kinds)
+    worst: Kind = "assumed" if "assumed" in kinds else "stated"
     return Rate(value, worst, f"{written.value:.3g} written readably × {judged.value:.3g} accepted")
 
 
 def _interval(target: int, accepted: Rate) -> tuple[int, int | None] | None:
-    if accepted.kind != "measured" or not accepted.n:
-        return None
-    bounds = wilson_interval(round(accepted.value * accepted.n), accepted.n)
+    bounds = wilson_interval(round(accepted.value * accepted.n), accepted.n) if accepted.n else None
     if bounds is None:
         return None
     low, high = bounds
@@ -175,15 +172,15 @@ def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> Stag
         stage.name,
         rows_in,
         rows_out,
-        stage.model,
+        stage.model.model,
         calls,
         prompt,
         completion,
         replica=None if stage.hosted or stage["gpus"] is None else int(stage["gpus"].value),
         hosted=stage.hosted,
-        served_by=stage.served_by,
+        served_by=tuple(stage.model.base_url),
         gpu_hours=gpu_hours,
-        seconds=_times(calls, None if stage.seconds_hosted is None else Rate(stage.seconds_hosted, "stated")),
+        seconds=None if stage.seconds_hosted is None else calls * stage.seconds_hosted,
         file_bytes=_times(rows_in, stage["file_bytes"]),
         journal_bytes=_times(rows_in, stage["journal_bytes"]),
         money=_money(stage, gpu_hours, prompt, completion, rates.gpu_hour),
@@ -209,58 +206,46 @@ def _money(
     stage: StageRates, gpu_hours: float | None, prompt: float | None, completion: float | None, hour: Rate | None
 ) -> float | None:
     if not stage.hosted:
-        return None if gpu_hours is None or hour is None else gpu_hours * hour.value
-    if stage.price is None or prompt is None or completion is None:
-        return None
-    return (prompt * stage.price.prompt + completion * stage.price.completion) / 1e6
+        return None if gpu_hours is None else _times(gpu_hours, hour)
+    price = stage.model.price
+    return None if price is None or prompt is None or completion is None else price.of(prompt, completion)
 
 
-@dataclass(frozen=True)
 class _Schedules:
-    """The two ways to work through the stages of a run, on so many GPUs and with so many draws of combinations."""
+    """The two ways to work through the stages, on so many GPUs and with so many draws of combinations."""
 
-    rates: Rates
-    stages: Sequence[StagePlan]
-    gpus: int
-    draws: float
-
-    @property
-    def run(self) -> list[StagePlan]:
-        return [stage for stage in self.stages if stage.calls and stage.name != "solve"]
+    def __init__(self, rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> None:
+        self.rates, self.gpus, self.draws = rates, gpus, draws
+        self.run = [stage for stage in stages if stage.calls and stage.name != "solve"]
+        self.solve = [stage for stage in stages if stage.name == "solve"]
+        lacking = [f"{stage.name} ({', '.join(stage.missing)})" for stage in stages if stage.missing]
+        self.unknown = Schedule(why=f"not known: {'; '.join(lacking)}") if lacking else None
 
     def side_by_side(self) -> Schedule:
         """All models at once; the local runner holds them together."""
-        if why := _unknown(self.run):
-            return Schedule(why=why)
         works = _works(self.run)
         parts = side_by_side(works, self.gpus)
-        if parts is None:
-            replicas = " + ".join(str(work.gpus) for work in works)
-            return Schedule(why=f"one replica of each model takes {replicas} = {sum(w.gpus for w in works)} GPUs")
-        calls = sum(stage.calls for stage in self.run)
-        driver = _sum_known(_times(calls, self.rates.driver.get("call_seconds")), self._drawing(1))
-        return self._schedule(parts, driver, max)
+        if parts is None and not self.unknown:
+            gpus = [work.gpus for work in works]
+            each = f"{' + '.join(map(str, gpus))} = {sum(gpus)} GPUs"
+            return Schedule(why=f"one replica of each model takes {each}, so models take turns")
+        return self._schedule(parts or (), self._driver("call_seconds", 1), max)
 
     def in_turn(self) -> Schedule:
         """One model after the other, as on a cluster. The driver writes rows down before a turn and gathers them after
         it, while the GPUs wait; it draws the combinations anew for each turn, and once for the files.
         """
-        if why := _unknown(self.run):
-            return Schedule(why=why)
-        rows = sum(stage.rows_in for stage in self.run)
-        drawing = self._drawing(len(self.run) + 1)
-        driver = _sum_known(_times(rows, self.rates.driver.get("row_seconds")), drawing)
+        driver = self._driver("row_seconds", len(self.run) + 1)
         return self._schedule(in_turn(_works(self.run), self.gpus), driver, sum)
 
     def _schedule(
         self, parts: Sequence[Part], driver: float | None, together: Callable[[Iterable[float]], float]
     ) -> Schedule:
         """With `solve`, which has all GPUs when the problems are there; the run's times are put `together`."""
-        last = [stage for stage in self.stages if stage.name == "solve"]
-        if why := _unknown(last):
-            return Schedule(why=why)
+        if self.unknown:
+            return self.unknown
         times = {**_hosted(self.run), **{part.name: part.seconds for part in parts}, DRIVER: driver or 0.0}
-        solving = sum(part.seconds for part in in_turn(_works(last), self.gpus)) if last else None
+        solving = sum(part.seconds for part in in_turn(_works(self.solve), self.gpus)) if self.solve else None
         hours = (together(times.values()) + (solving or 0.0)) / _HOUR
         return Schedule(
             tuple(parts),
@@ -268,58 +253,54 @@ class _Schedules:
             None if driver is None else driver / _HOUR,
             None if solving is None else solving / _HOUR,
             max(times, key=lambda name: times[name]),
-            None if self.rates.gpu_hour is None else hours * self.gpus * self.rates.gpu_hour.value,
+            _times(hours * self.gpus, self.rates.gpu_hour),
         )
 
-    def _drawing(self, times: int) -> float | None:
-        """Seconds of the draws, so many times; what cannot come at all takes no time that could be told."""
-        return _times(self.draws * times, self.rates.sample.get("seconds")) if math.isfinite(self.draws) else None
+    def _driver(self, rate: str, drawings: int) -> float | None:
+        """Its seconds for the calls of the run, each with one row, and for so many drawings of all combinations.
+
+        Combinations that cannot come at all take no time that could be told.
+        """
+        calling = _times(sum(stage.calls for stage in self.run), self.rates.driver.get(rate))
+        drawing = _times(self.draws * drawings, self.rates.sample.get("seconds")) if self.draws < math.inf else None
+        return None if calling is None and drawing is None else (calling or 0.0) + (drawing or 0.0)
 
 
-def _unknown(stages: Sequence[StagePlan]) -> str:
-    lacking = [f"{stage.name} ({', '.join(stage.missing)})" for stage in stages if stage.missing]
-    return f"not known: {'; '.join(lacking)}" if lacking else ""
+def _works(stages: Iterable[StagePlan]) -> list[Work]:
+    """The work of each model on GPUs of ours."""
+    ours = [stage for stage in stages if stage.replica is not None]
+    return [
+        Work(name, sum(stage.gpu_hours or 0.0 for stage in group) * _HOUR, group[0].replica or 0)
+        for name, group in _by_model(ours)
+    ]
 
 
-def _works(stages: Sequence[StagePlan]) -> list[Work]:
-    """The work of each model. Stages with the same one share its replicas; the embedded ones differ by stage."""
-    found: dict[str, Work] = {}
-    for stage in stages:
-        if stage.gpu_hours is not None and stage.replica is not None:
-            key = stage.name if stage.model == Model().model else f"{stage.model} on {stage.replica}"
-            before = found.get(key, Work("", 0.0, stage.replica))
-            name = f"{before.name} + {stage.name}" if before.name else stage.name
-            found[key] = Work(name, before.gpu_seconds + stage.gpu_hours * _HOUR, stage.replica)
-    return list(found.values())
-
-
-def _hosted(stages: Sequence[StagePlan]) -> dict[str, float]:
+def _hosted(stages: Iterable[StagePlan]) -> dict[str, float]:
     """Seconds of hosted models. Stages that ask the same one share what its server allows."""
-    found: dict[object, tuple[str, float]] = {}
+    hosted = [stage for stage in stages if stage.hosted]
+    return {name: sum(stage.seconds or 0.0 for stage in group) for name, group in _by_model(hosted)}
+
+
+def _by_model(stages: Iterable[StagePlan]) -> Iterable[tuple[str, list[StagePlan]]]:
+    """Stages that ask one model, with their names; they share its replicas. The embedded models differ by stage."""
+    groups: dict[object, list[StagePlan]] = {}
     for stage in stages:
-        if stage.hosted and stage.seconds is not None:
-            name, seconds = found.get((stage.model, stage.served_by), ("", 0.0))
-            joined = f"{name} + {stage.name}" if name else stage.name
-            found[stage.model, stage.served_by] = joined, seconds + stage.seconds
-    return dict(found.values())
+        embedded = stage.model == Model().model and not stage.hosted
+        place = stage.served_by if stage.hosted else stage.replica
+        groups.setdefault((stage.name if embedded else stage.model, place), []).append(stage)
+    return [(" + ".join(stage.name for stage in group), group) for group in groups.values()]
 
 
 def _work_bytes(stages: Sequence[StagePlan]) -> float | None:
     """Rows that go out, what comes back, and the calls: of each stage of a run that asks a model."""
-    by_name: Mapping[str, StagePlan] = {stage.name: stage for stage in stages}
+    rows = {stage.name: stage.file_bytes for stage in stages}
     asked = [stage for stage in stages if stage.calls and stage.name != "solve"]
-    out = [by_name["sample" if stage.name == "generate" else "generate"].file_bytes for stage in asked]
-    back = [size for stage in asked for size in (stage.file_bytes, stage.journal_bytes)]
-    return total([*out, *back])
+    out = [rows["sample" if stage.name == "generate" else "generate"] for stage in asked]
+    return total([*out, *(size for stage in asked for size in (stage.file_bytes, stage.journal_bytes))])
 
 
 def _times(count: float, rate: Rate | None) -> float | None:
     return None if rate is None else count * rate.value
-
-
-def _sum_known(*amounts: float | None) -> float | None:
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known) if known else None
 
 
 def total(amounts: Iterable[float | None]) -> float | None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from promptcot.errors import InputError
 from promptcot.pipeline.plan import models_of, sections_of
 from promptcot.planning.rates import Rate
-from promptcot.recipe.schema import Model, Recipe
+from promptcot.recipe.schema import Recipe
 from promptcot.storage.counts import BEYOND_TARGET
 
 ENOUGH = 100
@@ -50,7 +52,7 @@ def read_run(directory: Path, recipe: Recipe, gpus: int | None = None, *, may_ac
 
     Raises InputError; unless told otherwise, also where nothing was accepted.
     """
-    reader = _Reader(directory, recipe, gpus, _stages(directory), _object(directory / "recipe.json", _INCOMPLETE))
+    reader = _Reader(directory, recipe, gpus)
     sampled = _rows(reader.stages["sample"])
     if not sampled:
         raise InputError(f"{directory}: the run has no combinations, so it tells no rates")
@@ -94,139 +96,122 @@ def _rows(summary: Mapping[str, Any]) -> int:
     return int(summary.get("in", 0)) - int(summary.get("dropped", {}).get(BEYOND_TARGET, 0))
 
 
-@dataclass
 class _Reader:
-    directory: Path
-    recipe: Recipe
-    gpus: int | None
-    stages: dict[str, Any]
-    manifest: dict[str, Any]
-    run: dict[str, Any] = field(init=False)
+    """What a run directory says about a recipe whose models had so many GPUs each."""
 
-    def __post_init__(self) -> None:
-        self.run = self.manifest.get("recipe", {})
+    def __init__(self, directory: Path, recipe: Recipe, gpus: int | None) -> None:
+        self.directory, self.recipe, self.gpus = directory, recipe, gpus
+        self.stages = _stages(directory)
+        manifest = _object(directory / "recipe.json", _INCOMPLETE)
+        self.run: dict[str, Any] = manifest.get("recipe", {})
+        self.names: dict[str, str] = manifest.get("models", {})
+        self.models = models_of(recipe)
+        sections = sections_of(self.run)
+        self.ran = {name: ran for name in self.models if name in self.stages and (ran := sections.get(name))}
+        """The sections that the run had for the stages of the recipe."""
+        self.same = {name for name, ran in self.ran.items() if ran.get("model") == self.models[name].model}
+        """The stages that asked the model which the recipe names."""
+        self.solver = recipe.plan.solve.model if recipe.plan.solve else ""
+        self.has_traces = (directory / "solve.summary.json").is_file()
 
-    @property
-    def _models(self) -> dict[str, Model]:
-        return models_of(self.recipe)
-
-    def _ran(self, stage: str) -> dict[str, Any] | None:
-        """The section that the run had for a stage; None where it had no such stage."""
-        found = sections_of(self.run).get(stage)
-        return found if isinstance(found, dict) and stage in self.stages else None
-
-    def _has_other_model(self, stage: str) -> bool:
-        ran = self._ran(stage)
-        return ran is None or ran.get("model") != self._models[stage].model
-
-    @property
-    def _share_holds(self) -> bool:
+    def share_holds(self) -> bool:
         """Whether what was accepted says what this recipe accepts."""
-        judges = [judge["name"] for judge in self.run.get("judge", [])]
-        same = self.run.get("filter", {}).get("only_perfect") == self.recipe.filter.only_perfect
-        same = same and sorted(judges) == sorted(judge.name for judge in self.recipe.judge)
-        return same and not any(map(self._has_other_model, self._models))
+        judges = {judge["name"] for judge in self.run.get("judge", [])}
+        return (
+            self.run.get("filter", {}).get("only_perfect") == self.recipe.filter.only_perfect
+            and judges == {judge.name for judge in self.recipe.judge}
+            and self.same == self.models.keys()
+        )
 
     def measured(self) -> dict[str, dict[str, Rate]]:
         """The rates of each stage."""
-        found = {"sample": self._bytes("sample")}
-        for name, model in self._models.items():
-            if not self._has_other_model(name):
-                found[name] = {**self._bytes(name), **self._asked(name, hosted=bool(model.base_url))}
-        if "generate" in found:
+        found = {name: self._bytes(name) for name in ("sample", "filter", *self.same)}
+        for name in self.same:
+            found[name] |= self._asked(name)
+        if "generate" in self.same:
             found["generate"] |= self._kept("generate")
-        found["filter"] = {**self._bytes("filter"), **(self._kept("filter") if self._share_holds else {})}
-        if (told := self._traced) is not None:
-            found["solve"] = self._solved(told)
+        if self.share_holds():
+            found["filter"] |= self._kept("filter")
+        if (told := self.traced()) is not None:
+            found["solve"] = self._solved(int(told.get("n", 1)))
         return found
 
-    def _rate(self, total: float, n: int, of: str) -> Rate:
-        return Rate(total / n, "measured", str(self.directory), n, of)
+    def _rates(self, n: int, of: str, **totals: float | None) -> dict[str, Rate]:
+        """The rates of what there is, by what they are counted in."""
+        where = str(self.directory)
+        return {name: Rate(total / n, "measured", where, n, of) for name, total in totals.items() if n and total}
 
     def _kept(self, stage: str) -> dict[str, Rate]:
-        rows, out = _rows(self.stages[stage]), int(self.stages[stage]["out"])
-        return {"kept": self._rate(out, rows, "rows")} if rows and out else {}
+        return self._rates(_rows(self.stages[stage]), "rows", kept=self.stages[stage]["out"])
 
-    def _asked(self, stage: str, *, hosted: bool) -> dict[str, Rate]:
+    def _asked(self, stage: str) -> dict[str, Rate]:
         """Tokens and seconds of a call. Tokens are of all calls to this model; seconds are the last process's."""
-        summary, found = self.stages[stage], {}
-        paid = summary.get("models", {}).get(self.manifest.get("models", {}).get(stage, ""), {})
-        for name in ("prompt_tokens", "completion_tokens"):
-            if paid.get("calls") and paid.get(name):
-                found[name] = self._rate(paid[name], paid["calls"], "calls")
-        per_second = 1 if hosted else self.gpus
-        if per_second and summary.get("calls") and summary.get("seconds"):
-            found["seconds"] = self._rate(summary["seconds"] * per_second, summary["calls"], "calls")
-        return found
+        summary = self.stages[stage]
+        paid = summary.get("models", {}).get(self.names.get(stage, ""), {})
+        gpus = 1 if self.models[stage].base_url else self.gpus
+        return self._tokens(paid) | self._seconds(summary, gpus)
+
+    def _tokens(self, paid: Mapping[str, Any]) -> dict[str, Rate]:
+        totals = {name: paid.get(name) for name in ("prompt_tokens", "completion_tokens")}
+        return self._rates(paid.get("calls", 0), "calls", **totals)
+
+    def _seconds(self, summary: Mapping[str, Any], gpus: int | None) -> dict[str, Rate]:
+        return self._rates(summary.get("calls", 0), "calls", seconds=(summary.get("seconds") or 0) * (gpus or 0))
 
     def _bytes(self, stage: str) -> dict[str, Rate]:
         """Bytes on disk for each row that came in; of a journal, for each call, and there is one for each row."""
-        rows, found = _rows(self.stages[stage]), {}
-        names = (f"{stage}{kind}.jsonl" for kind in ("", ".dropped", ".failed"))
-        size = sum(path.stat().st_size for name in names if (path := self.directory / name).is_file())
-        if rows and size:
-            found["file_bytes"] = self._rate(size, rows, "rows")
-        journal = self.directory / f"{stage}.journal" / "calls.jsonl"
         calls = sum(paid["calls"] for paid in self.stages[stage].get("models", {}).values())
-        if calls and journal.is_file():
-            found["journal_bytes"] = self._rate(journal.stat().st_size, calls, "calls")
-        return found
+        files = self._size(*(f"{stage}{kind}.jsonl" for kind in ("", ".dropped", ".failed")))
+        return self._rates(_rows(self.stages[stage]), "rows", file_bytes=files) | self._rates(
+            calls, "calls", journal_bytes=self._size(f"{stage}.journal/calls.jsonl")
+        )
 
-    @property
-    def _traced(self) -> dict[str, Any] | None:
+    def _size(self, *names: str) -> int:
+        return sum(path.stat().st_size for name in names if (path := self.directory / name).is_file())
+
+    def traced(self) -> dict[str, Any] | None:
         """What `solve` was told when it wrote beside the run; None where it did not, or asked another model."""
-        if not (self.directory / "solve.summary.json").is_file():
+        if not self.has_traces:
             return None
         told: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
-        return None if self._solver and told.get("model_path") != self._solver else told
+        return None if self.solver and told.get("model_path") != self.solver else told
 
-    @property
-    def _solver(self) -> str:
-        return self.recipe.plan.solve.model if self.recipe.plan.solve else ""
-
-    def _solved(self, told: Mapping[str, Any]) -> dict[str, Rate]:
+    def _solved(self, traces: int) -> dict[str, Rate]:
         """What `solve` measured; its books count traces, and bytes are of a problem."""
         summary = _object(self.directory / "solve.summary.json", "").get("stages", {}).get("solve", {})
-        calls, traces = int(summary.get("calls", 0)), int(told.get("n", 1))
-        if not calls:
-            return {}
-        totals = {name: summary.get(name) for name in ("prompt_tokens", "completion_tokens")}
-        found = {name: self._rate(total, calls, "calls") for name, total in totals.items() if total}
-        if self.gpus and summary.get("seconds"):
-            found["seconds"] = self._rate(summary["seconds"] * self.gpus, calls, "calls")
-        files = {"file_bytes": "solve.jsonl", "journal_bytes": "solve.journal/calls.jsonl"}
-        for name, file in files.items():
-            if (path := self.directory / file).is_file():
-                found[name] = self._rate(path.stat().st_size * traces, calls, "traces")
-        return {**found, "traces": Rate(traces, "measured", str(self.directory), calls, "traces")}
+        calls = int(summary.get("calls", 0))
+        of_a_problem = {
+            "file_bytes": self._size("solve.jsonl") * traces,
+            "journal_bytes": self._size("solve.journal/calls.jsonl") * traces,
+            "traces": calls * traces,
+        }
+        return self._tokens(summary) | self._seconds(summary, self.gpus) | self._rates(calls, "traces", **of_a_problem)
 
     def notes(self) -> Iterator[str]:
         """What differs between the run and the recipe, and how far seconds can be trusted."""
-        for stage, model in self._models.items():
-            ran = self._ran(stage)
-            if ran is None:
-                yield f"the run had no stage {stage}: nothing of it was measured"
-            elif self._has_other_model(stage):
-                yield f"{stage} asked {ran.get('model')}, and the recipe names {model.model}: it was not measured"
+        for name, model in self.models.items():
+            if name not in self.ran:
+                yield f"the run had no stage {name}: nothing of it was measured"
+            elif name in self.same:
+                yield from self._differences(name, self.ran[name], model, _ASKING)
             else:
-                yield from self._differences(stage, ran, model.model_dump(mode="json"), _ASKING)
-        if not self._share_holds:
+                asked = self.ran[name].get("model")
+                yield f"{name} asked {asked}, and the recipe names {model.model}: it was not measured"
+        if not self.share_holds():
             yield "with other models, judges or another filter, the accepted share is another one: it was not measured"
-        if (self.directory / "solve.summary.json").is_file() and self._traced is None:
-            yield f"solve asked another model than {self._solver}: it was not measured"
-        ours = self.recipe.sample.model_dump(mode="json")
-        yield from self._differences("sample", self.run.get("sample", {}), ours, _DRAWING)
+        if self.has_traces and self.traced() is None:
+            yield f"solve asked another model than {self.solver}: it was not measured"
+        yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
         yield from self._timing()
 
-    def _differences(
-        self, stage: str, ran: Mapping[str, Any], ours: Mapping[str, Any], keys: tuple[str, ...]
-    ) -> Iterator[str]:
+    def _differences(self, stage: str, ran: Mapping[str, Any], ours: BaseModel, keys: tuple[str, ...]) -> Iterator[str]:
+        now = ours.model_dump(mode="json")
         for key in keys:
-            if key in ran and ran[key] != ours[key]:
-                yield f"the run had {stage}.{key} = {ran[key]!r}, and the recipe has {ours[key]!r}"
+            if key in ran and ran[key] != now[key]:
+                yield f"the run had {stage}.{key} = {ran[key]!r}, and the recipe has {now[key]!r}"
 
     def _timing(self) -> Iterator[str]:
-        own = [name for name, model in self._models.items() if not model.base_url and not self._has_other_model(name)]
+        own = [self.models[name].model for name in self.same if not self.models[name].base_url]
         if own and self.gpus is None:
             yield (
                 "a run does not write down how many GPUs it had, so its seconds are not used: say how many each model "
@@ -239,5 +224,5 @@ class _Reader:
                 "or shared their GPUs can do more than that. In turns (--set run.models='in turn', or --runner ray) "
                 "each model is measured alone"
             )
-        if any(not self._models[name].model.startswith("nano") for name in own):
+        if not all(model.startswith("nano") for model in own):
             yield "seconds contain the start of a vLLM server: measure over many minutes"

@@ -1,21 +1,24 @@
 """Which number is planned with, and where it is from: the rates of every stage, put together.
 
 Decides the order of origins: what the user sets for this plan, what was measured in a run directory, what the recipe
-states with a source, what it assumes. A rate with none of these is None, and nothing is put in its place. What is
-computed from rates is decided in `flow`.
+states with a source, what it assumes. A rate with none of these is None, and nothing is put in its
+place. What is computed from rates is decided in `flow`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
-from promptcot.pipeline.plan import models_of
-from promptcot.recipe.plan_rates import PlanRates, SolveRates, Stated
-from promptcot.recipe.schema import Model, Price, Recipe
+from pydantic import BaseModel
 
-Kind = Literal["given", "measured", "stated", "assumed"]
+from promptcot.pipeline.plan import models_of
+from promptcot.recipe.plan_rates import SolveRates, Stated
+from promptcot.recipe.schema import Model, Recipe
+
+Kind = Literal["measured", "stated", "assumed"]
+SET = "set for this plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +31,6 @@ class Rate:
     n: int | None = None
     of: str = "rows"
 
-    @classmethod
-    def stated(cls, found: Stated | None, *, is_given: bool = False) -> Rate | None:
-        """The rate that a key of `[plan]` holds; None for none."""
-        if found is None:
-            return None
-        if is_given:
-            return cls(found.value, "given", found.source or "")
-        if found.source:
-            return cls(found.value, "stated", found.source)
-        return cls(found.value, "assumed", found.assumed if isinstance(found.assumed, str) else "")
-
 
 Measured = Mapping[str, Mapping[str, Rate]]
 """Rates that were measured, by stage and name; `seconds` are GPU-seconds of a call, or seconds where it is hosted."""
@@ -48,19 +40,13 @@ Measured = Mapping[str, Mapping[str, Rate]]
 class StageRates:
     """What is known about a stage that asks a model; `rates` by their names in `AskedRates`, and `seconds`.
 
-    `calls` is how often it asks about a row. Of a hosted model, `per_second` is how many calls its server allows.
+    `calls` is how often it asks about a row.
     """
 
     name: str
-    model: str
+    model: Model
     rates: Mapping[str, Rate]
-    calls: Rate | None = field(default_factory=lambda: Rate(1, "stated", "the stage asks once about a row"))
-    hosted: bool = False
-    served_by: tuple[str, ...] = ()
-    """The addresses of a hosted model; stages with the same model there share what its server allows."""
-    price: Price | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
+    calls: Rate | None = Rate(1, "stated", "the stage asks once about a row")
 
     def __getitem__(self, name: str) -> Rate | None:
         return self.rates.get(name)
@@ -69,6 +55,11 @@ class StageRates:
         """The number alone."""
         rate = self.rates.get(name)
         return None if rate is None else rate.value
+
+    @property
+    def hosted(self) -> bool:
+        """Whether it takes no GPU of ours."""
+        return bool(self.model.base_url) and "gpus" not in self.rates
 
     @property
     def gpu_seconds(self) -> float | None:
@@ -88,11 +79,12 @@ class StageRates:
     @property
     def seconds_hosted(self) -> float | None:
         """Seconds between two calls to a hosted model, by what its server allows or, without that, as measured."""
-        tokens = [self.value("prompt_tokens"), self.value("completion_tokens")]
-        bounds = [60 / self.requests_per_minute] if self.requests_per_minute else []
-        if self.tokens_per_minute and tokens[0] is not None and tokens[1] is not None:
-            bounds.append(60 * (tokens[0] + tokens[1]) / self.tokens_per_minute)
-        return max(bounds) if bounds else self.value("seconds")
+        calls, tokens = self.model.requests_per_minute, self.model.tokens_per_minute
+        read, written = self.value("prompt_tokens"), self.value("completion_tokens")
+        bounds = [60 / calls] if calls else []
+        if tokens and read is not None and written is not None:
+            bounds.append(60 * (read + written) / tokens)
+        return max(bounds, default=self.value("seconds"))
 
 
 @dataclass(frozen=True)
@@ -116,60 +108,42 @@ class Rates:
 def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, with_solve: bool = False) -> Rates:
     """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`."""
     plan = recipe.plan
-    chosen = _Chosen(measured, frozenset(given))
+
+    def chosen(stage: str, key: str, stated: BaseModel) -> dict[str, Rate]:
+        return _choose(stated, measured.get(stage, {}), f"plan.{key}", given)
+
+    def asked(stage: str, model: Model) -> StageRates:
+        rates = chosen(stage, *plan.of(stage))
+        if model.n_gpus:
+            rates.setdefault("gpus", Rate(model.n_gpus, "stated", "n_gpus of the recipe"))
+        return StageRates(stage, model, rates)
+
+    def solve(stated: SolveRates) -> StageRates:
+        rates = chosen("solve", "solve", stated)
+        traces = rates.pop("traces", None)
+        return StageRates("solve", Model(model=stated.model), rates, calls=traces)
+
     return Rates(
         gpu=plan.gpu,
-        gpu_hour=Rate.stated(plan.gpu_hour, is_given=chosen.is_given("plan.gpu_hour")),
-        sample=chosen.of("sample", "plan.sample", dict(plan.sample)),
-        asked=tuple(_stage(name, model, plan, chosen) for name, model in models_of(recipe).items()),
-        filter=chosen.of("filter", "plan.filter", dict(plan.filter)),
-        solve=_solve(plan.solve or SolveRates(), chosen) if with_solve else None,
-        driver=chosen.of("driver", "plan.driver", dict(plan.driver)),
+        gpu_hour=_choose(plan, {}, "plan", given).get("gpu_hour"),
+        sample=chosen("sample", "sample", plan.sample),
+        asked=tuple(asked(stage, model) for stage, model in models_of(recipe).items()),
+        filter=chosen("filter", "filter", plan.filter),
+        solve=solve(plan.solve or SolveRates()) if with_solve else None,
+        driver=chosen("driver", "driver", plan.driver),
     )
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """The choice between what was set, measured and stated."""
-
-    measured: Measured
-    given: frozenset[str]
-
-    def is_given(self, key: str) -> bool:
-        return any(key == one or key.startswith(f"{one}.") for one in self.given)
-
-    def of(self, stage: str, section: str, stated: Mapping[str, Stated | str | None]) -> dict[str, Rate]:
-        """The rates of a stage. Measured GPU-seconds give way to token rates that were set for this plan."""
-        found = dict(self.measured.get(stage, {}))
-        for name, one in stated.items():
-            if isinstance(one, Stated):
-                is_given = self.is_given(f"{section}.{name}")
-                rate = Rate.stated(one, is_given=is_given)
-                if rate is not None and (is_given or name not in found):
-                    found[name] = rate
-                if is_given and name.endswith("_per_second"):
-                    found.pop("seconds", None)
-        return found
+def _choose(section: BaseModel, measured: Mapping[str, Rate], key: str, given: Collection[str]) -> dict[str, Rate]:
+    """The rates of a section: set, else measured, else stated. Measured seconds give way to speeds that are set."""
+    stated = {name: one for name, one in section if isinstance(one, Stated)}
+    now = {name for name in stated if any(f"{key}.{name}.".startswith(f"{one}.") for one in given)}
+    gone = {*now, "seconds"} if any(name.endswith("_per_second") for name in now) else now
+    kept = {name: rate for name, rate in measured.items() if name not in gone}
+    return {name: _rate(one, is_set=name in now) for name, one in stated.items()} | kept
 
 
-def _stage(name: str, model: Model, plan: PlanRates, chosen: _Chosen) -> StageRates:
-    key, stated = plan.of(name)
-    rates = chosen.of(name, f"plan.{key}", dict(stated))
-    if "gpus" not in rates and model.n_gpus:
-        rates["gpus"] = Rate(model.n_gpus, "stated", "n_gpus of the recipe")
-    return StageRates(
-        name,
-        model.model,
-        rates,
-        hosted=bool(model.base_url) and "gpus" not in rates,
-        served_by=tuple(model.base_url),
-        price=model.price,
-        requests_per_minute=model.requests_per_minute,
-        tokens_per_minute=model.tokens_per_minute,
-    )
-
-
-def _solve(stated: SolveRates, chosen: _Chosen) -> StageRates:
-    rates = chosen.of("solve", "plan.solve", dict(stated))
-    traces = rates.pop("traces", None)
-    return StageRates("solve", stated.model, rates, calls=traces)
+def _rate(found: Stated, *, is_set: bool) -> Rate:
+    reason = found.assumed if isinstance(found.assumed, str) else ""
+    origin = ": ".join(filter(None, (SET if is_set else "", found.source or reason)))
+    return Rate(found.value, "stated" if found.source else "assumed", origin)

@@ -79,7 +79,7 @@ class Price(Section):
 
     longest: Annotated[int, Field(ge=0, exclude=True)] = 0
 
-    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
         """The cost of so many tokens."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 

@@ -110,7 +110,8 @@ def test_without_any_rate_the_plan_says_what_is_missing_and_what_to_do(capsys: p
 def test_what_is_set_goes_before_what_was_measured(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["plan", "nano", "--target", "100", "--gpus", "3", *QUICK, "--set", "plan.filter.kept=0.5"]
     found = numbers(line, capsys)
-    assert found["rates"]["filter"]["kept"]["kind"] == "given"
+    kept = found["rates"]["filter"]["kept"]
+    assert (kept["value"], kept["kind"], kept["origin"]) == (0.5, "assumed", "set for this plan")
     assert found["candidates"] == 250, "half of the 80 % that were written readably"
 
 

@@ -93,7 +93,7 @@ def test_in_turn_times_add_up_and_the_driver_comes_on_top() -> None:
 def test_gpus_that_do_not_hold_all_models_at_once_mean_turns() -> None:
     schedule = planned(gpus=4).side_by_side
     assert schedule.hours is None
-    assert schedule.why == "one replica of each model takes 1 + 4 = 5 GPUs"
+    assert schedule.why == "one replica of each model takes 1 + 4 = 5 GPUs, so models take turns"
 
 
 def test_too_few_gpus_for_one_replica_stop_the_plan() -> None:

@@ -58,9 +58,9 @@ def test_measured_goes_before_stated_and_set_before_measured() -> None:
     plan = {"generate": {"prompt_tokens": {"value": 50, "source": "a page"}}}
     assert resolve(recipe(plan=plan), MEASURED).asked[0].value("prompt_tokens") == 90
     set_now = resolve(recipe(plan=plan), MEASURED, ["plan.generate.prompt_tokens"]).asked[0]
-    assert set_now["prompt_tokens"] == Rate(50, "given", "a page")
+    assert set_now["prompt_tokens"] == Rate(50, "stated", "set for this plan: a page")
     all_set = resolve(recipe(plan=plan), MEASURED, ["plan.generate"]).asked[0]
-    assert all_set["prompt_tokens"] == Rate(50, "given", "a page")
+    assert all_set["prompt_tokens"] == Rate(50, "stated", "set for this plan: a page")
 
 
 def test_a_rate_of_writing_that_is_set_goes_before_measured_seconds() -> None:

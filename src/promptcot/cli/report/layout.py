@@ -15,11 +15,12 @@ def hanging(head: str, text: str, width: int = WIDTH) -> str:
     return wrapper.fill(text)
 
 
-def aligned(table: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows of cells as lines with columns."""
+def aligned(table: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
+    """Rows of cells as lines with columns; with `numbers`, all but the first are flush right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+    for first, *others in table:
+        cells = map(str.rjust if numbers else str.ljust, others, widths[1:])
+        yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()
 
 
 def percent(value: float | None) -> str:

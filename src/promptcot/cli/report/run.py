@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, percent
@@ -29,8 +28,8 @@ _FUNNEL = {"sample": "sampled", "judge": "judged", "filter": "accepted"}
 def preview(inputs: Inputs) -> Iterator[str]:
     """The first prompt of each stage, and the counts. No model is called; vectors are used if they exist."""
     recipe = inputs.recipe
-    existing = recipe.encode.path or next(map(str, inputs.directory.glob("encode.safetensors")), None)
-    row = next(inputs.sampled(None if existing is None else Path(existing)))
+    existing = inputs.existing_vectors
+    row = next(inputs.sampled(existing))
     yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
     yield f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}"
     if recipe.encode.skip:
