@@ -215,11 +215,10 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
                     "note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU"
                 )
             return
-        divided = parallelism.zero == 3
-        if divided or state.is_world_process_zero:
-            self._sample(state, model, count, together=divided)
+        if parallelism.zero == 3 or state.is_world_process_zero:
+            self._sample(state, model, count)
 
-    def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
+    def _sample(self, state: Any, model: Any, count: int) -> None:
         rows = [self._store.row(place) for place in range(count)]
         drawn = samples.complete(
             model,
@@ -227,7 +226,6 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             stop=end_ids(model.generation_config, self._tokenizer),
             limit=self._recipe.watch.sample_tokens,
             seed=self._recipe.seed,
-            together=together and torch.distributed.is_initialized(),
         )
         if not state.is_world_process_zero:
             return
