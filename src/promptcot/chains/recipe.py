@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from promptcot.errors import RecipeError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Encode, Filter, Generator, Judge, Model, Positive, Sample, Section
+from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Positive, Sample, Section
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -144,19 +144,12 @@ class ColdStart(Section):
     prompts: str = "math"
     seeds: Seeds = Seeds()
     annotate: Annotate = Annotate()
-    judge: Annotated[list[Judge], Field(min_length=1)]
+    judge: Judges
     filter: Filter = Filter()
     generator: Training
     encode: Encode = Encode()
     sample: Draws = Draws()
     generate: Generator = Generator()
-
-    @field_validator("judge")
-    @classmethod
-    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
-        if len({judge.name for judge in judges}) < len(judges):
-            raise ValueError(f"two judges have the same name ({', '.join(judge.name for judge in judges)})")
-        return judges
 
 
 Chain = Distill | ColdStart

@@ -197,6 +197,16 @@ class Judge(Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
 
+def _names_differ(judges: list[Judge]) -> list[Judge]:
+    names = [judge.name for judge in judges]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two judges have the same name ({', '.join(names)})")
+    return judges
+
+
+Judges = Annotated[list[Judge], Field(min_length=1), AfterValidator(_names_differ)]
+
+
 class Filter(Section):
     """What is kept: problems that all judges call perfect, or else those with one perfect verdict and no bad one."""
 
@@ -263,18 +273,10 @@ class Recipe(Section):
     encode: Encode = Encode()
     sample: Sample = Sample()
     generate: Generator = Generator()
-    judge: Annotated[list[Judge], Field(min_length=1)]
+    judge: Judges
     filter: Filter = Filter()
     step: list[OwnStep] = []
     plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
-
-    @field_validator("judge")
-    @classmethod
-    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
-        names = [judge.name for judge in judges]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two judges have the same name ({', '.join(names)})")
-        return judges
 
     @model_validator(mode="after")
     def _plan_has_these_judges(self) -> Self:

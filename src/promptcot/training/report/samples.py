@@ -23,7 +23,7 @@ def complete(
 ) -> list[list[int]]:
     """For each prompt (ids) up to `limit` new ids, at temperature 0.7, without the one that ended them.
 
-    Where the weights are divided all processes of the group must call it. The model is left in the mode in which it was.
+    Where the weights are divided, all processes must call it. The model is left in the mode in which it was.
     """
     longest = max(map(len, prompts))
     room = getattr(model.config, "max_position_embeddings", None) or longest + limit
@@ -68,7 +68,7 @@ def _able_to_generate(model: Any, seed: int) -> Iterator[torch.device]:
         model.config._attn_implementation = "sdpa"
     try:
         with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+            torch.manual_seed(seed)  # noqa: TID251 - `generate` takes no generator, and the state is a fork
             yield device
     finally:
         model.config._attn_implementation = attention
