@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_serializer,
@@ -36,6 +37,14 @@ _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output
 
 
 Positive = Annotated[int, Field(gt=0)]
+
+
+def _several(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else [given]
+
+
+Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)]
+"""One or several numbers, written as a number or as a list."""
 
 
 class Section(BaseModel):
@@ -159,16 +168,11 @@ class Encode(Served):
 class Sample(Section):
     """How combinations are drawn. Several sizes are drawn uniformly."""
 
-    size: Annotated[list[Positive], Field(min_length=1)] = [5]
+    size: Sizes = [5]
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
     levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
     prompt_like: str | None = None
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _one_size(cls, size: Any) -> Any:
-        return size if isinstance(size, list) else [size]
 
 
 class Model(Served):

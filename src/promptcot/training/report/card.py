@@ -21,6 +21,7 @@ from promptcot.evaluation.plots import Result
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
+from promptcot.training.data.tokens import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -37,8 +38,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
 
     Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
     `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings, dataclasses, or objects with
-    `as_json`.
+    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings or counts of a store.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
@@ -122,13 +122,11 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = value.as_json() if hasattr(value, "as_json") else value
-        if dataclasses.is_dataclass(plain) and not isinstance(plain, type):
-            plain = dataclasses.asdict(plain)
+        plain = dataclasses.asdict(value) if isinstance(value, StoreCounts) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif plain is not None:
-            yield path, f"{plain:,}" if isinstance(plain, int) and not isinstance(plain, bool) else str(plain)
+            yield path, f"{plain:,}" if type(plain) is int else str(plain)
 
 
 def _table(columns: Sequence[str], rows: Any) -> str:
