@@ -41,19 +41,16 @@ class Students:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; null where nothing is known."""
-        students = {
-            which: {"model": self.models[which], **summary.as_json()} for which, summary in self.summaries.items()
-        }
+        students = {which: {"model": self.models[which], **one.as_json()} for which, one in self.summaries.items()}
         return {"students": students, "gains": {name: gain.as_json() for name, gain in self.gains.items()}}
 
     def for_card(self, names: Mapping[str, str]) -> list[Result]:
         """What goes into the card of the trained model, each student under the name that it has there."""
+        accuracies = [(which, one.accuracy, one.mean_tokens) for which, one in self.summaries.items()]
         return [
-            Result(
-                names[which], self.benchmark, one.accuracy.mean, one.accuracy.interval, one.accuracy.n, one.mean_tokens
-            )
-            for which, one in self.summaries.items()
-            if one.accuracy.mean is not None
+            Result(names[which], self.benchmark, share.mean, share.interval, share.n, tokens)
+            for which, share, tokens in accuracies
+            if share.mean is not None
         ]
 
 

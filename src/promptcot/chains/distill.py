@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from promptcot.chains.options import arguments, model_arguments
 from promptcot.chains.recipe import Distill
-from promptcot.chains.steps import MODEL, Step, changes, on_disk, step, train
+from promptcot.chains.steps import MODEL, Step, step, train
 
 
 def distill_steps(recipe: Distill, directory: Path) -> list[Step]:
@@ -21,39 +19,33 @@ def distill_steps(recipe: Distill, directory: Path) -> list[Step]:
 
 def _training_rows(recipe: Distill, directory: Path) -> Iterator[Step]:
     """From problems to the traces that a student learns from."""
-    problems, fresh, traces = directory / "problems", directory / "fresh.jsonl", directory / "traces.jsonl"
-    made = Path(recipe.problems.path) if recipe.problems.path else problems / "filter.jsonl"
-    if recipe.problems.recipe:
-        yield _problems(recipe, problems, made)
-    held_out = ["--eval_recipe", recipe.eval.recipe, *changes(recipe.eval.set)]
-    words = ["chain", "fresh", "--data_path", made, *held_out, "--output_path", fresh]
-    yield step("fresh", words, fresh, made, *on_disk(recipe.eval.recipe))
+    source, fresh, traces = recipe.problems, directory / "fresh.jsonl", directory / "traces.jsonl"
+    made = Path(source.path or directory / "problems" / "filter.jsonl")
+    if source.recipe:
+        told = {"--output-dir": made.parent, "--seed": recipe.seed, "--target": source.target, "--set": source.set}
+        yield step("problems", ["run", source.recipe, told], made, source.recipe)
+    held_out = {"--eval_recipe": recipe.eval.recipe, "--set": recipe.eval.set}
+    words = ["chain", "fresh", {"--data_path": made, **held_out, "--output_path": fresh}]
+    yield step("fresh", words, fresh, made, recipe.eval.recipe)
     yield _solve(recipe, fresh, traces)
     yield _label(recipe, traces, directory)
-
-
-def _problems(recipe: Distill, folder: Path, made: Path) -> Step:
-    named, target = str(recipe.problems.recipe), recipe.problems.target
-    told = arguments({"--output-dir": folder, "--seed": recipe.seed, "--target": target})
-    return step("problems", ["run", named, *told, *changes(recipe.problems.set)], made, *on_disk(named))
 
 
 def _solve(recipe: Distill, problems: Path, traces: Path) -> Step:
     teacher = recipe.teacher
     told = {"--data_path": problems, "--output_path": traces, "--n": teacher.n}
     told |= {"--prompts": recipe.prompts, "--seed": recipe.seed}
-    more = arguments({"--max_retries": teacher.max_retries or None, "--style": teacher.style or None})
-    words = ["solve", *arguments(told), *model_arguments(teacher), *more]
-    return step("solve", words, traces, problems, *on_disk(teacher.model))
+    more = {"--max_retries": teacher.max_retries or None, "--style": teacher.style or None}
+    return step("solve", ["solve", told, teacher, more], traces, problems, teacher.model)
 
 
 def _label(recipe: Distill, traces: Path, directory: Path) -> Step:
     label, sft = recipe.label, directory / "sft.jsonl"
-    told: dict[str, Any] = {"--data_path": traces, "--output_path": directory / "labels.jsonl", "--sft_path": sft}
+    told: dict[str, object] = {"--data_path": traces, "--output_path": directory / "labels.jsonl", "--sft_path": sft}
     told |= {"--min-agreement": label.min_agreement, "--prompts": recipe.prompts, "--seed": recipe.seed}
-    told |= {"--min-pass-rate": label.min_pass_rate} if label.min_pass_rate > 0 else {}
-    told |= {"--max-pass-rate": label.max_pass_rate} if label.max_pass_rate < 1 else {}
-    return step("label", ["label", *arguments({**told, "--style": label.style or None})], sft, traces)
+    most = label.max_pass_rate if label.max_pass_rate < 1 else None
+    told |= {"--min-pass-rate": label.min_pass_rate or None, "--max-pass-rate": most, "--style": label.style or None}
+    return step("label", ["label", told], sft, traces)
 
 
 def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
@@ -65,8 +57,8 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
     yield _eval(recipe, "after", student / MODEL, directory)
     evaluated = ["before", "after"]
     if recipe.control:
-        told = arguments({"--data_path": sft, "--seed": recipe.seed, "--output_path": wrong})
-        yield step("mismatch", ["chain", "mismatch", *told], wrong, sft)
+        told = {"--data_path": sft, "--seed": recipe.seed, "--output_path": wrong}
+        yield step("mismatch", ["chain", "mismatch", told], wrong, sft)
         yield train("train-control", recipe.student, wrong, control, recipe.seed)
         yield _eval(recipe, "control", control / MODEL, directory)
         evaluated.append("control")
@@ -76,14 +68,12 @@ def _students(recipe: Distill, directory: Path) -> Iterator[Step]:
 def _eval(recipe: Distill, which: str, model: str | Path, directory: Path) -> Step:
     evaluation, folder = recipe.eval, directory / f"eval-{which}"
     told = {"--output-dir": folder, "--model": model, "--n": evaluation.n, "--limit_rows": evaluation.limit_rows}
-    words = ["eval", evaluation.recipe, *arguments(told), *changes([f"seed={recipe.seed}", *evaluation.set])]
-    inputs = [model] if isinstance(model, Path) else on_disk(model)
-    return step(f"eval-{which}", words, folder / "results.json", *inputs, *on_disk(evaluation.recipe))
+    words = ["eval", evaluation.recipe, {**told, "--set": (f"seed={recipe.seed}", *evaluation.set)}]
+    return step(f"eval-{which}", words, folder / "results.json", model, evaluation.recipe)
 
 
 def _closing(evaluated: list[str], student: Path, directory: Path) -> Step:
-    folders = {which: directory / f"eval-{which}" for which in evaluated}
-    target = directory / "results.json"
-    told = {f"--{which}": folder for which, folder in folders.items()}
-    words = ["chain", "students", *arguments({**told, "--model_path": student, "--output_path": target})]
-    return step("results", words, target, *(folder / "results.json" for folder in folders.values()), always=True)
+    folders, target = [directory / f"eval-{which}" for which in evaluated], directory / "results.json"
+    told = {f"--{which}": folder for which, folder in zip(evaluated, folders, strict=True)}
+    words = ["chain", "students", {**told, "--model_path": student, "--output_path": target}]
+    return step("results", words, target, *(folder / "results.json" for folder in folders), always=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from promptcot.errors import RecipeError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Encode, Filter, Generator, Judge, Model, Positive, Sample, Section
+from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Positive, Sample, Section, Sizes
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -111,14 +111,9 @@ class Annotate(Asked):
     """
 
     annotators: tuple[str, ...] = ()
-    concepts: Annotated[tuple[Positive, ...], Field(min_length=1)] = (5,)
+    concepts: Sizes = Field(default=[5])
     levels: tuple[str, ...] = ()
     max_retries: Annotated[int, Field(ge=0)] = 2
-
-    @field_validator("concepts", mode="before")
-    @classmethod
-    def _one_size(cls, given: Any) -> Any:
-        return given if isinstance(given, list | tuple) else [given]
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -144,19 +139,12 @@ class ColdStart(Section):
     prompts: str = "math"
     seeds: Seeds = Seeds()
     annotate: Annotate = Annotate()
-    judge: Annotated[list[Judge], Field(min_length=1)]
+    judge: Judges
     filter: Filter = Filter()
     generator: Training
     encode: Encode = Encode()
     sample: Draws = Draws()
     generate: Generator = Generator()
-
-    @field_validator("judge")
-    @classmethod
-    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
-        if len({judge.name for judge in judges}) < len(judges):
-            raise ValueError(f"two judges have the same name ({', '.join(judge.name for judge in judges)})")
-        return judges
 
 
 Chain = Distill | ColdStart

@@ -54,16 +54,11 @@ def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
     rng.shuffle(given)
     for place, key in enumerate(keys):
         if keys[given[place]] == key:
-            places = _probes(len(keys), rng)
+            first = rng.randrange(len(keys))
+            places = chain(range(first, len(keys)), range(first))  # all of them once, from a random one on
             other = next(found for found in places if key not in (keys[found], keys[given[found]]))
             given[place], given[other] = given[other], given[place]
     return given
-
-
-def _probes(n: int, rng: random.Random) -> Iterable[int]:
-    """All places once, from a random one on."""
-    start = rng.randrange(n)
-    return chain(range(start, n), range(start))
 
 
 def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:

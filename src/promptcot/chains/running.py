@@ -13,8 +13,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +54,10 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
     does. Raises LockedError where another process runs a chain in this directory.
     """
     with locked(directory / "chain.lock"):
-        state = _State.read(directory / STATE, recipe)
+        state = _State(directory / STATE, recipe)
         code = 0
         for number, step in enumerate(steps, 1):
-            title = f"[{number}/{len(steps)}] {step.name}"
-            if not step.always and (seconds := state.finished(step)) is not None:
-                say(f"{title}: finished before, in {duration(seconds)}")
-                continue
-            say(f"\n{title}\n$ {step.shown}")
-            ended = _one(step, state, say, start)
-            say(f"{title}: {_outcome(ended)} after {duration(state.seconds(step))}")
+            ended = _one(step, f"[{number}/{len(steps)}] {step.name}", state, say, start)
             if ended not in (0, SOME_ROWS_FAILED):
                 say(f"the chain stops here; the same command goes on with {step.name}")
                 return ended
@@ -71,16 +65,22 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         return code
 
 
-def _one(step: Step, state: _State, say: Say, start: Start) -> int:
-    """Run a step and write down how it ended. Its inputs are looked at before: what it changes is not what it read."""
-    inputs = {str(path): look(path, state.known(path)) for path in step.inputs}
-    if step.workspace is not None and step.workspace.exists() and state.began_otherwise(step, inputs):
+def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
+    """Run a step that is due, and write down how it ended. Its inputs are looked at before it may change them."""
+    inputs, before = state.look_at(step), state.steps.get(step.name)
+    same = before is not None and before["command"] == list(step.arguments) and _same(before["inputs"], inputs)
+    if before and same and before["exit"] == 0 and step.product.exists() and not step.always:
+        say(f"{title}: finished before, in {duration(before['seconds'])}")
+        return 0
+    say(f"\n{title}\n$ {step.shown}")
+    if step.workspace is not None and step.workspace.exists() and before and not same:
         say(f"removed: {step.workspace}, which was made by another command or of other inputs")
         shutil.rmtree(step.workspace)
     state.note(step, inputs, None, 0.0)
     began = time.monotonic()
     code = start(step.arguments)
     state.note(step, inputs, code, time.monotonic() - began)
+    say(f"{title}: {_outcome(code)} after {duration(state.steps[step.name]['seconds'])}")
     return code
 
 
@@ -90,10 +90,10 @@ def _outcome(code: int) -> str:
     return "done, some rows failed," if code == SOME_ROWS_FAILED else f"stopped with exit code {code}"
 
 
-def look(path: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+def look(path: Path, known: Iterable[dict[str, Any]] = ()) -> dict[str, Any] | None:
     """Size, last change and sha256 of a file, or of the files of a model folder; None where nothing is there.
 
-    The content is read only where size and last change are not those that are `known`. Model cards (`.md`) do not
+    The content is read only where size and last change are none of those that are `known`. Model cards (`.md`) do not
     count: results are written into them afterwards.
     """
     if not path.exists():
@@ -101,58 +101,37 @@ def look(path: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any] |
     inside = path.rglob("*") if path.is_dir() else [path]
     files = sorted(file for file in inside if file.is_file() and (file == path or file.suffix != ".md"))
     told = [[file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    if known is not None and known["files"] == told:
-        return dict(known)
+    return next((one for one in known if one["files"] == told), None) or {"sha256": _digest(files, path), "files": told}
+
+
+def _digest(files: Sequence[Path], path: Path) -> str:
     digest = hashlib.sha256()
     for file in files:
         digest.update(f"{file.relative_to(path.parent)} {file.stat().st_size}\n".encode())
         with file.open("rb") as content:
-            while piece := content.read(1 << 20):
-                digest.update(piece)
-    return {"sha256": digest.hexdigest(), "files": told}
+            hashlib.file_digest(content, lambda: digest)
+    return digest.hexdigest()
 
 
-@dataclass
 class _State:
     """What `chain.json` says: the recipe, and of each step the command, the inputs, the exit code and the duration."""
 
-    path: Path
-    recipe: Mapping[str, Any]
-    steps: dict[str, dict[str, Any]]
+    def __init__(self, path: Path, recipe: Mapping[str, Any]) -> None:
+        self._path, self._recipe = path, recipe
+        self.steps: dict[str, dict[str, Any]] = {}
+        with suppress(OSError, ValueError, KeyError, TypeError):  # no chain ran here, or nobody can tell: all steps run
+            self.steps = json.loads(path.read_bytes())["steps"]
 
-    @classmethod
-    def read(cls, path: Path, recipe: Mapping[str, Any]) -> _State:
-        try:
-            steps = json.loads(path.read_bytes())["steps"]
-        except (OSError, ValueError, KeyError, TypeError):  # no chain ran here yet, or nobody can tell: every step runs
-            steps = {}
-        return cls(path, recipe, steps)
-
-    def finished(self, step: Step) -> float | None:
-        """How long the step took, if it is finished."""
-        found = self.steps.get(step.name)
-        if found is None or found["exit"] != 0 or found["command"] != list(step.arguments) or not step.product.exists():
-            return None
-        now = {str(path): look(path, found["inputs"].get(str(path))) for path in step.inputs}
-        return float(found["seconds"]) if _same(found["inputs"], now) else None
-
-    def began_otherwise(self, step: Step, inputs: Mapping[str, Any]) -> bool:
-        """Whether the step was begun before with another command or other inputs."""
-        found = self.steps.get(step.name)
-        return found is not None and (found["command"] != list(step.arguments) or not _same(found["inputs"], inputs))
-
-    def known(self, path: Path) -> dict[str, Any] | None:
-        """What some step saw of a file."""
-        return next((one["inputs"][str(path)] for one in self.steps.values() if one["inputs"].get(str(path))), None)
+    def look_at(self, step: Step) -> dict[str, Any]:
+        """The inputs of a step as they are now."""
+        seen = [one["inputs"] for one in self.steps.values()]
+        return {path: look(Path(path), filter(None, (one.get(path) for one in seen))) for path in map(str, step.inputs)}
 
     def note(self, step: Step, inputs: Mapping[str, Any], code: int | None, seconds: float) -> None:
         """Write down that a step begins (no `code`), or how it ended. Raises StorageError."""
-        told = {"command": list(step.arguments), "inputs": dict(inputs), "exit": code, "seconds": round(seconds, 1)}
+        told = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
         self.steps[step.name] = told
-        write_json(self.path, {"recipe": dict(self.recipe), "steps": self.steps})
-
-    def seconds(self, step: Step) -> float:
-        return float(self.steps[step.name]["seconds"])
+        write_json(self._path, {"recipe": self._recipe, "steps": self.steps})
 
 
 def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

@@ -1,19 +1,19 @@
 """A step of a chain: one `promptcot` command, what it reads, and what it leaves behind.
 
-Also decides how the sections of a recipe become options of a command (those of a model: `options`). Pure: nothing is
-run or looked at here.
+Pure: nothing is run or looked at here.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from promptcot.chains.options import arguments
+from promptcot.chains.options import arguments, model_arguments
 from promptcot.chains.recipe import Training
-from promptcot.recipe.schema import Sample
+from promptcot.recipe.schema import Served
 from promptcot.storage.paths import SUFFIXES
 
 MODEL = "model"
@@ -41,30 +41,30 @@ class Step:
         return shlex.join(["promptcot", *self.arguments])
 
 
-def step(name: str, arguments: Iterable[object], product: Path, *inputs: Path, always: bool = False) -> Step:
-    """A step whose arguments are written as text."""
-    return Step(name, tuple(map(str, arguments)), product, inputs, always)
+def step(
+    name: str, words: Iterable[object], product: Path, *inputs: Path | str, always: bool = False, at: Path | None = None
+) -> Step:
+    """A step. Of its words, a mapping is options, a section for a model that model's, and all else is text.
+
+    An input that is named (text) counts where it is a file or a folder; what ships with the package or lies on the Hub
+    does not. `at` is the step's workspace.
+    """
+    files = [Path(one) for one in inputs if isinstance(one, Path) or _on_disk(one)]
+    return Step(name, tuple(chain.from_iterable(map(_written, words))), product, tuple(files), always, at)
 
 
-def drawn(sample: Sample) -> list[str]:
-    """The options of `sample`."""
-    ways = {"--size": sample.size, "--temperature": sample.temperature, "--counts": sample.counts}
-    return arguments({**ways, "--levels": ",".join(sample.levels), "--prompt_like": sample.prompt_like or None})
+def _written(word: object) -> list[str]:
+    if isinstance(word, Mapping):
+        return arguments(word)
+    return model_arguments(word) if isinstance(word, Served) else [str(word)]
 
 
-def changes(given: Sequence[str]) -> list[str]:
-    """Changes of a recipe, as options."""
-    return arguments({"--set": list(given)})
+def _on_disk(name: str) -> bool:
+    return name.endswith((".toml", *SUFFIXES)) or name.startswith(("/", "."))
 
 
 def train(name: str, training: Training, rows: Path, directory: Path, seed: int) -> Step:
     """Train with a recipe on `rows`; the model is in `directory`/model."""
     told = {"--model_path": training.model, "--data_path": rows, "--output_dir": directory}
-    words = ["train", training.recipe, *arguments(told), *changes([f"seed={seed}", *training.set])]
-    made = step(name, words, directory / MODEL, rows, *on_disk(training.recipe, training.model))
-    return replace(made, workspace=directory)
-
-
-def on_disk(*named: str) -> list[Path]:
-    """Those of these names that are files or folders; what ships with the package or lies on the Hub is not."""
-    return [Path(name) for name in named if name.endswith((".toml", *SUFFIXES)) or name.startswith(("/", "."))]
+    words = ["train", training.recipe, {**told, "--set": (f"seed={seed}", *training.set)}]
+    return step(name, words, directory / MODEL, rows, training.recipe, training.model, at=directory)

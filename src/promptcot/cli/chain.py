@@ -103,8 +103,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
     for one in found:
         say()
         say_all(student_lines(one))
-    write_json(output_path, {"benchmarks": {one.benchmark: one.as_json() for one in found}})
-    say(f"\nwritten: {output_path}")
+    _write_numbers(output_path, {"benchmarks": {one.benchmark: one.as_json() for one in found}})
     if model_path is not None:
         _add_to_card(model_path, found)
     return 0
@@ -114,13 +113,12 @@ class _Evaluated:
     """A folder that `eval` wrote."""
 
     def __init__(self, which: str, folder: Path) -> None:
+        self.which, self.folder = which, folder
         path = folder / "results.json"
         if not path.is_file():
             raise InputError(f"{path}: no such file; `promptcot eval` writes it into its --output-dir")
         told = json.loads(path.read_bytes())
-        self.which, self.folder = which, folder
-        self.benchmarks = list(told["benchmarks"])
-        self._recipe = told["recipe"]
+        self.benchmarks, self._recipe = list(told["benchmarks"]), told["recipe"]
 
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
@@ -133,9 +131,7 @@ class _Evaluated:
 def _add_to_card(model: Path, found: list[Students]) -> None:
     from promptcot.training.saving import add_results
 
-    names = {
-        which: name.format(found[0].models[which]) for which, name in _ON_THE_CARD.items() if which in found[0].models
-    }
+    names = {which: _ON_THE_CARD[which].format(name) for which, name in found[0].models.items()}
     add_results(model, [result for one in found for result in one.for_card(names)])
     say(f"         {model / 'README.md'}")
 
@@ -162,9 +158,13 @@ def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Pa
             found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
     say()
     say_all(generator_lines(found))
-    write_json(output_path, {name: one.as_json() for name, one in found.items()})
-    say(f"\nwritten: {output_path}")
+    _write_numbers(output_path, {name: one.as_json() for name, one in found.items()})
     return 0
+
+
+def _write_numbers(path: Path, found: dict[str, Any]) -> None:
+    write_json(path, found)
+    say(f"\nwritten: {path}")
 
 
 def _failed(file: Path) -> set[str]:

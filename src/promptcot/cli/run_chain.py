@@ -29,10 +29,8 @@ def run_chain(
         )
     resolved = load_chain(recipe, changes, seed=given.get("seed"), target=given.get("run.target"))
     directory = output_dir or Path("out") / resolved.name
-    if isinstance(resolved, Distill):
-        steps = distill_steps(resolved, directory)
-    else:
-        steps = cold_start_steps(resolved, directory)
+    chosen = resolved
+    steps = distill_steps(chosen, directory) if isinstance(chosen, Distill) else cold_start_steps(chosen, directory)
     if dry_run:
         for number, step in enumerate(steps, 1):
             say(f"# {number}. {step.name}\n{step.shown}")

@@ -12,7 +12,7 @@ import hashlib
 import math
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -38,10 +38,8 @@ _OVER_LONG = 200_000
 _BACKLOG = 4096
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Gateway</title></head><body><h1>Please sign in</h1></body></html>\n"
 
-_AT_THE_DOOR: dict[Fault, Refused] = {
-    "429": Refused(429, "Too many requests: ask again later.", "rate_limit_error", "rate_limit_exceeded"),
-    "503": Refused(503, "The server is overloaded or starting.", "server_error", "overloaded"),
-}
+_TOO_MANY = Refused(429, "Too many requests: ask again later.", "rate_limit_error", "rate_limit_exceeded")
+_OVERLOADED = Refused(503, "The server is overloaded or starting.", "server_error", "overloaded")
 _AFTER_WORK: dict[Fault, Refused] = {
     "500": Refused(500, "The server had an error while it worked on the call.", "server_error", "internal_error"),
     "over_long_error": Refused(400, "This request cannot be used: " + "x" * _OVER_LONG),
@@ -123,7 +121,7 @@ class MockServer:
                 return _json(200, self._pages[path]())
         except Refused as refused:
             self._ledger.others[str(refused.status)] += 1
-            return _json(refused.status, bodies.error(refused))
+            return _refused(refused)
         except ConnectionError:
             return web.Response()  # to nobody: the client has left, which is no error of the server
         known = endpoint is not None or path == "/tokenize" or path in self._pages
@@ -138,9 +136,8 @@ class MockServer:
             if limit is not None and self._ledger.in_flight > limit:
                 self._ledger.others["over the limit"] += 1
                 return _busy(self.options.retry_after)
-            return await self._met_or_answered(
-                request, read_call(endpoint, raw, self.options.models, self.options.context)
-            )
+            call = read_call(endpoint, raw, self.options.models, self.options.context)
+            return await self._met_or_answered(request, call)
         finally:
             self._ledger.leave()
 
@@ -153,7 +150,7 @@ class MockServer:
         if fault == "429":
             return _busy(retry_after(self.options, call.key, met))
         if fault == "503":
-            return _json(503, bodies.error(_AT_THE_DOOR[fault]))
+            return _refused(_OVERLOADED)
         if fault is None or fault == "refusal":
             return await self._answer(request, call, latency, fault == "refusal")
         if latency:
@@ -194,16 +191,14 @@ class MockServer:
     def _choice(self, call: Call, prompt: Prompt, key: bytes) -> Choice:
         room = None if self.options.context is None else self.options.context - prompt.tokens
         choice = bodies.cut(self._voice.reply(prompt.text, key), call, room)
-        if not call.prompt_logprobs:
-            return choice
-        scored = prompt_logprobs(self.options.seed, call.model, *prompt.split())
-        return Choice(choice.text, choice.finish_reason, scored)
+        if call.prompt_logprobs:
+            choice.prompt_logprobs = prompt_logprobs(self.options.seed, call.model, *prompt.split())
+        return choice
 
     async def _fail(self, request: web.BaseRequest, call: Call, fault: Fault) -> web.StreamResponse:
         """The faults that need the call to be worked on first."""
         if fault in _AFTER_WORK:
-            refused = _AFTER_WORK[fault]
-            return _json(refused.status, bodies.error(refused))
+            return _refused(_AFTER_WORK[fault])
         if fault == "html":
             return web.Response(body=_HTML, content_type="text/html")
         if call.stream and call.endpoint != "embeddings":
@@ -236,21 +231,20 @@ def _json(status: int, body: bytes) -> web.Response:
     return web.Response(status=status, body=body, headers={"Content-Type": "application/json"})
 
 
+def _refused(refused: Refused) -> web.Response:
+    return _json(refused.status, bodies.error(refused))
+
+
 def _busy(seconds: float | None) -> web.Response:
-    response = _json(429, bodies.error(_AT_THE_DOOR["429"]))
+    response = _refused(_TOO_MANY)
     if seconds is not None:
         response.headers["Retry-After"] = f"{seconds:g}"
     return response
 
 
-async def _open_stream(request: web.BaseRequest) -> web.StreamResponse:
+async def _stream(request: web.BaseRequest, events: Sequence[bytes], latency: float) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
-    return response
-
-
-async def _stream(request: web.BaseRequest, events: Sequence[bytes], latency: float) -> web.StreamResponse:
-    response = await _open_stream(request)
     step = math.ceil(len(events) / _PORTIONS) if latency else len(events)
     for start in range(0, len(events), step):
         if latency:
@@ -283,9 +277,8 @@ async def _reset(request: web.BaseRequest) -> NoReturn:
 
 async def _wait_for_ever() -> NoReturn:
     """Ends when the client goes away, or the server: either cancels the handler."""
-    never: Awaitable[NoReturn] = asyncio.get_running_loop().create_future()
-    await never
-    raise AssertionError("nobody ends this wait")
+    while True:
+        await asyncio.sleep(3600)
 
 
 def _cannot_listen(options: MockOptions, error: OSError) -> str:

@@ -23,7 +23,7 @@ _HOLE = "\0"
 """Stands in a template event where the token goes; as JSON it cannot occur in the rest of the event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """One reply. A refused one has no text."""
 
@@ -77,10 +77,8 @@ def events(call: Call, choices: Sequence[Choice]) -> Iterator[bytes]:
 
 def vectors(call: Call, rows: Sequence[NDArray[np.float32]]) -> bytes:
     """The body of an embeddings reply: lists of numbers, or base64 of little-endian float32."""
-    data = [
-        {"object": "embedding", "index": index, "embedding": _base64(row) if call.base64 else row}
-        for index, row in enumerate(rows)
-    ]
+    written = [_base64(row) for row in rows] if call.base64 else rows
+    data = [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(written)]
     tokens = {"prompt_tokens": call.prompt_tokens, "total_tokens": call.prompt_tokens}
     body = {"object": "list", "data": data, "model": call.model, "usage": tokens}
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -88,11 +86,8 @@ def vectors(call: Call, rows: Sequence[NDArray[np.float32]]) -> bytes:
 
 def models(names: Sequence[str], context: int | None) -> bytes:
     """The body of the list of models."""
-    data = [
-        {"id": name, "object": "model", "created": 0, "owned_by": "promptcot", "max_model_len": context}
-        for name in names
-    ]
-    return orjson.dumps({"object": "list", "data": data})
+    each = {"object": "model", "created": 0, "owned_by": "promptcot", "max_model_len": context}
+    return orjson.dumps({"object": "list", "data": [{"id": name, **each} for name in names]})
 
 
 def error(refused: Refused) -> bytes:

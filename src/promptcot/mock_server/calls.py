@@ -112,7 +112,10 @@ def read_call(endpoint: Endpoint, raw: bytes, models: Sequence[str], context: in
 def read_prompts(endpoint: Endpoint, body: Mapping[str, Any]) -> tuple[Prompt, ...]:
     """The prompts of a call; a chat is one prompt. Raises Refused."""
     if endpoint == "chat/completions":
-        return (Prompt(_chat(body.get("messages"))),)
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise Refused(400, "`messages` should be a list of at least one message")
+        return (Prompt("\n".join(map(_turn, messages))),)
     name = "prompt" if endpoint == "completions" else "input"
     given = body.get(name)
     several = given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
@@ -125,12 +128,6 @@ def _prompt(name: str, given: object) -> Prompt:
     if isinstance(given, list) and given and all(type(number) is int for number in given):
         return Prompt(" ".join(map(str, given)), tuple(given))
     raise Refused(400, f"`{name}` should be a string, a list of token ids, or a list of such")
-
-
-def _chat(messages: object) -> str:
-    if not isinstance(messages, list) or not messages:
-        raise Refused(400, "`messages` should be a list of at least one message")
-    return "\n".join(_turn(message) for message in messages)
 
 
 def _turn(message: object) -> str:
@@ -170,10 +167,6 @@ def _check_context(call: Call, context: int) -> None:
     output = 0 if call.endpoint == "embeddings" else call.max_tokens or 1
     for prompt in call.prompts:
         if prompt.tokens + output > context:
-            raise Refused(
-                400,
-                f"This model's maximum context length is {context} tokens. However, you requested {output} output "
-                f"tokens and your prompt contains {prompt.tokens} input tokens.",
-                kind="BadRequestError",
-                code="context_length_exceeded",
-            )
+            limit = f"This model's maximum context length is {context} tokens."
+            asked = f"you requested {output} output tokens and your prompt contains {prompt.tokens} input tokens."
+            raise Refused(400, f"{limit} However, {asked}", "BadRequestError", "context_length_exceeded")

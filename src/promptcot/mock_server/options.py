@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -56,8 +57,7 @@ class MockOptions:
     """Whether to remember which calls were answered (about 100 bytes each)."""
 
     def __post_init__(self) -> None:
-        mistakes = list(self._mistakes())
-        if mistakes:
+        if mistakes := list(self._mistakes()):
             raise InputError("\n".join(["mock server: these options make no sense", *(f"  - {m}" for m in mistakes)]))
 
     @property
@@ -65,18 +65,17 @@ class MockOptions:
         """The probabilities of the faults, in the order of FAULTS."""
         return tuple(getattr(self, f"rate_{fault}") for fault in FAULTS)
 
-    def _mistakes(self) -> list[str]:
-        shares = [("retry_after_share", self.retry_after_share)]
-        shares += [(f"rate_{fault}", rate) for fault, rate in zip(FAULTS, self.rates, strict=True)]
-        mistakes = [f"{name} is {share}; it should be between 0 and 1" for name, share in shares if not 0 <= share <= 1]
+    def _mistakes(self) -> Iterator[str]:
+        for name in ("retry_after_share", *(f"rate_{fault}" for fault in FAULTS)):
+            if not 0 <= getattr(self, name) <= 1:
+                yield f"{name} is {getattr(self, name)}; it should be between 0 and 1"
         if sum(self.rates) > 1 + 1e-9:
-            mistakes.append(f"the rates of the faults add up to {sum(self.rates):g}, which is more than 1")
+            yield f"the rates of the faults add up to {sum(self.rates):g}, which is more than 1"
         if not self.models:
-            mistakes.append("there should be at least one model")
+            yield "there should be at least one model"
         for name in ("latency", "latency_spread", "retry_after"):
             if (getattr(self, name) or 0) < 0:
-                mistakes.append(f"{name} should not be negative")
+                yield f"{name} should not be negative"
         for name in ("reply_tokens", "dimensions", "concurrency_limit", "context"):
             if (value := getattr(self, name)) is not None and value < 1:
-                mistakes.append(f"{name} should be at least 1")
-        return mistakes
+                yield f"{name} should be at least 1"

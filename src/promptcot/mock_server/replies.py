@@ -4,6 +4,7 @@ A prompt that names all lines of a judgement gets ratings and the verdict that f
 markers of a problem gets a rationale and a problem, and one that shows those of a rationale only a rationale; one that
 asks for so many concepts gets a list of them; one that asks for `\\boxed` gets a trace with an answer, most often the
 same one for the same prompt; any other gets a rationale and a problem too. The mathematics in it is made up.
+Sentences and problems are those of `phrases.toml`.
 
 A token is four characters, so that counting and cutting cost nothing.
 """
@@ -13,10 +14,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import tomllib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -35,56 +38,10 @@ Kind = Literal["judgement", "problem", "rationale", "concepts", "trace"]
 _MARKER = "<!-- BEGIN PROBLEM -->"
 _RATIONALE = ("<!-- BEGIN RATIONALE -->", "<!-- END RATIONALE -->")
 _WANTED = re.compile(r"exactly (\d{1,3}) concepts")
-_OPENINGS = (
-    "Write the condition as an equation in the smaller unknown",
-    "Suppose first that both quantities have the same parity",
-    "Count the pairs that share an element",
-    "Consider the remainders of the powers in turn",
-    "Take the largest term that is still allowed",
-    "Put the origin where the two lines meet",
-    "Multiply both sides by the common denominator",
-    "Group the factors by the primes they contain",
-    "Compare the two expressions for the area",
-    "Let the first player copy every move",
-    "Replace the sum by the integral that bounds it",
-    "Split the figure along its axis of symmetry",
-    "Fix one vertex and let the other ones vary",
-    "Order the numbers by their distance from the mean",
-    "Look at the last digit before anything else",
-    "Choose the base in which the pattern repeats",
-)
-_ENDINGS = (
-    "so that only finitely many cases remain",
-    "and check each of them by hand",
-    "which settles all but the smallest values",
-    "because the other choice leads to a smaller total",
-    "and the claim follows by induction",
-    "so the two counts must agree",
-    "which leaves a single equation to solve",
-    "and nothing else is lost in this step",
-    "so that the bound is reached exactly once",
-    "and the roles of the unknowns can be exchanged",
-    "which is the same as to remove one edge",
-    "so the product cannot be a square",
-    "and then add the results",
-    "because no term occurs twice",
-    "which turns the question into one about divisors",
-    "so that the sequence has to be periodic",
-)
-_SENTENCES = tuple(f"{opening}, {ending}." for opening in _OPENINGS for ending in _ENDINGS)
-_PROBLEMS = (
-    "Find the remainder when ${a}^{{{b}}}$ is divided by ${c}$.",
-    "How many integers between ${b}$ and ${a}{c}$ have a digit sum divisible by ${c}$?",
-    "Let $f(x) = x^2 - {a}x + {b}$. Find the sum of $f(k)$ over all integers $k$ from $1$ to ${c}$.",
-    "In how many ways can ${b}$ be written as a sum of positive integers none of which exceeds ${c}$?",
-    "A sequence starts with $a_1 = {a}$, and $a_{{n+1}} = {c}a_n - {b}$. Find the last two digits of $a_{{{c}}}$.",
-    "A rectangle has integer sides and the area ${a}{b}$. Find the least possible perimeter that exceeds ${c}$.",
-)
-_CONCEPTS = tuple(
-    f"{kind} {thing}"
-    for kind in ("extremal", "recursive", "modular", "symmetric")
-    for thing in ("counting", "sums", "sequences", "polynomials", "inequalities", "graphs", "divisors", "triangles")
-)
+_PHRASES = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
+_SENTENCES = tuple(f"{opening}, {ending}." for opening in _PHRASES["openings"] for ending in _PHRASES["endings"])
+_PROBLEMS: list[str] = _PHRASES["problems"]
+_CONCEPTS = tuple(f"{kind} {thing}" for kind in _PHRASES["kinds"] for thing in _PHRASES["things"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     field_serializer,
@@ -38,6 +39,14 @@ _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output
 
 
 Positive = Annotated[int, Field(gt=0)]
+
+
+def _several(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) else [given]
+
+
+Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)]
+"""One or several numbers, written as a number or as a list."""
 
 
 class Section(BaseModel):
@@ -161,16 +170,11 @@ class Encode(Served):
 class Sample(Section):
     """How combinations are drawn. Several sizes are drawn uniformly."""
 
-    size: Annotated[list[Positive], Field(min_length=1)] = [5]
+    size: Sizes = [5]
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
     levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
     prompt_like: str | None = None
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _one_size(cls, size: Any) -> Any:
-        return size if isinstance(size, list) else [size]
 
 
 class Model(Served):
@@ -197,6 +201,16 @@ class Judge(Model):
     """A judge: a model with a name, under which its verdicts are filed."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+def _names_differ(judges: list[Judge]) -> list[Judge]:
+    names = [judge.name for judge in judges]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two judges have the same name ({', '.join(names)})")
+    return judges
+
+
+Judges = Annotated[list[Judge], Field(min_length=1), AfterValidator(_names_differ)]
 
 
 class Filter(Section):
@@ -277,18 +291,10 @@ class Recipe(Section):
     encode: Encode = Encode()
     sample: Sample = Sample()
     generate: Generator = Generator()
-    judge: Annotated[list[Judge], Field(min_length=1)]
+    judge: Judges
     filter: Filter = Filter()
     step: list[OwnStep] = []
     plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
-
-    @field_validator("judge")
-    @classmethod
-    def _names_differ(cls, judges: list[Judge]) -> list[Judge]:
-        names = [judge.name for judge in judges]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two judges have the same name ({', '.join(names)})")
-        return judges
 
     @model_validator(mode="after")
     def _plan_has_these_judges(self) -> Self:

@@ -150,17 +150,13 @@ def _untie(plain: Any, weights: Weights) -> None:
 def _generation_config(model: Any, tokenizer: Any) -> Any:
     """That of the base model, which stops where the training's texts ended."""
     config = copy.deepcopy(model.generation_config)
-    ends = end_ids(config, tokenizer)
-    if ends:
+    if ends := end_ids(config, tokenizer):
         config.eos_token_id = ends[0] if len(ends) == 1 else ends
-    if tokenizer.pad_token_id is not None:
-        config.pad_token_id = tokenizer.pad_token_id
-    elif config.pad_token_id is None and ends:
-        config.pad_token_id = ends[0]
+    pads = (tokenizer.pad_token_id, config.pad_token_id, *ends)
+    config.pad_token_id = next((token for token in pads if token is not None), None)
+    # Some bases give a temperature without saying that they sample, and transformers refuses to save that.
     if any(getattr(config, name, None) is not None for name in ("temperature", "top_p", "top_k")):
-        config.do_sample = (
-            True  # some bases give a temperature without saying so, and transformers refuses to save that
-        )
+        config.do_sample = True
     return config
 
 

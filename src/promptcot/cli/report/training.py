@@ -18,7 +18,9 @@ from promptcot.training.forecast.estimate import PACKED, Work, mean_length_for, 
 from promptcot.training.forecast.memory import BUCKET, CONTEXT, Memory, checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
-_NAME = 12
+Size = tuple[str, int, str]
+"""A name, bytes, and what they are for."""
+
 _SHOWN_CHANGES = 4
 _EXAMPLE_ROWS = 100_000
 
@@ -26,44 +28,42 @@ _EXAMPLE_ROWS = 100_000
 def lines(run: DryRun) -> Iterator[str]:
     """Everything about a dry run, ready to print."""
     yield f"promptcot train {run.recipe.name}: a dry run. No weights are loaded, nothing is fetched or written."
-    yield ""
-    yield from _plan(run)
-    yield ""
-    yield from _memory(run)
-    yield ""
-    yield from _effort(run)
-    yield ""
-    yield from _hints(run)
+    for section in (_plan, _memory, _effort, _hints):
+        yield ""
+        yield from section(run)
 
 
-def _row(name: str, text: str) -> str:
+def _item(name: str, text: str) -> str:
     """A name and what is said of it, wrapped under itself."""
-    return hanging(f"{name:<{_NAME}}", text)
+    return hanging(f"  {name:<14}", text)
 
 
 def _plan(run: DryRun) -> Iterator[str]:
     recipe, counted = run.recipe, run.counted
+    yield "plan"
     at = f" @ {recipe.model.revision[:12]}" if recipe.model.revision else ""
     size = f"{_count(run.shape.parameters)} parameters," if run.shape else "size unknown:"
-    yield _row("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
-    yield _row("data", ", ".join(recipe.data.path))
-    yield from (_row("", line) for line in _counts(counted))
-    yield from (_row("", line) for line in _lengths(recipe, counted))
-    yield _row("method", _method(recipe, run.shape))
-    yield _row("schedule", _schedule(recipe))
-    yield _row("devices", _devices(recipe))
-    yield _row("output", str(recipe.directory))
+    yield _item("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
+    yield _item("data", ", ".join(recipe.data.path))
+    yield from (_item("", line) for line in (*_counts(counted), *_lengths(recipe, counted)))
+    yield _item("method", _method(recipe, run.shape))
+    yield _item("schedule", _schedule(recipe))
+    yield _item("devices", _devices(recipe))
+    yield _item("output", str(recipe.directory))
 
 
 def _counts(counted: Counted) -> Iterator[str]:
     """Rows and their length, with where each is from; once where both are from the same."""
-    mean = None if counted.lengths is None else f"{counted.lengths.mean:,.0f} tokens a row"
-    rows = None if counted.rows is None else f"{counted.rows:,} rows"
-    if rows and mean and counted.rows_from == counted.lengths_from:
-        yield f"{rows}, {mean} ({counted.rows_from})"
-        return
-    yield f"rows not known: {counted.rows_from}" if rows is None else f"{rows} ({counted.rows_from})"
-    yield f"tokens a row not known: {counted.lengths_from}" if mean is None else f"{mean} ({counted.lengths_from})"
+    rows, mean = counted.rows, None if counted.lengths is None else counted.lengths.mean
+    if rows is not None and mean is not None and counted.rows_from == counted.lengths_from:
+        yield f"{rows:,} rows, {mean:,.0f} tokens a row ({counted.rows_from})"
+    else:
+        yield _known(rows, "rows", counted.rows_from)
+        yield _known(mean, "tokens a row", counted.lengths_from)
+
+
+def _known(value: float | None, what: str, source: str) -> str:
+    return f"{what} not known: {source}" if value is None else f"{value:,.0f} {what} ({source})"
 
 
 def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
@@ -104,90 +104,69 @@ def _schedule(recipe: TrainRecipe) -> str:
 
 def _devices(recipe: TrainRecipe) -> str:
     parallel = recipe.parallelism
-    moved = [name for name, on in _offloads(recipe) if on]
     zero = f"DeepSpeed ZeRO stage {parallel.zero}" if parallel.zero else "plain data parallelism"
-    host = f", {' and '.join(moved)} on the host" if moved else ""
     how = zero if parallel.devices > 1 or parallel.zero else "alone"
-    return f"{parallel.devices} × {recipe.hardware.device}, {how}{host}"
-
-
-def _offloads(recipe: TrainRecipe) -> tuple[tuple[str, bool], ...]:
-    parallel = recipe.parallelism
-    return (("optimizer", parallel.offload_optimizer), ("parameters", parallel.offload_parameters))
+    moved = {"optimizer": parallel.offload_optimizer, "parameters": parallel.offload_parameters}
+    host = " and ".join(name for name, on in moved.items() if on)
+    return f"{parallel.devices} × {recipe.hardware.device}, {how}{host and f', {host} on the host'}"
 
 
 def _memory(run: DryRun) -> Iterator[str]:
-    need, device = run.memory, run.device
-    if need is None:
+    need, schedule = run.memory, run.recipe.schedule
+    if need is None or run.shape is None:
         yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
         return
-    schedule = run.recipe.schedule
     yield f"memory of each device, at {schedule.micro_batch} × {schedule.max_length:,} tokens (computed)"
-    for name, size, words in _parts(run.recipe, need):
-        yield _size(name, size, words)
-    yield _size("in all", need.total, _verdict(run, need))
+    disk, keep = checkpoint_bytes(run.shape, run.recipe), run.recipe.checkpoints.keep
+    sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
     if need.host:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
-        yield _size("on the host", need.host, words)
+        sizes.append(("on the host", need.host, words))
     if need.saving:
-        yield _size("  and to save", need.saving, "a copy of all weights, on the first machine")
-    disk = checkpoint_bytes(run.shape, run.recipe) if run.shape else 0
-    keep = run.recipe.checkpoints.keep
+        sizes.append(("  and to save", need.saving, "a copy of all weights, on the first machine"))
     words = f"{keep} checkpoints of {_bytes(disk)}, and one more while it is written"
-    yield _size("on disk", disk * (keep + 1), words)
-    if device is None and run.recipe.hardware.device != "cpu":
+    for name, size, said in [*sizes, ("on disk", disk * (keep + 1), words)]:
+        head = f"  {name:<14}{_bytes(size):>10}   "
+        yield hanging(head, said) or head.rstrip()
+    if run.device is None and run.recipe.hardware.device != "cpu":
         yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
 
 
-def _size(name: str, size: int, words: str) -> str:
-    """An amount of memory with what it is for, wrapped under itself."""
-    head = f"  {name:<14}{_bytes(size):>10}   "
-    return hanging(head, words) if words else head.rstrip()
-
-
-def _parts(recipe: TrainRecipe, need: Memory) -> Iterator[tuple[str, int, str]]:
+def _states(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
+    """What is always there: what kind of number it is, and whether it is divided or elsewhere."""
     parallel = recipe.parallelism
-    half = recipe.precision.dtype == "bfloat16" and parallel.zero > 0
-    yield "weights", need.weights, _place(recipe, need.weights, "bfloat16" if half else "float32", 3)
-    yield "gradients", need.gradients, _place(recipe, need.gradients, "bfloat16" if half else "float32", 2)
-    kind = "float32 copy of the weights and Adam's two numbers" if parallel.zero else "Adam's two numbers, float32"
-    yield "optimizer", need.optimizer, _place(recipe, need.optimizer, kind, 1)
+    half = "bfloat16" if recipe.precision.dtype == "bfloat16" and parallel.zero else "float32"
+    adam = "float32 copy of the weights and Adam's two numbers" if parallel.zero else "Adam's two numbers, float32"
+    parts = (("weights", need.weights, half, 3), ("gradients", need.gradients, half, 2))
+    for name, size, kind, from_stage in (*parts, ("optimizer", need.optimizer, adam, 1)):
+        divided = parallel.zero >= from_stage and parallel.devices > 1
+        where = f", divided by {parallel.devices}" if divided else ""
+        yield name, size, kind + (where if size else ": on the host")
+
+
+def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
+    """What comes and goes in a step, and what is beside it."""
     kept = "inputs of the layers" if recipe.precision.gradient_checkpointing else "everything the backward pass needs"
     yield "activations", need.kept, kept
     yield "  + a layer", need.layer, "the backward pass of one layer"
-    yield (
-        "  or the loss",
-        need.logits,
-        "a tile of logits, gradients of head and input: comes earlier, the larger counts",
-    )
+    loss = "a tile of logits, gradients of head and input: comes earlier, the larger counts"
+    yield "  or the loss", need.logits, loss
     if need.step:
         yield "or the step", need.step, "gradients in float32: comes when activations are gone, the larger counts"
     yield "other", need.other, _other(recipe)
 
 
-def _place(recipe: TrainRecipe, size: int, kind: str, from_stage: int) -> str:
-    """What kind of number it is, and whether it is divided or elsewhere."""
-    parallel = recipe.parallelism
-    if not size:
-        return f"{kind}: on the host"
-    divided = parallel.zero >= from_stage and parallel.devices > 1
-    return f"{kind}, divided by {parallel.devices}" if divided else kind
-
-
 def _other(recipe: TrainRecipe) -> str:
     parallel = recipe.parallelism
-    context = f"{_bytes(CONTEXT)} assumed for context and gaps"
+    more = "; a copy of the gradients to exchange" if parallel.devices > 1 else ""
     if parallel.zero:
-        gathered = ", gathered parameters" if parallel.zero == 3 else ""
-        return f"{context}; DeepSpeed's buckets of {BUCKET:,} elements{gathered}"
-    return f"{context}; a copy of the gradients to exchange" if parallel.devices > 1 else context
+        more = f"; DeepSpeed's buckets of {BUCKET:,} elements" + ", gathered parameters" * (parallel.zero == 3)
+    return f"{_bytes(CONTEXT)} assumed for context and gaps{more}"
 
 
 def _host(recipe: TrainRecipe) -> str:
-    parts = {
-        "the optimizer's 16 bytes a learnt parameter": recipe.parallelism.offload_optimizer,
-        "weights": recipe.parallelism.offload_parameters,
-    }
+    optimizer = "the optimizer's 16 bytes a learnt parameter"
+    parts = {optimizer: recipe.parallelism.offload_optimizer, "weights": recipe.parallelism.offload_parameters}
     return " and ".join(name for name, there in parts.items() if there)
 
 
@@ -203,17 +182,12 @@ def _verdict(run: DryRun, need: Memory) -> str:
 def _effort(run: DryRun) -> Iterator[str]:
     done = run.work or run.work_of(_EXAMPLE_ROWS)
     if done is None:
-        missing = run.shape_from if run.shape is None else run.counted.lengths_from
-        yield _row("work", f"not computed: {missing}")
+        yield f"work not computed: {run.shape_from if run.shape is None else run.counted.lengths_from}"
         yield _item("each step", _batch(run.recipe))
         return
     yield "work" if run.work else f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
     yield from _steps(run, done)
     yield from _hours(run, done)
-
-
-def _item(name: str, text: str) -> str:
-    return hanging(f"  {name:<14}", text)
 
 
 def _batch(recipe: TrainRecipe) -> str:
@@ -230,20 +204,17 @@ def _devices_of(recipe: TrainRecipe) -> str:
 
 
 def _steps(run: DryRun, done: Work) -> Iterator[str]:
-    recipe = run.recipe
-    per_step = done.tokens / done.steps
+    recipe, per_step = run.recipe, done.tokens / done.steps
     mean = run.counted.lengths.mean if run.counted.lengths else 0.0
     yield _item("each step", f"{_batch(recipe)}; about {per_step / mean:,.0f} rows, {_count(per_step)} tokens")
-    packed = f"{done.sequences:,} packed sequences (assumed: {PACKED:.0%} full)" if recipe.method.packing else ""
-    parts = [f"{done.rows:,} rows", *([packed] if packed else []), f"{done.steps_per_epoch:,} steps"]
-    yield _item("an epoch", ", ".join(parts))
+    packed = f"{done.sequences:,} packed sequences (assumed: {PACKED:.0%} full), " if recipe.method.packing else ""
+    yield _item("an epoch", f"{done.rows:,} rows, {packed}{done.steps_per_epoch:,} steps")
     yield _item("in all", f"{done.steps:,} steps, {_count(done.tokens)} tokens")
-    if recipe.schedule.warmup_steps * 2 > done.steps:
-        yield _item(
-            "", f"note: {recipe.schedule.warmup_steps:,} of these steps are warm-up; lower schedule.warmup_steps"
-        )
-    if recipe.checkpoints.every > done.steps:
-        yield _item("", f"note: no checkpoint before the end; lower checkpoints.every ({recipe.checkpoints.every:,})")
+    warmup, every = recipe.schedule.warmup_steps, recipe.checkpoints.every
+    if warmup * 2 > done.steps:
+        yield _item("", f"note: {warmup:,} of these steps are warm-up; lower schedule.warmup_steps")
+    if every > done.steps:
+        yield _item("", f"note: no checkpoint before the end; lower checkpoints.every ({every:,})")
 
 
 def _hours(run: DryRun, done: Work) -> Iterator[str]:
@@ -254,18 +225,15 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
         yield _item("time", f"not computed: the peak of {recipe.hardware.device!r} is not known")
         return
     hours = done.gpu_hours(device.flops, recipe.hardware.mfu)
-    wall, mfu = hours / recipe.parallelism.devices, f"{recipe.hardware.mfu:.0%}"
-    yield _item(
-        "GPU-hours",
-        f"{_hour(hours)}: {_hour(wall)} on {_devices_of(recipe)}, {wall * 3600 / done.steps:,.1f} s a step. Assumed: "
-        f"an MFU of {mfu} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s",
-    )
+    wall = hours / recipe.parallelism.devices
+    took = f"{_hour(hours)}: {_hour(wall)} on {_devices_of(recipe)}, {wall * 3600 / done.steps:,.1f} s a step"
+    peak = f"an MFU of {recipe.hardware.mfu:.0%} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s"
+    yield _item("GPU-hours", f"{took}. Assumed: {peak}")
     if recipe.precision.dtype == "float32":
         yield _item("", "note: that peak is bfloat16's; float32 takes several times as long")
     if not device.bfloat16:
-        yield _item(
-            "", f"note: {device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
-        )
+        note = f"{device.name} has no units for bfloat16; the peak is float16's, which it will not reach"
+        yield _item("", f"note: {note}")
     yield from _published(run, done, hours, device.flops)
 
 
@@ -277,13 +245,11 @@ def _published(run: DryRun, done: Work, hours: float, peak: float) -> Iterator[s
     mfu = run.recipe.hardware.mfu
     budget = published * 3600 * peak * mfu
     length = mean_length_for(run.shape, run.recipe, done, run.counted.lengths, budget)
-    reasons = [f"an MFU of {mfu_for(done, published, peak):.0%} with rows of this length"]
+    reasons = f"an MFU of {mfu_for(done, published, peak):.0%} with rows of this length"
     if length <= run.recipe.schedule.max_length:
-        reasons.append(f"rows of {length:,.0f} tokens on average at {mfu:.0%}")
-    yield _item(
-        "published",
-        f"{published:,g} GPU-hours, {published / hours:.1f} times as many. That would be {', or '.join(reasons)}",
-    )
+        reasons += f", or rows of {length:,.0f} tokens on average at {mfu:.0%}"
+    times = f"{published / hours:.1f} times as many"
+    yield _item("published", f"{published:,g} GPU-hours, {times}. That would be {reasons}")
 
 
 def _hints(run: DryRun) -> Iterator[str]:
@@ -295,16 +261,12 @@ def _hints(run: DryRun) -> Iterator[str]:
             host = f", and {_bytes(change.need.on_host)} of the host" if change.need.on_host else ""
             yield f"      {_bytes(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
-    yield from _pin(run.recipe)
-    yield "Formulas and sources: docs/recipes.md. The same command without --dry-run starts the training."
-
-
-def _pin(recipe: TrainRecipe) -> Iterator[str]:
-    """That a dataset of the Hub needs its commit."""
-    hub = [path for path in recipe.data.path if not Path(path).suffix and not Path(path).exists()]
-    if hub and recipe.data.revision is None:
+    data = run.recipe.data
+    hub = [path for path in data.path if not Path(path).suffix and not Path(path).exists()]
+    if hub and data.revision is None:
         yield f"Before it starts, {hub[0]} needs its commit:"
         yield "  --set data.revision=COMMIT (40 hex digits, from the history on its page)"
+    yield "Formulas and sources: docs/recipes.md. The same command without --dry-run starts the training."
 
 
 def _count(number: float) -> str:

@@ -44,18 +44,27 @@ class Counted:
 def count(recipe: TrainRecipe) -> Counted:
     """What can be known of the data. Raises InputError for a file that cannot be read."""
     files = [Path(path) for path in recipe.data.path]
-    if all(path.is_file() for path in files):
-        return _from_files(files, recipe)
     missing = ", ".join(str(path) for path in files if not path.is_file())
-    where = f"{missing} is not on this machine"
-    told = f", {recipe.data.source}" if recipe.data.source else ""
-    rows, mean = recipe.data.rows, recipe.data.tokens_per_row
+    if missing:
+        return _assumed(recipe, f"{missing} is not on this machine")
+    rows, texts = _sample(files, recipe)
+    told = f"counted in {', '.join(map(str, files))}"
+    return Counted(_used(rows, recipe), told, *_lengths(texts, recipe))
+
+
+def _assumed(recipe: TrainRecipe, why: str) -> Counted:
+    """What the recipe says of data that is not here."""
+    rows, lengths, source = recipe.data.rows, _told_length(recipe), _source(recipe)
     return Counted(
         None if rows is None else _used(rows, recipe),
-        f"{where}; set data.rows, or --data_path FILE" if rows is None else f"assumed{told}",
-        None if mean is None else _all_as_long(mean, recipe),
-        f"{where}; set data.tokens_per_row, or --data_path FILE" if mean is None else f"assumed{told}",
+        f"{why}; set data.rows, or --data_path FILE" if rows is None else source,
+        lengths,
+        f"{why}; set data.tokens_per_row, or --data_path FILE" if lengths is None else source,
     )
+
+
+def _source(recipe: TrainRecipe) -> str:
+    return f"assumed, {recipe.data.source}" if recipe.data.source else "assumed"
 
 
 def _used(rows: int, recipe: TrainRecipe) -> int:
@@ -65,26 +74,26 @@ def _used(rows: int, recipe: TrainRecipe) -> int:
     return rows - round(rows * held) if isinstance(held, float) else rows
 
 
-def _all_as_long(mean: int, recipe: TrainRecipe) -> Lengths:
-    window = recipe.schedule.max_length
-    return Lengths(min(mean, window), min(mean, window))
+def _told_length(recipe: TrainRecipe) -> Lengths | None:
+    """All rows as long as the recipe says, if it does."""
+    if recipe.data.tokens_per_row is None:
+        return None
+    length = min(recipe.data.tokens_per_row, recipe.schedule.max_length)
+    return Lengths(length, length)
 
 
-def _from_files(files: Sequence[Path], recipe: TrainRecipe) -> Counted:
-    rows, texts = _sample(files, recipe)
-    told = f"counted in {', '.join(map(str, files))}"
+def _lengths(texts: Sequence[str], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:
+    """The lengths of these texts, what that is from, and of how many the tokens were counted."""
     tokens = _tokenizer(recipe)
     if tokens is not None and texts:
-        lengths = lengths_of([tokens(text) for text in texts], recipe)
-        return Counted(_used(rows, recipe), told, lengths, f"mean of {len(texts):,} rows drawn", len(texts))
-    if recipe.data.tokens_per_row:
-        source = f", {recipe.data.source}" if recipe.data.source else ""
-        return Counted(_used(rows, recipe), told, _all_as_long(recipe.data.tokens_per_row, recipe), f"assumed{source}")
+        return lengths_of(list(map(tokens, texts)), recipe), f"mean of {len(texts):,} rows drawn", len(texts)
+    if told := _told_length(recipe):
+        return told, _source(recipe), 0
     if not texts:
-        return Counted(_used(rows, recipe), told, None, "no row has a prompt and a completion, or messages")
+        return None, "no row has a prompt and a completion, or messages", 0
     lengths = lengths_of([max(1, round(len(text) / CHARACTERS_PER_TOKEN)) for text in texts], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
-    return Counted(_used(rows, recipe), told, lengths, how)
+    return lengths, how, 0
 
 
 def _sample(files: Sequence[Path], recipe: TrainRecipe) -> tuple[int, list[str]]:

@@ -69,13 +69,12 @@ def dry_run(recipe: TrainRecipe) -> DryRun:
 def _shape(recipe: TrainRecipe) -> tuple[Shape | None, str]:
     """The model's shape, from its own config.json if that is on this machine, else from the recipe; and which."""
     folder = folder_of(recipe.model.path)
-    config = None if folder is None else config_of(folder)
-    if config is not None:
+    why_not = f"{recipe.model.path} is not on this machine, and the recipe has no model.architecture"
+    if folder is not None and (config := config_of(folder)) is not None:
         try:
             return Shape.of_config(config), "from its config.json on this machine"
         except InputError as error:
-            if recipe.model.architecture is None:
-                return None, str(error)
+            why_not = str(error)
     if recipe.model.architecture is not None:
         return Shape.of_architecture(recipe.model.architecture), "from the recipe's model.architecture"
-    return None, f"{recipe.model.path} is not on this machine, and the recipe has no model.architecture"
+    return None, why_not

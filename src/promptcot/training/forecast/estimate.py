@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from promptcot.recipe.loading import with_changes
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.memory import Memory, memory
 from promptcot.training.recipe import TrainRecipe
@@ -181,13 +182,6 @@ def _lighter(recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
 
 
 def _changed(shape: Shape, recipe: TrainRecipe, keys: dict[str, Any], room: int) -> Change:
-    table = recipe.model_dump()
-    for key, value in keys.items():
-        *parents, last = key.split(".")
-        place = table
-        for parent in parents:
-            place[parent] = place[parent] or {}
-            place = place[parent]
-        place[last] = value
-    need = memory(shape, TrainRecipe.model_validate(table))
+    changed = with_changes(recipe.model_dump(exclude_none=True), (), keys)
+    need = memory(shape, TrainRecipe.model_validate(changed))
     return Change(keys, need, need.total <= room * ROOMY)

@@ -56,11 +56,6 @@ class Memory:
         return self.host + self.saving
 
     @property
-    def activations(self) -> int:
-        """Kept ones, and those of the layer that is at work."""
-        return self.kept + self.layer
-
-    @property
     def states(self) -> int:
         """Weights, gradients and optimizer."""
         return self.weights + self.gradients + self.optimizer
@@ -128,13 +123,8 @@ def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
         step=_step(recipe, learnt),
         other=CONTEXT + _communication(shape, recipe, layout, learnt),
         host=host,
-        saving=_saving(shape, recipe, layout),
+        saving=layout.master * shape.parameters if recipe.parallelism.zero and not recipe.method.lora else 0,
     )
-
-
-def _saving(shape: Shape, recipe: TrainRecipe, layout: _Layout) -> int:
-    """What the first process has on the host while it saves under ZeRO: a copy of all weights."""
-    return layout.master * shape.parameters if recipe.parallelism.zero and not recipe.method.lora else 0
 
 
 def _learnt(shape: Shape, recipe: TrainRecipe) -> int:

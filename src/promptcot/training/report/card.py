@@ -7,12 +7,13 @@ open: it depends on those of the base model and of the data, which are not known
 from __future__ import annotations
 
 import dataclasses
-import json
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub import ModelCard, ModelCardData
 
 from promptcot import __version__
 from promptcot.core.units import duration
@@ -20,6 +21,7 @@ from promptcot.evaluation.plots import Result
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
+from promptcot.training.data.tokens import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -28,44 +30,7 @@ _OF_DATA, _LOGGED = ("data", "counts", "validation"), ("steps", "seconds")
 _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
-_TEXT = """\
-{head}
-# {name}
-
-A causal language model, trained with promptcot on rows of prompt and completion; the loss counts completions only.
-
-## Results
-
-{results}
-{plot}
-{begin}
-{end}
-
-## How it was made
-
-{made}
-
-## Data
-
-{data}
-
-## Recipe
-
-Everything that the training was told, defaults included:
-
-```json
-{recipe}
-```
-
-## Versions
-
-{versions}
-
-## Licence
-
-Not stated: it follows from the licences of the base model and of the data. Whoever publishes this model adds a
-`license` to the head of this file.
-"""
+_TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
 def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool = False) -> str:
@@ -73,25 +38,24 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
 
     Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
     `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings, dataclasses, or objects with
-    `as_json`.
+    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings or counts of a store.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
     about = {name: facts[name] for name in _OF_DATA if facts.get(name)}
     others = {name: value for name, value in facts.items() if name not in (*_OF_DATA, *_LOGGED)}
-    return _TEXT.format(
-        head=_head(recipe),
+    written = ModelCard.from_template(
+        _head(recipe),
+        template_path=_TEMPLATE,
         name=recipe.name,
         results=_table(("what", "value"), _results(lines)),
-        plot="\n![training and validation loss](loss.png)\n" if plot else "",
-        begin=_BEGIN,
-        end=_END,
+        plot=plot,
         made=_table(("what", "value"), [*_made(recipe, lines), *_flat(others)]),
         data=_table(("what", "value"), [("data", ", ".join(recipe.data.path)), *_flat(about)]),
         recipe=recipe.model_dump_json(indent=2),
         versions=_table(("package", "version"), versions.items()),
     )
+    return f"{written}\n"
 
 
 def with_results(card: str, results: Sequence[Result]) -> str:
@@ -111,32 +75,31 @@ def _evaluated(result: Result) -> tuple[str, ...]:
     return (result.model, result.group, f"{100 * result.accuracy:.1f}", interval, f"{result.n:,}", tokens)
 
 
-def _head(recipe: TrainRecipe) -> str:
-    """YAML, in which a text between double quotes may be written as in JSON."""
-    sets = [name for name in recipe.data.path if _on_the_hub(name)]
-    fields: Row = {
-        "base_model": recipe.model.path if _on_the_hub(recipe.model.path) else None,
-        "datasets": sets,
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
-        "tags": ["promptcot", "sft"],
-    }
-    lines = [f"{name}: {json.dumps(value)}" for name, value in fields.items() if value]
-    return "\n".join(["---", *lines, "---", ""])
+def _head(recipe: TrainRecipe) -> ModelCardData:
+    return ModelCardData(
+        base_model=recipe.model.path if _on_the_hub(recipe.model.path) else None,
+        datasets=[name for name in recipe.data.path if _on_the_hub(name)] or None,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        tags=["promptcot", "sft"],
+    )
 
 
 def _on_the_hub(name: str) -> bool:
     return _ON_THE_HUB.fullmatch(name) is not None and not name.endswith(SUFFIXES) and not Path(name).exists()
 
 
+def _last(lines: Sequence[Row], key: str) -> Row | None:
+    """The last line of the log that has a value for `key`."""
+    return next((line for line in reversed(lines) if line.get(key) is not None), None)
+
+
 def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
     for name, key in (("training loss, last logged", "loss"), ("validation loss", "eval_loss")):
-        found = [line for line in lines if line.get(key) is not None]
-        if found:
-            yield name, f"{found[-1][key]:.4f} (step {found[-1]['step']:,})"
-    accuracy = [line["mean_token_accuracy"] for line in lines if line.get("mean_token_accuracy") is not None]
-    if accuracy:
-        yield "tokens of completions that the model held likeliest", f"{100 * accuracy[-1]:.1f} %"
+        if line := _last(lines, key):
+            yield name, f"{line[key]:.4f} (step {line['step']:,})"
+    if line := _last(lines, "mean_token_accuracy"):
+        yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
 def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
@@ -144,14 +107,12 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
     yield "base model", recipe.model.path
     yield "revision", recipe.model.revision or "none given"
     yield "method", f"LoRA of rank {lora.rank}, merged" if lora else "all weights"
-    starts = [line for line in lines if line.get("event") in ("started", "resumed")]
-    if starts:
-        yield "hardware", f"{starts[-1].get('devices', 1)} × {starts[-1].get('device', 'not known')}"
-    ends = [line for line in lines if "seconds" in line]
-    if ends:
-        yield "steps", f"{ends[-1]['step']:,}"
-        yield "tokens seen", f"{ends[-1]['tokens']:,}, of completions {ends[-1]['completion_tokens']:,}"
-        yield "time", duration(ends[-1]["seconds"])
+    if start := _last(lines, "devices"):
+        yield "hardware", f"{start['devices']} × {start['device']}"
+    if end := _last(lines, "seconds"):
+        yield "steps", f"{end['step']:,}"
+        yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
+        yield "time", duration(end["seconds"])
     packed = "packed" if recipe.method.packing else "padded"
     yield "batch", f"{recipe.sequences_per_step:,} sequences of up to {schedule.max_length:,} tokens, {packed}"
     yield "weights stored in", recipe.precision.dtype
@@ -161,13 +122,11 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = value.as_json() if hasattr(value, "as_json") else value
-        if dataclasses.is_dataclass(plain) and not isinstance(plain, type):
-            plain = dataclasses.asdict(plain)
+        plain = dataclasses.asdict(value) if isinstance(value, StoreCounts) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif plain is not None:
-            yield path, f"{plain:,}" if isinstance(plain, int) and not isinstance(plain, bool) else str(plain)
+            yield path, f"{plain:,}" if type(plain) is int else str(plain)
 
 
 def _table(columns: Sequence[str], rows: Any) -> str:

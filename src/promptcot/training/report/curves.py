@@ -93,15 +93,8 @@ def _mark_epochs(axes: Axes, lines: Sequence[Row]) -> None:
         place = float(np.interp(number, epochs, steps))
         if place < steps[-1]:
             axes.axvline(place, color=_GREY, linestyle=":", linewidth=1)
-            axes.annotate(
-                f"epoch {number + 1}",
-                (place, 0.0),
-                (3, 4),
-                xycoords=("data", "axes fraction"),
-                textcoords="offset points",
-                color=_GREY,
-                fontsize=8,
-            )
+            where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+            axes.annotate(f"epoch {number + 1}", (place, 0.0), (3, 4), **where, color=_GREY, fontsize=8)
 
 
 def _mark_tokens(axes: Axes, lines: Sequence[Row]) -> None:

@@ -15,21 +15,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from transformers import TrainerCallback
 
 from promptcot.core.units import duration
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.training.data.stop_tokens import end_ids
+from promptcot.training.data.tokens import TokenStore
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import curves, samples
 from promptcot.training.report.logfile import LogFile
 
 LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
+_COUNTS = ("tokens", "completion_tokens", "seconds")
 _COPIED = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order")
 
 
@@ -44,18 +45,6 @@ class Meter:
         """One micro-batch of training more."""
         self.tokens += tokens
         self.completion_tokens += completion_tokens
-
-
-class Rows(Protocol):
-    """Rows that samples are drawn for: a `TokenStore`."""
-
-    def __len__(self) -> int: ...
-
-    def row(self, place: int, /) -> tuple[NDArray[Any], int]:
-        """The ids of prompt and completion, and how many are the prompt's."""
-        ...
-
-    def id(self, place: int, /) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +74,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self,
         recipe: TrainRecipe,
         tokenizer: Any,
-        store: Rows,
+        store: TokenStore,
         scale: Scale,
         say: Callable[[str], None],
         now: Callable[[], float] = time.perf_counter,
@@ -93,11 +82,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self.meter = Meter()
         self._recipe, self._tokenizer, self._store, self._scale = recipe, tokenizer, store, scale
         self._say, self._now = say, now
-        directory = recipe.directory
-        self._plot = directory / PLOT
-        self._log, self._samples = LogFile(directory / LOG), LogFile(directory / SAMPLES)
-        self._before = Meter()  # what earlier starts counted, over all processes
-        self._seconds_before = 0.0
+        self._log, self._samples = LogFile(recipe.directory / LOG), LogFile(recipe.directory / SAMPLES)
+        self._before: Row = dict.fromkeys(_COUNTS, 0)  # what earlier starts counted, over all processes
         self._begun = self._stepped = now()
         self._aside = 0.0  # seconds of this start that no step took
         self._first_step = 0
@@ -112,10 +98,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             return
         kept = self._log.cut(state.global_step)
         self._samples.cut(state.global_step)
-        counted = [line for line in kept if "tokens" in line]
-        if counted:
-            self._before = Meter(counted[-1]["tokens"], counted[-1]["completion_tokens"])
-            self._seconds_before = counted[-1]["seconds"]
+        self._before = next((line for line in reversed(kept) if "tokens" in line), self._before)
         event = "resumed" if state.global_step else "started"
         device = _device(args)
         self._write(state, event, {"devices": args.world_size, "device": device, "time": _time()})
@@ -132,20 +115,15 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if "loss" in logs:
             self._on_loss(args, state, logs)
         elif "eval_loss" in logs and state.is_world_process_zero:
-            found = {key: logs[key] for key in ("eval_loss", "eval_mean_token_accuracy") if key in logs}
-            self._write(state, "evaluated", {**found})
+            self._write(state, "evaluated", _some(logs, "eval_loss", "eval_mean_token_accuracy"))
             self._say(f"{_step(state)}  validation loss {logs['eval_loss']:.4g}")
 
     def _on_loss(self, args: Any, state: Any, logs: Mapping[str, Any]) -> None:
         counts = self._counts(args)
         if not state.is_world_process_zero:
             return
-        line = {
-            **{key: logs[key] for key in _COPIED if key in logs},
-            **counts,
-            **self._rates(counts["tokens"] - self._before.tokens, args.world_size),
-            "memory_bytes": _memory(),
-        }
+        rates = self._rates(counts["tokens"] - self._before["tokens"], args.world_size)
+        line = {**_some(logs, *_COPIED), **counts, **rates, "memory_bytes": _memory()}
         self._write(state, "logged", line)
         self._say(human(state.global_step, state.max_steps, line, self._seconds_left(state)))
 
@@ -155,8 +133,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         rate = (tokens - self._last[0]) / max(seconds - self._last[1], 1e-9)
         self._last = (tokens, seconds)
         needed, peak = self._scale.flops_per_token, self._scale.peak
-        mfu = rate * needed / (peak * devices) if needed and peak else None
-        return {"tokens_per_s": rate, "mfu": mfu}
+        return {"tokens_per_s": rate, "mfu": rate * needed / (peak * devices) if needed and peak else None}
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """The time that it took is no step's."""
@@ -167,7 +144,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         counts = self._counts(args)
         self._draw_samples(state, model)
         if state.is_world_process_zero:
-            self._write(state, "saved", {**counts})
+            self._write(state, "saved", counts)
             self._say(f"{_step(state)}  checkpoint saved")
             self._draw_plot()
         self._set_aside()
@@ -178,8 +155,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             self._write(state, "finished", {**counts, "time": _time()})
             self._draw_plot()
-            rate = f"{counts['tokens']:,} tokens in {duration(counts['seconds'])}"
-            self._say(f"finished: {state.global_step:,} steps, {rate}")
+            done = f"{counts['tokens']:,} tokens in {duration(counts['seconds'])}"
+            self._say(f"finished: {state.global_step:,} steps, {done}")
 
     def _set_aside(self) -> None:
         now = self._now()
@@ -192,12 +169,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             counts = counts.to(args.device)
             torch.distributed.all_reduce(counts)
-        tokens, completion_tokens = counts.tolist()
-        return {
-            "tokens": self._before.tokens + tokens,
-            "completion_tokens": self._before.completion_tokens + completion_tokens,
-            "seconds": round(self._seconds_before + self._now() - self._begun, 3),
-        }
+        new = [*counts.tolist(), self._now() - self._begun]
+        return {name: round(self._before[name] + more, 3) for name, more in zip(_COUNTS, new, strict=True)}
 
     def _seconds_left(self, state: Any) -> float | None:
         taken = state.global_step - self._first_step
@@ -205,21 +178,16 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 
     def _draw_samples(self, state: Any, model: Any) -> None:
         """At most `watch.samples` rows, the same ones at each checkpoint, with the same seed."""
-        parallelism = self._recipe.parallelism
+        parallelism, first = self._recipe.parallelism, state.is_world_process_zero
         count = min(self._recipe.watch.samples, len(self._store))
         if not count or model is None:
             return
-        if parallelism.offload_parameters:
-            if state.is_world_process_zero:
-                self._note(
-                    "note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU"
-                )
-            return
-        divided = parallelism.zero == 3
-        if divided or state.is_world_process_zero:
-            self._sample(state, model, count, together=divided)
+        if not parallelism.offload_parameters and (first or parallelism.zero == 3):
+            self._sample(state, model, count)
+        elif first:
+            self._note("note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU")
 
-    def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
+    def _sample(self, state: Any, model: Any, count: int) -> None:
         rows = [self._store.row(place) for place in range(count)]
         drawn = samples.complete(
             model,
@@ -227,20 +195,19 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             stop=end_ids(model.generation_config, self._tokenizer),
             limit=self._recipe.watch.sample_tokens,
             seed=self._recipe.seed,
-            together=together and torch.distributed.is_initialized(),
         )
         if not state.is_world_process_zero:
             return
+        decode = self._tokenizer.decode
         for place, ((ids, length), new) in enumerate(zip(rows, drawn, strict=True)):
-            texts = {"prompt": ids[:length], "completion": new, "reference": ids[length:]}
-            written = {
-                key: self._tokenizer.decode(one, skip_special_tokens=key != "prompt") for key, one in texts.items()
-            }
-            self._samples.append({"step": state.global_step, "id": self._store.id(place), **written})
+            line = {"step": state.global_step, "id": self._store.id(place), "prompt": decode(ids[:length])}
+            line["completion"] = decode(new, skip_special_tokens=True)
+            line["reference"] = decode(ids[length:], skip_special_tokens=True)
+            self._samples.append(line)
 
     def _draw_plot(self) -> None:
         try:
-            curves.draw(self._log.path, self._plot)
+            curves.draw(self._log.path, self._recipe.directory / PLOT)
         except InputError as error:
             self._note(f"note: no plot of the loss: {error}")
 
@@ -266,6 +233,10 @@ def human(step: int, steps: int, line: Mapping[str, Any], seconds_left: float | 
     if seconds_left:
         words.append(f"{duration(seconds_left)} left")
     return "  ".join(words)
+
+
+def _some(logs: Mapping[str, Any], *keys: str) -> Row:
+    return {key: logs[key] for key in keys if key in logs}
 
 
 def _step(state: Any) -> str:
