@@ -1,8 +1,8 @@
 """Completions drawn from the model while it is trained, to be read by a person.
 
-Drawn by transformers, without dropout, and with random numbers of their own, so that the training goes on as if nothing
-had been drawn. Under ZeRO-3 every process has a part of the weights and must take part in each step: all draw for the
-same prompts.
+Drawn with a generator of its own and without dropout, so that the training goes on as if nothing had been drawn. Under
+ZeRO-3 every process has a part of the weights and must take part in each step: all draw the same prompts, and take the
+tokens that the first one drew.
 """
 
 from __future__ import annotations
@@ -12,36 +12,62 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from transformers import GenerationConfig
 
 _TEMPERATURE = 0.7
 _GENERATES = ("eager", "sdpa", "flash")
 
 
 def complete(
-    model: Any, prompts: Sequence[Sequence[int]], *, stop: Sequence[int], limit: int, seed: int
+    model: Any, prompts: Sequence[Sequence[int]], *, stop: Sequence[int], limit: int, seed: int, together: bool = False
 ) -> list[list[int]]:
     """For each prompt (ids) up to `limit` new ids, at temperature 0.7, without the one that ended them.
 
-    Where the weights are divided, all processes must call it. The model is left in the mode in which it was.
+    With `together` all processes of the group must call it. The model is left in the mode in which it was.
     """
-    longest = max(map(len, prompts))
-    room = getattr(model.config, "max_position_embeddings", None) or longest + limit
-    settings = GenerationConfig(
-        do_sample=True,
-        temperature=_TEMPERATURE,
-        top_k=0,
-        top_p=1.0,
-        repetition_penalty=1.0,
-        max_new_tokens=max(1, min(limit, room - longest)),
-        eos_token_id=list(stop),
-        pad_token_id=0,
-        use_cache=True,
-    )
-    with _able_to_generate(model, seed) as device:
-        ids, mask = _padded_left(prompts, device)
-        drawn = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)
-    return [_until_the_end(row, stop) for row in drawn[:, longest:].tolist()]
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(seed)
+    room = getattr(model.config, "max_position_embeddings", None) or limit + max(map(len, prompts))
+    limit = max(1, min(limit, room - max(map(len, prompts))))
+    with _able_to_generate(model):
+        drawn = torch.stack(list(_steps(model, prompts, stop, limit, generator, together)), dim=1)
+    return [_until_the_end(row, stop) for row in drawn.tolist()]
+
+
+def _steps(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    stop: Sequence[int],
+    limit: int,
+    generator: torch.Generator,
+    together: bool,
+) -> Iterator[torch.Tensor]:
+    """The next id of each prompt (shape: prompts), until all have ended."""
+    given, mask = _padded_left(prompts, generator.device)
+    ends = torch.tensor(list(stop), device=given.device)
+    ended = torch.zeros(len(prompts), dtype=torch.bool, device=given.device)
+    cache: dict[str, Any] = {}
+    for _ in range(limit):
+        places = (mask.cumsum(1) - 1).clamp(min=0)[:, -given.shape[1] :]
+        found = model(
+            input_ids=given,
+            attention_mask=mask,
+            position_ids=places,
+            **cache,
+            use_cache=True,
+            logits_to_keep=1,  # those of a long prompt would not fit beside the training
+        )
+        # transformers calls it `cache` since 5.24, and takes it under the name that it gives it.
+        name = "cache" if "cache" in found else "past_key_values"
+        cache = {name: found[name]}
+        chances = torch.softmax(found.logits[:, -1].float() / _TEMPERATURE, dim=-1)
+        given = torch.multinomial(chances, 1, generator=generator)
+        if together:
+            torch.distributed.broadcast(given, 0)
+        yield given[:, 0]
+        ended |= torch.isin(given[:, 0], ends)
+        if ended.all():
+            return
+        mask = torch.cat([mask, torch.ones_like(given)], dim=1)
 
 
 def _padded_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -57,19 +83,15 @@ def _until_the_end(ids: list[int], stop: Sequence[int]) -> list[int]:
 
 
 @contextmanager
-def _able_to_generate(model: Any, seed: int) -> Iterator[torch.device]:
-    """No gradients, no dropout, own random numbers, and attention that knows a cache: ours for packs need not.
-
-    Gives the device of the model.
-    """
-    training, attention, device = model.training, model.config._attn_implementation, next(model.parameters()).device
+def _able_to_generate(model: Any) -> Iterator[None]:
+    """No gradients, no dropout, and attention that knows a cache: ours for packed sequences need not."""
+    training, attention = model.training, model.config._attn_implementation
     model.eval()
     if not str(attention).startswith(_GENERATES):
         model.config._attn_implementation = "sdpa"
     try:
-        with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)  # noqa: TID251 - `generate` takes no generator, and the state is a fork
-            yield device
+        with torch.no_grad():
+            yield
     finally:
         model.config._attn_implementation = attention
         model.train(training)

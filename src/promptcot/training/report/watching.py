@@ -182,12 +182,13 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         count = min(self._recipe.watch.samples, len(self._store))
         if not count or model is None:
             return
-        if not parallelism.offload_parameters and (first or parallelism.zero == 3):
-            self._sample(state, model, count)
+        divided = parallelism.zero == 3
+        if not parallelism.offload_parameters and (first or divided):
+            self._sample(state, model, count, together=divided)
         elif first:
             self._note("note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU")
 
-    def _sample(self, state: Any, model: Any, count: int) -> None:
+    def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
         rows = [self._store.row(place) for place in range(count)]
         drawn = samples.complete(
             model,
@@ -195,6 +196,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             stop=end_ids(model.generation_config, self._tokenizer),
             limit=self._recipe.watch.sample_tokens,
             seed=self._recipe.seed,
+            together=together and torch.distributed.is_initialized(),
         )
         if not state.is_world_process_zero:
             return
