@@ -259,7 +259,7 @@ def test_the_estimate_for_a_target_takes_the_yield_of_the_trial() -> None:
 
 
 def test_of_an_engine_of_one_s_own_only_its_name_is_told() -> None:
-    own = recipe_of(model="m", engine="package.module:engine")
+    own = recipe_of(model="m", engine="promptcot.engines.scripted:ScriptedEngine")
     assert marks(look(own)) == ["ok"]
     assert "served by an engine of your own" in words(look(own))
     assert machine.needed_by(own, [own.generate]) == set()
