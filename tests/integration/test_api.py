@@ -53,6 +53,10 @@ def test_a_run_gives_what_the_command_line_gives(tmp_path: Path, monkeypatch: py
     assert found.agreement[0]["n"] == 6
     assert found.cost is None
     assert seen[-1].counts["filter"].rows_in == 6
+    opened = promptcot.load_run("api")
+    assert [counts.summary() for counts in opened.counts.values()] == [one.summary() for one in found.counts.values()]
+    assert list(opened.accepted) == list(found.accepted)
+    assert (opened.agreement, opened.cost) == (found.agreement, found.cost)
     again = promptcot.run("nano", max_candidates=6, output_dir="api")
     assert again.counts["generate"].calls == 0
 
@@ -233,6 +237,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
     ("a bound beyond 1", lambda: promptcot.label(INPUTS, min_agreement=7), promptcot.UsageError, "between 0 and 1"),
     ("changes that are none", lambda: promptcot.run("nano", set=5), promptcot.UsageError, "set: 5"),  # type: ignore[arg-type]
     ("a recipe that is none", lambda: promptcot.run(5), promptcot.UsageError, "recipe: 5"),  # type: ignore[arg-type]
+    ("no run", lambda: promptcot.load_run("."), promptcot.InputError, "a run writes it when it ends"),
     ("unjudged files", lambda: promptcot.filter(INPUTS), promptcot.InputError, "no `judgement`"),
     (
         "a row without a gold",

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from promptcot.api.results import EvaluationResult, RunResult
 from promptcot.api.working import OnProgress, observer_of
-from promptcot.errors import UsageError
+from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.grading.grader import Grader
 from promptcot.pipeline import execute
@@ -17,6 +17,8 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.schema import Recipe
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.json import loads
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Recipe"
 """A shipped name, the path of a TOML file, a table, or a recipe."""
@@ -90,6 +92,19 @@ def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping
     if not isinstance(table, Mapping):
         raise UsageError(f"recipe: {recipe!r} is no name, path, table or promptcot.Recipe")
     return parse(with_changes(table, texts, values))
+
+
+def load_run(directory: str | Path) -> RunResult:
+    """A run that is finished, from its directory. Raises InputError where there is none."""
+    path = Path(directory) / "summary.json"
+    try:
+        stages = loads(path.read_bytes())["stages"]
+        counts = {name: StageCounts.of_summary(name, table) for name, table in stages.items()}
+        return RunResult(Path(directory), counts, [*counts][-1])
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; a run writes it when it ends") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(f"{path}: this is not the summary of a run") from error
 
 
 def evaluate(

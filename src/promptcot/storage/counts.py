@@ -7,8 +7,9 @@ as they happen (progress is read from here); rows are counted when they are writ
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from promptcot.storage.budget import Paid, Price
 
@@ -36,6 +37,23 @@ class StageCounts:
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
+
+    @classmethod
+    def of_summary(cls, name: str, summary: Mapping[str, Any]) -> Self:
+        """The counts that `summary` gave, as they are read from `summary.json`. Raises KeyError, TypeError."""
+        paid = {model: Paid(**{**table, "cost": table["cost"] or 0.0}) for model, table in summary["models"].items()}
+        asked = ("calls", "reused", "prompt_tokens", "completion_tokens", "seconds")
+        return cls(
+            name,
+            summary["in"],
+            summary["out"],
+            summary["rows"],
+            Counter(summary["dropped"]),
+            Counter(summary["failed"]),
+            asked_again=Counter(summary["asked_again"]),
+            paid=paid,
+            **{key: summary[key] for key in asked},
+        )
 
     @property
     def rows_done(self) -> int:
