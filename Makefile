@@ -29,7 +29,7 @@ test: .venv/.setup ## run the tests that need no GPU and no extra engine (ARGS="
 
 test-engines: .venv/.setup ## add vLLM, DeepSpeed and Ray to .venv and run the tests against them
 	@if grep -rqs --include='*.py' 'pytest\.mark\.engines' tests; \
-	then $(MAKE) --no-print-directory .venv/.engines && $(BIN)/python -m pytest -m engines -n 2 --dist loadfile $(ARGS) tests; \
+	then $(MAKE) --no-print-directory .venv/.engines && $(BIN)/python -m pytest -m engines -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) tests; \
 	else echo "no test is marked pytest.mark.engines yet: nothing to install, nothing to run"; fi
 
 test-install: $(BIN)/uv ## install the wheel with our constraints into a clean environment and make problems with it
