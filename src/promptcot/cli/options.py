@@ -100,7 +100,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
 """Where an option is more than the type and the default of its key say."""
 
 _SCHEMA = Asked.model_json_schema()["properties"]
-_SERVED = [key for key in Served.model_fields if key != "price"]
+_SERVED = [key for key in Served.model_fields if key not in ("price", "replicas")]
 _DRAWN = ["temperature", "top_p", "repetition_penalty", "max_tokens", "chat"]
 
 

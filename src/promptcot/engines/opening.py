@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Protocol, Self
 
 from promptcot import nano
 from promptcot.engines.machine import memory_total, visible_gpus
 from promptcot.engines.model_files import folder_on_disk
 from promptcot.engines.own import opened
 from promptcot.engines.protocol import Engine
+from promptcot.engines.vllm.options import Group
 from promptcot.engines.vllm.placement import Placement, take, together, together_on_cpu
 from promptcot.errors import InputError
 from promptcot.recipe import import_path
@@ -30,6 +31,35 @@ TEXTS_AT_ONCE = 32
 _KV_SPACE = 2 << 30
 
 EngineOpener = Callable[[Served, str], Awaitable[Engine]]
+
+
+@dataclass(frozen=True)
+class Listen:
+    """How a server for a cluster listens: at the address `host` of its node, on the first free one of `ports` (0 is
+    any), to calls with the `key`. A part of a server that is spread over nodes has its place in the `group`.
+    """
+
+    host: str
+    key: str
+    logs: Path
+    ports: range = range(1)
+    group: Group | None = None
+
+
+class Server(Protocol):
+    """A server of one model, on the node where it was made."""
+
+    async def start(self) -> list[str]:
+        """Run until it answers; its base URLs. Raises EngineUnusable, InputError."""
+        ...
+
+    async def ended(self) -> str:
+        """Wait until it is no use any more; how it ended."""
+        ...
+
+    async def stop(self) -> None:
+        """End it; no process is left when this returns."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,9 +82,9 @@ def kind_of(spec: Served) -> str:
     return "local"
 
 
-def texts_at_once(spec: Served) -> int | None:
+def texts_at_once(spec: Served, kind: Callable[[Served], str] = kind_of) -> int | None:
     """How many texts an engine embeds in one call that may fail; None where this process embeds them, as it likes."""
-    return None if kind_of(spec) == "local" else TEXTS_AT_ONCE
+    return None if kind(spec) == "local" else TEXTS_AT_ONCE
 
 
 class Engines:
@@ -71,12 +101,16 @@ class Engines:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def kind_of(self, spec: Served) -> str:
+        """The name of the engine that serves a model here."""
+        return kind_of(spec)
+
     async def open(self, spec: Served, role: str) -> Engine:
         """The engine for a model; `nano` alone is the embedded model of `role`. Raises InputError, EngineUnusable."""
-        key = _key(spec, role)
+        key = key_of(spec, role)
         if key not in self._opened:
             kind = kind_of(spec)
-            site = Site(self._directory, len(self._opened), self._placements.get(key))
+            site = Site(self._directory, len(self._opened), self._placement(key))
             open_engine = partial(_open, ENGINES.get(kind, kind), spec, role, site)
             self._opened[key] = await (open_engine() if kind in ENGINES else opened(kind, open_engine))
         return self._opened[key]
@@ -85,7 +119,7 @@ class Engines:
         """Give the vLLM servers of a run GPUs of their own; False if they do not fit and have to take turns."""
         from promptcot.engines.vllm.server import need_of
 
-        distinct = {_key(spec, role): (spec, role) for spec, role in specs if kind_of(spec) == "vllm"}
+        distinct = {key_of(spec, role): (spec, role) for spec, role in specs if kind_of(spec) == "vllm"}
         if len(distinct) < 2:
             return True
         needs = [need_of(nano.resolve(spec.model, role), spec.model) for spec, role in distinct.values()]
@@ -93,6 +127,23 @@ class Engines:
         found = together(needs, gpus) if gpus else together_on_cpu(needs, _KV_SPACE, memory_total())
         self._placements = dict(zip(distinct, found, strict=True)) if found else {}
         return found is not None
+
+    def weigh(self, work: Mapping[Engine, float]) -> None:
+        """What each model has to do, compared with the others. On one machine this changes nothing."""
+
+    @property
+    def take_turns(self) -> bool:
+        """Whether models take turns while rows stream through all of them."""
+        return False
+
+    @property
+    def note(self) -> str:
+        """What progress may say about servers."""
+        return ""
+
+    def _placement(self, key: str) -> Placement | None:
+        """Where a server of our own runs, if that is settled."""
+        return self._placements.get(key)
 
     async def close(self) -> None:
         """Let go of all models."""
@@ -108,7 +159,7 @@ async def _open(path: str, spec: Served, role: str, site: Site) -> Engine:
     return found
 
 
-def _key(spec: Served, role: str) -> str:
+def key_of(spec: Served, role: str) -> str:
     """What distinguishes one opened model from another: all that is not about drawing tokens."""
     purpose = "embed" if isinstance(spec, Encode) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})

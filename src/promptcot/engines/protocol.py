@@ -38,3 +38,8 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Let go of the model; calls in flight are cancelled."""
         ...
+
+
+def servers_of(engine: Engine) -> int:
+    """How many servers answer for an engine now, at least one: so many times the calls at a time are of use."""
+    return max(1, getattr(engine, "servers", 1))

@@ -6,20 +6,24 @@ API, the doctor's trial and evaluations call these and nothing else. Nothing is 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.exclusive import exclusive
+from promptcot.engines.machine import memory_free
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
-from promptcot.errors import UsageError
+from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run, load_spent
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
+from promptcot.recipe.schema import Limits
 from promptcot.records import Outcome, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
@@ -30,27 +34,35 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
 from promptcot.storage.paths import beside
-from promptcot.storage.work import left_calls, recover_cluster_calls, remove_work, work_folder
+
+_LEAST_AHEAD, _MOST_AHEAD, _ROW_BYTES = 2048, 100_000, 1 << 15
 
 
-async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, budget: Budget | None = None) -> Run:
-    """The finished run of a recipe on this machine. Raises PromptCoTError.
+async def run(
+    inputs: Inputs,
+    observer: Observer,
+    runner: Runner | None = None,
+    budget: Budget | None = None,
+    scale: Scale | None = None,
+) -> Run:
+    """The finished run of a recipe; with a `scale` its models are served on a cluster. Raises PromptCoTError.
 
     A `runner` of one's own spends from `budget`.
     """
-    inputs.check()
     limits = inputs.recipe.run
     budget = budget or Budget(limits.max_cost)
-    runner = runner or LocalRunner(limits.concurrency, budget=budget)
-    async with Engines(inputs.directory) as engines:
+    async with open_engines(inputs.directory, observer, scale, limits.concurrency) as engines:
+        inputs.check(engines.kind_of)
         vectors = await begin(inputs, engines, observer)
         if inputs.steps[-1].kind == "vectors":
             ended = Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
             await ended.run(inputs.manifest({}))
             return ended
-        recover_cluster_calls(inputs.directory, [step.name for step in asking(inputs.steps)])
         alternate = _must_alternate(inputs, engines, observer)
         opened = await inputs.open_models(engines.open)
+        engines.weigh({opened[name]: seconds for name, seconds in work_of(inputs.recipe).items() if name in opened})
+        ahead = _rows_ahead(limits) if engines.take_turns else 0
+        runner = runner or LocalRunner(limits.concurrency, budget=budget, rows_ahead=ahead)
         if alternate:
             draw = partial(inputs.sampled, vectors)
             passes = SequentialRun(inputs.steps, inputs.directory, exclusive(opened), draw, runner, budget)
@@ -58,9 +70,27 @@ async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, 
         else:
             rows = inputs.sampled(vectors)
             together = Run(inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, budget=budget)
-            finished = await _finish(together, inputs, opened, observer)
-        remove_work(inputs.directory / "ray")
+            finished = await _finish(together, inputs, opened, observer, lambda: engines.note)
         return finished
+
+
+def open_engines(directory: Path, observer: Observer, scale: Scale | None, concurrency: int) -> Engines:
+    """The engines of a run or a job: of this machine, or on a cluster. Raises ClusterUnusable, InputError."""
+    if scale is None:
+        return Engines(directory)
+    if importlib.util.find_spec("ray") is None:
+        raise InputError("--ray-address needs Ray: pip install 'promptcot[ray]'")
+    from promptcot.engines.cluster.opening import ClusterEngines
+
+    return ClusterEngines(directory, scale, concurrency, observer.note)
+
+
+def _rows_ahead(limits: Limits) -> int:
+    """How far a model may go ahead of the next one where they take turns, so that they take few: as far as an eighth of
+    the free memory lets rows lie there, and not far beyond a target.
+    """
+    room = max(_LEAST_AHEAD, memory_free() // 8 // _ROW_BYTES)
+    return min(room, _MOST_AHEAD, first_wave(limits))
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
@@ -83,16 +113,9 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
 
 
 async def in_waves(
-    inputs: Inputs,
-    one_by_one: SequentialRun,
-    observer: Observer,
-    reader: Runner | None = None,
-    note: Callable[[], str] = str,
+    inputs: Inputs, one_by_one: SequentialRun, observer: Observer, note: Callable[[], str] = str
 ) -> Run:
-    """Passes, and the run that writes what was said in them, until the target is reached.
-
-    `reader` takes that run through; by default the runner of this machine.
-    """
+    """Passes, and the run that writes what was said in them, until the target is reached."""
     limits = inputs.recipe.run
     wave: int | None = first_wave(limits)
     while wave is not None:
@@ -106,7 +129,7 @@ async def in_waves(
             inputs.directory,
             one_by_one.engines,
             one_by_one.rows(),
-            reader or LocalRunner(limits.concurrency, budget=budget),
+            LocalRunner(limits.concurrency, budget=budget),
             inputs.counts,
             one_by_one.counts,
             budget,
@@ -116,33 +139,39 @@ async def in_waves(
     return finished
 
 
-async def _finish(made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer) -> Run:
+async def _finish(
+    made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer, note: Callable[[], str] = str
+) -> Run:
     limits = made.limits
-    with observer.watch(made.counts, total=None if limits.target else limits.candidates, target=limits.target):
+    total = None if limits.target else limits.candidates
+    with observer.watch(made.counts, total=total, target=limits.target, note=note):
         await made.run(inputs.manifest(engines))
     return made
 
 
 async def run_stages(
-    job: StageJob, observer: Observer, engines: Engines | None = None, shown_as: str | None = None
+    job: StageJob,
+    observer: Observer,
+    engines: Engines | None = None,
+    shown_as: str | None = None,
+    scale: Scale | None = None,
 ) -> StageCounts:
-    """Take rows through the stages of a job on this machine, into its output; its counts. Raises PromptCoTError.
+    """Take rows through the stages of a job, into its output; its counts. Raises PromptCoTError.
 
-    With `engines` of the caller's, models stay open for the next job, which progress may show under another name.
+    With `engines` of the caller's, models stay open for the next job, which progress may show under another name. With
+    a `scale` they are served on a cluster.
     """
     total = job.count_items()
-    opened = engines or Engines(beside(job.output, "journal"))
+    opened = engines or open_engines(beside(job.output, "journal"), observer, scale, job.concurrency)
     try:
         with Output(job.output, job.name) as output, Journal(beside(job.output, "journal")) as journal:
-            journal.recover(left_calls(work_folder(job.output), [ask.stage.name for ask in job.asks]))
             budget = begin_job(job, output, journal, observer)
             asked = await _open(job, opened)
-            with observer.watch({shown_as or job.name: output.counts}, total=total):
+            with observer.watch({shown_as or job.name: output.counts}, total=total, note=lambda: opened.note):
                 runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget)
                 await take_through(job, asked, runner, output, journal)
             output.commit(job.manifest(asked))
             journal.sync()
-            remove_work(work_folder(job.output))
             return output.counts
     finally:
         if engines is None:

@@ -63,8 +63,8 @@ class Inputs:
         """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
         return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
 
-    def check(self) -> None:
-        """Read and check all that is named, before a model is loaded. Raises InputError."""
+    def check(self, kind: Callable[[Served], str] = kind_of) -> None:
+        """Read and check all that is named, before a model is loaded; `kind` says who serves one. Raises InputError."""
         self.render(["a concept", "another"], self.recipe.sample.levels[0])
         if max(self.recipe.sample.size) > len(self.table):
             raise InputError(
@@ -72,7 +72,7 @@ class Inputs:
                 f"{max(self.recipe.sample.size)} are asked for (sample.size)"
             )
         for spec, role in self.models:
-            if kind_of(spec) == "local":
+            if kind(spec) == "local":
                 local_folder(spec.model, role)
         if self.recipe.encode.path is not None:
             read_embeddings(Path(self.recipe.encode.path))
@@ -106,8 +106,8 @@ class Inputs:
             return self.existing_vectors
         self.counts = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
-        await encode(self.table.names, Patient(engine, texts_at_once(encoder)), path, counts=self.counts[-1])
-        if kind_of(encoder) == "vllm":
+        await encode(self.table.names, Patient(engine, texts_at_once(encoder, engines.kind_of)), path, counts=self.counts[-1])
+        if engines.kind_of(encoder) == "vllm":
             await engine.close()  # its GPUs are needed by the others now
         return path
 

@@ -97,7 +97,8 @@ class Served(Section):
     """A model and who serves it: this process (`local`), a vLLM server of our own, or any server at `base_url`.
 
     `auto` is `openai` where a `base_url` is given, `local` for the embedded models, vLLM where it and a GPU are found,
-    and else `local`. The key of a server is read from the environment variable `api_key_env`.
+    and else `local`. The key of a server is read from the environment variable `api_key_env`. On a cluster there are so
+    many `replicas` of the server, of `n_gpus` each; by default as many as the models' shares of the cluster allow.
     """
 
     model: str = "nano"
@@ -105,6 +106,7 @@ class Served(Section):
     dtype: Dtype = "auto"
     engine: EngineName = "auto"
     n_gpus: Annotated[int, Field(ge=0)] = 0
+    replicas: Annotated[Positive | None, Field(exclude_if=lambda replicas: replicas is None)] = None
     engine_args: list[str] = []
     base_url: list[str] = []
     api_key_env: str = "OPENAI_API_KEY"

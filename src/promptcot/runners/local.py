@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import cast
 
-from promptcot.engines.protocol import Engine
+from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.health import Health
 from promptcot.runners.retries import Retries
+from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
@@ -33,10 +34,10 @@ _LEAST_WINDOW = 512
 
 
 class LocalRunner:
-    """Runs stages in this process, with at most `concurrency` calls of each stage at a time.
+    """Runs stages in this process, with at most `concurrency` calls of each stage at a time, to each server of it.
 
-    `max_retries` bounds how often a row is asked again because of its reply; `budget` what all stages may spend.
-    Each passage has its own slots and looks after its own health, unless ones for all are given.
+    `max_retries` bounds how often a row is asked again because of its reply; `budget` what all stages may spend;
+    `rows_ahead` how far the newest row of a stage may run ahead of the oldest, where the default is too little.
     """
 
     def __init__(
@@ -45,15 +46,13 @@ class LocalRunner:
         retries: Retries | None = None,
         max_retries: int = 0,
         budget: Budget | None = None,
-        health: Health | None = None,
-        slots: asyncio.Semaphore | None = None,
+        rows_ahead: int = 0,
     ) -> None:
         self.concurrency = concurrency
         self.retries = retries or Retries()
         self.max_retries = max_retries
         self.budget = budget or Budget()
-        self.health = health
-        self.slots = slots
+        self.rows_ahead = max(rows_ahead, _LEAST_WINDOW)
 
     async def run(
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
@@ -80,15 +79,19 @@ class _Passage:
         self.runner, self.stage, self.engine, self.journal, self.counts = runner, stage, engine, journal, counts
         self.tasks: set[asyncio.Task[None]] = set()
         self.feeder: asyncio.Task[None] | None = None
-        self._slots = runner.slots or asyncio.Semaphore(runner.concurrency)
-        self._room = asyncio.Semaphore(max(_LEAST_WINDOW, runner.concurrency * _ROWS_AHEAD_PER_CALL))
+        self._slots = Slots(self._calls)
+        self._room = Slots(lambda: max(runner.rows_ahead, self._calls() * _ROWS_AHEAD_PER_CALL))
         self._order: deque[Item] = deque()
         self._finished: dict[int, Outcome] = {}
         self._fatal: BaseException | None = None
         self._fed = False
         self._news = asyncio.Event()
-        self._health = runner.health or Health(stage.name, journal.directory)
+        self._health = Health(stage.name, journal.directory)
         self._model = engine.model
+
+    def _calls(self) -> int:
+        """How many calls there may be at a time."""
+        return self.runner.concurrency * servers_of(self.engine)
 
     async def feed(self, items: AsyncIterator[Item]) -> None:
         """Start a task for each item as room allows."""

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,19 @@ from promptcot.records import Completion, Request, Score
 from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
-_MOST = 1024
+_FIRST, _MOST = 16, 1024
 _TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
+
+
+@dataclass(frozen=True)
+class OwnServers:
+    """Servers that a run has started itself: how they are called in errors, the key that they ask for, and how many
+    calls they are given at a time, from the start. They queue by themselves and are not shared.
+    """
+
+    name: str
+    key: str = ""
+    most: int = _MOST
 
 
 class OpenAIEngine:
@@ -34,17 +46,18 @@ class OpenAIEngine:
 
     Calls are journaled under the name of the model. `spec.omit` names fields that the server does not take,
     `spec.extra_body` adds some to every request (and, being part of what is asked, to the journal's name). The number
-    of calls in flight adapts between `first` and 1,024, see `Admission`.
+    of calls in flight adapts between 16 and 1,024, see `Admission`, but for servers of our `own`.
     """
 
-    def __init__(self, model: str, spec: Served, *, first: int = 16) -> None:
-        key = os.environ.get(spec.api_key_env, "").strip()
-        self.transport = Transport(spec.base_url, key, spec.idle_timeout)
+    def __init__(self, model: str, spec: Served, own: OwnServers | None = None) -> None:
+        key = own.key if own else os.environ.get(spec.api_key_env, "").strip()
+        self.transport = Transport(spec.base_url, key, spec.idle_timeout, own and own.name)
         self.served_model = model
         unset = "" if key else ", which is not set"
         self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
         self._name = model + variant(spec.extra_body, spec.omit)
-        self._admission = Admission(_MOST, first, spec.requests_per_minute, spec.tokens_per_minute)
+        limits = (None, None) if own else (spec.requests_per_minute, spec.tokens_per_minute)
+        self._admission = Admission(own.most if own else _MOST, own.most if own else _FIRST, *limits)
         self._omit, self._extra = tuple(spec.omit), spec.extra_body
 
     @property

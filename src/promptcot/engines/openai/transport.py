@@ -12,10 +12,10 @@ import math
 import time
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -35,22 +35,34 @@ _MOST_OF_ERROR = 1 << 16
 
 @dataclass
 class Server:
-    """One base URL. `proven` once it has answered a call; `failures` counts those since; it is left alone meanwhile."""
+    """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
+    left alone meanwhile. `calls` are under way there; they end when it is `lost`.
+    """
 
     url: str
     proxy: str | None
+    name: str
     in_flight: int = 0
     proven: bool = False
     away_until: float = 0.0
     failures: int = 0
     dead: bool = False
+    lost: bool = False
+    calls: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class Transport:
-    """Posts JSON to the least busy of some servers. Make and use it in one event loop."""
+    """Posts JSON to the least busy of some servers. Make and use it in one event loop.
 
-    def __init__(self, base_urls: Sequence[str], key: str | None, idle_timeout: float | None = None) -> None:
-        self.servers = [Server(url, _proxy(url)) for url in base_urls]
+    Servers of our own have a `name` for errors, since their addresses differ from run to run, and no proxy before them.
+    """
+
+    def __init__(
+        self, base_urls: Sequence[str], key: str | None, idle_timeout: float | None = None, name: str | None = None
+    ) -> None:
+        self._name = name
+        self.servers = [self._server(url) for url in base_urls]
+        self._known = {server.url: server for server in self.servers}
         self._idle_timeout = idle_timeout
         self._key = _checked(key)
         self._headers = {"Content-Type": "application/json"} | (
@@ -59,9 +71,25 @@ class Transport:
         self._session: aiohttp.ClientSession | None = None
 
     def serve(self, base_urls: Sequence[str]) -> None:
-        """From now on ask these servers; what is known about those that stay is kept."""
-        known = {server.url: server for server in self.servers}
-        self.servers = [known.get(url) or Server(url, _proxy(url)) for url in base_urls]
+        """From now on ask these servers; what is known about those that stay is kept. Calls to others go on."""
+        leaving = {url: server for url, server in self._known.items() if server.in_flight}
+        self.servers = [self._known.get(url) or self._server(url) for url in base_urls]
+        self._known = leaving | {server.url: server for server in self.servers}
+
+    def lose(self, url: str) -> None:
+        """A server is gone: calls under way there fail at once, with TransientError."""
+        if (server := self._known.pop(url, None)) is not None:
+            server.lost = True
+            for task in server.calls:
+                task.cancel()
+        self.servers = [server for server in self.servers if server.url != url]
+
+    def calls_at(self, url: str) -> int:
+        """How many calls a server is working on."""
+        return self._known[url].in_flight if url in self._known else 0
+
+    def _server(self, url: str) -> Server:
+        return Server(url, None if self._name else _proxy(url), self._name or url)
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -82,7 +110,7 @@ class Transport:
         """The object that a server answers. Raises EngineError."""
         server = self._choose()
         async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
-            data = await _good(response)
+            data = await _good(response, server)
             return parse_json(data, response.content_type)
 
     async def stream(self, path: str, body: Any, max_tokens: int) -> Gathered:
@@ -90,7 +118,7 @@ class Transport:
         server = self._choose()
         async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
             if response.status != 200 or response.content_type != "text/event-stream":
-                return gather(parse_json(await _good(response), response.content_type))
+                return gather(parse_json(await _good(response, server), response.content_type))
             gathered = Gathered()
             async for event in _events(response):
                 gathered.add_event(event)
@@ -108,6 +136,8 @@ class Transport:
     def _choose(self) -> Server:
         if len(self.servers) == 1:
             return self.servers[0]
+        if not self.servers:
+            raise TransientError(f"{self._name}: no server is left", "server ended")
         now = time.monotonic()
         return min(self.servers, key=lambda server: (server.away_until > now, server.in_flight))
 
@@ -139,14 +169,17 @@ class _Way:
 
     def __init__(self, server: Server, path: str, others: Sequence[Server]) -> None:
         self._server = server
-        self._where = server.url + path
+        self._where = server.url + path if server.name == server.url else server.name
         self._others = others
 
     async def __aenter__(self) -> None:
         self._server.in_flight += 1
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._server.calls.add(self._task)
 
     async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._server.in_flight -= 1
+        self._server.calls.discard(self._task)
         if error is None:
             self._server.proven, self._server.dead, self._server.failures = True, False, 0
             return
@@ -157,6 +190,8 @@ class _Way:
             raise meant from (error if not isinstance(error, EngineError) else None)
 
     def _meant(self, error: BaseException) -> EngineError | None:
+        if self._server.lost and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
+            return TransientError(f"{self._where}: the server was lost", "server ended")
         if isinstance(error, Garbled) and not self._server.proven and error.cause == "garbled":
             return EngineUnusable(f"{self._where}: {error}", "not-a-server")
         if isinstance(error, EngineUnusable) and self._server.proven and error.cause in _PASSING:
@@ -181,7 +216,7 @@ class _Way:
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             self._server.dead = True
             if not self._server.proven and all(other.dead for other in self._others):
-                return EngineUnusable(f"nothing answers at {self._server.url} ({error}). {_NOBODY}", "no-server")
+                return EngineUnusable(f"nothing answers at {self._server.name} ({error}). {_NOBODY}", "no-server")
             return TransientError(f"{self._where}: {error}", "connection")
         if isinstance(error, asyncio.TimeoutError):
             return TransientError(f"{self._where}: no more bytes came in time", "timeout")
@@ -199,13 +234,14 @@ def _checked(key: str | None) -> str | None:
     return key or None
 
 
-async def _good(response: aiohttp.ClientResponse) -> bytes:
+async def _good(response: aiohttp.ClientResponse, server: Server) -> bytes:
     """The body of a reply with status 200. Raises what another status means."""
     if response.status == 200:
         return await response.read()
     data = await read_some(response, _MOST_OF_ERROR)
     response.close()  # what is left of an endless error is not worth reading
-    raise failure(response.status, data, retry_after(response.headers.get("Retry-After")), str(response.url))
+    where = str(response.url) if server.name == server.url else server.name
+    raise failure(response.status, data, retry_after(response.headers.get("Retry-After")), where)
 
 
 async def _events(response: aiohttp.ClientResponse) -> Any:

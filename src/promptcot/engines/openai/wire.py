@@ -191,6 +191,8 @@ def _text_of(content: Any) -> str:
 
 def failure(status: int, data: bytes, retry_after: float | None, url: str) -> EngineError:
     """The error that an HTTP status stands for, with the server's words."""
+    if (own := read_error(data)) is not None:
+        return own
     words, code = _words(data)
     told = f"{url} answers {status}: {words}"
     if status == 429 and _mentions(_QUOTA, words, code):
@@ -218,6 +220,31 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
     if status < 400:
         return EngineUnusable(f"{told}\nIt points elsewhere; give the address it moved to as the base URL", "moved")
     return RequestRefused(told, f"http {status}")
+
+
+_ERRORS = {one.__name__: one for one in (TransientError, RequestRefused, EngineUnusable)}
+
+
+def error_body(error: EngineError) -> dict[str, Any]:
+    """An engine's own error as our servers send it, and `read_error` reads it."""
+    known = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), EngineUnusable.__name__)
+    after = getattr(error, "retry_after", None)
+    return {"error": {"message": str(error), "type": known, "code": error.cause, "promptcot": {"retry_after": after}}}
+
+
+def read_error(data: bytes) -> EngineError | None:
+    """The error of an engine behind one of our own servers, word for word; None for what others send."""
+    if b'"promptcot"' not in data:
+        return None
+    try:
+        error = loads(data)["error"]
+        kind, after = _ERRORS[error["type"]], error["promptcot"]["retry_after"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    made = kind(str(error["message"]), str(error["code"]))
+    if isinstance(made, TransientError):
+        made.retry_after = after
+    return made
 
 
 def failure_in_body(error: Any) -> EngineError:

@@ -4,37 +4,57 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from promptcot import nano
 from promptcot.engines.model_files import journaled_name
-from promptcot.engines.openai.engine import OpenAIEngine, variant
-from promptcot.engines.opening import Site
+from promptcot.engines.openai.engine import OpenAIEngine, OwnServers, variant
+from promptcot.engines.opening import Listen, Site
 from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.engines.vllm.options import Purpose, ServerOptions
 from promptcot.engines.vllm.server import Launch, VllmServer, place
 from promptcot.recipe.schema import Encode, Served
 
-_OF_ITS_OWN = 1024
-"""Calls at a time from the start: a server of our own queues by itself, and is not shared."""
-
-
 def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     """The engine over as many copies of the server as the site places."""
-    model = nano.resolve(spec.model, role)
-    folder = Path(model)
-    name = folder.resolve().name if folder.is_dir() else str(model)
-    tokenizer = Path(spec.tokenizer) if spec.tokenizer else None
-    purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
-    options = ServerOptions(
-        str(model), name, str(tokenizer) if tokenizer else None, spec.dtype, purpose, tuple(spec.engine_args)
-    )
-    log = site.directory / f"vllm-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-{site.number}.log"
+    options = _options(spec, role)
+    log = site.directory / f"vllm-{_in_file_names(options.served_name)}-{site.number}.log"
     server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log))
-    journaled = journaled_name(folder, tokenizer) if folder.is_dir() else name
 
     def connect(urls: Sequence[str]) -> OpenAIEngine:
-        limits = {"api_key_env": "", "requests_per_minute": None, "tokens_per_minute": None}
-        return OpenAIEngine(name, spec.model_copy(update={"base_url": list(urls), **limits}), first=_OF_ITS_OWN)
+        own = OwnServers(f"vLLM's server of {options.served_name}")
+        return OpenAIEngine(
+            options.served_name, spec.model_copy(update={"base_url": list(urls), "api_key_env": ""}), own
+        )
 
-    return VllmEngine(server, journaled + variant(spec.extra_body, spec.omit), connect)
+    return VllmEngine(server, _journaled(spec, options) + variant(spec.extra_body, spec.omit), connect)
+
+
+def open_server(spec: Served, role: str, listen: Listen) -> VllmServer:
+    """A server for others on the cluster, on all GPUs that this process sees."""
+    options = replace(_options(spec, role), host=listen.host, group=listen.group)
+    launch = Launch(listen.logs / f"vllm-{_in_file_names(options.served_name)}.log", key=listen.key, ports=listen.ports)
+    return VllmServer(options, place(options, None), launch)
+
+
+def _options(spec: Served, role: str) -> ServerOptions:
+    model = nano.resolve(spec.model, role)
+    purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
+    extra = tuple(spec.engine_args)
+    return ServerOptions(str(model), served_name(model), spec.tokenizer, spec.dtype, purpose, extra)
+
+
+def served_name(model: str | Path) -> str:
+    """What the server calls its model."""
+    folder = Path(model)
+    return folder.resolve().name if folder.is_dir() else str(model)
+
+
+def _journaled(spec: Served, options: ServerOptions) -> str:
+    folder, tokenizer = Path(options.model), Path(spec.tokenizer) if spec.tokenizer else None
+    return journaled_name(folder, tokenizer) if folder.is_dir() else options.served_name
+
+
+def _in_file_names(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)

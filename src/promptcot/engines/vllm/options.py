@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from promptcot.engines.machine import Gpu
@@ -21,6 +22,9 @@ Purpose = Literal["complete", "embed"]
 MODULE = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")
 """What starts the server. The `vllm` script will not do: in the CPU build it looks up the wrong distribution."""
 
+WORKER = (sys.executable, str(Path(__file__).with_name("worker.py")))
+"""What starts the part of a server on a machine after the first, as `vllm serve --headless` does."""
+
 PARALLEL = ("--tensor-parallel-size", "--data-parallel-size", "--pipeline-parallel-size")
 """The options by which users place a model themselves."""
 
@@ -28,7 +32,7 @@ _SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
 _REFUSED = {
     "--model": "give the model with --model_path",
     "--served-model-name": "the name is how the run knows its model",
-    "--api-key": "the server listens to this machine only and needs none",
+    "--api-key": "a server that a run starts has the run's own key, or listens to this machine only",
     "--hf-token": "it would be seen in logs and in the list of processes; set HF_TOKEN in the environment",
     **dict.fromkeys(
         ("--uds", "--grpc", "--headless", "--root-path", "--ssl-keyfile", "--ssl-certfile"),
@@ -39,8 +43,21 @@ _LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A server that is spread over `nodes` machines: its part on the one of this `rank`; the first is at `address`."""
+
+    nodes: int
+    rank: int
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """What one server runs. `extra` are vLLM's own options as the user wrote them. Raises InputError for a bad one."""
+    """What one server runs, and the address that it listens at. Raises InputError for a bad option.
+
+    `extra` are vLLM's own options as the user wrote them.
+    """
 
     model: str
     served_name: str
@@ -48,6 +65,8 @@ class ServerOptions:
     dtype: str = "auto"
     purpose: Purpose = "complete"
     extra: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    group: Group | None = None
 
     def __post_init__(self) -> None:
         for name in given(self.extra):
@@ -82,6 +101,7 @@ def command(options: ServerOptions, gpus: Sequence[Gpu], port: int) -> list[str]
     """The arguments of the server (after what starts it) for one copy of a model on these GPUs; none is the CPU."""
     mentioned = given(options.extra)
     ours = [*_basics(options, port), *_purpose(options.purpose), *_hardware(options, gpus, mentioned)]
+    ours += _group(options.group) if options.group else []
     chosen = [word for words in ours if words[0] not in mentioned for word in words]
     extra = list(options.extra) if "--port" not in mentioned else _with_port(options.extra, port)
     return [*chosen, *extra]
@@ -93,7 +113,7 @@ def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:
         ("--model", options.model),
         ("--served-model-name", options.served_name),
         *([("--tokenizer", options.tokenizer)] if options.tokenizer else []),
-        ("--host", "127.0.0.1"),
+        ("--host", options.host),
         ("--port", str(port)),
         ("--seed", "0"),
         ("--generation-config", "vllm"),
@@ -116,6 +136,19 @@ def _hardware(options: ServerOptions, gpus: Sequence[Gpu], mentioned: Mapping[st
     return [("--dtype", options.dtype), *cut]
 
 
+def _group(group: Group) -> list[tuple[str, ...]]:
+    """Tensor parallel within a machine, and the layers over the machines, where the network is slower."""
+    return [
+        (PARALLEL[2], str(group.nodes)),
+        ("--distributed-executor-backend", "mp"),
+        ("--nnodes", str(group.nodes)),
+        ("--node-rank", str(group.rank)),
+        ("--master-addr", group.address),
+        ("--master-port", str(group.port)),
+        *([("--headless",)] if group.rank else []),
+    ]
+
+
 def _with_port(extra: Sequence[str], port: int) -> list[str]:
     """The user's options with the port of this copy: the one given belongs to the first copy, the next one follows."""
     words = list(extra)
@@ -127,12 +160,16 @@ def _with_port(extra: Sequence[str], port: int) -> list[str]:
     return words
 
 
-def environment(base: Mapping[str, str], gpus: Sequence[Gpu]) -> dict[str, str]:
-    """The server's environment: nothing is reported to anybody, no key is asked for, and only these GPUs are seen."""
+def environment(base: Mapping[str, str], gpus: Sequence[Gpu], key: str = "") -> dict[str, str]:
+    """The server's environment: nothing is reported to anybody, only these GPUs are seen, and no key is asked for but
+    the one given here, where no list of processes and no log shows it.
+    """
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     room = {} if gpus else {"VLLM_CPU_KVCACHE_SPACE": "2"}
     changed = {**quiet, **room, **base}
     changed.pop("VLLM_API_KEY", None)
+    if key:
+        changed["VLLM_API_KEY"] = key
     if gpus:  # our indices are those of nvidia-smi, which counts along the PCI bus
         changed["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         changed["CUDA_VISIBLE_DEVICES"] = ",".join(str(gpu.index) for gpu in gpus)

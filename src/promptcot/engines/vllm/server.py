@@ -18,19 +18,21 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from promptcot.engines import model_files
 from promptcot.engines.machine import Gpu, visible_gpus
 from promptcot.engines.vllm import log as vllm_log
-from promptcot.engines.vllm.options import MODULE, PARALLEL, ServerOptions, command, environment, given, number
+from promptcot.engines.vllm.options import MODULE, PARALLEL, WORKER, ServerOptions, command, environment, given, number
 from promptcot.engines.vllm.placement import Need, Placement, choose, take
 from promptcot.engines.vllm.process import GuardedProcess
 from promptcot.errors import EngineUnusable, InputError
 
 _LOOK = 0.2
+_HEALTH, _HEALTH_TIMEOUT, _MISSES = 10.0, 60.0, 3
 _TRIES = 3
 _IN_USE = "ddress already in use"
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,13 +43,15 @@ class Launch:
     """How servers are started: the command before their options, and the file that all output is appended to.
 
     Copies after the first write `NAME-2.SUFFIX`, … `patience` is how many seconds the start may take, `grace` how many
-    a server has to end by itself.
+    a server has to end by itself. With a `key` only calls that have it are answered; `ports` bounds where it listens.
     """
 
     log: Path
     command: Sequence[str] = MODULE
     patience: float = 1800.0
     grace: float = 5.0
+    key: str = ""
+    ports: range = range(1)
 
 
 class VllmServer:
@@ -56,6 +60,7 @@ class VllmServer:
     def __init__(self, options: ServerOptions, placement: Placement, launch: Launch) -> None:
         self.placement = placement
         self._launch = launch
+        self._next_look = 0.0
         self._copies = [_Copy(options, gpus, place, launch) for place, gpus in enumerate(placement.copies)]
 
     async def start(self) -> list[str]:
@@ -101,6 +106,22 @@ class VllmServer:
         """What the logs of the copies that have ended say about it; empty if all run."""
         return "\n".join(copy.last_words() for copy in self._copies if copy.port and not copy.alive)
 
+    async def ended(self) -> str:
+        """Wait until a copy has ended, or does not answer any more; what is to be said about it."""
+        misses = 0
+        while self.alive and misses < _MISSES:
+            await asyncio.sleep(_LOOK if misses == 0 else _HEALTH)
+            if time.monotonic() > self._next_look:
+                self._next_look = time.monotonic() + _HEALTH
+                misses = 0 if await self._answers() else misses + 1
+        if self.alive:
+            return f"vLLM's server runs and has not answered {_MISSES} looks in a row; its log is {self._launch.log}"
+        return self.last_words
+
+    async def _answers(self) -> bool:
+        healthy = [asyncio.to_thread(_answers, copy.health, _HEALTH_TIMEOUT) for copy in self._copies if copy.port]
+        return all(await asyncio.gather(*healthy))
+
     async def stop(self) -> None:
         """End all copies. No process is left when this returns; more than once does no harm."""
         processes = [copy.process for copy in self._copies if copy.process is not None]
@@ -129,7 +150,7 @@ def place(options: ServerOptions, n_gpus: int | None) -> Placement:
     model does not fit, too many GPUs are asked for, or an option cannot be passed on.
     """
     gpus = take(n_gpus, visible_gpus())
-    if gpus and any(name in given(options.extra) for name in PARALLEL[1:]):
+    if gpus and (options.group or any(name in given(options.extra) for name in PARALLEL[1:])):
         return Placement((tuple(gpus),))
     return choose(need_of(options.model), gpus, number(options.extra, PARALLEL[0]))
 
@@ -150,9 +171,20 @@ class _Copy:
         return f"http://{self._host}:{self.port}/v1"
 
     @property
+    def health(self) -> str:
+        """The address that tells whether it is well."""
+        return f"{self.url.removesuffix('/v1')}/health"
+
+    @property
     def _host(self) -> str:
-        host = given(self._options.extra).get("--host", "127.0.0.1")
-        return "127.0.0.1" if host in ("0.0.0.0", "", "::") else host
+        host = given(self._options.extra).get("--host", self._options.host)
+        host = self._options.host if host in ("0.0.0.0", "", "::") else host
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether it is a part of a server whose address is on another machine."""
+        return self._options.group is not None and self._options.group.rank > 0
 
     @property
     def alive(self) -> bool:
@@ -163,10 +195,12 @@ class _Copy:
         for left in reversed(range(_TRIES)):
             if self.process is not None:
                 await self.process.stop()
-            self.port = self._free_port()
-            words = [*self._launch.command, *command(self._options, self._gpus, self.port)]
-            self.process = GuardedProcess(words, environment(os.environ, self._gpus), self._log, self._launch.grace)
-            if await self._answers_or_ends():
+            self.port = 0 if self._is_part else self._free_port()
+            start = WORKER if self._is_part else self._launch.command
+            words = [*start, *command(self._options, self._gpus, self.port)]
+            settings = environment(os.environ, self._gpus, self._launch.key)
+            self.process = GuardedProcess(words, settings, self._log, self._launch.grace)
+            if self._is_part or await self._answers_or_ends():
                 return
             await self.process.stop()
             if not left or self._fixed_port is not None or _IN_USE not in self.last_words():
@@ -175,9 +209,8 @@ class _Copy:
     async def _answers_or_ends(self) -> bool:
         """True when the server is ready, False when it has ended. Raises EngineUnusable when patience is at an end."""
         until = time.monotonic() + self._launch.patience
-        health = f"{self.url.removesuffix('/v1')}/health"
         while self.alive:
-            if await asyncio.to_thread(_answers, health):
+            if await asyncio.to_thread(_answers, self.health):
                 return self.alive
             if time.monotonic() > until:
                 raise EngineUnusable(
@@ -199,26 +232,36 @@ class _Copy:
 
     def _free_port(self) -> int:
         """The port to listen on: the one that the user gave, else the one used before, else any."""
-        wanted = self._fixed_port or self.port
-        for port in (wanted, 0):
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except (OSError, OverflowError) as error:
-                    if self._fixed_port is not None:
-                        raise InputError(
-                            f"--port {port}: cannot be listened on ({error}); "
-                            "leave --port out of --engine-args and a free one is found"
-                        ) from error
-                    continue
-                return int(probe.getsockname()[1])
-        raise EngineUnusable("no free port is left on 127.0.0.1; end other servers first", "vllm-start")
+        if self._fixed_port is None:
+            return free_port(self._options.host, [self.port, *self._launch.ports])
+        try:
+            return _listen(self._options.host, self._fixed_port)
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"--port {self._fixed_port}: cannot be listened on ({error}); "
+                "leave --port out of --engine-args and a free one is found"
+            ) from error
 
 
-def _answers(url: str) -> bool:
+def free_port(host: str, ports: Iterable[int]) -> int:
+    """The first of the ports (0 is any) that can be listened on. Raises EngineUnusable."""
+    for port in ports:
+        with suppress(OSError, OverflowError):
+            return _listen(host, port)
+    raise EngineUnusable(f"no free port is left on {host}; end other servers first", "no-port")
+
+
+def _listen(host: str, port: int) -> int:
+    """The port that can be listened on: this one, or any for 0. Raises OSError, OverflowError."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str, timeout: float = 5.0) -> bool:
     try:
-        with _DIRECT.open(url, timeout=5) as reply:
+        with _DIRECT.open(url, timeout=timeout) as reply:
             return bool(reply.status == 200)
     except (urllib.error.URLError, OSError, ValueError):
         return False

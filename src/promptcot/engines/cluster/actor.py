@@ -1,0 +1,101 @@
+"""What runs on a node: an actor that holds one server of a model, or its part of one.
+
+It ends with the driver, whatever ends that, and the server with it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from promptcot.engines.openai.serving import EngineServer
+from promptcot.engines.opening import Engines, Group, Listen, Server, kind_of
+from promptcot.engines.vllm.server import free_port
+from promptcot.errors import EngineUnusable, PromptCoTError
+from promptcot.recipe import import_path
+from promptcot.recipe.engines import SERVERS
+from promptcot.recipe.schema import Served
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The server that an actor starts: a model, its role, the run's key, and the ports that it may listen on."""
+
+    spec: Served
+    role: str
+    key: str
+    ports: range
+
+    def __repr__(self) -> str:
+        """Without the key: Ray shows and logs what actors are given."""
+        return f"Wanted({self.spec.model!r}, {self.role!r})"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why there is no server, in words. `for_good`: it cannot work on this node, however often it is tried."""
+
+    words: str
+    for_good: bool
+
+
+class ServerActor:
+    """Holds a server from `start` on. Errors are returned, not raised: Ray would wrap them."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are a place, not a bound
+        self._wanted = wanted
+        self._logs = Path(tempfile.mkdtemp(prefix="promptcot-server-"))
+        self._server: Server | None = None
+
+    async def address(self) -> tuple[str, int]:
+        """The node's own address, and a free port there, on which the parts of a server meet."""
+        host = _own_address()
+        return host, free_port(host, self._wanted.ports)
+
+    async def start(self, group: Group | None = None) -> list[str] | Ended:
+        """Run the server until it answers; its base URLs, none for a part of one."""
+        wanted = self._wanted
+        listen = Listen(_own_address(), wanted.key, self._logs, wanted.ports, group)
+        try:
+            opener = server_opener(kind_of(wanted.spec))
+            if opener is not None:
+                self._server = opener(wanted.spec, wanted.role, listen)
+            else:
+                self._server = EngineServer(await Engines(self._logs).open(wanted.spec, wanted.role), listen)
+            return await self._server.start()
+        except EngineUnusable as error:
+            return Ended(str(error), error.cause not in ("vllm-start", "no-port"))
+        except PromptCoTError as error:
+            return Ended(str(error), True)
+        except Exception as error:
+            return Ended(f"{type(error).__name__}: {error}", False)
+
+    async def ended(self) -> str:
+        """Wait until the server is no use any more; how it ended."""
+        assert self._server is not None
+        return await self._server.ended()
+
+    async def stop(self) -> None:
+        """End the server; no process of it is left."""
+        if self._server is not None:
+            await self._server.stop()
+
+
+def server_opener(kind: str) -> Callable[[Served, str, Listen], Server] | None:
+    """What opens an engine that is a server itself; None where it has to be put behind one."""
+    if kind in SERVERS:
+        found: Any = import_path.load(SERVERS[kind])
+    else:
+        found = getattr(import_path.load(kind), "open_server", None) if ":" in kind else None
+    return found
+
+
+def _own_address() -> str:
+    import ray
+
+    return str(ray.util.get_node_ip_address())

@@ -1,0 +1,132 @@
+"""The engine of a model whose servers are placed on a cluster: one engine, whose addresses come and go.
+
+Who starts the servers is decided by `placer`. A call waits here while no server runs. One that was under way on a server
+that is lost fails as a fault of the moment, so that the runner makes it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.errors import EngineUnusable, PromptCoTError, TransientError
+from promptcot.records import Completion, Request, Score
+
+T = TypeVar("T")
+
+_NOT_OURS = {"no-server", "unauthorised", "not-a-server", "not-found", "unknown-model"}
+"""What a call meets where a server was and something else is now."""
+
+
+class PlacedEngine:
+    """An engine over servers that others start and end. `wake` is called when there is a call and no server.
+
+    `connect` makes the HTTP engine, without addresses; it is made and used in one event loop.
+    """
+
+    def __init__(self, name: str, connect: Callable[[], OpenAIEngine], wake: Callable[[], None]) -> None:
+        self._name, self._connect, self._wake = name, connect, wake
+        self._http: OpenAIEngine | None = None
+        self._urls: list[str] = []
+        self._changed = asyncio.Event()
+        self._broken: PromptCoTError | None = None
+        self.asked = False
+        """Whether anything was ever asked."""
+        self.calls = 0
+        """Calls under way, those that wait for a server included."""
+        self.idle_since = time.monotonic()
+        self.closed = False
+        """Whether nothing more is to come; a call opens it again."""
+
+    @property
+    def model(self) -> str:
+        return self._name
+
+    @property
+    def servers(self) -> int:
+        """How many servers answer now."""
+        return len(self._urls)
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable, and what a server cannot do."""
+        return await self._ask(lambda http: http.complete(request))
+
+    async def score(self, prompt: str, continuation: str) -> Score:
+        return await self._ask(lambda http: http.score(prompt, continuation))
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return await self._ask(lambda http: http.embed(texts))
+
+    async def close(self) -> None:
+        """Close the connections. Servers are ended by who placed them, when others need their room or at the end."""
+        self.closed = True
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    def add(self, *urls: str) -> None:
+        """Servers that answer."""
+        self._serve([*self._urls, *urls])
+
+    def leave(self, *urls: str) -> None:
+        """Servers that get no more calls; those under way there go on."""
+        self._serve([url for url in self._urls if url not in urls])
+
+    def lose(self, *urls: str) -> None:
+        """Servers that are gone; calls under way there fail."""
+        self.leave(*urls)
+        if self._http is not None:
+            for url in urls:
+                self._http.transport.lose(url)
+
+    def calls_at(self, url: str) -> int:
+        """How many calls a server is working on."""
+        return self._http.transport.calls_at(url) if self._http is not None else 0
+
+    def give_up(self, error: PromptCoTError) -> None:
+        """No server can be had: every call fails with this error."""
+        self._broken = error
+        self._tell()
+
+    def _serve(self, urls: list[str]) -> None:
+        self._urls = urls
+        if self._http is not None:
+            self._http.transport.serve(urls)
+        self._tell()
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def _ask(self, call: Callable[[OpenAIEngine], Awaitable[T]]) -> T:
+        self.asked, self.closed = True, False
+        self.calls += 1
+        try:
+            return await call(await self._serving())
+        except (TransientError, EngineUnusable) as error:
+            if error.cause == "connection" or (isinstance(error, EngineUnusable) and error.cause in _NOT_OURS):
+                raise TransientError(f"{self._name}: a server was lost: {error}", "server ended") from error
+            raise
+        finally:
+            self.calls -= 1
+            if not self.calls:
+                self.idle_since = time.monotonic()
+
+    async def _serving(self) -> OpenAIEngine:
+        """The HTTP engine, as soon as a server runs."""
+        while self._broken is None and not self._urls:
+            changed = self._changed
+            self._wake()
+            await changed.wait()
+        if self._broken is not None:
+            raise self._broken
+        if self._http is None:
+            self._http = self._connect()
+            self._http.transport.serve(self._urls)
+        return self._http

@@ -1,0 +1,228 @@
+"""The cluster: joined within bounded time, and looked over before the first server.
+
+Decides what is said when an address does not answer, and when a node has another Python, Ray or promptcot. Ray's own
+chatter goes to its log files; it reports nothing to its makers.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from promptcot import __version__
+from promptcot.engines.cluster.division import Room
+from promptcot.errors import InputError, PromptCoTError
+
+_ANSWER = 5.0
+_JOIN = 30.0
+_LOOK = 120.0
+
+
+class ClusterUnusable(PromptCoTError):
+    """The cluster does not answer, or it cannot do this work."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that this process has joined; `dashboard` is its address, if there is one."""
+
+    address: str
+    dashboard: str | None
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """The nodes that are alive."""
+        import ray
+
+        return sorted((node for node in ray.nodes() if node["Alive"]), key=lambda node: str(node["NodeID"]))
+
+    def leave(self) -> None:
+        """Ends the servers of this process that are left."""
+        import ray
+
+        with _signals_kept():
+            ray.shutdown()
+
+
+def join(address: str) -> Cluster:
+    """Join the cluster at `address`: HOST:PORT, or `auto` for the one that this machine is part of.
+
+    Raises ClusterUnusable.
+    """
+    os.environ.setdefault("RAY_usage_stats_enabled", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # its C++ core would write warnings into our lines
+    import ray
+
+    if address and address.startswith("ray://"):
+        raise ClusterUnusable(
+            f"{address}: this is an address of Ray's client, over which servers cannot be asked: run the command on a "
+            "node of the cluster, with --ray-address auto"
+        )
+    if ":" in address:
+        _knock(address)
+    with _signals_kept(), _stderr_muted():
+        context = _bounded(lambda: ray.init(address=address, log_to_driver=False, logging_level="ERROR"), address)
+    dashboard = context.dashboard_url
+    return Cluster(context.address_info["gcs_address"], f"http://{dashboard}" if dashboard else None)
+
+
+def _knock(address: str) -> None:
+    """Raises ClusterUnusable when nobody listens there; Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
+    except (OSError, ValueError) as error:
+        raise ClusterUnusable(f"{address}: no Ray cluster answers there ({error}). {_WAYS}") from error
+
+
+def _bounded(init: Callable[[], Any], address: str) -> Any:
+    """What `init` returns, within bounded time. Raises ClusterUnusable."""
+    found: list[Any] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(init())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_JOIN)
+    if found:
+        return found[0]
+    where = "Ray on this machine" if address == "auto" else address
+    if not errors:
+        raise ClusterUnusable(f"{where}: something listens there, but no Ray cluster answered in {_JOIN:g} s. {_WAYS}")
+    if "mismatch" in str(errors[0]).lower():
+        raise ClusterUnusable(f"{where}: {_one_line(errors[0])}. Use the same versions on all machines") from errors[0]
+    raise ClusterUnusable(f"{where}: cannot be joined ({_one_line(errors[0])}). {_WAYS}") from errors[0]
+
+
+_WAYS = "`ray status` shows whether a cluster runs, `ray start --head` starts one; docs/scale.md has more"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray sets its own handler for SIGTERM; ours stays."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # not in the main thread, where Ray sets none either
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """Ray's C++ core greets on the descriptor itself; what matters comes as an exception."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def look_over(nodes: Sequence[Mapping[str, Any]], variables: Sequence[str] = ()) -> list[Sight]:
+    """What each of these nodes tells about itself: its versions, which environment variables it lacks, its GPUs.
+
+    Raises ClusterUnusable where one does not answer.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    look = ray.remote(num_cpus=0, max_retries=0)(_eyes())
+    asked = {
+        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
+            list(variables)
+        ): node
+        for node in nodes
+    }
+    ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK)
+    if late:
+        names = ", ".join(sorted(name_of(asked[one]) for one in late))
+        raise ClusterUnusable(f"{names}: started no worker within {_LOOK:g} s; look at `ray status`")
+    return [Sight(asked[one]["NodeID"], name_of(asked[one]), *ray.get(one)) for one in ready]
+
+
+def _eyes() -> Callable[[list[str]], tuple[str, str, list[str], list[int]]]:
+    """A function that is sent by value: the node may have no promptcot, or another one."""
+
+    def look(variables: list[str]) -> tuple[str, str, list[str], list[int]]:
+        import os
+        import platform
+
+        memory: list[int] = []
+        try:
+            from promptcot import __version__ as version
+            from promptcot.engines.machine import visible_gpus
+
+            memory = [gpu.memory_total for gpu in visible_gpus({})]
+        except ImportError:
+            version = "none"
+        return platform.python_version(), version, [name for name in variables if name not in os.environ], memory
+
+    return look
+
+
+def name_of(node: Mapping[str, Any]) -> str:
+    """A node for people."""
+    return f"node {node['NodeManagerHostname']} ({str(node['NodeID'])[:8]})"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a node tells: `lacks` are environment variables that it should have, `memory` is in bytes for each GPU."""
+
+    node: str
+    name: str
+    python: str
+    version: str
+    lacks: Sequence[str]
+    memory: Sequence[int]
+
+    def check(self) -> None:
+        """Raises ClusterUnusable for another Python or promptcot, InputError for variables that are not set."""
+        ours = (platform.python_version(), __version__)
+        if (_minor(self.python), self.version) != (_minor(ours[0]), ours[1]):
+            raise ClusterUnusable(
+                f"{self.name} has Python {self.python} and promptcot {self.version}; here are Python {ours[0]} and "
+                f"promptcot {ours[1]}. Install the same on all machines, or start the nodes from one image"
+            )
+        if self.lacks:
+            raise InputError(
+                f"{self.name} lacks {', '.join(self.lacks)}: servers have the environment that `ray start` had on their "
+                "node, not this one; set the variable there, and start the node again"
+            )
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def rooms_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Room]:
+    """What each node has for servers, by its id."""
+    return {
+        node["NodeID"]: Room(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes
+    }
+
+
+def inventory(nodes: Sequence[Mapping[str, Any]]) -> str:
+    """What the cluster has, in words."""
+    rooms = [str(room) for room in rooms_of(nodes).values()]
+    return f"{len(nodes)} node{'s' if len(nodes) != 1 else ''} with {'; '.join(rooms)}"

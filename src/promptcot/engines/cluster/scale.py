@@ -1,0 +1,19 @@
+"""What a user says about the cluster. Ray is not needed to say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How models are spread over the cluster at `address`. None is decided by what the cluster has.
+
+    `actors` are the fewest and the most servers of a model, `wait` the seconds that a model may wait for a place.
+    """
+
+    address: str = "auto"
+    actors: tuple[int, int] | None = None
+    gpus_per_actor: float | None = None
+    wait: float = 600.0
+    ports: range = range(1)

@@ -1,0 +1,159 @@
+"""One server on the cluster as the driver holds it: placed, started, reached, and ended.
+
+Ray keeps the place (a placement group on nodes that were chosen) and watches the node; the actor on it watches the
+server. Whether there is to be another one is decided by `placer`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+
+from promptcot.engines.cluster.actor import Ended, ServerActor, Wanted
+from promptcot.engines.cluster.division import Nodes, Room
+from promptcot.engines.vllm.options import Group
+
+_REACH, _TRIES = 10.0, 3
+_GRACE = 30.0
+_NODE_LABEL = "ray.io/node-id"
+
+
+class Lost(Exception):
+    """The server's node, or the actor on it, is gone."""
+
+
+class NoServer(Exception):
+    """There is no server, and why; `for_good` where another try on this node would not help."""
+
+    def __init__(self, words: str, *, for_good: bool) -> None:
+        super().__init__(words)
+        self.for_good = for_good
+
+
+class PlacedServer:
+    """A server on `nodes`. Make it, `start` it, wait until it has `ended`, and `remove` it in any case."""
+
+    def __init__(self, wanted: Wanted, room: Room, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self.since = time.monotonic()
+        self.seated = False
+        """Whether the cluster has given it its place."""
+        self.urls: list[str] = []
+        self.leaving = asyncio.Event()
+        """Set when it is to end as soon as it has no more calls."""
+        self._wanted, self._room = wanted, room
+        self._group: Any = None
+        self._actors: list[Any] = []
+
+    async def start(self) -> list[str]:
+        """Its base URLs, once it answers and can be reached from here. Raises Lost, NoServer."""
+        self._place()
+        [(host, port), *_] = await self._all([actor.address.remote() for actor in self._actors])
+        self.seated, self.since = True, time.monotonic()
+        parts = len(self._actors)
+        groups = [Group(parts, rank, host, port) if parts > 1 else None for rank in range(parts)]
+        found = await self._all(
+            [actor.start.remote(group) for actor, group in zip(self._actors, groups, strict=True)]
+        )
+        for result in found:
+            if isinstance(result, Ended):
+                raise NoServer(result.words, for_good=result.for_good)
+        self.urls = [url for urls in found for url in urls]
+        await asyncio.gather(*map(self._reach, self.urls))
+        return self.urls
+
+    async def ended(self) -> str:
+        """Wait until it ends by itself; how it ended. Raises Lost."""
+        watching = [asyncio.ensure_future(_answer(actor.ended.remote())) for actor in self._actors]
+        try:
+            done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+            return str(next(iter(done)).result())
+        finally:
+            _dismiss(watching)
+
+    async def remove(self) -> None:
+        """End it, whatever state it is in, and give its place back."""
+        import ray
+
+        if self.seated:
+            stops = [asyncio.ensure_future(_answer(actor.stop.remote())) for actor in self._actors]
+            await asyncio.wait(stops, timeout=_GRACE)
+            _dismiss(stops)
+        for actor in self._actors:
+            with suppress(Exception):  # what is gone already is as good
+                ray.kill(actor)
+        if self._group is not None:
+            with suppress(Exception):
+                ray.util.remove_placement_group(self._group)
+
+    def _place(self) -> None:
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        amounts = {"CPU": self._room.cpus, **({"GPU": self._room.gpus} if self._room.gpus else {})}
+        self._group = ray.util.placement_group(
+            [amounts for _ in self.nodes],
+            strategy="STRICT_PACK" if len(self.nodes) == 1 else "STRICT_SPREAD",
+            bundle_label_selector=[{_NODE_LABEL: node} for node in self.nodes],
+        )
+        actor = ray.remote(ServerActor)
+        for place in range(len(self.nodes)):
+            strategy = PlacementGroupSchedulingStrategy(self._group, place)
+            options = {"num_cpus": self._room.cpus, "num_gpus": self._room.gpus, "scheduling_strategy": strategy}
+            self._actors.append(actor.options(**options).remote(self._wanted))
+
+    async def _all(self, calls: Sequence[Any]) -> list[Any]:
+        """What all parts answer; the first that is lost ends the waiting."""
+        return await asyncio.gather(*map(_answer, calls))
+
+    async def _reach(self, url: str) -> None:
+        """Raises NoServer where this machine does not reach it."""
+        health = f"{url.removesuffix('/v1')}/health"
+        why: Exception | None = None
+        for _ in range(_TRIES):
+            try:
+                limit = aiohttp.ClientTimeout(total=_REACH)
+                async with aiohttp.ClientSession(timeout=limit) as session, session.get(health) as response:
+                    response.raise_for_status()
+                    return
+            except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+                why = error
+                await asyncio.sleep(0.5)
+        raise NoServer(
+            f"its server runs at {url}, and cannot be reached from here ({why!r}). Open the ports between the machines, "
+            "or name the ones that are open (--server-ports 20000:20100)",
+            for_good=True,
+        )
+
+
+async def _answer(call: Any) -> Any:
+    """What an actor answers. Raises Lost where it is gone, NoServer where it could not be made."""
+    import ray
+
+    try:
+        return await call
+    except ray.exceptions.ActorUnschedulableError as error:
+        raise Lost(str(error)) from error
+    except ray.exceptions.RayActorError as error:
+        if "creation task" in str(error) and "node" not in str(error).partition("creation task")[0].lower():
+            raise NoServer(_first_line(error), for_good=False) from error
+        raise Lost(_first_line(error)) from error
+    except ray.exceptions.RayError as error:
+        raise NoServer(_first_line(error), for_good=False) from error
+
+
+def _dismiss(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Whatever comes of these is of no interest any more."""
+    for task in tasks:
+        if not task.cancel() and not task.cancelled():
+            task.exception()
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else repr(error)

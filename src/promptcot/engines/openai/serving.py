@@ -1,0 +1,100 @@
+"""An engine of this process behind the words of OpenAI's protocol, for others on the cluster.
+
+As much of the protocol as our own client speaks: whole replies, and errors word for word. Whoever has no key is turned
+away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from aiohttp import web
+
+from promptcot.engines.opening import Listen
+from promptcot.engines.openai.wire import error_body
+from promptcot.engines.protocol import Engine
+from promptcot.engines.wrapper import Wrapper
+from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.records import Completion, Message, Request, Sampling
+from promptcot.storage.json import dumps, loads
+
+_STATUS = {TransientError: 503, RequestRefused: 400, EngineUnusable: 500}
+_SAMPLING = {part.name for part in fields(Sampling)}
+
+
+class EngineServer:
+    """Serves an engine at `listen`, until it is stopped; then the engine is closed as well."""
+
+    def __init__(self, engine: Engine, listen: Listen) -> None:
+        self._engine, self._listen = engine, listen
+        self._key = f"Bearer {listen.key}"
+        self._server = web.Server(self._handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
+        self._listener: asyncio.Server | None = None
+        self._ended = asyncio.Event()
+
+    async def start(self) -> list[str]:
+        """Load the model and listen; the base URL. Raises EngineUnusable, InputError."""
+        if isinstance(self._engine, Wrapper):
+            await self._engine.inner()
+        for port in self._listen.ports:
+            try:
+                self._listener = await asyncio.get_running_loop().create_server(self._server, self._listen.host, port)
+                break
+            except OSError as error:
+                refused = error
+        else:
+            raise EngineUnusable(f"{self._listen.host}: no port to listen on ({refused})", "no-port")
+        return [f"http://{self._listen.host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
+
+    async def ended(self) -> str:
+        """Wait until the engine cannot be used any more; why."""
+        await self._ended.wait()
+        return "it was stopped"
+
+    async def stop(self) -> None:
+        """Stop listening, drop the calls in flight, and close the engine."""
+        if self._listener is not None:
+            self._listener.close()
+            await self._server.shutdown(0.1)
+        await self._engine.close()
+        self._ended.set()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/health":
+            return web.Response()
+        if not hmac.compare_digest(request.headers.get("Authorization", ""), self._key):
+            return _json(401, {"error": {"message": "the key is missing or wrong", "code": "invalid_api_key"}})
+        if request.path not in ("/v1/completions", "/v1/chat/completions") or request.method != "POST":
+            return _json(404, {"error": {"message": f"{request.method} {request.path} is not served here"}})
+        try:
+            asked = read_request(loads(await request.content.read()))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return _json(400, {"error": {"message": f"this is no call that can be read: {error!r}"}})
+        try:
+            return _json(200, reply_of(await self._engine.complete(asked), chat=bool(asked.messages)))
+        except EngineError as error:
+            status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
+            return _json(status, error_body(error))
+
+
+def read_request(body: Mapping[str, Any]) -> Request:
+    """The call that a body stands for: the other end of `wire.body`. Raises ValueError, TypeError, KeyError."""
+    drawn = {name: body[name] for name in _SAMPLING & body.keys()}
+    sampling = Sampling(**{**drawn, "stop": tuple(drawn.get("stop", ()))})
+    messages = tuple(Message(turn["role"], turn["content"]) for turn in body.get("messages", ()))
+    return Request(str(body.get("prompt", "")), messages, sampling, int(body["seed"]))
+
+
+def reply_of(reply: Completion, *, chat: bool) -> dict[str, Any]:
+    """The body of a reply: the other end of `wire.read_reply`."""
+    said = {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
+    counts = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+    return {"choices": [{**said, "index": 0, "finish_reason": reply.finish_reason}], "usage": counts}
+
+
+def _json(status: int, body: Mapping[str, Any]) -> web.Response:
+    return web.Response(status=status, body=dumps(body), content_type="application/json")
