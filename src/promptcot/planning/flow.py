@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from promptcot.core.sharing import Work
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.planning.rates import Kind, Rate, Rates, StageRates
-from promptcot.planning.sharing import Part, Work, in_turn, side_by_side
+from promptcot.planning.sharing import Part, in_turn, side_by_side
 from promptcot.planning.supply import Supply
 from promptcot.recipe.schema import Model
 
