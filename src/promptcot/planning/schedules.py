@@ -20,6 +20,8 @@ from promptcot.recipe.schema import Model
 
 DRIVER = "driver"
 _HOUR = 3600
+_MOST_DRAWING = 0.5
+"""Where each driver draws for more than this part of the models' time, more drivers bring little."""
 
 Group = tuple[str, Sequence[StagePlan]]
 """Stages that ask one model, with their names."""
@@ -38,7 +40,9 @@ class Driver:
     calls_per_second: float
     capacity: float | None = None
     shards: int | None = 1
-    """How many drivers keep up with the models; None if none do, as drawing combinations alone takes longer."""
+    """How many drivers keep up with the models; None where `drawing` takes too much of each one for that to help."""
+    drawing: float = 0.0
+    """The part of `share` that drawing the combinations takes."""
     gpus: float | None = None
     """With more GPUs than about this one driver takes longer than the models do."""
 
@@ -128,12 +132,16 @@ class Schedules:
             sum(stage.calls for stage in stages) / pace,
             None if call is None else 1 / call.value,
             self._shards(pace, spent),
+            (self.drawing or 0.0) / pace,
             None if gpu_hours is None else gpu_hours * _HOUR / spent,
         )
 
     def _shards(self, pace: float, spent: float) -> int | None:
+        """Each driver has to be done with its calls in the time that drawing leaves."""
         drawing = self.drawing or 0.0
-        return None if drawing >= pace else max(1, math.ceil((spent - drawing) / (pace - drawing)))
+        if spent <= pace:
+            return 1
+        return None if drawing > _MOST_DRAWING * pace else math.ceil((spent - drawing) / (pace - drawing))
 
     def _spent(self, shards: int) -> dict[str, float]:
         """CPU-seconds of each of so many drivers, for the calls to each model; draws are made while problems are

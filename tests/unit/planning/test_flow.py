@@ -140,15 +140,17 @@ def test_with_as_many_drivers_as_are_advised_the_models_set_the_pace(gpus: int) 
     driver = driver_of(schedule)
     slowest = max(part.seconds for part in schedule.parts) / 3600
     if driver.shards is None:
-        assert slowest <= 800 * 0.01 / 3600, "no number of drivers draws faster"
+        assert slowest / 2 < 800 * 0.01 / 3600, "more drivers do not draw faster"
         return
     assert (schedule.sharded_hours or schedule.hours) == pytest.approx(slowest)
     if driver.shards > 1:
         assert (1200 * 0.1 / (driver.shards - 1) + 800 * 0.01) / 3600 > slowest, "one driver fewer would not keep up"
 
 
-def test_drawing_that_takes_longer_than_the_models_is_helped_by_no_shards() -> None:
-    schedule = planned(gpus=5, sample={"seconds": 2.0}).side_by_side
+@pytest.mark.parametrize("seconds", [1.1, 3.0])
+def test_where_drawing_takes_most_of_the_time_no_shards_are_advised(seconds: float) -> None:
+    schedule = planned(gpus=5, sample={"seconds": seconds}, driver={"call_seconds": 1.0}).side_by_side
+    assert driver_of(schedule).drawing == pytest.approx(800 * seconds / 1600)
     assert driver_of(schedule).shards is None
     assert schedule.sharded_hours is None
     assert schedule.slowest == "driver"

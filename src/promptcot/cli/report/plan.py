@@ -226,7 +226,7 @@ def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
 
 def _busy(driver: Driver) -> str:
     calls = f"the models take {_number(driver.calls_per_second)} calls a second"
-    return f"{calls}, which keep the driver busy for {_time(driver.hours)}, {driver.share:.0%} of the models' time"
+    return f"{calls}, which keep the driver busy for {_time(driver.hours)}, {driver.share:,.0%} of the models' time"
 
 
 # What limits it
@@ -261,8 +261,8 @@ def _shards(driver: Driver, gpus: int) -> str:
         return f"One is enough for {_gpus(gpus)}"
     if driver.shards is None:
         return (
-            "Drawing combinations alone takes longer than the models, and each driver draws them all: see concepts, or "
-            "take fewer GPUs"
+            f"Drawing combinations alone takes {driver.drawing:,.0%} of the models' time, and each driver draws them "
+            "all, so more drivers bring little: see concepts, or take fewer GPUs"
         )
     first, last = f"--shard 1/{driver.shards}", f"--shard {driver.shards}/{driver.shards}"
     return (
