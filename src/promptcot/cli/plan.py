@@ -21,7 +21,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
 from promptcot.planning.flow import Plan, make_plan
 from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
-from promptcot.planning.rates import resolve
+from promptcot.planning.rates import resolve, with_rates
 from promptcot.planning.supply import Supply, try_out
 from promptcot.recipe.loading import load
 from promptcot.recipe.schema import Recipe
@@ -41,6 +41,13 @@ _DRAWS = 20_480
     help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
 )
 @click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")
+@click.option(
+    "--rates",
+    "other_rates",
+    metavar="NAME",
+    help="Plan with the rates of this name that the recipe has beside its own, such as fp8. They go before measured "
+    "ones.",
+)
 @click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
 @changes_option(
     "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
@@ -60,12 +67,14 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     Rates come from a run directory, else from the section [plan] of the recipe. Each is shown with its origin; what is
     neither measured nor stated is n/a, and so is what follows from it.
     """
-    given = _given(changes)
-    resolved = load(recipe, changes)
+    given, resolved = _given(changes), load(recipe, changes)
+    if options["other_rates"] is not None:
+        resolved, given = with_rates(resolved, options["other_rates"], given)
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
     rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
     supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
+    origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
     if options["as_json"]:
         say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False, default=asdict))
@@ -85,7 +94,6 @@ def as_numbers(made: Made) -> dict[str, Any]:
         "notes": found.notes if found else (),
         **asdict(plan),
         **{name: getattr(plan, name) for name in ("gpu_hours", "storage", "money")},
-        "gpus_for_driver": {way: plan.gpus_for_driver(getattr(plan, way)) for way in ("side_by_side", "in_turn")},
         "waves": made.waves,
         "supply": {**asdict(supply), "new": supply.new, "reach": supply.reach},
         "rates": {
@@ -133,7 +141,7 @@ def _supply(recipe: Recipe, directory: Path, draws: int) -> tuple[Supply, bool]:
 
 
 def _waves(recipe: Recipe, plan: Plan) -> tuple[int, ...]:
-    """The waves that turns take with --target, if the accepted share is what is planned with."""
+    """The waves that turns take with --target on one machine, if the accepted share is what is planned with."""
     if plan.accepted is None:
         return ()
     limits = recipe.run.model_copy(update={"target": plan.target, "max_candidates": None})

@@ -221,8 +221,8 @@ class _Reader:
         if own and self.run.get("run", {}).get("models") != "in turn":
             yield (
                 "seconds of a stage count from its first row to its last: side by side, a stage that waited for others "
-                "or shared their GPUs can do more than that. In turns (--set run.models='in turn', or --runner ray) "
-                "each model is measured alone"
+                "or shared their GPUs can do more than that. In turns (--set run.models='in turn') each model is "
+                "measured alone"
             )
         if not all(model.startswith("nano") for model in own):
             yield "seconds contain the start of a vLLM server: measure over many minutes"

@@ -1,20 +1,21 @@
 """Which number is planned with, and where it is from: the rates of every stage, put together.
 
-Decides the order of origins: what the user sets for this plan, what was measured in a run directory, what the recipe
-states with a source, what it assumes. A rate with none of these is None, and nothing is put in its
-place. What is computed from rates is decided in `flow`.
+Decides the order of origins: what the user sets for this plan, rate by rate or by the name of other rates; what was
+measured in a run directory; what the recipe states with a source; what it assumes. A rate with none of these is None,
+and nothing is put in its place. What is computed from rates is decided in `stages`, `schedules` and `flow`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from promptcot.errors import UsageError
 from promptcot.pipeline.plan import models_of
-from promptcot.recipe.plan_rates import SolveRates, Stated
+from promptcot.recipe.plan_rates import PlanRates, SolveRates, Stated, gpu_seconds_of_a_call
 from promptcot.recipe.schema import Model, Recipe
 
 Kind = Literal["measured", "stated", "assumed"]
@@ -63,18 +64,17 @@ class StageRates:
 
     @property
     def gpu_seconds(self) -> float | None:
-        """GPU-seconds of a call: measured; else prompt tokens at the rate of reading and completion tokens at that of
-        writing, one after the other. None where that is not known, or not ours.
-        """
+        """GPU-seconds of a call: measured, else by its tokens. None where that is not known, or not ours."""
         if self.hosted:
             return None
         if (measured := self.value("seconds")) is not None:
             return measured
-        written, speed = self.value("completion_tokens"), self.value("completion_tokens_per_second")
-        if written is None or speed is None:
-            return None
-        read, reading = self.value("prompt_tokens"), self.value("prompt_tokens_per_second")
-        return written / speed + (read / reading if read and reading else 0.0)
+        return gpu_seconds_of_a_call(
+            self.value("prompt_tokens"),
+            self.value("prompt_tokens_per_second"),
+            self.value("completion_tokens"),
+            self.value("completion_tokens_per_second"),
+        )
 
     @property
     def seconds_hosted(self) -> float | None:
@@ -103,6 +103,47 @@ class Rates:
         yield from self.asked
         if self.solve is not None:
             yield self.solve
+
+
+def with_rates(recipe: Recipe, name: str, given: Collection[str]) -> tuple[Recipe, list[str]]:
+    """The recipe with its rates of that name in the place of its own, and the dotted keys that are set by it.
+
+    Those that are `given` stay as they are. Raises UsageError.
+    """
+    if name not in recipe.plan.rates:
+        known = ", ".join(recipe.plan.rates)
+        there = f"the recipe has {known}" if known else "the recipe has none"
+        raise UsageError(
+            f"--rates {name}: {there}; others are stated in its section [plan.rates.{name}] (docs/scale.md)"
+        )
+    table, keys = recipe.plan.model_dump(exclude_unset=True), list(given)
+    for path, stated in _leaves(recipe.plan.rates[name].model_dump(exclude_unset=True)):
+        key = ".".join(("plan", *path))
+        if not _is_set(key, given):
+            _put(table, path, stated)
+            keys.append(key)
+    return recipe.model_copy(update={"plan": PlanRates.model_validate(table)}), keys
+
+
+def _leaves(table: Mapping[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """What is stated in nested tables, with its place."""
+    for key, value in table.items():
+        if isinstance(value, dict) and "value" not in value:
+            yield from _leaves(value, *path, key)
+        else:
+            yield (*path, key), value
+
+
+def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+    *parents, last = path
+    for key in parents:
+        table = table.setdefault(key, {})
+    table[last] = value
+
+
+def _is_set(key: str, given: Collection[str]) -> bool:
+    """Whether the key, or a table around it, was given."""
+    return any(f"{key}.".startswith(f"{one}.") for one in given)
 
 
 def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, with_solve: bool = False) -> Rates:
@@ -137,7 +178,7 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
 def _choose(section: BaseModel, measured: Mapping[str, Rate], key: str, given: Collection[str]) -> dict[str, Rate]:
     """The rates of a section: set, else measured, else stated. Measured seconds give way to speeds that are set."""
     stated = {name: one for name, one in section if isinstance(one, Stated)}
-    now = {name for name in stated if any(f"{key}.{name}.".startswith(f"{one}.") for one in given)}
+    now = {name for name in stated if _is_set(f"{key}.{name}", given)}
     gone = {*now, "seconds"} if any(name.endswith("_per_second") for name in now) else now
     kept = {name: rate for name, rate in measured.items() if name not in gone}
     return {name: _rate(one, is_set=name in now) for name, one in stated.items()} | kept

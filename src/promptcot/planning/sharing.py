@@ -1,34 +1,19 @@
-"""How GPUs are shared over models, in whole replicas, and how long their work takes then. Pure.
+"""How long models take on so many GPUs: side by side, as `core.sharing` hands out replicas, or one after the other.
 
-Side by side, work streams through all models at once, and the slowest one sets the pace: the time is the maximum of
-`work / (replicas × GPUs of a replica)`. Were replicas divisible, it would be smallest with GPUs in proportion to work.
-Whole replicas are handed out one at a time, each to the model that is slowest so far, until there is no room for
-another of that one. This is optimal: whatever is faster than a state of the hand-out has one more replica of its
-slowest model, so by induction no model has fewer there than here, and at the end there is no room for that one more.
-
-In turn, each model has all GPUs while its turn lasts, and the times add up.
+In turn, each model has all GPUs while its turn lasts, and the times add up. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from heapq import heapify, heapreplace
 
+from promptcot.core.sharing import Work, hand_out
 from promptcot.errors import InputError
 
 
 class TooFewGpus(InputError):
     """Not one replica of a model fits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a model has to do, in GPU-seconds, and how many GPUs one replica of it takes."""
-
-    name: str
-    gpu_seconds: float
-    gpus: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +28,8 @@ class Part:
 
 def side_by_side(works: Sequence[Work], gpus: int) -> list[Part] | None:
     """Replicas of all models at once, so that the slowest takes the least time; None where they do not fit at once."""
-    spare = gpus - sum(work.gpus for work in works)
-    if spare < 0:
-        return None
-    counts = [1] * len(works)
-    slowest = [(-work.gpu_seconds / work.gpus, place) for place, work in enumerate(works)]
-    heapify(slowest)
-    while slowest and works[place := slowest[0][1]].gpus <= spare:
-        work = works[place]
-        counts[place] += 1
-        spare -= work.gpus
-        heapreplace(slowest, (-work.gpu_seconds / (work.gpus * counts[place]), place))
-    return [_part(work, count) for work, count in zip(works, counts, strict=True)]
+    replicas = hand_out(works, gpus)
+    return None if replicas is None else [_part(work, replicas[work.name]) for work in works]
 
 
 def in_turn(works: Sequence[Work], gpus: int) -> list[Part]:

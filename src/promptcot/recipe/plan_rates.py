@@ -1,11 +1,12 @@
 """The section `[plan]` of a recipe: rates to plan with where none were measured, each with its origin.
 
-Decides which rates there are and that none comes without an origin: a `source`, or the admission that it is `assumed`.
-What they are used for is decided in `rates` and `flow`.
+Decides which rates there are and that none comes without an origin: a `source`, or the admission that it is `assumed`;
+and what a call, or a combination, costs by them. The rest of what they are used for is decided in `promptcot.planning`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -71,6 +72,32 @@ class AskedRates(_Keys):
     file_bytes: Stated | None = None
     journal_bytes: Stated | None = None
 
+    @property
+    def gpu_seconds(self) -> float | None:
+        """GPU-seconds of a call; None where the rates do not say."""
+        return gpu_seconds_of_a_call(
+            _value(self.prompt_tokens),
+            _value(self.prompt_tokens_per_second),
+            _value(self.completion_tokens),
+            _value(self.completion_tokens_per_second),
+        )
+
+
+def gpu_seconds_of_a_call(
+    read: float | None, reading: float | None, written: float | None, writing: float | None
+) -> float | None:
+    """Prompt tokens at the rate of reading and completion tokens at that of writing, one after the other.
+
+    None where writing is not known; reading is left out where it is not.
+    """
+    if written is None or writing is None:
+        return None
+    return written / writing + (read / reading if read and reading else 0.0)
+
+
+def _value(rate: Stated | None) -> float | None:
+    return None if rate is None else rate.value
+
 
 class GenerateRates(AskedRates):
     """Of the generator: `kept` is the share of completions that can be read."""
@@ -95,17 +122,16 @@ class FilterRates(_Keys):
 class DriverRates(_Keys):
     """Of the process that holds everything together.
 
-    `call_seconds`: its CPU for a call that it makes itself, as the local runner does. `row_seconds`: its CPU for a row
-    in a pass over a cluster, where others call. `memory_bytes`: what it remembers of a combination.
+    `call_seconds`: its CPU for a call, so that it makes 1 / `call_seconds` calls a second, on its one core.
+    `memory_bytes`: what it remembers of a combination.
     """
 
     call_seconds: Stated | None = None
-    row_seconds: Stated | None = None
     memory_bytes: Stated | None = None
 
 
-class PlanRates(_Keys):
-    """All rates of a recipe. `gpu` is what the rates were measured on; `gpu_hour` is what an hour of one costs."""
+class StatedRates(_Keys):
+    """Rates of all stages. `gpu` is what they were measured on; `gpu_hour` is what an hour of one costs."""
 
     gpu: str = ""
     gpu_hour: Stated | None = None
@@ -122,3 +148,23 @@ class PlanRates(_Keys):
         if verb == "judge":
             return f"judge.{name}", self.judge.get(name, AskedRates())
         return stage, self.generate if stage == "generate" else AskedRates()
+
+    def work_of(self, stages: Iterable[str]) -> dict[str, float] | None:
+        """GPU-seconds that one combination costs each of these stages; None where a rate is lacking.
+
+        What comes after the generator sees the share of its completions that can be read.
+        """
+        reaching = 1.0 if self.generate.kept is None else self.generate.kept.value
+        costs = {stage: self.of(stage)[1].gpu_seconds for stage in stages}
+        known = {stage: cost for stage, cost in costs.items() if cost is not None}
+        if len(known) < len(costs):
+            return None
+        return {stage: cost * (1.0 if stage == "generate" else reaching) for stage, cost in known.items()}
+
+
+class PlanRates(StatedRates):
+    """All rates of a recipe. `rates` has others by name, such as those of FP8 weights, to be planned with if asked for:
+    what one of them states takes the place of what is stated here.
+    """
+
+    rates: dict[str, StatedRates] = {}

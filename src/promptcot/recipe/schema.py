@@ -301,8 +301,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _plan_has_these_judges(self) -> Self:
         names = [judge.name for judge in self.judge]
-        if unknown := [name for name in self.plan.judge if name not in names]:
-            raise ValueError(f"plan.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}")
+        others = {f"plan.rates.{name}": rates for name, rates in self.plan.rates.items()}
+        for where, rates in {"plan": self.plan, **others}.items():
+            if unknown := [name for name in rates.judge if name not in names]:
+                raise ValueError(
+                    f"{where}.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}"
+                )
         return self
 
     def written_down(self) -> dict[str, Any]:

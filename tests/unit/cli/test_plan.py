@@ -64,6 +64,47 @@ def test_the_numbers_are_those_of_the_words(capsys: pytest.CaptureFixture[str]) 
     assert [part["replicas"] * part["gpus"] for part in found["side_by_side"]["parts"]] == [4, 32, 28]
     assert found["money"] == pytest.approx(3 * found["gpu_hours"])
     assert found["in_turn"]["slowest"] in ("judge-llama", "judge-qwen", "driver")
+    driver = found["side_by_side"]["driver"]
+    assert driver["capacity"] == pytest.approx(1 / 0.00039)
+    asked = sum(stage["calls"] for stage in found["stages"])
+    assert driver["calls_per_second"] * found["side_by_side"]["hours"] * 3600 == pytest.approx(asked)
+
+
+RICH = ["--set", "sample.counts=log1p", "--set", "sample.temperature=1"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "advice"),
+    [
+        ("64", "One is enough for 64 GPUs"),
+        ("2048", "2,048 GPUs take 3, each with its share of the rows and of the GPUs: --shard 1/3 to --shard 3/3"),
+    ],
+)
+def test_the_plan_says_what_one_driver_can_do_and_when_to_shard(
+    gpus: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = told([*PROMPTCOT[:5], gpus, *QUICK, *RICH], capsys)
+    assert "one makes up to 2,564 calls a second; it keeps up with the models to about 950 GPUs" in said
+    assert advice in said
+    assert ("with 3 drivers (--shard, see below)" in said) == (gpus == "2048")
+
+
+def test_draws_that_take_most_of_the_time_are_not_a_matter_of_shards(capsys: pytest.CaptureFixture[str]) -> None:
+    said = told([*PROMPTCOT[:5], "2048", *QUICK, "--set", "plan.sample.seconds=1"], capsys)
+    assert re.search(
+        r"Drawing combinations alone takes [\d,]+% of the models' time, and each driver draws them all", said
+    )
+    assert "--shard" not in said
+
+
+def test_rates_by_name_take_the_place_of_the_recipe_s_own(capsys: pytest.CaptureFixture[str]) -> None:
+    said = told([*PROMPTCOT, "--rates", "fp8"], capsys)
+    assert "on 64 GPUs (H100 80 GB, FP8 weights)" in said
+    assert "before both, those of plan.rates.fp8" in said
+    assert re.search(r"completion tokens a GPU writes in a second 3,010 stated \[\d+\]", said)
+    assert re.search(r"\[\d+\] set for this plan: NVIDIA/TensorRT-LLM 1\.0", said)
+    kept = numbers([*PROMPTCOT, "--rates", "fp8", "--set", "plan.judge.llama.gpus=4"], capsys)["rates"]
+    assert [kept[name]["gpus"]["value"] for name in ("judge-llama", "judge-qwen")] == [4, 2]
 
 
 def test_too_few_concepts_are_a_warning_and_none_where_there_are_enough(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,6 +204,8 @@ WRONG = [
     ("no such run", "plan nano --target 1 --gpus 1 --run nowhere", 1, "nowhere/summary.json: no such file"),
     ("GPUs of no run", "plan nano --target 1 --gpus 1 --run-gpus 2", 2, "--run-gpus: there is no run to measure in"),
     ("unknown rate", "plan nano --target 1 --gpus 1 --set plan.generate.gpu=1", 1, "did you mean gpus?"),
+    ("a rate of former versions", "plan nano --target 1 --gpus 1 --set plan.driver.row_seconds=1", 1, "unknown key"),
+    ("unknown rates", "plan promptcot --target 1 --gpus 9 --rates fp9", 2, "--rates fp9: the recipe has fp8"),
     ("unknown judge", "plan nano --target 1 --gpus 1 --set plan.judge.c.gpus=1", 1, "the judges are a, b"),
     ("a share above one", "plan nano --target 1 --gpus 1 --set plan.filter.kept=2", 1, "less than or equal to 1"),
     (
@@ -241,21 +284,29 @@ def test_the_guide_shows_what_is_printed(
     assert shown.removeprefix("  …\n") in printed
 
 
-def test_the_guide_has_its_three_plans() -> None:
-    assert len(list(blocks())) == 3
+def test_the_guide_has_its_four_plans() -> None:
+    assert len(list(blocks())) == 4
 
 
-@pytest.mark.parametrize(
-    "row", re.findall(r"^\| ([\d,]+) \| (.*?) h \| (.*?) \| (.*?) h \| (.*?)% \|$", GUIDE.read_text("utf-8"), re.M)
-)
+TABLE = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in re.findall(r"^\| [\d,]+ \|.*\|$", GUIDE.read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row[0] for row in TABLE])
 def test_the_guide_s_table_of_gpus_is_computed(
-    row: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    row: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gpus, beside, pace, turns, share = row
-    settings = "--set sample.counts=log1p --set sample.temperature=1"
-    command = f"promptcot plan promptcot --target 1000000 --gpus {gpus.replace(',', '')} {settings} --json"
-    found = json.loads(show(command, monkeypatch, capsys))
-    assert f"{found['side_by_side']['hours']:,.1f}" == beside
-    assert found["side_by_side"]["slowest"] == pace
-    assert f"{found['in_turn']['hours']:,.1f}" == turns
-    assert f"{found['in_turn']['driver_hours'] / found['in_turn']['hours']:.0%}" == f"{share}%"
+    gpus = row[0].replace(",", "")
+    command = f"promptcot plan promptcot --target 1000000 --gpus {gpus} {' '.join(RICH)} --json"
+    own = json.loads(show(command, monkeypatch, capsys))
+    fp8 = json.loads(show(f"{command} --rates fp8", monkeypatch, capsys))
+    beside, quicker = own["side_by_side"], fp8["side_by_side"]
+    times = [f"{one['sharded_hours'] or one['hours']:.1f} h" for one in (beside, own["in_turn"], quicker)]
+    drivers = [str(one["driver"]["shards"]) for one in (beside, quicker)]
+    assert row[1:] == [*times[:2], f"{beside['driver']['share']:.0%}", drivers[0], times[2], drivers[1]]
+
+
+def test_the_guide_s_table_of_gpus_is_there() -> None:
+    assert len(TABLE) == 6

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from promptcot.planning.flow import Plan, make_plan
 from promptcot.planning.rates import Rate, resolve
+from promptcot.planning.schedules import Driver, Schedule
 from promptcot.planning.sharing import TooFewGpus
 from promptcot.planning.supply import Supply
 from tests.unit.planning.rundirs import recipe
@@ -39,7 +40,7 @@ RATES: dict[str, Any] = {
     "generate": WRITER,
     "judge": {"a": JUDGE},
     "filter": {"kept": 0.25, "file_bytes": 7},
-    "driver": {"call_seconds": 0.1, "row_seconds": 0.05, "memory_bytes": 9},
+    "driver": {"call_seconds": 0.1, "memory_bytes": 9},
 }
 
 
@@ -69,25 +70,41 @@ def test_hours_bytes_and_money_by_hand() -> None:
     assert (generate.prompt_tokens, generate.completion_tokens) == (80_000, 40_000)
     assert plan.storage == 800 * 2 + 800 * 15 + 400 * 26 + 400 * 7
     assert plan.memory_bytes == 7200
-    assert plan.work_bytes == (800 * 2 + 800 * 15) + (800 * 10 + 400 * 26), "rows out, rows and calls back"
 
 
 def test_side_by_side_the_slowest_sets_the_pace() -> None:
     schedule = planned(gpus=5).side_by_side
     assert schedule.slowest == "generate"
     assert schedule.hours == pytest.approx(1600 / 3600)
-    assert schedule.driver_hours == pytest.approx((1200 * 0.1 + 800 * 0.01) / 3600)
     assert schedule.money == pytest.approx(5 * 3 * 1600 / 3600), "GPUs that wait are paid, too"
 
 
-def test_in_turn_times_add_up_and_the_driver_comes_on_top() -> None:
+def test_in_turn_times_add_up() -> None:
     schedule = planned(gpus=4).in_turn
-    driver = (800 + 400) * 0.05 + 3 * 800 * 0.01
-    assert schedule.driver_hours == pytest.approx(driver / 3600), (
-        "combinations are drawn in both turns and for the files"
-    )
-    assert schedule.hours == pytest.approx((1600 / 4 + 6000 / 4 + driver) / 3600)
+    assert schedule.hours == pytest.approx((1600 / 4 + 6000 / 4) / 3600)
     assert schedule.slowest == "judge-a"
+
+
+def test_a_turn_lasts_until_the_driver_is_done_too() -> None:
+    schedule = planned(gpus=100).in_turn
+    writing, judging = 800 * 0.1 + 800 * 0.01, 6000 / 100
+    assert writing > 1600 / 100, "the driver is the slower one in the first turn only"
+    assert schedule.hours == pytest.approx((writing + judging) / 3600)
+
+
+def driver_of(schedule: Schedule) -> Driver:
+    assert schedule.driver is not None
+    return schedule.driver
+
+
+def test_a_driver_that_keeps_up_is_one() -> None:
+    schedule = planned(gpus=5).side_by_side
+    driver = driver_of(schedule)
+    spent = 1200 * 0.1 + 800 * 0.01
+    assert driver.hours == pytest.approx(spent / 3600)
+    assert driver.share == pytest.approx(spent / 1600)
+    assert (driver.calls_per_second, driver.capacity) == (pytest.approx(1200 / 1600), pytest.approx(10))
+    assert (driver.shards, schedule.sharded_hours) == (1, None)
 
 
 def test_gpus_that_do_not_hold_all_models_at_once_mean_turns() -> None:
@@ -104,15 +121,52 @@ def test_too_few_gpus_for_one_replica_stop_the_plan() -> None:
 def test_with_many_gpus_the_driver_sets_the_pace() -> None:
     plan = planned(gpus=1000)
     assert plan.side_by_side.slowest == "driver"
-    assert plan.side_by_side.hours == plan.side_by_side.driver_hours
-    assert plan.gpus_for_driver(plan.side_by_side) == pytest.approx(7600 / (1200 * 0.1 + 800 * 0.01))
+    driver = driver_of(plan.side_by_side)
+    assert plan.side_by_side.hours == driver.hours
+    assert driver.gpus == pytest.approx(7600 / (1200 * 0.1 + 800 * 0.01))
+
+
+def test_shards_divide_the_calls_while_each_driver_draws_all_combinations() -> None:
+    schedule = planned(gpus=100).in_turn
+    driver = driver_of(schedule)
+    models, drawing, calling = 7600 / 100, 800 * 0.01, 1200 * 0.1
+    assert driver.shards == math.ceil(calling / (models - drawing)) == 2
+    assert schedule.sharded_hours == pytest.approx((800 * 0.1 / 2 + drawing + 6000 / 100) / 3600)
+
+
+@given(st.integers(5, 400))
+def test_with_as_many_drivers_as_are_advised_the_models_set_the_pace(gpus: int) -> None:
+    schedule = planned(gpus).side_by_side
+    driver = driver_of(schedule)
+    slowest = max(part.seconds for part in schedule.parts) / 3600
+    if driver.shards is None:
+        assert slowest / 2 < 800 * 0.01 / 3600, "more drivers do not draw faster"
+        return
+    assert (schedule.sharded_hours or schedule.hours) == pytest.approx(slowest)
+    if driver.shards > 1:
+        assert (1200 * 0.1 / (driver.shards - 1) + 800 * 0.01) / 3600 > slowest, "one driver fewer would not keep up"
+
+
+@pytest.mark.parametrize("seconds", [1.1, 3.0])
+def test_where_drawing_takes_most_of_the_time_no_shards_are_advised(seconds: float) -> None:
+    schedule = planned(gpus=5, sample={"seconds": seconds}, driver={"call_seconds": 1.0}).side_by_side
+    assert driver_of(schedule).drawing == pytest.approx(800 * seconds / 1600)
+    assert driver_of(schedule).shards is None
+    assert schedule.sharded_hours is None
+    assert schedule.slowest == "driver"
+
+
+def test_without_rates_of_the_driver_nothing_is_said_of_it() -> None:
+    schedule = planned(gpus=5, driver={}, sample={}).side_by_side
+    assert schedule.driver is None
+    assert schedule.hours == pytest.approx(1600 / 3600)
 
 
 def test_draws_that_bring_nothing_new_are_the_driver_s_work() -> None:
     supply = Supply(possible=10**6, draws=100, different=50, once=10, twice=5)
     draws = 100 + 750 / 0.1
     schedule = planned(gpus=5, supply=supply).side_by_side
-    assert schedule.driver_hours == pytest.approx((1200 * 0.1 + draws * 0.01) / 3600)
+    assert driver_of(schedule).hours == pytest.approx((1200 * 0.1 + draws * 0.01) / 3600)
 
 
 def test_a_supply_that_is_used_up_does_not_make_time_infinite() -> None:
@@ -222,7 +276,7 @@ def test_traces_follow_with_all_gpus() -> None:
     assert (solve.name, solve.rows_in, solve.calls, solve.rows_out) == ("solve", 100, 300, 300)
     assert plan.in_turn.solve_hours == pytest.approx(300 * 10 / 4 / 3600)
     assert plan.in_turn.hours == pytest.approx((without.in_turn.hours or 0) + 300 * 10 / 4 / 3600)
-    assert plan.gpus_for_driver(plan.in_turn) == without.gpus_for_driver(without.in_turn)
+    assert plan.in_turn.driver == without.in_turn.driver, "solve is a command of its own"
 
 
 def test_traces_of_unknown_number_have_no_time() -> None:

@@ -1,9 +1,11 @@
 """Rates have an origin, and the better origin wins: set, measured, stated, assumed."""
 
+from typing import Any
+
 import pytest
 
-from promptcot.errors import RecipeError
-from promptcot.planning.rates import Rate, resolve
+from promptcot.errors import RecipeError, UsageError
+from promptcot.planning.rates import SET, Rate, resolve, with_rates
 from promptcot.recipe.loading import load, parse
 from tests.unit.planning.rundirs import TABLE, recipe
 
@@ -46,6 +48,12 @@ def test_a_number_without_an_origin_and_no_number_are_refused(given: object, mis
         ({"generate": {"gpus": 1.5}}, "integer"),
         ({"judge": {"b": {"gpus": 1}}}, r"plan\.judge\.b: there is no such judge; the judges are a"),
         ({"generate": {"gpu": 1}}, r"plan\.generate\.gpu: unknown key; did you mean gpus"),
+        ({"driver": {"row_seconds": 1}}, r"plan\.driver\.row_seconds: unknown key"),
+        (
+            {"rates": {"fp8": {"generate": {"gpu": 1}}}},
+            r"plan\.rates\.fp8\.generate\.gpu: unknown key; did you mean gpus",
+        ),
+        ({"rates": {"fp8": {"judge": {"b": {"gpus": 1}}}}}, r"plan\.rates\.fp8\.judge\.b: there is no such judge"),
         ({"judge": {"a": {"promt_tokens": 1}}}, r"plan\.judge\.a\.promt_tokens: unknown key; did you mean prompt_tok"),
     ],
 )
@@ -118,7 +126,80 @@ def test_every_rate_of_the_shipped_recipe_has_an_origin() -> None:
         assert all(rate.kind in ("stated", "assumed") for rate in stage.rates.values())
         assert all(rate.origin for rate in stage.rates.values() if rate.kind == "stated")
     assert {"kept"} <= rates.filter.keys()
-    assert {"call_seconds", "row_seconds", "memory_bytes"} == rates.driver.keys()
+    assert {"call_seconds", "memory_bytes"} == rates.driver.keys()
+
+
+@pytest.mark.parametrize("name", load("promptcot").plan.rates)
+def test_other_rates_of_the_shipped_recipe_have_an_origin(name: str) -> None:
+    recipe, given = with_rates(load("promptcot"), name, [])
+    replaced = [rate for stage in resolve(recipe, {}, given) for rate in stage.rates.values() if SET in rate.origin]
+    assert replaced
+    assert all(rate.origin.removeprefix(SET) for rate in replaced)
+
+
+OTHERS: dict[str, Any] = {
+    "gpu": "old",
+    "generate": {"gpus": 2, "prompt_tokens": 10, "completion_tokens": 10, "completion_tokens_per_second": 5},
+    "rates": {
+        "new": {
+            "gpu": "new",
+            "generate": {"completion_tokens_per_second": {"value": 10, "source": "a page"}},
+            "judge": {"a": {"gpus": 1}},
+        }
+    },
+}
+
+
+def test_other_rates_take_the_place_of_what_they_state_and_of_nothing_else() -> None:
+    changed, given = with_rates(recipe(plan=OTHERS), "new", [])
+    rates = resolve(changed, {}, given)
+    writer, judge = rates.asked
+    assert (rates.gpu, writer.value("gpus"), judge.value("gpus")) == ("new", 2, 1)
+    assert writer["completion_tokens_per_second"] == Rate(10, "stated", f"{SET}: a page")
+    assert writer["prompt_tokens"] == Rate(10, "assumed"), "what they do not state stays, with its origin"
+
+
+def test_other_rates_go_before_what_was_measured() -> None:
+    measured = {"generate": {"seconds": Rate(7, "measured", "out/x", 200, "calls")}}
+    changed, given = with_rates(recipe(plan=OTHERS), "new", [])
+    assert resolve(recipe(plan=OTHERS), measured).asked[0].gpu_seconds == 7
+    assert resolve(changed, measured, given).asked[0].gpu_seconds == 1
+
+
+@pytest.mark.parametrize("key", ["plan.generate.completion_tokens_per_second", "plan.generate", "plan"])
+def test_what_is_set_goes_before_other_rates(key: str) -> None:
+    changed, given = with_rates(recipe(plan=OTHERS), "new", [key])
+    assert resolve(changed, {}, given).asked[0].value("completion_tokens_per_second") == 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (OTHERS, r"--rates fp9: the recipe has new; others are stated in its section \[plan\.rates\.fp9\]"),
+        ({}, "--rates fp9: the recipe has none"),
+    ],
+)
+def test_other_rates_that_the_recipe_lacks_are_named(plan: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        with_rates(recipe(plan=plan), "fp9", [])
+
+
+CALL = {"completion_tokens": 20, "completion_tokens_per_second": 5}
+READ = {"prompt_tokens": 30, "prompt_tokens_per_second": 10}
+
+
+@pytest.mark.parametrize(
+    ("plan", "work"),
+    [
+        ({"generate": {**CALL, "kept": 0.5}, "judge": {"a": {**CALL, **READ}}}, {"generate": 4.0, "judge-a": 3.5}),
+        ({"generate": CALL, "judge": {"a": CALL}}, {"generate": 4.0, "judge-a": 4.0}),
+        ({"generate": CALL}, None),
+        ({}, None),
+    ],
+    ids=["a judge sees what can be read", "nothing lost that is not stated", "no rate of the judge", "no rates"],
+)
+def test_the_work_of_a_combination_by_stage(plan: object, work: object) -> None:
+    assert recipe(plan=plan).plan.work_of(["generate", "judge-a"]) == work
 
 
 def test_parse_takes_a_recipe_without_a_plan() -> None:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from promptcot.cli.report.layout import aligned, hanging
 from promptcot.cli.report.plan_rates import origin, rate_lines
 from promptcot.core.units import duration
-from promptcot.planning.flow import DRIVER, Plan, Schedule, StagePlan, total
+from promptcot.planning.flow import Plan
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
+from promptcot.planning.schedules import DRIVER, Driver, Schedule
+from promptcot.planning.stages import StagePlan, total
 from promptcot.planning.supply import Supply
 
 _NAME = 16
@@ -27,7 +29,9 @@ Said = tuple[str, str]
 
 @dataclass(frozen=True)
 class Made:
-    """A plan and what it was made from. `waves` are the candidates of each wave of turns with --target."""
+    """A plan and what it was made from. `waves` are the candidates of each wave of turns with --target, on one
+    machine.
+    """
 
     recipe: str
     plan: Plan
@@ -170,14 +174,10 @@ def _row(stage: StagePlan) -> tuple[str, ...]:
 
 def _under_the_table(plan: Plan) -> Iterator[Said]:
     journals = total(stage.journal_bytes for stage in plan.stages if stage.calls)
-    if journals is None or plan.work_bytes is None:
+    if journals is None:
         yield "on disk", "n/a where file_bytes or journal_bytes are neither measured nor stated"
     else:
-        yield (
-            "on disk",
-            f"journals are {_size(journals)} of it, and may be deleted when the run has ended; a cluster's work folder "
-            f"takes up to {_size(plan.work_bytes)} more while it works (rows and replies once more, uncompressed)",
-        )
+        yield "on disk", f"journals are {_size(journals)} of it, and may be deleted when the run has ended"
     unpriced = [stage for stage in plan.stages if stage.calls and stage.money is None]
     if unpriced:
         hint = "the price of a GPU-hour (--set plan.gpu_hour=V)"
@@ -192,8 +192,8 @@ def _under_the_table(plan: Plan) -> Iterator[Said]:
 def _wall(plan: Plan) -> Iterator[Said]:
     yield (
         "wall time",
-        "side by side: all models at once, on one machine or behind addresses (base_url). In turn: each model has all "
-        "GPUs, as with --runner ray",
+        "side by side: all models at once. In turn: one after the other, each with all GPUs. Both are for one machine "
+        "and for a cluster (--ray-address)",
     )
     for name, schedule in (("  side by side", plan.side_by_side), ("  in turn", plan.in_turn)):
         if schedule.hours is None:
@@ -208,21 +208,25 @@ def _wall(plan: Plan) -> Iterator[Said]:
 
 def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
     """Who has which GPUs and for how long, and what is left over for others."""
-    beside, driver = schedule is plan.side_by_side, _time(schedule.driver_hours)
     for part in schedule.parts:
         yield f"{part.name} {part.replicas:,} × {_gpus(part.gpus)}: {_time(part.seconds / 3600)}"
     spare = plan.gpus - sum(part.replicas * part.gpus for part in schedule.parts)
-    if beside and schedule.parts and spare:
+    if schedule is plan.side_by_side and schedule.parts and spare:
         slowest = max(schedule.parts, key=lambda part: part.seconds)
         yield f"{_gpus(spare)} left over: no room for one more replica of {slowest.name}"
-    if schedule.driver_hours is None:
+    if schedule.driver is None:
         yield "the driver's CPU is not known (plan.driver), and not counted"
-    elif beside:
-        yield f"the driver's CPU is busy for {driver} of it"
     else:
-        yield f"{driver} of it are the driver's, in which GPUs wait"
+        yield _busy(schedule.driver)
+    if schedule.sharded_hours is not None and schedule.driver is not None:
+        yield f"with {schedule.driver.shards} drivers (--shard, see below): {_time(schedule.sharded_hours)}"
     if schedule.solve_hours is not None:
         yield f"{_time(schedule.solve_hours)} of it are solve's, afterwards, with all GPUs"
+
+
+def _busy(driver: Driver) -> str:
+    calls = f"the models take {_number(driver.calls_per_second)} calls a second"
+    return f"{calls}, which keep the driver busy for {_time(driver.hours)}, {driver.share:,.0%} of the models' time"
 
 
 # What limits it
@@ -231,21 +235,40 @@ def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
 def _limits(made: Made, candidates: int) -> Iterator[Said]:
     plan = made.plan
     yield "  concepts", _concepts(made.supply, candidates, "" if made.has_vectors else ", drawn without vectors")
-    ways = {"side by side": plan.side_by_side, "in turn": plan.in_turn}
-    bounds = {name: plan.gpus_for_driver(schedule) for name, schedule in ways.items()}
-    above = " and ".join(f"{name} above {_gpus(math.ceil(gpus))}" for name, gpus in bounds.items() if gpus is not None)
-    if above:
-        split = "whatever the target: then split the work into runs with seeds and folders of their own"
-        yield "  driver", f"its CPU takes longer than the models {above}, {split}"
+    if driver := plan.side_by_side.driver or plan.in_turn.driver:
+        yield "  driver", _driver(driver, plan.gpus)
     if plan.memory_bytes is not None:
         yield "  memory", f"the driver remembers {_size(plan.memory_bytes)} about the combinations"
     if made.waves and made.waves[-1] > candidates:
         waves, times = ", then ".join(map(_number, made.waves)), made.waves[-1] / candidates
         yield (
             "  target",
-            f"in turn, --target {plan.target} asks about {waves} combinations, {times:.2f} times the work: "
-            f"--max-candidates {candidates} asks about as many as this plan",
+            f"in turn on one machine, --target {plan.target} asks about {waves} combinations, {times:.2f} times the "
+            f"work: --max-candidates {candidates} asks about as many as this plan",
         )
+
+
+def _driver(driver: Driver, gpus: int) -> str:
+    """What one driver can do, from how many GPUs on it is not enough, and what to do here."""
+    said = [] if driver.capacity is None else [f"one makes up to {_number(driver.capacity)} calls a second"]
+    if driver.gpus is not None:
+        said.append(f"it keeps up with the models to about {_gpus(math.floor(driver.gpus))}, whatever the target")
+    return f"{'; '.join(said)}{'. ' if said else ''}{_shards(driver, gpus)}"
+
+
+def _shards(driver: Driver, gpus: int) -> str:
+    if driver.shards == 1:
+        return f"One is enough for {_gpus(gpus)}"
+    if driver.shards is None:
+        return (
+            f"Drawing combinations alone takes {driver.drawing:,.0%} of the models' time, and each driver draws them "
+            "all, so more drivers bring little: see concepts, or take fewer GPUs"
+        )
+    first, last = f"--shard 1/{driver.shards}", f"--shard {driver.shards}/{driver.shards}"
+    return (
+        f"{_gpus(gpus)} take {driver.shards}, each with its share of the rows and of the GPUs: {first} to {last}, and "
+        "promptcot merge joins what they write"
+    )
 
 
 def _concepts(supply: Supply, candidates: int, without: str) -> str:

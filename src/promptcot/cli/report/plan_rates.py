@@ -23,14 +23,12 @@ _LABELS = {
     "kept": "share of rows that is kept",
     "file_bytes": "bytes in files, for a row",
     "journal_bytes": "bytes in the journal, for a row",
-    "call_seconds": "CPU-seconds of a call, side by side",
-    "row_seconds": "CPU-seconds of a row in a turn",
+    "call_seconds": "CPU-seconds of a call",
     "memory_bytes": "bytes of memory for a combination",
 }
 _WITHOUT = {
     "prompt_tokens_per_second": ", so reading is not counted",
     "call_seconds": ", so not counted",
-    "row_seconds": ", so not counted",
 }
 """What follows where a rate is missing and the plan goes on without."""
 
@@ -48,7 +46,7 @@ def rate_lines(rates: Rates) -> Iterator[str]:
     for stage in rates:
         yield from _stage(stage, sources)
     yield from _section("filter", rates.filter, ["kept"], sources)
-    yield from _section("driver", rates.driver, ["call_seconds", "row_seconds"], sources)
+    yield from _section("driver", rates.driver, ["call_seconds"], sources)
     if rates.gpu_hour:
         yield f"{'price of a GPU-hour':<46}{_told(rates.gpu_hour, sources)}"
     for text, number in sources.items():

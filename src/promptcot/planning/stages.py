@@ -1,0 +1,117 @@
+"""What each stage takes: rows, calls, tokens, GPU-hours, bytes and money, in proportion to its rows. Pure.
+
+How long it takes on so many GPUs is decided in `schedules`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from promptcot.planning.rates import Rate, Rates, StageRates
+
+_HOUR = 3600
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What a stage takes. None is what is not known; `missing` names the rates that would be needed for GPU-hours."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    model: str = ""
+    calls: int = 0
+    prompt_tokens: float | None = None
+    completion_tokens: float | None = None
+    replica: int | None = None
+    """GPUs of a replica; None where the model is hosted, or this is not known."""
+    hosted: bool = False
+    served_by: tuple[str, ...] = ()
+    gpu_hours: float | None = None
+    seconds: float | None = None
+    """Of a hosted model: how long its server takes."""
+    file_bytes: float | None = None
+    journal_bytes: float | None = None
+    money: float | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def disk(self) -> float | None:
+        """Bytes of its files and its journal; None if one is not known."""
+        return total([self.file_bytes, self.journal_bytes]) if self.calls else self.file_bytes
+
+
+def stages_of(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]:
+    """All stages of so many combinations, in order; `solve` has the accepted problems."""
+    generate, *judges = rates.asked
+    written = min(candidates, max(target, math.ceil(candidates * (generate.value("kept") or 1.0))))
+    drawn = times(candidates, rates.sample.get("file_bytes"))
+    yield StagePlan("sample", candidates, candidates, file_bytes=drawn)
+    yield _asked(generate, candidates, written, rates)
+    for judge in judges:
+        yield _asked(judge, written, written, rates)
+    yield StagePlan("filter", written, target, file_bytes=times(written, rates.filter.get("file_bytes")))
+    if rates.solve is not None:
+        traces = int(rates.solve.calls.value) if rates.solve.calls else 0
+        yield _asked(rates.solve, target, target * traces, rates)
+
+
+def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> StagePlan:
+    calls = math.ceil(rows_in * stage.calls.value) if stage.calls else 0
+    gpu_hours = None if stage.gpu_seconds is None else calls * stage.gpu_seconds / _HOUR
+    prompt, completion = times(calls, stage["prompt_tokens"]), times(calls, stage["completion_tokens"])
+    return StagePlan(
+        stage.name,
+        rows_in,
+        rows_out,
+        stage.model.model,
+        calls,
+        prompt,
+        completion,
+        replica=None if stage.hosted or stage["gpus"] is None else int(stage["gpus"].value),
+        hosted=stage.hosted,
+        served_by=tuple(stage.model.base_url),
+        gpu_hours=gpu_hours,
+        seconds=None if stage.seconds_hosted is None else calls * stage.seconds_hosted,
+        file_bytes=times(rows_in, stage["file_bytes"]),
+        journal_bytes=times(rows_in, stage["journal_bytes"]),
+        money=_money(stage, gpu_hours, prompt, completion, rates.gpu_hour),
+        missing=tuple(_missing(stage)),
+    )
+
+
+def _missing(stage: StageRates) -> Iterable[str]:
+    """The rates without which nobody can say how long the stage takes."""
+    if stage.calls is None:
+        yield "traces"
+    if stage.hosted:
+        if stage.seconds_hosted is None:
+            yield "requests_per_minute or tokens_per_minute"
+        return
+    if stage["gpus"] is None:
+        yield "gpus"
+    if stage.gpu_seconds is None:
+        yield from (name for name in ("completion_tokens", "completion_tokens_per_second") if stage[name] is None)
+
+
+def _money(
+    stage: StageRates, gpu_hours: float | None, prompt: float | None, completion: float | None, hour: Rate | None
+) -> float | None:
+    if not stage.hosted:
+        return None if gpu_hours is None else times(gpu_hours, hour)
+    price = stage.model.price
+    return None if price is None or prompt is None or completion is None else price.of(prompt, completion)
+
+
+def times(count: float, rate: Rate | None) -> float | None:
+    """The amount at that rate; None if it is not known."""
+    return None if rate is None else count * rate.value
+
+
+def total(amounts: Iterable[float | None]) -> float | None:
+    """The sum; None if one is not known, or there is none."""
+    found = list(amounts)
+    known = [amount for amount in found if amount is not None]
+    return sum(known) if found and len(known) == len(found) else None
