@@ -1,4 +1,4 @@
-"""`--runner ray`: the options that say how work is spread over a cluster."""
+"""`--ray-address`: the options that say how models are spread over a cluster."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, together
+from promptcot.cli.parameters import ABOVE_ZERO, NOT_NEGATIVE, together
+from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
-from promptcot.pipeline.cluster import BATCHES, GROWTH, Scale
 
-_OPTIONS = ("runner", "ray_address", "actors", "gpus_per_actor", "batch_size")
+_HOW = ("actors", "gpus_per_actor", "ray_wait", "server_ports")
 
 
 def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -20,8 +20,25 @@ def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     if value is None:
         return None
     if found is None or not 1 <= int(found[1]) <= int(found[2] or found[1]):
-        raise click.BadParameter("write the number of workers, or MIN:MAX, such as 2:8")
+        raise click.BadParameter("write the number of servers, or MIN:MAX, such as 2:8")
     return int(found[1]), int(found[2] or found[1])
+
+
+def _ports(ctx: click.Context, param: click.Parameter, value: str | None) -> range | None:
+    found = re.fullmatch(r"(\d+):(\d+)", value or "")
+    if value is None:
+        return None
+    if found is None or not 1 <= int(found[1]) <= int(found[2]) <= 65535:
+        raise click.BadParameter("write the first and the last port, such as 20000:20100")
+    return range(int(found[1]), int(found[2]) + 1)
+
+
+def _no_batches(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.BadParameter(
+            "rows are not sent to the cluster in batches any more: this process asks servers there row by row. "
+            "Leave it out; --concurrency bounds the calls at a time of a server"
+        )
 
 
 cluster_options = together(
@@ -30,19 +47,37 @@ cluster_options = together(
         type=click.Choice(["local", "ray"]),
         default="local",
         show_default=True,
-        help="This machine, or a Ray cluster.",
+        help="ray is --ray-address auto.",
     ),
-    click.option("--ray-address", help="HOST:PORT or auto.  [default: the cluster on this machine, else a new one]"),
-    click.option("--actors", callback=_actors, help="Workers, or MIN:MAX.  [default: one per node or group of GPUs]"),
-    click.option("--gpus-per-actor", type=NOT_NEGATIVE, help="[default: --n-gpus, else 1 where one helps]"),
     click.option(
-        "--batch-size",
-        type=COUNT,
-        help="Rows that a worker holds, and may have to repeat.  [default: "
-        f"{BATCHES} for each call at a time, up to {BATCHES * GROWTH} where there are many]",
+        "--ray-address",
+        metavar="ADDRESS",
+        help="Serve models on a Ray cluster: HOST:PORT, or auto for the one that this machine is part of.",
     ),
+    click.option(
+        "--actors",
+        callback=_actors,
+        metavar="N|MIN:MAX",
+        help="Servers of a model on the cluster.  [default: its share of the cluster]",
+    ),
+    click.option(
+        "--gpus-per-actor", type=NOT_NEGATIVE, help="GPUs of a server.  [default: --n-gpus, else as few as hold it]"
+    ),
+    click.option(
+        "--ray-wait",
+        type=ABOVE_ZERO,
+        help="Seconds to wait for room on the cluster.  [default: 600]",
+        metavar="SECONDS",
+    ),
+    click.option(
+        "--server-ports",
+        callback=_ports,
+        metavar="FIRST:LAST",
+        help="Ports on which servers on the cluster may listen.  [default: any]",
+    ),
+    click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True),
 )
-"""Where the work is done; `take_scale` reads them."""
+"""Where models are served; `take_scale` reads them."""
 
 
 def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]]:
@@ -51,11 +86,13 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
     Raises UsageError.
     """
     rest = dict(options)
-    runner, *how = (rest.pop(name) for name in _OPTIONS)
-    if runner != "ray":
-        if any(value is not None for value in how):
-            raise UsageError("--ray-address, --actors, --gpus-per-actor and --batch-size need --runner ray")
+    runner, address = rest.pop("runner"), rest.pop("ray_address")
+    how = {name: rest.pop(name) for name in _HOW}
+    if runner != "ray" and address is None:
+        if any(value is not None for value in how.values()):
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in _HOW)
+            raise UsageError(f"{names}: they need --ray-address, the cluster on which models are served")
         return None, rest
-    if rest.get("max_cost") is not None:
-        raise UsageError("--max-cost is not supported with --runner ray: workers do not share a budget")
-    return Scale(*how), rest
+    default = Scale()
+    ports, wait = how["server_ports"] or default.ports, how["ray_wait"] or default.wait
+    return Scale(address or default.address, how["actors"], how["gpus_per_actor"], wait, ports), rest

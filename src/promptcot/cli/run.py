@@ -13,9 +13,9 @@ from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE, changes_opt
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
 from promptcot.cli.run_chain import run_chain
+from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
 from promptcot.pipeline import execute
-from promptcot.pipeline.cluster import Scale, run_on_cluster
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load
@@ -61,7 +61,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     overrides["server.base_url"] = list(options["base_url"]) or None
     if is_chain(recipe):
         if scale is not None:
-            raise UsageError("--runner ray: a chain runs on this machine; each of its stages can be run on a cluster")
+            raise UsageError("--ray-address: a chain runs on this machine; each of its steps can be run on a cluster")
         return run_chain(recipe, changes, {**overrides, "run.until": until}, output_dir, dry_run)
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or Path("out") / resolved.name, until)
@@ -73,7 +73,6 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
 
 def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
-    work = execute.run(inputs, observer) if scale is None else run_on_cluster(inputs, scale, observer)
-    finished = wait_for(work)
+    finished = wait_for(execute.run(inputs, observer, scale=scale))
     say_all(summary(finished, inputs))
     return 3 if any(counts.failed for counts in finished.counts.values()) else 0

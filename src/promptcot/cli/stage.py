@@ -10,7 +10,6 @@ from promptcot.cli.cluster_options import take_scale
 from promptcot.cli.options import model_of
 from promptcot.cli.report.console import Console, print_summary, refuse_own_output
 from promptcot.pipeline import execute
-from promptcot.pipeline.cluster import run_stages_on_cluster
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Model
@@ -54,6 +53,4 @@ def run_job(
         settings.get("max_retries", 0),
         settings["max_cost"],
     )
-    observer = Console()
-    work = execute.run_stages(job, observer) if scale is None else run_stages_on_cluster(job, scale, observer)
-    return print_summary(output, [wait_for(work)])
+    return print_summary(output, [wait_for(execute.run_stages(job, Console(), scale=scale))])

@@ -20,7 +20,6 @@ from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
-from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run, load_spent
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
 from promptcot.recipe.schema import Limits
@@ -60,7 +59,7 @@ async def run(
             return ended
         alternate = _must_alternate(inputs, engines, observer)
         opened = await inputs.open_models(engines.open)
-        engines.weigh({opened[name]: seconds for name, seconds in work_of(inputs.recipe).items() if name in opened})
+        engines.weigh(_work_of(inputs, opened))
         ahead = _rows_ahead(limits) if engines.take_turns else 0
         runner = runner or LocalRunner(limits.concurrency, budget=budget, rows_ahead=ahead)
         if alternate:
@@ -83,6 +82,14 @@ def open_engines(directory: Path, observer: Observer, scale: Scale | None, concu
     from promptcot.engines.cluster.opening import ClusterEngines
 
     return ClusterEngines(directory, scale, concurrency, observer.note)
+
+
+def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, float]:
+    """GPU-seconds that a combination costs each model, by the recipe's rates; empty where it states none."""
+    work: dict[Engine, float] = {}
+    for name, seconds in (inputs.recipe.plan.work_of([*engines]) or {}).items():
+        work[engines[name]] = work.get(engines[name], 0.0) + seconds
+    return work
 
 
 def _rows_ahead(limits: Limits) -> int:
@@ -112,9 +119,7 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
     return not fit and wanted == "auto"
 
 
-async def in_waves(
-    inputs: Inputs, one_by_one: SequentialRun, observer: Observer, note: Callable[[], str] = str
-) -> Run:
+async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer, note: Callable[[], str] = str) -> Run:
     """Passes, and the run that writes what was said in them, until the target is reached."""
     limits = inputs.recipe.run
     wave: int | None = first_wave(limits)

@@ -106,7 +106,9 @@ class Inputs:
             return self.existing_vectors
         self.counts = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
-        await encode(self.table.names, Patient(engine, texts_at_once(encoder, engines.kind_of)), path, counts=self.counts[-1])
+        await encode(
+            self.table.names, Patient(engine, texts_at_once(encoder, engines.kind_of)), path, counts=self.counts[-1]
+        )
         if engines.kind_of(encoder) == "vllm":
             await engine.close()  # its GPUs are needed by the others now
         return path

@@ -89,31 +89,6 @@ class Journal:
         self._write(line_of(key, request, reply, model=model, cost=cost))
         self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
 
-    def absorb(self, lines: bytes) -> None:
-        """Record finished calls that were written down elsewhere, whole lines of `line_of`; those that it has stay.
-
-        Raises StorageError.
-        """
-        new = [line for line in lines.splitlines(keepends=True) if not self._has(line)]
-        for line in new:
-            self._count(line, 0)
-        self._write(b"".join(new))
-
-    def recover(self, folders: Iterable[Path]) -> None:
-        """Take in finished calls that passes over a cluster left in these folders when they were killed."""
-        files = [path for folder in folders for path in sorted(folder.glob("*.jsonl"))]
-        for path in files:
-            with storing(path):
-                content = path.read_bytes()
-            self.absorb(content)
-        if files:
-            self.index_again()
-
-    def index_again(self) -> None:
-        """Let what was absorbed be found."""
-        self.paid.clear()
-        self._keys, self._offsets = self._index()
-
     def lines(self, key: str) -> Iterator[bytes]:
         """What earlier processes wrote down about a call, the latest first."""
         short = np.uint64(int(key[:16], 16))

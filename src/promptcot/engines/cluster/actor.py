@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from promptcot.engines.openai.serving import EngineServer
-from promptcot.engines.opening import Engines, Group, Listen, Server, kind_of
+from promptcot.engines.opening import Engines, Listen, Server, kind_of
+from promptcot.engines.vllm.options import Group
 from promptcot.engines.vllm.server import free_port
 from promptcot.errors import EngineUnusable, PromptCoTError
 from promptcot.recipe import import_path
@@ -88,10 +88,11 @@ class ServerActor:
 
 def server_opener(kind: str) -> Callable[[Served, str, Listen], Server] | None:
     """What opens an engine that is a server itself; None where it has to be put behind one."""
+    found: Callable[[Served, str, Listen], Server] | None = None
     if kind in SERVERS:
-        found: Any = import_path.load(SERVERS[kind])
-    else:
-        found = getattr(import_path.load(kind), "open_server", None) if ":" in kind else None
+        found = import_path.load(SERVERS[kind])
+    elif ":" in kind:
+        found = getattr(import_path.load(kind), "open_server", None)
     return found
 
 

@@ -222,9 +222,7 @@ def _victims(
     return _needed(found, claim, room, {other.name: other.room for other in claims})
 
 
-def _needed(
-    found: list[tuple[str, int]], claim: Claim, room: Room, rooms: Mapping[str, Room]
-) -> list[tuple[str, int]]:
+def _needed(found: list[tuple[str, int]], claim: Claim, room: Room, rooms: Mapping[str, Room]) -> list[tuple[str, int]]:
     """Those of the victims without which the room does not suffice; `room` is what there is without all of them."""
     needed = []
     for victim in found:

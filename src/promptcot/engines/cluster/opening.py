@@ -138,8 +138,10 @@ class ClusterEngines(Engines):
             return float(spec.n_gpus or 1)
         need = need_of(nano.resolve(spec.model, role), spec.model)
         nodes = [Gpu(place, "", "", self._memory, self._memory) for place in range(self._gpus)]
-        cut = smallest_cut(need, nodes) if need.weights is not None else 1
-        return float(cut or self._gpus * math.ceil(need.weights / (_USABLE * self._memory * self._gpus)))
+        if need.weights is None:
+            return 1.0
+        whole = self._gpus * math.ceil(need.weights / (_USABLE * self._memory * self._gpus))  # of several nodes
+        return float(smallest_cut(need, nodes) or whole)
 
 
 def _shown(spec: Served, role: str) -> str:

@@ -49,7 +49,7 @@ class _Placed:
     engine: PlacedEngine
     wanted: Wanted
     size: Size
-    work: float = 1.0
+    work: float
     servers: list[PlacedServer] = field(default_factory=list)
     crashes: dict[str, deque[float]] = field(default_factory=dict)
     barred: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,8 @@ class Placer:
 
     def add(self, name: str, engine: PlacedEngine, wanted: Wanted, size: Size) -> None:
         """A model, after those whose rows it is asked about."""
-        self._placed.append(_Placed(name, engine, wanted, size))
+        equal = size.nodes * (size.room.gpus or size.room.cpus)  # as many servers of each, until `weigh` says more
+        self._placed.append(_Placed(name, engine, wanted, size, equal))
 
     def wanted(self, spec: Any, role: str) -> Wanted:
         """The server of a model as a node is told to start it."""
@@ -210,7 +211,9 @@ class Placer:
                 drain.cancel()
                 serve.cancel()
         except Lost as lost:
-            self._say(f"{model.name}: the server on {self._names(server.nodes)} is lost ({lost}); another one is started")
+            self._say(
+                f"{model.name}: the server on {self._names(server.nodes)} is lost ({lost}); another one is started"
+            )
         except NoServer as none:
             self._note_failure(model, server, str(none), for_good=none.for_good)
         finally:
@@ -249,7 +252,9 @@ class Placer:
             if node not in model.barred and room.holds(model.size.room)
         ]
         if len(able) < model.size.nodes and len(model.servers) <= 1:
-            model.engine.give_up(EngineUnusable(f"{model.name}: no server can run on {where}: {words}", "no-server-left"))
+            model.engine.give_up(
+                EngineUnusable(f"{model.name}: no server can run on {where}: {words}", "no-server-left")
+            )
             return
         again = "it is not tried there again" if server.nodes[0] in model.barred else "it is started again"
         self._say(f"{model.name}: the server on {where} failed, {again}: {words}")

@@ -57,9 +57,7 @@ class PlacedServer:
         self.seated, self.since = True, time.monotonic()
         parts = len(self._actors)
         groups = [Group(parts, rank, host, port) if parts > 1 else None for rank in range(parts)]
-        found = await self._all(
-            [actor.start.remote(group) for actor, group in zip(self._actors, groups, strict=True)]
-        )
+        found = await self._all([actor.start.remote(group) for actor, group in zip(self._actors, groups, strict=True)])
         for result in found:
             if isinstance(result, Ended):
                 raise NoServer(result.words, for_good=result.for_good)
@@ -121,7 +119,7 @@ class PlacedServer:
                 async with aiohttp.ClientSession(timeout=limit) as session, session.get(health) as response:
                     response.raise_for_status()
                     return
-            except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            except (TimeoutError, aiohttp.ClientError, OSError) as error:
                 why = error
                 await asyncio.sleep(0.5)
         raise NoServer(

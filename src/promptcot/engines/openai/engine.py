@@ -51,7 +51,7 @@ class OpenAIEngine:
 
     def __init__(self, model: str, spec: Served, own: OwnServers | None = None) -> None:
         key = own.key if own else os.environ.get(spec.api_key_env, "").strip()
-        self.transport = Transport(spec.base_url, key, spec.idle_timeout, own and own.name)
+        self.transport = Transport(spec.base_url, key, spec.idle_timeout, own.name if own else None)
         self.served_model = model
         unset = "" if key else ", which is not set"
         self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"

@@ -14,8 +14,8 @@ from typing import Any
 
 from aiohttp import web
 
-from promptcot.engines.opening import Listen
 from promptcot.engines.openai.wire import error_body
+from promptcot.engines.opening import Listen
 from promptcot.engines.protocol import Engine
 from promptcot.engines.wrapper import Wrapper
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError

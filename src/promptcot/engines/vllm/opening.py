@@ -16,6 +16,7 @@ from promptcot.engines.vllm.options import Purpose, ServerOptions
 from promptcot.engines.vllm.server import Launch, VllmServer, place
 from promptcot.recipe.schema import Encode, Served
 
+
 def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     """The engine over as many copies of the server as the site places."""
     options = _options(spec, role)

@@ -1,0 +1,84 @@
+"""An engine whose servers are mock servers, made wherever a cluster places the model: what clusters are tried with.
+
+The engine's arguments are options of `promptcot mock-server`, and `--log FOLDER`, where each server writes its process
+id and the calls that it answered, one line each: `--engine _placed:open_engine --engine-args '--latency 1 --log DIR'`.
+`--say URL` has it report another address than its own, and `--fail WORDS` has it fail to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.opening import Listen, Site
+from promptcot.engines.vllm.server import free_port
+from promptcot.errors import EngineUnusable
+from promptcot.mock_server import MockOptions, MockServer
+from promptcot.mock_server.ledger import Ledger
+from promptcot.recipe.schema import Served
+
+
+class KeptLedger(Ledger):
+    """Counts as a mock server does, and writes down which calls were answered."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def answer(self, key: bytes) -> None:
+        super().answer(key)
+        os.write(self._file, f"{key.hex()}\n".encode())
+
+
+class PlacedMock:
+    """A mock server in the process that places it."""
+
+    def __init__(self, arguments: dict[str, str], listen: Listen) -> None:
+        self._given, self._listen = arguments, listen
+        self._server: MockServer | None = None
+        self._stopped = asyncio.Event()
+
+    async def start(self) -> list[str]:
+        if words := self._given.get("fail"):
+            raise EngineUnusable(words, "not-there")
+        port = free_port(self._listen.host, self._listen.ports)
+        found: dict[str, Any] = {"host": self._listen.host, "port": port, "api_key": self._listen.key, "ledger": False}
+        for field in fields(MockOptions):
+            if field.name in self._given:
+                found[field.name] = float(self._given[field.name]) if "." in self._given[field.name] else int(self._given[field.name])
+        self._server = MockServer(MockOptions(**found))
+        if folder := self._given.get("log"):
+            self._server._ledger = KeptLedger(Path(folder) / f"{os.getpid()}.calls")
+        await self._server.start()
+        return [self._given.get("say") or self._server.url]
+
+    async def ended(self) -> str:
+        await self._stopped.wait()
+        return "it was stopped"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+        self._stopped.set()
+
+
+def arguments_of(spec: Served) -> dict[str, str]:
+    words = spec.engine_args
+    return {name.removeprefix("--").replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+
+
+def open_server(spec: Served, role: str, listen: Listen) -> PlacedMock:
+    return PlacedMock(arguments_of(spec), listen)
+
+
+def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
+    """What the driver opens to know the model's name; it has no server of its own to ask."""
+    return OpenAIEngine(spec.model, spec.model_copy(update={"base_url": ["http://127.0.0.1:9/v1"]}))
+
+
+open_engine.open_server = open_server  # type: ignore[attr-defined]
