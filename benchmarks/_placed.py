@@ -13,13 +13,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.openai.engine import OpenAIEngine, OwnServers
 from promptcot.engines.opening import Listen, Site
 from promptcot.engines.vllm.server import free_port
 from promptcot.errors import EngineUnusable
 from promptcot.mock_server import MockOptions, MockServer
 from promptcot.mock_server.ledger import Ledger
 from promptcot.recipe.schema import Served
+from promptcot.records import Completion, Request
 
 
 class KeptLedger(Ledger):
@@ -76,9 +77,33 @@ def open_server(spec: Served, role: str, listen: Listen) -> PlacedMock:
     return PlacedMock(arguments_of(spec), listen)
 
 
-def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
-    """What the driver opens to know the model's name; it has no server of its own to ask."""
-    return OpenAIEngine(spec.model, spec.model_copy(update={"base_url": ["http://127.0.0.1:9/v1"]}))
+class MockHere:
+    """The same without a cluster: the server runs in this process, and is asked as those on a cluster are."""
+
+    def __init__(self, spec: Served) -> None:
+        self._spec = spec
+        self._server: PlacedMock | None = None
+        self._http: OpenAIEngine | None = None
+
+    @property
+    def model(self) -> str:
+        return self._spec.model
+
+    async def complete(self, request: Request) -> Completion:
+        if self._http is None:
+            self._http = OpenAIEngine(self.model, self._spec, OwnServers(f"the server of {self.model}", "key"))
+            self._server = PlacedMock(arguments_of(self._spec), Listen("127.0.0.1", "key", Path()))
+            self._http.transport.serve(await self._server.start())
+        return await self._http.complete(request)
+
+    async def close(self) -> None:
+        if self._http is not None and self._server is not None:
+            await self._http.close()
+            await self._server.stop()
+
+
+def open_engine(spec: Served, role: str, site: Site) -> MockHere:
+    return MockHere(spec)
 
 
 open_engine.open_server = open_server  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""A cluster of three nodes on this machine, a mock server with a ledger of its own, and the command line against both.
+"""A cluster of three nodes on this machine, models that are mock servers wherever they are placed, and the command line.
 
 Ray gives its workers the lowest priority, which on a busy machine is none at all: here they get the ordinary one.
 """
@@ -6,18 +6,16 @@ Ray gives its workers the lowest priority, which on a busy machine is none at al
 from __future__ import annotations
 
 import json
-import re
-import subprocess
+import os
 import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from promptcot.storage.writer import RowWriter
-from tests.programs import finished, started
 
+ROOT = Path(__file__).parents[3]
 SETTINGS = {
     "RAY_worker_niceness": "0",
     "RAY_AUTH_MODE": "disabled",
@@ -25,26 +23,28 @@ SETTINGS = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_failure_threshold": "4",
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "benchmarks"), os.environ.get("PYTHONPATH")])),
 }
 CPUS = 4
 """What each node pretends to have: Ray ends idle processes, and starts them anew, where there are more than CPUs."""
 STORE = 150 << 20
+MOCK = "_placed:open_engine"
 
 
 class Nodes:
-    """The cluster: a head for drivers, and two nodes for workers. `add` and `remove` take more of them."""
+    """The cluster: a head for drivers, and nodes for servers. `add` and `remove` take more of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 2, gpus: int = 0) -> None:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address = str(self._cluster.address)
-        for _ in range(2):
-            self.add()
+        for _ in range(workers):
+            self.add(gpus)
 
-    def add(self) -> Any:
-        return self._cluster.add_node(num_cpus=CPUS, object_store_memory=STORE)
+    def add(self, gpus: int = 0) -> Any:
+        return self._cluster.add_node(num_cpus=CPUS, num_gpus=gpus, object_store_memory=STORE)
 
     def remove(self, node: Any) -> None:
         self._cluster.remove_node(node, allow_graceful=False)
@@ -52,30 +52,17 @@ class Nodes:
     def end(self) -> None:
         self._cluster.shutdown()
 
-
-@contextmanager
-def mock_server(*options: str) -> Iterator[str]:
-    """A mock server of its own, whose ledger is empty; gives its base URL."""
-    command = [sys.executable, "-m", "promptcot", "mock-server", "--port", "0", *options]
-    with started(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+/v1", process.stdout.readline())
-        assert found is not None
-        yield found[0]
+    @property
+    def options(self) -> list[str]:
+        """The options of a command that uses it."""
+        return ["--ray-address", self.address]
 
 
-def stats(url: str) -> dict[str, Any]:
-    """What a mock server has counted."""
-    with urllib.request.urlopen(f"{url.removesuffix('/v1')}/stats") as reply:
-        counted: dict[str, Any] = json.load(reply)
-    return counted
-
-
-def write_rows(path: Path, rows: int, poisoned: frozenset[int] = frozenset()) -> None:
+def write_rows(path: Path, rows: int, poisoned: Iterable[int] = ()) -> None:
     """Rows with a prompt; those that are poisoned are too long for a server that says how long they may be."""
     writer = RowWriter(path)
     for number in range(rows):
-        words = "theory " * (9000 if number in poisoned else 8)
+        words = "theory " * (9000 if number in set(poisoned) else 8)
         writer.write({"id": f"{number:06d}", "prompt": f"Design a problem, number {number}. {words}", "kept": [number]})
     writer.commit()
 
@@ -85,27 +72,40 @@ def command(verb: str, *options: object) -> list[str]:
     return [sys.executable, "-m", "promptcot", verb, *map(str, options)]
 
 
-def generate(source: Path, target: Path | str, url: str, *options: object) -> list[str]:
+def generate(source: Path, target: Path | str, mock: str, *options: object) -> list[str]:
+    """Rows through a mock server with these options: on a cluster where one is given, else in the command's process."""
     paths = ["--data-path", source, "--output-path", target]
-    return command(
-        "generate", *paths, "--base-url", url, "--model-path", "mock", "--concurrency", 16, "--max-len", 512, *options
-    )
+    model = ["--engine", MOCK, "--model-path", "mock", "--engine-args", f"{mock} --reply-tokens 60"]
+    return command("generate", *paths, *model, "--concurrency", 16, "--max-len", 512, *options)
 
 
-def run(line: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return finished(line, cwd=cwd)
+def answered(log: Path) -> Counter[str]:
+    """How often each call was answered, by all servers that write into this folder."""
+    return Counter(line for path in log.glob("*.calls") for line in path.read_text().splitlines())
+
+
+def servers(log: Path) -> list[int]:
+    """The process ids of the servers that write into this folder."""
+    return [int(path.stem) for path in log.glob("*.calls")]
+
+
+def journaled(output: Path) -> list[str]:
+    """The keys of the calls in an output's journal, in the order in which they ended."""
+    lines = (output.parent / f"{output.stem}.journal" / "calls.jsonl").read_bytes().splitlines()
+    return [json.loads(line)["key"] for line in lines]
 
 
 def files(output: Path) -> dict[str, Any]:
     """What an output and its companions hold: rows byte for byte, the summary without its seconds."""
     stem = output.name.removesuffix(".jsonl")
     found: dict[str, Any] = {
-        path.name.removeprefix(stem): re.sub(rb"http://[\d.:]+", b"http://SERVER", path.read_bytes())
-        for path in sorted(output.parent.glob(f"{stem}.*jsonl"))
+        path.name.removeprefix(stem): path.read_bytes() for path in sorted(output.parent.glob(f"{stem}.*jsonl"))
     }
+    found[""] = output.read_bytes()
     found["calls"] = sorted((output.parent / f"{stem}.journal" / "calls.jsonl").read_bytes().splitlines())
     recipe = json.loads((output.parent / f"{stem}.recipe.json").read_bytes())
     del recipe["recipe"]["output_path"]
     summary = json.loads((output.parent / f"{stem}.summary.json").read_bytes())
-    del summary["stages"]["generate"]["seconds"]
+    for name in ("seconds", "asked_again"):
+        summary["stages"]["generate"].pop(name, None)
     return {**found, "recipe": recipe, "summary": summary}

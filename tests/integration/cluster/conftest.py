@@ -6,14 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.ray.clusters import SETTINGS, Nodes
+from tests.integration.cluster.clusters import SETTINGS, Nodes
 
 
-@pytest.fixture(scope="session")
-def nodes() -> Iterator[Nodes]:
+@pytest.fixture(scope="session", autouse=True)
+def settings() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as changed:
         for name, value in SETTINGS.items():
             changed.setenv(name, value)
-        found = Nodes()
-        yield found
-        found.end()
+        yield
+
+
+@pytest.fixture(scope="session")
+def nodes(settings: None) -> Iterator[Nodes]:
+    found = Nodes()
+    yield found
+    found.end()

@@ -141,7 +141,7 @@ def _stderr_muted() -> Iterator[None]:
 def look_over(nodes: Sequence[Mapping[str, Any]], variables: Sequence[str] = ()) -> list[Sight]:
     """What each of these nodes tells about itself: its versions, which environment variables it lacks, its GPUs.
 
-    Raises ClusterUnusable where one does not answer.
+    One that is lost meanwhile is left out. Raises ClusterUnusable where one does not answer.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -157,7 +157,19 @@ def look_over(nodes: Sequence[Mapping[str, Any]], variables: Sequence[str] = ())
     if late:
         names = ", ".join(sorted(name_of(asked[one]) for one in late))
         raise ClusterUnusable(f"{names}: started no worker within {_LOOK:g} s; look at `ray status`")
-    return [Sight(asked[one]["NodeID"], name_of(asked[one]), *ray.get(one)) for one in ready]
+    return [sight for one in ready if (sight := _sight(asked[one], one)) is not None]
+
+
+def _sight(node: Mapping[str, Any], told: Any) -> Sight | None:
+    import ray
+
+    try:
+        return Sight(node["NodeID"], name_of(node), *ray.get(told))
+    except ray.exceptions.RayError as error:
+        if any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in ray.nodes()):
+            words = "died" if isinstance(error, ray.exceptions.WorkerCrashedError) else _one_line(error)
+            raise ClusterUnusable(f"{name_of(node)} cannot be looked over: {words}") from error
+        return None
 
 
 def _eyes() -> Callable[[list[str]], tuple[str, str, list[str], list[int]]]:

@@ -27,7 +27,7 @@ _TICK = 1.0
 _GRACE = 15.0
 _FULL = 0.8
 _CRASHES, _WITHIN = 3, 3600.0
-_SAY_AGAIN = 30.0
+_SAY_AFTER, _SAY_AGAIN = 5.0, 30.0
 _DRAINED = 0.1
 
 
@@ -275,7 +275,7 @@ class Placer:
                     "less (--n-gpus, --gpus-per-actor, a smaller model)"
                 )
             )
-        elif now - model.said > _SAY_AGAIN:
+        elif waited > _SAY_AFTER and now - model.said > _SAY_AGAIN:
             model.said = now
             self._say(f"{lacking} It has waited {waited:.0f} s, and is given up after {self._wait:.0f} s (--ray-wait)")
 
