@@ -28,6 +28,7 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import is_file
 
 _VECTORS = "encode.safetensors"
 
@@ -142,7 +143,7 @@ def drawn_rows(
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
     """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
     if prompt_like:
-        if not Path(prompt_like).is_file():
+        if not is_file(prompt_like):
             raise InputError(
                 f"{prompt_like}: no such file; rows with the `prompt` that the generator was trained on belong there. "
                 "A generator that takes any wording needs none (--set sample.prompt_like='')"

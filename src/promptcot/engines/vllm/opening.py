@@ -26,9 +26,7 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     name = folder.resolve().name if folder.is_dir() else str(model)
     tokenizer = Path(spec.tokenizer) if spec.tokenizer else None
     purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
-    options = ServerOptions(
-        str(model), name, str(tokenizer) if tokenizer else None, spec.dtype, purpose, tuple(spec.engine_args)
-    )
+    options = ServerOptions(str(model), name, spec.tokenizer, spec.dtype, purpose, tuple(spec.engine_args))
     log = site.directory / f"vllm-{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}-{site.number}.log"
     server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log))
     journaled = journaled_name(folder, tokenizer) if folder.is_dir() else name
