@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from promptcot.api.results import EvaluationResult, RunResult
-from promptcot.api.working import OnProgress, observer_of
+from promptcot.api.working import OnProgress, delivered, observer_of
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.grading.grader import Grader
@@ -19,6 +19,7 @@ from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.schema import Recipe
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.json import loads
+from promptcot.storage.sources import refuse_address
 
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Recipe"
 """A shipped name, the path of a TOML file, a table, or a recipe."""
@@ -32,6 +33,7 @@ def run(
     recipe: Source = "nano",
     *,
     output_dir: str | Path | None = None,
+    journal: str | Path | None = None,
     seed: int | None = None,
     target: int | None = None,
     max_candidates: int | None = None,
@@ -42,12 +44,14 @@ def run(
     """Run the whole pipeline of a recipe, from concepts to accepted problems, and return what came of it.
 
     Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
-    default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. Raises the
-    errors of `promptcot.errors`.
+    default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. An
+    `output_dir` at an address (s3://, …) needs `journal`, a folder on this machine: there the run is made, and copied
+    when it has ended. Raises the errors of `promptcot.errors`.
     """
     work = arun(
         recipe,
         output_dir=output_dir,
+        journal=journal,
         seed=seed,
         target=target,
         max_candidates=max_candidates,
@@ -62,6 +66,7 @@ async def arun(
     recipe: Source = "nano",
     *,
     output_dir: str | Path | None = None,
+    journal: str | Path | None = None,
     seed: int | None = None,
     target: int | None = None,
     max_candidates: int | None = None,
@@ -73,9 +78,10 @@ async def arun(
     limits = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
     resolved = load_recipe(recipe, set, limits)
     directory = Path(output_dir) if output_dir is not None else Path("out") / resolved.name
-    finished = await execute.run(Inputs(resolved, directory, until), observer_of(on_progress))
+    async with delivered(directory, journal, "folder") as made:
+        finished = await execute.run(Inputs(resolved, made, until), observer_of(on_progress))
     counts = {one.name: one for one in (*finished.before, *finished.counts.values())}
-    return RunResult(directory, counts, [*counts][-1])
+    return RunResult(made, counts, [*counts][-1])
 
 
 def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -96,6 +102,7 @@ def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping
 
 def load_run(directory: str | Path) -> RunResult:
     """A run that is finished, from its directory. Raises InputError where there is none."""
+    refuse_address(directory, "a run directory that is opened")
     path = Path(directory) / "summary.json"
     try:
         stages = loads(path.read_bytes())["stages"]
@@ -111,6 +118,7 @@ def evaluate(
     recipe: str | Path | Mapping[str, Any] = "nano",
     *,
     output_dir: str | Path | None = None,
+    journal: str | Path | None = None,
     limit_rows: int | None = None,
     set: Changes = None,
     on_progress: OnProgress | None = None,
@@ -118,7 +126,7 @@ def evaluate(
     """Solve and grade the benchmarks of an evaluation recipe, so many times each, as `promptcot eval` does.
 
     `set` changes the recipe (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` takes the first problems only.
-    Raises the errors of `promptcot.errors`.
+    `journal` is for an `output_dir` at an address, as in `run`. Raises the errors of `promptcot.errors`.
     """
     texts, values = _changes(set)
     resolved = _eval_recipe(recipe, texts, values)
@@ -126,9 +134,15 @@ def evaluate(
     observer = observer_of(on_progress)
     with Grader(_WORKERS) as grader:
         problems = load_problems(resolved, grader, limit_rows, observer)
-        evaluation = Evaluation(resolved, directory, grader, problems)
-        wait_for(evaluation.run(observer))
-    return EvaluationResult({one.benchmark: one for one in evaluation.results}, directory)
+
+        async def evaluated() -> Evaluation:
+            async with delivered(directory, journal, "folder") as made:
+                evaluation = Evaluation(resolved, made, grader, problems)
+                await evaluation.run(observer)
+            return evaluation
+
+        evaluation = wait_for(evaluated())
+    return EvaluationResult({one.benchmark: one for one in evaluation.results}, evaluation.directory)
 
 
 def _eval_recipe(recipe: str | Path | Mapping[str, Any], texts: Sequence[str], values: Mapping[str, Any]) -> EvalRecipe:

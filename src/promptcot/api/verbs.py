@@ -16,7 +16,7 @@ from promptcot import prompts as domains
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
-from promptcot.api.working import ModelLike, Working, checked, model_of, rows_beside, whole_number, workplace
+from promptcot.api.working import ModelLike, Working, checked, delivered, model_of, rows_beside, whole_number, workplace
 from promptcot.core.labelling import Band
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
@@ -44,6 +44,8 @@ from promptcot.stages.solve import Solve, problem_samples
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
 from promptcot.storage.outputs import Output
+from promptcot.storage.paths import url_of
+from promptcot.storage.sources import fetched
 
 
 def ask(
@@ -183,12 +185,16 @@ def sample(
 
 
 def encode(
-    concepts: Rows = "nano", *, model: ModelLike | Encode = "nano", output_path: str | Path | None = None
+    concepts: Rows = "nano",
+    *,
+    model: ModelLike | Encode = "nano",
+    output_path: str | Path | None = None,
+    journal: str | Path | None = None,
 ) -> StageResult:
     """Turn each distinct concept into a vector: rows with `sentence` and `embedding`, or a file for `sample`.
 
     With `output_path` (`….safetensors`, or `….jsonl` in the public form) vectors are written there, an interrupted call
-    goes on, and `rows` is empty.
+    goes on, and `rows` is empty. At an address it needs `journal`, a folder on this machine, from which it is copied.
     """
     settings, engine = (model, None) if isinstance(model, Encode) else model_of(model)
     spec = Encode.model_validate({name: getattr(settings, name) for name in Served.model_fields})
@@ -196,9 +202,15 @@ def encode(
     with workplace(None) as folder:
         names = read_table(str(as_file(_named(concepts), folder))).names
         target = folder / "encode.jsonl" if output_path is None else Path(output_path)
-        wait_for(_encode(list(names), spec, engine, target, counts))
-        rows = list(FileRows(target)) if output_path is None else []
-        return StageResult(rows, [], [], counts, None if output_path is None else target.parent)
+
+        async def work() -> Path:
+            async with delivered(target, journal, "file") as made:
+                await _encode(list(names), spec, engine, made, counts)
+            return made
+
+        made = wait_for(work())
+        rows = list(FileRows(made)) if output_path is None else []
+        return StageResult(rows, [], [], counts, None if output_path is None else made.parent)
 
 
 async def _encode(names: list[str], spec: Encode, engine: Engine | None, target: Path, counts: StageCounts) -> None:
@@ -273,10 +285,13 @@ def grade(
     """Say how good predictions are, source by source, by the equivalence of answers.
 
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
-    seconds that one comparison may take. Grades of a file are kept beside it, so that an interrupted call goes on.
+    seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
+    call goes on.
     """
     with workplace(None) as folder, Grader(workers, limit) as grader:
         source, details = as_file(predictions, folder), folder / "details.jsonl"
+        if (url := url_of(source)) is not None:
+            source = fetched(url, folder)
         golds = golds_of(benchmark, grader)
         found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks))
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))

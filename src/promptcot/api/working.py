@@ -6,8 +6,8 @@ import asyncio
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, TypeVar
@@ -21,8 +21,9 @@ from promptcot.pipeline.observer import Observer, Silent
 from promptcot.recipe.loading import parse_as
 from promptcot.recipe.schema import Model
 from promptcot.storage.counts import StageCounts
+from promptcot.storage.delivery import Delivery, Kind
 from promptcot.storage.file_rows import FileRows
-from promptcot.storage.paths import beside
+from promptcot.storage.paths import beside, url_of
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -78,6 +79,8 @@ def check_working(working: Mapping[str, Any]) -> None:
         raise UsageError(f"max_cost: {cost!r} is not an amount above 0")
     if not isinstance(working.get("journal"), (str, Path, type(None))):
         raise UsageError(f"journal: {working['journal']!r} is not the path of a folder")
+    if (url := url_of(working.get("journal") or "")) is not None:
+        raise UsageError(f"journal: {url} is an address; a journal has to be in a folder on this machine")
     if working.get("on_progress") is not None and not callable(working["on_progress"]):
         raise UsageError(f"on_progress: {working['on_progress']!r} cannot be called")
 
@@ -114,6 +117,21 @@ def workplace(journal: str | Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="promptcot-") as folder:
         yield Path(folder)
+
+
+@asynccontextmanager
+async def delivered(output: Path, journal: str | Path | None, kind: Kind) -> AsyncIterator[Path]:
+    """Where an output is made; one at an address is copied there when the block ends well. Raises UsageError."""
+    delivery = Delivery.of(output, journal, kind)
+    if delivery is None:
+        if journal is not None:
+            raise UsageError("journal is for an output at an address; one on this machine has its own beside it")
+        yield output
+        return
+    with delivery.held():
+        await asyncio.to_thread(delivery.prepare)
+        yield delivery.made
+        await asyncio.to_thread(delivery.send)
 
 
 def rows_beside(output: Path, *, lasting: bool) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:

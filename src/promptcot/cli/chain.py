@@ -14,7 +14,7 @@ import click
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import PATH, WHOLE, changes_option
+from promptcot.cli.parameters import PATH, SOURCE, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.cli.report.console import print_summary, refuse_own_output, say, say_all
 from promptcot.core.problems import problem_of
@@ -31,6 +31,7 @@ from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import is_file
 
 _WORKERS = 2
 _ON_THE_CARD = {"before": "before: {}", "after": "this model", "control": "control, trained on mismatched traces"}
@@ -137,10 +138,10 @@ def _add_to_card(model: Path, found: list[Students]) -> None:
 
 
 @command.command("generators")
-@click.option("--prompts-path", type=PATH, required=True, help="The prompts, as `sample` writes them.")
-@click.option("--trained-on", type=PATH, required=True, help="The training rows: prompts like these are not new.")
-@click.option("--before", type=PATH, required=True, help="What the untrained model wrote, by `generate`.")
-@click.option("--after", type=PATH, required=True, help="What the trained model wrote.")
+@click.option("--prompts-path", type=SOURCE, required=True, help="The prompts, as `sample` writes them.")
+@click.option("--trained-on", type=SOURCE, required=True, help="The training rows: prompts like these are not new.")
+@click.option("--before", type=SOURCE, required=True, help="What the untrained model wrote, by `generate`.")
+@click.option("--after", type=SOURCE, required=True, help="What the trained model wrote.")
 @click.option("--nano", is_flag=True, help="Problems of the nano world: say how many are well-posed.")
 @output_path("A JSON file with all numbers.")
 def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Path, **files: Path) -> int:
@@ -170,4 +171,4 @@ def _write_numbers(path: Path, found: dict[str, Any]) -> None:
 def _failed(file: Path) -> set[str]:
     """The prompts that nobody answered; they say nothing about the model."""
     failed = beside(file, "failed.jsonl")
-    return {row["id"] for row in read_rows(failed)} if failed.exists() else set()
+    return {row["id"] for row in read_rows(failed)} if is_file(failed) else set()

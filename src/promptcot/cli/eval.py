@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.cli.options import EngineName
-from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
@@ -22,7 +22,7 @@ _WORKERS = 2
 
 @click.command("eval")
 @click.argument("recipe", default="nano")
-@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
+@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
 @click.option("--benchmarks", multiple=True, help="Names or files instead of the recipe's; repeatable, or with commas.")
 @click.option("--n", type=COUNT, help="Traces of each problem.")
 @click.option("--limit-rows", type=COUNT, help="Only the first N problems of each benchmark.")

@@ -15,6 +15,7 @@ from promptcot.cli.report.run import agreement_lines
 from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.paths import url_of
 
 _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 
@@ -46,6 +47,8 @@ def _files(templates: tuple[str, ...], n_rewards: int | None) -> list[Path]:
     for template in templates:
         if "{}" in template and n_rewards is None:
             raise click.UsageError("a template with {} needs --n-rewards, the number of judges")
+        if "*" in template and url_of(template):
+            raise click.UsageError(f"{template}: `*` finds files on this machine only; repeat --template for each file")
         if "{}" in template:
             paths += [Path(template.replace("{}", str(number))) for number in range(n_rewards or 1)]
         else:

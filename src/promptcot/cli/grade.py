@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH
+from promptcot.cli.parameters import ABOVE_ZERO, BESIDE, COUNT, TARGET
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
@@ -21,14 +21,14 @@ _WORKERS = 2
 @click.option(
     "--output-path",
     "predictions",
-    type=PATH,
+    type=BESIDE,
     help="The predictions to grade, one row for each trace (the published option's name).",
 )
-@click.option("--details", type=PATH, help="Write id, sample, correct, extracted, method here.")
+@click.option("--details", type=TARGET, help="Write id, sample, correct, extracted, method here.")
 @click.option(
     "--compare",
     nargs=2,
-    type=PATH,
+    type=BESIDE,
     metavar="A B",
     help="Grade two files of predictions, and give the difference B - A problem by problem.",
 )

@@ -9,7 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, SHARE, WHOLE
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_outputs, say
 from promptcot.core.labelling import Band
 from promptcot.errors import UsageError
@@ -25,9 +25,11 @@ from promptcot.storage.manifest import manifest
 @click.option("--min-agreement", type=SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
 @click.option("--min-pass-rate", type=SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
 @click.option("--max-pass-rate", type=SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
-@click.option("--sft-path", type=PATH, help="Write the whole traces that agree with the label here, as training rows.")
-@click.option("--pairs-path", type=PATH, help="Write one right and one wrong trace of each problem here.")
-@click.option("--rl-path", type=PATH, help="Write prompt and verifiable answer of each labelled problem here.")
+@click.option(
+    "--sft-path", type=TARGET, help="Write the whole traces that agree with the label here, as training rows."
+)
+@click.option("--pairs-path", type=TARGET, help="Write one right and one wrong trace of each problem here.")
+@click.option("--rl-path", type=TARGET, help="Write prompt and verifiable answer of each labelled problem here.")
 @click.option("--style", help="The form of the prompt in training rows, as in `solve`: deepseek-r1, qwq, or row.")
 @click.option("--prompts", "domain", default="math", show_default=True, help="The folder of prompts.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
 from promptcot.cli.cluster_options import cluster_options
-from promptcot.cli.parameters import NOT_NEGATIVE, PATH, WHOLE, Command, together
+from promptcot.cli.parameters import NOT_NEGATIVE, SOURCE, TARGET, WHOLE, Command, together
 from promptcot.errors import RecipeError, UsageError
 from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
 from promptcot.recipe.schema import Model, Served
@@ -47,17 +47,17 @@ def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) 
 
 def data_path(help: str) -> Callable[[Command], Command]:
     """The input file."""
-    return click.option("--data-path", required=True, type=PATH, help=help)
+    return click.option("--data-path", required=True, type=SOURCE, help=help)
 
 
 def output_path(help: str) -> Callable[[Command], Command]:
     """The output file."""
-    return click.option("--output-path", required=True, type=PATH, help=help)
+    return click.option("--output-path", required=True, type=TARGET, help=help)
 
 
 def prompt_like(command: Command) -> Command:
     """The wording of the generator's prompts, from rows that have it."""
-    return click.option("--prompt-like", type=PATH, help="Rows whose `prompt` has the wording to learn and use.")(
+    return click.option("--prompt-like", type=SOURCE, help="Rows whose `prompt` has the wording to learn and use.")(
         command
     )
 

@@ -1,16 +1,75 @@
-"""Types of options that many verbs have, and one decorator out of several."""
+"""Types of options that many verbs have, and one decorator out of several.
+
+Decides which paths may be addresses: what is read may, what is written may where the command has `--journal`, and
+everything else has to be on this machine.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from promptcot.storage.delivery import Kind
+from promptcot.storage.paths import url_of
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-PATH = click.Path(path_type=Path)
+_NAMELESS = re.compile(r"[a-z][a-z0-9+.-]+://*", re.IGNORECASE)
+JOURNAL = "journal"
+"""The option for the folder in which outputs at addresses are made; `cli.addresses` adds it."""
+
+
+class LocalPath(click.Path):
+    """A file or folder on this machine; `file://` is one, too."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value)
+        if text.lower().startswith("file://"):
+            text = text[len("file://") :]
+        if _NAMELESS.fullmatch(text):
+            self.fail(f"{text!r} names no file or folder at an address", param, ctx)
+        if (url := url_of(text)) is not None and (why := self._why_not(ctx)):
+            self.fail(f"{url}: {why}", param, ctx)
+        return super().convert(text, param, ctx)
+
+    def _why_not(self, ctx: click.Context | None) -> str | None:
+        """Why no address can be used here, if none can."""
+        return "this is an address, and a path on this machine is needed here; copy it to a disk and give its path"
+
+
+class Source(LocalPath):
+    """A file that is read, on this machine or at an address."""
+
+    def _why_not(self, ctx: click.Context | None) -> str | None:
+        return None
+
+
+class Target(LocalPath):
+    """An output; at an address it is made in the folder of --journal, and copied there in the end."""
+
+    def __init__(self, kind: Kind) -> None:
+        super().__init__()
+        self.kind: Kind = kind
+
+    def _why_not(self, ctx: click.Context | None) -> str | None:
+        if ctx is not None and any(param.name == JOURNAL for param in ctx.command.params):
+            return None
+        return "this command cannot write to an address"
+
+
+PATH = LocalPath()
+SOURCE = Source()
+TARGET = Target("file")
+TARGET_FOLDER = Target("folder")
+BESIDE = Target("read")
+"""A file that is read, and gets results beside it."""
 COUNT = click.IntRange(min=1)
 WHOLE = click.IntRange(min=0)
 ABOVE_ZERO = click.FloatRange(0, min_open=True)

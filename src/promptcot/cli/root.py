@@ -11,6 +11,7 @@ from types import FrameType
 import click
 
 from promptcot import __version__
+from promptcot.cli.addresses import with_addresses
 from promptcot.errors import PromptCoTError
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
@@ -55,7 +56,7 @@ class _Verbs(click.Group):
         if verb not in VERBS:
             return None
         command: click.Command = importlib.import_module(f"promptcot.cli.{verb.replace('-', '_')}").command
-        return command
+        return with_addresses(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -75,7 +76,8 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     context_settings={"token_normalize_func": _dashes, "help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with `promptcot run`: no model, GPU or network is needed. `promptcot VERB --help` explains a verb.",
+    epilog="Start with `promptcot run`: no model, GPU or network is needed. `promptcot VERB --help` explains a verb. "
+    "Files may be at addresses (s3://, gs://, hdfs://, …); outputs are written there with --journal DIR.",
 )
 @click.version_option(__version__, prog_name="promptcot")
 def root() -> None:

@@ -9,7 +9,7 @@ import click
 
 from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, take_scale
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE, changes_option
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
 from promptcot.cli.run_chain import run_chain
@@ -33,7 +33,7 @@ _OVERRIDES = {
 
 @click.command("run")
 @click.argument("recipe", default="nano")
-@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/NAME of the recipe]")
+@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/NAME of the recipe]")
 @click.option("--seed", type=WHOLE, help="Of every draw; the recipe's by default.")
 @click.option("--target", type=COUNT, help="Stop when this many problems are accepted.")
 @click.option("--max-candidates", type=COUNT, help="Sample at most this many combinations.")

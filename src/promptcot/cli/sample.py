@@ -9,7 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, PATH, WHOLE
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
@@ -26,7 +26,7 @@ from promptcot.storage.outputs import Output
 @data_path("A concepts file: rows with a list `concepts`; `nano` is the catalogue that ships.")
 @output_path("Rows with `id`, `foundational_concepts`, `level` and `prompt`.")
 @click.option("--data-size", type=COUNT, default=1000, show_default=True, help="How many combinations.")
-@click.option("--embed-path", type=PATH, help="Vectors of the concepts, from `encode`.")
+@click.option("--embed-path", type=SOURCE, help="Vectors of the concepts, from `encode`.")
 @click.option(
     "--size",
     type=COUNT,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.chains.options import arguments
-from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
@@ -28,7 +28,7 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
     multiple=True,
     help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
 )
-@click.option("--output-dir", type=PATH, help="Where everything goes.  [default: out/train-NAME]")
+@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/train-NAME]")
 @changes_option()
 @click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
 @click.option(

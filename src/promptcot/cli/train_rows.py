@@ -9,7 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import output_path, prompt_like
-from promptcot.cli.parameters import PATH, WHOLE
+from promptcot.cli.parameters import SOURCE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary, refuse_own_outputs
 from promptcot.core.training_rows import generator_row
 from promptcot.pipeline.inputs import prompt_renderer
@@ -23,13 +23,13 @@ from promptcot.storage.manifest import manifest
 @click.option(
     "--data-path",
     "sources",
-    type=PATH,
+    type=SOURCE,
     multiple=True,
     required=True,
     help="Rows as `filter` or `explain` writes them, or with `concepts`, `rationale` and `problem`; may be repeated.",
 )
 @output_path("Training rows: `prompt` and `completion`, with concepts, level and annotator.")
-@click.option("--concepts-path", type=PATH, help="Write the concepts of each problem here, for `sample`.")
+@click.option("--concepts-path", type=TARGET, help="Write the concepts of each problem here, for `sample`.")
 @click.option(
     "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
 )

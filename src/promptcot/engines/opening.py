@@ -26,6 +26,7 @@ from promptcot.errors import InputError
 from promptcot.recipe import import_path
 from promptcot.recipe.engines import AUTO, ENGINES
 from promptcot.recipe.schema import Encode, Served
+from promptcot.storage.paths import url_of
 
 TEXTS_AT_ONCE = 32
 _KV_SPACE = 2 << 30
@@ -173,6 +174,11 @@ def local_folder(model: str, role: str) -> Path:
     """
     if (found := folder_on_disk(nano.resolve(model, role))) is not None:
         return found
+    if (url := url_of(model)) is not None:
+        raise InputError(
+            f"{url}: an address, and this process runs models from a folder on this machine. Copy the model here; or "
+            "--engine vllm, which loads from some addresses itself"
+        )
     raise InputError(
         f"{model}: no such model folder, and no such model in the local Hub cache. `hf download {model}` fetches a "
         "model of the Hub; `nano` is the embedded one; --base-url asks a server"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptcot.errors import InputError
+from promptcot.storage.atomic import make_parent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,7 @@ def library(hint: str = "") -> Any:
 
 def save(figure: Figure, target: Path, **options: Any) -> tuple[Path, Path]:
     """Write `target` (without suffix) as PNG and as SVG; each appears whole. `options` are those of `savefig`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_parent(target)
     png, svg = (target.with_name(target.name + suffix) for suffix in (".png", ".svg"))
     for path, own in ((png, {"dpi": 160}), (svg, {"metadata": {"Date": None}})):
         partial = path.with_name(path.name + ".partial")

@@ -28,6 +28,7 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import is_file, shown
 
 _VECTORS = "encode.safetensors"
 
@@ -144,10 +145,10 @@ def drawn_rows(
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
     """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
     if prompt_like:
-        if not Path(prompt_like).is_file():
+        if not is_file(prompt_like):
             raise InputError(
-                f"{prompt_like}: no such file; rows with the `prompt` that the generator was trained on belong there. "
-                "A generator that takes any wording needs none (--set sample.prompt_like='')"
+                f"{shown(prompt_like)}: no such file; rows with the `prompt` that the generator was trained on belong "
+                "there. A generator that takes any wording needs none (--set sample.prompt_like='')"
             )
         known = tuple(dict.fromkeys((*LEVELS, *levels)))
         return learn_template(lambda: read_rows(prompt_like), known, prompt_like).render

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from promptcot.errors import RecipeError
 from promptcot.recipe.schema import Recipe, Served
+from promptcot.storage.sources import is_file, open_file, shown
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
@@ -128,14 +129,15 @@ def shipped(folder: Path = SHIPPED) -> list[str]:
 
 def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
     path = Path(name_or_path) if name_or_path.endswith(".toml") else folder / f"{name_or_path}.toml"
-    if not path.is_file():
+    if not is_file(path):
         near = difflib.get_close_matches(name_or_path, shipped(folder), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise RecipeError(
             name_or_path, [f"no such file, and no shipped recipe of this name ({', '.join(shipped(folder))}){hint}"]
         )
     try:
-        return str(path), tomllib.loads(path.read_text(encoding="utf-8"))
+        with open_file(path) as file:
+            return shown(path), tomllib.loads(file.read().decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(str(path), [f"not TOML: {error}"]) from error
 

@@ -17,6 +17,7 @@ from promptcot.recipe.schema import Sample
 from promptcot.records import Row, content_id
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import shown
 
 RenderPrompt = Callable[[Sequence[str], str], str]
 
@@ -41,7 +42,7 @@ def _seeds(path: Path) -> Iterator[list[str]]:
     for number, row in enumerate(read_rows(path), 1):
         found = row.get("concepts", row.get("foundational_concepts"))
         if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
-            raise InputError(f"{path}, row {number}: `concepts` is missing or is not a list of texts")
+            raise InputError(f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts")
         yield found
 
 

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and locks on them.
 
-Decides how a file is locked, written, forced to disk and renamed, and what a refusal of the file system means.
+Decides where a file may be written, how it is locked, written, forced to disk and renamed, and what a refusal of the
+file system means.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Any
 import orjson
 
 from promptcot.errors import LockedError, StorageError
+from promptcot.storage.paths import url_of
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold `path` (a lock file, made if needed) for this process. Raises LockedError when another holds it."""
+    make_parent(path)
     with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle = open_locked(path)
     try:
         yield
@@ -52,11 +54,22 @@ def is_still(handle: int, path: Path) -> bool:
     return os.path.samestat(os.fstat(handle), os.stat(path))
 
 
+def make_parent(path: Path) -> None:
+    """Make the folder of a file that is to be written; never one that is called `s3:`. Raises StorageError."""
+    if (url := url_of(path)) is not None:
+        raise StorageError(
+            f"{url}: files are written on this machine only; an output at an address needs --journal DIR, where it is "
+            "made before it is copied"
+        )
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a small file under a temporary name and rename it. Raises StorageError."""
     partial = path.with_name(path.name + ".partial")
+    make_parent(path)
     with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(content)
         sync(partial)
         os.replace(partial, path)

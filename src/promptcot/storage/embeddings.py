@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.storage.atomic import storing, sync
+from promptcot.storage.atomic import make_parent, storing, sync
 from promptcot.storage.paths import SUFFIXES
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import is_file, on_disk
 from promptcot.storage.writer import RowWriter
 
 Matrix = NDArray[np.floating[Any]]
@@ -52,16 +53,16 @@ def read_embeddings(path: str | Path) -> Embeddings:
     """
     source = Path(path)
     if source.name.endswith(".safetensors"):
-        return _read_safetensors(source)
+        return _read_safetensors(on_disk(source), source)
     if source.name.endswith(SUFFIXES):
         return _read_public(source)
     raise InputError(f"{source}: embeddings are read from .safetensors or {', '.join(SUFFIXES)}")
 
 
-def _read_safetensors(source: Path) -> Embeddings:
-    matrix = _map(source)
+def _read_safetensors(mapped: Path, source: Path) -> Embeddings:
+    matrix = _map(mapped)
     names_file = source.with_suffix(".jsonl")
-    if not names_file.exists():
+    if not is_file(names_file):
         raise InputError(f"{names_file}: no such file; it must hold the names of the rows of {source.name}")
     names = [_name(row, number, names_file) for number, row in enumerate(read_rows(names_file), 1)]
     if len(names) != len(matrix):
@@ -191,8 +192,8 @@ def write_embeddings(path: str | Path, names: Sequence[str], dimensions: int, bl
 
 def _write_safetensors(target: Path, names: Sequence[str], dimensions: int, blocks: Iterable[Matrix]) -> None:
     partial = target.with_name(target.name + ".partial")
+    make_parent(target)
     with storing(partial):
-        target.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             file.write(_safetensors_header(len(names), dimensions))
             for block in blocks:

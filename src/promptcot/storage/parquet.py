@@ -13,4 +13,7 @@ def pyarrow(module: str) -> Any:
 
         return importlib.import_module(f"pyarrow.{module}")
     except ImportError as error:
-        raise InputError("Parquet files need pyarrow: pip install 'promptcot[parquet]', or use .jsonl") from error
+        raise InputError(
+            "Parquet files, and files at addresses, need pyarrow: pip install 'promptcot[parquet]'; or use .jsonl on a "
+            "disk"
+        ) from error

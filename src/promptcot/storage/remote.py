@@ -1,24 +1,36 @@
 """Files at addresses: a folder on any file system, and what is done there.
 
-Decides how a path or URL becomes a file system of pyarrow (its own for local paths, `s3://`, `gs://`, `hdfs://`; any
-other through fsspec) and offers the few operations that are needed. What the files hold is left to others.
+Decides how a path or URL becomes a file system of pyarrow (its own for local paths, `s3://`, `gs://`, `hdfs://`,
+`abfs://`; any other through fsspec), how a file appears there whole, and how long an answer is waited for. What the
+files hold is left to others.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
-import shutil
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
+from uuid import uuid4
 
 from pyarrow import ArrowException, ArrowInvalid, fs
 
-from promptcot.errors import InputError, StorageError
-from promptcot.storage.atomic import write_whole
+from promptcot.errors import InputError, PromptCoTError, StorageError
+from promptcot.storage.atomic import make_parent, write_whole
 from promptcot.storage.paths import url_of
+
+Answer = TypeVar("Answer")
+
+PATIENCE = 60.0
+"""Seconds in which an address must answer; by themselves some file systems try for a quarter of an hour."""
+_OBJECT_STORES = ("s3", "gcs", "abfs")
+"""Where a file appears when all of it has arrived, and folders need not be made."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Folder:
         except ArrowInvalid:
             return cls(*_by_fsspec(url))
         except (ArrowException, OSError) as error:
-            raise InputError(f"{url}: this address cannot be used: {error}") from error
+            raise InputError(f"{url}: this address cannot be used ({_reason(error)})") from error
 
     @property
     def is_local(self) -> bool:
@@ -88,14 +100,27 @@ class Folder:
         return content
 
     def send(self, source: Path, name: str) -> None:
-        """Copy a file of this machine into it. Raises StorageError."""
+        """Copy a file of this machine into it, where it appears whole. Raises StorageError.
+
+        The copy is one call of pyarrow: a stream that Python had to close after Ctrl-C would make a short file look
+        finished.
+        """
         target = f"{self.path}/{name}"
-        try:
+        with _failing(StorageError, f"{target}: cannot be written"):
+            if self.system.type_name in _OBJECT_STORES:
+                _copy(fs.LocalFileSystem(), str(source), self.system, target)
+                return
             self.system.create_dir(target.rpartition("/")[0], recursive=True)
-            with source.open("rb") as content, self.system.open_output_stream(target, compression=None) as stream:
-                shutil.copyfileobj(content, stream)
-        except OSError as error:
-            raise StorageError(f"{target}: cannot be written ({error})") from error
+            _copy(fs.LocalFileSystem(), str(source), self.system, f"{target}.partial")
+            if self.has(name):  # HDFS renames to new names only
+                self.system.delete_file(target)
+            self.system.move(f"{target}.partial", target)
+
+    def take_away(self, name: str) -> None:
+        """Remove a file, if it is there. Raises StorageError."""
+        with _failing(StorageError, f"{self.path}/{name}: cannot be removed"):
+            if self.has(name):
+                self.system.delete_file(f"{self.path}/{name}")
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file, which appears whole. Raises StorageError."""
@@ -112,17 +137,122 @@ class Folder:
 def _by_fsspec(url: str) -> tuple[Any, str]:
     try:
         system, path = importlib.import_module("fsspec.core").url_to_fs(url)
-    except (ImportError, ValueError, OSError) as error:
+    except Exception as error:  # each package for fsspec has errors of its own
         raise InputError(
-            f"{url}: this address cannot be used ({error}); pyarrow reads s3://, gs:// and hdfs://, and others need "
-            "fsspec and its package for them"
+            f"{url}: this address cannot be used ({_reason(error)}); pyarrow reads s3://, gs://, hdfs://, abfs://; "
+            "others need fsspec and its package for them"
         ) from error
     return fs.PyFileSystem(fs.FSSpecHandler(system)), path
 
 
+def _copy(here: Any, source: str, there: Any, target: str) -> None:
+    fs.copy_files(source, target, source_filesystem=here, destination_filesystem=there)
+
+
+@contextmanager
+def _failing(kind: type[PromptCoTError], what: str) -> Iterator[None]:
+    """Turns whatever a file system raises into one error; each package for fsspec has errors of its own."""
+    try:
+        yield
+    except PromptCoTError:
+        raise
+    except Exception as error:
+        raise kind(f"{what} ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _in_time(work: Callable[[], Answer], url: str) -> Answer:
+    """What `work` gives. Raises InputError where it takes longer than PATIENCE."""
+    answer: Future[Answer] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=ask, name="address", daemon=True).start()
+    try:
+        return answer.result(PATIENCE)
+    except TimeoutError as error:
+        raise InputError(
+            f"{url}: no answer within {PATIENCE:g} seconds; look at the name, the credentials and the network"
+        ) from error
+
+
+def check_writable(url: str, *, folder: bool) -> None:
+    """Write a small file where a file, or those of a folder, will lie, and remove it.
+
+    Raises InputError where that fails, in bounded time.
+    """
+
+    def probe() -> None:
+        there = Folder.at(url) if folder else Folder.at(url).parent
+        name = f"{there.path}/.promptcot-{uuid4().hex}"
+        if there.system.type_name not in _OBJECT_STORES:
+            there.make()
+        with there.system.open_output_stream(name, compression=None) as stream:
+            stream.write(b"whether files can be written here\n")
+        there.system.delete_file(name)
+
+    with _failing(InputError, f"{url}: nothing can be written there"):
+        try:
+            _in_time(probe, url)
+        except StorageError as error:
+            raise InputError(f"{url}: nothing can be written there ({error})") from error
+
+
+def info_of(url: str) -> tuple[Folder, Any]:
+    """Where a file lies, and what its file system knows of it; None for no file. Raises InputError."""
+
+    def look() -> tuple[Folder, Any]:
+        place = Folder.at(url)
+        found = place.system.get_file_info(place.path)
+        return place, found if found.type == fs.FileType.File else None
+
+    with _failing(InputError, f"{url}: it cannot be read"):
+        return _in_time(look, url)
+
+
 def open_remote(url: str) -> io.BufferedReader:
     """A file at an address, to read from its beginning. Raises InputError."""
-    folder = Folder.at(url)
-    if folder.system.get_file_info(folder.path).type != fs.FileType.File:
+    place, info = info_of(url)
+    if info is None:
         raise InputError(f"{url}: no such file")
-    return io.BufferedReader(folder.system.open_input_file(folder.path))
+    with _failing(InputError, f"{url}: it cannot be read"):
+        return io.BufferedReader(place.system.open_input_file(place.path))
+
+
+def fetch(url: str, folder: Path) -> Path:
+    """A copy of a file in a folder of this machine, made once while size and time of the file stay the same.
+
+    Raises InputError.
+    """
+    place, info = info_of(url)
+    if info is None:
+        raise InputError(f"{url}: no such file")
+    target, changed = folder / place.path.rpartition("/")[2], info.mtime_ns or 0
+    if changed and _is_copy(target, info.size, changed):
+        return target
+    partial = target.with_name(f"{target.name}.{uuid4().hex}.partial")
+    make_parent(target)
+    try:
+        with _failing(InputError, f"{url}: it cannot be copied to {folder}"):
+            _copy(place.system, place.path, fs.LocalFileSystem(), str(partial))
+            os.utime(partial, ns=(changed, changed))
+            os.replace(partial, target)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return target
+
+
+def _is_copy(target: Path, size: int, changed: int) -> bool:
+    try:
+        told = target.stat()
+    except OSError:
+        return False
+    return (told.st_size, told.st_mtime_ns) == (size, changed)

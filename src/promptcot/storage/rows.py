@@ -18,6 +18,7 @@ from promptcot.records import Row, content_id
 from promptcot.storage.json import loads
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.paths import SUFFIXES, url_of
+from promptcot.storage.sources import open_file, shown
 
 _BATCH = 1024
 
@@ -32,7 +33,7 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
         empty = False
         yield row
     if empty and not may_be_empty:
-        raise InputError(f"{source}: the file has no rows")
+        raise InputError(f"{shown(source)}: the file has no rows")
 
 
 def _check(source: Path) -> None:
@@ -45,17 +46,6 @@ def _check(source: Path) -> None:
         raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
 
 
-def _open(source: Path) -> IO[bytes]:
-    """A file on this machine, or at an address."""
-    url = url_of(source)
-    if url is None:
-        return source.open("rb")
-    pyarrow("lib")
-    from promptcot.storage.remote import open_remote
-
-    return open_remote(url)
-
-
 def read_lines(source: Path) -> Iterator[Row]:
     number = 0
     try:
@@ -64,16 +54,18 @@ def read_lines(source: Path) -> Iterator[Row]:
                 if line.strip():
                     yield _object(line, source, number)
     except _broken_archive() as error:
-        raise InputError(f"{source}, after line {number}: not a readable .zst file ({error})") from error
+        raise InputError(f"{shown(source)}, after line {number}: not a readable .zst file ({error})") from error
+    except OSError as error:
+        raise InputError(f"{shown(source)}, after line {number}: it cannot be read further ({error})") from error
 
 
 def _object(line: bytes, source: Path, number: int) -> Row:
     try:
         row = loads(line)
     except ValueError as error:
-        raise InputError(f"{source}, line {number}: not JSON ({error})") from error
+        raise InputError(f"{shown(source)}, line {number}: not JSON ({error})") from error
     if not isinstance(row, dict):
-        raise InputError(f"{source}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
+        raise InputError(f"{shown(source)}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
     return row
 
 
@@ -85,21 +77,21 @@ def _broken_archive() -> type[Exception]:
 
 def _open_lines(source: Path) -> IO[bytes]:
     if not source.name.endswith(".zst"):
-        return _open(source)
+        return open_file(source)
     import zstandard
 
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(_open(source), closefd=True))
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(open_file(source), closefd=True))
 
 
 def _read_parquet(source: Path) -> Iterator[Row]:
     parquet = pyarrow("parquet")
     try:
-        with parquet.ParquetFile(source if url_of(source) is None else _open(source)) as file:
+        with parquet.ParquetFile(source if url_of(source) is None else open_file(source)) as file:
             for batch in file.iter_batches(_BATCH):
                 for row in batch.to_pylist():
                     yield {name: value for name, value in row.items() if value is not None}
     except pyarrow("lib").ArrowException as error:
-        raise InputError(f"{source}: not a readable Parquet file ({error})") from error
+        raise InputError(f"{shown(source)}: not a readable Parquet file ({error})") from error
 
 
 def with_ids(rows: Iterable[Row]) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.storage.atomic import is_still, open_locked, storing, sync
+from promptcot.storage.atomic import is_still, make_parent, open_locked, storing, sync
 from promptcot.storage.json import dumps
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.rows import _BATCH, read_lines
@@ -26,8 +26,8 @@ class RowWriter:
         self.path = path
         self._partial = path.with_name(path.name + ".partial")
         self._ready = self._partial
+        make_parent(self._partial)
         with storing(self._partial):
-            path.parent.mkdir(parents=True, exist_ok=True)
             handle = open_locked(self._partial)
             self._lock = os.dup(handle)  # outlives the file: nobody may begin anew before the rename
             self._file = self._open(handle)

@@ -108,7 +108,6 @@ def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> Non
                 f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
                 "anew, choose another --output_dir or delete this one"
             )
-    directory.mkdir(parents=True, exist_ok=True)
     write_json(path, now)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from promptcot import nano
 from promptcot.engines.machine import visible_gpus
 from promptcot.errors import InputError, RecipeError
+from promptcot.storage.paths import url_of
 from promptcot.training.data.rows import look
 from promptcot.training.recipe import TrainRecipe
 
@@ -35,6 +36,8 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
     model, template = recipe.model, recipe.model.chat_template
     if template and not Path(template).is_file():
         yield f"model.chat_template: {template}: no such file"
+    if (url := url_of(recipe.directory)) is not None:
+        yield f"output_dir: {url}: an address; give it as --output-dir, with --journal DIR, where the training is made"
     for name in (*recipe.watch.report_to, model.attention):
         package = _PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
@@ -49,7 +52,9 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "
             "is no C++ compiler (c++, g++); install one, or set offload_optimizer = false"
         )
-    if _on_the_hub(model.path) and model.revision is None:
+    if (url := url_of(model.path)) is not None:
+        yield f"model.path: {url}: an address; a training starts from a folder on this machine, or from the Hub"
+    elif _on_the_hub(model.path) and model.revision is None:
         yield (
             f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "
             "full commit, 40 hex digits, as its history on the Hub shows it"

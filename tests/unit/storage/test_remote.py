@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import pytest
 
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request
+from promptcot.storage import rows
+from promptcot.storage.embeddings import read_embeddings, write_embeddings
 from promptcot.storage.journal import Journal
 from promptcot.storage.paths import url_of
 from promptcot.storage.remote import Folder
@@ -86,3 +91,32 @@ def test_an_output_appears_at_its_address_when_it_is_published_and_replaces_what
 def test_an_output_on_disk_is_made_where_it_stays(tmp_path: Path) -> None:
     with Published(tmp_path / "x.jsonl") as made:
         assert made == tmp_path / "x.jsonl"
+
+
+def test_vectors_at_an_address_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTCOT_CACHE", str(tmp_path / "cache"))
+    there = tmp_path / "there"
+    write_embeddings(there / "v.safetensors", ["a", "b"], 2, [np.eye(2, dtype=np.float32)])
+    url = f"local://{there}/v.safetensors"
+    assert read_embeddings(url).names == ["a", "b"]
+    [copy] = (tmp_path / "cache").rglob("v.safetensors")
+    first = copy.stat().st_ino
+    read_embeddings(url)
+    assert copy.stat().st_ino == first
+    write_embeddings(there / "v.safetensors", ["a", "b"], 2, [2 * np.eye(2, dtype=np.float32)])
+    os.utime(there / "v.safetensors", ns=(1, 1))
+    assert read_embeddings(url).matrix[0, 0] == 2
+    assert [path.name for path in copy.parent.iterdir()] == ["v.safetensors"]
+
+
+def test_an_address_that_breaks_off_is_said_with_the_line(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: object) -> int:
+            raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(rows, "open_file", lambda path: io.BufferedReader(Broken()))
+    with pytest.raises(InputError, match=r"x\.jsonl, after line 0: it cannot be read further \(reset by peer\)"):
+        list(read_rows(f"{place}/x.jsonl"))

@@ -20,8 +20,9 @@ from jinja2 import TemplateError
 
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.storage.paths import SUFFIXES
+from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.rows import read_rows, with_ids
+from promptcot.storage.sources import is_file, on_disk
 from promptcot.training.data.chat import Turn, continued, render
 from promptcot.training.recipe import Data
 
@@ -69,13 +70,13 @@ def look(data: Data) -> None:
     for path in data.path:
         if not _is_file(path):
             _pinned(path, data)
-        elif not Path(path).expanduser().is_file():
+        elif not is_file(_place(path)):
             raise InputError(f"{path}: no such file; --data_path names another")
 
 
 def fingerprint(data: Data) -> dict[str, str]:
     """What the rows were, so that a change is noticed: a file's SHA-256, a dataset's revision. Raises InputError."""
-    return {path: _sha256(Path(path).expanduser()) if _is_file(path) else _pinned(path, data) for path in data.path}
+    return {path: _sha256(on_disk(_place(path))) if _is_file(path) else _pinned(path, data) for path in data.path}
 
 
 def _sha256(path: Path) -> str:
@@ -86,9 +87,13 @@ def _sha256(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def _place(path: str) -> Path:
+    return Path(path).expanduser()
+
+
 def _is_file(path: str) -> bool:
     """Whether files are meant and not a dataset of the Hub. Raises InputError where it can be neither."""
-    if Path(path).expanduser().exists() or path.endswith(SUFFIXES):
+    if _place(path).exists() or path.endswith(SUFFIXES) or url_of(path) is not None:
         return True
     if not _HUB_NAME.fullmatch(path):
         raise InputError(f"{path}: neither a file of rows ({', '.join(SUFFIXES)}) nor OWNER/NAME on the Hub")
@@ -109,7 +114,7 @@ def _pinned(name: str, data: Data) -> str:
 
 def _rows(data: Data) -> Iterator[Row]:
     for path in data.path:
-        yield from read_rows(Path(path).expanduser()) if _is_file(path) else _from_hub(path, data)
+        yield from read_rows(on_disk(_place(path))) if _is_file(path) else _from_hub(path, data)
 
 
 def _from_hub(name: str, data: Data) -> Iterator[Row]:

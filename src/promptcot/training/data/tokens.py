@@ -27,6 +27,7 @@ from promptcot.errors import InputError
 from promptcot.storage.atomic import storing, sync, write_json
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import hash_id
+from promptcot.storage.sources import cache_folder
 from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
 from promptcot.training.recipe import Data, TrainRecipe
@@ -141,7 +142,7 @@ def open_store(
         **data.model_dump(include={"chat", "limit", "split"}),
     }
     hashes, rules = fingerprint(data), tokenizer_hash(tokenizer)
-    folder = (cache or _cache()) / "tokens" / _key([*hashes.values()], rules, settings)
+    folder = (cache or cache_folder()) / "tokens" / _key([*hashes.values()], rules, settings)
     made_of = {"data": hashes, "tokenizer": rules, "settings": settings}
     with _waiting(folder.with_name(folder.name + ".lock")):
         if not _is_whole(folder):
@@ -153,10 +154,6 @@ def open_store(
 
 def _key(*parts: Any) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot").expanduser()
 
 
 def _side(store: TokenStore, share: float, which: str) -> TokenStore:

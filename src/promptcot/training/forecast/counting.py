@@ -44,7 +44,7 @@ class Counted:
 def count(recipe: TrainRecipe) -> Counted:
     """What can be known of the data. Raises InputError for a file that cannot be read."""
     files = [Path(path) for path in recipe.data.path]
-    missing = ", ".join(str(path) for path in files if not path.is_file())
+    missing = ", ".join(path for path in recipe.data.path if not Path(path).is_file())
     if missing:
         return _assumed(recipe, f"{missing} is not on this machine")
     rows, texts = _sample(files, recipe)

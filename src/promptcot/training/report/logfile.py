@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from promptcot.records import Row
-from promptcot.storage.atomic import storing, write_whole
+from promptcot.storage.atomic import make_parent, storing, write_whole
 from promptcot.storage.json import dumps, loads
 
 
@@ -23,10 +23,9 @@ class LogFile:
 
     def append(self, line: Row) -> None:
         """Raises StorageError."""
-        with storing(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab", buffering=0) as file:
-                file.write(dumps(line))
+        make_parent(self.path)
+        with storing(self.path), self.path.open("ab", buffering=0) as file:
+            file.write(dumps(line))
 
     def cut(self, step: int) -> list[Row]:
         """Take away all lines after `step`, and all at step 0; give what is left. Raises StorageError."""

@@ -1,0 +1,111 @@
+"""Outputs at addresses, for all verbs: where one is made, and when it is copied.
+
+A verb declares which of its options are outputs (`parameters.TARGET` and its like) and knows nothing more: it gets
+paths on this machine. What belongs to a result, and what is wrong with an address, is decided in `storage.delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.cli.parameters import JOURNAL, PATH, Target
+from promptcot.cli.report.console import say
+from promptcot.errors import UsageError
+from promptcot.storage.delivery import Delivery, Kind
+from promptcot.storage.paths import url_of
+
+_WELL = (0, 3)
+"""Exit codes with which there is a result."""
+_MAIN = ("output_path", "output_dir")
+_HELP = (
+    "A folder on a disk that outlives the job, for an output at an address (s3://, gs://, hdfs://, …): there it is "
+    "made, with journal and locks, and copied when the command has ended well."
+)
+
+
+def with_addresses(command: click.Command) -> click.Command:
+    """The command itself, which now takes addresses for its outputs, and `--journal`; so do those of a group."""
+    if isinstance(command, click.Group):
+        for one in command.commands.values():
+            with_addresses(one)
+        return command
+    kinds = {str(param.name): param.type.kind for param in command.params if isinstance(param.type, Target)}
+    if kinds and command.callback is not None and not any(param.name == JOURNAL for param in command.params):
+        command.params.append(click.Option([f"--{JOURNAL}"], type=PATH, metavar="DIR", help=_HELP))
+        command.callback = _delivering(command.callback, kinds)
+    return command
+
+
+def _delivering(callback: Callable[..., Any], kinds: Mapping[str, Kind]) -> Callable[..., Any]:
+    """The callback of a command, called with paths on this machine for those options that are outputs."""
+
+    def call(**options: Any) -> Any:
+        journal = options.pop(JOURNAL)
+        names = sorted(kinds, key=lambda name: name in _MAIN)  # the output itself is copied last
+        deliveries = {name: _of(options[name], journal, kinds[name]) for name in names}
+        found = [one for name in names for one in deliveries[name].values()]
+        if not found:
+            if journal is not None:
+                raise UsageError(
+                    "--journal is for outputs at addresses, such as s3://; an output on this machine has its journal "
+                    "beside it already"
+                )
+            return callback(**options)
+        _check(found, options, kinds)
+        given = {name: _replaced(options[name], deliveries[name]) for name in names}
+        if options.get("dry_run"):
+            return callback(**{**options, **given})
+        return _deliver(found, lambda: callback(**{**options, **given}))
+
+    return call
+
+
+def _deliver(deliveries: Sequence[Delivery], work: Callable[[], Any]) -> Any:
+    with ExitStack() as held:
+        for one in deliveries:
+            held.enter_context(one.held())
+        for one in deliveries:
+            one.prepare()
+        code = work()
+        for one in deliveries if (code or 0) in _WELL else ():
+            one.send()
+            say(f"copied:  {one.url}" if one.kind != "read" else f"copied:  what was written, beside {one.url}")
+        return code
+
+
+def _of(value: Any, journal: Path | None, kind: Kind) -> dict[Path, Delivery]:
+    """The deliveries of an option's value, or values, by path. Raises UsageError."""
+    found = {path: Delivery.of(path, journal, kind) for path in _flat(value) if isinstance(path, Path)}
+    return {path: one for path, one in found.items() if one is not None}
+
+
+def _replaced(value: Any, deliveries: Mapping[Path, Delivery]) -> Any:
+    if isinstance(value, (tuple, list)):
+        return type(value)(_replaced(part, deliveries) for part in value)
+    return deliveries[value].made if value in deliveries else value
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            yield from _flat(part)
+    else:
+        yield value
+
+
+def _check(deliveries: Iterable[Delivery], options: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
+    """Raises UsageError where outputs would be made in one place, or replace what is read."""
+    made: dict[Path, str] = {}
+    values = (str(one) for name, value in options.items() if name not in kinds for one in _flat(value))
+    read = {url for value in values if (url := url_of(value)) is not None}
+    for one in deliveries:
+        if one.made in made:
+            raise UsageError(f"{made[one.made]} and {one.url} have the same name; give each a name of its own")
+        made[one.made] = one.url
+        if replaced := sorted(read & set(one.written)):
+            raise UsageError(f"{replaced[0]}: this file would be replaced by the output; choose another output")

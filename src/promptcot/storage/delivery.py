@@ -1,0 +1,147 @@
+"""An output at an address: it is made on this machine, whole, and then copied there.
+
+Decides where it is made, which files belong to a result and in which order they appear at the address, what of an
+earlier result vanishes there, and what is said where the address cannot be used. How a file gets there is decided in
+`remote`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Literal, Self
+
+from promptcot.errors import StorageError, UsageError
+from promptcot.storage.atomic import locked, write_whole
+from promptcot.storage.parquet import pyarrow
+from promptcot.storage.paths import SUFFIXES, beside, url_of
+from promptcot.storage.sources import fetched
+
+Kind = Literal["file", "folder", "read"]
+"""A file with its companions; a folder; a file that is read, with results beside it."""
+
+_COMPANIONS = ("dropped.jsonl", "failed.jsonl", "recipe.json", "summary.json")
+_BESIDE_WHAT_IS_READ = ("grades.json",)
+_STAYS = ("*.journal", "*.grades", "*.state", "*.lock", "lock", "*.log", "*.partial*", "*.part")
+_STAYS_TOO = ("checkpoint-*", "processes", "ray")
+"""What is no result: journals, locks, logs of servers, unfinished files, the checkpoints of a training."""
+_LAST = ("results.json", "summary.json")
+"""What tells in a folder that all of it is there."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A result at `url`, which is made at the path `made`. Prepare it first, hold it meanwhile, and send it at last."""
+
+    url: str
+    made: Path
+    kind: Kind
+
+    @classmethod
+    def of(cls, path: str | Path, journal: str | Path | None, kind: Kind) -> Self | None:
+        """None for a path on this machine. Raises UsageError for an address without a `journal`."""
+        url = url_of(path)
+        if url is None:
+            return None
+        if journal is None:
+            raise UsageError(
+                f"{url}: an output at an address needs --journal DIR (in Python journal=DIR), a folder on a disk that "
+                "outlives the job: there it is made, can be resumed, and is copied from"
+            )
+        if (other := url_of(journal)) is not None:
+            raise UsageError(f"{other}: the journal has to be a folder on this machine")
+        folder = Path(journal)
+        if kind == "read":
+            folder = folder / "read" / hashlib.blake2b(url.encode(), digest_size=4).hexdigest()
+        return cls(url, folder / Path(url).name, kind)
+
+    @property
+    def written(self) -> list[str]:
+        """The addresses of a file and of what may lie beside it."""
+        if self.kind != "file":
+            return []
+        folder = self.url.rpartition("/")[0]
+        return [f"{folder}/{path.name}" for path in (*_companions(self.made, _COMPANIONS), self.made)]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody else on this disk works on it meanwhile. Raises LockedError."""
+        with locked(self._marked("lock")):
+            yield
+
+    def _marked(self, kind: str) -> Path:
+        return self.made.with_name(f"{self.made.name}.{kind}")
+
+    def prepare(self) -> None:
+        """See whether the address can be written, and fetch what is read from there.
+
+        Two outputs of one name in one folder would be taken for one, so that the folder remembers the address. Raises
+        InputError, and UsageError for a folder in which another output was made.
+        """
+        pyarrow("lib")
+        from promptcot.storage.remote import check_writable
+
+        marker = self._marked("address")
+        if marker.exists() and (other := marker.read_text(encoding="utf-8").strip()) != self.url:
+            raise UsageError(f"{self.url}: {self.made} is the output for {other}; give another --journal")
+        check_writable(self.url, folder=self.kind == "folder")
+        if self.kind == "read":
+            fetched(self.url, self.made.parent)
+        write_whole(marker, f"{self.url}\n".encode())
+
+    def send(self) -> None:
+        """Copy the result, the output itself last; what it does not have vanishes at the address. Raises StorageError.
+
+        A folder is not emptied: only companions of its files vanish.
+        """
+        from promptcot.storage.remote import Folder
+
+        there, here = Folder.at(self.url), self.made
+        if self.kind != "folder":
+            there, here = there.parent, here.parent
+        names = list(self._results())
+        try:
+            for name in self._stale(names):
+                there.take_away(name)
+            for name in names:
+                there.send(here / name, name)
+        except StorageError as error:
+            raise StorageError(
+                f"{self.url}: not all of the result could be copied there: {error}. It is whole in {self.made}, and "
+                "finished calls are kept: run the same command again to copy it"
+            ) from error
+
+    def _results(self) -> Iterator[str]:
+        """The names of the files that are copied, in this order."""
+        if self.kind == "folder":
+            yield from sorted(self._in_folder(), key=lambda name: (name in _LAST, name))
+            return
+        kinds = _BESIDE_WHAT_IS_READ if self.kind == "read" else _COMPANIONS
+        found = [*_companions(self.made, kinds), *([] if self.kind == "read" else [self.made])]
+        yield from (path.name for path in found if path.is_file())
+
+    def _in_folder(self) -> Iterator[str]:
+        for path in self.made.rglob("*"):
+            name = path.relative_to(self.made)
+            if path.is_file() and not any(fnmatch(part, no) for part in name.parts for no in (*_STAYS, *_STAYS_TOO)):
+                yield name.as_posix()
+
+    def _stale(self, names: list[str]) -> Iterator[str]:
+        """What may be left of an earlier result: companions of files that come now, and that these do not have."""
+        if self.kind == "read":
+            return
+        for name in names:
+            main = Path(name)
+            if (self.kind == "file" and main.name != self.made.name) or not name.endswith((*SUFFIXES, ".safetensors")):
+                continue
+            yield from (one.as_posix() for one in _companions(main, _COMPANIONS) if one.as_posix() not in names)
+
+
+def _companions(output: Path, kinds: tuple[str, ...]) -> list[Path]:
+    """What may lie beside an output; the vectors of X.safetensors have their names in X.jsonl."""
+    rows = output.with_suffix(".jsonl") if output.suffix == ".safetensors" else output
+    return [*(beside(rows, kind) for kind in kinds), *([rows] if rows != output else [])]

@@ -1,0 +1,73 @@
+"""A file that is read, wherever it lies: on this machine, or at an address.
+
+Decides when pyarrow is needed for that, and where copies of files at addresses are kept that have to be on a disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import IO
+
+from promptcot.errors import InputError
+from promptcot.storage.parquet import pyarrow
+from promptcot.storage.paths import url_of
+
+
+def cache_folder() -> Path:
+    """Where files are kept that can be had again: `$PROMPTCOT_CACHE`, else ~/.cache/promptcot."""
+    return Path(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot").expanduser()
+
+
+def shown(path: str | Path) -> str:
+    """The path or address as a person would write it; a `Path` has made one slash of several."""
+    return url_of(path) or str(path)
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether there is such a file. Raises InputError for an address that cannot be asked."""
+    url = url_of(path)
+    if url is None:
+        return Path(path).is_file()
+    pyarrow("lib")
+    from promptcot.storage.remote import info_of
+
+    return info_of(url)[1] is not None
+
+
+def open_file(path: str | Path) -> IO[bytes]:
+    """A file to read from its beginning. Raises InputError for an address that cannot be read."""
+    url = url_of(path)
+    if url is None:
+        return Path(path).open("rb")
+    pyarrow("lib")
+    from promptcot.storage.remote import open_remote
+
+    return open_remote(url)
+
+
+def on_disk(path: str | Path) -> Path:
+    """The file itself, or a copy of what is at an address, which is made once for as long as it stays the same.
+
+    Raises InputError.
+    """
+    url = url_of(path)
+    if url is None:
+        return Path(path)
+    name = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+    return fetched(url, cache_folder() / "fetched" / name)
+
+
+def fetched(url: str, folder: Path) -> Path:
+    """A copy of a file at an address in that folder. Raises InputError."""
+    pyarrow("lib")
+    from promptcot.storage.remote import fetch
+
+    return fetch(url, folder)
+
+
+def refuse_address(path: str | Path, what: str) -> None:
+    """Raises InputError where an address is given for something that has to be on this machine."""
+    if (url := url_of(path)) is not None:
+        raise InputError(f"{url}: an address, and {what} has to be on this machine; copy it here and give its path")
