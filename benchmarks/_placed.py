@@ -2,7 +2,7 @@
 
 The engine's arguments are options of `promptcot mock-server`, and `--log FOLDER`, where each server writes its process
 id and the calls that it answered, one line each: `--engine _placed:open_engine --engine-args '--latency 1 --log DIR'`.
-`--say URL` has it report another address than its own, and `--fail WORDS` has it fail to start.
+`--say URL` has it report another address than its own. On a node where PLACED_FAIL is set it fails to start.
 """
 
 from __future__ import annotations
@@ -39,19 +39,22 @@ class KeptLedger(Ledger):
 class PlacedMock:
     """A mock server in the process that places it."""
 
-    def __init__(self, arguments: dict[str, str], listen: Listen) -> None:
-        self._given, self._listen = arguments, listen
+    def __init__(self, spec: Served, listen: Listen) -> None:
+        self._model, self._given, self._listen = spec.model, arguments_of(spec), listen
         self._server: MockServer | None = None
         self._stopped = asyncio.Event()
 
     async def start(self) -> list[str]:
-        if words := self._given.get("fail"):
+        if words := os.environ.get("PLACED_FAIL"):
             raise EngineUnusable(words, "not-there")
         port = free_port(self._listen.host, self._listen.ports)
         found: dict[str, Any] = {"host": self._listen.host, "port": port, "api_key": self._listen.key, "ledger": False}
+        found["models"] = (self._model,)
         for field in fields(MockOptions):
             if field.name in self._given:
-                found[field.name] = float(self._given[field.name]) if "." in self._given[field.name] else int(self._given[field.name])
+                found[field.name] = (
+                    float(self._given[field.name]) if "." in self._given[field.name] else int(self._given[field.name])
+                )
         self._server = MockServer(MockOptions(**found))
         if folder := self._given.get("log"):
             self._server._ledger = KeptLedger(Path(folder) / f"{os.getpid()}.calls")
@@ -70,11 +73,13 @@ class PlacedMock:
 
 def arguments_of(spec: Served) -> dict[str, str]:
     words = spec.engine_args
-    return {name.removeprefix("--").replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    return {
+        name.removeprefix("--").replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=True)
+    }
 
 
 def open_server(spec: Served, role: str, listen: Listen) -> PlacedMock:
-    return PlacedMock(arguments_of(spec), listen)
+    return PlacedMock(spec, listen)
 
 
 class MockHere:
@@ -92,7 +97,7 @@ class MockHere:
     async def complete(self, request: Request) -> Completion:
         if self._http is None:
             self._http = OpenAIEngine(self.model, self._spec, OwnServers(f"the server of {self.model}", "key"))
-            self._server = PlacedMock(arguments_of(self._spec), Listen("127.0.0.1", "key", Path()))
+            self._server = PlacedMock(self._spec, Listen("127.0.0.1", "key", Path()))
             self._http.transport.serve(await self._server.start())
         return await self._http.complete(request)
 

@@ -21,10 +21,10 @@ HEAVY = {"accelerate", "datasets", "deepspeed", "peft", "ray", "torch", "transfo
 HEAVY |= {"latex2sympy2_extended", "math_verify", "sympy"}
 ADAPTERS = [
     "promptcot.api.frames",
+    "promptcot.engines.cluster.*",
     "promptcot.engines.local.*",
     "promptcot.engines.vllm.*",
     "promptcot.grading.symbolic",
-    "promptcot.runners.cluster.*",
     "promptcot.training.*",
 ]
 

@@ -14,7 +14,7 @@ ENGINES: Mapping[str, str] = {
 """Functions `(spec, role, site) -> Engine`, which may be coroutines. One of the user's own is named like these."""
 
 SERVERS: Mapping[str, str] = {"vllm": "promptcot.engines.vllm.opening:open_server"}
-"""Engines that are servers themselves, which are asked directly on a cluster: functions `(spec, role, listen) -> Server`.
+"""Engines that are servers themselves, asked directly on a cluster: functions `(spec, role, listen) -> Server`.
 
 The others are put behind a server of ours. The function of a user's own engine may have such a one as its attribute
 `open_server`.

@@ -110,9 +110,11 @@ class _Passage:
             self._stop(error)
 
     async def commit(self) -> None:
-        """Force the journal to disk now and then."""
+        """Force the journal to disk now and then, and let more in where servers have come."""
         while True:
             await asyncio.sleep(_SYNC_EVERY)
+            self._room.admit()
+            self._slots.admit()
             try:
                 await asyncio.to_thread(self.journal.sync)
             except StorageError as error:

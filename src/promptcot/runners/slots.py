@@ -8,9 +8,8 @@ from collections.abc import Callable
 
 
 class Slots:
-    """As `asyncio.Semaphore`, first come, first served; `limit` is asked again whenever a slot is taken or given back.
-
-    Where the limit has grown, the next slot that is given back lets as many in as there is room for.
+    """As `asyncio.Semaphore`, first come, first served; `limit` is asked again whenever a slot is taken or given back,
+    and by `admit`, for when it has grown.
     """
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -35,6 +34,10 @@ class Slots:
     def release(self) -> None:
         """Give a slot back."""
         self._taken -= 1
+        self.admit()
+
+    def admit(self) -> None:
+        """Let in as many as there is room for now."""
         limit = self._limit()
         while self._waiting and self._taken < limit:
             turn = self._waiting.popleft()

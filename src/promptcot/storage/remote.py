@@ -22,7 +22,7 @@ from uuid import uuid4
 from pyarrow import ArrowException, ArrowInvalid, fs
 
 from promptcot.errors import InputError, PromptCoTError, StorageError
-from promptcot.storage.atomic import make_parent, write_whole
+from promptcot.storage.atomic import make_parent
 from promptcot.storage.paths import url_of
 
 Answer = TypeVar("Answer")
@@ -53,10 +53,6 @@ class Folder:
         except (ArrowException, OSError) as error:
             raise InputError(f"{url}: this address cannot be used ({_reason(error)})") from error
 
-    @property
-    def is_local(self) -> bool:
-        return isinstance(self.system, fs.LocalFileSystem)
-
     def __truediv__(self, name: str) -> Folder:
         return Folder(self.system, f"{self.path}/{name}")
 
@@ -67,27 +63,17 @@ class Folder:
         except OSError as error:
             raise StorageError(f"{self.path}: this folder cannot be made ({error})") from error
 
-    def remove(self) -> None:
-        """Remove the folder and all that is in it; one that is not there does no harm."""
-        if self.system.get_file_info(self.path).type != fs.FileType.NotFound:
-            self.system.delete_dir(self.path)
-
     @property
     def parent(self) -> Folder:
         """The folder that it lies in."""
         return Folder(self.system, self.path.rpartition("/")[0])
 
-    def folders(self) -> list[Folder]:
-        """The folders in it, by name."""
-        return [self / name for name in self._names(fs.FileType.Directory)]
-
     def files(self, suffix: str) -> Iterator[str]:
         """The names of the files in it that end so, sorted."""
-        yield from (name for name in self._names(fs.FileType.File) if name.endswith(suffix))
-
-    def _names(self, kind: Any) -> list[str]:
         found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
-        return sorted(info.base_name for info in found if info.type == kind)
+        yield from sorted(
+            info.base_name for info in found if info.type == fs.FileType.File and info.base_name.endswith(suffix)
+        )
 
     def has(self, name: str) -> bool:
         """Whether there is a file of that name."""
@@ -121,17 +107,6 @@ class Folder:
         with _failing(StorageError, f"{self.path}/{name}: cannot be removed"):
             if self.has(name):
                 self.system.delete_file(f"{self.path}/{name}")
-
-    def write(self, name: str, content: bytes) -> None:
-        """Write a small file, which appears whole. Raises StorageError."""
-        try:
-            if self.is_local:
-                write_whole(Path(self.path) / name, content)
-                return
-            with self.system.open_output_stream(f"{self.path}/{name}", compression=None) as stream:
-                stream.write(content)
-        except OSError as error:
-            raise StorageError(f"{self.path}/{name}: cannot be written ({error})") from error
 
 
 def _by_fsspec(url: str) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""A cluster of three nodes on this machine, models that are mock servers wherever they are placed, and the command line.
+"""A cluster of three nodes on this machine, models that are mock servers where they are placed, and the command line.
 
 Ray gives its workers the lowest priority, which on a busy machine is none at all: here they get the ordinary one.
 """
@@ -45,6 +45,10 @@ class Nodes:
 
     def add(self, gpus: int = 0) -> Any:
         return self._cluster.add_node(num_cpus=CPUS, num_gpus=gpus, object_store_memory=STORE)
+
+    def add_with(self, environment: dict[str, str]) -> Any:
+        """A node whose servers have other variables."""
+        return self._cluster.add_node(num_cpus=CPUS, object_store_memory=STORE, env_vars=environment)
 
     def remove(self, node: Any) -> None:
         self._cluster.remove_node(node, allow_graceful=False)

@@ -1,9 +1,10 @@
-"""What is wrong is said before the first row: with what, where, and the way out."""
+"""What is wrong is said: with what, where, and the way out."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.errors import InputError
-from promptcot.runners.cluster import nodes as ray_cluster
-from promptcot.runners.cluster.nodes import Cluster, ClusterUnusable, Need, join, look_over, place
-from promptcot.storage.remote import Folder
-from tests.integration.ray.clusters import Nodes, command, generate, mock_server, run, stats, write_rows
-from tests.programs import finished, started, wait_until
+from promptcot.engines.cluster import nodes as cluster_nodes
+from promptcot.engines.cluster.nodes import Cluster, ClusterUnusable, join, look_over
+from promptcot.nano import resolve
+from tests.integration.cluster.clusters import CPUS, Nodes, answered, command, generate, servers, write_rows
+from tests.programs import PATIENCE, finished, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -29,12 +29,16 @@ def joined(nodes: Nodes) -> Iterator[Cluster]:
     cluster.leave()
 
 
-def test_an_address_where_nobody_listens_is_said(tmp_path: Path) -> None:
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    write_rows(tmp_path / "rows.jsonl", 40)
+    return tmp_path / "rows.jsonl"
+
+
+def test_an_address_where_nobody_listens_is_said(rows: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    write_rows(tmp_path / "rows.jsonl", 2)
-    line = generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", "http://127.0.0.1:9/v1")
-    done = run([*line, "--runner", "ray", "--ray-address", f"127.0.0.1:{port}"])
+    done = finished(generate(rows, rows.parent / "x.jsonl", "", "--ray-address", f"127.0.0.1:{port}"))
     assert done.returncode == 1
     assert f"127.0.0.1:{port}: no Ray cluster answers there" in done.stderr
     assert "ray start --head" in done.stderr
@@ -42,7 +46,7 @@ def test_an_address_where_nobody_listens_is_said(tmp_path: Path) -> None:
 
 def test_an_address_where_something_else_listens_is_given_up_within_bounded_time() -> None:
     program = (
-        "import os; from promptcot.runners.cluster import nodes as c; c._JOIN = 3.0\n"
+        "import os; from promptcot.engines.cluster import nodes as c; c._JOIN = 3.0\n"
         "try: c.join(os.environ['WHERE'])\nexcept c.ClusterUnusable as error: print(error, flush=True)\nos._exit(0)"
     )
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -57,91 +61,143 @@ def test_the_address_of_rays_client_is_refused_with_the_way_out() -> None:
 
 
 def test_a_node_with_another_promptcot_is_named_with_both_versions(
-    joined: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    joined: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = ray_cluster.__version__
-    monkeypatch.setattr(ray_cluster, "__version__", "99.0")
+    ours = cluster_nodes.__version__
+    monkeypatch.setattr(cluster_nodes, "__version__", "99.0")
     with pytest.raises(
         ClusterUnusable, match=rf"node \S+ .* promptcot {ours}; here are Python \S+ and promptcot 99\.0"
     ):
-        look_over(joined, Folder.at(tmp_path))
+        look_over(joined.nodes)[0].check()
 
 
 def test_a_node_with_another_python_is_named_with_both_versions(
-    joined: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    joined: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = platform.python_version()
-    monkeypatch.setattr(ray_cluster.platform, "python_version", lambda: "3.99.1")
+    monkeypatch.setattr(cluster_nodes.platform, "python_version", lambda: "3.99.1")
     with pytest.raises(ClusterUnusable, match=rf"has Python {theirs} and .*; here are Python 3\.99\.1 and"):
-        look_over(joined, Folder.at(tmp_path))
+        look_over(joined.nodes)[0].check()
 
 
-def test_an_output_that_the_workers_cannot_see_is_said_before_the_first_row(nodes: Nodes, tmp_path: Path) -> None:
-    """A path below /proc/self is another folder in each process."""
-    write_rows(tmp_path / "rows.jsonl", 8)
-    with mock_server() as url:
-        line = generate(tmp_path / "rows.jsonl", Path("/proc/self/cwd/x.jsonl"), url)
-        done = run([*line, "--runner", "ray", "--ray-address", nodes.address], cwd=tmp_path)
-        assert stats(url)["requests"] == 0
+def test_more_gpus_than_the_cluster_has_are_waited_for_and_given_up(nodes: Nodes, rows: Path) -> None:
+    options = ["--gpus-per-actor", "2", "--ray-wait", "12", *nodes.options]
+    done = finished(generate(rows, rows.parent / "x.jsonl", "", *options))
     assert done.returncode == 1
-    assert "this folder of the driver is not seen on node" in done.stderr
-    assert "s3://" in done.stderr
-
-
-def test_a_variable_that_the_nodes_lack_is_named(joined: Cluster, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"node \S+ \(\w+\) lacks NO_SUCH_KEY; .*: workers have the environment"):
-        look_over(joined, Folder.at(tmp_path), ["PATH", "NO_SUCH_KEY"])
-
-
-def test_a_cap_in_the_recipe_is_refused_like_the_option(nodes: Nodes, tmp_path: Path) -> None:
-    line = command(
-        "run", "endpoint", "--base-url", "http://127.0.0.1:9/v1", "--model", "mock", "--output-dir", tmp_path
+    lacking = (
+        "mock: a server takes 1 CPU and 2 GPUs of one node, and the cluster has 3 nodes: 1 with 0 CPUs; 2 with 4 CPUs"
     )
-    capped = ["--set", "run.max_cost=1", "--set", "server.price.prompt=1", "--set", "server.price.completion=1"]
-    done = run([*line, *capped, "--set", "encode.skip=true", "--runner", "ray", "--ray-address", nodes.address])
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "workers do not share a budget" in done.stderr
+    assert lacking in done.stderr
+    assert "It waited" in done.stderr
+    assert "--gpus-per-actor" in done.stderr
+    assert lacking in done.stdout
+    assert "is given up after 12 s (--ray-wait)" in done.stdout
 
 
-def test_a_folder_that_all_nodes_see_is_fine(joined: Cluster, tmp_path: Path) -> None:
-    look_over(joined, Folder.at(tmp_path))
-    assert list(tmp_path.iterdir()) == []
+def test_more_servers_than_there_is_room_for_are_said_and_the_work_goes_on(nodes: Nodes, rows: Path) -> None:
+    options = ["--actors", "11", *nodes.options]
+    done = finished(generate(rows, rows.parent / "x.jsonl", "--latency 2.0", *options))
+    assert done.returncode == 0, done.stderr
+    assert f"mock: {11 - 2 * CPUS} more servers would take 1 CPU of one node each, and there is no room" in done.stdout
 
 
-def test_more_gpus_than_any_node_has_are_refused_and_it_is_said_what_there_is(nodes: Nodes, tmp_path: Path) -> None:
-    write_rows(tmp_path / "rows.jsonl", 8)
-    line = generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", "http://127.0.0.1:9/v1")
-    done = run([*line, "--runner", "ray", "--ray-address", nodes.address, "--gpus-per-actor", "2"])
+def test_a_model_that_nodes_do_not_see_is_said_for_each_of_them(nodes: Nodes, rows: Path) -> None:
+    """A path below /proc/self is another folder in each process."""
+    shutil.copytree(resolve("nano", "generator"), rows.parent / "model")
+    line = command("generate", "--data-path", rows, "--output-path", rows.parent / "x.jsonl")
+    done = finished([*line, "--model-path", "/proc/self/cwd/model", *nodes.options], cwd=rows.parent)
     assert done.returncode == 1
-    assert "a worker takes 1 CPU and 2 GPUs of one node, and no node has as much: 3 nodes with" in done.stderr
+    assert "/proc/self/cwd/model: no server can run on node" in done.stderr
+    assert "no such model folder" in done.stderr
 
 
-def test_workers_that_have_to_wait_are_told_of_with_what_they_wait_for(joined: Cluster) -> None:
-    least, most, held = place(joined, Need(1), 11, 12)
-    assert (least, most) == (8, 12)
-    assert "3 workers wait for 1 CPU each, the cluster has 3 nodes with" in held
+def test_a_server_that_cannot_be_reached_is_said_with_the_way_out(nodes: Nodes, rows: Path) -> None:
+    done = finished(generate(rows, rows.parent / "x.jsonl", "--say http://127.0.0.1:9/v1", *nodes.options))
+    assert done.returncode == 1
+    assert "its server runs at http://127.0.0.1:9/v1, and cannot be reached from here" in done.stderr
+    assert "--server-ports" in done.stderr
 
 
-def test_the_second_run_on_one_output_is_refused(nodes: Nodes, tmp_path: Path) -> None:
-    write_rows(tmp_path / "rows.jsonl", 64)
-    with mock_server("--latency", "2") as url:
-        line = [*generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", url)]
-        line += ["--runner", "ray", "--ray-address", nodes.address]
-        with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
-            wait_until((tmp_path / "x.jsonl.partial").exists, first)
-            second = run(line)
+def test_servers_listen_where_they_may(nodes: Nodes, rows: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        port = probe.getsockname()[1]
+    options = ["--server-ports", f"{port}:{port + 20}", "--actors", "1"]
+    with started(
+        generate(rows, rows.parent / "x.jsonl", f"--latency 5.0 --log {rows.parent / 'log'}", *options, *nodes.options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        wait_until(lambda: servers(rows.parent / "log"), process)
+        [server] = servers(rows.parent / "log")
+        wait_until(lambda: _listening(server) & set(range(port, port + 21)), process)
+        assert process.wait(PATIENCE) == 0
+
+
+def _listening(pid: int) -> set[int]:
+    import psutil
+
+    return {found.laddr.port for found in psutil.Process(pid).net_connections() if found.status == psutil.CONN_LISTEN}
+
+
+def test_a_node_that_joins_without_the_model_is_said_and_left_alone(nodes: Nodes, rows: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    line = generate(rows, tmp_path / "x.jsonl", f"--latency 30.0 --log {log}", "--actors", "1:9", *nodes.options)
+    with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        wait_until(lambda: len(servers(log)) == 2, process)
+        joined = nodes.add_with({"PLACED_FAIL": "no such model folder here"})
+        try:
+            told, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            nodes.remove(joined)
+    assert process.returncode == 0, told
+    assert "has joined" in told
+    assert "it is not tried there again: no such model folder here" in told
+    assert answered(log).total() == 40
+
+
+def test_the_second_run_on_one_output_is_refused(nodes: Nodes, rows: Path) -> None:
+    line = generate(rows, rows.parent / "x.jsonl", "--latency 3.0", *nodes.options)
+    with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        wait_until((rows.parent / "x.jsonl.partial").exists, first)
+        second = finished(line)
     assert second.returncode == 1
     assert "another process is writing this output" in second.stderr
 
 
-def test_a_command_without_the_runner_does_not_take_its_options(tmp_path: Path) -> None:
-    write_rows(tmp_path / "rows.jsonl", 2)
-    done = run([*generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", "http://127.0.0.1:9/v1"), "--actors", "2"])
-    assert done.returncode == 2 or "need --runner ray" in done.stderr
-    assert "need --runner ray" in done.stderr
+def test_two_runs_on_one_cluster_do_not_meet(nodes: Nodes, rows: Path) -> None:
+    """Each server asks for the key of its own run; a call that went to the other's would fail."""
+    lines = [
+        generate(rows, rows.parent / f"{name}.jsonl", f"--latency 1.0 --log {rows.parent / name}", *nodes.options)
+        for name in "ab"
+    ]
+    with started(lines[0], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        second = finished(lines[1])
+        told, _ = first.communicate(timeout=PATIENCE)
+    assert (first.returncode, second.returncode) == (0, 0), told + second.stdout + second.stderr
+    for name in "ab":
+        assert answered(rows.parent / name).total() == 40
+    assert (rows.parent / "a.jsonl").read_bytes() == (rows.parent / "b.jsonl").read_bytes()
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_of_storage_or_input(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises((InputError, Exception), match="cannot be made"):
-        Folder.at(tmp_path / "file" / "x").make()
+def test_the_key_of_a_run_stands_in_no_file_and_in_no_list_of_processes(nodes: Nodes, rows: Path) -> None:
+    """The program says its key to nobody, so the test has it fixed."""
+    program = rows.parent.parent / f"{rows.parent.name}.py"
+    program.write_text(
+        "import secrets, sys; secrets.token_urlsafe = lambda n: 'SECRET-OF-THE-RUN'\n"
+        "from promptcot.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    line = generate(rows, rows.parent / "x.jsonl", f"--latency 2.0 --log {rows.parent / 'log'}", *nodes.options)
+    with started(
+        [sys.executable, str(program), *line[3:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        wait_until(lambda: len(servers(rows.parent / "log")) == 2, process)
+        listed = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+        told, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, told
+    logs = [path for path in Path("/tmp/ray/session_latest/logs").rglob("*") if path.is_file()]
+    assert logs
+    written = [path for path in [*rows.parent.rglob("*"), *logs] if path.is_file()]
+    assert "SECRET-OF-THE-RUN" not in told + listed
+    assert [path for path in written if b"SECRET-OF-THE-RUN" in path.read_bytes()] == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from promptcot.errors import InputError, LockedError, StorageError
 from promptcot.records import Completion, Request, Sampling
-from promptcot.storage.journal import Journal, line_of
+from promptcot.storage.journal import Journal
 
 MODEL = "m"
 
@@ -214,17 +214,3 @@ def test_a_name_that_json_escapes_is_read_again_as_it_is(tmp_path: Path, model: 
         journal.append(request.key(model), request, Completion("x", "stop", 3, 4), model=model)
     with Journal(tmp_path) as journal:
         assert {name: paid.prompt_tokens for name, paid in journal.paid.items()} == {model: 3}
-
-
-def test_calls_written_down_elsewhere_are_absorbed_once_and_found(tmp_path: Path) -> None:
-    one, other = Request(prompt="a"), Request(prompt="b")
-    lines = line_of(one.key("m"), one, Completion("x", "stop", 3, 2), model="m", cost=0.5)
-    with Journal(tmp_path) as journal:
-        journal.append(one.key("m"), one, Completion("x", "stop", 3, 2), model="m", cost=0.5)
-    with Journal(tmp_path) as journal:
-        journal.absorb(lines + line_of(other.key("m"), other, Completion("y"), model="m"))
-        assert journal.find(other.key("m"), other) is None
-        journal.index_again()
-        assert journal.find(other.key("m"), other) == Completion("y")
-        assert journal.paid["m"].calls == 2
-        assert len(journal) == 2

@@ -11,14 +11,11 @@ import numpy as np
 import pytest
 
 from promptcot.errors import InputError
-from promptcot.records import Completion, Request
 from promptcot.storage import rows
 from promptcot.storage.embeddings import read_embeddings, write_embeddings
-from promptcot.storage.journal import Journal
 from promptcot.storage.paths import url_of
 from promptcot.storage.remote import Folder
 from promptcot.storage.rows import read_rows
-from promptcot.storage.upload import Published
 from promptcot.storage.writer import RowWriter
 
 pytest.importorskip("fsspec")
@@ -63,34 +60,6 @@ def test_an_address_without_a_file_and_one_of_an_unknown_kind_are_said(place: st
         list(read_rows(f"{place}/none.jsonl"))
     with pytest.raises(InputError, match="this address cannot be used"):
         Folder.at("nonsense://x/y")
-
-
-def test_an_output_appears_at_its_address_when_it_is_published_and_replaces_what_was_there(place: str) -> None:
-    there = Folder.at(place)
-    there.make()
-    there.write("x.failed.jsonl", b"old\n")
-    request = Request(prompt="p")
-    with Published(Path(f"{place}/x.jsonl")) as made:
-        made.write_bytes(b'{"id":"a"}\n')
-        with Journal(made.with_name("x.journal")) as journal:
-            journal.append(request.key("m"), request, Completion("t"))
-        assert not there.has("x.jsonl")
-        output = Published(Path(f"{place}/x.jsonl"))
-    assert not there.has("x.jsonl")
-    with output as made:
-        made.write_bytes(b'{"id":"a"}\n')
-        with Journal(made.with_name("x.journal")) as journal:
-            journal.append(request.key("m"), request, Completion("t"))
-        output.publish()
-    assert there.read("x.jsonl") == b'{"id":"a"}\n'
-    assert not there.has("x.failed.jsonl")
-    with Published(Path(f"{place}/x.jsonl")) as made, Journal(made.with_name("x.journal")) as journal:
-        assert journal.find(request.key("m"), request) == Completion("t")
-
-
-def test_an_output_on_disk_is_made_where_it_stays(tmp_path: Path) -> None:
-    with Published(tmp_path / "x.jsonl") as made:
-        assert made == tmp_path / "x.jsonl"
 
 
 def test_vectors_at_an_address_are_fetched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,8 +38,8 @@ class Claim:
     """A model's claim on the cluster. `work` is what it has to do, compared with the others.
 
     It is `active` while it has work or expects some, and it is `full` when its servers have as many calls as they take,
-    so that more of them would help. `held` are the nodes of each server that it has, `leaving` the places in it of those
-    that are being ended. `barred` are nodes that cannot serve it.
+    so that more of them would help. `held` are the nodes of each server that it has, `leaving` the places in it of
+    those that are being ended. `barred` are nodes that cannot serve it.
     """
 
     name: str

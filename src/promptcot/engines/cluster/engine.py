@@ -1,7 +1,7 @@
 """The engine of a model whose servers are placed on a cluster: one engine, whose addresses come and go.
 
-Who starts the servers is decided by `placer`. A call waits here while no server runs. One that was under way on a server
-that is lost fails as a fault of the moment, so that the runner makes it again.
+Who starts the servers is decided by `placer`. A call waits here while no server runs. One that was under way on a
+server that is lost fails as a fault of the moment, so that the runner makes it again.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import platform
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 
 from promptcot import __version__
 from promptcot.engines.cluster.division import Room
-from promptcot.errors import InputError, PromptCoTError
+from promptcot.errors import PromptCoTError
 
 _ANSWER = 5.0
 _JOIN = 30.0
@@ -138,8 +139,8 @@ def _stderr_muted() -> Iterator[None]:
         os.close(nowhere)
 
 
-def look_over(nodes: Sequence[Mapping[str, Any]], variables: Sequence[str] = ()) -> list[Sight]:
-    """What each of these nodes tells about itself: its versions, which environment variables it lacks, its GPUs.
+def look_over(nodes: Sequence[Mapping[str, Any]]) -> list[Sight]:
+    """What each of these nodes tells about itself: its versions and its GPUs.
 
     One that is lost meanwhile is left out. Raises ClusterUnusable where one does not answer.
     """
@@ -148,9 +149,7 @@ def look_over(nodes: Sequence[Mapping[str, Any]], variables: Sequence[str] = ())
 
     look = ray.remote(num_cpus=0, max_retries=0)(_eyes())
     asked = {
-        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(
-            list(variables)
-        ): node
+        look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)).remote(): node
         for node in nodes
     }
     ready, late = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK)
@@ -172,11 +171,10 @@ def _sight(node: Mapping[str, Any], told: Any) -> Sight | None:
         return None
 
 
-def _eyes() -> Callable[[list[str]], tuple[str, str, list[str], list[int]]]:
+def _eyes() -> Callable[[], tuple[str, str, list[int]]]:
     """A function that is sent by value: the node may have no promptcot, or another one."""
 
-    def look(variables: list[str]) -> tuple[str, str, list[str], list[int]]:
-        import os
+    def look() -> tuple[str, str, list[int]]:
         import platform
 
         memory: list[int] = []
@@ -187,7 +185,7 @@ def _eyes() -> Callable[[list[str]], tuple[str, str, list[str], list[int]]]:
             memory = [gpu.memory_total for gpu in visible_gpus({})]
         except ImportError:
             version = "none"
-        return platform.python_version(), version, [name for name in variables if name not in os.environ], memory
+        return platform.python_version(), version, memory
 
     return look
 
@@ -199,27 +197,21 @@ def name_of(node: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Sight:
-    """What a node tells: `lacks` are environment variables that it should have, `memory` is in bytes for each GPU."""
+    """What a node tells; `memory` is in bytes, for each GPU."""
 
     node: str
     name: str
     python: str
     version: str
-    lacks: Sequence[str]
     memory: Sequence[int]
 
     def check(self) -> None:
-        """Raises ClusterUnusable for another Python or promptcot, InputError for variables that are not set."""
+        """Raises ClusterUnusable for another Python or promptcot than here."""
         ours = (platform.python_version(), __version__)
         if (_minor(self.python), self.version) != (_minor(ours[0]), ours[1]):
             raise ClusterUnusable(
                 f"{self.name} has Python {self.python} and promptcot {self.version}; here are Python {ours[0]} and "
                 f"promptcot {ours[1]}. Install the same on all machines, or start the nodes from one image"
-            )
-        if self.lacks:
-            raise InputError(
-                f"{self.name} lacks {', '.join(self.lacks)}: servers have the environment that `ray start` had on their "
-                "node, not this one; set the variable there, and start the node again"
             )
 
 
@@ -236,5 +228,6 @@ def rooms_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Room]:
 
 def inventory(nodes: Sequence[Mapping[str, Any]]) -> str:
     """What the cluster has, in words."""
-    rooms = [str(room) for room in rooms_of(nodes).values()]
-    return f"{len(nodes)} node{'s' if len(nodes) != 1 else ''} with {'; '.join(rooms)}"
+    rooms = Counter(rooms_of(nodes).values())
+    each = [f"{count} with {room}" for room, count in sorted(rooms.items(), key=lambda kind: str(kind[0]))]
+    return f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}: {'; '.join(each)}"

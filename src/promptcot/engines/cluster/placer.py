@@ -24,7 +24,7 @@ from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, PromptCoTError
 
 _TICK = 1.0
-_GRACE = 15.0
+_GRACE, _GRACE_IF_WANTED = 15.0, 2.0
 _FULL = 0.8
 _CRASHES, _WITHIN = 3, 3600.0
 _SAY_AFTER, _SAY_AGAIN = 5.0, 30.0
@@ -138,6 +138,8 @@ class Placer:
                 self._woken.clear()
                 self._nodes = await self._fit_nodes()
                 self._place()
+                for model in self._placed:
+                    await self._look_at_lack(model)
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _TICK)
                 await asyncio.sleep(_TICK / 4)
@@ -174,14 +176,14 @@ class Placer:
             by_name[name].servers[place].leaving.set()
         for name, nodes in decision.start:
             self._start(by_name[name], nodes)
-        for model in self._placed:
-            self._look_at_lack(model, rooms)
 
     def _claim(self, place: int, model: _Placed) -> Claim:
         """It is active while it has calls, a little longer, and when rows are on their way to it."""
         engine = model.engine
         expected = not engine.asked and any(earlier.engine.asked for earlier in self._placed[:place])
-        lately = engine.asked and time.monotonic() - engine.idle_since < _GRACE
+        wanted = any(other.engine.calls and not other.servers for other in self._placed)
+        grace = _GRACE_IF_WANTED if wanted else _GRACE
+        lately = engine.asked and time.monotonic() - engine.idle_since < grace
         active = engine.calls > 0 or ((expected or lately) and not engine.closed)
         full = not engine.asked or engine.calls >= _FULL * self.concurrency * max(1, engine.servers)
         return model.claim(active=active, full=full)
@@ -259,39 +261,42 @@ class Placer:
         again = "it is not tried there again" if server.nodes[0] in model.barred else "it is started again"
         self._say(f"{model.name}: the server on {where} failed, {again}: {words}")
 
-    def _look_at_lack(self, model: _Placed, rooms: Mapping[str, Room]) -> None:
+    async def _look_at_lack(self, model: _Placed) -> None:
         """Say what a model waits for that the cluster has not; give up when it has waited too long."""
-        lacking = self._lack(model, rooms)
+        lacking, now = await self._lack(model), time.monotonic()
         if lacking is None:
             model.lacking_since = None
             return
-        now = time.monotonic()
         model.lacking_since = model.lacking_since or now
         waited = now - model.lacking_since
         if waited > self._wait:
             model.engine.give_up(
                 ClusterUnusable(
-                    f"{lacking} It waited {waited:.0f} s (--ray-wait). Start larger nodes, or more of them, or ask for "
-                    "less (--n-gpus, --gpus-per-actor, a smaller model)"
+                    f"{lacking}. It waited {waited:.0f} s (--ray-wait). Start larger nodes, or more of them, or ask "
+                    "for less (--n-gpus, --gpus-per-actor, a smaller model)"
                 )
             )
         elif waited > _SAY_AFTER and now - model.said > _SAY_AGAIN:
             model.said = now
-            self._say(f"{lacking} It has waited {waited:.0f} s, and is given up after {self._wait:.0f} s (--ray-wait)")
+            until = f", and is given up after {self._wait:.0f} s (--ray-wait)"
+            self._say(f"{lacking}. It has waited {waited:.0f} s{until}")
 
-    def _lack(self, model: _Placed, rooms: Mapping[str, Room]) -> str | None:
+    async def _lack(self, model: _Placed) -> str | None:
         """What a model that has calls and no server waits for, where no other model of this run has it."""
-        if model.engine.servers or not model.engine.calls or any(server.seated for server in model.servers):
+        if model.engine.servers or not model.engine.calls:
             return None
-        takes = f"{model.name}: a server takes {self._size(model.size)}"
-        alone = model.claim(active=True, full=False)
-        if not model.servers and shares([alone], rooms)[model.name]:
+        takes = f"{model.name}: a server takes {self._taken(model.size)}"
+        rooms = rooms_of([*self._nodes.values()])
+        if not shares([model.claim(active=True, full=False)], rooms)[model.name]:
+            return f"{takes}, and the cluster has {inventory([*self._nodes.values()])}"
+        if not model.servers:
             return None  # its turn comes
-        if model.servers:
-            return f"{takes}, which others on this cluster have."
-        return f"{takes}, and the cluster has {inventory([*self._nodes.values()])}."
+        places = [await server.has_place() for server in model.servers]
+        return None if any(places) else f"{takes}, and others use what the cluster has"
 
-    def _size(self, size: Size) -> str:
+    @staticmethod
+    def _taken(size: Size) -> str:
+        """What a server takes, in words."""
         return f"{size.room} of one node" if size.nodes == 1 else f"{size.room} of each of {size.nodes} nodes"
 
     def _names(self, nodes: Nodes) -> str:

@@ -42,7 +42,7 @@ class PlacedServer:
         self.nodes = nodes
         self.since = time.monotonic()
         self.seated = False
-        """Whether the cluster has given it its place."""
+        """Whether it has begun to start on its node."""
         self.urls: list[str] = []
         self.leaving = asyncio.Event()
         """Set when it is to end as soon as it has no more calls."""
@@ -64,6 +64,15 @@ class PlacedServer:
         self.urls = [url for urls in found for url in urls]
         await asyncio.gather(*map(self._reach, self.urls))
         return self.urls
+
+    async def has_place(self) -> bool:
+        """Whether the cluster has given it its place, where others might have what it takes."""
+        import ray
+
+        if self.seated or self._group is None:
+            return self.seated
+        table = await asyncio.to_thread(ray.util.placement_group_table, self._group)
+        return bool(table.get("state") == "CREATED")
 
     async def ended(self) -> str:
         """Wait until it ends by itself; how it ended. Raises Lost."""
@@ -123,8 +132,8 @@ class PlacedServer:
                 why = error
                 await asyncio.sleep(0.5)
         raise NoServer(
-            f"its server runs at {url}, and cannot be reached from here ({why!r}). Open the ports between the machines, "
-            "or name the ones that are open (--server-ports 20000:20100)",
+            f"its server runs at {url}, and cannot be reached from here ({why!r}). Open the ports between the "
+            "machines, or name the ones that are open (--server-ports 20000:20100)",
             for_good=True,
         )
 
