@@ -113,3 +113,19 @@ def files(output: Path) -> dict[str, Any]:
     for name in ("seconds", "asked_again"):
         summary["stages"]["generate"].pop(name, None)
     return {**found, "recipe": recipe, "summary": summary}
+
+
+def endpoint(folder: Path, *options: object, mock: str = "--rate-500 0.05") -> list[str]:
+    """The recipe `endpoint`: a generator and two judges, each a mock server of its own."""
+    changes = {
+        "server.engine": MOCK,
+        "server.engine_args": f"--reply-tokens 60 {mock}",
+        "generate.model": "writer",
+        "judge.0.model": "first",
+        "judge.1.model": "second",
+        "server.price.prompt": 1,
+        "server.price.completion": 1,
+        "encode.skip": "true",
+    }
+    sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    return command("run", "endpoint", *sets, "--concurrency", 16, "--output-dir", folder, *options)

@@ -18,6 +18,7 @@ from tests.integration.cluster.clusters import (
     Nodes,
     answered,
     command,
+    endpoint,
     files,
     generate,
     journaled,
@@ -151,19 +152,6 @@ def test_what_was_finished_in_one_way_is_reused_in_the_other(nodes: Nodes, tmp_p
     again = finished(generate(tmp_path / "rows.jsonl", tmp_path / "x.jsonl", mock))
     assert "96 finished calls reused" in again.stdout
     assert answered(log).total() == 96
-
-
-def endpoint(folder: Path, *options: object) -> list[str]:
-    """The recipe `endpoint`, with a mock server for all models and a price."""
-    changes = {
-        "server.engine": "_placed:open_engine",
-        "server.engine_args": "--reply-tokens 60 --rate-500 0.05",
-        "server.price.prompt": 1,
-        "server.price.completion": 1,
-        "encode.skip": "true",
-    }
-    sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
-    return command("run", "endpoint", "--model", "mock", *sets, "--concurrency", 16, "--output-dir", folder, *options)
 
 
 @pytest.mark.parametrize(
