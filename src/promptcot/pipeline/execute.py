@@ -57,7 +57,9 @@ async def run(inputs: Inputs, observer: Observer, runner: Runner | None = None, 
             finished = await in_waves(inputs, passes, observer)
         else:
             rows = inputs.sampled(vectors)
-            together = Run(inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, budget=budget)
+            together = Run(
+                inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, {}, budget, inputs.part
+            )
             finished = await _finish(together, inputs, opened, observer)
         remove_work(inputs.directory / "ray")
         return finished
@@ -93,7 +95,7 @@ async def in_waves(
 
     `reader` takes that run through; by default the runner of this machine.
     """
-    limits = inputs.recipe.run
+    limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
         observer.note(f"turns: each model is asked about {wave:,} combinations")
@@ -110,6 +112,7 @@ async def in_waves(
             inputs.counts,
             one_by_one.counts,
             budget,
+            inputs.part,
         )
         finished = await _finish(made, inputs, one_by_one.engines, observer)
         wave = next_wave(limits, wave, finished.came)
@@ -117,8 +120,9 @@ async def in_waves(
 
 
 async def _finish(made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer) -> Run:
-    limits = made.limits
-    with observer.watch(made.counts, total=None if limits.target else limits.candidates, target=limits.target):
+    limits, shard = made.limits, inputs.part.shard
+    total = limits.candidates // (shard.count if shard else 1)  # about so many are a shard's own
+    with observer.watch(made.counts, total=None if limits.target else total, target=limits.target):
         await made.run(inputs.manifest(engines))
     return made
 
@@ -151,6 +155,7 @@ async def run_stages(
 
 def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:
     """Say what is known already, and let counts and budget begin with what was paid."""
+    output.placed = job.part.shard is not None
     if len(journal):
         observer.note(f"{job.name}: {len(journal):,} finished calls in {journal.directory}")
     budget = Budget(job.max_cost)

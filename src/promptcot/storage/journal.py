@@ -35,6 +35,7 @@ _PAID = re.compile(
 _LINE = re.compile(rb'\{"key":"[0-9a-f]{32}",.*\}\n')
 _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _READ_AT_ONCE = 1 << 13
+_ABSORBED_AT_ONCE = 1 << 20
 
 Found = Completion | Literal["truncated at another limit", "longer than the limit"] | None
 """A finished reply; why the one that was found does not fit the request's `max_tokens`; or nothing."""
@@ -108,6 +109,12 @@ class Journal:
             self.absorb(content)
         if files:
             self.index_again()
+
+    def absorb_file(self, path: Path) -> None:
+        """Take in the finished calls of another journal's file, some at a time. Raises StorageError."""
+        with storing(path), path.open("rb") as lines:
+            while some := lines.readlines(_ABSORBED_AT_ONCE):
+                self.absorb(b"".join(line for line in some if _LINE.fullmatch(line)))
 
     def index_again(self) -> None:
         """Let what was absorbed be found."""
