@@ -15,7 +15,7 @@ import numpy as np
 
 from promptcot.core.shards import place_of, without_place
 from promptcot.engines.protocol import Engine
-from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Retry, Row
+from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.streams import closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
@@ -92,8 +92,9 @@ class Said:
         """What became of a row. Raises StageFault where the stage cannot read a reply any more."""
         if not self.behind:
             return self._written(item)
-        found = self._read_again(item.row, journal)
-        return self._failed(item.row) if found is None else found
+        requests = called.ask(self.stage, item.row)
+        found = self._read_again(item.row, requests, journal)
+        return self._failed(item.row, requests) if found is None else found
 
     def _written(self, item: Item) -> Result:
         """By the files. What is found for one row is not given to another one of the same position."""
@@ -113,19 +114,20 @@ class Said:
         taken.update(given)
         return [found[place].row for place in given]
 
-    def _read_again(self, row: Row, journal: Journal) -> Sequence[Row] | Drop | None:
+    def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
         """By the journal; None where a call is not in it, or was refused."""
-        requests = called.ask(self.stage, row)
         replies = [found for one in requests if isinstance(found := journal.find(one.key(self.model), one), Completion)]
         if len(replies) < len(requests) or any(reply.finish_reason == CONTENT_FILTER for reply in replies):
             return None
         read = called.read(self.stage, row, replies)
         return read.otherwise if isinstance(read, Retry) else read
 
-    def _failed(self, row: Row) -> Failed:
-        failures = self._index(("failed",), _by_id).at(_by_id(row))
-        found = next((one.result() for one in failures if one.is_of(row)), None)
-        return found if isinstance(found, Failed) else Failed(NOT_ASKED, _WHY)
+    def _failed(self, row: Row, requests: Sequence[Request]) -> Failed:
+        """Why the same requests failed in a shard, whose row may have got other fields from a step before."""
+        for one in self._index(("failed",), _by_id).at(_by_id(row)):
+            if called.ask(self.stage, one.row) == requests:
+                return Failed(str(one.row["cause"]), str(one.row["error"]))
+        return Failed(NOT_ASKED, _WHY)
 
     def _index(self, kinds: Sequence[str], key: Callable[[Row], int]) -> _Index:
         if self._rows is None:
