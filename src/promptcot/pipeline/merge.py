@@ -16,6 +16,7 @@ from promptcot.core.shards import Shard, differences, in_input_order, place_of, 
 from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer
 from promptcot.records import SOURCE_INDEX, Row
+from promptcot.storage.budget import Paid
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.json import loads
@@ -115,13 +116,13 @@ def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> Sta
     counts = total(name, shards)
     kept = shards[0].manifest.get(SOURCE_INDEX) == "kept"
     with Output(target, name) as output:
-        join_journals(
-            target, beside(target, "journal"), [(one, beside(one.path, "journal")) for one in shards], observer
-        )
+        theirs = [(one, beside(one.path, "journal")) for one in shards]
+        paid = join_journals(name, beside(target, "journal"), theirs, observer)
         for kind in ("", "dropped", "failed"):
             files = [beside(one.path, f"{kind}.jsonl") if kind else one.path for one in shards]
             for row in joined_rows(files):
                 output.copy(kind, row if kept else without_place(row))
+        counts.paid = counts.paid if paid is None else paid
         output.counts = counts
         output.commit(_manifest(target, shards))
     return counts
@@ -174,22 +175,24 @@ def _manifest(target: Path, shards: Sequence[Made]) -> dict[str, Any]:
     return {**unsharded(shards[0].manifest), "recipe": {**recipes[0], **changed}}
 
 
-def join_journals(target: Path, journal: Path, theirs: Sequence[tuple[Made, Path]], observer: Observer) -> bool:
-    """Take the finished calls of all shards into one journal; whether each shard that made calls had one."""
+def join_journals(
+    name: str, journal: Path, theirs: Sequence[tuple[Made, Path]], observer: Observer
+) -> dict[str, Paid] | None:
+    """Take the finished calls of all shards for a step into one journal; what they cost.
+
+    None where a shard made calls and has no journal: then they are only known by its counts.
+    """
     files = [(one, folder / "calls.jsonl") for one, folder in theirs]
+    paid: dict[str, Paid] = {}
     if found := [file for _, file in files if file.exists()]:
         with Journal(journal) as ours:
             for file in found:
                 ours.absorb_file(file)
-    name = journal.name.removesuffix(".journal")
-    lacking = [one for one, file in files if not file.exists() and _asked(one, name)]
+            paid = ours.paid
+    lacking = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
     for one in lacking:
         observer.note(
-            f"{one.path}: the journal of {name} is not there, so its calls are paid again when {target} is continued"
+            f"{one.path}: the journal of {name} is not there, so its calls are paid again when what is joined is "
+            "continued"
         )
-    return not lacking
-
-
-def _asked(one: Made, name: str) -> bool:
-    counts = one.counts if one.path.is_dir() else {name: next(iter(one.counts.values()))}
-    return bool(counts[name].calls or counts[name].reused)
+    return None if lacking else paid

@@ -61,14 +61,14 @@ def _refuse(_: object) -> Exception:
 def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
     """What the shards said of a stage; their journals are joined."""
     assert step.stage is not None
-    name, target = step.name, inputs.directory
+    name = step.name
     theirs = [(one, one.path / f"{name}.journal") for one in shards]
-    complete = join_journals(target, target / f"{name}.journal", theirs, observer)
+    paid = join_journals(name, inputs.directory / f"{name}.journal", theirs, observer)
     asked = total(name, shards)
     before = inputs.steps[: inputs.steps.index(step)]
     behind = any(one.kind == "step" and one.name != "filter" for one in before)
     model = shards[0].manifest["models"][name]
-    return Said(step.stage, model, [one.path for one in shards], asked, None if complete else asked.paid, behind)
+    return Said(step.stage, model, [one.path for one in shards], asked, asked.paid if paid is None else None, behind)
 
 
 def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:

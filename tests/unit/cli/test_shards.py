@@ -315,3 +315,13 @@ def test_what_does_not_belong_together_is_refused(
     assert all(word in said for word in words), said
     assert {path: path.read_bytes() for path in Path().glob("*.jsonl")} == before
     assert not [*Path().glob("*.partial")]
+
+
+def test_without_a_journal_it_is_said_what_going_on_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = shards(CASES["generate"], 2)
+    shutil.rmtree("part.2.journal")
+    main([*CASES["generate"], "--output-path", "whole.jsonl"])
+    capsys.readouterr()
+    assert main(["merge", "joined.jsonl", *parts]) == 3
+    assert "part.2.jsonl: the journal of generate is not there" in capsys.readouterr().out
+    assert files("joined.jsonl") == files("whole.jsonl")
