@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
-    "api.runs": "arun evaluate load_recipe load_run run",
+    "api.runs": "arun evaluate load_recipe load_run merge run",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
     "api.working": "Progress",
     "engines.opening": "Site",

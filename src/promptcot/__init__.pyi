@@ -10,6 +10,7 @@ from promptcot.api.runs import arun as arun
 from promptcot.api.runs import evaluate as evaluate
 from promptcot.api.runs import load_recipe as load_recipe
 from promptcot.api.runs import load_run as load_run
+from promptcot.api.runs import merge as merge
 from promptcot.api.runs import run as run
 from promptcot.api.verbs import ask as ask
 from promptcot.api.verbs import encode as encode

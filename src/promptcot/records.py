@@ -21,6 +21,9 @@ FinishReason = Literal["stop", "length"] | str
 """Why a model stopped: `stop` (it was done), `length` (it was cut off), or the server's own word."""
 
 
+SOURCE_INDEX = "source_index"
+"""The field that rows of a sharded command have: their position in the whole input."""
+
 CONTENT_FILTER = "content_filter"
 """The finish reason of a reply that the server refused to write."""
 

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from promptcot.cli.run import command as run_command
+from promptcot.core.shards import Shard
 from promptcot.recipe.loading import load
 from tests.programs import finished
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "cluster"
-SHELL = ["bare.sh", "slurm.sbatch"]
+ON_RAY = ["bare.sh", "slurm.sbatch"]
+SHELL = [*ON_RAY, "slurm-array.sbatch"]
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -54,7 +56,28 @@ def test_options_of_run_are_those_that_there_are(script: str) -> None:
     for words in commands:
         given = [word for word in words if word.startswith("--")]
         assert set(given) <= known
-        assert {"--runner", "--ray-address"} <= set(given)
+        assert {"--runner", "--ray-address"} <= set(given) or script not in (*ON_RAY, "kuberay.yaml")
+
+
+def test_each_task_of_an_array_does_a_shard_into_a_directory_of_its_own(tmp_path: Path) -> None:
+    """With the ids that Slurm gives it; the merge of the comment finds these directories."""
+    script = FOLDER / "slurm-array.sbatch"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "activate").write_text("")
+    fake = tmp_path / "bin" / "promptcot"
+    fake.write_text('#!/bin/sh\necho "$@"\n')
+    fake.chmod(0o755)
+    ids = {"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_COUNT": "8"}
+    env = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "VENV": str(tmp_path), **ids}
+    done = finished(["bash", str(script), "--seed", "5"], env=env)
+    words = done.stdout.split()
+    options = dict(zip(words[2::2], words[3::2], strict=True))
+    assert words[:2] == ["run", "promptcot"]
+    assert str(Shard.parse(options["--shard"])) == "2/8"
+    assert (options["--output-dir"], options["--seed"]) == ("out/promptcot-shards/2", "5")
+    comment = script.read_text(encoding="utf-8")
+    assert "#SBATCH --array=1-8" in comment
+    assert "promptcot merge out/promptcot out/promptcot-shards/*" in comment
 
 
 def test_the_keys_that_are_set_are_those_of_the_recipe() -> None:

@@ -17,17 +17,19 @@ from promptcot.api.working import (
     model_of,
     observer_of,
     rows_beside,
+    shard_in,
     workplace,
 )
 from promptcot.core.prompts import PromptSet
+from promptcot.core.shards import Part
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
 from promptcot.pipeline.execute import run_stages
 from promptcot.pipeline.job import Ask, StageJob
+from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
-from promptcot.runners.streams import in_order
 from promptcot.stages.defaults import annotator_name, domain_of
 from promptcot.stages.protocol import Stage
 from promptcot.storage.counts import StageCounts
@@ -50,29 +52,34 @@ class Job:
     def __init__(self, rows: Rows | StageResult, working: Working, domain: PromptSet | None = None) -> None:
         check_working(working)
         self._rows = rows.rows if isinstance(rows, StageResult) else rows
+        self._made_for = rows.shard if isinstance(rows, StageResult) else None
         self._working = working
         self._domain = domain
 
     def ask(self, stage: Stage, model: tuple[Model, Engine | None], role: str, read: Read = plain_rows) -> StageResult:
         """What came of one stage. Raises PromptCoTError."""
         spec, engine = model
-        return self._run(stage.name, lambda source: [Ask(stage, spec, role, lambda: in_order(read(source)), engine)])
+
+        def ask(source: Path, part: Part) -> list[Ask]:
+            return [Ask(stage, spec, role, lambda: part.items(read(source)), engine)]
+
+        return self._run(stage.name, ask)
 
     def annotate(
         self, name: str, annotators: Annotators, stage: Callable[[str, Model], Stage], read: Read
     ) -> StageResult:
         """What came of a stage for each annotator, at the same time. Each row of `read` names its annotator."""
 
-        def items(source: Path, annotator: str) -> Iterator[Item]:
-            return (item for item in in_order(read(source)) if item.row["annotator"] == annotator)
+        def items(source: Path, part: Part, annotator: str) -> Iterator[Item]:
+            return (item for item in part.items(read(source)) if item.row["annotator"] == annotator)
 
-        def ask(source: Path, annotator: str) -> Ask:
+        def ask(source: Path, part: Part, annotator: str) -> Ask:
             spec, engine = annotators[annotator]
-            return Ask(stage(annotator, spec), spec, "annotator", lambda: items(source, annotator), engine)
+            return Ask(stage(annotator, spec), spec, "annotator", lambda: items(source, part, annotator), engine)
 
-        return self._run(name, lambda source: [ask(source, annotator) for annotator in annotators])
+        return self._run(name, lambda source, part: [ask(source, part, annotator) for annotator in annotators])
 
-    def _run(self, name: str, asks: Callable[[Path], list[Ask]]) -> StageResult:
+    def _run(self, name: str, asks: Callable[[Path, Part], list[Ask]]) -> StageResult:
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise UsageError(f"{name!r} is no name of a stage: it has letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")
@@ -80,12 +87,21 @@ class Job:
             source = as_file(self._rows, Path(apart), may_be_empty=True)
             if source.parent == Path(apart) and not source.stat().st_size:
                 return StageResult([], [], [], StageCounts(name))
-            job = self._job(name, asks(source), folder / f"{name}.jsonl")
+            output = folder / f"{name}.jsonl"
+            part = self._part(source, output)
+            job = self._job(name, asks(source, part), output, part)
             counts = wait_for(run_stages(job, observer_of(self._working.get("on_progress"))))
             found = rows_beside(job.output, lasting=journal is not None)
-            return StageResult(*found, counts, None if journal is None else folder)
+            return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"))
 
-    def _job(self, name: str, asks: list[Ask], output: Path) -> StageJob:
+    def _part(self, source: Path, output: Path) -> Part:
+        """What is taken of the rows: all, where another function gave them for the same shard. Raises UsageError."""
+        shard = shard_in(self._working)
+        if shard is not None and self._made_for == str(shard):
+            return Part(shard, whole=True)
+        return part_of(shard, [source], output)
+
+    def _job(self, name: str, asks: list[Ask], output: Path, part: Part) -> StageJob:
         prices = {ask.stage.name: ask.model.price for ask in asks}
         if self._working.get("max_cost") is not None and None in prices.values():
             raise UsageError("max_cost needs the price of every model, as in promptcot.Model(price={…})")
@@ -101,6 +117,7 @@ class Job:
             self._working.get("concurrency", 256),
             self._working.get("max_retries", 0),
             self._working.get("max_cost"),
+            part,
         )
 
 

@@ -23,6 +23,7 @@ class StageResult:
     """What came of one step: its output rows, those it dropped (with `reason`), and those that failed (with `cause`).
 
     `counts` says where each input row went, and what was asked; `directory` holds the files where a journal is kept.
+    `shard` is what of the rows it took, where these were not all.
     """
 
     rows: Sequence[Row]
@@ -30,6 +31,7 @@ class StageResult:
     failed: Sequence[Row]
     counts: StageCounts
     directory: Path | None = None
+    shard: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)

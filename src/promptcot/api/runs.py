@@ -6,14 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from promptcot.api.results import EvaluationResult, RunResult
-from promptcot.api.working import OnProgress, delivered, observer_of
+from promptcot.api.results import EvaluationResult, RunResult, StageResult
+from promptcot.api.working import OnProgress, delivered, observer_of, rows_beside, shard_in
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.grading.grader import Grader
 from promptcot.pipeline import execute
 from promptcot.pipeline.evaluate import Evaluation, load_problems
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.merge import merge_files, shards_of
+from promptcot.pipeline.merge_runs import merge_runs
+from promptcot.pipeline.run import Run
+from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.schema import Recipe
@@ -39,6 +43,7 @@ def run(
     max_candidates: int | None = None,
     until: str | None = None,
     set: Changes = None,
+    shard: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
     """Run the whole pipeline of a recipe, from concepts to accepted problems, and return what came of it.
@@ -46,7 +51,8 @@ def run(
     Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
     default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. An
     `output_dir` at an address (s3://, …) needs `journal`, a folder on this machine: there the run is made, and copied
-    when it has ended. Raises the errors of `promptcot.errors`.
+    when it has ended. `shard`, such as "1/4", does one of four disjoint parts, see `merge`. Raises the errors of
+    `promptcot.errors`.
     """
     work = arun(
         recipe,
@@ -57,6 +63,7 @@ def run(
         max_candidates=max_candidates,
         until=until,
         set=set,
+        shard=shard,
         on_progress=on_progress,
     )
     return wait_for(work)
@@ -72,16 +79,41 @@ async def arun(
     max_candidates: int | None = None,
     until: str | None = None,
     set: Changes = None,
+    shard: str | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
     """As `run`, for an event loop of one's own. Cancelling it keeps what is finished."""
     limits = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
     resolved = load_recipe(recipe, set, limits)
-    directory = Path(output_dir) if output_dir is not None else Path("out") / resolved.name
+    part = shard_in({"shard": shard})
+    directory = Path(output_dir) if output_dir is not None else default_directory(resolved.name, part)
     async with delivered(directory, journal, "folder") as made:
-        finished = await execute.run(Inputs(resolved, made, until), observer_of(on_progress))
+        return _result(await execute.run(Inputs(resolved, made, until, part), observer_of(on_progress)))
+
+
+def merge(
+    output: str | Path,
+    shards: Iterable[str | Path],
+    *,
+    partial: bool = False,
+    on_progress: OnProgress | None = None,
+) -> RunResult | StageResult:
+    """Join what was made with `shard` into what one call would have made: run directories, or output files of a step.
+
+    Steps that look at other rows see those of all shards; no model is asked. `partial` joins what is there though
+    shards are missing. Raises UsageError and InputError for what does not belong together.
+    """
+    target, observer = Path(output), observer_of(on_progress)
+    made = shards_of(target, [Path(shard) for shard in shards], partial=partial)
+    if made[0].path.is_dir():
+        return _result(wait_for(merge_runs(target, made, observer, partial=partial))[0])
+    counts = merge_files(target, made, observer)
+    return StageResult(*rows_beside(target, lasting=True), counts, target.parent)
+
+
+def _result(finished: Run) -> RunResult:
     counts = {one.name: one for one in (*finished.before, *finished.counts.values())}
-    return RunResult(made, counts, [*counts][-1])
+    return RunResult(finished.directory, counts, [*counts][-1])
 
 
 def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
+from promptcot.core.shards import Shard
 from promptcot.engines.own import OwnEngine
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
@@ -50,7 +51,8 @@ class Working(TypedDict, total=False):
     """What every function that asks a model takes.
 
     `journal` is a folder that keeps finished calls, so that the same call of the function goes on after an
-    interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end.
+    interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end. `shard`,
+    such as "1/4", takes only the rows of that part; `merge` joins what the parts left in their journals' folders.
     """
 
     seed: int
@@ -59,6 +61,7 @@ class Working(TypedDict, total=False):
     max_retries: int
     max_cost: float | None
     on_progress: OnProgress | None
+    shard: str | None
 
 
 KNOWN = frozenset(Working.__annotations__)
@@ -81,8 +84,15 @@ def check_working(working: Mapping[str, Any]) -> None:
         raise UsageError(f"journal: {working['journal']!r} is not the path of a folder")
     if (url := url_of(working.get("journal") or "")) is not None:
         raise UsageError(f"journal: {url} is an address; a journal has to be in a folder on this machine")
+    shard_in(working)
     if working.get("on_progress") is not None and not callable(working["on_progress"]):
         raise UsageError(f"on_progress: {working['on_progress']!r} cannot be called")
+
+
+def shard_in(working: Mapping[str, Any]) -> Shard | None:
+    """The shard that is asked for. Raises UsageError."""
+    given = working.get("shard")
+    return None if given is None else Shard.parse(given)
 
 
 def whole_number(name: str, value: object, least: int) -> None:

@@ -15,6 +15,7 @@ from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
 from promptcot.pipeline.job import Ask
+from promptcot.pipeline.shards import part_of
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
 from promptcot.stages.annotators import Annotator, annotators_of
@@ -75,15 +76,15 @@ def run_annotators(
     """Ask all annotators; returns the exit code."""
     asked = annotators(options)
     names = [one.name for one in asked]
+    part = part_of(options["shard"], [source], Path(options["output_path"]))
 
     def ask(annotator: Annotator) -> Ask:
         model = model_of({**options, "model_path": annotator.model})
 
         def items() -> Iterator[Item]:
-            numbered = enumerate(rows(names))
-            return (Item(index, row) for index, row in numbered if row["annotator"] == annotator.name)
+            return (item for item in part.items(rows(names)) if item.row["annotator"] == annotator.name)
 
         return Ask(make_stage(annotator, model), model, "annotator", items)
 
     told = {**options, "annotators": {one.name: one.model for one in asked}, "prompts": loaded.domain}
-    return run_job(name, list(map(ask, asked)), source, told, loaded.hashes)
+    return run_job(name, list(map(ask, asked)), source, told, loaded.hashes, part)

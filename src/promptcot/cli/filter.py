@@ -9,9 +9,11 @@ from pathlib import Path
 import click
 
 from promptcot.cli.options import output_path, switch
-from promptcot.cli.parameters import COUNT
+from promptcot.cli.parameters import COUNT, shard_option
 from promptcot.cli.report.console import print_summary, refuse_own_output, say_all
 from promptcot.cli.report.run import agreement_lines
+from promptcot.core.shards import Shard
+from promptcot.pipeline.shards import part_of
 from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
@@ -30,14 +32,18 @@ _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 @output_path("Accepted rows: `prompt` and the generator's `completion`, with all other fields.")
 @switch("--only-perfect", "Keep only what all judges call perfect; else one perfect and no bad verdict.", default=True)
 @click.option("--n-rewards", type=COUNT, help="How many verdicts a row must have.  [default: the number of files]")
-def command(template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None) -> int:
+@shard_option
+def command(
+    template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None, shard: Shard | None
+) -> int:
     """Keep the problems that the judges call perfect; verdicts are joined by row id."""
     paths = _files(template, n_rewards)
     refuse_own_output(paths, output_path)
+    part = part_of(shard, paths, output_path)
     with Output(output_path, "filter") as output:
-        agreements = filter_files(paths, output, only_perfect, n_rewards)
+        agreements = filter_files(paths, output, only_perfect, n_rewards, part)
         settings = {"template": list(template), "only_perfect": only_perfect, "n_rewards": n_rewards or len(paths)}
-        output.commit(manifest(settings, {}, {}))
+        output.commit({**manifest(settings, {}, {}), **part.told()})
         say_all(agreement_lines(agreements))
         return print_summary(output_path, [output.counts])
 

@@ -9,11 +9,13 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE, shard_option
 from promptcot.cli.report.console import print_summary, refuse_own_outputs, say
 from promptcot.core.labelling import Band
+from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
 from promptcot.grading.grader import Grader
+from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.stages.label import Settings, label_file
 from promptcot.storage.manifest import manifest
@@ -35,7 +37,8 @@ from promptcot.storage.manifest import manifest
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
 @click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
-def command(data_path: Path, output_path: Path, **options: Any) -> int:
+@shard_option
+def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 
     Problems without any answer, and ties, stay unlabelled and are dropped with the reason. Labels need no
@@ -48,7 +51,9 @@ def command(data_path: Path, output_path: Path, **options: Any) -> int:
     refuse_own_outputs([data_path], [output_path, *targets.values()])
     loaded = prompts.load(options["domain"])
     told = {"data_path": data_path, "output_path": output_path, **options}
-    settings = Settings(band, loaded, options["style"], options["seed"], manifest(told, loaded.hashes, {}))
+    part = part_of(shard, [data_path], output_path)
+    how = {**manifest(told, loaded.hashes, {}), **part.told()}
+    settings = Settings(band, loaded, options["style"], options["seed"], how, part)
     with Grader(options["workers"], options["limit"]) as grader:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, grader, settings, say))
     paths = {**targets, "label": output_path}

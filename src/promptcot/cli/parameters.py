@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import click
 
+from promptcot.core.shards import Shard
+from promptcot.errors import UsageError
 from promptcot.storage.delivery import Kind
 from promptcot.storage.paths import url_of
 
@@ -75,6 +77,26 @@ WHOLE = click.IntRange(min=0)
 ABOVE_ZERO = click.FloatRange(0, min_open=True)
 NOT_NEGATIVE = click.FloatRange(min=0)
 SHARE = click.FloatRange(0, 1)
+
+
+class ShardName(click.ParamType[Shard]):
+    """A shard, as `I/N`."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return Shard.parse(str(value))
+        except UsageError as error:
+            return self.fail(str(error).partition(": ")[2], param, ctx)
+
+
+shard_option = click.option(
+    "--shard",
+    type=ShardName(),
+    metavar="I/N",
+    help="Take only the rows of part I of N; N drivers do the whole, and `promptcot merge` joins what they wrote.",
+)
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:

@@ -9,7 +9,7 @@ import click
 
 from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, take_scale
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option, shard_option
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
 from promptcot.cli.run_chain import run_chain
@@ -17,6 +17,7 @@ from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
 from promptcot.pipeline import execute
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load
 
@@ -43,6 +44,7 @@ _OVERRIDES = {
 @click.option("--max-cost", type=ABOVE_ZERO, help="Stop before more is spent than this.")
 @click.option("--concurrency", type=COUNT, help="The most calls at a time, for each step.")
 @changes_option()
+@shard_option
 @cluster_options
 @click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
@@ -57,14 +59,15 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     """
     scale, options = take_scale(options)
     until, dry_run, changes = options.pop("until"), options.pop("dry_run"), options.pop("changes")
+    shard = options.pop("shard")
     overrides = {_OVERRIDES[name]: value for name, value in options.items()}
     overrides["server.base_url"] = list(options["base_url"]) or None
     if is_chain(recipe):
         if scale is not None:
             raise UsageError("--ray-address: a chain runs on this machine; each of its steps can be run on a cluster")
-        return run_chain(recipe, changes, {**overrides, "run.until": until}, output_dir, dry_run)
+        return run_chain(recipe, changes, {**overrides, "run.until": until, "run.shard": shard}, output_dir, dry_run)
     resolved = load(recipe, changes, overrides)
-    inputs = Inputs(resolved, output_dir or Path("out") / resolved.name, until)
+    inputs = Inputs(resolved, output_dir or default_directory(resolved.name, shard), until, shard)
     if dry_run:
         say_all(preview(inputs))
         return 0

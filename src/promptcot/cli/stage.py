@@ -9,12 +9,13 @@ from typing import Any
 from promptcot.cli.cluster_options import take_scale
 from promptcot.cli.options import model_of
 from promptcot.cli.report.console import Console, print_summary, refuse_own_output
+from promptcot.core.shards import Part
 from promptcot.pipeline import execute
 from promptcot.pipeline.job import Ask, StageJob
+from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
-from promptcot.runners.streams import in_order
 from promptcot.stages.protocol import Stage
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -32,15 +33,20 @@ def run_file(
     """
     model, source = model_of(options), Path(options["data_path"])
     stage = make_stage(model, options["seed"])
-    ask = Ask(stage, model, role, lambda: in_order(rows(source)))
-    return run_job(stage.name, [ask], source, options, prompts)
+    part = part_of(options["shard"], [source], Path(options["output_path"]))
+    ask = Ask(stage, model, role, lambda: part.items(rows(source)))
+    return run_job(stage.name, [ask], source, options, prompts, part)
 
 
 def run_job(
-    name: str, asks: Sequence[Ask], source: Path, options: Mapping[str, Any], prompts: Mapping[str, str]
+    name: str, asks: Sequence[Ask], source: Path, options: Mapping[str, Any], prompts: Mapping[str, str], part: Part
 ) -> int:
-    """Run stages at the same time, from one file into the `output_path`, under one name; returns the exit code."""
+    """Run stages at the same time, from one file into the `output_path`, under one name; returns the exit code.
+
+    The rows of `asks` are a `part` of the file's.
+    """
     scale, settings = take_scale(options)
+    del settings["shard"]  # it is no setting: an output is made of shards with the same ones
     output = Path(settings["output_path"])
     refuse_own_output([source], output)
     job = StageJob(
@@ -52,5 +58,6 @@ def run_job(
         settings["concurrency"],
         settings.get("max_retries", 0),
         settings["max_cost"],
+        part,
     )
     return print_summary(output, [wait_for(execute.run_stages(job, Console(), scale=scale))])

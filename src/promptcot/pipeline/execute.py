@@ -68,7 +68,9 @@ async def run(
             finished = await in_waves(inputs, passes, observer)
         else:
             rows = inputs.sampled(vectors)
-            together = Run(inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, budget=budget)
+            together = Run(
+                inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, {}, budget, inputs.part
+            )
             finished = await _finish(together, inputs, opened, observer, lambda: engines.note)
         return finished
 
@@ -121,7 +123,7 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
 
 async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer, note: Callable[[], str] = str) -> Run:
     """Passes, and the run that writes what was said in them, until the target is reached."""
-    limits = inputs.recipe.run
+    limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
         observer.note(f"turns: each model is asked about {wave:,} combinations")
@@ -138,6 +140,7 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
             inputs.counts,
             one_by_one.counts,
             budget,
+            inputs.part,
         )
         finished = await _finish(made, inputs, one_by_one.engines, observer)
         wave = next_wave(limits, wave, finished.came)
@@ -147,9 +150,9 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
 async def _finish(
     made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer, note: Callable[[], str] = str
 ) -> Run:
-    limits = made.limits
-    total = None if limits.target else limits.candidates
-    with observer.watch(made.counts, total=total, target=limits.target, note=note):
+    limits, shard = made.limits, inputs.part.shard
+    total = limits.candidates // (shard.count if shard else 1)  # about so many are a shard's own
+    with observer.watch(made.counts, total=None if limits.target else total, target=limits.target, note=note):
         await made.run(inputs.manifest(engines))
     return made
 
@@ -185,6 +188,7 @@ async def run_stages(
 
 def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:
     """Say what is known already, and let counts and budget begin with what was paid."""
+    output.placed = job.part.shard is not None
     if len(journal):
         observer.note(f"{job.name}: {len(journal):,} finished calls in {journal.directory}")
     budget = Budget(job.max_cost)

@@ -15,10 +15,12 @@ from promptcot.core.parsing.prompt_like import LEVELS, learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.sampling.concepts import ConceptTable
+from promptcot.core.shards import Part, Shard
 from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
-from promptcot.errors import InputError
+from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
+from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Recipe, Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
@@ -34,15 +36,19 @@ _VECTORS = "encode.safetensors"
 
 
 class Inputs:
-    """Everything that a recipe refers to, for a run into `directory` up to the step `until`.
+    """Everything that a recipe refers to, for a run into `directory` up to the step `until`, or for a shard of one.
 
-    Each part is read once, when it is first needed. `ended` says why no more combinations came.
+    Each part is read once, when it is first needed. `ended` says why no more combinations came. Raises UsageError for
+    what a shard cannot do.
     """
 
-    def __init__(self, recipe: Recipe, directory: Path, until: str | None = None) -> None:
+    def __init__(self, recipe: Recipe, directory: Path, until: str | None = None, shard: Shard | None = None) -> None:
         self.recipe = recipe
         self.directory = directory
         self.until = until
+        self.part = Part(shard)
+        if shard is not None:
+            _check_shard(shard, recipe, directory, until)
         self.ended: Exhausted | None = None
         self.counts: list[StageCounts] = []
 
@@ -126,7 +132,20 @@ class Inputs:
         """What is written beside the results."""
         models = {name: engine.model for name, engine in engines.items()}
         found = manifest(self.recipe.written_down(), self.prompts.hashes, models)
-        return found if self.until is None else {**found, "until": self.until}
+        return {**found, **({} if self.until is None else {"until": self.until}), **self.part.told()}
+
+
+def _check_shard(shard: Shard, recipe: Recipe, directory: Path, until: str | None) -> None:
+    """Raises UsageError for what takes all rows, and for a directory that has another shard."""
+    if recipe.run.target is not None:
+        raise UsageError(
+            f"--shard {shard} with a target of {recipe.run.target:,} (--target, or run.target of the recipe): no shard "
+            "sees how many problems the others accept. Say how many combinations are drawn for all shards together, "
+            "--max-candidates M, and leave the target out"
+        )
+    if until == "encode":
+        raise UsageError(f"--shard {shard} with --until encode: concepts are encoded once for all; leave --shard out")
+    refuse_another_shard(shard, directory)
 
 
 def drawn_rows(

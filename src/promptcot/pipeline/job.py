@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptcot.core.shards import EVERYTHING, Part
 from promptcot.engines.protocol import Engine
 from promptcot.recipe.schema import Model
 from promptcot.records import Item
@@ -31,7 +32,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class StageJob:
-    """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest."""
+    """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest.
+
+    The items of `asks` are those of a `part`.
+    """
 
     name: str
     asks: Sequence[Ask]
@@ -41,13 +45,13 @@ class StageJob:
     concurrency: int = 256
     max_retries: int = 0
     max_cost: float | None = None
+    part: Part = EVERYTHING
 
     def manifest(self, engines: Sequence[Engine]) -> dict[str, Any]:
         """What is written beside the output: the models by role, or by stage where there are several."""
         names = [self.asks[0].role] if len(self.asks) == 1 else [ask.stage.name for ask in self.asks]
-        return manifest(
-            self.settings, self.prompts, {name: one.model for name, one in zip(names, engines, strict=True)}
-        )
+        models = {name: one.model for name, one in zip(names, engines, strict=True)}
+        return {**manifest(self.settings, self.prompts, models), **self.part.told()}
 
     def count_items(self) -> int:
         """How many rows come in. A wrong file, or prompt, is found before a model is loaded: raises InputError."""

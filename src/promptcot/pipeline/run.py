@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from promptcot.core.shards import EVERYTHING, Part
 from promptcot.engines.protocol import Engine
 from promptcot.pipeline.flow import Flow, Frontier
 from promptcot.pipeline.plan import PlannedStep, asking
@@ -49,7 +50,7 @@ class Run:
     """A run of `steps` into `directory`. `engines` has one for each stage, by its name; `rows` may be endless.
 
     `before` has the counts of steps that ended before the first row, `asked` what earlier passes of the same command
-    asked, by stage. Read `counts` at any time.
+    asked, by stage. A `part` takes some of the rows. Read `counts` at any time.
     """
 
     steps: Sequence[PlannedStep]
@@ -61,11 +62,13 @@ class Run:
     before: Sequence[StageCounts] = ()
     asked: Mapping[str, StageCounts] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    part: Part = EVERYTHING
 
     def __post_init__(self) -> None:
         cut = Cut() if self.limits.target else None
         names = [step.name for step in self.steps if step.kind != "vectors"]
-        self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, cut) for name in names}
+        placed = self.part.shard is not None
+        self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, cut, placed=placed) for name in names}
         self._cut = cut
         self._flow: Flow | None = None
         self.came = 0
@@ -131,12 +134,12 @@ class Run:
 
     async def _sampled(self, frontier: Frontier) -> AsyncIterator[Item]:
         output = self.outputs["sample"]
-        rows = enumerate(islice(self.rows, self.limits.candidates))
-        while some := await asyncio.to_thread(list, islice(rows, _SAMPLED_AT_ONCE)):  # drawing may take long
-            for index, row in some:
-                frontier.enter(index)
-                output.add(index, row, row)
-                yield Item(index, row)
+        items = self.part.items(islice(self.rows, self.limits.candidates))
+        while some := await asyncio.to_thread(list, islice(items, _SAMPLED_AT_ONCE)):  # drawing may take long
+            for item in some:
+                frontier.enter(item.index)
+                output.add(item.index, item.row, item.row)
+                yield item
 
     async def _until_target(self, flow: Flow, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
         """The rows up to the last one that is needed; the files then end at its position."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from promptcot.core.shards import EVERYTHING, Part
 from promptcot.engines.exclusive import ExclusiveEngine
 from promptcot.pipeline.flow import Counting, Flow
 from promptcot.pipeline.plan import PlannedStep, asking
@@ -20,7 +21,7 @@ from promptcot.pipeline.run import load_spent
 from promptcot.recipe.schema import Limits
 from promptcot.records import Item, Row
 from promptcot.runners.protocol import Runner
-from promptcot.runners.streams import closing, in_order, stream_of
+from promptcot.runners.streams import closing, stream_of
 from promptcot.storage.atomic import locked
 from promptcot.storage.budget import Budget
 from promptcot.storage.counts import StageCounts
@@ -55,6 +56,7 @@ class SequentialRun:
     rows: Callable[[], Iterator[Row]]
     runner: Runner
     budget: Budget = field(default_factory=Budget)
+    part: Part = EVERYTHING
     counts: dict[str, StageCounts] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -93,7 +95,7 @@ class SequentialRun:
             counts.rows_in = counts.rows_out = 0  # they go on from wave to wave, but for the rows
             counts.paid = journals[step.name].paid
             flow = Flow(self.engines, journals, {**sinks, step.name: Counting(counts)}, self.runner, self.directory)
-            items = stream_of(in_order(islice(self.rows(), wave)))
+            items = stream_of(self.part.items(islice(self.rows(), wave)))
             await self._ask(flow, before, step, items)
 
     async def _ask(

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.filtering import bring_back, decide, training_row, verdict_of
+from promptcot.core.shards import AFTER_ALL, EVERYTHING, Part
 from promptcot.core.statistics.agreement import Agreements
 from promptcot.errors import InputError
-from promptcot.records import Drop, Row
+from promptcot.records import SOURCE_INDEX, Drop, Row
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -46,17 +47,26 @@ class Filter:
         return {"agreement": self.agreements.summary()}
 
 
-def filter_files(paths: Sequence[Path], output: Output, only_perfect: bool, n_rewards: int | None) -> Agreements:
-    """Filter judged files into an output, which the caller commits. Raises InputError for files that are not judged."""
-    with Joined(paths) as joined:
+def filter_files(
+    paths: Sequence[Path], output: Output, only_perfect: bool, n_rewards: int | None, part: Part = EVERYTHING
+) -> Agreements:
+    """Filter judged files, or a part of them, into an output, which the caller commits.
+
+    Raises InputError for files that are not judged.
+    """
+    output.placed = part.shard is not None
+    with Joined(paths, placed=part.whole or part.kept) as joined:
         step = Filter(joined.names, only_perfect, n_rewards or len(paths))
         for index, judged in enumerate(joined):
+            item = part.item(index, judged.row)
+            if item is None:
+                continue
             verdicts = {"judgements": judged.verdicts}
-            row = {**judged.row, **verdicts}
+            row = {**item.row, **verdicts}
             result = step.apply(row)
             if not isinstance(result, Drop):
-                result = [{**bring_back(judged.row), **training_row(judged.row), **verdicts}]
-            output.add(index, row, result)
+                result = [{**bring_back(item.row), **training_row(item.row), **verdicts}]
+            output.add(item.index, row, result)
     return step.agreements
 
 
@@ -71,11 +81,13 @@ class Judged:
 class Joined:
     """Judged files, joined. `names` are the judges', in the order of the files; a context manager.
 
-    Rows come in the order of the first file; those that it lacks follow as bare ids, so that none disappears.
+    Rows come in the order of the first file; those that it lacks follow as bare ids, so that none disappears; where
+    rows are `placed` they have a position, too.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], *, placed: bool = False) -> None:
         self._paths = paths
+        self._placed = placed
         self.names = _names(paths)
         self._table = sqlite3.connect("")  # a private file that vanishes when it is closed
 
@@ -98,7 +110,8 @@ class Joined:
             "select distinct id from verdicts where id not in (select id from verdicts where judge = 0) order by id"
         )
         for (name,) in self._table.execute(lacking).fetchall():
-            yield Judged({"id": name}, self._verdicts(name))
+            place = {SOURCE_INDEX: AFTER_ALL} if self._placed else {}
+            yield Judged({"id": name, **place}, self._verdicts(name))
 
     def _verdicts(self, name: str) -> dict[str, str]:
         found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (name,))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,11 +18,12 @@ from typing import Any
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.prompts import PromptSet
+from promptcot.core.shards import EVERYTHING, Part
 from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
-from promptcot.records import Row, Sampling, derive_seed
+from promptcot.records import Item, Row, Sampling, derive_seed
 from promptcot.stages.solve import Solve
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
@@ -64,10 +65,12 @@ class _Problem:
 class Survey:
     """What the first pass found. `problem`, `number` and `fit` have one entry for each trace, in the file's order.
 
-    `problem` is an index into `labels`, `number` the class of the answer or -1, `fit` 1 for a whole and sound trace.
+    `problem` is an index into `labels` and `keys`, `number` the class of the answer or -1, `fit` 1 for a whole and
+    sound trace.
     """
 
     labels: Sequence[Label]
+    keys: Sequence[Key]
     problem: array[int]
     number: array[int]
     fit: bytearray
@@ -88,15 +91,24 @@ class Survey:
         return self.labels[self.problem[trace]]
 
 
-async def survey(path: Path, grader: Grader) -> Survey:
+def traces(path: Path, part: Part) -> Iterator[tuple[str, Item]]:
+    """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
+    for number, row in enumerate(read_rows(path)):
+        where = f"{path}, row {number + 1}"
+        item = part.item(number, row, partial(problem_id, where=where))
+        if item is not None:
+            yield where, item
+
+
+async def survey(path: Path, grader: Grader, part: Part = EVERYTHING) -> Survey:
     """The first pass. Raises InputError for a row that is no trace, naming it."""
     classes = Classes(grader)
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
-    numbered = enumerate(read_rows(path), 1)
-    async with aclosing(in_order(_read(row, f"{path}, row {place}", classes) for place, row in numbered)) as traces:
-        async for trace in traces:
+    reading = (_read(item.row, where, classes) for where, item in traces(path, part))
+    async with aclosing(in_order(reading)) as found:
+        async for trace in found:
             index = indices.setdefault(trace.key, len(indices))
             if index == len(problems):
                 problems.append(_Problem())
@@ -104,7 +116,8 @@ async def survey(path: Path, grader: Grader) -> Survey:
             problem.append(index)
             number.append(trace.number)
             fit.append(trace.fit)
-    return Survey([one.label() for one in problems], problem, number, fit, classes.undecided)
+    labels = [one.label() for one in problems]
+    return Survey(labels, [*indices], problem, number, fit, classes.undecided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +157,36 @@ async def label_file(
 
     Returns the counts of each output, the labels' last. Raises InputError for a row that is no trace, naming it.
     """
-    found = await survey(source, grader)
+    found = await survey(source, grader, settings.part)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
     asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)
     writer = Writer(found, settings.band, asks, verifies, settings.seed)
     with ExitStack() as held:
-        outputs = {name: held.enter_context(Output(path, name)) for name, path in targets.items()}
+        placed = settings.part.shard is not None
+        outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
-        writer.write(source, outputs)
+        writer.write((item for _, item in traces(source, settings.part)), outputs)
         for output in others:
-            output.commit()
+            output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
         outputs["label"].commit(settings.manifest)
     return [output.counts for output in (*others, outputs["label"])]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs."""
+    """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs.
+
+    A `part` takes some of the problems.
+    """
 
     band: Band
     prompts: PromptSet
     style: str | None = None
     seed: int = 8000
     manifest: dict[str, Any] = field(default_factory=dict)
+    part: Part = EVERYTHING
 
 
 def _asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:
@@ -211,27 +229,28 @@ class Writer:
         self._chosen = choose_pairs(found, seed)
         self._half: dict[int, Row] = {}
 
-    def write(self, path: Path, outputs: Outputs) -> None:
+    def write(self, items: Iterable[Item], outputs: Outputs) -> None:
         """Read the traces again, in the same order, and write everything. The caller commits the outputs."""
         seen = bytearray(len(self._found.labels))
-        for trace, row in enumerate(read_rows(path)):
+        for trace, item in enumerate(items):
             index = self._found.problem[trace]
             if not seen[index]:
                 seen[index] = 1
-                self._problem(index, problem_row(row), outputs)
+                self._problem(index, Item(item.index, problem_row(item.row)), outputs)
             if "sft" in outputs:
-                outputs["sft"].add(trace, row, self._training(trace, index, row))
+                outputs["sft"].add(item.index, item.row, self._training(trace, index, item.row))
             if "pairs" in outputs:
-                self._pair(trace, index, row, outputs["pairs"])
+                self._pair(trace, index, item, outputs["pairs"])
 
-    def _problem(self, index: int, row: Row, outputs: Outputs) -> None:
+    def _problem(self, index: int, item: Item, outputs: Outputs) -> None:
+        place, row = item.index, item.row
         label, refused = self._found.labels[index], self._refused[index]
         labelled = {**row, **label.fields()}
-        outputs["label"].add(index, labelled, refused or labelled)
+        outputs["label"].add(place, labelled, refused or labelled)
         if refused is None and "rl" in outputs:
-            outputs["rl"].add(index, labelled, self._to_verify(label, row))
+            outputs["rl"].add(place, labelled, self._to_verify(label, row))
         if refused is None and "pairs" in outputs and index not in self._chosen:
-            outputs["pairs"].add(index, labelled, "no right and wrong trace")
+            outputs["pairs"].add(place, labelled, "no right and wrong trace")
 
     def _to_verify(self, label: Label, row: Row) -> Row | str:
         text = str(label.text)
@@ -253,11 +272,11 @@ class Writer:
         learned = {"prompt": asked.prompt, "completion": completion, "messages": asked.messages(completion)}
         return {**_origin(row), **learned, "label": label.text}
 
-    def _pair(self, trace: int, index: int, row: Row, output: Output) -> None:
+    def _pair(self, trace: int, index: int, item: Item, output: Output) -> None:
         """One trace of a pair waits until the other comes; in files that `solve` writes, both are close together."""
         if self._refused[index] is not None or trace not in self._chosen.get(index, ()):
             return
-        other = self._half.pop(index, None)
+        row, other = item.row, self._half.pop(index, None)
         if other is None:
             self._half[index] = row
             return
@@ -265,14 +284,14 @@ class Writer:
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
         label = self._found.labels[index].text
         output.add(
-            index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
+            item.index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
         )
 
 
 def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
     """For each problem that has both, one right and one wrong trace, drawn among those that are whole and sound.
 
-    A draw depends on the seed, on the place of the problem in the file and on nothing else.
+    A draw depends on the seed, on the problem's source and id, and on nothing else.
     """
     right: dict[int, list[int]] = {}
     wrong: dict[int, list[int]] = {}
@@ -281,15 +300,11 @@ def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
             right.setdefault(index, []).append(trace)
         elif fit and found.differs(trace):
             wrong.setdefault(index, []).append(trace)
-    return dict(_draws(right, wrong, seed))
-
-
-def _draws(
-    right: Mapping[int, Sequence[int]], wrong: Mapping[int, Sequence[int]], seed: int
-) -> Iterator[tuple[int, tuple[int, int]]]:
+    chosen = {}
     for index in sorted(right.keys() & wrong.keys()):
-        draw = random.Random(derive_seed(seed, "pair", index))
-        yield index, (draw.choice(right[index]), draw.choice(wrong[index]))
+        draw = random.Random(derive_seed(seed, "pair", *found.keys[index]))
+        chosen[index] = draw.choice(right[index]), draw.choice(wrong[index])
+    return chosen
 
 
 def _origin(row: Row) -> Row:

@@ -61,6 +61,11 @@ class Paid:
             self.unpriced_prompt += prompt_tokens or 0
             self.unpriced_completion += completion_tokens or 0
 
+    def include(self, other: Paid) -> None:
+        """The calls of another as well."""
+        for name, value in asdict(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
     def summary(self) -> dict[str, Any]:
         """What goes into `summary.json`; the cost is None where no call had a price."""
         counts = {name: value for name, value in asdict(self).items() if not name.startswith("unpriced_")}

@@ -78,6 +78,26 @@ class StageCounts:
         self.asked_again += asked.asked_again
         self.seconds += asked.seconds
 
+    def add_asked(self, other: StageCounts) -> None:
+        """Count what was asked and reused elsewhere as well."""
+        self.calls += other.calls
+        self.reused += other.reused
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.asked_again += other.asked_again
+        self.seconds += other.seconds
+
+    def add(self, other: StageCounts) -> None:
+        """Count the rows of another part of the same input as well, what was asked about them, and what was paid."""
+        self.add_asked(other)
+        self.rows_in += other.rows_in
+        self.rows_out += other.rows_out
+        self.rows_written += other.rows_written
+        self.dropped += other.dropped
+        self.failed += other.failed
+        for model, paid in other.paid.items():
+            self.paid.setdefault(model, Paid()).include(paid)
+
     @property
     def cost(self) -> float | None:
         """What was paid, earlier runs included; None where no call had a price."""

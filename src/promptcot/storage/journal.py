@@ -35,6 +35,7 @@ _PAID = re.compile(
 _LINE = re.compile(rb'\{"key":"[0-9a-f]{32}",.*\}\n')
 _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _READ_AT_ONCE = 1 << 13
+_ABSORBED_AT_ONCE = 1 << 20
 
 Found = Completion | Literal["truncated at another limit", "longer than the limit"] | None
 """A finished reply; why the one that was found does not fit the request's `max_tokens`; or nothing."""
@@ -88,6 +89,22 @@ class Journal:
         """Record a finished call; it is in the file when this returns. Raises StorageError, the file still whole."""
         self._write(line_of(key, request, reply, model=model, cost=cost))
         self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
+
+    def absorb_file(self, path: Path) -> None:
+        """Take in the finished calls of another journal's file, some at a time. Raises StorageError."""
+        with storing(path), path.open("rb") as lines:
+            while some := lines.readlines(_ABSORBED_AT_ONCE):
+                self._absorb(b"".join(line for line in some if _LINE.fullmatch(line)))
+
+    def _absorb(self, lines: bytes) -> None:
+        """Record finished calls that were written down elsewhere, whole lines of `line_of`; those that it has stay.
+
+        Raises StorageError.
+        """
+        new = [line for line in lines.splitlines(keepends=True) if not self._has(line)]
+        for line in new:
+            self._count(line, 0)
+        self._write(b"".join(new))
 
     def lines(self, key: str) -> Iterator[bytes]:
         """What earlier processes wrote down about a call, the latest first."""

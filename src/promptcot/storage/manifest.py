@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from promptcot import __version__
+from promptcot.storage.json import loads
+from promptcot.storage.paths import beside
 
 FORMAT = 1
 """The form of `recipe.json` and `summary.json`; files that say nothing are of this one."""
@@ -26,6 +28,20 @@ def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapp
         "models": dict(models),
         "versions": {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)},
     }
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """What lies beside an output, or in a run directory, and says how it was made; None where nothing does."""
+    try:
+        found = loads(manifest_path(path).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def manifest_path(path: Path) -> Path:
+    """Where that lies."""
+    return path / "recipe.json" if path.is_dir() else beside(path, "recipe.json")
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from promptcot.errors import InputError
-from promptcot.records import Drop, Failed, Item, Outcome, Row
+from promptcot.records import SOURCE_INDEX, Drop, Failed, Item, Outcome, Row
 from promptcot.storage.atomic import write_json
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.manifest import FORMAT
@@ -37,14 +37,16 @@ class Cut:
 class Output:
     """Collects outcomes, in the order of their positions, for one file. Use as a context manager, then `commit`.
 
-    With a `cut`, outcomes wait until their position is settled. Without `commit` nothing appears.
+    With a `cut`, outcomes wait until their position is settled. With `placed`, each row is written with its position,
+    unless it has one. Without `commit` nothing appears.
     """
 
-    def __init__(self, path: Path, name: str, cut: Cut | None = None) -> None:
+    def __init__(self, path: Path, name: str, cut: Cut | None = None, *, placed: bool = False) -> None:
         if not path.name.endswith(SUFFIXES):
             raise InputError(f"{path}: the name must end in one of {', '.join(SUFFIXES)}")
         self.path = path
         self.counts = StageCounts(name)
+        self.placed = placed
         self._cut = cut
         self._waiting: deque[Outcome] = deque()
         self._writers: dict[str, RowWriter] = {}
@@ -81,6 +83,12 @@ class Output:
         found = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
         self.take(Outcome(Item(index, row), found))
 
+    def copy(self, kind: str, row: Row) -> None:
+        """Write a row as it stands in the file of another output, which counted it: an accepted one, where `kind` is
+        empty, one that was `dropped`, or one that `failed`.
+        """
+        self._writer(kind).write(row)
+
     def settle(self) -> None:
         """Write what waited for the cut's position."""
         if self._cut is not None:
@@ -91,22 +99,23 @@ class Output:
             self._write(self._waiting.popleft())
 
     def _write(self, outcome: Outcome) -> None:
-        row, result = outcome.item.row, outcome.result
+        row, result, index = outcome.item.row, outcome.result, outcome.item.index
         if isinstance(result, Drop):
             self.counts.dropped[result.reason] += 1
             why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
-            self._writer("dropped").write({**row, **{key: value for key, value in why.items() if value}})
+            self._write_row("dropped", index, {**row, **{key: value for key, value in why.items() if value}})
         elif isinstance(result, Failed):
             self.counts.failed[result.cause] += 1
-            self._writer("failed").write({**row, "cause": result.cause, "error": result.message})
+            self._write_row("failed", index, {**row, "cause": result.cause, "error": result.message})
         else:
-            self._write_rows(result)
+            self.counts.rows_out += 1
+            self.counts.rows_written += len(result)
+            for made in result:
+                self._write_row("", index, made)
 
-    def _write_rows(self, rows: Sequence[Row]) -> None:
-        self.counts.rows_out += 1
-        self.counts.rows_written += len(rows)
-        for row in rows:
-            self._writer("").write(row)
+    def _write_row(self, kind: str, index: int, row: Row) -> None:
+        placed = self.placed and SOURCE_INDEX not in row
+        self._writer(kind).write({**row, SOURCE_INDEX: index} if placed else row)
 
     def commit(self, recipe: dict[str, Any] | None = None) -> None:
         """Let the files appear; with a `recipe`, it and the summary beside them. Raises StorageError."""

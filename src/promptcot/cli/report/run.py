@@ -37,7 +37,8 @@ def preview(inputs: Inputs) -> Iterator[str]:
     else:
         yield f"encode: {len(inputs.table):,} concepts, by {existing or _asked(recipe.encode)}"
     sizes = " or ".join(map(str, recipe.sample.size))
-    yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts"
+    own = f", of which shard {inputs.part.shard} has its own" if inputs.part.shard else ""
+    yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts{own}"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} accepted problems"
     if existing is None and not recipe.encode.skip:
@@ -162,7 +163,9 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
         )
     yield f"\n{came:,} {what}: {run.last.path}"
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
-    if nano.is_nano(inputs.recipe.generate.model):
+    if inputs.part.shard is not None:
+        yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
+    elif nano.is_nano(inputs.recipe.generate.model):
         yield "next, with a real model:"
         yield "  promptcot doctor                              what this machine can run"
         yield "  promptcot run endpoint --base-url URL         everything on one hosted model"

@@ -77,7 +77,7 @@ def test_servers_start_where_there_is_room_and_the_largest_find_theirs_first() -
     decision = decide(PAPER, cluster(2))
     started = [name for name, _ in decision.start]
     assert started.index("generator") > max(place for place, name in enumerate(started) if name != "generator")
-    taken = {node: 0.0 for node in cluster(2)}
+    taken = dict.fromkeys(cluster(2), 0.0)
     for name, (node,) in decision.start:
         taken[node] += {claim.name: claim.room.gpus for claim in PAPER}[name]
     assert max(taken.values()) <= 8

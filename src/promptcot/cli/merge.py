@@ -1,0 +1,33 @@
+"""`promptcot merge`: what several drivers made with --shard, as one would have made it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from promptcot.cli.parameters import PATH
+from promptcot.cli.report.console import Console, print_summary, say_all
+from promptcot.cli.report.run import summary
+from promptcot.pipeline.merge import merge_files, shards_of
+from promptcot.pipeline.merge_runs import merge_runs
+from promptcot.pipeline.synchronous import wait_for
+
+
+@click.command("merge")
+@click.argument("target", metavar="OUT", type=PATH)
+@click.argument("shards", metavar="SHARD...", nargs=-1, required=True, type=PATH)
+@click.option("--partial", is_flag=True, help="Join what is there, though shards are missing.")
+def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
+    """Join run directories, or output files of one verb, that were made with --shard, into OUT.
+
+    OUT is what the same command gives without --shard, byte for byte, in the order of the whole input. Steps that look
+    at other rows see those of all shards. The journals are joined too, so that the command without --shard goes on
+    from OUT and repeats no finished call. No model is asked.
+    """
+    found, observer = shards_of(target, shards, partial=partial), Console()
+    if not found[0].path.is_dir():
+        return print_summary(target, [merge_files(target, found, observer)])
+    merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))
+    say_all(summary(merged, inputs))
+    return 3 if any(counts.failed for counts in merged.counts.values()) else 0

@@ -1,0 +1,198 @@
+"""What several drivers made with `--shard`, joined into what one driver would have made.
+
+Decides what belongs together, and joins outputs of a verb; run directories are joined in `merge_runs`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.shards import Shard, differences, in_input_order, place_of, without_place
+from promptcot.errors import InputError, UsageError
+from promptcot.pipeline.observer import Observer
+from promptcot.records import SOURCE_INDEX, Row
+from promptcot.storage.budget import Paid
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.journal import Journal
+from promptcot.storage.json import loads
+from promptcot.storage.manifest import manifest_path, read_manifest
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.rows import read_rows
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one driver made: a run directory or an output, its shard, and what says how it was made."""
+
+    path: Path
+    shard: Shard
+    manifest: Mapping[str, Any]
+
+    @cached_property
+    def counts(self) -> dict[str, StageCounts]:
+        """The counts of its steps. Raises InputError."""
+        path = manifest_path(self.path)
+        path = path.with_name(path.name.replace("recipe.json", "summary.json"))
+        try:
+            stages = loads(path.read_bytes())["stages"]
+            return {name: StageCounts.of_summary(name, table) for name, table in stages.items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: the counts of shard {self.shard} cannot be read; run it again") from error
+
+
+def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Made]:
+    """The shards in these paths, in their order, when they may be joined. Raises UsageError, InputError."""
+    _check_paths(target, paths)
+    made = sorted(map(_read, paths), key=lambda one: (one.shard.count, one.shard.index))
+    _check_numbers(made, partial)
+    for other in made[1:]:
+        if found := differences(made[0].manifest, other.manifest):
+            raise InputError(
+                f"{made[0].path} and {other.path} were made with different settings: {', '.join(found)}; "
+                "run one of them again with those of the other"
+            )
+    return made
+
+
+def _check_paths(target: Path, paths: Sequence[Path]) -> None:
+    """Raises UsageError for paths that do not go together, InputError for one that cannot be read here."""
+    if not paths:
+        raise UsageError("merge: name the run directories, or the outputs, that the shards wrote")
+    for path in (target, *paths):
+        if url_of(path) is not None:
+            raise InputError(
+                f"{path}: shards are joined on this machine; copy them here first, with what lies beside them"
+            )
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or directory")
+    if len({path.is_dir() for path in paths}) > 1:
+        raise UsageError("merge: these are run directories and files; join directories with each other, and files")
+    if target.resolve() in {path.resolve() for path in paths}:
+        raise UsageError(f"{target}: this is one of the shards, and would be replaced; give the result another name")
+    if target.exists() and target.is_dir() != paths[0].is_dir():
+        kind = "directories, and it is a file" if paths[0].is_dir() else "files, and it is a directory"
+        raise UsageError(f"{target}: the shards are {kind}; give the result another name")
+
+
+def _read(path: Path) -> Made:
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise InputError(
+            f"{path}: {manifest_path(path)} is not there, which a finished command writes; finish it first"
+        )
+    if "shard" not in manifest:
+        raise InputError(f"{path}: it was not made with --shard, so it is no part of anything")
+    return Made(path, Shard.parse(str(manifest["shard"])), manifest)
+
+
+def _check_numbers(made: Sequence[Made], partial: bool) -> None:
+    """Raises UsageError unless each shard of one job is there once."""
+    counts = sorted({one.shard.count for one in made})
+    if len(counts) > 1:
+        shown = ", ".join(f"{one.path} is {one.shard}" for one in made)
+        raise UsageError(f"these are not shards of one job: {shown}")
+    times = Counter(one.shard for one in made)
+    if twice := [shard for shard, count in times.items() if count > 1]:
+        names = ", ".join(str(one.path) for one in made if one.shard == twice[0])
+        raise UsageError(f"shard {twice[0]} is there {times[twice[0]]} times: {names}; name each shard once")
+    missing = [f"{index}/{counts[0]}" for index in range(1, counts[0] + 1) if Shard(index, counts[0]) not in times]
+    if missing and not partial:
+        raise UsageError(
+            f"missing: shard{'s' if len(missing) > 1 else ''} {', '.join(missing)}; name them too, or join "
+            "without them with --partial"
+        )
+
+
+def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
+    """Join outputs of a verb, with what lies beside them; the counts. Raises PromptCoTError."""
+    [name] = shards[0].counts
+    counts = total(name, shards)
+    kept = shards[0].manifest.get(SOURCE_INDEX) == "kept"
+    with Output(target, name) as output:
+        theirs = [(one, beside(one.path, "journal")) for one in shards]
+        paid = join_journals(name, beside(target, "journal"), theirs, observer)
+        for kind in ("", "dropped", "failed"):
+            files = [beside(one.path, f"{kind}.jsonl") if kind else one.path for one in shards]
+            for row in joined_rows(files):
+                output.copy(kind, row if kept else without_place(row))
+        counts.paid = counts.paid if paid is None else paid
+        output.counts = counts
+        output.commit(_manifest(target, shards))
+    return counts
+
+
+def joined_rows(files: Sequence[Path]) -> Iterator[Row]:
+    """The rows of all files that there are, in the order of the whole input. Raises InputError."""
+    return in_input_order(map(_ascending, [file for file in files if file.exists()]))
+
+
+def _ascending(file: Path) -> Iterator[Row]:
+    last = 0
+    for number, row in enumerate(read_rows(file, may_be_empty=True), 1):
+        try:
+            place = place_of(row)
+        except InputError as error:
+            raise InputError(f"{file}, row {number}: {error}") from error
+        if place < last:
+            raise InputError(
+                f"{file}, row {number}: `{SOURCE_INDEX}` {place} comes after {last}; rows are joined in this order, so "
+                "the input has to be in it"
+            )
+        last = place
+        yield row
+
+
+def total(name: str, shards: Sequence[Made]) -> StageCounts:
+    """The counts of a step over all shards."""
+    found = StageCounts(name)
+    for one in shards:
+        found.add(one.counts[name])
+    return found
+
+
+def unsharded(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What is written beside the output of the same command without `--shard`."""
+    return {key: value for key, value in manifest.items() if key not in ("shard", "input", SOURCE_INDEX)}
+
+
+def _manifest(target: Path, shards: Sequence[Made]) -> dict[str, Any]:
+    """That of the first shard; inputs that differ are all named."""
+    recipes = [one.manifest["recipe"] for one in shards]
+    changed: dict[str, Any] = {
+        key: [recipe.get(key) for recipe in recipes]
+        for key in ("data_path", "template")
+        if any(recipe.get(key) != recipes[0].get(key) for recipe in recipes)
+    }
+    if "output_path" in recipes[0]:
+        changed["output_path"] = str(target)
+    return {**unsharded(shards[0].manifest), "recipe": {**recipes[0], **changed}}
+
+
+def join_journals(
+    name: str, journal: Path, theirs: Sequence[tuple[Made, Path]], observer: Observer
+) -> dict[str, Paid] | None:
+    """Take the finished calls of all shards for a step into one journal; what they cost.
+
+    None where a shard made calls and has no journal: then they are only known by its counts.
+    """
+    files = [(one, folder / "calls.jsonl") for one, folder in theirs]
+    paid: dict[str, Paid] = {}
+    if found := [file for _, file in files if file.exists()]:
+        with Journal(journal) as ours:
+            for file in found:
+                ours.absorb_file(file)
+            paid = ours.paid
+    lacking = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
+    for one in lacking:
+        observer.note(
+            f"{one.path}: the journal of {name} is not there, so its calls are paid again when what is joined is "
+            "continued"
+        )
+    return None if lacking else paid

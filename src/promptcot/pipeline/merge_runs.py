@@ -1,0 +1,103 @@
+"""Run directories of several drivers, joined into the run directory of one.
+
+The union of the sampled rows goes through the ordinary run, whose runner says what the shards said (`replay`), so that
+steps which look at other rows see all of them. No model is asked.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from promptcot.core.shards import Part, place_of
+from promptcot.engines.scripted import ScriptedEngine
+from promptcot.errors import EngineUnusable, InputError
+from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.merge import Made, join_journals, joined_rows, total, unsharded
+from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.pipeline.replay import NOT_ASKED, Replay, Said
+from promptcot.pipeline.run import Run
+from promptcot.recipe.loading import parse
+from promptcot.records import Row
+from promptcot.storage.atomic import locked, storing
+from promptcot.storage.counts import StageCounts
+
+
+async def merge_runs(
+    target: Path, shards: Sequence[Made], observer: Observer, *, partial: bool = False
+) -> tuple[Run, Inputs]:
+    """The run of all shards together, finished in `target`. Raises PromptCoTError."""
+    manifest = unsharded(shards[0].manifest)
+    inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
+    with locked(target / "lock"):
+        said = {step.name: _said(step, inputs, shards, observer) for step in asking(inputs.steps)}
+        _copy_vectors(target, shards)
+    merged = Run(
+        inputs.steps,
+        inputs.recipe.run,
+        target,
+        {name: ScriptedEngine(_refuse, model=one.model) for name, one in said.items()},
+        _sampled(shards, partial),
+        Replay(said),
+        _encoded(shards),
+        part=Part(whole=True),
+    )
+    with observer.watch(merged.counts, total=None):
+        await merged.run(manifest)
+    if more := sum(counts.failed[NOT_ASKED] for counts in merged.counts.values()):
+        observer.note(
+            f"{more:,} rows failed since no shard asked about them: `promptcot run` as for the shards, with "
+            f"--output-dir {target} and without --shard, asks about these, and repeats no finished call"
+        )
+    return merged, inputs
+
+
+def _refuse(_: object) -> Exception:
+    return EngineUnusable("no model is asked when shards are joined")
+
+
+def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
+    """What the shards said of a stage; their journals are joined."""
+    assert step.stage is not None
+    name = step.name
+    theirs = [(one, one.path / f"{name}.journal") for one in shards]
+    paid = join_journals(name, inputs.directory / f"{name}.journal", theirs, observer)
+    asked = total(name, shards)
+    before = inputs.steps[: inputs.steps.index(step)]
+    behind = any(one.kind == "step" and one.name != "filter" for one in before)
+    model = shards[0].manifest["models"][name]
+    return Said(step.stage, model, [one.path for one in shards], asked, asked.paid if paid is None else None, behind)
+
+
+def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:
+    """The combinations of all shards, with their positions. Raises InputError where they are not one stream."""
+    for number, row in enumerate(joined_rows([one.path / "sample.jsonl" for one in shards])):
+        if place_of(row) != number and not partial:
+            raise InputError(
+                f"the shards did not draw the same combinations: number {number} is in none of them, or number "
+                f"{number - 1} in two. Where each made the concepts' vectors itself, make them once, with "
+                "`promptcot encode`, and run the shards with --set encode.path=FILE"
+            )
+        yield row
+
+
+def _copy_vectors(target: Path, shards: Sequence[Made]) -> None:
+    """The concepts' vectors, which are the same in all shards, and what makes them known to the next run."""
+    found = next((one.path for one in shards if (one.path / "encode.safetensors").exists()), None)
+    files = [] if found is None else [*found.glob("encode.*"), *found.glob("encode.journal/*.vectors")]
+    with storing(target):
+        for file in files:
+            if file.is_file():
+                there = target / file.relative_to(found or file)
+                there.parent.mkdir(exist_ok=True)
+                shutil.copyfile(file, there)
+
+
+def _encoded(shards: Sequence[Made]) -> list[StageCounts]:
+    """The counts of the vectors, which each shard made for itself."""
+    found = [one.counts["encode"] for one in shards if "encode" in one.counts]
+    for other in found[1:]:
+        found[0].seconds += other.seconds
+    return found[:1]

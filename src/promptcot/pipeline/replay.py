@@ -1,0 +1,162 @@
+"""A runner that asks nobody: it says of each row what the shards of a run said of it.
+
+Rows of a stage are found in the files of the shards, by their position. Behind a step of the user's own, which may have
+made other rows of all shards' rows than of one shard's, the calls in the joined journal are read again instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from promptcot.core.shards import place_of, without_place
+from promptcot.engines.protocol import Engine
+from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
+from promptcot.runners.streams import closing
+from promptcot.stages import called
+from promptcot.stages.protocol import Stage
+from promptcot.storage.budget import Paid
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.file_rows import FileRows
+from promptcot.storage.journal import Journal
+from promptcot.storage.rows import hash_id
+
+NOT_ASKED = "not asked"
+_WHY = "no shard asked about this row, which comes of the rows of all shards"
+_KINDS = ("dropped", "failed", "")
+_ADDED = {"dropped": {"reason", "raw", "finish_reason"}, "failed": {"cause", "error"}}
+
+Result = Sequence[Row] | Drop | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A row of a shard's file. `kind` says which file."""
+
+    kind: str
+    row: Row
+
+    def is_of(self, row: Row) -> bool:
+        """Whether this is what became of the row, which was left out."""
+        added = _ADDED.get(self.kind, set())
+        return bool(added) and all(self.row.get(name) == value for name, value in row.items() if name not in added)
+
+    def result(self) -> Result:
+        """How it is written down once more."""
+        if self.kind == "failed":
+            return Failed(str(self.row["cause"]), str(self.row["error"]))
+        return Drop(str(self.row["reason"]), self.row.get("raw", ()), self.row.get("finish_reason"))
+
+
+class _Index:
+    """Rows of several files by a number that each has. Takes 32 bytes a row; rows stay on disk."""
+
+    def __init__(self, files: Sequence[tuple[str, Path]], key: Callable[[Row], int]) -> None:
+        self._kinds = [kind for kind, _ in files]
+        self._files = [FileRows(path) for _, path in files]
+        keys = [np.fromiter(map(key, file), np.int64) for file in self._files]
+        self._keys = np.concatenate([*keys, np.empty(0, np.int64)])
+        self._file = np.repeat(np.arange(len(keys), dtype=np.int32), [len(found) for found in keys])
+        self._row = np.concatenate([*(np.arange(len(found)) for found in keys), np.empty(0, np.int64)])
+        order = np.argsort(self._keys, kind="stable")
+        self._keys, self._file, self._row = self._keys[order], self._file[order], self._row[order]
+
+    def at(self, key: int) -> Iterator[_Written]:
+        """The rows of this number, in the order of the files."""
+        first, last = np.searchsorted(self._keys, [key, key + 1])
+        for file, row in zip(self._file[first:last], self._row[first:last], strict=True):
+            yield _Written(self._kinds[file], without_place(self._files[file][int(row)]))
+
+
+@dataclass
+class Said:
+    """What shards in `folders` said of one stage. `asked` are their counts together; `paid` counts for the journal.
+
+    `behind` a step of the user's own, rows are not those of a shard.
+    """
+
+    stage: Stage
+    model: str
+    folders: Sequence[Path]
+    asked: StageCounts
+    paid: Mapping[str, Paid] | None = None
+    behind: bool = False
+    _rows: _Index | None = None
+    _taken: dict[int, set[int]] = field(default_factory=dict)
+
+    def result(self, item: Item, journal: Journal) -> Result:
+        """What became of a row. Raises StageFault where the stage cannot read a reply any more."""
+        if not self.behind:
+            return self._written(item)
+        requests = called.ask(self.stage, item.row)
+        found = self._read_again(item.row, requests, journal)
+        return self._failed(item.row, requests) if found is None else found
+
+    def _written(self, item: Item) -> Result:
+        """By the files. What is found for one row is not given to another one of the same position."""
+        found = list(self._index(_KINDS, place_of).at(item.index))
+        taken = self._taken.setdefault(item.index, set()) if len(found) > 1 else set()
+        left = [place for place in range(len(found)) if place not in taken]
+        if lost := [place for place in left if found[place].is_of(item.row)]:
+            taken.add(lost[0])
+            return found[lost[0]].result()
+        given = [place for place in left if not found[place].kind]
+        name = item.row.get("id")
+        given = [place for place in given if found[place].row.get("id") == name] or given
+        if self.asked.rows_written == self.asked.rows_out:  # each row that was asked about gave one
+            given = given[:1]
+            if not given:
+                return Failed(NOT_ASKED, _WHY)
+        taken.update(given)
+        return [found[place].row for place in given]
+
+    def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
+        """By the journal; None where a call is not in it, or was refused."""
+        replies = [found for one in requests if isinstance(found := journal.find(one.key(self.model), one), Completion)]
+        if len(replies) < len(requests) or any(reply.finish_reason == CONTENT_FILTER for reply in replies):
+            return None
+        read = called.read(self.stage, row, replies)
+        return read.otherwise if isinstance(read, Retry) else read
+
+    def _failed(self, row: Row, requests: Sequence[Request]) -> Failed:
+        """Why the same requests failed in a shard, whose row may have got other fields from a step before."""
+        for one in self._index(("failed",), _by_id).at(_by_id(row)):
+            if called.ask(self.stage, one.row) == requests:
+                return Failed(str(one.row["cause"]), str(one.row["error"]))
+        return Failed(NOT_ASKED, _WHY)
+
+    def _index(self, kinds: Sequence[str], key: Callable[[Row], int]) -> _Index:
+        if self._rows is None:
+            endings = {
+                kind: f"{self.stage.name}.{kind}.jsonl" if kind else f"{self.stage.name}.jsonl" for kind in kinds
+            }
+            files = [(kind, folder / ending) for kind, ending in endings.items() for folder in self.folders]
+            self._rows = _Index(files, key)
+        return self._rows
+
+
+def _by_id(row: Row) -> int:
+    return hash_id(str(row.get("id")))
+
+
+@dataclass
+class Replay:
+    """Gives each row the outcome that shards had for it; `said` is by the name of the stage. See `Runner`."""
+
+    said: Mapping[str, Said]
+
+    async def run(
+        self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
+    ) -> AsyncIterator[Outcome]:
+        """One outcome per item, in their order; no engine is asked."""
+        said: Any = self.said[stage.name]
+        counts.add_asked(said.asked)
+        counts.paid = counts.paid if said.paid is None else dict(said.paid)
+        async with closing(items) as stream:
+            async for item in stream:
+                counts.rows_in += 1
+                yield Outcome(item, said.result(item, journal))
