@@ -1,61 +1,38 @@
-"""The runner of a Ray cluster against the local one, on clusters simulated on this machine.
+"""Models served on a Ray cluster against models on one machine; the clusters are simulated on this machine.
 
-nodes     throughput on two worker nodes against one, where the latency of the endpoint sets the rate (1 s a call, 32
-          calls at a time for each worker); whole commands, the start of the workers included
-cpu       CPU of a row against the local runner on one node, 1 ms latency; the local runner's is its process, Ray's
-          is the driver and all processes of the cluster, raylets and workers, between start and end of the command;
-          the median of three pairs
-memory    the most memory of the driver with 1,000,000 short rows, on an engine that answers at once
+nodes     throughput on two nodes against one, where servers set the rate: 1 s a call, 32 calls at a time for each;
+          whole commands, the start of the servers included
+cpu       CPU of a row in the process that asks, against the same command with a server at an address, on one node,
+          1 ms latency; what a command of 64 rows takes is taken off both, and with it Ray's start; the median of pairs
+memory    the most memory of the process that asks with 1,000,000 short rows, and its calls a second
 
-  python benchmarks/ray_runner.py [nodes] [cpu] [memory] [--rows N] [--smallest]
+  python benchmarks/ray_runner.py [nodes] [cpu] [memory] [--rows N] [--pairs N] [--smallest]
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-import psutil
 from _mock import Used, generate, mock_server, run, write_rows
 from _options import Options, verdict
 
-from promptcot.engines.protocol import Engine
-from promptcot.engines.scripted import ScriptedEngine
-from promptcot.pipeline.execute import run_stage
-from promptcot.records import Row, Sampling
-from promptcot.runners.streams import in_order, stream_of
-from promptcot.stages.generate import Generate
-from promptcot.storage.counts import StageCounts
-from promptcot.storage.journal import Journal
-from promptcot.storage.outputs import Output
-
+HERE = Path(__file__).parent
 SETTINGS = {
     "RAY_worker_niceness": "0",  # the lowest priority, Ray's default, would measure what else the machine does
     "RAY_AUTH_MODE": "disabled",
     "RAY_usage_stats_enabled": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
 }
-CPUS = 4
-"""What each node pretends to have: Ray ends idle processes, and starts them anew, where there are more than CPUs."""
-STORE = 200 << 20
-REPLY = (
-    "<!-- BEGIN RATIONALE -->\nTwo ideas meet.\n<!-- END RATIONALE -->\n"
-    "<!-- BEGIN PROBLEM -->\nFind $1 + 1$.\n<!-- END PROBLEM -->"
-)
-
-
+CPUS, STORE = 4, 150 << 20
+FEW = 64
 MISSED: list[str] = []
 
 
@@ -67,93 +44,44 @@ def judged(good: bool, target: str) -> str:
 
 
 @contextmanager
-def cluster(workers: int) -> Iterator[str]:
-    """A head without workers, and so many nodes; gives the address."""
+def cluster(nodes: int) -> Iterator[str]:
+    """A head, and so many nodes for servers; gives the address."""
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
     found = Cluster(initialize_head=True, head_node_args=head)
     try:
-        for _ in range(workers):
+        for _ in range(nodes):
             found.add_node(num_cpus=CPUS, object_store_memory=STORE)
         yield str(found.address)
     finally:
         found.shutdown()
 
 
-class Processes:
-    """The CPU of all processes that this one has started, but for those in `without`; use as a context manager."""
-
-    def __init__(self, without: set[int]) -> None:
-        self._without = without
-        self._seen: dict[tuple[int, float], float] = {}
-        self.names: dict[tuple[int, float], str] = {}
-        self._first: dict[tuple[int, float], float] = {}
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Processes:
-        self._look()
-        self._first = dict(self._seen)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self._look()
-
-    @property
-    def cpu(self) -> float:
-        """Seconds between entering and leaving; what a process uses in its last tenth of a second is missed."""
-        return sum(used - self._first.get(key, 0.0) for key, used in self._seen.items())
-
-    def by_name(self) -> str:
-        """The same for processes of each name, the largest first."""
-        sums: Counter[str] = Counter()
-        for key, used in self._seen.items():
-            sums[self.names[key]] += used - self._first.get(key, 0.0)
-        return ", ".join(f"{name} {used:.1f}" for name, used in sums.most_common(8))
-
-    def _watch(self) -> None:
-        while not self._done.wait(0.1):
-            self._look()
-
-    def _look(self) -> None:
-        for process in psutil.Process().children(recursive=True):
-            if process.pid in self._without:
-                continue
-            try:
-                times = process.cpu_times()
-                key = (process.pid, process.create_time())
-                self._seen[key] = times.user + times.system
-                self.names[key] = (process.cmdline() or [process.name()])[0].rpartition("/")[2]
-            except psutil.Error:
-                continue
+def placed(source: Path, target: Path, address: str, mock: str, *options: object) -> list[str]:
+    """The command that asks mock servers, one on each node."""
+    paths = ["--data-path", str(source), "--output-path", str(target)]
+    model = ["--engine", "_placed:open_engine", "--engine-args", mock, "--model-path", "mock", "--max-len", "1024"]
+    more = ["--ray-address", address, *map(str, options)]
+    return [sys.executable, "-m", "promptcot", "generate", *paths, *model, *more]
 
 
-def on_ray(line: Sequence[str], address: str, *options: object) -> list[str]:
-    return [*line, "--runner", "ray", "--ray-address", address, *map(str, options)]
-
-
-def timed(line: Sequence[str], log: Path) -> Used:
-    used = run(line, str(log))
-    if used.code:
+def used(line: Sequence[str], log: Path) -> Used:
+    found = run(line, str(log))
+    if found.code:
         raise SystemExit(log.read_text(errors="replace"))
-    return used
+    return found
 
 
 def nodes(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     write_rows(folder / "rows.jsonl", rows, words=8)
+    mock = "--latency 1.0 --concurrency-limit 32 --reply-tokens 60"
     seconds = {}
-    for workers in (1, 2):
-        with mock_server("--latency", "1", "--reply-tokens", "60", "--no-ledger") as url, cluster(workers) as address:
-            line = generate(folder / "rows.jsonl", folder / f"{workers}.jsonl", url)
-            options = ("--concurrency", 32, "--actors", workers)
-            seconds[workers] = timed(on_ray(line, address, *options), folder / "log").seconds
-        print(
-            f"{workers} worker nodes: {rows:,} rows in {seconds[workers]:.1f} s, {rows / seconds[workers]:.1f} rows/s"
-        )
+    for count in (1, 2):
+        with cluster(count) as address:
+            line = placed(folder / "rows.jsonl", folder / f"{count}.jsonl", address, mock, "--concurrency", 32)
+            seconds[count] = used(line, folder / "log").seconds
+        print(f"{count} nodes: {rows:,} rows in {seconds[count]:.1f} s, {rows / seconds[count]:.1f} rows/s")
     ratio = seconds[1] / seconds[2]
     print(f"throughput on two nodes against one: {ratio:.2f} times {judged(ratio >= 1.7, 'at least 1.7')}")
     assert (folder / "1.jsonl").read_bytes() == (folder / "2.jsonl").read_bytes()
@@ -161,89 +89,55 @@ def nodes(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
 
 def cpu(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     write_rows(folder / "rows.jsonl", rows)
-    write_rows(folder / "few.jsonl", 64)
+    write_rows(folder / "few.jsonl", FEW)
     with mock_server("--latency", "0.001", "--no-ledger") as url, cluster(1) as address:
-        warm = [*generate(folder / "few.jsonl", folder / "warm.jsonl", url), "--concurrency", "8"]
-        timed(on_ray(warm, address), folder / "log")  # Ray's own modules are compiled once, too
         ratios = sorted(_pair(folder, rows, url, address, number) for number in range(chosen.pairs))
     ratio = median(ratios)
     print(
-        f"CPU of a row on Ray against the local runner: {ratio:.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f} in "
-        f"{chosen.pairs} pairs) {judged(ratio <= 1.5, 'at most 1.5')}"
+        f"CPU of a row, servers on a cluster against a server at an address: {ratio:.2f} times ({ratios[0]:.2f} to "
+        f"{ratios[-1]:.2f} in {chosen.pairs} pairs) {judged(ratio <= 1.15, 'at most 1.15')}"
     )
 
 
 def _pair(folder: Path, rows: int, url: str, address: str, number: int) -> float:
-    """The same rows through both runners; how many times the CPU Ray takes."""
-    source, local, ray = folder / "rows.jsonl", folder / f"local{number}.jsonl", folder / f"ray{number}.jsonl"
-    others = {child.pid for child in psutil.Process().children() if "mock-server" in child.cmdline()}
-    alone = timed(generate(source, local, url), folder / "log")
-    print(f"local: {alone.cpu:.1f} s of CPU, {1e6 * alone.cpu / rows:.0f} µs a row, {alone.seconds:.0f} s")
-    with Processes(others) as processes:
-        driver = timed(on_ray(generate(source, ray, url), address), folder / "log")
-    print(
-        f"ray:   {processes.cpu:.1f} s of CPU, {1e6 * processes.cpu / rows:.0f} µs a row, {driver.seconds:.0f} s; "
-        f"of that the driver {driver.cpu:.1f} s, with at most {driver.megabytes:.0f} MB\n       {processes.by_name()}"
-    )
-    assert local.read_bytes() == ray.read_bytes()
-    return processes.cpu / alone.cpu
+    """The same rows in both ways; how many times the CPU the cluster takes."""
+    each = {}
+    for name in ("local", "placed"):
+        cost = {}
+        for source in ("few", "rows"):
+            target = folder / f"{name}-{source}-{number}.jsonl"
+            line = generate(folder / f"{source}.jsonl", target, url)
+            if name == "placed":
+                line = placed(folder / f"{source}.jsonl", target, address, "--latency 0.001")
+            cost[source] = used(line, folder / "log")
+        each[name] = (cost["rows"].cpu - cost["few"].cpu) / max(1, rows - FEW)
+        print(
+            f"{name}: {1e6 * each[name]:.0f} µs a row, {cost['few'].cpu:.1f} s for the start, "
+            f"{rows / cost['rows'].seconds:,.0f} rows/s, at most {cost['rows'].megabytes:.0f} MB"
+        )
+    assert (folder / f"local-rows-{number}.jsonl").read_bytes() == (folder / f"placed-rows-{number}.jsonl").read_bytes()
+    return each["placed"] / each["local"]
 
 
 def memory(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
+    write_rows(folder / "rows.jsonl", rows, words=1)
     with cluster(1) as address:
-        command = [sys.executable, __file__, "--driver", str(folder), "--address", address, "--rows", str(rows)]
-        code = subprocess.run([*command, *(["--smallest"] if chosen.smallest else [])]).returncode
-    if code and chosen.smallest:
-        raise SystemExit("the driver failed")
-    if code:
-        MISSED.append("memory")
-
-
-async def open_scripted(logs: Path) -> Engine:
-    return ScriptedEngine(lambda request: REPLY)
-
-
-def short_rows(rows: int) -> Iterator[Row]:
-    return ({"id": f"{number:016x}", "prompt": f"Design problem {number}."} for number in range(rows))
-
-
-async def drive(folder: Path, address: str, rows: int) -> None:
-    """The driver of `memory`: a pass, and its gathering."""
-    from promptcot.runners.cluster.nodes import Need, join
-    from promptcot.runners.cluster.runner import Crew, RayRunner, Spread
-    from promptcot.storage.remote import Folder
-
-    stage, engine = Generate(Sampling(), 1), ScriptedEngine(lambda request: REPLY)
-    runner = RayRunner(join(address), Folder.at(folder / "x.ray" / "work"))
-    crew = Crew(engine, open_scripted, Spread(1, 1, Need(), 256, 2048))
-    started = time.monotonic()
-    with Output(folder / "x.jsonl", "generate") as output, Journal(folder / "x.journal") as journal:
-        await runner.ask(stage, stream_of(in_order(short_rows(rows))), crew, journal, StageCounts("generate"))
-        asked, most_asking = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        await run_stage(stage, short_rows(rows), engine, runner, output, journal)
-        output.commit({})
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        line = placed(folder / "rows.jsonl", folder / "x.jsonl", address, "--reply-tokens 20")
+        found = used(line, folder / "log")
     print(
-        f"driver, {rows:,} rows: at most {most:,.0f} MB ({most_asking:,.0f} MB when all was asked) "
-        f"{judged(most <= 1000, 'at most 1,000')}; "
-        f"asked in {asked - started:.0f} s, gathered in {time.monotonic() - asked:.0f} s"
+        f"process that asks, {rows:,} rows: at most {found.megabytes:,.0f} MB "
+        f"{judged(found.megabytes <= 400, 'at most 400')}; {rows / found.seconds:,.0f} calls/s by the clock with the "
+        f"servers on the same cores, {rows / found.cpu:,.0f} a second of its CPU"
     )
-    assert output.counts.rows_out == rows
-    runner.cluster.leave()
 
 
 def main() -> int:
-    parser = Options(__doc__, rows=64, pairs=1)
+    parser = Options(__doc__, rows=FEW + 16, pairs=1)
     parser.add_argument("which", nargs="*", default=["nodes", "cpu", "memory"])
     parser.add_argument("--rows", type=int)
     parser.add_argument("--pairs", type=int, default=3, help="of runs whose CPU is compared")
-    parser.add_argument("--driver", type=Path)
-    parser.add_argument("--address", default="")
     given = parser.parse_args()
     os.environ.update(SETTINGS)
-    if given.driver:
-        asyncio.run(drive(given.driver, given.address, given.rows))
-        return verdict(given, not MISSED)
     measures = {"nodes": (nodes, 3_000), "cpu": (cpu, 100_000), "memory": (memory, 1_000_000)}
     for name in given.which:
         measure, rows = measures[name]

@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import ABOVE_ZERO, NOT_NEGATIVE, together
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, NOT_NEGATIVE, together
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
 
-_HOW = ("actors", "gpus_per_actor", "ray_wait", "server_ports")
+_HOW = ("actors", "gpus_per_actor", "nodes_per_actor", "ray_wait", "server_ports")
 
 
 def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
@@ -64,6 +64,9 @@ cluster_options = together(
         "--gpus-per-actor", type=NOT_NEGATIVE, help="GPUs of a server.  [default: --n-gpus, else as few as hold it]"
     ),
     click.option(
+        "--nodes-per-actor", type=COUNT, help="Nodes that a server of vLLM is spread over.  [default: as its GPUs take]"
+    ),
+    click.option(
         "--ray-wait",
         type=ABOVE_ZERO,
         help="Seconds to wait for room on the cluster.  [default: 600]",
@@ -95,4 +98,5 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
         return None, rest
     default = Scale()
     ports, wait = how["server_ports"] or default.ports, how["ray_wait"] or default.wait
-    return Scale(address or default.address, how["actors"], how["gpus_per_actor"], wait, ports), rest
+    spread = (how["actors"], how["gpus_per_actor"], how["nodes_per_actor"])
+    return Scale(address or default.address, *spread, wait, ports), rest

@@ -117,9 +117,12 @@ class ClusterEngines(Engines):
     def _size(self, spec: Served, kind: str, role: str) -> Size:
         """What a server of the model takes. Raises UsageError, InputError."""
         gpus = self._gpus_of(spec, kind, role)
-        nodes = max(1, math.ceil(gpus / self._gpus)) if self._gpus and gpus > self._gpus and kind == "vllm" else 1
+        several = kind == "vllm" and self._gpus and gpus > self._gpus
+        nodes = self._scale.nodes_per_actor or (math.ceil(gpus / self._gpus) if several else 1)
+        if nodes > 1 and kind != "vllm":
+            raise UsageError(f"--nodes-per-actor {nodes}: only vLLM spreads a server over nodes ({spec.model}: {kind})")
         if gpus % nodes:
-            raise UsageError(f"{gpus:g} GPUs for a server: nodes have {self._gpus}, and {nodes} nodes give equal parts")
+            raise UsageError(f"{gpus:g} GPUs for a server over {nodes} nodes: each node gives an equal part")
         least, most = self._scale.actors or (1, None)
         if spec.replicas is not None:
             least = most = spec.replicas
