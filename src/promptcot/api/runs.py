@@ -16,6 +16,7 @@ from promptcot.pipeline.evaluate import Evaluation, load_problems
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.merge import merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
+from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
@@ -95,20 +96,29 @@ def merge(
     output: str | Path,
     shards: Iterable[str | Path],
     *,
+    journal: str | Path | None = None,
     partial: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RunResult | StageResult:
     """Join what was made with `shard` into what one call would have made: run directories, or output files of a step.
 
     Steps that look at other rows see those of all shards; no model is asked. `partial` joins what is there though
-    shards are missing. Raises UsageError and InputError for what does not belong together.
+    shards are missing. An output at an address needs `journal`, as in `run`. Raises UsageError and InputError for what
+    does not belong together.
     """
-    target, observer = Path(output), observer_of(on_progress)
-    made = shards_of(target, [Path(shard) for shard in shards], partial=partial)
-    if made[0].path.is_dir():
-        return _result(wait_for(merge_runs(target, made, observer, partial=partial))[0])
-    counts = merge_files(target, made, observer)
-    return StageResult(*rows_beside(target, lasting=True), counts, target.parent)
+    paths = [Path(shard) for shard in shards]
+    return wait_for(_merge(Path(output), paths, journal, partial, observer_of(on_progress)))
+
+
+async def _merge(
+    output: Path, paths: Sequence[Path], journal: str | Path | None, partial: bool, observer: Observer
+) -> RunResult | StageResult:
+    async with delivered(output, journal, "either") as target:
+        made = shards_of(target, paths, partial=partial)
+        if made[0].path.is_dir():
+            return _result((await merge_runs(target, made, observer, partial=partial))[0])
+        counts = merge_files(target, made, observer)
+        return StageResult(*rows_beside(target, lasting=True), counts, target.parent)
 
 
 def _result(finished: Run) -> RunResult:

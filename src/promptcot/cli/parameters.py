@@ -70,6 +70,7 @@ PATH = LocalPath()
 SOURCE = Source()
 TARGET = Target("file")
 TARGET_FOLDER = Target("folder")
+TARGET_EITHER = Target("either")
 BESIDE = Target("read")
 """A file that is read, and gets results beside it."""
 COUNT = click.IntRange(min=1)

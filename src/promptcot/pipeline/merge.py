@@ -22,8 +22,9 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest_path, read_manifest
 from promptcot.storage.outputs import Output
-from promptcot.storage.paths import beside, url_of
+from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
+from promptcot.storage.sources import result_on_disk
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,11 @@ class Made:
 
 
 def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Made]:
-    """The shards in these paths, in their order, when they may be joined. Raises UsageError, InputError."""
+    """The shards in these paths, or at these addresses, in their order, when they may be joined.
+
+    Raises UsageError, InputError.
+    """
+    paths = [result_on_disk(path) for path in paths]
     _check_paths(target, paths)
     made = sorted(map(_read, paths), key=lambda one: (one.shard.count, one.shard.index))
     _check_numbers(made, partial)
@@ -64,11 +69,6 @@ def _check_paths(target: Path, paths: Sequence[Path]) -> None:
     """Raises UsageError for paths that do not go together, InputError for one that cannot be read here."""
     if not paths:
         raise UsageError("merge: name the run directories, or the outputs, that the shards wrote")
-    for path in (target, *paths):
-        if url_of(path) is not None:
-            raise InputError(
-                f"{path}: shards are joined on this machine; copy them here first, with what lies beside them"
-            )
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file or directory")

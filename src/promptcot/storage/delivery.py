@@ -21,8 +21,8 @@ from promptcot.storage.parquet import pyarrow
 from promptcot.storage.paths import SUFFIXES, beside, url_of
 from promptcot.storage.sources import fetched
 
-Kind = Literal["file", "folder", "read"]
-"""A file with its companions; a folder; a file that is read, with results beside it."""
+Kind = Literal["file", "folder", "either", "read"]
+"""A file with its companions; a folder; one or the other, by the name; a file that is read, with results beside it."""
 
 _COMPANIONS = ("dropped.jsonl", "failed.jsonl", "recipe.json", "summary.json")
 _BESIDE_WHAT_IS_READ = ("grades.json",)
@@ -54,6 +54,8 @@ class Delivery:
             )
         if (other := url_of(journal)) is not None:
             raise UsageError(f"{other}: the journal has to be a folder on this machine")
+        if kind == "either":
+            kind = "file" if url.endswith(SUFFIXES) else "folder"
         folder = Path(journal)
         if kind == "read":
             folder = folder / "read" / hashlib.blake2b(url.encode(), digest_size=4).hexdigest()

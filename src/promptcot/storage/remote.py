@@ -69,7 +69,7 @@ class Folder:
         return Folder(self.system, self.path.rpartition("/")[0])
 
     def files(self, suffix: str) -> Iterator[str]:
-        """The names of the files in it that end so, sorted."""
+        """The names of the files in it that end so, sorted; none where there is no such folder."""
         found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         yield from sorted(
             info.base_name for info in found if info.type == fs.FileType.File and info.base_name.endswith(suffix)

@@ -12,7 +12,7 @@ from typing import IO
 
 from promptcot.errors import InputError
 from promptcot.storage.parquet import pyarrow
-from promptcot.storage.paths import url_of
+from promptcot.storage.paths import SUFFIXES, stem, url_of
 
 
 def cache_folder() -> Path:
@@ -57,6 +57,33 @@ def on_disk(path: str | Path) -> Path:
         return Path(path)
     name = hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
     return fetched(url, cache_folder() / "fetched" / name)
+
+
+def result_on_disk(path: str | Path) -> Path:
+    """An output with what lies beside it, or a run directory: itself, or a copy of what is at an address.
+
+    Journals are at no address, so a copy has none. Raises InputError.
+    """
+    url = url_of(path)
+    if url is None:
+        return Path(path)
+    pyarrow("lib")
+    from promptcot.storage.remote import info_of
+
+    name, is_file = Path(url).name, url.endswith(SUFFIXES)
+    place = info_of(url)[0]
+    there = (place.parent if is_file else place).files("")
+    ours = [file for file in there if not is_file or file == name or file.startswith(f"{stem(Path(name))}.")]
+    if not ours:
+        raise InputError(f"{url}: no such file or directory")
+    folder = cache_folder() / "fetched" / hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+    root = url.rpartition("/")[0] if is_file else url.rstrip("/")
+    for file in ours:
+        fetched(f"{root}/{file}", folder)
+    for left in folder.iterdir():  # of what was there earlier
+        if left.name not in ours:
+            left.unlink()
+    return folder / name if is_file else folder
 
 
 def fetched(url: str, folder: Path) -> Path:

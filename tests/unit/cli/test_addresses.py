@@ -86,7 +86,7 @@ def words_for(command: click.Command, chosen: click.Parameter, place: str) -> li
         number = isinstance(param.type, click.types.IntParamType)
         value = f"{place}/{param.name}.jsonl" if isinstance(param.type, click.Path) else "1" if number else "nano"
         option = [param.opts[0]] if isinstance(param, click.Option) else []
-        words += [*option, *[value] * param.nargs]
+        words += [*option, *[value] * max(1, param.nargs)]
     return words
 
 

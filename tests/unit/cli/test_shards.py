@@ -283,7 +283,9 @@ def test_a_wrong_shard_is_one_clear_error(verb: list[str], given: str, capsys: p
         (["merge", "o.jsonl", "1.jsonl", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
         (["merge", "o", "folder"], 1, ["folder/recipe.json is not there"]),
         (["merge", "o.csv", "1.jsonl", "2.jsonl", "3.jsonl"], 1, ["o.csv", ".jsonl"]),
-        (["merge", "s3://b/o.jsonl", "1.jsonl"], 1, ["s3:/b/o.jsonl", "copy them here first"]),
+        (["merge", "s3://b/o.jsonl", "1.jsonl"], 2, ["s3://b/o.jsonl", "needs --journal DIR"]),
+        (["merge", "o.jsonl", "memory://none/1.jsonl"], 1, ["memory://none/1.jsonl: no such file"]),
+        (["merge", "o", "memory://none/run"], 1, ["memory://none/run: no such file or directory"]),
         (["merge", "o.jsonl", "lacking.jsonl", "2.jsonl", "3.jsonl"], 1, ["lacking.jsonl, row 2", "is None"]),
         (["merge", "o.jsonl", "mixed.jsonl", "2.jsonl", "3.jsonl"], 1, ["mixed.jsonl, row 2", "comes after"]),
         (["judge", "--data-path", "2.jsonl", "--shard", "1/3"], 2, ["2.jsonl: this is shard 2/3 already"]),
@@ -325,3 +327,20 @@ def test_without_a_journal_it_is_said_what_going_on_costs(capsys: pytest.Capture
     assert main(["merge", "joined.jsonl", *parts]) == 3
     assert "part.2.jsonl: the journal of generate is not there" in capsys.readouterr().out
     assert files("joined.jsonl") == files("whole.jsonl")
+
+
+def test_shards_and_what_they_are_joined_into_may_lie_at_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTCOT_CACHE", str(tmp_path / "cache"))
+    there = f"local://{tmp_path}/there"
+    for index in (1, 2):
+        output = ["--output-path", f"{there}/{index}.jsonl", "--journal", f"job-{index}"]
+        assert main([*CASES["generate"], *output, "--shard", f"{index}/2"]) in (0, 3)
+    assert main(["merge", f"{there}/all.jsonl", f"{there}/1.jsonl", f"{there}/2.jsonl", "--journal", "job"]) in (0, 3)
+    assert main([*CASES["generate"], "--output-path", "whole.jsonl"]) in (0, 3)
+    for kind in ("", "failed.", "dropped."):
+        found = tmp_path / "there" / f"all.{kind}jsonl"
+        assert found.exists() == Path(f"whole.{kind}jsonl").exists()
+        if found.exists():
+            assert found.read_bytes() == Path(f"whole.{kind}jsonl").read_bytes()

@@ -194,7 +194,9 @@ def _make_room(
     model that has none, what others have several of. It starts when they have gone.
     """
     for several in (False, True) if not claim.staying else (False,):
-        found = [_victims(claim, node, coming[node], claims, spare, several) for node in coming.keys() - claim.barred]
+        found = [
+            _victims(claim, node, coming[node], claims, spare, several) for node in coming if node not in claim.barred
+        ]
         if best := min(filter(None, found), key=len, default=None):
             for name, place in best:
                 spare[name] -= 1
