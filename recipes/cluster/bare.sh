@@ -8,7 +8,7 @@
 #   bare.sh stop [HOST ...]      end Ray on the HOSTs and here, whoever started it
 #
 # All machines see this folder at the same path, and in it the virtual environment VENV (.venv; or an absolute path that
-# is good on all of them). HEAD_IP is the address of this machine that the others reach; PORT is where the head listens.
+# is good on all of them), and the weights. The output is written on this machine. HEAD_IP is the address of this machine that the others reach; PORT is where the head listens.
 set -euo pipefail
 
 VENV=${VENV:-.venv}
@@ -48,7 +48,7 @@ start)
     ;;
 run)
     [ $# -gt 0 ] || usage
-    exec "$bin/promptcot" run "$@" --runner ray --ray-address "$HEAD_IP:$PORT"
+    exec "$bin/promptcot" run "$@" --ray-address "$HEAD_IP:$PORT"
     ;;
 status)
     "$bin/ray" status --address "$HEAD_IP:$PORT"
