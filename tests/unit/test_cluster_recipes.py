@@ -84,8 +84,7 @@ def test_the_keys_that_are_set_are_those_of_the_recipe() -> None:
     for script in ((FOLDER / "slurm.sbatch").read_text(encoding="utf-8"), named("ConfigMap")["data"]["run.sh"]):
         [words] = runs(script)
         changes = [after for word, after in pairwise(words) if word == "--set"]
-        resolved = load("promptcot", changes, {"run.target": int(dict(pairwise(words)).get("--target", 1))})
-        assert resolved.run.target
+        load("promptcot", changes)  # raises where a key is not the recipe's
 
 
 def test_help_of_the_script_for_bare_machines_needs_no_ray(tmp_path: Path) -> None:

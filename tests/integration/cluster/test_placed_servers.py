@@ -99,7 +99,7 @@ def test_a_node_that_is_lost_in_the_middle_loses_no_row(nodes: Nodes, calm: Path
 
 def test_a_node_that_joins_is_used(nodes: Nodes, calm: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    line = generate(calm / "rows.jsonl", tmp_path / "x.jsonl", slow(log, 2.0), *nodes.options)
+    line = generate(calm / "rows.jsonl", tmp_path / "x.jsonl", slow(log, 1.0), *nodes.options)
     with start(line) as process:
         wait_for(log, 2 * CALLS, process)
         before = set(servers(log))
@@ -182,7 +182,7 @@ def test_a_cap_on_cost_holds_on_a_cluster(nodes: Nodes, tmp_path: Path) -> None:
 
 
 def test_the_embedded_models_on_a_cluster_write_what_they_write_here(nodes: Nodes, tmp_path: Path) -> None:
-    for name, more in (("local", []), ("placed", nodes.options)):
+    for name, more in (("local", []), ("placed", ["--actors", "1", *nodes.options])):
         done = finished(command("run", "nano", "--max-candidates", 24, "--output-dir", tmp_path / name, *more))
         assert done.returncode == 0, done.stdout + done.stderr
     for path in sorted((tmp_path / "local").glob("*.jsonl")):

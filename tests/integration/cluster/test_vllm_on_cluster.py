@@ -14,7 +14,7 @@ from tests.programs import PATIENCE, finished, started, wait_until
 
 pytestmark = pytest.mark.engines
 
-CANDIDATES = 160
+CANDIDATES = 120
 
 
 def calls(directory: Path, stage: str) -> int:
@@ -28,7 +28,7 @@ def test_a_run_streams_through_servers_on_three_nodes(nodes: Nodes, tmp_path: Pa
     sections = ("generate", "judge.0", "judge.1")
     sets = [f"{section}.{key}={value}" for section in sections for key, value in settings.items()]
     words = [word for one in sets for word in ("--set", one)]
-    options = ["--max-candidates", CANDIDATES, "--concurrency", 4, "--actors", 1, "--output-dir", tmp_path / "x"]
+    options = ["--max-candidates", CANDIDATES, "--concurrency", 1, "--actors", 1, "--output-dir", tmp_path / "x"]
     line = command("run", "nano", *words, *options, *nodes.options)
     with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         wait_until(lambda: calls(tmp_path / "x", "judge-a") and calls(tmp_path / "x", "judge-b"), process)
