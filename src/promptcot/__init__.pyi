@@ -24,6 +24,7 @@ from promptcot.api.verbs import label as label
 from promptcot.api.verbs import sample as sample
 from promptcot.api.verbs import solve as solve
 from promptcot.api.working import Progress as Progress
+from promptcot.engines.cluster.scale import Scale as Scale
 from promptcot.engines.opening import Site as Site
 from promptcot.engines.protocol import Engine as Engine
 from promptcot.engines.scripted import ScriptedEngine as ScriptedEngine

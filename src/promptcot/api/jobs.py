@@ -17,6 +17,7 @@ from promptcot.api.working import (
     model_of,
     observer_of,
     rows_beside,
+    scale_of,
     shard_in,
     workplace,
 )
@@ -90,7 +91,8 @@ class Job:
             output = folder / f"{name}.jsonl"
             part = self._part(source, output)
             job = self._job(name, asks(source, part), output, part)
-            counts = wait_for(run_stages(job, observer_of(self._working.get("on_progress"))))
+            observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))
+            counts = wait_for(run_stages(job, observer, scale=scale))
             found = rows_beside(job.output, lasting=journal is not None)
             return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"))
 

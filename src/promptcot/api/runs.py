@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from promptcot.api.results import EvaluationResult, RunResult, StageResult
-from promptcot.api.working import OnProgress, delivered, observer_of, rows_beside, shard_in
+from promptcot.api.working import OnProgress, delivered, observer_of, rows_beside, scale_of, shard_in
+from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
 from promptcot.grading.grader import Grader
@@ -45,6 +46,7 @@ def run(
     until: str | None = None,
     set: Changes = None,
     shard: str | None = None,
+    cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
     """Run the whole pipeline of a recipe, from concepts to accepted problems, and return what came of it.
@@ -52,8 +54,8 @@ def run(
     Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
     default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. An
     `output_dir` at an address (s3://, …) needs `journal`, a folder on this machine: there the run is made, and copied
-    when it has ended. `shard`, such as "1/4", does one of four disjoint parts, see `merge`. Raises the errors of
-    `promptcot.errors`.
+    when it has ended. `shard`, such as "1/4", does one of four disjoint parts, see `merge`. On a `cluster`, the address
+    of a Ray cluster or a `promptcot.Scale`, models are served there. Raises the errors of `promptcot.errors`.
     """
     work = arun(
         recipe,
@@ -65,6 +67,7 @@ def run(
         until=until,
         set=set,
         shard=shard,
+        cluster=cluster,
         on_progress=on_progress,
     )
     return wait_for(work)
@@ -81,6 +84,7 @@ async def arun(
     until: str | None = None,
     set: Changes = None,
     shard: str | None = None,
+    cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
     """As `run`, for an event loop of one's own. Cancelling it keeps what is finished."""
@@ -89,7 +93,8 @@ async def arun(
     part = shard_in({"shard": shard})
     directory = Path(output_dir) if output_dir is not None else default_directory(resolved.name, part)
     async with delivered(directory, journal, "folder") as made:
-        return _result(await execute.run(Inputs(resolved, made, until, part), observer_of(on_progress)))
+        inputs = Inputs(resolved, made, until, part)
+        return _result(await execute.run(inputs, observer_of(on_progress), scale=scale_of(cluster)))
 
 
 def merge(
@@ -163,12 +168,14 @@ def evaluate(
     journal: str | Path | None = None,
     limit_rows: int | None = None,
     set: Changes = None,
+    cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> EvaluationResult:
     """Solve and grade the benchmarks of an evaluation recipe, so many times each, as `promptcot eval` does.
 
     `set` changes the recipe (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` takes the first problems only.
-    `journal` is for an `output_dir` at an address, as in `run`. Raises the errors of `promptcot.errors`.
+    `journal` is for an `output_dir` at an address, as in `run`, and `cluster` is as there. Raises the errors of
+    `promptcot.errors`.
     """
     texts, values = _changes(set)
     resolved = _eval_recipe(recipe, texts, values)
@@ -180,7 +187,7 @@ def evaluate(
         async def evaluated() -> Evaluation:
             async with delivered(directory, journal, "folder") as made:
                 evaluation = Evaluation(resolved, made, grader, problems)
-                await evaluation.run(observer)
+                await evaluation.run(observer, scale_of(cluster))
             return evaluation
 
         evaluation = wait_for(evaluated())

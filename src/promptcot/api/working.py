@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 from pydantic import BaseModel
 
 from promptcot.core.shards import Shard
+from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.own import OwnEngine
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
@@ -52,7 +53,8 @@ class Working(TypedDict, total=False):
 
     `journal` is a folder that keeps finished calls, so that the same call of the function goes on after an
     interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end. `shard`,
-    such as "1/4", takes only the rows of that part; `merge` joins what the parts left in their journals' folders.
+    such as "1/4", takes only the rows of that part; `merge` joins what the parts left in their journals' folders. On a
+    `cluster`, the address of a Ray cluster ("auto" for this machine's) or a `promptcot.Scale`, models are served there.
     """
 
     seed: int
@@ -60,6 +62,7 @@ class Working(TypedDict, total=False):
     concurrency: int
     max_retries: int
     max_cost: float | None
+    cluster: str | Scale | None
     on_progress: OnProgress | None
     shard: str | None
 
@@ -85,6 +88,7 @@ def check_working(working: Mapping[str, Any]) -> None:
     if (url := url_of(working.get("journal") or "")) is not None:
         raise UsageError(f"journal: {url} is an address; a journal has to be in a folder on this machine")
     shard_in(working)
+    scale_of(working.get("cluster"))
     if working.get("on_progress") is not None and not callable(working["on_progress"]):
         raise UsageError(f"on_progress: {working['on_progress']!r} cannot be called")
 
@@ -93,6 +97,17 @@ def shard_in(working: Mapping[str, Any]) -> Shard | None:
     """The shard that is asked for. Raises UsageError."""
     given = working.get("shard")
     return None if given is None else Shard.parse(given)
+
+
+def scale_of(cluster: str | Scale | None) -> Scale | None:
+    """How models are spread over the cluster that is asked for. Raises UsageError."""
+    if isinstance(cluster, str) and cluster:
+        return Scale(cluster)
+    if cluster is None or isinstance(cluster, Scale):
+        return cluster
+    raise UsageError(
+        f"cluster: {cluster!r} is neither an address of a Ray cluster, such as 'auto', nor a promptcot.Scale"
+    )
 
 
 def whole_number(name: str, value: object, least: int) -> None:

@@ -78,9 +78,11 @@ cluster_options = together(
         metavar="FIRST:LAST",
         help="Ports on which servers on the cluster may listen.  [default: any]",
     ),
-    click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True),
 )
 """Where models are served; `take_scale` reads them."""
+
+no_batches = click.option("--batch-size", callback=_no_batches, expose_value=False, hidden=True)
+"""An option that there was, refused with the reason."""
 
 
 def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]]:

@@ -8,11 +8,14 @@ from typing import Any
 
 import click
 
+from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import checked, data_path, output_path, served_of, served_options
 from promptcot.cli.parameters import COUNT
-from promptcot.cli.report.console import account, say
+from promptcot.cli.report.console import Console, account, say
 from promptcot.cli.report.progress import Progress
-from promptcot.engines.opening import Engines, texts_at_once
+from promptcot.engines.cluster.scale import Scale
+from promptcot.engines.opening import TEXTS_AT_ONCE, texts_at_once
+from promptcot.pipeline.execute import open_engines
 from promptcot.recipe.schema import Encode
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import BATCH_SIZE, encode
@@ -28,6 +31,7 @@ from promptcot.storage.paths import beside
 @data_path("A concepts file; `nano` is the catalogue that ships.")
 @output_path("X.safetensors (names beside it in X.jsonl), or the public form X.jsonl.")
 @served_options
+@cluster_options
 @click.option(
     "--batch-size",
     type=COUNT,
@@ -37,11 +41,12 @@ from promptcot.storage.paths import beside
 )
 def command(data_path: Path, output_path: Path, batch_size: int, **options: Any) -> int:
     """Turn each distinct concept of a file into the hidden state of its last token."""
+    scale, options = take_scale(options)
     table = read_table(str(concepts_file(str(data_path))))
     spec = checked(Encode, **served_of(options))
     check_output(output_path)
     counts = StageCounts("encode")
-    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, counts))
+    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, counts, scale))
     named = output_path.with_suffix(".jsonl")
     write_json(
         beside(named, "recipe.json"), manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model})
@@ -52,10 +57,12 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
     return 0
 
 
-async def _encode(names: list[str], spec: Encode, target: Path, batch_size: int, counts: StageCounts) -> str:
-    engines = Engines(beside(target.with_suffix(".jsonl"), "journal"))
+async def _encode(
+    names: list[str], spec: Encode, target: Path, batch_size: int, counts: StageCounts, scale: Scale | None
+) -> str:
+    engines = open_engines(beside(target.with_suffix(".jsonl"), "journal"), Console(), scale, TEXTS_AT_ONCE)
     try:
-        engine = Patient(await engines.open(spec, "generator"), texts_at_once(spec))
+        engine = Patient(await engines.open(spec, "generator"), texts_at_once(spec, engines.kind_of))
         with Progress({"encode": counts}, total=len(names)):
             await encode(names, engine, target, batch_size, counts)
         return engine.model

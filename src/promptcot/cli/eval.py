@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName
 from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
@@ -30,6 +31,7 @@ _WORKERS = 2
 @click.option("--model", help="Another model than the recipe's.")
 @click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
 @changes_option()
+@cluster_options
 @click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     """Have a model solve benchmarks, grade it, and set the results beside the published ones.
@@ -37,6 +39,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     RECIPE is a shipped name or a TOML file; nano by default. Run the same command again after an
     interruption: finished calls are not repeated.
     """
+    scale, options = take_scale(options)
     overrides: dict[str, Any] = {
         "benchmarks": [name for names in options["benchmarks"] for name in names.split(",") if name] or None,
         "n": options["n"],
@@ -54,7 +57,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
             _preview(evaluation)
             return 0
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
-        wait_for(evaluation.run(observer))
+        wait_for(evaluation.run(observer, scale))
     codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
     say_all(_lines(evaluation))
     return max(codes, default=0)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
-from promptcot.cli.cluster_options import cluster_options
+from promptcot.cli.cluster_options import cluster_options, no_batches
 from promptcot.cli.parameters import NOT_NEGATIVE, SOURCE, TARGET, WHOLE, Command, shard_option, together
 from promptcot.errors import RecipeError, UsageError
 from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
@@ -108,7 +108,7 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
     """What describes a model, how tokens are drawn from it, and what it may cost."""
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
     seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
-    work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options)
+    work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
     return together(served_options, *drawn, seed, *work)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptcot.chains.recipe import is_chain
-from promptcot.cli.cluster_options import cluster_options, take_scale
+from promptcot.cli.cluster_options import cluster_options, no_batches, take_scale
 from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option, shard_option
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import preview, summary
@@ -46,6 +46,7 @@ _OVERRIDES = {
 @changes_option()
 @shard_option
 @cluster_options
+@no_batches
 @click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default).

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from promptcot import prompts
 from promptcot.core.statistics import SourceTally, Tallies, summarize
+from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.opening import Engines
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import BenchmarkRow, load, renamed
@@ -21,7 +22,7 @@ from promptcot.evaluation.recipe import EvalRecipe
 from promptcot.evaluation.registry import with_source
 from promptcot.evaluation.results import Evaluated, draw, file_name
 from promptcot.grading.grader import Grader
-from promptcot.pipeline.execute import run_stages
+from promptcot.pipeline.execute import open_engines, run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.observer import Observer
 from promptcot.records import Row
@@ -54,9 +55,9 @@ class Evaluation:
         """The problems of a benchmark as `solve` takes them, with their golds."""
         return [_row(one) for one in self.problems[source]]
 
-    async def run(self, observer: Observer) -> None:
-        """Solve, grade, and write down what came of it. Raises PromptCoTError."""
-        async with Engines(self.directory) as engines:
+    async def run(self, observer: Observer, scale: Scale | None = None) -> None:
+        """Solve, grade, and write down what came of it; with a `scale` on a cluster. Raises PromptCoTError."""
+        async with open_engines(self.directory, observer, scale, self.recipe.concurrency) as engines:
             model = (await engines.open(self.recipe.model, "solver")).model
             for source in self.problems:
                 self.solved[self._file(source)] = await self._solve(source, observer, engines)

@@ -107,7 +107,7 @@ def test_a_model_that_nodes_do_not_see_is_said_for_each_of_them(nodes: Nodes, ro
     line = command("generate", "--data-path", rows, "--output-path", rows.parent / "x.jsonl")
     done = finished([*line, "--model-path", "/proc/self/cwd/model", *nodes.options], cwd=rows.parent)
     assert done.returncode == 1
-    assert "/proc/self/cwd/model: no server can run on node" in done.stderr
+    assert "/proc/self/cwd/model: no server can run. node" in done.stderr
     assert "no such model folder" in done.stderr
 
 

@@ -238,7 +238,7 @@ class Placer:
             await asyncio.sleep(_DRAINED)
 
     def _note_failure(self, model: _Placed, server: PlacedServer, words: str, *, for_good: bool) -> None:
-        """Remember where a server cannot work. With no node left the model is given up."""
+        """Remember where a server cannot work."""
         where = self._names(server.nodes)
         now = time.monotonic()
         for node in server.nodes:
@@ -248,16 +248,6 @@ class Placer:
                 crashes.popleft()
             if for_good or len(crashes) > _CRASHES:
                 model.barred[node] = words
-        able = [
-            node
-            for node, room in rooms_of([*self._nodes.values()]).items()
-            if node not in model.barred and room.holds(model.size.room)
-        ]
-        if len(able) < model.size.nodes and len(model.servers) <= 1:
-            model.engine.give_up(
-                EngineUnusable(f"{model.name}: no server can run on {where}: {words}", "no-server-left")
-            )
-            return
         again = "it is not tried there again" if server.nodes[0] in model.barred else "it is started again"
         self._say(f"{model.name}: the server on {where} failed, {again}: {words}")
 
@@ -287,12 +277,22 @@ class Placer:
             return None
         takes = f"{model.name}: a server takes {self._taken(model.size)}"
         rooms = rooms_of([*self._nodes.values()])
+        if model.barred and not model.servers and not self._able(model, rooms):
+            why = "; ".join(dict.fromkeys(f"{self._names((node,))}: {words}" for node, words in model.barred.items()))
+            model.engine.give_up(EngineUnusable(f"{model.name}: no server can run. {why}", "no-server-left"))
+            return None
         if not shares([model.claim(active=True, full=False)], rooms)[model.name]:
             return f"{takes}, and the cluster has {inventory([*self._nodes.values()])}"
         if not model.servers:
             return None  # its turn comes
         places = [await server.has_place() for server in model.servers]
         return None if any(places) else f"{takes}, and others use what the cluster has"
+
+    @staticmethod
+    def _able(model: _Placed, rooms: Mapping[str, Room]) -> bool:
+        """Whether there are nodes left that may serve a model."""
+        able = [node for node, room in rooms.items() if node not in model.barred and room.holds(model.size.room)]
+        return len(able) >= model.size.nodes
 
     @staticmethod
     def _taken(size: Size) -> str:
