@@ -25,7 +25,7 @@ from tests.integration.cluster.clusters import (
     servers,
     write_rows,
 )
-from tests.programs import PATIENCE, finished, runs, started, wait_until
+from tests.programs import PATIENCE, finished, python, runs, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -187,3 +187,20 @@ def test_the_embedded_models_on_a_cluster_write_what_they_write_here(nodes: Node
         assert done.returncode == 0, done.stdout + done.stderr
     for path in sorted((tmp_path / "local").glob("*.jsonl")):
         assert (tmp_path / "placed" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_an_evaluation_and_a_call_from_python_are_served_on_the_cluster(nodes: Nodes, tmp_path: Path) -> None:
+    options = ["--limit-rows", 2, "--n", 1, "--output-dir", tmp_path / "eval", "--actors", 1, *nodes.options]
+    done = finished(command("eval", "nano", *options))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ray: 3 nodes" in done.stdout
+    program = (
+        "import promptcot, sys\n"
+        "rows = [{'id': str(n), 'prompt': f'Design {n}.'} for n in range(9)]\n"
+        "model = promptcot.Model(model='mock', engine='_placed:open_engine', engine_args=['--log', sys.argv[2]])\n"
+        "made = promptcot.generate(rows, model=model, cluster=promptcot.Scale(sys.argv[1], actors=(1, 1)))\n"
+        "print(len(made.rows), made.counts.calls)\n"
+    )
+    called = python(program, nodes.address, str(tmp_path / "log"))
+    assert called.stdout.split() == ["9", "9"], called.stderr
+    assert answered(tmp_path / "log").total() == 9

@@ -1,0 +1,294 @@
+"""What the placer does when servers fail, are lost, or stand in another model's way; servers and nodes are made up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from promptcot.engines.cluster import placer as module
+from promptcot.engines.cluster.division import Nodes, Room
+from promptcot.engines.cluster.engine import PlacedEngine
+from promptcot.engines.cluster.nodes import Cluster, ClusterUnusable, Sight
+from promptcot.engines.cluster.placer import Placer, Size
+from promptcot.engines.cluster.server import Lost, NoServer
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.errors import EngineUnusable, PromptCoTError
+from promptcot.recipe.schema import Served
+from promptcot.records import Completion, Request
+from tests.programs import comes_true
+
+
+def node(name: str, gpus: float = 1.0) -> dict[str, Any]:
+    return {"NodeID": name, "NodeManagerHostname": name, "Resources": {"CPU": 4.0, "GPU": gpus}, "Alive": True}
+
+
+@dataclass
+class World:
+    """Nodes that are alive, servers that were made, and what starting one on a node leads to (`Started` else)."""
+
+    nodes: list[dict[str, Any]]
+    ends: dict[str, list[Exception]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    made: list[FakeServer] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def running(self) -> list[tuple[str, str]]:
+        """(model, node) of each server that runs."""
+        return [(server.model, server.nodes[0]) for server in self.made if server.runs]
+
+    def tells(self, words: str) -> bool:
+        return any(words in line for line in self.said)
+
+
+class FakeServer:
+    """A server that answers until it is lost; its calls are none."""
+
+    def __init__(self, world: World, model: str, nodes: Nodes) -> None:
+        self.world, self.model, self.nodes = world, model, nodes
+        self.seated, self.runs, self.urls = False, False, list[str]()
+        self.leaving, self.end = asyncio.Event(), asyncio.Event()
+        world.made.append(self)
+
+    async def start(self) -> list[str]:
+        self.seated = True
+        if left := self.world.ends.get(self.nodes[0]):
+            raise left.pop(0)
+        self.runs = True
+        self.urls = [f"http://{self.nodes[0]}:{len(self.world.made)}/v1"]
+        return self.urls
+
+    async def ended(self) -> str:
+        await self.end.wait()
+        raise Lost("the node is gone")
+
+    async def has_place(self) -> bool:
+        return True
+
+    async def remove(self) -> None:
+        self.runs = False
+
+
+class Engine(PlacedEngine):
+    """Answers as soon as a server runs."""
+
+    async def _serving(self) -> OpenAIEngine:
+        await super()._serving()
+        return Answering()  # type: ignore[return-value]
+
+
+class Answering:
+    async def complete(self, request: Request) -> Completion:
+        return Completion("text")
+
+
+class Play:
+    """A placer in a made-up world, with models that take one GPU each."""
+
+    def __init__(self, world: World, wait: float = 600.0) -> None:
+        self.world = world
+        self.placer = Placer(Cluster("here", None), 4, world.said.append, wait)
+        self.models: dict[str, Engine] = {}
+
+    def add(self, name: str, size: Size | None = None) -> Engine:
+        engine = Engine(name, lambda: OpenAIEngine(name, Served(), module_own()), self.placer.wake)
+        self.placer.add(name, engine, self.placer.wanted(Served(model=name), "generator"), size or Size(Room(1, 1)))
+        self.models[name] = engine
+        return engine
+
+
+def module_own() -> Any:
+    from promptcot.engines.openai.engine import OwnServers
+
+    return OwnServers("servers")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    found = World([node("a"), node("b")])
+    monkeypatch.setattr(Cluster, "nodes", property(lambda self: list(found.nodes)))
+    monkeypatch.setattr(module, "_TICK", 0.01)
+    monkeypatch.setattr(module, "_GRACE", 0.05)
+    monkeypatch.setattr(module, "_GRACE_IF_WANTED", 0.02)
+    monkeypatch.setattr(module, "_SAY_AFTER", 0.0)
+    monkeypatch.setattr(module, "PlacedServer", lambda wanted, room, nodes: FakeServer(found, wanted.spec.model, nodes))
+    monkeypatch.setattr(module, "look_over", lambda nodes: [sight(found, one) for one in nodes])
+    return found
+
+
+def sight(world: World, one: dict[str, Any]) -> Sight:
+    import platform
+
+    from promptcot import __version__
+
+    return Sight(
+        one["NodeID"],
+        f"node {one['NodeID']}",
+        platform.python_version(),
+        world.versions.get(one["NodeID"], __version__),
+        (),
+    )
+
+
+def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(play())
+
+
+def ask(engine: Engine) -> asyncio.Task[Completion]:
+    return asyncio.create_task(engine.complete(Request("p")))
+
+
+def test_nothing_starts_before_the_first_call_and_nothing_is_left_at_the_end(world: World) -> None:
+    async def play() -> None:
+        scene = Play(world)
+        engine = scene.add("m")
+        await asyncio.sleep(0.05)
+        assert world.made == []
+        await ask(engine)
+        assert world.running
+        await scene.placer.close()
+        assert world.running == []
+
+    played(play)
+
+
+def test_a_lost_server_is_started_again(world: World) -> None:
+    async def play() -> None:
+        scene = Play(world)
+        engine = scene.add("m", Size(Room(1, 1), most=1))
+        await ask(engine)
+        world.made[0].end.set()
+        await comes_true(lambda: world.tells("is lost"))
+        await ask(engine)
+        assert len(world.made) == 2
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_node_that_cannot_serve_a_model_is_left_alone(world: World) -> None:
+    world.ends = {"a": [NoServer("no such folder", for_good=True)] * 9}
+
+    async def play() -> None:
+        scene = Play(world)
+        await ask(scene.add("m"))
+        await comes_true(lambda: world.tells("it is not tried there again: no such folder"))
+        assert {where for _, where in world.running} == {"b"}
+        assert sum(server.nodes == ("a",) for server in world.made) == 1
+        await scene.placer.close()
+
+    played(play)
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"), [(NoServer("no such folder", for_good=True), 1), (NoServer("it crashed", for_good=False), 4)]
+)
+def test_with_no_node_left_the_model_is_given_up_with_what_each_of_them_said(
+    world: World, error: NoServer, tries: int
+) -> None:
+    world.ends = {name: [error] * 99 for name in "ab"}
+
+    async def play() -> None:
+        scene = Play(world)
+        with pytest.raises(EngineUnusable) as caught:
+            await ask(scene.add("m"))
+        assert str(error) in str(caught.value)
+        assert "node a" in str(caught.value)
+        assert "node b" in str(caught.value)
+        assert len(world.made) == 2 * tries
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_what_the_cluster_has_not_is_waited_for_and_given_up(world: World) -> None:
+    async def play() -> None:
+        scene = Play(world, wait=0.1)
+        with pytest.raises(ClusterUnusable, match=r"a server takes 1 CPU and 4 GPUs of one node, and the cluster has"):
+            await ask(scene.add("m", Size(Room(1, 4))))
+        assert world.tells("given up after 0 s (--ray-wait)")
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_node_that_joins_is_used_and_one_with_another_promptcot_is_not(world: World) -> None:
+    async def play() -> None:
+        scene = Play(world)
+        call = asyncio.create_task(hold(scene.add("m")))
+        await comes_true(lambda: len(world.running) == 2)
+        world.versions = {"d": "99.0"}
+        world.nodes += [node("c"), node("d")]
+        await comes_true(lambda: ("m", "c") in world.running)
+        await comes_true(lambda: world.tells("has joined and is not used: node d has Python"))
+        assert ("m", "d") not in world.running
+        call.cancel()
+        await scene.placer.close()
+
+    played(play)
+
+
+async def hold(engine: Engine) -> None:
+    """So many calls that more servers are of use, for ever."""
+    engine.asked = True
+    engine.calls += 99
+    engine._wake()
+    await asyncio.Event().wait()
+
+
+def test_a_model_with_nothing_to_do_makes_room_for_one_that_waits(world: World) -> None:
+    world.nodes = [node("a")]
+
+    async def play() -> None:
+        scene = Play(world)
+        first, second = scene.add("first"), scene.add("second")
+        assert scene.placer.take_turns
+        await ask(first)
+        assert world.running == [("first", "a")]
+        await ask(second)
+        assert world.running == [("second", "a")]
+        await ask(first)
+        assert world.running == [("first", "a")]
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_model_at_work_keeps_its_place(world: World) -> None:
+    world.nodes = [node("a")]
+
+    async def play() -> None:
+        scene = Play(world)
+        first, second = scene.add("first"), scene.add("second")
+        await ask(first)
+        first.calls += 1
+        waiting = ask(second)
+        await asyncio.sleep(0.3)
+        assert world.running == [("first", "a")]
+        assert not waiting.done()
+        first.calls -= 1
+        await waiting
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_cluster_that_does_not_answer_any_more_fails_the_calls_that_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: Cluster) -> None:
+        raise ConnectionError("the head is gone")
+
+    async def play() -> None:
+        scene = Play(world)
+        engine = scene.add("m")
+        monkeypatch.setattr(Cluster, "nodes", property(gone))
+        with pytest.raises(PromptCoTError, match=r"does not answer any more: .*the head is gone"):
+            await ask(engine)
+        await scene.placer.close()
+
+    played(play)
