@@ -7,10 +7,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,35 @@ def run(command: Sequence[str], log: str) -> Used:
     started = time.monotonic()
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
+        with _Peak(process.pid) as peak:
+            _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     cpu = usage.ru_utime + usage.ru_stime
-    return Used(time.monotonic() - started, cpu, usage.ru_maxrss / 1024, process.returncode)
+    return Used(time.monotonic() - started, cpu, peak.megabytes, process.returncode)
+
+
+class _Peak:
+    """The most memory of a process, looked at while it runs: what the system counts at its end begins with the memory
+    of the process that started it.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.megabytes = 0.0
+        self._path = Path(f"/proc/{pid}/status")
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> _Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.1):
+            with suppress(OSError):
+                lines = self._path.read_text().splitlines()
+                kilobytes = [int(line.split()[1]) for line in lines if line.startswith("VmHWM")]
+                self.megabytes = max(self.megabytes, *(one / 1024 for one in kilobytes), 0.0)
