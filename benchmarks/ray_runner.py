@@ -4,22 +4,27 @@ nodes     throughput on two nodes against one, where servers set the rate: 1 s a
           whole commands, the start of the servers included
 cpu       CPU of a row in the process that asks, against the same command with a server at an address, on one node,
           1 ms latency; what a command of 64 rows takes is taken off both, and with it Ray's start; the median of pairs
+elastic   seconds until a node that joins is used, and until nothing is left of a command that was killed with -9
 memory    the most memory of the process that asks with 1,000,000 short rows, and its calls a second
 
-  python benchmarks/ray_runner.py [nodes] [cpu] [memory] [--rows N] [--pairs N] [--smallest]
+  python benchmarks/ray_runner.py [nodes] [cpu] [elastic] [memory] [--rows N] [--pairs N] [--smallest]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+import psutil
 from _mock import Used, generate, mock_server, run, write_rows
 from _options import Options, verdict
 
@@ -32,7 +37,9 @@ SETTINGS = {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(HERE), os.environ.get("PYTHONPATH")])),
 }
 CPUS, STORE = 4, 150 << 20
-FEW = 64
+FEW, PATIENCE = 64, 300.0
+_NODES: list[Any] = []
+"""The cluster that is up."""
 MISSED: list[str] = []
 
 
@@ -53,8 +60,10 @@ def cluster(nodes: int) -> Iterator[str]:
     try:
         for _ in range(nodes):
             found.add_node(num_cpus=CPUS, object_store_memory=STORE)
+        _NODES.append(found)
         yield str(found.address)
     finally:
+        _NODES.clear()
         found.shutdown()
 
 
@@ -119,6 +128,39 @@ def _pair(folder: Path, rows: int, url: str, address: str, number: int) -> float
     return each["placed"] / each["local"]
 
 
+def elastic(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
+    log = folder / "servers"
+    write_rows(folder / "rows.jsonl", rows, words=8)
+    with cluster(2) as address:
+        mock = f"--latency 1.0 --reply-tokens 60 --log {log}"
+        line = placed(folder / "rows.jsonl", folder / "x.jsonl", address, mock, "--concurrency", 8)
+        with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:
+            _until(lambda: len(_servers(log)) == 2)
+            before = set(_servers(log))
+            _NODES[-1].add_node(num_cpus=CPUS, object_store_memory=STORE)
+            joined = _until(
+                lambda: any(path.stat().st_size for path in log.glob("*.calls") if int(path.stem) not in before)
+            )
+            process.kill()
+            killed = _until(lambda: not any(psutil.pid_exists(pid) for pid in _servers(log)))
+    print(f"a node that joins has answered its first calls after {joined:.1f} s {judged(joined <= 30, 'at most 30')}")
+    print(f"no server is left {killed:.1f} s after kill -9 {judged(killed <= 30, 'at most 30')}")
+
+
+def _servers(log: Path) -> list[int]:
+    return [int(path.stem) for path in log.glob("*.calls")]
+
+
+def _until(happened: Callable[[], bool]) -> float:
+    """Seconds until something is so."""
+    started = time.monotonic()
+    while not happened():
+        if time.monotonic() - started > PATIENCE:
+            raise SystemExit("nothing happens")
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
 def memory(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     write_rows(folder / "rows.jsonl", rows, words=1)
     with cluster(1) as address:
@@ -133,12 +175,17 @@ def memory(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
 
 def main() -> int:
     parser = Options(__doc__, rows=FEW + 16, pairs=1)
-    parser.add_argument("which", nargs="*", default=["nodes", "cpu", "memory"])
+    parser.add_argument("which", nargs="*", default=["nodes", "cpu", "elastic", "memory"])
     parser.add_argument("--rows", type=int)
     parser.add_argument("--pairs", type=int, default=3, help="of runs whose CPU is compared")
     given = parser.parse_args()
     os.environ.update(SETTINGS)
-    measures = {"nodes": (nodes, 3_000), "cpu": (cpu, 100_000), "memory": (memory, 1_000_000)}
+    measures = {
+        "nodes": (nodes, 3_000),
+        "cpu": (cpu, 100_000),
+        "elastic": (elastic, 5_000),
+        "memory": (memory, 1_000_000),
+    }
     for name in given.which:
         measure, rows = measures[name]
         with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from tests.integration.cluster.clusters import (
     servers,
     write_rows,
 )
-from tests.programs import PATIENCE, finished, python, runs, started, wait_until
+from tests.programs import PATIENCE, finished, python, started, wait_for_the_end_of, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -34,8 +33,6 @@ CALLS = 16
 """At a time, of each server."""
 POISONED = (7, 200)
 FAULTS = "--rate-refusal 0.02 --rate-500 0.05 --context 4096"
-LEFT_AFTER = 30.0
-"""Seconds after which nothing of a killed driver may be left."""
 
 
 @pytest.fixture(scope="module")
@@ -103,14 +100,12 @@ def test_a_node_that_joins_is_used(nodes: Nodes, calm: Path, tmp_path: Path) -> 
     with start(line) as process:
         wait_for(log, 2 * CALLS, process)
         before = set(servers(log))
-        extra, joined = nodes.add(), time.monotonic()
+        extra = nodes.add()
         wait_until(lambda: set(servers(log)) - before, process)
-        used_after = time.monotonic() - joined
         told, _ = process.communicate(timeout=PATIENCE)
         nodes.remove(extra)
     assert process.returncode == 3, told
     assert "has joined" in told
-    assert used_after < 30
     assert rows_of(files(tmp_path / "x.jsonl")) == rows_of(files(calm / "x.jsonl"))
     assert_none_twice(tmp_path / "x.jsonl", log, 0)
 
@@ -126,9 +121,7 @@ def test_a_driver_that_is_killed_leaves_nothing_and_goes_on(
         placed = servers(log)
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    killed = time.monotonic()
-    wait_until(lambda: not any(map(runs, placed)))
-    assert time.monotonic() - killed < LEFT_AFTER
+    wait_for_the_end_of(placed)
     assert not (tmp_path / "x.jsonl").exists()
     kept = len(set(journaled(tmp_path / "x.jsonl")))
     done = finished([*line, *(nodes.options if on_cluster else [])])
