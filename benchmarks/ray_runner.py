@@ -130,7 +130,7 @@ def _pair(folder: Path, rows: int, url: str, address: str, number: int) -> float
 
 def elastic(folder: Path, rows: int, chosen: argparse.Namespace) -> None:
     log = folder / "servers"
-    write_rows(folder / "rows.jsonl", rows, words=8)
+    write_rows(folder / "rows.jsonl", max(rows, 2_000), words=8)  # two minutes of work, for the node to join in
     with cluster(2) as address:
         mock = f"--latency 1.0 --reply-tokens 60 --log {log}"
         line = placed(folder / "rows.jsonl", folder / "x.jsonl", address, mock, "--concurrency", 8)
