@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.engines.protocol import Engine
+from promptcot.engines.protocol import Engine, servers_of
 from promptcot.records import Completion, Request, Score
 
 
@@ -26,6 +26,11 @@ class Wrapper:
     def model(self) -> str:
         assert self._engine is not None
         return self._engine.model
+
+    @property
+    def servers(self) -> int:
+        """How many servers answer now."""
+        return 1 if self._engine is None else servers_of(self._engine)
 
     async def complete(self, request: Request) -> Completion:
         return await (await self.inner()).complete(request)

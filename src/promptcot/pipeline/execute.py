@@ -22,7 +22,6 @@ from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.run import Run, load_spent
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
-from promptcot.recipe.schema import Limits
 from promptcot.records import Outcome, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
@@ -60,7 +59,7 @@ async def run(
         alternate = _must_alternate(inputs, engines, observer)
         opened = await inputs.open_models(engines.open)
         engines.weigh(_work_of(inputs, opened))
-        ahead = _rows_ahead(limits) if engines.take_turns else 0
+        ahead = _rows_ahead(engines, first_wave(limits))
         runner = runner or LocalRunner(limits.concurrency, budget=budget, rows_ahead=ahead)
         if alternate:
             draw = partial(inputs.sampled, vectors)
@@ -94,12 +93,12 @@ def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, floa
     return work
 
 
-def _rows_ahead(limits: Limits) -> int:
+def _rows_ahead(engines: Engines, most: int) -> int:
     """How far a model may go ahead of the next one where they take turns, so that they take few: as far as an eighth of
-    the free memory lets rows lie there, and not far beyond a target.
+    the free memory lets rows lie there, and at most so far.
     """
     room = max(_LEAST_AHEAD, memory_free() // 8 // _ROW_BYTES)
-    return min(room, _MOST_AHEAD, first_wave(limits))
+    return min(room, _MOST_AHEAD, most) if engines.take_turns else 0
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
@@ -176,7 +175,8 @@ async def run_stages(
             budget = begin_job(job, output, journal, observer)
             asked = await _open(job, opened)
             with observer.watch({shown_as or job.name: output.counts}, total=total, note=lambda: opened.note):
-                runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget)
+                ahead = _rows_ahead(opened, total)
+                runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget, rows_ahead=ahead)
                 await take_through(job, asked, runner, output, journal)
             output.commit(job.manifest(asked))
             journal.sync()

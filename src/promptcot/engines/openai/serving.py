@@ -48,7 +48,8 @@ class EngineServer:
                 refused = error
         else:
             raise EngineUnusable(f"{self._listen.host}: no port to listen on ({refused})", "no-port")
-        return [f"http://{self._listen.host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
+        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
+        return [f"http://{host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
 
     async def ended(self) -> str:
         """Wait until the engine cannot be used any more; why."""

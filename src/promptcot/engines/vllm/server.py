@@ -233,7 +233,7 @@ class _Copy:
     def _free_port(self) -> int:
         """The port to listen on: the one that the user gave, else the one used before, else any."""
         if self._fixed_port is None:
-            return free_port(self._options.host, [self.port, *self._launch.ports])
+            return free_port(self._options.host, [*([self.port] if self.port else []), *self._launch.ports])
         try:
             return _listen(self._options.host, self._fixed_port)
         except (OSError, OverflowError) as error:
