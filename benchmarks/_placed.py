@@ -96,8 +96,8 @@ class MockHere:
 
     async def complete(self, request: Request) -> Completion:
         if self._http is None:
-            self._http = OpenAIEngine(self.model, self._spec, OwnServers(f"the server of {self.model}", "key"))
-            self._server = PlacedMock(self._spec, Listen("127.0.0.1", "key", Path()))
+            self._http = OpenAIEngine(self.model, self._spec, OwnServers(self.model, "key"))
+            self._server = PlacedMock(self._spec, Listen("127.0.0.1", "key", Path(), self.model))
             self._http.transport.serve(await self._server.start())
         return await self._http.complete(request)
 

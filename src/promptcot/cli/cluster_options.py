@@ -45,9 +45,7 @@ cluster_options = together(
     click.option(
         "--runner",
         type=click.Choice(["local", "ray"]),
-        default="local",
-        show_default=True,
-        help="ray is --ray-address auto.",
+        help="ray is --ray-address auto.  [default: local]",
     ),
     click.option(
         "--ray-address",
@@ -93,6 +91,8 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
     rest = dict(options)
     runner, address = rest.pop("runner"), rest.pop("ray_address")
     how = {name: rest.pop(name) for name in _HOW}
+    if runner == "local" and address is not None:
+        raise UsageError(f"--runner local and --ray-address {address} exclude each other")
     if runner != "ray" and address is None:
         if any(value is not None for value in how.values()):
             names = ", ".join(f"--{name.replace('_', '-')}" for name in _HOW)

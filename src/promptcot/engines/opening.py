@@ -36,13 +36,14 @@ EngineOpener = Callable[[Served, str], Awaitable[Engine]]
 
 @dataclass(frozen=True)
 class Listen:
-    """How a server for a cluster listens: at the address `host` of its node, on the first free one of `ports` (0 is
-    any), to calls with the `key`. A part of a server that is spread over nodes has its place in the `group`.
+    """How a server for a cluster listens: at the address `host` of its node, on a free one of `ports` (0 is any), to
+    calls with the `key` that ask for `name`. A part of a server that is spread over nodes has its place in the `group`.
     """
 
     host: str
     key: str
     logs: Path
+    name: str
     ports: range = range(1)
     group: Group | None = None
 

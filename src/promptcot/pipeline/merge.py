@@ -113,6 +113,10 @@ def _check_numbers(made: Sequence[Made], partial: bool) -> None:
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
     """Join outputs of a verb, with what lies beside them; the counts. Raises PromptCoTError."""
     [name] = shards[0].counts
+    for other in shards[1:]:
+        if [*other.counts] != [name]:
+            found = ", ".join(other.counts)
+            raise InputError(f"{shards[0].path} and {other.path}: these are outputs of {name} and of {found}")
     counts = total(name, shards)
     kept = shards[0].manifest.get(SOURCE_INDEX) == "kept"
     with Output(target, name) as output:

@@ -56,7 +56,7 @@ def _shard_of(source: Path) -> str | None:
 
 def _told(source: Path) -> dict[str, str]:
     if url_of(source) is not None:
-        return {}
+        return read_manifest(source) or {}
     in_run = (source.parent / f"{stem(source)}.jsonl").exists() and (source.parent / "summary.json").exists()
     return read_manifest(source) or (in_run and read_manifest(source.parent)) or {}
 

@@ -30,7 +30,7 @@ from promptcot.storage.journal import Journal
 
 _SYNC_EVERY = 0.5
 _ROWS_AHEAD_PER_CALL = 8
-_LEAST_WINDOW = 512
+_LEAST_WINDOW, _MOST_ROWS = 512, 16_384
 
 
 class LocalRunner:
@@ -80,7 +80,7 @@ class _Passage:
         self.tasks: set[asyncio.Task[None]] = set()
         self.feeder: asyncio.Task[None] | None = None
         self._slots = Slots(self._calls)
-        self._room = Slots(lambda: max(runner.rows_ahead, self._calls() * _ROWS_AHEAD_PER_CALL))
+        self._room = Slots(self._rows)
         self._order: deque[Item] = deque()
         self._finished: dict[int, Outcome] = {}
         self._fatal: BaseException | None = None
@@ -88,6 +88,11 @@ class _Passage:
         self._news = asyncio.Event()
         self._health = Health(stage.name, journal.directory)
         self._model = engine.model
+
+    def _rows(self) -> int:
+        """How many rows there may be under way: enough for all calls, and no more than memory is to hold."""
+        calls = self._calls()
+        return max(self.runner.rows_ahead, min(calls * _ROWS_AHEAD_PER_CALL, max(_MOST_ROWS, 2 * calls)))
 
     def _calls(self) -> int:
         """How many calls there may be at a time."""

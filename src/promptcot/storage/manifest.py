@@ -11,7 +11,8 @@ from typing import Any
 
 from promptcot import __version__
 from promptcot.storage.json import loads
-from promptcot.storage.paths import beside
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.sources import is_file, open_file
 
 FORMAT = 1
 """The form of `recipe.json` and `summary.json`; files that say nothing are of this one."""
@@ -31,9 +32,16 @@ def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapp
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """What lies beside an output, or in a run directory, and says how it was made; None where nothing does."""
+    """What lies beside an output, or in a run directory, and says how it was made; None where nothing does.
+
+    The output may lie at an address.
+    """
+    where = manifest_path(path)
     try:
-        found = loads(manifest_path(path).read_bytes())
+        if url_of(where) is not None and not is_file(where):
+            return None
+        with open_file(where) as content:
+            found = loads(content.read())
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return found if isinstance(found, dict) else None

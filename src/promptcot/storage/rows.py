@@ -16,6 +16,7 @@ from typing import IO
 from promptcot.errors import InputError
 from promptcot.records import Row, content_id
 from promptcot.storage.json import loads
+from promptcot.storage.manifest import read_manifest
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.sources import open_file, shown
@@ -24,7 +25,10 @@ _BATCH = 1024
 
 
 def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
-    """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is no object."""
+    """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is no object.
+
+    What a shard wrote may be empty.
+    """
     source = Path(path)
     if url_of(path) is None:
         _check(source)
@@ -32,7 +36,7 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
     for row in _read_parquet(source) if source.name.endswith(".parquet") else read_lines(source):
         empty = False
         yield row
-    if empty and not may_be_empty:
+    if empty and not may_be_empty and "shard" not in (read_manifest(source) or {}):
         raise InputError(f"{shown(source)}: the file has no rows")
 
 

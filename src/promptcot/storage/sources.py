@@ -81,8 +81,8 @@ def result_on_disk(path: str | Path) -> Path:
     for file in ours:
         fetched(f"{root}/{file}", folder)
     for left in folder.iterdir():  # of what was there earlier
-        if left.name not in ours:
-            left.unlink()
+        if left.name not in ours and left.suffix in (".json", ".jsonl", ".zst", ".parquet"):
+            left.unlink(missing_ok=True)
     return folder / name if is_file else folder
 
 

@@ -23,10 +23,13 @@ from promptcot.recipe.schema import Served
 
 @dataclass(frozen=True)
 class Wanted:
-    """The server that an actor starts: a model, its role, the run's key, and the ports that it may listen on."""
+    """The server that an actor starts: a model, its role, the name that it is asked by, the run's key, and the ports
+    that it may listen on.
+    """
 
     spec: Served
     role: str
+    name: str
     key: str
     ports: range
 
@@ -60,7 +63,7 @@ class ServerActor:
     async def start(self, group: Group | None = None) -> list[str] | Ended:
         """Run the server until it answers; its base URLs, none for a part of one."""
         wanted = self._wanted
-        listen = Listen(_own_address(), wanted.key, self._logs, wanted.ports, group)
+        listen = Listen(_own_address(), wanted.key, self._logs, wanted.name, wanted.ports, group)
         try:
             opener = server_opener(kind_of(wanted.spec))
             if opener is not None:

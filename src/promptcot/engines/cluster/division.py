@@ -28,6 +28,9 @@ class Room:
     def less(self, other: Room) -> Room:
         return Room(self.cpus - other.cpus, self.gpus - other.gpus)
 
+    def more(self, other: Room) -> Room:
+        return Room(self.cpus + other.cpus, self.gpus + other.gpus)
+
     def __str__(self) -> str:
         cpus = f"{self.cpus:g} CPU{'s' if self.cpus != 1 else ''}"
         return f"{cpus} and {self.gpus:g} GPU{'s' if self.gpus != 1 else ''}" if self.gpus else cpus
@@ -35,7 +38,7 @@ class Room:
 
 @dataclass(frozen=True)
 class Claim:
-    """A model's claim on the cluster. `work` is what it has to do, compared with the others.
+    """A model's claim on the cluster. `name` tells it from all others; `work` is what it has to do, compared with them.
 
     It is `active` while it has work or expects some, and it is `full` when its servers have as many calls as they take,
     so that more of them would help. `held` are the nodes of each server that it has, `leaving` the places in it of
@@ -74,11 +77,37 @@ class Claim:
 
 @dataclass
 class Decision:
-    """Servers to start, as (model, nodes), and to end, as (model, place in `held`); `waiting` models find no room."""
+    """Servers to start, as (claim, nodes), and to end, as (claim, place in `held`)."""
 
     start: list[tuple[str, Nodes]] = field(default_factory=list)
     end: list[tuple[str, int]] = field(default_factory=list)
-    waiting: list[str] = field(default_factory=list)
+
+
+class _Packing:
+    """So many servers of each claim, seated in an empty cluster; counts what it was told to hold."""
+
+    def __init__(self, claims: Sequence[Claim], cluster: Mapping[str, Room]) -> None:
+        self._claims = sorted(claims, key=lambda claim: -claim.size)
+        self._cluster = cluster
+        self._free = dict(cluster)
+        self.counts = {claim.name: 0 for claim in claims}
+
+    def add(self, claim: Claim) -> bool:
+        """One more server; False where there is no room for it, whoever sits where."""
+        if not self._sit(claim, self._free):
+            free = dict(self._cluster)
+            more = {**self.counts, claim.name: self.counts[claim.name] + 1}
+            if not all(self._sit(one, free) for one in self._claims for _ in range(more[one.name])):
+                return False
+            self._free = free
+        self.counts[claim.name] += 1
+        return True
+
+    @staticmethod
+    def _sit(claim: Claim, free: dict[str, Room]) -> bool:
+        nodes = _seat(claim, free)
+        _take(free, nodes or (), claim.room)
+        return nodes is not None
 
 
 def shares(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> dict[str, int]:
@@ -88,53 +117,31 @@ def shares(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> dict[str, in
     is slowest with what it has, as long as there is room for that one. Models without GPUs get one on each node.
     """
     active = sorted((claim for claim in claims if claim.active), key=lambda claim: not claim.staying)
-    counts = {claim.name: 0 for claim in active}
+    packing = _Packing(active, cluster)
     for claim in active:
-        _grow(claim, claim.least, counts, active, cluster)
-    _hand_out([claim for claim in active if claim.room.gpus], counts, active, cluster)
+        _grow(claim, claim.least, packing)
+    _hand_out([claim for claim in active if claim.room.gpus], packing)
     for claim in (claim for claim in active if not claim.room.gpus):
         able = sum(room.holds(claim.room) for node, room in cluster.items() if node not in claim.barred)
-        _grow(claim, able if claim.limit is None else min(claim.limit, able), counts, active, cluster)
-    return counts
+        _grow(claim, able if claim.limit is None else min(claim.limit, able), packing)
+    return packing.counts
 
 
-def _grow(
-    claim: Claim, count: int, counts: dict[str, int], active: Sequence[Claim], cluster: Mapping[str, Room]
-) -> None:
+def _grow(claim: Claim, count: int, packing: _Packing) -> None:
     """So many servers for a model, or as many as there is room for."""
-    while counts[claim.name] < count:
-        more = {**counts, claim.name: counts[claim.name] + 1}
-        if not _fits(more, active, cluster):
-            return
-        counts.update(more)
+    while packing.counts[claim.name] < count and packing.add(claim):
+        pass
 
 
-def _hand_out(
-    sharing: Sequence[Claim], counts: dict[str, int], active: Sequence[Claim], cluster: Mapping[str, Room]
-) -> None:
+def _hand_out(sharing: Sequence[Claim], packing: _Packing) -> None:
     """One more server at a time for the slowest model, until there is no room for one."""
-    able = [claim for claim in sharing if counts[claim.name]]
+    able = [claim for claim in sharing if packing.counts[claim.name]]
     while able:
-        slowest = max(able, key=lambda claim: claim.work / (claim.size * counts[claim.name]))
-        count = counts[slowest.name] + 1
-        if slowest.limit is not None and count > slowest.limit:
+        slowest = max(able, key=lambda claim: claim.work / (claim.size * packing.counts[claim.name]))
+        if slowest.limit is not None and packing.counts[slowest.name] >= slowest.limit:
             able.remove(slowest)
-            continue
-        _grow(slowest, count, counts, active, cluster)
-        if counts[slowest.name] < count:
+        elif not packing.add(slowest):
             return
-
-
-def _fits(counts: Mapping[str, int], claims: Sequence[Claim], cluster: Mapping[str, Room]) -> bool:
-    """Whether so many servers find room, the largest first."""
-    free = dict(cluster)
-    for claim in sorted(claims, key=lambda claim: -claim.size):
-        for _ in range(counts[claim.name]):
-            nodes = _seat(claim, free)
-            if nodes is None:
-                return False
-            _take(free, nodes, claim.room)
-    return True
 
 
 def _seat(claim: Claim, free: Mapping[str, Room], crowd: Mapping[str, int] | None = None) -> Nodes | None:
@@ -155,82 +162,83 @@ def _take(free: dict[str, Room], nodes: Nodes, room: Room) -> None:
 def decide(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> Decision:
     """What to start and what to end, so that the models come to have their shares."""
     wanted = shares(claims, cluster)
-    decision = Decision(waiting=[claim.name for claim in claims if claim.active and not claim.held])
-    spare = {claim.name: claim.staying - wanted.get(claim.name, 0) for claim in claims}
-    free, coming = _free(claims, cluster, now=True), _free(claims, cluster, now=False)
+    state = _State(claims, cluster, wanted)
     for claim in sorted(claims, key=lambda claim: (claim.staying > 0, -claim.size)):
         crowd = {node: sum(node in nodes for nodes in claim.held) for node in cluster}
-        for _ in range(-spare[claim.name]):
-            nodes = _seat(claim, free, crowd)
-            later = nodes or _seat(claim, coming, crowd)
+        for _ in range(-state.spare[claim.name]):
+            nodes = _seat(claim, state.free, crowd)
+            later = nodes or _seat(claim, state.coming, crowd) or state.make_room(claim)
             if later is None:
-                _make_room(claim, claims, spare, coming, decision)
                 break
-            _take(coming, later, claim.room)
-            if nodes is None:
-                continue
-            _take(free, nodes, claim.room)
-            crowd.update({node: crowd[node] + 1 for node in nodes})
-            decision.start.append((claim.name, nodes))
-    started = {name for name, _ in decision.start}
-    decision.waiting = [name for name in decision.waiting if name not in started]
-    return decision
+            _take(state.coming, later, claim.room)
+            if nodes is not None:
+                _take(state.free, nodes, claim.room)
+                crowd.update({node: crowd[node] + 1 for node in nodes})
+                state.decision.start.append((claim.name, nodes))
+    return state.decision
 
 
-def _free(claims: Sequence[Claim], cluster: Mapping[str, Room], *, now: bool) -> dict[str, Room]:
-    """What servers leave of the nodes: now, or when those that are being ended have gone."""
-    free = dict(cluster)
-    for claim in claims:
-        for place, nodes in enumerate(claim.held):
-            if now or place not in claim.leaving:
-                _take(free, nodes, claim.room)
-    return free
+class _State:
+    """What is free now, what will be when those that are ended have gone, and who has servers beyond its share."""
 
+    def __init__(self, claims: Sequence[Claim], cluster: Mapping[str, Room], wanted: Mapping[str, int]) -> None:
+        self.decision = Decision()
+        self.free, self.coming = dict(cluster), dict(cluster)
+        self.spare = {claim.name: claim.staying - wanted.get(claim.name, 0) for claim in claims}
+        self._claims = sorted(claims, key=lambda claim: claim.active)
+        self._staying = {claim.name: claim.staying for claim in claims}
+        for claim in claims:
+            for place, nodes in enumerate(claim.held):
+                _take(self.free, nodes, claim.room)
+                if place not in claim.leaving:
+                    _take(self.coming, nodes, claim.room)
 
-def _make_room(
-    claim: Claim, claims: Sequence[Claim], spare: dict[str, int], coming: Mapping[str, Room], decision: Decision
-) -> None:
-    """End the fewest servers that let one of this model start: what others have beyond their shares, or else, for a
-    model that has none, what others have several of. It starts when they have gone.
-    """
-    for several in (False, True) if not claim.staying else (False,):
-        found = [
-            _victims(claim, node, coming[node], claims, spare, several) for node in coming if node not in claim.barred
-        ]
-        if best := min(filter(None, found), key=len, default=None):
-            for name, place in best:
-                spare[name] -= 1
-                decision.end.append((name, place))
-            return
+    def make_room(self, claim: Claim) -> Nodes | None:
+        """End the fewest servers that let one of this model start when they have gone; where it will.
 
+        Those are servers that others have beyond their shares, or else, for a model that has none, of which others have
+        several. For a server over several nodes room is made on one node at a time.
+        """
+        for several in (False, True) if not claim.staying else (False,):
+            able = [node for node in self.coming if node not in claim.barred]
+            found = [victims for node in able if (victims := self._victims(claim, node, several))]
+            if found:
+                for one, place in min(found, key=len):
+                    self._end(one, place)
+                return _seat(claim, self.coming)
+        return None
 
-def _victims(
-    claim: Claim, node: str, room: Room, claims: Sequence[Claim], spare: Mapping[str, int], several: bool
-) -> list[tuple[str, int]]:
-    """Servers on a node whose end makes room there for one of `claim`; empty where nothing does, or need be."""
-    left = dict(spare)
-    staying = {other.name: other.staying for other in claims}
-    found: list[tuple[str, int]] = []
-    for other in sorted((other for other in claims if other.name != claim.name), key=lambda other: other.active):
-        for place, nodes in enumerate(other.held):
-            if room.holds(claim.room):
-                break
-            allowed = left[other.name] > 0 or (several and staying[other.name] > 1)
-            if node in nodes and place not in other.leaving and allowed:
-                room = Room(room.cpus + other.room.cpus, room.gpus + other.room.gpus)
-                left[other.name] -= 1
+    def _end(self, claim: Claim, place: int) -> None:
+        self.decision.end.append((claim.name, place))
+        self.spare[claim.name] -= 1
+        self._staying[claim.name] -= 1
+        for node in claim.held[place]:
+            if node in self.coming:
+                self.coming[node] = self.coming[node].more(claim.room)
+
+    def _victims(self, claim: Claim, node: str, several: bool) -> list[tuple[Claim, int]]:
+        """Servers on a node whose end makes room there for one of `claim`; empty where nothing does, or need be."""
+        room, spare, staying = self.coming[node], dict(self.spare), dict(self._staying)
+        found: list[tuple[Claim, int]] = []
+        for other in (other for other in self._claims if other.name != claim.name):
+            for place, nodes in enumerate(other.held):
+                allowed = spare[other.name] > 0 or (several and staying[other.name] > 1)
+                ended = place in other.leaving or (other.name, place) in self.decision.end
+                if room.holds(claim.room) or node not in nodes or ended or not allowed:
+                    continue
+                room = room.more(other.room)
+                spare[other.name] -= 1
                 staying[other.name] -= 1
-                found.append((other.name, place))
-    return _needed(found, claim, room, {other.name: other.room for other in claims})
+                found.append((other, place))
+        return _needed(found, claim.room, room)
 
 
-def _needed(found: list[tuple[str, int]], claim: Claim, room: Room, rooms: Mapping[str, Room]) -> list[tuple[str, int]]:
+def _needed(found: list[tuple[Claim, int]], wanted: Room, room: Room) -> list[tuple[Claim, int]]:
     """Those of the victims without which the room does not suffice; `room` is what there is without all of them."""
     needed = []
     for victim in found:
-        without = room.less(rooms[victim[0]])
-        if without.holds(claim.room):
+        if (without := room.less(victim[0].room)).holds(wanted):
             room = without
         else:
             needed.append(victim)
-    return needed if room.holds(claim.room) else []
+    return needed if room.holds(wanted) else []

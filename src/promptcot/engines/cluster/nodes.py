@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +36,8 @@ class Cluster:
 
     address: str
     dashboard: str | None
+    was_joined: bool = False
+    """Whether this process had joined it already, for purposes of its own."""
 
     @property
     def nodes(self) -> list[dict[str, Any]]:
@@ -48,8 +50,9 @@ class Cluster:
         """Ends the servers of this process that are left."""
         import ray
 
-        with _signals_kept():
-            ray.shutdown()
+        if not self.was_joined:
+            with _signals_kept():
+                ray.shutdown()
 
 
 def join(address: str) -> Cluster:
@@ -66,6 +69,8 @@ def join(address: str) -> Cluster:
             f"{address}: this is an address of Ray's client, over which servers cannot be asked: run the command on a "
             "node of the cluster, with --ray-address auto"
         )
+    if ray.is_initialized():
+        return Cluster(ray.get_runtime_context().gcs_address, None, was_joined=True)
     if ":" in address:
         _knock(address)
     with _signals_kept(), _stderr_muted():
@@ -219,7 +224,7 @@ def _minor(version: str) -> str:
     return ".".join(version.split(".")[:2])
 
 
-def rooms_of(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Room]:
+def rooms_of(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Room]:
     """What each node has for servers, by its id."""
     return {
         node["NodeID"]: Room(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes

@@ -11,8 +11,9 @@ from promptcot import nano
 from promptcot.engines.cluster.actor import server_opener
 from promptcot.engines.cluster.division import Room
 from promptcot.engines.cluster.engine import PlacedEngine
+from promptcot.engines.cluster.model import Size
 from promptcot.engines.cluster.nodes import join, look_over, rooms_of
-from promptcot.engines.cluster.placer import Placer, Size
+from promptcot.engines.cluster.placer import Placer
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.machine import Gpu
 from promptcot.engines.openai.engine import OpenAIEngine, OwnServers
@@ -65,14 +66,15 @@ class ClusterEngines(Engines):
     async def open(self, spec: Served, role: str) -> Engine:
         """The engine for a model, whose servers start with the first call. Raises InputError, UsageError."""
         kind = self.kind_of(spec)
-        if spec.base_url or (isinstance(spec, Encode) and kind == "local"):
+        if spec.base_url or (isinstance(spec, Encode) and kind != "vllm"):
             return await super().open(spec, role)
         placed = spec.model_copy(update={"engine": kind, "n_gpus": 0})
         key = key_of(placed, role)
         if key not in self._engines:
             named = await super().open(placed, role)  # is never asked: it says what calls are journaled under
             engine = PlacedEngine(named.model, partial(self._connect, placed, role), self.placer.wake)
-            self.placer.add(_shown(spec, role), engine, self.placer.wanted(placed, role), self._size(spec, kind, role))
+            wanted = self.placer.wanted(placed, role, served_name(nano.resolve(spec.model, role)))
+            self.placer.add(key, _shown(spec, role), engine, wanted, self._size(spec, kind, role))
             self._engines[key] = engine
         return self._engines[key]
 
@@ -109,10 +111,10 @@ class ClusterEngines(Engines):
 
     def _connect(self, spec: Served, role: str) -> OpenAIEngine:
         """The HTTP engine over the servers of a model. Those in front of other engines answer in one piece."""
-        own = OwnServers(f"the server of {_shown(spec, role)}", self.placer.key, _CALLS)
-        omit = spec.omit if server_opener(spec.engine) else [*spec.omit, "stream"]
-        settings = spec.model_copy(update={"base_url": [], "omit": omit})
-        return OpenAIEngine(served_name(nano.resolve(spec.model, role)), settings, own)
+        name, is_server = served_name(nano.resolve(spec.model, role)), server_opener(spec.engine) is not None
+        own = OwnServers(name, self.placer.key, _CALLS, has_time=not is_server)
+        omit = spec.omit if is_server else [*spec.omit, "stream"]
+        return OpenAIEngine(name, spec.model_copy(update={"base_url": [], "omit": omit}), own)
 
     def _size(self, spec: Served, kind: str, role: str) -> Size:
         """What a server of the model takes. Raises UsageError, InputError."""

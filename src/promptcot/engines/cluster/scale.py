@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from promptcot.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -19,3 +21,13 @@ class Scale:
     nodes_per_actor: int | None = None
     wait: float = 600.0
     ports: range = range(1)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError."""
+        actors = self.actors
+        if actors is not None and not (isinstance(actors, tuple) and len(actors) == 2 and 1 <= actors[0] <= actors[1]):
+            raise UsageError(f"actors: {actors!r} are not the fewest and the most servers of a model, such as (1, 8)")
+        if self.gpus_per_actor is not None and self.gpus_per_actor < 0:
+            raise UsageError(f"gpus_per_actor: {self.gpus_per_actor!r} is not a number of GPUs")
+        if self.nodes_per_actor is not None and self.nodes_per_actor < 1:
+            raise UsageError(f"nodes_per_actor: {self.nodes_per_actor!r} is not a number of nodes")

@@ -20,6 +20,7 @@ from promptcot.engines.vllm.options import Group
 
 _REACH, _TRIES = 10.0, 3
 _GRACE = 30.0
+_BEGIN, _READY, _AGAIN = 300.0, 2000.0, 1.0
 _NODE_LABEL = "ray.io/node-id"
 
 
@@ -35,6 +36,10 @@ class NoServer(Exception):
         self.for_good = for_good
 
 
+class Occupied(Exception):
+    """Others use the room that the server was to have."""
+
+
 class PlacedServer:
     """A server on `nodes`. Make it, `start` it, wait until it has `ended`, and `remove` it in any case."""
 
@@ -44,26 +49,49 @@ class PlacedServer:
         self.seated = False
         """Whether it has begun to start on its node."""
         self.urls: list[str] = []
-        self.leaving = asyncio.Event()
-        """Set when it is to end as soon as it has no more calls."""
+        self.ending = asyncio.Event()
+        """Set when it is to end: as soon as it has no more calls, or, where there is a `reason`, at once."""
+        self.reason: Exception | None = None
         self._wanted, self._room = wanted, room
         self._group: Any = None
         self._actors: list[Any] = []
 
+    def end(self, reason: Exception | None = None) -> None:
+        """Let it end."""
+        self.reason = self.reason or reason
+        self.ending.set()
+
     async def start(self) -> list[str]:
         """Its base URLs, once it answers and can be reached from here. Raises Lost, NoServer."""
         self._place()
-        [(host, port), *_] = await self._all([actor.address.remote() for actor in self._actors])
-        self.seated, self.since = True, time.monotonic()
+        try:
+            async with asyncio.timeout(_BEGIN):
+                [(host, port), *_] = await asyncio.gather(*(_answer(actor.address.remote()) for actor in self._actors))
+            self.seated = True
+            async with asyncio.timeout(_READY):
+                urls = await self._started(host, port)
+        except TimeoutError as error:
+            words = "it did not start in time; look at `ray status` and the logs of Ray"
+            raise NoServer(words, for_good=False) from error
+        await asyncio.gather(*map(self._reach, urls))
+        self.urls = urls
+        return urls
+
+    async def _started(self, host: str, port: int) -> list[str]:
+        """The URLs of a server, whose other parts, if there are some, have to hold until it answers."""
         parts = len(self._actors)
         groups = [Group(parts, rank, host, port) if parts > 1 else None for rank in range(parts)]
-        found = await self._all([actor.start.remote(group) for actor, group in zip(self._actors, groups, strict=True)])
-        for result in found:
-            if isinstance(result, Ended):
-                raise NoServer(result.words, for_good=result.for_good)
-        self.urls = [url for urls in found for url in urls]
-        await asyncio.gather(*map(self._reach, self.urls))
-        return self.urls
+        for actor, group in zip(self._actors[1:], groups[1:], strict=True):
+            _checked(await _answer(actor.start.remote(group)))
+        first = asyncio.ensure_future(_answer(self._actors[0].start.remote(groups[0])))
+        watching = [asyncio.ensure_future(_answer(actor.ended.remote())) for actor in self._actors[1:]]
+        try:
+            await asyncio.wait([first, *watching], return_when=asyncio.FIRST_COMPLETED)
+            for watch in (watch for watch in watching if watch.done()):
+                raise NoServer(str(watch.result()), for_good=False)
+            return _checked(first.result())
+        finally:
+            _dismiss([first, *watching])
 
     async def has_place(self) -> bool:
         """Whether the cluster has given it its place, where others might have what it takes."""
@@ -76,7 +104,7 @@ class PlacedServer:
 
     async def ended(self) -> str:
         """Wait until it ends by itself; how it ended. Raises Lost."""
-        watching = [asyncio.ensure_future(_answer(actor.ended.remote())) for actor in self._actors]
+        watching = [asyncio.ensure_future(_ended(actor)) for actor in self._actors]
         try:
             done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
             return str(next(iter(done)).result())
@@ -114,10 +142,6 @@ class PlacedServer:
             options = {"num_cpus": self._room.cpus, "num_gpus": self._room.gpus, "scheduling_strategy": strategy}
             self._actors.append(actor.options(**options).remote(self._wanted))
 
-    async def _all(self, calls: Sequence[Any]) -> list[Any]:
-        """What all parts answer; the first that is lost ends the waiting."""
-        return await asyncio.gather(*map(_answer, calls))
-
     async def _reach(self, url: str) -> None:
         """Raises NoServer where this machine does not reach it."""
         health = f"{url.removesuffix('/v1')}/health"
@@ -139,19 +163,35 @@ class PlacedServer:
 
 
 async def _answer(call: Any) -> Any:
-    """What an actor answers. Raises Lost where it is gone, NoServer where it could not be made."""
+    """What an actor answers. Raises Lost where it is gone, NoServer where it could not be asked."""
     import ray
 
     try:
         return await call
-    except ray.exceptions.ActorUnschedulableError as error:
-        raise Lost(str(error)) from error
+    except ray.exceptions.ActorUnavailableError:
+        raise
     except ray.exceptions.RayActorError as error:
-        if "creation task" in str(error) and "node" not in str(error).partition("creation task")[0].lower():
-            raise NoServer(_first_line(error), for_good=False) from error
-        raise Lost(_first_line(error)) from error
+        raise Lost(_last_line(error)) from error
     except ray.exceptions.RayError as error:
-        raise NoServer(_first_line(error), for_good=False) from error
+        raise NoServer(_last_line(error), for_good=False) from error
+
+
+async def _ended(actor: Any) -> str:
+    """How the server of an actor ended; one that is only out of reach for a moment is asked again."""
+    import ray
+
+    while True:
+        try:
+            return str(await _answer(actor.ended.remote()))
+        except ray.exceptions.ActorUnavailableError:
+            await asyncio.sleep(_AGAIN)
+
+
+def _checked(found: list[str] | Ended) -> list[str]:
+    """Raises NoServer for what has ended."""
+    if isinstance(found, Ended):
+        raise NoServer(found.words, for_good=found.for_good)
+    return found
 
 
 def _dismiss(tasks: Sequence[asyncio.Future[Any]]) -> None:
@@ -161,6 +201,6 @@ def _dismiss(tasks: Sequence[asyncio.Future[Any]]) -> None:
             task.exception()
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else repr(error)

@@ -32,13 +32,20 @@ _TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
 
 @dataclass(frozen=True)
 class OwnServers:
-    """Servers that a run has started itself: how they are called in errors, the key that they ask for, and how many
-    calls they are given at a time, from the start. They queue by themselves and are not shared.
+    """Servers that a run has started itself: the model that they have, the key that they ask for, and how many calls
+    they are given at a time, from the start. They queue by themselves and are not shared. One that `has_time` may take
+    as long for a reply as it likes, as an engine of this process.
     """
 
     name: str
     key: str = ""
     most: int = _MOST
+    has_time: bool = False
+
+    @property
+    def shown(self) -> str:
+        """How they are called in errors; their addresses differ from run to run."""
+        return f"the server of {self.name}"
 
 
 class OpenAIEngine:
@@ -51,7 +58,8 @@ class OpenAIEngine:
 
     def __init__(self, model: str, spec: Served, own: OwnServers | None = None) -> None:
         key = own.key if own else os.environ.get(spec.api_key_env, "").strip()
-        self.transport = Transport(spec.base_url, key, spec.idle_timeout, own.name if own else None)
+        self.transport = Transport(spec.base_url, key, spec.idle_timeout, own.shown if own else None)
+        self.transport.has_time = own is not None and own.has_time
         self.served_model = model
         unset = "" if key else ", which is not set"
         self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"

@@ -22,19 +22,22 @@ from promptcot.errors import EngineError, EngineUnusable, RequestRefused, Transi
 from promptcot.records import Completion, Message, Request, Sampling
 from promptcot.storage.json import dumps, loads
 
-_STATUS = {TransientError: 503, RequestRefused: 400, EngineUnusable: 500}
+_STATUS = {TransientError: 503, RequestRefused: 400}
 _SAMPLING = {part.name for part in fields(Sampling)}
 
 
 class EngineServer:
-    """Serves an engine at `listen`, until it is stopped; then the engine is closed as well."""
+    """Serves an engine at `listen`, until it is stopped; then the engine is closed as well. One that is unusable ends.
+
+    Make and use it in one event loop.
+    """
 
     def __init__(self, engine: Engine, listen: Listen) -> None:
         self._engine, self._listen = engine, listen
-        self._key = f"Bearer {listen.key}"
+        self._key = f"Bearer {listen.key}".encode()
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
         self._listener: asyncio.Server | None = None
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> list[str]:
         """Load the model and listen; the base URL. Raises EngineUnusable, InputError."""
@@ -53,8 +56,7 @@ class EngineServer:
 
     async def ended(self) -> str:
         """Wait until the engine cannot be used any more; why."""
-        await self._ended.wait()
-        return "it was stopped"
+        return await asyncio.shield(self._ended)
 
     async def stop(self) -> None:
         """Stop listening, drop the calls in flight, and close the engine."""
@@ -62,12 +64,17 @@ class EngineServer:
             self._listener.close()
             await self._server.shutdown(0.1)
         await self._engine.close()
-        self._ended.set()
+        self._end("it was stopped")
+
+    def _end(self, words: str) -> None:
+        if not self._ended.done():
+            self._ended.set_result(words)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/health":
             return web.Response()
-        if not hmac.compare_digest(request.headers.get("Authorization", ""), self._key):
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        if not hmac.compare_digest(given, self._key):
             return _json(401, {"error": {"message": "the key is missing or wrong", "code": "invalid_api_key"}})
         if request.path not in ("/v1/completions", "/v1/chat/completions") or request.method != "POST":
             return _json(404, {"error": {"message": f"{request.method} {request.path} is not served here"}})
@@ -77,6 +84,9 @@ class EngineServer:
             return _json(400, {"error": {"message": f"this is no call that can be read: {error!r}"}})
         try:
             return _json(200, reply_of(await self._engine.complete(asked), chat=bool(asked.messages)))
+        except EngineUnusable as error:  # here; another node may be able to
+            self._end(str(error))
+            return _json(503, error_body(TransientError(str(error), "server ended")))
         except EngineError as error:
             status = next(code for kind, code in _STATUS.items() if isinstance(error, kind))
             return _json(status, error_body(error))

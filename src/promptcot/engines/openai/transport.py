@@ -61,6 +61,8 @@ class Transport:
         self, base_urls: Sequence[str], key: str | None, idle_timeout: float | None = None, name: str | None = None
     ) -> None:
         self._name = name
+        self.has_time = False
+        """Whether a reply may take as long as it likes."""
         self.servers = [self._server(url) for url in base_urls]
         self._known = {server.url: server for server in self.servers}
         self._idle_timeout = idle_timeout
@@ -146,10 +148,13 @@ class Transport:
         return self.session.post(
             url,
             data=dumps(body),
-            timeout=_timeout(max_tokens, isinstance(body, dict) and "stream" in body, self._idle_timeout),
+            timeout=_NO_LIMIT if self.has_time else _timeout(max_tokens, "stream" in body, self._idle_timeout),
             allow_redirects=False,
             proxy=server.proxy,
         )
+
+
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
 
 
 @lru_cache(maxsize=64)

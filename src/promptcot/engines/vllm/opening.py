@@ -24,7 +24,7 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log))
 
     def connect(urls: Sequence[str]) -> OpenAIEngine:
-        own = OwnServers(f"vLLM's server of {options.served_name}")
+        own = OwnServers(options.served_name)
         return OpenAIEngine(
             options.served_name, spec.model_copy(update={"base_url": list(urls), "api_key_env": ""}), own
         )
@@ -34,7 +34,7 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
 
 def open_server(spec: Served, role: str, listen: Listen) -> VllmServer:
     """A server for others on the cluster, on all GPUs that this process sees."""
-    options = replace(_options(spec, role), host=listen.host, group=listen.group)
+    options = replace(_options(spec, role), served_name=listen.name, host=listen.host, group=listen.group)
     launch = Launch(listen.logs / f"vllm-{_in_file_names(options.served_name)}.log", key=listen.key, ports=listen.ports)
     return VllmServer(options, place(options, None), launch)
 

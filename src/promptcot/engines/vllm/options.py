@@ -28,6 +28,8 @@ WORKER = (sys.executable, str(Path(__file__).with_name("worker.py")))
 PARALLEL = ("--tensor-parallel-size", "--data-parallel-size", "--pipeline-parallel-size")
 """The options by which users place a model themselves."""
 
+KEYED = "promptcot.engines.vllm.keyed.Keyed"
+
 _SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
 _REFUSED = {
     "--model": "give the model with --model_path",
@@ -97,14 +99,17 @@ def number(arguments: Sequence[str], name: str) -> int | None:
     return int(value)
 
 
-def command(options: ServerOptions, gpus: Sequence[Gpu], port: int) -> list[str]:
-    """The arguments of the server (after what starts it) for one copy of a model on these GPUs; none is the CPU."""
+def command(options: ServerOptions, gpus: Sequence[Gpu], port: int, *, keyed: bool = False) -> list[str]:
+    """The arguments of the server (after what starts it) for one copy of a model on these GPUs; none is the CPU.
+
+    One that is `keyed` asks for the key at every path: vLLM itself leaves some open that run the model.
+    """
     mentioned = given(options.extra)
     ours = [*_basics(options, port), *_purpose(options.purpose), *_hardware(options, gpus, mentioned)]
     ours += _group(options.group) if options.group else []
     chosen = [word for words in ours if words[0] not in mentioned for word in words]
     extra = list(options.extra) if "--port" not in mentioned else _with_port(options.extra, port)
-    return [*chosen, *extra]
+    return [*chosen, *(("--middleware", KEYED) if keyed else ()), *extra]
 
 
 def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:

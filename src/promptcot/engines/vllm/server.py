@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import random
 import socket
 import time
 import urllib.error
@@ -197,8 +198,10 @@ class _Copy:
                 await self.process.stop()
             self.port = 0 if self._is_part else self._free_port()
             start = WORKER if self._is_part else self._launch.command
-            words = [*start, *command(self._options, self._gpus, self.port)]
+            words = [*start, *command(self._options, self._gpus, self.port, keyed=bool(self._launch.key))]
             settings = environment(os.environ, self._gpus, self._launch.key)
+            if self._options.group is not None:
+                settings["VLLM_HOST_IP"] = self._options.host  # else by the route to the internet
             self.process = GuardedProcess(words, settings, self._log, self._launch.grace)
             if self._is_part or await self._answers_or_ends():
                 return
@@ -233,7 +236,10 @@ class _Copy:
     def _free_port(self) -> int:
         """The port to listen on: the one that the user gave, else the one used before, else any."""
         if self._fixed_port is None:
-            return free_port(self._options.host, [*([self.port] if self.port else []), *self._launch.ports])
+            if self.port:
+                with suppress(OSError, OverflowError):
+                    return _listen(self._options.host, self.port)  # where it was before it crashed
+            return free_port(self._options.host, self._launch.ports)
         try:
             return _listen(self._options.host, self._fixed_port)
         except (OSError, OverflowError) as error:
@@ -244,8 +250,12 @@ class _Copy:
 
 
 def free_port(host: str, ports: Iterable[int]) -> int:
-    """The first of the ports (0 is any) that can be listened on. Raises EngineUnusable."""
-    for port in ports:
+    """One of the ports (0 is any) that can be listened on, by chance: others look for one as well, and take it later.
+
+    Raises EngineUnusable.
+    """
+    several = list(ports)
+    for port in random.Random().sample(several, len(several)):
         with suppress(OSError, OverflowError):
             return _listen(host, port)
     raise EngineUnusable(f"no free port is left on {host}; end other servers first", "no-port")

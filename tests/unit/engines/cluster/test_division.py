@@ -89,7 +89,7 @@ def test_what_runs_as_it_should_is_left_alone() -> None:
     first = decide(PAPER, nodes)
     held = {claim.name: [seat for name, seat in first.start if name == claim.name] for claim in PAPER}
     again = decide([replace(claim, held=held[claim.name]) for claim in PAPER], nodes)
-    assert (again.start, again.end, again.waiting) == ([], [], [])
+    assert (again.start, again.end) == ([], [])
 
 
 HERE = ("node-0",)
@@ -105,7 +105,11 @@ HERE = ("node-0",)
             id="four small ones make room for a large one",
         ),
         pytest.param(
-            [replace(GENERATOR, held=[HERE], active=False), replace(JUDGE_A, held=[HERE], active=False), JUDGE_B],
+            [
+                replace(GENERATOR, held=[HERE], active=False),
+                replace(JUDGE_A, held=[HERE], active=False),
+                replace(JUDGE_B, most=1),
+            ],
             [("generator", 0)],
             id="no more than needed",
         ),
@@ -138,3 +142,9 @@ def test_a_model_without_any_server_gets_one_of_several_of_another() -> None:
 def test_what_is_held_on_a_node_that_is_gone_takes_no_room() -> None:
     claim = replace(GENERATOR, held=[("node-0",), ("gone",)], most=3)
     assert decide([claim], cluster(1)).start == [("generator", ("node-0",))]
+
+
+def test_two_models_that_wait_do_not_count_on_the_same_place() -> None:
+    idle = replace(GENERATOR, held=[HERE, HERE], active=False)
+    waiting = [Claim("one", Room(1, 1), most=1), Claim("two", Room(1, 1), most=1)]
+    assert sorted(decide([idle, *waiting], cluster(1, gpus=2)).end) == [("generator", 0), ("generator", 1)]

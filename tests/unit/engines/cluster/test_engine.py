@@ -45,7 +45,7 @@ class Cluster:
         self.servers: dict[str, EngineServer] = {}
 
     async def start(self, engine: ScriptedEngine, key: str = "key") -> str:
-        server = EngineServer(engine, Listen("127.0.0.1", key, Path()))
+        server = EngineServer(engine, Listen("127.0.0.1", key, Path(), "m"))
         [url] = await server.start()
         self.servers[url] = server
         return url
@@ -56,7 +56,7 @@ class Cluster:
             await server.stop()
 
     def _connect(self) -> OpenAIEngine:
-        return OpenAIEngine("m", Served(omit=["stream"]), OwnServers("the server of m", "key"))
+        return OpenAIEngine("m", Served(omit=["stream"]), OwnServers("m", "key"))
 
     def _wake(self) -> None:
         self.woken += 1

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from promptcot.engines.cluster import model as models
 from promptcot.engines.cluster import placer as module
 from promptcot.engines.cluster.division import Nodes, Room
 from promptcot.engines.cluster.engine import PlacedEngine
+from promptcot.engines.cluster.model import Size
 from promptcot.engines.cluster.nodes import Cluster, ClusterUnusable, Sight
-from promptcot.engines.cluster.placer import Placer, Size
+from promptcot.engines.cluster.placer import Placer
 from promptcot.engines.cluster.server import Lost, NoServer
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineUnusable, PromptCoTError
@@ -35,6 +38,13 @@ class World:
     versions: dict[str, str] = field(default_factory=dict)
     made: list[FakeServer] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    occupied: set[str] = field(default_factory=set)
+    looks: int = 0
+
+    def look(self) -> list[dict[str, Any]]:
+        """The nodes; counts how often the placer looks."""
+        self.looks += 1
+        return list(self.nodes)
 
     @property
     def running(self) -> list[tuple[str, str]]:
@@ -51,10 +61,17 @@ class FakeServer:
     def __init__(self, world: World, model: str, nodes: Nodes) -> None:
         self.world, self.model, self.nodes = world, model, nodes
         self.seated, self.runs, self.urls = False, False, list[str]()
-        self.leaving, self.end = asyncio.Event(), asyncio.Event()
+        self.since, self.reason = time.monotonic(), None
+        self.ending, self.gone = asyncio.Event(), asyncio.Event()
         world.made.append(self)
 
+    def end(self, reason: Exception | None = None) -> None:
+        self.reason = reason
+        self.ending.set()
+
     async def start(self) -> list[str]:
+        if self.nodes[0] in self.world.occupied:
+            await asyncio.Event().wait()
         self.seated = True
         if left := self.world.ends.get(self.nodes[0]):
             raise left.pop(0)
@@ -63,11 +80,11 @@ class FakeServer:
         return self.urls
 
     async def ended(self) -> str:
-        await self.end.wait()
-        raise Lost("the node is gone")
+        await self.gone.wait()
+        raise Lost("the actor died")
 
     async def has_place(self) -> bool:
-        return True
+        return self.nodes[0] not in self.world.occupied
 
     async def remove(self) -> None:
         self.runs = False
@@ -96,7 +113,8 @@ class Play:
 
     def add(self, name: str, size: Size | None = None) -> Engine:
         engine = Engine(name, lambda: OpenAIEngine(name, Served(), module_own()), self.placer.wake)
-        self.placer.add(name, engine, self.placer.wanted(Served(model=name), "generator"), size or Size(Room(1, 1)))
+        wanted = self.placer.wanted(Served(model=name), "generator", name)
+        self.placer.add(name, "m" if name == "twin" else name, engine, wanted, size or Size(Room(1, 1)))
         self.models[name] = engine
         return engine
 
@@ -110,12 +128,16 @@ def module_own() -> Any:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     found = World([node("a"), node("b")])
-    monkeypatch.setattr(Cluster, "nodes", property(lambda self: list(found.nodes)))
+    monkeypatch.setattr(Cluster, "nodes", property(lambda self: found.look()))
     monkeypatch.setattr(module, "_TICK", 0.01)
     monkeypatch.setattr(module, "_GRACE", 0.05)
     monkeypatch.setattr(module, "_GRACE_IF_WANTED", 0.02)
     monkeypatch.setattr(module, "_SAY_AFTER", 0.0)
-    monkeypatch.setattr(module, "PlacedServer", lambda wanted, room, nodes: FakeServer(found, wanted.spec.model, nodes))
+    monkeypatch.setattr(models, "_REST", 0.0)
+    monkeypatch.setattr(models, "_ONE_EVENT", 0.0)
+    monkeypatch.setattr(models, "_OCCUPIED", 0.1)
+    monkeypatch.setattr(module, "_SEATED_AFTER", 0.0)
+    monkeypatch.setattr(models, "PlacedServer", lambda wanted, room, nodes: FakeServer(found, wanted.spec.model, nodes))
     monkeypatch.setattr(module, "look_over", lambda nodes: [sight(found, one) for one in nodes])
     return found
 
@@ -146,8 +168,9 @@ def test_nothing_starts_before_the_first_call_and_nothing_is_left_at_the_end(wor
     async def play() -> None:
         scene = Play(world)
         engine = scene.add("m")
+        looks = world.looks
         await asyncio.sleep(0.05)
-        assert world.made == []
+        assert (world.made, world.looks) == ([], looks)
         await ask(engine)
         assert world.running
         await scene.placer.close()
@@ -161,10 +184,76 @@ def test_a_lost_server_is_started_again(world: World) -> None:
         scene = Play(world)
         engine = scene.add("m", Size(Room(1, 1), most=1))
         await ask(engine)
-        world.made[0].end.set()
+        world.nodes = [one for one in world.nodes if one["NodeID"] != world.made[0].nodes[0]]
         await comes_true(lambda: world.tells("is lost"))
         await ask(engine)
         assert len(world.made) == 2
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_an_actor_that_dies_again_and_again_on_a_good_node_is_given_up(world: World) -> None:
+    """Killed for its memory, say: that is no lost node, and would be tried for ever."""
+    world.ends = {name: [Lost("the actor died")] * 99 for name in "ab"}
+
+    async def play() -> None:
+        scene = Play(world)
+        with pytest.raises(EngineUnusable, match="its process ended"):
+            await ask(scene.add("m"))
+        assert len(world.made) == 8
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_mistake_while_a_server_starts_is_said_and_not_repeated_for_ever(world: World) -> None:
+    world.ends = {name: [RuntimeError("out of ports")] * 99 for name in "ab"}
+
+    async def play() -> None:
+        scene = Play(world)
+        with pytest.raises(EngineUnusable, match="RuntimeError: out of ports"):
+            await ask(scene.add("m"))
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_a_place_that_others_use_is_given_up_for_another_one(world: World) -> None:
+    world.occupied = {"a"}
+
+    async def play() -> None:
+        scene = Play(world)
+        await ask(scene.add("m", Size(Room(1, 1), most=1)))
+        assert world.running == [("m", "b")]
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_where_others_use_all_there_is_it_is_said_what_is_waited_for(world: World) -> None:
+    world.occupied = {"a", "b"}
+
+    async def play() -> None:
+        scene = Play(world, wait=0.5)
+        with pytest.raises(ClusterUnusable, match="a server takes 1 CPU and 1 GPU of one node, and others use"):
+            await ask(scene.add("m", Size(Room(1, 1), most=1)))
+        await scene.placer.close()
+
+    played(play)
+
+
+def test_two_models_of_one_name_each_get_servers_and_make_room_for_one_another(world: World) -> None:
+    """An encoder and a generator of the same weights; two judges that are asked in different ways."""
+    world.nodes = [node("a")]
+
+    async def play() -> None:
+        scene = Play(world)
+        first, second = scene.add("m"), scene.add("twin")
+        await ask(first)
+        await ask(second)
+        await ask(first)
+        assert len(world.made) == 3
         await scene.placer.close()
 
     played(play)
@@ -267,7 +356,8 @@ def test_a_model_at_work_keeps_its_place(world: World) -> None:
         await ask(first)
         first.calls += 1
         waiting = ask(second)
-        await asyncio.sleep(0.3)
+        looks = world.looks
+        await comes_true(lambda: world.looks > looks + 10)
         assert world.running == [("first", "a")]
         assert not waiting.done()
         first.calls -= 1

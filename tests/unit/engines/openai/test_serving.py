@@ -30,8 +30,8 @@ REQUESTS = [
 
 async def served(engine: ScriptedEngine, request: Request, key: str = KEY) -> Completion:
     """The reply that comes over HTTP."""
-    server = EngineServer(engine, Listen("127.0.0.1", KEY, Path()))
-    client = OpenAIEngine("m", Served(omit=["stream"]), OwnServers("the server of m", key))
+    server = EngineServer(engine, Listen("127.0.0.1", KEY, Path(), "m"))
+    client = OpenAIEngine("m", Served(omit=["stream"]), OwnServers("m", key))
     try:
         client.transport.serve(await server.start())
         return await client.complete(request)
@@ -105,7 +105,7 @@ def test_whoever_has_another_key_is_turned_away_and_the_engine_is_not_asked() ->
 )
 def test_what_is_no_call_is_answered_with_a_status(method: str, path: str, data: bytes, status: int) -> None:
     async def ask() -> int:
-        server = EngineServer(ScriptedEngine(lambda _: "text"), Listen("127.0.0.1", KEY, Path()))
+        server = EngineServer(ScriptedEngine(lambda _: "text"), Listen("127.0.0.1", KEY, Path(), "m"))
         [url] = await server.start()
         try:
             headers = {"Authorization": f"Bearer {KEY}"} if path != "/health" else {}
