@@ -73,7 +73,6 @@ def test_a_reply_comes_back_as_it_was_given(request_: Request, reply: Completion
         TransientError("away", "away"),
         RequestRefused("5000 tokens are needed, and the context is 1024", "over-long"),
         RequestRefused("the model does not exist, says the prompt", "malformed"),
-        EngineUnusable("the weights are gone", "weights"),
     ],
 )
 def test_an_error_comes_back_word_for_word(error: EngineError) -> None:
@@ -81,6 +80,22 @@ def test_an_error_comes_back_word_for_word(error: EngineError) -> None:
         asyncio.run(served(ScriptedEngine(lambda _: error), REQUESTS[0]))
     assert (str(caught.value), caught.value.cause) == (str(error), error.cause)
     assert getattr(caught.value, "retry_after", None) == getattr(error, "retry_after", None)
+
+
+def test_a_server_whose_engine_is_unusable_ends_and_its_calls_may_be_made_elsewhere() -> None:
+    async def ask() -> str:
+        engine = ScriptedEngine(lambda _: EngineUnusable("the GPU has fallen off", "gpu"))
+        server = EngineServer(engine, Listen("127.0.0.1", KEY, Path(), "m"))
+        client = OpenAIEngine("m", Served(omit=["stream"]), OwnServers("m", KEY))
+        client.transport.serve(await server.start())
+        with pytest.raises(TransientError, match="the GPU has fallen off"):
+            await client.complete(REQUESTS[0])
+        await client.close()
+        words = await server.ended()
+        await server.stop()
+        return words
+
+    assert asyncio.run(ask()) == "the GPU has fallen off"
 
 
 def test_whoever_has_another_key_is_turned_away_and_the_engine_is_not_asked() -> None:
