@@ -20,7 +20,7 @@ def _actors(ctx: click.Context, param: click.Parameter, value: str | None) -> tu
     if value is None:
         return None
     if found is None or not 1 <= int(found[1]) <= int(found[2] or found[1]):
-        raise click.BadParameter("write the number of servers, or MIN:MAX, such as 2:8")
+        raise click.BadParameter("write the number of servers, or MIN:MAX, such as 2:8, from 1 and the smaller first")
     return int(found[1]), int(found[2] or found[1])
 
 
@@ -29,14 +29,14 @@ def _ports(ctx: click.Context, param: click.Parameter, value: str | None) -> ran
     if value is None:
         return None
     if found is None or not 1 <= int(found[1]) <= int(found[2]) <= 65535:
-        raise click.BadParameter("write the first and the last port, such as 20000:20100")
+        raise click.BadParameter("write the first and the last port, such as 20000:20100, at most 65535")
     return range(int(found[1]), int(found[2]) + 1)
 
 
 def _no_batches(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise click.BadParameter(
-            "rows are not sent to the cluster in batches any more: this process asks servers there row by row. "
+            "rows are no longer sent to the cluster in batches: this process asks servers there row by row. "
             "Leave it out; --concurrency bounds the calls at a time of a server"
         )
 
@@ -45,7 +45,7 @@ cluster_options = together(
     click.option(
         "--runner",
         type=click.Choice(["local", "ray"]),
-        help="ray is --ray-address auto.  [default: local]",
+        help="ray stands for --ray-address auto.  [default: local]",
     ),
     click.option(
         "--ray-address",
@@ -94,9 +94,8 @@ def take_scale(options: Mapping[str, Any]) -> tuple[Scale | None, dict[str, Any]
     if runner == "local" and address is not None:
         raise UsageError(f"--runner local and --ray-address {address} exclude each other")
     if runner != "ray" and address is None:
-        if any(value is not None for value in how.values()):
-            names = ", ".join(f"--{name.replace('_', '-')}" for name in _HOW)
-            raise UsageError(f"{names}: they need --ray-address, the cluster on which models are served")
+        if given := [f"--{name.replace('_', '-')}" for name, value in how.items() if value is not None]:
+            raise UsageError(f"{', '.join(given)}: needs --ray-address, the cluster on which models are served")
         return None, rest
     default = Scale()
     ports, wait = how["server_ports"] or default.ports, how["ray_wait"] or default.wait

@@ -9,7 +9,7 @@ import click
 from promptcot.cli.parameters import SOURCE, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all
 from promptcot.cli.report.run import summary
-from promptcot.pipeline.merge import merge_files, shards_of
+from promptcot.pipeline.merge import lacking, merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
 from promptcot.pipeline.synchronous import wait_for
 
@@ -26,6 +26,8 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     from OUT and repeats no finished call. No model is asked.
     """
     found, observer = shards_of(target, shards, partial=partial), Console()
+    if missing := lacking(found):
+        observer.note(f"joined without {missing}: the command without --shard, into {target}, asks about its rows")
     if not found[0].path.is_dir():
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))

@@ -22,9 +22,9 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest_path, read_manifest
 from promptcot.storage.outputs import Output
-from promptcot.storage.paths import beside
+from promptcot.storage.paths import beside, url_of
 from promptcot.storage.rows import read_rows
-from promptcot.storage.sources import result_on_disk
+from promptcot.storage.sources import result_on_disk, shown
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Made:
     path: Path
     shard: Shard
     manifest: Mapping[str, Any]
+    shown: str
+    """Where the user said that it is: a path, or the address of which this is a copy."""
 
     @cached_property
     def counts(self) -> dict[str, StageCounts]:
@@ -52,14 +54,14 @@ def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Mad
 
     Raises UsageError, InputError.
     """
-    paths = [result_on_disk(path) for path in paths]
-    _check_paths(target, paths)
-    made = sorted(map(_read, paths), key=lambda one: (one.shard.count, one.shard.index))
+    _check_paths(target, [result_on_disk(path) for path in paths])
+    read = [_read(result_on_disk(path), shown(path)) for path in paths]
+    made = sorted(read, key=lambda one: (one.shard.count, one.shard.index))
     _check_numbers(made, partial)
     for other in made[1:]:
         if found := differences(made[0].manifest, other.manifest):
             raise InputError(
-                f"{made[0].path} and {other.path} were made with different settings: {', '.join(found)}; "
+                f"{made[0].shown} and {other.shown} were made with different settings: {', '.join(found)}; "
                 "run one of them again with those of the other"
             )
     return made
@@ -81,33 +83,36 @@ def _check_paths(target: Path, paths: Sequence[Path]) -> None:
         raise UsageError(f"{target}: the shards are {kind}; give the result another name")
 
 
-def _read(path: Path) -> Made:
+def _read(path: Path, name: str) -> Made:
     manifest = read_manifest(path)
     if manifest is None:
         raise InputError(
-            f"{path}: {manifest_path(path)} is not there, which a finished command writes; finish it first"
+            f"{name}: {manifest_path(path).name} is not there, which a finished command writes; finish it first"
         )
     if "shard" not in manifest:
-        raise InputError(f"{path}: it was not made with --shard, so it is no part of anything")
-    return Made(path, Shard.parse(str(manifest["shard"])), manifest)
+        raise InputError(f"{name}: it was not made with --shard; merge joins what all shards of a command made")
+    return Made(path, Shard.parse(str(manifest["shard"])), manifest, name)
 
 
 def _check_numbers(made: Sequence[Made], partial: bool) -> None:
     """Raises UsageError unless each shard of one job is there once."""
     counts = sorted({one.shard.count for one in made})
     if len(counts) > 1:
-        shown = ", ".join(f"{one.path} is {one.shard}" for one in made)
-        raise UsageError(f"these are not shards of one job: {shown}")
+        each = ", ".join(f"{one.shown} is {one.shard}" for one in made)
+        raise UsageError(f"these are not shards of one job: {each}")
     times = Counter(one.shard for one in made)
     if twice := [shard for shard, count in times.items() if count > 1]:
-        names = ", ".join(str(one.path) for one in made if one.shard == twice[0])
+        names = ", ".join(one.shown for one in made if one.shard == twice[0])
         raise UsageError(f"shard {twice[0]} is there {times[twice[0]]} times: {names}; name each shard once")
-    missing = [f"{index}/{counts[0]}" for index in range(1, counts[0] + 1) if Shard(index, counts[0]) not in times]
-    if missing and not partial:
-        raise UsageError(
-            f"missing: shard{'s' if len(missing) > 1 else ''} {', '.join(missing)}; name them too, or join "
-            "without them with --partial"
-        )
+    if (missing := lacking(made)) and not partial:
+        raise UsageError(f"missing: {missing}; name them too, or join without them with --partial")
+
+
+def lacking(made: Sequence[Made]) -> str:
+    """The shards of a job that are not there, in words; empty where all are."""
+    count, there = made[0].shard.count, {one.shard for one in made}
+    found = [f"{index}/{count}" for index in range(1, count + 1) if Shard(index, count) not in there]
+    return f"shard{'s' if len(found) > 1 else ''} {', '.join(found)}" if found else ""
 
 
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
@@ -116,7 +121,7 @@ def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> Sta
     for other in shards[1:]:
         if [*other.counts] != [name]:
             found = ", ".join(other.counts)
-            raise InputError(f"{shards[0].path} and {other.path}: these are outputs of {name} and of {found}")
+            raise InputError(f"{shards[0].shown} and {other.shown}: these are outputs of {name} and of {found}")
     counts = total(name, shards)
     kept = shards[0].manifest.get(SOURCE_INDEX) == "kept"
     with Output(target, name) as output:
@@ -193,10 +198,12 @@ def join_journals(
             for file in found:
                 ours.absorb_file(file)
             paid = ours.paid
-    lacking = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
-    for one in lacking:
+    without = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
+    for one in without:
+        there = url_of(one.shown)
+        way = "; journals stay in the folder of --journal, so join from there" if there else ""
         observer.note(
-            f"{one.path}: the journal of {name} is not there, so its calls are paid again when what is joined is "
-            "continued"
+            f"{one.shown}: the journal of {name} is not there, so its calls are paid again when what is joined is "
+            f"continued{way}"
         )
-    return None if lacking else paid
+    return None if without else paid

@@ -84,14 +84,13 @@ def test_more_gpus_than_the_cluster_has_are_waited_for_and_given_up(nodes: Nodes
     options = ["--gpus-per-actor", "2", "--ray-wait", "12", *nodes.options]
     done = finished(generate(rows, rows.parent / "x.jsonl", "", *options))
     assert done.returncode == 1
-    lacking = (
-        "mock: a server takes 1 CPU and 2 GPUs of one node, and the cluster has 3 nodes: 1 with 0 CPUs; 2 with 4 CPUs"
-    )
+    nodes_there = "3 nodes: 1 with 0 CPUs and 0 GPUs; 2 with 4 CPUs and 0 GPUs"
+    lacking = f"mock: a server takes 1 CPU and 2 GPUs of one node, and the cluster has {nodes_there}"
     assert lacking in done.stderr
     assert "It waited" in done.stderr
     assert "--gpus-per-actor" in done.stderr
     assert lacking in done.stdout
-    assert "is given up after 12 s (--ray-wait)" in done.stdout
+    assert "The command waits up to 12 s for it (--ray-wait)" in done.stdout
 
 
 def test_more_servers_than_there_is_room_for_are_said_and_the_work_goes_on(nodes: Nodes, rows: Path) -> None:
@@ -153,7 +152,7 @@ def test_a_node_that_joins_without_the_model_is_said_and_left_alone(nodes: Nodes
             nodes.remove(joined)
     assert process.returncode == 0, told
     assert "has joined" in told
-    assert "it is not tried there again: no such model folder here" in told
+    assert "is not tried there again: no such model folder here" in told
     assert answered(log).total() == 40
 
 

@@ -281,7 +281,7 @@ def test_a_wrong_shard_is_one_clear_error(verb: list[str], given: str, capsys: p
         (["merge", "o.jsonl", "1.jsonl", "whole.jsonl"], 1, ["whole.jsonl: it was not made with --shard"]),
         (["merge", "o.jsonl", "1.jsonl", "in.jsonl"], 1, ["in.recipe.json is not there", "finish it first"]),
         (["merge", "o.jsonl", "1.jsonl", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
-        (["merge", "o", "folder"], 1, ["folder/recipe.json is not there"]),
+        (["merge", "o", "folder"], 1, ["folder: recipe.json is not there"]),
         (["merge", "o.csv", "1.jsonl", "2.jsonl", "3.jsonl"], 1, ["o.csv", ".jsonl"]),
         (["merge", "s3://b/o.jsonl", "1.jsonl"], 2, ["s3://b/o.jsonl", "needs --journal DIR"]),
         (["merge", "o.jsonl", "memory://none/1.jsonl"], 1, ["memory://none/1.jsonl: no such file"]),

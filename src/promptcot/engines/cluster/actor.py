@@ -6,8 +6,10 @@ It ends with the driver, whatever ends that, and the server with it.
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +56,15 @@ class ServerActor:
         self._wanted = wanted
         self._logs = Path(tempfile.mkdtemp(prefix="promptcot-server-"))
         self._server: Server | None = None
+        self._lives = False
 
-    async def address(self) -> tuple[str, int]:
-        """The node's own address, and a free port there, on which the parts of a server meet."""
+    async def address(self, *, port: bool) -> tuple[str, int] | Ended:
+        """The node's own address, and a free port there if one is wanted, on which the parts of a server meet."""
         host = _own_address()
-        return host, free_port(host, self._wanted.ports)
+        try:
+            return host, free_port(host, self._wanted.ports) if port else 0
+        except EngineUnusable as error:
+            return Ended(str(error), for_good=False)
 
     async def start(self, group: Group | None = None) -> list[str] | Ended:
         """Run the server until it answers; its base URLs, none for a part of one."""
@@ -70,7 +76,9 @@ class ServerActor:
                 self._server = opener(wanted.spec, wanted.role, listen)
             else:
                 self._server = EngineServer(await Engines(self._logs).open(wanted.spec, wanted.role), listen)
-            return await self._server.start()
+            urls = await self._server.start()
+            self._lives = True
+            return urls
         except EngineUnusable as error:
             return Ended(str(error), error.cause not in ("vllm-start", "no-port"))
         except PromptCoTError as error:
@@ -81,12 +89,19 @@ class ServerActor:
     async def ended(self) -> str:
         """Wait until the server is no use any more; how it ended."""
         assert self._server is not None
-        return await self._server.ended()
+        words = await self._server.ended()
+        self._lives = False
+        return words
 
     async def stop(self) -> None:
-        """End the server; no process of it is left."""
+        """End the server; no process of it is left. Logs of one that had not ended by itself go with it."""
+        lives, self._lives = self._lives, False
         if self._server is not None:
             await self._server.stop()
+        if lives:
+            shutil.rmtree(self._logs, ignore_errors=True)
+        with suppress(OSError):  # it holds the log of a failure
+            self._logs.rmdir()
 
 
 def server_opener(kind: str) -> Callable[[Served, str, Listen], Server] | None:

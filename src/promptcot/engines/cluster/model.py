@@ -172,5 +172,5 @@ class PlacedModel:
                 self.bars.bar(node, words)
             else:
                 self.bars.failed(node, words)
-        again = "it is not tried there again" if self.bars.lasting.keys() & set(nodes) else "it is started again"
-        self._say(f"{self.name}: the server on {where} failed, {again}: {words}")
+        again = "is not tried there again" if self.bars.lasting.keys() & set(nodes) else "is started again"
+        self._say(f"{self.name}: the server on {where} failed and {again}: {words}")

@@ -112,7 +112,10 @@ def _bounded(init: Callable[[], Any], address: str) -> Any:
     raise ClusterUnusable(f"{where}: cannot be joined ({_one_line(errors[0])}). {_WAYS}") from errors[0]
 
 
-_WAYS = "`ray status` shows whether a cluster runs, `ray start --head` starts one; docs/scale.md has more"
+_WAYS = (
+    "Write HOST:PORT, or auto for the cluster that this machine is part of; `ray status` shows whether one runs, "
+    "`ray start --head` starts one; docs/scale.md has more"
+)
 
 
 def _one_line(error: Exception) -> str:
@@ -231,8 +234,11 @@ def rooms_of(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Room]:
     }
 
 
-def inventory(nodes: Sequence[Mapping[str, Any]]) -> str:
-    """What the cluster has, in words."""
-    rooms = Counter(rooms_of(nodes).values())
-    each = [f"{count} with {room}" for room, count in sorted(rooms.items(), key=lambda kind: str(kind[0]))]
+def inventory(nodes: Sequence[Mapping[str, Any]], wanted: Room) -> str:
+    """What the cluster has of what is wanted, in words."""
+    said = {
+        room: f"{room}" if room.gpus or not wanted.gpus else f"{room} and 0 GPUs" for room in rooms_of(nodes).values()
+    }
+    rooms = Counter(said[room] for room in rooms_of(nodes).values())
+    each = [f"{count} with {room}" for room, count in sorted(rooms.items())]
     return f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}: {'; '.join(each)}"

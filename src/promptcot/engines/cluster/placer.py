@@ -205,11 +205,10 @@ class Placer:
             return
         waited = now - self._lacking.setdefault(model.key, now)
         if waited > self._wait:
-            ways = "Start larger nodes, or more of them, or ask for less (--n-gpus, --gpus-per-actor, a smaller model)"
+            ways = "Start nodes that have as much, or ask for less (--n-gpus, --gpus-per-actor, a smaller model)"
             model.engine.give_up(ClusterUnusable(f"{lacking}. It waited {waited:.0f} s (--ray-wait). {ways}"))
         elif waited > _SAY_AFTER:
-            until = f"and is given up after {self._wait:.0f} s (--ray-wait)"
-            self._say_now_and_then(f"{lacking}. It has waited {waited:.0f} s, {until}", lacking)
+            self._say_now_and_then(f"{lacking}. The command waits up to {self._wait:.0f} s for it (--ray-wait)")
 
     def _lack(self, model: PlacedModel) -> str | None:
         """What a model that has calls and no server waits for, where no other model of this run has it."""
@@ -224,7 +223,7 @@ class Placer:
         takes = f"{model.name}: a server takes {_taken(model.size)}"
         alone = Claim(model.key, model.size.room, model.size.nodes)
         if not shares([alone], rooms)[model.key]:
-            return f"{takes}, and the cluster has {inventory([*self._nodes.values()])}"
+            return f"{takes}, and the cluster has {inventory([*self._nodes.values()], model.size.room)}"
         return f"{takes}, and others use what the cluster has" if model.bars.waits_for_others else None
 
     def _look_at_least(self, model: PlacedModel) -> None:
@@ -237,10 +236,10 @@ class Placer:
                 f"{model.name}: {lacking} more server{plural} would take {each}, and there is no room; it goes on"
             )
 
-    def _say_now_and_then(self, words: str, about: str | None = None) -> None:
-        now, about = time.monotonic(), about or words
-        if now - self._said.get(about, -_SAY_AGAIN) >= _SAY_AGAIN:
-            self._said[about] = now
+    def _say_now_and_then(self, words: str) -> None:
+        now = time.monotonic()
+        if now - self._said.get(words, -_SAY_AGAIN) >= _SAY_AGAIN:
+            self._said[words] = now
             self._say(words)
 
     def _names(self, nodes: Nodes) -> str:

@@ -66,7 +66,8 @@ class PlacedServer:
         self._place()
         try:
             async with asyncio.timeout(_BEGIN):
-                [(host, port), *_] = await asyncio.gather(*(_answer(actor.address.remote()) for actor in self._actors))
+                calls = [actor.address.remote(port=len(self._actors) > 1) for actor in self._actors]
+                host, port = _checked((await asyncio.gather(*map(_answer, calls)))[0])
             self.seated = True
             async with asyncio.timeout(_READY):
                 urls = await self._started(host, port)
@@ -89,7 +90,7 @@ class PlacedServer:
             await asyncio.wait([first, *watching], return_when=asyncio.FIRST_COMPLETED)
             for watch in (watch for watch in watching if watch.done()):
                 raise NoServer(str(watch.result()), for_good=False)
-            return _checked(first.result())
+            return list(_checked(first.result()))
         finally:
             _dismiss([first, *watching])
 
@@ -115,7 +116,7 @@ class PlacedServer:
         """End it, whatever state it is in, and give its place back."""
         import ray
 
-        if self.seated:
+        if self.urls:  # else the end of the actor ends what it has begun to start
             stops = [asyncio.ensure_future(_answer(actor.stop.remote())) for actor in self._actors]
             await asyncio.wait(stops, timeout=_GRACE)
             _dismiss(stops)
@@ -187,7 +188,7 @@ async def _ended(actor: Any) -> str:
             await asyncio.sleep(_AGAIN)
 
 
-def _checked(found: list[str] | Ended) -> list[str]:
+def _checked(found: Any) -> Any:
     """Raises NoServer for what has ended."""
     if isinstance(found, Ended):
         raise NoServer(found.words, for_good=found.for_good)

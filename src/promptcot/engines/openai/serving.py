@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -17,6 +18,7 @@ from aiohttp import web
 from promptcot.engines.openai.wire import error_body
 from promptcot.engines.opening import Listen
 from promptcot.engines.protocol import Engine
+from promptcot.engines.vllm.server import free_port
 from promptcot.engines.wrapper import Wrapper
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.records import Completion, Message, Request, Sampling
@@ -43,15 +45,12 @@ class EngineServer:
         """Load the model and listen; the base URL. Raises EngineUnusable, InputError."""
         if isinstance(self._engine, Wrapper):
             await self._engine.inner()
-        for port in self._listen.ports:
-            try:
-                self._listener = await asyncio.get_running_loop().create_server(self._server, self._listen.host, port)
-                break
-            except OSError as error:
-                refused = error
-        else:
-            raise EngineUnusable(f"{self._listen.host}: no port to listen on ({refused})", "no-port")
-        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
+        host = self._listen.host
+        while self._listener is None:
+            port = free_port(host, self._listen.ports)
+            with suppress(OSError):  # somebody else was quicker
+                self._listener = await asyncio.get_running_loop().create_server(self._server, host, port)
+        host = f"[{host}]" if ":" in host else host
         return [f"http://{host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
 
     async def ended(self) -> str:

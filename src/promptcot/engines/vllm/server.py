@@ -258,7 +258,8 @@ def free_port(host: str, ports: Iterable[int]) -> int:
     for port in random.Random().sample(several, len(several)):
         with suppress(OSError, OverflowError):
             return _listen(host, port)
-    raise EngineUnusable(f"no free port is left on {host}; end other servers first", "no-port")
+    among = f" from {several[0]} to {several[-1]}; give a wider range (--server-ports)" if several != [0] else ""
+    raise EngineUnusable(f"no port is free on {host}{among}", "no-port")
 
 
 def _listen(host: str, port: int) -> int:

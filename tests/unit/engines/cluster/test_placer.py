@@ -265,7 +265,7 @@ def test_a_node_that_cannot_serve_a_model_is_left_alone(world: World) -> None:
     async def play() -> None:
         scene = Play(world)
         await ask(scene.add("m"))
-        await comes_true(lambda: world.tells("it is not tried there again: no such folder"))
+        await comes_true(lambda: world.tells("is not tried there again: no such folder"))
         assert {where for _, where in world.running} == {"b"}
         assert sum(server.nodes == ("a",) for server in world.made) == 1
         await scene.placer.close()
@@ -299,7 +299,7 @@ def test_what_the_cluster_has_not_is_waited_for_and_given_up(world: World) -> No
         scene = Play(world, wait=0.1)
         with pytest.raises(ClusterUnusable, match=r"a server takes 1 CPU and 4 GPUs of one node, and the cluster has"):
             await ask(scene.add("m", Size(Room(1, 4))))
-        assert world.tells("given up after 0 s (--ray-wait)")
+        assert world.tells("waits up to 0 s for it (--ray-wait)")
         await scene.placer.close()
 
     played(play)
