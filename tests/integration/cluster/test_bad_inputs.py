@@ -142,7 +142,7 @@ def _listening(pid: int) -> set[int]:
 
 def test_a_node_that_joins_without_the_model_is_said_and_left_alone(nodes: Nodes, rows: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    line = generate(rows, tmp_path / "x.jsonl", f"--latency 30.0 --log {log}", "--actors", "1:9", *nodes.options)
+    line = generate(rows, tmp_path / "x.jsonl", f"--latency 15.0 --log {log}", "--actors", "1:9", *nodes.options)
     with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         wait_until(lambda: len(servers(log)) == 2, process)
         joined = nodes.add_with({"PLACED_FAIL": "no such model folder here"})

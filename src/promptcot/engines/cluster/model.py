@@ -22,6 +22,8 @@ _ONE_EVENT = 10.0
 _REST = 2.0
 _OCCUPIED = 60.0
 _DRAINED = 0.1
+_NOTICED = 8.0
+"""Seconds after which a cluster has noticed that a node is gone."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ class PlacedModel:
             for node in nodes:
                 self.bars.occupied(node)
         except Lost as lost:
-            if is_there():
+            self.engine.lose(*server.urls)
+            if await _stays(is_there):
                 self._note_failure(nodes, where, f"its process ended ({lost})", for_good=False)
             else:
                 self._say(f"{self.name}: the server on {where} is lost; another one is started")
@@ -174,3 +177,11 @@ class PlacedModel:
                 self.bars.failed(node, words)
         again = "is not tried there again" if self.bars.lasting.keys() & set(nodes) else "is started again"
         self._say(f"{self.name}: the server on {where} failed and {again}: {words}")
+
+
+async def _stays(is_there: Callable[[], bool]) -> bool:
+    """Whether nodes are still there when the cluster has had time to notice that they are gone."""
+    until = time.monotonic() + _NOTICED
+    while is_there() and time.monotonic() < until:
+        await asyncio.sleep(_DRAINED)
+    return is_there()

@@ -134,6 +134,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(module, "_GRACE_IF_WANTED", 0.02)
     monkeypatch.setattr(module, "_SAY_AFTER", 0.0)
     monkeypatch.setattr(models, "_REST", 0.0)
+    monkeypatch.setattr(models, "_NOTICED", 0.0)
     monkeypatch.setattr(models, "_ONE_EVENT", 0.0)
     monkeypatch.setattr(models, "_OCCUPIED", 0.1)
     monkeypatch.setattr(module, "_SEATED_AFTER", 0.0)
