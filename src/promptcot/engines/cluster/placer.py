@@ -111,7 +111,7 @@ class Placer:
                 self._place()
                 for model in self._models.values():
                     await self._look_at_places(model)
-                    await self._look_at_lack(model)
+                    self._look_at_lack(model)
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), _TICK)
                 await asyncio.sleep(_TICK / 4)
@@ -196,7 +196,7 @@ class Placer:
             if not server.seated and not await server.has_place():
                 server.end(Occupied())
 
-    async def _look_at_lack(self, model: PlacedModel) -> None:
+    def _look_at_lack(self, model: PlacedModel) -> None:
         """Say what a model waits for that the cluster has not; give up when it has waited too long."""
         lacking, now = self._lack(model), time.monotonic()
         if lacking is None:
