@@ -9,12 +9,14 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE, shard_option
 from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
+from promptcot.core.shards import Part, Shard
 from promptcot.pipeline.inputs import drawn_rows
+from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Sample
 from promptcot.stages.defaults import domain_of_concepts, sampling_of
 from promptcot.stages.sample import read_table
@@ -41,25 +43,29 @@ from promptcot.storage.outputs import Output
 @click.option("--seed", type=WHOLE, default=8000, show_default=True)
 @click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
 @prompt_like
-def command(**options: Any) -> int:
+@shard_option
+def command(shard: Shard | None, **options: Any) -> int:
     """Draw combinations of concepts that belong together.
 
     The first concept is drawn by its frequency, each next one by how often it occurs with the chosen ones and by how
     near it is to them. No combination comes twice.
     """
     settings, concepts = _settings(options), str(options["data_path"])
-    refuse_own_output([options["data_path"]], options["output_path"])
+    output_path, size, part = options["output_path"], options["data_size"], Part(shard)
+    refuse_own_output([options["data_path"]], output_path)
+    if shard is not None:
+        refuse_another_shard(shard, output_path)
     domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
     ends: list[Exhausted] = []
     rows = drawn_rows(read_table(concepts), settings, options["seed"], options["embed_path"], domain, ends.append)
-    with Output(options["output_path"], "sample") as output:
-        with Progress({"sample": output.counts}, total=options["data_size"]):
-            for index, row in enumerate(islice(rows, options["data_size"])):
-                output.add(index, row, row)
-        output.commit(manifest(options, domain.hashes, {}))
+    with Output(output_path, "sample", placed=shard is not None) as output:
+        with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
+            for item in part.items(islice(rows, size)):
+                output.add(item.index, item.row, item.row)
+        output.commit({**manifest(options, domain.hashes, {}), **part.told()})
         for end in ends:
             say(f"sample: {end}")
-        return print_summary(options["output_path"], [output.counts])
+        return print_summary(output_path, [output.counts])
 
 
 def _settings(options: dict[str, Any]) -> Sample:

@@ -19,7 +19,7 @@ from promptcot.storage.rows import read_rows
 
 STEPS = Path(__file__).parents[1] / "pipeline" / "sharded_steps.py"
 ENGINE = ["--engine", "sharded_steps:open_faulty", "--model-path", "m"]
-SHARDED = {"run", "generate", "judge", "filter", "extract", "explain", "solve", "label"}
+SHARDED = {"run", "sample", "generate", "judge", "filter", "extract", "explain", "solve", "label"}
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +79,7 @@ def files(output: str) -> dict[str, Any]:
 
 
 CASES = {
+    "sample": ["sample", "--data-path", "nano", "--data-size", "40"],
     "generate": ["generate", "--data-path", "in.jsonl", *ENGINE],
     "judge": ["judge", "--data-path", "written.jsonl", "--prompts", "nano", *ENGINE],
     "solve": ["solve", "--data-path", "problems.jsonl", "--n", "3", *ENGINE],
