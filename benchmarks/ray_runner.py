@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,15 +56,23 @@ def cluster(nodes: int) -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
-    found = Cluster(initialize_head=True, head_node_args=head)
+    found = _persistently(lambda: Cluster(initialize_head=True, head_node_args=head))
     try:
         for _ in range(nodes):
-            found.add_node(num_cpus=CPUS, object_store_memory=STORE)
+            _persistently(lambda: found.add_node(num_cpus=CPUS, object_store_memory=STORE))
         _NODES.append(found)
         yield str(found.address)
     finally:
         _NODES.clear()
         found.shutdown()
+
+
+def _persistently(start: Callable[[], Any]) -> Any:
+    """What it gives, at the third try at the latest: Ray allows a node 30 s to start, however busy the machine is."""
+    for _ in range(2):
+        with suppress(Exception):
+            return start()
+    return start()
 
 
 def placed(source: Path, target: Path, address: str, mock: str, *options: object) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -169,10 +170,13 @@ async def run_stages(
     a `scale` they are served on a cluster.
     """
     total = job.count_items()
-    opened = engines or open_engines(beside(job.output, "journal"), observer, scale, job.concurrency)
-    try:
-        with Output(job.output, job.name) as output, Journal(beside(job.output, "journal")) as journal:
-            budget = begin_job(job, output, journal, observer)
+    folder = beside(job.output, "journal")
+    with Output(job.output, job.name) as output, Journal(folder) as journal:
+        budget = begin_job(job, output, journal, observer)
+        async with AsyncExitStack() as stack:
+            if engines is None:
+                engines = await stack.enter_async_context(open_engines(folder, observer, scale, job.concurrency))
+            opened = engines
             asked = await _open(job, opened)
             with observer.watch({shown_as or job.name: output.counts}, total=total, note=lambda: opened.note):
                 ahead = _rows_ahead(opened, total)
@@ -180,10 +184,7 @@ async def run_stages(
                 await take_through(job, asked, runner, output, journal)
             output.commit(job.manifest(asked))
             journal.sync()
-            return output.counts
-    finally:
-        if engines is None:
-            await opened.close()
+        return output.counts
 
 
 def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ STORE = 150 << 20
 MOCK = "_placed:open_engine"
 
 
+def persistently(start: Callable[[], Any]) -> Any:
+    """What it gives, at the third try at the latest: Ray allows a node 30 s to start, however busy the machine is."""
+    for _ in range(2):
+        with suppress(Exception):
+            return start()
+    return start()
+
+
 class Nodes:
     """The cluster: a head for drivers, and nodes for servers. `add` and `remove` take more of them."""
 
@@ -38,17 +47,19 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         head = {"num_cpus": 0, "object_store_memory": STORE, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = persistently(lambda: Cluster(initialize_head=True, head_node_args=head))
         self.address = str(self._cluster.address)
         for _ in range(workers):
             self.add(gpus)
 
     def add(self, gpus: int = 0) -> Any:
-        return self._cluster.add_node(num_cpus=CPUS, num_gpus=gpus, object_store_memory=STORE)
+        node = {"num_cpus": CPUS, "num_gpus": gpus, "object_store_memory": STORE}
+        return persistently(lambda: self._cluster.add_node(**node))
 
     def add_with(self, environment: dict[str, str]) -> Any:
         """A node whose servers have other variables."""
-        return self._cluster.add_node(num_cpus=CPUS, object_store_memory=STORE, env_vars=environment)
+        node = {"num_cpus": CPUS, "object_store_memory": STORE, "env_vars": environment}
+        return persistently(lambda: self._cluster.add_node(**node))
 
     def remove(self, node: Any) -> None:
         self._cluster.remove_node(node, allow_graceful=False)

@@ -157,9 +157,10 @@ def test_a_node_that_joins_without_the_model_is_said_and_left_alone(nodes: Nodes
 
 
 def test_the_second_run_on_one_output_is_refused(nodes: Nodes, rows: Path) -> None:
-    line = generate(rows, rows.parent / "x.jsonl", "--latency 3.0", *nodes.options)
+    log = rows.parent / "log"
+    line = generate(rows, rows.parent / "x.jsonl", f"--latency {10 * PATIENCE} --log {log}", *nodes.options)
     with started(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
-        wait_until((rows.parent / "x.jsonl.partial").exists, first)
+        wait_until(lambda: servers(log), first)
         second = finished(line)
     assert second.returncode == 1
     assert "another process is writing this output" in second.stderr
