@@ -121,13 +121,13 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
     return not fit and wanted == "auto"
 
 
-async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer, note: Callable[[], str] = str) -> Run:
+async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer) -> Run:
     """Passes, and the run that writes what was said in them, until the target is reached."""
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
         observer.note(f"turns: each model is asked about {wave:,} combinations")
-        with observer.watch(one_by_one.counts, total=wave, note=note):
+        with observer.watch(one_by_one.counts, total=wave):
             await one_by_one.ask(wave)
         budget = Budget(limits.max_cost)
         made = Run(

@@ -76,6 +76,16 @@ def within_a_loop(scenario: Scenario) -> None:
     asyncio.run(run())
 
 
+async def hanging(cluster: Cluster) -> tuple[str, asyncio.Task[Completion]]:
+    """A server that does not answer, and a call that is under way there."""
+    silent = Patient("never")
+    url = await cluster.start(silent)
+    cluster.engine.add(url)
+    call = ask(cluster)
+    await comes_true(lambda: silent.waiting)
+    return url, call
+
+
 def ask(cluster: Cluster) -> asyncio.Task[Completion]:
     return asyncio.create_task(cluster.engine.complete(REQUEST))
 
@@ -98,11 +108,7 @@ def test_a_call_waits_for_the_first_server_and_wakes_who_starts_it() -> None:
 
 def test_a_call_on_a_server_that_is_lost_fails_at_once_as_a_fault_of_the_moment() -> None:
     async def scenario(cluster: Cluster) -> None:
-        silent = Patient("never")
-        url = await cluster.start(silent)
-        cluster.engine.add(url)
-        call = ask(cluster)
-        await comes_true(lambda: silent.waiting)
+        url, call = await hanging(cluster)
         cluster.engine.lose(url)
         with pytest.raises(TransientError) as caught:
             await call
@@ -116,11 +122,7 @@ def test_a_call_on_a_server_that_is_lost_fails_at_once_as_a_fault_of_the_moment(
 
 def test_a_call_that_its_caller_gives_up_while_the_server_is_lost_stays_given_up() -> None:
     async def scenario(cluster: Cluster) -> None:
-        silent = Patient("never")
-        url = await cluster.start(silent)
-        cluster.engine.add(url)
-        call = ask(cluster)
-        await comes_true(lambda: silent.waiting)
+        url, call = await hanging(cluster)
         call.cancel()
         cluster.engine.lose(url)
         await asyncio.wait([call])
