@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.openai.through import Through
 from promptcot.errors import EngineUnusable, PromptCoTError, TransientError
-from promptcot.records import Completion, Request, Score
 
 T = TypeVar("T")
 
@@ -24,7 +21,7 @@ _NOT_OURS = {"no-server", "unauthorised", "not-a-server", "not-found", "unknown-
 """What a call meets where a server was and something else is now."""
 
 
-class PlacedEngine:
+class PlacedEngine(Through):
     """An engine over servers that others start and end. `wake` is called when there is a call and no server.
 
     `connect` makes the HTTP engine, without addresses; it is made and used in one event loop.
@@ -52,16 +49,6 @@ class PlacedEngine:
     def servers(self) -> int:
         """How many servers answer now."""
         return len(self._urls)
-
-    async def complete(self, request: Request) -> Completion:
-        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable, and what a server cannot do."""
-        return await self._ask(lambda http: http.complete(request))
-
-    async def score(self, prompt: str, continuation: str) -> Score:
-        return await self._ask(lambda http: http.score(prompt, continuation))
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return await self._ask(lambda http: http.embed(texts))
 
     async def close(self) -> None:
         """Close the connections. Servers are ended by who placed them, when others need their room or at the end."""

@@ -13,13 +13,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.openai.through import Through
 from promptcot.engines.vllm.server import VllmServer
 from promptcot.errors import EngineUnusable, TransientError
-from promptcot.records import Completion, Request, Score
 
 T = TypeVar("T")
 
@@ -27,7 +24,7 @@ _RESTARTS = 3
 _WITHIN = 3600.0
 
 
-class VllmEngine:
+class VllmEngine(Through):
     """An engine over a server of our own. After three crashes within an hour the run stops.
 
     `connect` makes the HTTP engine for the server's base URLs.
@@ -44,16 +41,6 @@ class VllmEngine:
     @property
     def model(self) -> str:
         return self._name
-
-    async def complete(self, request: Request) -> Completion:
-        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable."""
-        return await self._ask(lambda http: http.complete(request))
-
-    async def score(self, prompt: str, continuation: str) -> Score:
-        return await self._ask(lambda http: http.score(prompt, continuation))
-
-    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return await self._ask(lambda http: http.embed(texts))
 
     async def close(self) -> None:
         """End the server. The next call would start it again."""

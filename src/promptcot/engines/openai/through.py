@@ -1,0 +1,33 @@
+"""What engines over servers of our own share: every call goes through one place, which has a server ready for it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.records import Completion, Request, Score
+
+T = TypeVar("T")
+
+
+class Through(ABC):
+    """Answers by the HTTP engine that `_ask` gives each call."""
+
+    @abstractmethod
+    async def _ask(self, call: Callable[[OpenAIEngine], Awaitable[T]]) -> T:
+        """What a call gives, with a server that runs."""
+
+    async def complete(self, request: Request) -> Completion:
+        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable, and why no server can be had."""
+        return await self._ask(lambda http: http.complete(request))
+
+    async def score(self, prompt: str, continuation: str) -> Score:
+        return await self._ask(lambda http: http.score(prompt, continuation))
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return await self._ask(lambda http: http.embed(texts))
