@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 from pydantic import BaseModel
 
 from promptcot.core.shards import Shard
+from promptcot.core.statistics.forecast import Standing
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.own import OwnEngine
 from promptcot.engines.protocol import Engine
@@ -185,6 +186,7 @@ class _Calling(Silent):
         total: int | None,
         target: int | None = None,
         note: Callable[[], str] = str,
+        standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
         return self._calling(counts, total, target)
 

@@ -73,6 +73,10 @@ class Part:
         found = (self.item(index, row) for index, row in enumerate(rows))
         return (item for item in found if item is not None)
 
+    def share(self, rows: int) -> int:
+        """About how many of so many rows are taken."""
+        return rows // (self.shard.count if self.shard else 1)
+
     def told(self) -> dict[str, Any]:
         """What is written down with the output."""
         if self.shard is None:

@@ -22,6 +22,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.run import Run, load_spent
+from promptcot.pipeline.standing import standing_of_job
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
 from promptcot.records import Outcome, Row
 from promptcot.runners.local import LocalRunner
@@ -69,7 +70,16 @@ async def run(
         else:
             rows = inputs.sampled(vectors)
             together = Run(
-                inputs.steps, limits, inputs.directory, opened, rows, runner, inputs.counts, {}, budget, inputs.part
+                inputs.steps,
+                limits,
+                inputs.directory,
+                opened,
+                rows,
+                runner,
+                inputs.counts,
+                budget=budget,
+                part=inputs.part,
+                least_ahead=ahead,
             )
             finished = await _finish(together, inputs, opened, observer, lambda: engines.note)
         return finished
@@ -150,9 +160,9 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
 async def _finish(
     made: Run, inputs: Inputs, engines: Mapping[str, Engine], observer: Observer, note: Callable[[], str] = str
 ) -> Run:
-    limits, shard = made.limits, inputs.part.shard
-    total = limits.candidates // (shard.count if shard else 1)  # about so many are a shard's own
-    with observer.watch(made.counts, total=None if limits.target else total, target=limits.target, note=note):
+    target = made.limits.target
+    total = None if target else made.part.share(made.limits.candidates)
+    with observer.watch(made.counts, total=total, target=target, note=note, standing=made.standing):
         await made.run(inputs.manifest(engines))
     return made
 
@@ -178,7 +188,9 @@ async def run_stages(
                 engines = await stack.enter_async_context(open_engines(folder, observer, scale, job.concurrency))
             opened = engines
             asked = await _open(job, opened)
-            with observer.watch({shown_as or job.name: output.counts}, total=total, note=lambda: opened.note):
+            standing = partial(standing_of_job, output.counts, total)
+            shown = {shown_as or job.name: output.counts}
+            with observer.watch(shown, total=total, note=lambda: opened.note, standing=standing):
                 ahead = _rows_ahead(opened, total)
                 runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget, rows_ahead=ahead)
                 await take_through(job, asked, runner, output, journal)

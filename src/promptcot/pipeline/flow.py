@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,27 +55,34 @@ class Counting:
 
 
 class Frontier:
-    """Up to which position all rows are decided: left out, or through the last step that counts. Without a `cut` no-op.
+    """Which positions are decided: left out, or through the last step that counts; up to where all of them are is noted
+    in `cut`, if there is one.
 
     A position is a row of the source; it may become several rows, and is decided when none of them is under way.
+    `started` and `decided` count positions; `on_decision` is called for each that is decided.
     """
 
-    def __init__(self, cut: Cut | None) -> None:
-        self._cut = cut
+    def __init__(self, cut: Cut | None = None, on_decision: Callable[[], None] = lambda: None) -> None:
+        self._cut = cut or Cut()
+        self._on_decision = on_decision
         self._order: deque[int] = deque()
         self._under_way: dict[int, int] = {}
+        self.started = self.decided = 0
 
     def enter(self, position: int) -> None:
         """A row of the source sets out."""
-        if self._cut is not None:
-            self._order.append(position)
-            self._under_way[position] = 1
+        self.started += 1
+        self._order.append(position)
+        self._under_way[position] = 1
 
     def change(self, position: int, rows: int) -> None:
         """So many rows of a position are more (or less) under way than before."""
-        if self._cut is None or position not in self._under_way:
+        if not rows or position not in self._under_way:
             return
         self._under_way[position] += rows
+        if not self._under_way[position]:
+            self.decided += 1
+            self._on_decision()
         while self._order and not self._under_way[self._order[0]]:
             self._cut.settled = self._order.popleft()
             del self._under_way[self._cut.settled]
@@ -93,7 +100,7 @@ class Flow:
     sinks: Mapping[str, Sink]
     runner: Runner
     directory: Path
-    frontier: Frontier = field(default_factory=lambda: Frontier(None))
+    frontier: Frontier = field(default_factory=Frontier)
     steps: dict[str, Step] = field(default_factory=dict)
 
     def through(

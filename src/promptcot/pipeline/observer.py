@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
+from promptcot.core.statistics.forecast import Standing
 from promptcot.storage.counts import StageCounts
 
 
@@ -23,8 +24,11 @@ class Observer(Protocol):
         total: int | None,
         target: int | None = None,
         note: Callable[[], str] = str,
+        standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
-        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in."""
+        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in;
+        `standing` says how far the whole is, where its end can be forecast.
+        """
         ...
 
 
@@ -41,6 +45,7 @@ class Silent:
         total: int | None,
         target: int | None = None,
         note: Callable[[], str] = str,
+        standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
         """Nothing is shown."""
         return nullcontext()

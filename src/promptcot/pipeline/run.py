@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.shards import EVERYTHING, Part
-from promptcot.engines.protocol import Engine
+from promptcot.core.statistics.forecast import Standing
+from promptcot.core.statistics.target import rows_worth_starting
+from promptcot.engines.protocol import Engine, servers_of
 from promptcot.pipeline.flow import Flow, Frontier
-from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.pipeline.plan import PlannedStep, asking, groups_of
+from promptcot.pipeline.standing import costs_of_a_row
 from promptcot.recipe.schema import Limits
 from promptcot.records import Item, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
+from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Step
@@ -33,6 +37,9 @@ from promptcot.storage.manifest import FORMAT
 from promptcot.storage.outputs import Cut, Output
 
 _SAMPLED_AT_ONCE = 64
+_LEAST_UNDER_WAY = 32
+_ROWS_PER_CALL = 3.5
+"""Rows under way that keep all calls of a generator and of judges behind it busy, while some wait for their turn."""
 
 
 def load_spent(journal: Journal, counts: StageCounts, price: Price | None, budget: Budget) -> None:
@@ -50,7 +57,8 @@ class Run:
     """A run of `steps` into `directory`. `engines` has one for each stage, by its name; `rows` may be endless.
 
     `before` has the counts of steps that ended before the first row, `asked` what earlier passes of the same command
-    asked, by stage. A `part` takes some of the rows. Read `counts` at any time.
+    asked, by stage. A `part` takes some of the rows. Where a target ends the run, about as many rows are under way as
+    it still needs, and `least_ahead` at least. Read `counts` at any time.
     """
 
     steps: Sequence[PlannedStep]
@@ -63,6 +71,7 @@ class Run:
     asked: Mapping[str, StageCounts] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     part: Part = EVERYTHING
+    least_ahead: int = 0
 
     def __post_init__(self) -> None:
         cut = Cut() if self.limits.target else None
@@ -70,6 +79,8 @@ class Run:
         placed = self.part.shard is not None
         self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, cut, placed=placed) for name in names}
         self._cut = cut
+        self._room = Slots(self._rows_wanted)
+        self._frontier = Frontier(cut, self._room.release if cut else lambda: None)
         self._flow: Flow | None = None
         self.came = 0
         """Rows that count towards the target."""
@@ -89,6 +100,24 @@ class Run:
         """The output of the last step: what came of the run."""
         return [*self.outputs.values()][-1]
 
+    def standing(self) -> Standing:
+        """Where the run stands, for a forecast of its end."""
+        counts = self.counts
+        asked = [counts[step.name] for step in asking(self.steps)]
+        paid = [stage.cost for stage in asked if stage.cost is not None]
+        row_calls, row_cost = costs_of_a_row(groups_of(self.steps), counts)
+        return Standing(
+            self.part.share(self.limits.candidates),
+            self.limits.target,
+            self._frontier.started,
+            self._frontier.decided,
+            self.came,
+            sum(stage.calls + stage.reused for stage in asked),
+            row_calls,
+            sum(paid) if paid else None,
+            row_cost,
+        )
+
     async def run(self, manifest: dict[str, Any]) -> None:
         """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
         with ExitStack() as held:
@@ -97,7 +126,7 @@ class Run:
             for output in self.outputs.values():
                 held.enter_context(output)
             journals = {step.name: self._open_journal(step, held) for step in asking(self.steps)}
-            self._flow = Flow(self.engines, journals, self.outputs, self.runner, self.directory, Frontier(self._cut))
+            self._flow = Flow(self.engines, journals, self.outputs, self.runner, self.directory, self._frontier)
             if self.outputs:
                 await self._stream(self._flow)
             for name, counts in self.asked.items():
@@ -137,9 +166,21 @@ class Run:
         items = self.part.items(islice(self.rows, self.limits.candidates))
         while some := await asyncio.to_thread(list, islice(items, _SAMPLED_AT_ONCE)):  # drawing may take long
             for item in some:
+                if self._cut is not None:
+                    await self._room.acquire()
                 frontier.enter(item.index)
                 output.add(item.index, item.row, item.row)
                 yield item
+
+    def _rows_wanted(self) -> int:
+        """How many rows to have under way: what the target still needs, and no more than the engines can work on,
+        unless it needs them in any case.
+        """
+        missing = max(1, (self.limits.target or 1) - self.came)
+        at_a_time = self.limits.concurrency * max(map(servers_of, self.engines.values()), default=1)
+        wanted = rows_worth_starting(missing, self.came, self._frontier.decided)
+        bounded = min(wanted, max(missing, int(at_a_time * _ROWS_PER_CALL)))
+        return max(bounded, self.least_ahead, min(_LEAST_UNDER_WAY, at_a_time))
 
     async def _until_target(self, flow: Flow, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
         """The rows up to the last one that is needed; the files then end at its position."""

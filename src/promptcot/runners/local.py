@@ -147,6 +147,7 @@ class _Passage:
             self._stop(error)
             return
         self._finished[id(item)] = Outcome(item, result)
+        self.counts.rows_answered += 1
         if self._order[0] is item:
             self._news.set()
 

@@ -19,6 +19,7 @@ BEYOND_TARGET = "beyond target"
 @dataclass
 class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
+    `rows_answered` are those whose replies are there, in whatever order; it serves those who watch.
 
     Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
     """
@@ -27,6 +28,7 @@ class StageCounts:
     rows_in: int = 0
     rows_out: int = 0
     rows_written: int = 0
+    rows_answered: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     calls: int = 0
@@ -48,8 +50,8 @@ class StageCounts:
             summary["in"],
             summary["out"],
             summary["rows"],
-            Counter(summary["dropped"]),
-            Counter(summary["failed"]),
+            dropped=Counter(summary["dropped"]),
+            failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
             paid=paid,
             **{key: summary[key] for key in asked},
@@ -59,6 +61,23 @@ class StageCounts:
     def rows_done(self) -> int:
         """Input rows whose fate is known."""
         return self.rows_out + self.dropped.total() + self.failed.total()
+
+    @property
+    def calls_a_row(self) -> float:
+        """Calls that a row took so far, made or found in the journal."""
+        return (self.calls + self.reused) / self.rows_answered if self.rows_answered else 1.0
+
+    @property
+    def cost_a_call(self) -> float | None:
+        """What a call cost on average, of all that were ever made; None where no call had a price."""
+        priced = sum(paid.calls - paid.unpriced for paid in self.paid.values())
+        return (self.cost or 0.0) / priced if priced else None
+
+    @property
+    def calls_beyond(self) -> int:
+        """Calls about rows beyond the target, made or found in the journal: all but those that the other rows took."""
+        within = self.rows_done - self.dropped[BEYOND_TARGET]
+        return max(0, self.calls + self.reused - round(within * self.calls_a_row))
 
     @property
     def balanced(self) -> bool:

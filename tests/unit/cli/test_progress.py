@@ -1,27 +1,28 @@
-"""The estimate: said once, after enough rows, and not misled by calls that run ahead or were paid before."""
+"""What progress says without a terminal: the forecast once after enough rows, then with each line."""
 
 import io
-import re
 
 import pytest
 from rich.console import Console
 
 from promptcot.cli.report import progress
 from promptcot.cli.report.progress import Progress
+from promptcot.core.statistics.forecast import Standing
 from promptcot.storage.budget import Paid
 from promptcot.storage.counts import StageCounts
 
 
-def stage(name: str, rows_in: int, rows_out: int, calls: int, cost: float) -> StageCounts:
-    counts = StageCounts(name, rows_in=rows_in, rows_out=rows_out)
-    counts.paid = {"m": Paid(calls, 10, 10, cost)} if calls else {}
+def stage(name: str, rows: int, calls: int, cost: float = 0.0) -> StageCounts:
+    counts = StageCounts(name, rows_in=rows, rows_out=rows, rows_answered=calls, calls=calls)
+    counts.paid = {"m": Paid(calls, 10, 10, cost)} if cost else {}
     return counts
 
 
-def shown(*stage_counts: StageCounts, total: int) -> str:
+def shown(counts: StageCounts, total: int | None, standing: Standing | None = None) -> str:
     out = io.StringIO()
-    console = Console(file=out, width=200)
-    with Progress({counts.name: counts for counts in stage_counts}, total=total, console=console) as table:
+    console = Console(file=out, width=300)
+    stands = None if standing is None else lambda: standing
+    with Progress({counts.name: counts}, total=total, console=console, standing=stands) as table:
         while "rows/s" not in out.getvalue():
             table._done.wait(0.01)
         table._done.wait(0.1)
@@ -33,28 +34,24 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PLAIN_EVERY", 0.02)
 
 
-def estimate(text: str) -> float | None:
-    found = re.findall(r"estimate after .*cost ([\d,.]+) \(so far", text)
-    assert len(found) <= 1
-    return float(found[0].replace(",", "")) if found else None
+def test_the_forecast_is_said_once_for_the_log() -> None:
+    text = shown(stage("generate", 50, 50, 25.0), total=1000)
+    assert text.count("forecast after 50 rows: in the end about 1,000 calls, cost about 500.00") == 1
 
 
-def test_calls_that_run_ahead_of_the_rows_do_not_raise_the_estimate() -> None:
-    generate, judge = stage("generate", 600, 512, 512, 512.0), stage("judge", 100, 40, 90, 45.0)
-    assert estimate(shown(generate, judge, total=1000)) == pytest.approx(1000 * 1.0 + 1000 * 0.5)
-
-
-def test_what_earlier_runs_paid_does_not_raise_it_either() -> None:
-    generate, judge = stage("generate", 600, 40, 900, 900.0), stage("judge", 40, 30, 900, 450.0)
-    assert estimate(shown(generate, judge, total=1000)) == pytest.approx(1500.0)
-
-
-def test_it_is_never_less_than_what_is_spent() -> None:
-    assert estimate(shown(stage("generate", 40, 30, 900, 900.0), total=100)) == pytest.approx(900.0)
-
-
-def test_no_estimate_before_enough_rows_and_no_cost_without_a_price() -> None:
-    assert "estimate" not in shown(stage("generate", 19, 19, 19, 1.0), total=1000)
-    text = shown(stage("generate", 50, 50, 0, 0.0), total=1000)
-    assert "estimate after 50 rows" in text
+def test_no_forecast_before_enough_rows_and_no_cost_without_a_price() -> None:
+    assert "in the end" not in shown(stage("generate", 19, 19, 1.0), total=1000)
+    text = shown(stage("generate", 50, 50), total=1000)
+    assert "in the end about 1,000 calls" in text
     assert "cost" not in text
+
+
+def test_a_target_is_shown_with_its_interval() -> None:
+    standing = Standing(None, 20, 180, 60, 7, 400, 3.0, spent=4.0, row_cost=0.03)
+    text = shown(stage("filter", 60, 0), None, standing)
+    assert "accepted 7/20" in text
+    assert "in the end about 531 calls (400 to 909), cost about 5.31 (4.00 to 9.09)" in text
+
+
+def test_where_nothing_says_when_it_ends_there_is_no_forecast() -> None:
+    assert "in the end" not in shown(stage("sample", 500, 0), total=None)

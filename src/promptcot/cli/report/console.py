@@ -33,8 +33,10 @@ class Console:
         """One line to standard output."""
         say(text)
 
-    def watch(self, counts: Mapping[str, StageCounts], **how: Any) -> AbstractContextManager[object]:
-        """A progress display until the context is left."""
+    def watch(
+        self, counts: Mapping[str, StageCounts], *, target: int | None = None, **how: Any
+    ) -> AbstractContextManager[object]:
+        """A progress display until the context is left; the target is in what says where the run stands."""
         return Progress(counts, **how)
 
 

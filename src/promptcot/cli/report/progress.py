@@ -15,19 +15,19 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from promptcot.core.statistics.forecast import Forecast, Standing, forecast
+from promptcot.core.statistics.target import Interval
 from promptcot.core.units import duration
+from promptcot.pipeline.standing import standing_of_job
 from promptcot.storage.counts import StageCounts
 
 _PLAIN_EVERY = 10.0
 _LOOK_EVERY = 0.25
-_ENOUGH_ROWS = 20
 
 
 class Progress:
-    """Shows stage_counts until it is left. `total` is the number of rows that come in, where it is known.
-
-    With `accepted` the share of rows that the last stage keeps, and the rows still to be accepted up to `target`, are
-    shown as well. `note` gives one more line, or nothing.
+    """Shows stage_counts until it is left. `total` is the number of rows that come in, where it is known; `standing`
+    says where the whole stands, by default where its last stage does. `note` gives one more line, or nothing.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class Progress:
         stage_counts: Mapping[str, StageCounts],
         *,
         total: int | None,
-        target: int | None = None,
         console: Console | None = None,
         note: Callable[[], str] = str,
+        standing: Callable[[], Standing] | None = None,
     ) -> None:
+        self._standing = standing or (lambda: standing_of_job([*stage_counts.values()][-1], total))
+        self._asking_since: float | None = None
         self._stage_counts = stage_counts
         self._note = note
-        self._total = total
-        self._target = target
         self._console = console or Console(stderr=True)
         self._done = threading.Event()
         self._begun = time.monotonic()
@@ -99,54 +99,47 @@ class Progress:
         return facts
 
     def _estimate_once(self) -> None:
-        """Once enough rows are through, say what the whole will cost and how long it will take."""
-        last = list(self._stage_counts.values())[-1]
-        share = self._share_done(last)
-        if self._estimated or last.rows_done < _ENOUGH_ROWS or not share:
-            return
-        self._estimated = True
-        spent = [counts.cost for counts in self._stage_counts.values() if counts.cost is not None]
-        left = self._seconds_left(last)
-        words = f"estimate after {last.rows_done:,} rows: {duration(left or 0)} left"
-        if spent:
-            whole = max(sum(spent), last.rows_done / share * sum(map(_cost_of_a_call, self._stage_counts.values())))
-            words += f", cost {whole:,.2f} (so far {sum(spent):,.4f})"
-        self._console.print(words, soft_wrap=True, highlight=False)
+        """Once enough rows are decided, say what the whole will cost and how long it will take, for the log."""
+        found = None if self._estimated else self._forecast()
+        if found is not None:
+            self._estimated = True
+            words = f"forecast after {self._standing().decided:,} rows: {', '.join(_words(found))}"
+            self._console.print(words, soft_wrap=True, highlight=False)
 
     def _outlook(self) -> str:
-        """Rate of the last stage, its accepted share, and the time left."""
-        last = list(self._stage_counts.values())[-1]
-        words = [f"{last.rows_done / self._elapsed:,.1f} rows/s"]
-        if last.rows_done:
-            words.append(f"{last.rows_out / last.rows_done:.0%} of {last.rows_done:,} kept")
-        left = self._seconds_left(last)
-        if left is not None:
-            words.append(f"about {duration(left)} left")
-        return ", ".join(words)
+        """How far it is, the rate, the accepted share, and what is to be expected."""
+        stands = self._standing()
+        words = [f"{stands.decided / self._elapsed:,.1f} rows/s"]
+        if stands.target:
+            words.insert(0, f"accepted {stands.accepted:,}/{stands.target:,}")
+        if stands.decided:
+            words.append(f"{stands.accepted / stands.decided:.0%} of {stands.decided:,} kept")
+        found = self._forecast()
+        return ", ".join(words + (_words(found) if found else []))
 
-    def _seconds_left(self, last: StageCounts) -> float | None:
-        """By the rate of what was asked now: rows that the journal answered came for nothing."""
-        share = self._share_done(last)
-        calls = sum(counts.calls for counts in self._stage_counts.values())
-        reused = sum(counts.reused for counts in self._stage_counts.values())
-        fresh = calls / (calls + reused) if calls + reused else 1.0
-        return self._elapsed * max(0.0, 1 / share - 1) / fresh if share and fresh else None
-
-    def _share_done(self, last: StageCounts) -> float | None:
-        """By the rows that come in; with a target by the accepted ones, whichever is further on."""
-        shares = []
-        if self._total:
-            shares.append(last.rows_done / self._total)
-        if self._target:
-            shares.append(last.rows_out / self._target)
-        return max(shares, default=None)
+    def _forecast(self) -> Forecast | None:
+        """By the rate of what is asked now: what the journal answers takes no time."""
+        asked, now = sum(counts.calls for counts in self._stage_counts.values()), time.monotonic()
+        if asked and self._asking_since is None:
+            self._asking_since = now - _LOOK_EVERY
+        seconds = now - self._asking_since if self._asking_since is not None else 0.0
+        return forecast(self._standing(), asked / seconds if seconds else None)
 
     @property
     def _elapsed(self) -> float:
         return max(time.monotonic() - self._begun, 1e-3)
 
 
-def _cost_of_a_call(counts: StageCounts) -> float:
-    """What a call cost on average. Not what a row cost: calls run ahead of the rows, and earlier runs paid some."""
-    priced = sum(paid.calls - paid.unpriced for paid in counts.paid.values())
-    return (counts.cost or 0.0) / priced if priced else 0.0
+def _words(found: Forecast) -> list[str]:
+    """What is to be expected, each with its 90 % interval where there is one."""
+    words = [f"in the end {_about(found.calls, lambda calls: f'{calls:,.0f}', ' calls')}"]
+    if found.cost is not None:
+        words.append(f"cost {_about(found.cost, lambda cost: f'{cost:,.2f}')}")
+    if found.seconds is not None:
+        words.append(_about(found.seconds, duration, " left"))
+    return words
+
+
+def _about(interval: Interval, shown: Callable[[float], str], unit: str = "") -> str:
+    low, point, high = shown(interval.low), shown(interval.point), shown(interval.high)
+    return f"about {point}{unit}" + ("" if low == high else f" ({low} to {high})")

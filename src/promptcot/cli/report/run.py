@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from promptcot import nano
@@ -80,9 +80,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for step in counts.values():
         if line := calls(step):
             yield line
-    asked = next((counts[step.name] for step in run.steps if step.stage), None)
-    if run.limits.target and asked and (more := asked.dropped[BEYOND_TARGET]):
-        yield f"{more:,} more combinations were begun before the target was reached; their calls stay in the journal"
+    yield from _beyond([counts[step.name] for step in run.steps if step.stage])
     if inputs.ended is not None:
         yield f"sample: {inputs.ended}"
     yield ""
@@ -92,6 +90,21 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
             yield from ("", *lines)
     yield from _problems(run)
     yield from _files(run, inputs)
+
+
+def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
+    """What was asked beyond the target, where there is one."""
+    rows = max((stage.dropped[BEYOND_TARGET] for stage in asked), default=0)
+    if not rows:
+        return
+    beyond = sum(stage.calls_beyond for stage in asked)
+    share = percent(beyond, sum(stage.calls + stage.reused for stage in asked))
+    prices = [stage.calls_beyond * stage.cost_a_call for stage in asked if stage.cost_a_call is not None]
+    cost = f", cost about {sum(prices):,.4f}" if prices else ""
+    yield (
+        f"beyond the target: {beyond:,} calls ({share} of all){cost}, about {rows:,} combinations that were begun "
+        "before it was reached; they stay in the journal for a larger target"
+    )
 
 
 def _funnel(run: Run) -> Iterator[str]:

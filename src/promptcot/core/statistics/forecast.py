@@ -1,0 +1,79 @@
+"""What a piece of work will have taken when it ends: calls, cost and time, from where it stands.
+
+With a target the number of rows that it takes is a draw, so each forecast is an interval, which narrows as rows are
+decided. Pure: who asks brings the counts, and the rate at which calls are answered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptcot.core.statistics.target import Interval, rows_to_target
+
+_ENOUGH_ROWS = 20
+_MOST, _BEGUN_BEYOND = 0.75, 16
+_FASTER, _SLOWER = 1.5, 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where work stands. Rows are those that came in at the beginning: `started`, `decided` for good, and `accepted`,
+    which are those that count towards a `target`. At most `total` come in.
+
+    `calls` were made or found in the journal. A row takes `row_calls` of them on average, and `row_cost`; `spent` is
+    what was paid so far. Costs are None where no call has a price.
+    """
+
+    total: int | None
+    target: int | None
+    started: int
+    decided: int
+    accepted: int
+    calls: int
+    row_calls: float
+    spent: float | None = None
+    row_cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What it will have been in the end: `calls`, `cost` (None without prices); and how many `seconds` more it takes
+    (None while the rate is unknown).
+    """
+
+    calls: Interval
+    cost: Interval | None
+    seconds: Interval | None
+
+
+def forecast(standing: Standing, calls_a_second: float | None) -> Forecast | None:
+    """The end of the work; None as long as too little is known, or where nothing says when it ends."""
+    rows = _rows_asked_about(standing)
+    if rows is None or standing.decided < _ENOUGH_ROWS:
+        return None
+    calls = rows.times(standing.row_calls).clipped(standing.calls)
+    cost = None
+    if standing.row_cost is not None:
+        cost = rows.times(standing.row_cost).clipped(standing.spent or 0.0)
+    return Forecast(calls, cost, _seconds(standing, calls, calls_a_second) if calls_a_second else None)
+
+
+def _rows_asked_about(standing: Standing) -> Interval | None:
+    """How many rows are asked about until the end: those that a target takes, and of those that were begun beyond it
+    none, most, or all.
+    """
+    if standing.target is None:
+        return Interval(*(3 * (float(standing.total),))) if standing.total else None
+    more = rows_to_target(standing.target - standing.accepted, standing.accepted, standing.decided)
+    needed = more.plus(standing.decided).clipped(0, standing.total or float("inf"))
+    beyond = max(0.0, standing.started - needed.point)
+    return Interval(needed.low, needed.point + _MOST * beyond, max(needed.high + _BEGUN_BEYOND, standing.started))
+
+
+def _seconds(standing: Standing, calls: Interval, a_second: float) -> Interval:
+    """How long it takes from now on. The rate so far is not the rate to come; and rows that were asked about may wait
+    for a slow one before them, so it may take as long as if nothing had been asked about those under way.
+    """
+    low, point, high = (max(0.0, value - standing.calls) / a_second for value in (calls.low, calls.point, calls.high))
+    under_way = (standing.started - standing.decided) * standing.row_calls / a_second
+    return Interval(low / _FASTER, point, max(high * _SLOWER, under_way))

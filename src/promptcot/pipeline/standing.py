@@ -1,0 +1,48 @@
+"""Where a run or a job stands, read from the counts of its steps: what a forecast of its end needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from promptcot.core.statistics.forecast import Standing
+from promptcot.pipeline.plan import PlannedStep
+from promptcot.storage.counts import StageCounts
+
+
+def standing_of_job(counts: StageCounts, total: int | None) -> Standing:
+    """Where a job stands, which has one output and `total` rows."""
+    calls_a_row, a_call = counts.calls_a_row, counts.cost_a_call
+    return Standing(
+        total,
+        None,
+        counts.rows_in,
+        counts.rows_done,
+        counts.rows_out,
+        counts.calls + counts.reused,
+        calls_a_row,
+        counts.cost,
+        None if a_call is None else calls_a_row * a_call,
+    )
+
+
+def costs_of_a_row(
+    groups: Iterable[Sequence[PlannedStep]], counts: Mapping[str, StageCounts]
+) -> tuple[float, float | None]:
+    """The calls that a row takes through all steps, and what they cost; None where no call has a price.
+
+    A step sees as many rows as those before it let through. Steps that stand side by side see the same, and each row
+    that one of them has goes on.
+    """
+    calls, cost, reaching = 0.0, None, 1.0
+    for together in groups:
+        for step in together:
+            if step.stage is None:
+                continue
+            seen = counts[step.name]
+            calls += reaching * seen.calls_a_row
+            if seen.cost_a_call is not None:
+                cost = (cost or 0.0) + reaching * seen.calls_a_row * seen.cost_a_call
+        first = counts[together[0].name]
+        if together[0].join is None and first.rows_done:
+            reaching *= first.rows_written / first.rows_done
+    return calls, cost
