@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from promptcot.core.shards import EVERYTHING, Part
+from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.exclusive import ExclusiveEngine
 from promptcot.pipeline.flow import Counting, Flow
 from promptcot.pipeline.plan import PlannedStep, asking
@@ -32,9 +33,11 @@ _MARGIN = 1.2
 
 
 def first_wave(limits: Limits) -> int:
-    """How many combinations the models see in their first passes."""
+    """How many combinations the models see in their first passes; for a small target not more than it is worth."""
     target = limits.target
-    return min(limits.candidates, max(_FIRST_WAVE, 2 * target)) if target else limits.candidates
+    if not target:
+        return limits.candidates
+    return min(limits.candidates, max(_FIRST_WAVE, 2 * target), rows_worth_starting(target, 0, 0))
 
 
 def next_wave(limits: Limits, wave: int, accepted: int) -> int | None:

@@ -200,8 +200,8 @@ async def test_the_cap_counts_what_every_stage_paid_in_earlier_runs(tmp_path: Pa
 
 WAVES = [
     ("no target: all at once", 0, 500, 0, 500, None),
-    ("a small target", 10, 5000, 10, 256, None),
-    ("nothing accepted yet", 10, 5000, 0, 256, 1024),
+    ("a small target", 10, 5000, 10, 102, None),
+    ("nothing accepted yet", 10, 5000, 0, 102, 408),
     ("half of it accepted", 200, 5000, 100, 400, 960),
     ("nearly all of it", 200, 5000, 199, 400, 600),
     ("no more than the candidates", 200, 500, 100, 400, 500),
