@@ -57,7 +57,7 @@ async def test_a_seed_settles_the_reply_and_another_seed_gives_another_one(vllm:
 
 async def test_a_streamed_reply_is_the_whole_one(vllm: OpenAIEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await vllm.complete(Request(PROMPT, sampling=GREEDY))
-    monkeypatch.setattr("promptcot.engines.openai.wire.STREAM_ABOVE", 10)
+    monkeypatch.setattr("promptcot.engines.openai.requests.STREAM_ABOVE", 10)
     assert await vllm.complete(Request(PROMPT, sampling=GREEDY)) == whole
 
 
@@ -137,7 +137,7 @@ def _answers(url: str) -> bool:
 async def test_transformers_serve_gives_the_embedded_engines_reply(
     transformers_url: str, stream_above: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptcot.engines.openai.wire.STREAM_ABOVE", stream_above)
+    monkeypatch.setattr("promptcot.engines.openai.requests.STREAM_ABOVE", stream_above)
     folder = nano.path("solver")
     prompt = "Determine the number of integers from 1 to 207 that are divisible by 4.\n"
     request = Request(prompt, sampling=Sampling(temperature=0.0, max_tokens=80))

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from promptcot import nano, prompts
-from promptcot.cli.options import data_path, model_options, output_path
+from promptcot import prompts
+from promptcot.cli.options import data_path, model_of, model_options, output_path
 from promptcot.cli.parameters import COUNT, WHOLE
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
+from promptcot.stages.defaults import domain_of
 from promptcot.stages.solve import Solve, problem_samples
 
 
@@ -34,8 +35,7 @@ def command(n: int, max_retries: int, style: str | None, domain: str | None, **o
 
     Each trace is a row of its own, with a seed of its own; the books count traces.
     """
-    model = options["model_path"]
-    loaded = prompts.load(domain or ("nano" if nano.is_nano(model) else "math"))
+    loaded = prompts.load(domain or domain_of(model_of(options)))
 
     def stage(model: Model, seed: int) -> Solve:
         return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.cli.cluster_options import take_scale
-from promptcot.cli.options import model_of
+from promptcot.cli.options import model_of, told
 from promptcot.cli.report.console import Console, print_summary, refuse_own_output
 from promptcot.core.shards import Part
 from promptcot.pipeline import execute
@@ -53,7 +53,7 @@ def run_job(
         name,
         asks,
         output,
-        settings,
+        told(settings),
         prompts,
         settings["concurrency"],
         settings.get("max_retries", 0),

@@ -52,7 +52,7 @@ def _asked(model: Served) -> str:
     """Which model, and where."""
     if not model.base_url:
         return model.model
-    name = "the only model" if model.model == Served().model else model.model
+    name = "the only model" if model.unnamed else model.model
     return f"{name} at {', '.join(model.base_url)}"
 
 

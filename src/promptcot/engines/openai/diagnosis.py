@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +67,13 @@ async def advice(session: aiohttp.ClientSession, base_url: str, model: str) -> s
     """A sentence on what is probably wrong with this address or this model; None if nothing is found."""
     sight = await look(session, base_url)
     if sight.models is not None and model not in sight.models:
-        return f"{base_url} has no model {model!r}; it lists {_list(sight.models)}"
+        return f"{base_url} has no model {model!r}; it lists {shown_models(sight.models)}"
     if sight.models is not None:
         return None
     if not base_url.endswith("/v1"):
         below = await look(session, f"{base_url}/v1")
         if below.models is not None:
-            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {_list(below.models)})"
+            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {shown_models(below.models)})"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"
@@ -86,6 +87,7 @@ def _hint(problem: str) -> str:
     return ""
 
 
-def _list(models: tuple[str, ...], most: int = 8) -> str:
+def shown_models(models: Sequence[str], most: int = 8) -> str:
+    """The first of a server's models, as a sentence names them."""
     shown = ", ".join(models[:most]) or "none"
     return f"{shown} and {len(models) - most} more" if len(models) > most else shown

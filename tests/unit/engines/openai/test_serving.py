@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from promptcot.engines.openai.engine import OpenAIEngine, OwnServers
+from promptcot.engines.openai.requests import body
 from promptcot.engines.openai.serving import EngineServer, read_request
-from promptcot.engines.openai.wire import body
 from promptcot.engines.opening import Listen
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
