@@ -115,7 +115,8 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
     seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
     work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
-    return together(served_options, *drawn, seed, *work)
+    dry_run = click.option("--dry-run", is_flag=True, help="Show the first prompt; call no model, write nothing.")
+    return together(served_options, *drawn, seed, *work, dry_run)
 
 
 def _option(key: str, **more: Any) -> Callable[[Any], Any]:

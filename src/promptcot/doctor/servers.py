@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+from promptcot.doctor.defaults import look_at_defaults
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.models import Asked, context_findings
 from promptcot.engines.openai.diagnosis import Sight, look, shown_models
@@ -55,6 +56,8 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         return
     engine.served_model = named
     for finding in _seen(asked, named, sight, both):
+        yield finding
+    for finding in await look_at_defaults(engine.transport.session, sight, named, asked):
         yield finding
     findings = await _calls(engine, asked, sight, both)
     if sight.models is None and any(finding.mark == "ok" for finding in findings):

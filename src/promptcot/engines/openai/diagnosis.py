@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -25,6 +25,8 @@ class Sight:
     problem: str = ""
     status: int | None = None
     context: int | None = None
+    roots: Mapping[str, str] = field(default_factory=dict)
+    """Where the models were loaded from, as far as the server says so."""
 
 
 async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
@@ -43,7 +45,18 @@ async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
         return Sight(base_url, None, f"it answers with {kind}, not with a list of models", status)
     names = tuple(str(entry["id"]) for entry in entries)
     lengths = [entry["max_model_len"] for entry in entries if isinstance(entry.get("max_model_len"), int)]
-    return Sight(base_url, names, status=status, context=min(lengths, default=None))
+    roots = {str(entry["id"]): entry["root"] for entry in entries if isinstance(entry.get("root"), str)}
+    return Sight(base_url, names, status=status, context=min(lengths, default=None), roots=roots)
+
+
+async def read_object(session: aiohttp.ClientSession, url: str) -> dict[str, Any] | None:
+    """The JSON object at an address; None where there is none that can be read."""
+    try:
+        async with session.get(url, timeout=_PATIENCE, allow_redirects=False) as response:
+            found = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def read_some(response: aiohttp.ClientResponse, most: int) -> bytes:
