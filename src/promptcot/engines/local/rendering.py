@@ -34,7 +34,7 @@ def rendered(model: Served, role: str, request: Request) -> str | None:
     Raises EngineUnusable where there is no template, RequestRefused where it does not take these messages.
     """
     folder = tokenizer_folder(model, role)
-    codec = _codec(folder) if folder is not None else None
+    codec = _codec(folder.resolve()) if folder is not None else None
     return codec.chat_text(request) if codec is not None else None
 
 
