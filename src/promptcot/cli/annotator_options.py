@@ -37,7 +37,9 @@ annotator_options = together(
     click.option(
         "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
     ),
-    click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]"),
+    click.option(
+        "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+    ),
     click.option(
         "--max-retries",
         type=WHOLE,

@@ -19,7 +19,9 @@ from promptcot.stages.judge import Judge
 @output_path("The same rows with `judge`, `ratings` and `judgement`.")
 @click.option("--judge", "name", help="The judge's name in files and reports.  [default: the model's name]")
 @click.option(
-    "--prompts", "domain", help="The folder of prompts and criteria.  [default: nano for nano models, else math]"
+    "--prompts",
+    "domain",
+    help="The folder of prompts and criteria.  [default: nano for models that are named nano, else math]",
 )
 @model_options(temperature=0.6)
 def command(name: str | None, domain: str | None, **options: Any) -> int:

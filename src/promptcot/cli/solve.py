@@ -16,7 +16,7 @@ from promptcot.stages.solve import Solve, problem_samples
 
 
 @click.command("solve")
-@data_path("Rows with a `problem`, or with a `prompt` that is asked as it is.")
+@data_path("Rows with a `problem`, or with a `prompt` that is asked as it is, raw or as the user's turn.")
 @output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`.")
 @click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
 @click.option(
@@ -27,8 +27,10 @@ from promptcot.stages.solve import Solve, problem_samples
     help="How often a trace whose thinking is malformed is asked for again. That inflates scores: the public script "
     "did it silently.",
 )
-@click.option("--style", help="The form of the prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
-@click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]")
+@click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
+@click.option(
+    "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+)
 @model_options(temperature=0.6)
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
     """Have a model solve each problem n times, with reasoning and an answer in a box.
