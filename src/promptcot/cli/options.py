@@ -155,7 +155,7 @@ def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_named(options: Mapping[str, Any]) -> bool:
-    """Whether the model was typed, and is not the default: of a default nothing follows."""
+    """Whether somebody has typed the model: of a default nothing follows."""
     typed = click.get_current_context().get_parameter_source("model_path") is not ParameterSource.DEFAULT
     return typed or bool(options.get("annotators"))
 

@@ -201,9 +201,9 @@ class Model(Served):
     """
 
     chat: bool = False
-    temperature: Annotated[float, Field(ge=0)] = 0.6
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     top_k: Annotated[Positive | None, Field(exclude_if=_unset)] = None
     min_p: Annotated[float | None, Field(ge=0, le=1, exclude_if=_unset)] = None
     presence_penalty: Annotated[float | None, Field(ge=-2, le=2, exclude_if=_unset)] = None
@@ -219,7 +219,7 @@ class Model(Served):
 class Generator(Model):
     """The model that writes problems."""
 
-    temperature: Annotated[float, Field(ge=0)] = 1.0
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
 
 class Judge(Model):

@@ -53,6 +53,6 @@ def _raw(marked: bool, unknown: str, tokenizer: Traits) -> Iterator[str]:
         )
     elif tokenizer.has_template and not marked:
         yield (
-            "it is asked with raw prompts without the marks of turns, and its tokenizer has a chat template: "
-            "--set model.chat=true asks it in the form that it was trained on, and so does a style of its family"
+            "it is asked with raw prompts without the marks of turns, and its tokenizer has a chat template: if it was "
+            "trained on chats, ask it as one (--set model.chat=true), or in a style of its family"
         )
