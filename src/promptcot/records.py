@@ -38,13 +38,21 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` bounds the completion only."""
+    """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` bounds the completion only.
+
+    The text ends before the first of the `stop` strings. `top_k` is at least 1, `min_p` a share of the likeliest
+    token's probability, `presence_penalty` is taken from the logit of each token that the completion has already; None
+    leaves these three to the server.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     repetition_penalty: float = 1.0
     max_tokens: int = 4096
     stop: tuple[str, ...] = ()
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
 
 
 _KNOWN_BY = tuple(part.name for part in fields(Sampling) if part.name != "max_tokens")
@@ -75,8 +83,12 @@ class Request:
         return replace(self, attempt=attempt, seed=derive_seed(self.seed, "attempt", attempt))
 
     def key(self, model: str) -> str:
-        """What this call is known by in a journal: 32 hex digits, independent of `max_tokens`."""
-        sampling = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
+        """What this call is known by in a journal: 32 hex digits, independent of `max_tokens`.
+
+        What is None does not enter, so that a new field of `Sampling` changes no key of before.
+        """
+        told = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
+        sampling = {name: value for name, value in told.items() if value is not None}
         turns = [[message.role, message.content] for message in self.messages]
         known_by = [model, self.prompt, turns, sampling, self.seed, self.sample, self.attempt]
         return hashlib.blake2b(_canonical(known_by), digest_size=16).hexdigest()

@@ -18,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 _NOT_IN_KEY = ("max_tokens", "stream", "stream_options")
+_NEUTRAL = {"top_p": 1.0, "repetition_penalty": 1.0}
 _DIMENSIONS = 8
 _RATINGS = ("Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability")
 _CONCEPTS = (
@@ -209,7 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        key = json.dumps({name: value for name, value in body.items() if name not in _NOT_IN_KEY}, sort_keys=True)
+        known_by = {name: value for name, value in body.items() if name not in _NOT_IN_KEY}
+        told = {name: value for name, value in known_by.items() if _NEUTRAL.get(name) != value}
+        key = json.dumps(told, sort_keys=True)
         whole = json.dumps(_embedded(body) if self.path.endswith("/embeddings") else _completed(body, key))
         if body["model"].startswith("faulty") and self._failed(key, whole):
             return

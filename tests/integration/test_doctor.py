@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -233,3 +233,63 @@ async def test_a_trial_with_the_embedded_models_writes_nothing_into_the_output(t
     assert "generate: 2 replies" in text
     assert "2 rows are few, too few for an interval" in text
     assert list(tmp_path.iterdir()) == []
+
+
+def _llama_cpp(settings: dict[str, object]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A server of llama.cpp, which tells at /props what it draws with."""
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/props":
+            return web.json_response({"default_generation_settings": settings, "total_slots": 1})
+        return await _without_template(request)
+
+    return answer
+
+
+DRAWN = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "presence_penalty": 0.0, "repeat_penalty": 1.1}
+
+
+@pytest.mark.parametrize("settings", [DRAWN, {"params": DRAWN}], ids=["flat, as at first", "below params"])
+async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_with_the_keys(
+    settings: dict[str, object],
+) -> None:
+    async with serving(_llama_cpp(settings)) as url:
+        _, text = await doctor("--base-url", url, "--model", "m")
+        said = [
+            f"--set={step}.{key}" for step in ("generate", "judge.0", "judge.1") for key in ("top_k=9", "min_p=0.0")
+        ]
+        _, told = await doctor("endpoint", "--base-url", url, "--model", "m", "--no-trial", *SHORT, *said)
+    assert f"note     where a call does not say, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text
+    assert "extra_body = { top_k = -1, min_p = 0 } switches it off" in text
+    assert "note     llama.cpp draws with repeat_penalty = 1.1" in text
+    assert "extra_body = { repeat_penalty = 1 }" in text
+    assert "tokens are drawn with" not in told
+
+
+async def test_what_vllm_takes_from_the_files_of_a_model_that_lies_here_is_told(tmp_path: Path) -> None:
+    (tmp_path / "generation_config.json").write_text('{"top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}')
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/v1/models":
+            return web.json_response({"data": [{"id": "m", "root": str(tmp_path)}]})
+        return await _without_template(request)
+
+    async with serving(answer) as url:
+        _, text = await doctor("--base-url", url, "--model", "m")
+    assert "tokens are drawn with top_k = 20 by" in text
+    assert f"{tmp_path}/generation_config.json" in text
+
+
+@pytest.mark.parametrize(
+    "props", ["[]", "{", '{"default_generation_settings": [1]}', '{"default_generation_settings": {}}']
+)
+async def test_a_server_that_tells_nothing_of_its_defaults_is_no_matter(props: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/props":
+            return web.Response(text=props, content_type="application/json")
+        return await _without_template(request)
+
+    async with serving(answer) as url:
+        code, text = await doctor("--base-url", url, "--model", "m")
+    assert code == 0, text
+    assert "drawn with" not in text

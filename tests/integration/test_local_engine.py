@@ -95,6 +95,9 @@ def various(count: int) -> list[Request]:
             temperature=rng.choice([0.0, 0.7, 1.0]),
             top_p=rng.choice([0.8, 1.0]),
             repetition_penalty=rng.choice([1.0, 1.2]),
+            top_k=rng.choice([None, 5]),
+            min_p=rng.choice([None, 0.1]),
+            presence_penalty=rng.choice([None, 1.0]),
         )
         for number in range(count)
     ]
@@ -154,6 +157,21 @@ async def test_the_seed_decides(engine: LocalEngine) -> None:
     texts = [(await engine.complete(asking("once", seed=seed))).text for seed in (1, 2, 1, 3)]
     assert texts[0] == texts[2]
     assert len(set(texts)) == 3
+
+
+async def test_a_presence_penalty_counts_the_completion_and_not_the_prompt(engine: LocalEngine) -> None:
+    greedy = {"temperature": 0.0, "max_tokens": 40}
+    plain = await engine.complete(asking("a b c", **greedy))
+    never_again = await engine.complete(asking("a b c", presence_penalty=2.0, repetition_penalty=1.0, **greedy))
+    assert never_again.text[:1] == plain.text[:1]  # nothing is written yet
+    often = await engine.complete(asking("a b c", presence_penalty=-2.0, **greedy))
+    assert len(set(often.text)) <= len(set(plain.text)) <= len(set(never_again.text))
+
+
+async def test_of_the_one_likeliest_token_every_seed_draws_what_greedy_takes(engine: LocalEngine) -> None:
+    greedy = await engine.complete(asking("tell", temperature=0.0))
+    for restricted in ({"top_k": 1}, {"min_p": 1.0}):
+        assert await engine.complete(asking("tell", seed=3, temperature=2.0, **restricted)) == greedy
 
 
 async def test_text_ends_before_the_first_stop_string(engine: LocalEngine) -> None:
@@ -343,7 +361,8 @@ async def test_logits_that_are_not_finite_fail_the_call_and_not_its_neighbours(t
     untouched = [reply for reply in expected if "!" not in reply.text]
     assert untouched
     assert [reply for reply in results[1:-1] if reply in untouched] == untouched
-    assert [reply for reply in await ask_all(engine, various(6)) if reply in untouched] == untouched
+    again = await asyncio.gather(*map(engine.complete, various(6)), return_exceptions=True)
+    assert [reply for reply in again if reply in untouched] == untouched
     await engine.close()
 
 

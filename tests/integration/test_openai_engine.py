@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 
@@ -55,9 +56,32 @@ async def test_a_seed_settles_the_reply_and_another_seed_gives_another_one(vllm:
     assert one.text != other.text
 
 
+@pytest.mark.parametrize("asked", [Sampling(2.0, top_k=1), Sampling(2.0, min_p=1.0)], ids=["top_k", "min_p"])
+async def test_of_the_one_likeliest_token_the_hottest_draw_is_greedy(vllm: OpenAIEngine, asked: Sampling) -> None:
+    greedy = await vllm.complete(Request(PROMPT, sampling=GREEDY))
+    assert await vllm.complete(Request(PROMPT, sampling=replace(asked, max_tokens=60), seed=3)) == greedy
+
+
+async def test_penalties_and_stop_strings_do_what_they_do_in_the_embedded_engine(vllm: OpenAIEngine) -> None:
+    local = LocalEngine(nano.path("generator"))
+    plain = await local.complete(Request(PROMPT, sampling=GREEDY))
+    several = [
+        replace(GREEDY, presence_penalty=2.0),
+        replace(GREEDY, presence_penalty=-2.0, repetition_penalty=1.2),
+        replace(GREEDY, stop=(plain.text[20:24],)),
+    ]
+    try:
+        for sampling in several:
+            expected, reply = [await engine.complete(Request(PROMPT, sampling=sampling)) for engine in (local, vllm)]
+            assert (reply.text, reply.finish_reason) == (expected.text, expected.finish_reason)
+            assert reply.text != plain.text
+    finally:
+        await local.close()
+
+
 async def test_a_streamed_reply_is_the_whole_one(vllm: OpenAIEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = await vllm.complete(Request(PROMPT, sampling=GREEDY))
-    monkeypatch.setattr("promptcot.engines.openai.wire.STREAM_ABOVE", 10)
+    monkeypatch.setattr("promptcot.engines.openai.requests.STREAM_ABOVE", 10)
     assert await vllm.complete(Request(PROMPT, sampling=GREEDY)) == whole
 
 
@@ -137,7 +161,7 @@ def _answers(url: str) -> bool:
 async def test_transformers_serve_gives_the_embedded_engines_reply(
     transformers_url: str, stream_above: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptcot.engines.openai.wire.STREAM_ABOVE", stream_above)
+    monkeypatch.setattr("promptcot.engines.openai.requests.STREAM_ABOVE", stream_above)
     folder = nano.path("solver")
     prompt = "Determine the number of integers from 1 to 207 that are divisible by 4.\n"
     request = Request(prompt, sampling=Sampling(temperature=0.0, max_tokens=80))

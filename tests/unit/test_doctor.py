@@ -14,7 +14,7 @@ from promptcot.doctor import machine, models
 from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, note, problem, problem_of
 from promptcot.doctor.watching import Watch
-from promptcot.engines import opening
+from promptcot.engines import model_files, opening
 from promptcot.engines.machine import Gpu
 from promptcot.engines.vllm import server as vllm_server
 from promptcot.errors import EngineUnusable
@@ -124,11 +124,11 @@ def test_a_chat_without_a_chat_template_is_a_problem(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer_config.json", "chat_template.json"])
 def test_a_chat_template_is_found_in_each_of_its_places(tmp_path: Path, name: str) -> None:
-    assert not models.has_chat_template(tmp_path)
+    assert not model_files.has_chat_template(tmp_path)
     (tmp_path / name).write_text("{}" if name.endswith("json") else "{{ messages }}")
-    assert models.has_chat_template(tmp_path) is name.endswith("jinja")
+    assert model_files.has_chat_template(tmp_path) is name.endswith("jinja")
     (tmp_path / name).write_text('{"chat_template": "{{ messages }}"}')
-    assert models.has_chat_template(tmp_path)
+    assert model_files.has_chat_template(tmp_path)
 
 
 def test_a_broken_tokenizer_and_missing_weights_are_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

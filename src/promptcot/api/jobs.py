@@ -128,7 +128,7 @@ def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -
     if isinstance(given, Mapping) and not set(given) & set(Model.model_fields):
         return {str(name): model_of(one, **defaults) for name, one in given.items()}
     spec, engine = model_of(given, **defaults)
-    return {annotator_name(spec.model): (spec, engine)}
+    return {annotator_name(spec): (spec, engine)}
 
 
 def common_domain(annotators: Annotators) -> str:

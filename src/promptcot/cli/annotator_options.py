@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from promptcot import nano
 from promptcot.cli.options import model_of, model_options
 from promptcot.cli.parameters import WHOLE, together
 from promptcot.cli.stage import run_job
@@ -18,6 +17,7 @@ from promptcot.pipeline.job import Ask
 from promptcot.pipeline.shards import part_of
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
+from promptcot.stages import defaults
 from promptcot.stages.annotators import Annotator, annotators_of
 from promptcot.stages.protocol import Stage
 
@@ -37,7 +37,9 @@ annotator_options = together(
     click.option(
         "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
     ),
-    click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]"),
+    click.option(
+        "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+    ),
     click.option(
         "--max-retries",
         type=WHOLE,
@@ -61,8 +63,12 @@ def annotators(options: Mapping[str, Any]) -> list[Annotator]:
 
 def domain_of(options: Mapping[str, Any]) -> str:
     """The prompts that are named, or those that the models know."""
-    asked = [nano.is_nano(one.model) for one in annotators(options)]
-    return options["domain"] or ("nano" if all(asked) and not options["base_url"] else "math")
+    found = {defaults.domain_of(_model(one, options)) for one in annotators(options)}
+    return options["domain"] or (found.pop() if len(found) == 1 else "math")
+
+
+def _model(annotator: Annotator, options: Mapping[str, Any]) -> Model:
+    return model_of({**options, "model_path": annotator.model})
 
 
 def run_annotators(
@@ -79,7 +85,7 @@ def run_annotators(
     part = part_of(options["shard"], [source], Path(options["output_path"]))
 
     def ask(annotator: Annotator) -> Ask:
-        model = model_of({**options, "model_path": annotator.model})
+        model = _model(annotator, options)
 
         def items() -> Iterator[Item]:
             return (item for item in part.items(rows(names)) if item.row["annotator"] == annotator.name)

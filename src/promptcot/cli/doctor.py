@@ -91,8 +91,7 @@ class _Examination:
 
     async def _model(self, asked: Asked) -> None:
         name = "the model" if self.alone else ", ".join(asked.steps)
-        unnamed = asked.kind == "openai" and asked.spec.model == "nano"
-        model = "the server's only model" if unnamed else asked.spec.model
+        model = "the server's only model" if asked.spec.unnamed else asked.spec.model
         say(f"\n{name}: {model}")
         try:
             self._show(look_at_model(asked))

@@ -12,6 +12,7 @@ from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName
 from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
+from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.grader import Grader
@@ -65,15 +66,16 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
 
 def _preview(evaluation: Evaluation) -> None:
     """What would be done."""
-    recipe, settings = evaluation.recipe, evaluation.recipe.model.sampling
+    recipe = evaluation.recipe
     say(f"promptcot eval: recipe {recipe.name}, {recipe.model.model}, into {evaluation.directory}")
-    say(f"temperature {settings.temperature}, top_p {settings.top_p}, at most {settings.max_tokens:,} tokens")
+    say(drawing(recipe.model))
+    say_all(evaluation.notes)
     for source in evaluation.problems:
         rows = evaluation.rows(source)
         say(f"{source}: {len(rows):,} problems × {recipe.n} = {len(rows) * recipe.n:,} traces")
         [request] = evaluation.stage.ask({**rows[0], "sample": 0})
-        text = request.prompt or "\n".join(message.content for message in request.messages)
-        say("its first prompt:")
+        said, text = in_words(recipe.model, "solver", request)
+        say(f"its first prompt{said}:")
         say("\n".join(f"  | {line}" for line in text.splitlines()))
 
 

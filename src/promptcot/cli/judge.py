@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from promptcot import nano, prompts
-from promptcot.cli.options import data_path, model_options, output_path
+from promptcot.cli.options import data_path, model_of, model_options, output_path
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
-from promptcot.stages.defaults import judge_name
+from promptcot.stages.defaults import domain_of, judge_name
 from promptcot.stages.judge import Judge
 
 
@@ -19,7 +19,9 @@ from promptcot.stages.judge import Judge
 @output_path("The same rows with `judge`, `ratings` and `judgement`.")
 @click.option("--judge", "name", help="The judge's name in files and reports.  [default: the model's name]")
 @click.option(
-    "--prompts", "domain", help="The folder of prompts and criteria.  [default: nano for nano models, else math]"
+    "--prompts",
+    "domain",
+    help="The folder of prompts and criteria.  [default: nano for models that are named nano, else math]",
 )
 @model_options(temperature=0.6)
 def command(name: str | None, domain: str | None, **options: Any) -> int:
@@ -28,10 +30,8 @@ def command(name: str | None, domain: str | None, **options: Any) -> int:
     Five ratings are asked for, and a verdict; a reply that cannot be read, or whose verdict does not follow from its
     ratings, is invalid. Judge once for each judge, and give all the files to `filter`.
     """
-    model = options["model_path"]
-    is_nano = nano.is_nano(model)
-    judge = name or judge_name(model)
-    loaded = prompts.load(domain or ("nano" if is_nano else "math"))
+    judge = name or judge_name(options["model_path"])
+    loaded = prompts.load(domain or domain_of(model_of(options)))
 
     def stage(model: Model, seed: int) -> Judge:
         return Judge(judge, loaded, model.sampling, seed, model.chat)

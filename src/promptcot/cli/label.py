@@ -32,7 +32,11 @@ from promptcot.storage.manifest import manifest
 )
 @click.option("--pairs-path", type=TARGET, help="Write one right and one wrong trace of each problem here.")
 @click.option("--rl-path", type=TARGET, help="Write prompt and verifiable answer of each labelled problem here.")
-@click.option("--style", help="The form of the prompt in training rows, as in `solve`: deepseek-r1, qwq, or row.")
+@click.option(
+    "--style",
+    help="The form of the raw `prompt` in training rows, as in `solve`: deepseek-r1, qwq, or row. Their `messages`, "
+    "which `train` takes for models with a chat template, do not have it.",
+)
 @click.option("--prompts", "domain", default="math", show_default=True, help="The folder of prompts.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")

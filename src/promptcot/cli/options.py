@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from pydantic import BaseModel, ValidationError
 
 from promptcot.chains.options import option_of
@@ -41,7 +42,7 @@ def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) 
     except ValueError as error:
         raise click.BadParameter(f"this is no JSON: {error}") from error
     if not isinstance(found, dict):
-        raise click.BadParameter('write a JSON object, such as {"top_k": 20}')
+        raise click.BadParameter('write a JSON object, such as {"reasoning_effort": "high"}')
     return found
 
 
@@ -83,6 +84,10 @@ _HELP = {
     "idle_timeout": "Seconds of silence after which a call is given up.  [default: by the length of the reply]",
     "omit": "A field of requests that the server does not take, such as seed.",
     "extra_body": "Fields to add to each request, as a JSON object.",
+    "top_k": "Draw among the K likeliest tokens only.",
+    "min_p": "Draw among tokens that are at least this share as likely as the likeliest.",
+    "presence_penalty": "What the logit of a token loses once it stands in the completion, -2 to 2.",
+    "stop": "A text before which a completion ends; may be repeated.",
     "max_tokens": "The most tokens of a completion.",
     "chat": "Ask in the model's chat format instead of with the raw prompt.",
     "concurrency": "The most calls at a time; a server gets fewer while it cannot keep up.",
@@ -101,7 +106,8 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
 
 _SCHEMA = Asked.model_json_schema()["properties"]
 _SERVED = [key for key in Served.model_fields if key not in ("price", "replicas")]
-_DRAWN = ["temperature", "top_p", "repetition_penalty", "max_tokens", "chat"]
+_WHERE_SET = ["top_k", "min_p", "presence_penalty", "stop"]
+_DRAWN = ["temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens", "chat"]
 
 
 def model_options(*, temperature: float) -> Callable[[Command], Command]:
@@ -109,7 +115,8 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
     seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
     work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
-    return together(served_options, *drawn, seed, *work)
+    dry_run = click.option("--dry-run", is_flag=True, help="Show the first prompt; call no model, write nothing.")
+    return together(served_options, *drawn, seed, *work, dry_run)
 
 
 def _option(key: str, **more: Any) -> Callable[[Any], Any]:
@@ -143,8 +150,19 @@ served_options = together(*map(_option, _SERVED))
 
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a recipe's section that the options of `served_options` stand for."""
-    given = {key: options[option_of(key)] for key in _SERVED}
+    given = {key: options[option_of(key)] for key in _SERVED if key != "model" or _is_named(options)}
     return {**given, "engine_args": given["engine_args"] or []}
+
+
+def _is_named(options: Mapping[str, Any]) -> bool:
+    """Whether somebody has typed the model: of a default nothing follows."""
+    typed = click.get_current_context().get_parameter_source("model_path") is not ParameterSource.DEFAULT
+    return typed or bool(options.get("annotators"))
+
+
+def told(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as they are written down: those of `_WHERE_SET` only where they are set."""
+    return {name: value for name, value in options.items() if name not in _WHERE_SET or value not in (None, ())}
 
 
 def model_of(options: Mapping[str, Any]) -> Model:

@@ -6,16 +6,17 @@ from typing import Any
 
 import click
 
-from promptcot import nano, prompts
-from promptcot.cli.options import data_path, model_options, output_path
+from promptcot import prompts
+from promptcot.cli.options import data_path, model_of, model_options, output_path
 from promptcot.cli.parameters import COUNT, WHOLE
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
+from promptcot.stages.defaults import domain_of
 from promptcot.stages.solve import Solve, problem_samples
 
 
 @click.command("solve")
-@data_path("Rows with a `problem`, or with a `prompt` that is asked as it is.")
+@data_path("Rows with a `problem`, or with a `prompt` that is asked as it is, raw or as the user's turn.")
 @output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`.")
 @click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
 @click.option(
@@ -26,16 +27,17 @@ from promptcot.stages.solve import Solve, problem_samples
     help="How often a trace whose thinking is malformed is asked for again. That inflates scores: the public script "
     "did it silently.",
 )
-@click.option("--style", help="The form of the prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
-@click.option("--prompts", "domain", help="The folder of prompts.  [default: nano for nano models, else math]")
+@click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
+@click.option(
+    "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+)
 @model_options(temperature=0.6)
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
     """Have a model solve each problem n times, with reasoning and an answer in a box.
 
     Each trace is a row of its own, with a seed of its own; the books count traces.
     """
-    model = options["model_path"]
-    loaded = prompts.load(domain or ("nano" if nano.is_nano(model) else "math"))
+    loaded = prompts.load(domain or domain_of(model_of(options)))
 
     def stage(model: Model, seed: int) -> Solve:
         return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)

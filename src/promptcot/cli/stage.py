@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.cli.cluster_options import take_scale
-from promptcot.cli.options import model_of
-from promptcot.cli.report.console import Console, print_summary, refuse_own_output
+from promptcot.cli.options import model_of, told
+from promptcot.cli.report.console import Console, print_summary, refuse_own_output, say_all
+from promptcot.cli.report.prompts import preview
 from promptcot.core.shards import Part
 from promptcot.pipeline import execute
 from promptcot.pipeline.job import Ask, StageJob
@@ -43,9 +44,13 @@ def run_job(
 ) -> int:
     """Run stages at the same time, from one file into the `output_path`, under one name; returns the exit code.
 
-    The rows of `asks` are a `part` of the file's.
+    A dry run shows what they would ask first, and writes nothing. The rows of `asks` are a `part` of the file's.
     """
+    if options["dry_run"]:
+        say_all(preview(list(asks)))
+        return 0
     scale, settings = take_scale(options)
+    del settings["dry_run"]
     del settings["shard"]  # it is no setting: an output is made of shards with the same ones
     output = Path(settings["output_path"])
     refuse_own_output([source], output)
@@ -53,7 +58,7 @@ def run_job(
         name,
         asks,
         output,
-        settings,
+        told(settings),
         prompts,
         settings["concurrency"],
         settings.get("max_retries", 0),

@@ -16,7 +16,7 @@ from promptcot import nano
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.machine import version_of
 from promptcot.engines.machine import memory_free, visible_gpus
-from promptcot.engines.model_files import WeightsSize, config_of, folder_on_disk, read_json, weights_bytes
+from promptcot.engines.model_files import WeightsSize, config_of, folder_on_disk, has_chat_template, weights_bytes
 from promptcot.engines.opening import Engines, kind_of, local_folder
 from promptcot.engines.vllm.options import ServerOptions, number
 from promptcot.engines.vllm.placement import Placement, take, together
@@ -161,13 +161,6 @@ def _tokenizer_trouble(folder: Path) -> str | None:
     except Exception as error:  # the library raises plain Exceptions
         return str(error)
     return None
-
-
-def has_chat_template(folder: Path) -> bool:
-    """Whether a folder holds a chat template, in any of the three places where there may be one."""
-    settings = [read_json(folder / name) for name in ("tokenizer_config.json", "chat_template.json")]
-    told = any(isinstance(found, dict) and found.get("chat_template") for found in settings)
-    return told or (folder / "chat_template.jinja").is_file()
 
 
 def _template(asked: Asked, there: bool) -> Finding:

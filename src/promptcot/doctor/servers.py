@@ -11,10 +11,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+from promptcot.doctor.defaults import look_at_defaults
 from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.models import Asked, context_findings
-from promptcot.engines.openai.diagnosis import Sight, look
+from promptcot.engines.openai.diagnosis import Sight, look, shown_models
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.openai.opening import name_for
 from promptcot.errors import EngineError, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
@@ -22,7 +24,6 @@ from promptcot.records import Message, Request, Sampling
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
 _TOKENS = 16
-_LISTED = 6
 _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
 
@@ -56,6 +57,8 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
     engine.served_model = named
     for finding in _seen(asked, named, sight, both):
         yield finding
+    for finding in await look_at_defaults(engine.transport.session, sight, named, asked):
+        yield finding
     findings = await _calls(engine, asked, sight, both)
     if sight.models is None and any(finding.mark == "ok" for finding in findings):
         yield note(f"{url} does not list its models ({sight.problem}); that does no harm")
@@ -75,16 +78,13 @@ def _engine(spec: Served, url: str) -> OpenAIEngine:
 def _name(spec: Served, sight: Sight) -> str | Finding:
     """The model to ask for, as a run would choose it; a problem where there is none."""
     listed = sight.models or ()
-    if spec.model == Served().model and len(listed) == 1:
-        return listed[0]
-    if spec.model in listed or (spec.model != Served().model and not listed):
-        return spec.model
-    shown = ", ".join(listed[:_LISTED]) + (f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else "")
-    if spec.model != Served().model:
-        return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
-    if listed:
-        return problem(f"{sight.url} has several models, and none is named", f"name one with --model: {shown}")
-    return spec.model
+    if (name := name_for(spec, listed)) is not None or not listed:
+        return name or spec.model
+    if spec.unnamed:
+        return problem(
+            f"{sight.url} has several models, and none is named", f"name one with --model: {shown_models(listed)}"
+        )
+    return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown_models(listed)}: name one with --model")
 
 
 def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the files of a model tell without loading it: how large it is, its configuration, and its fingerprint.
+"""What the files of a model tell without loading it: its size, configuration, chat template, tokens, and fingerprint.
 
 Decides what is known about a model before any engine is opened. Needs neither torch nor transformers, and never the
 network: a Hub name is looked up in the local Hub cache only.
@@ -77,6 +77,29 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+
+
+def has_chat_template(folder: Path) -> bool:
+    """Whether a folder holds a chat template, in any of the three places where there may be one."""
+    settings = [read_json(folder / name) for name in ("tokenizer_config.json", "chat_template.json")]
+    told = any(isinstance(found, dict) and found.get("chat_template") for found in settings)
+    return told or (folder / "chat_template.jinja").is_file()
+
+
+def special_tokens(folder: Path) -> set[str]:
+    """The tokens that the tokenizer in a folder has beside its vocabulary, such as those that mark turns."""
+    added = [read_json(folder / "tokenizer.json"), read_json(folder / "added_tokens.json")]
+    settings = read_json(folder / "tokenizer_config.json")
+    known = [one.get("content") for one in _of(added[0], "added_tokens", list) if isinstance(one, dict)]
+    known += [
+        one.get("content") for one in _of(settings, "added_tokens_decoder", dict).values() if isinstance(one, dict)
+    ]
+    return {text for text in (*known, *(added[1] if isinstance(added[1], dict) else ())) if isinstance(text, str)}
+
+
+def _of(table: Any, name: str, kind: type) -> Any:
+    found = table.get(name) if isinstance(table, dict) else None
+    return found if isinstance(found, kind) else kind()
 
 
 def _guessed(name: str) -> WeightsSize | None:

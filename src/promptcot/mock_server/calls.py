@@ -1,7 +1,8 @@
 """Reads what a client sends: one of three kinds of call, checked, with the key by which it is known.
 
 A key leaves out how much of the reply is wanted and how it is sent, so a reply that was cut off is the beginning of the
-one that a larger `max_tokens` gives, and a stream says what a whole reply says.
+one that a larger `max_tokens` gives, and a stream says what a whole reply says. Nor does it matter whether a neutral
+value is sent or left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,14 @@ from promptcot.mock_server.replies import count_tokens, split_tokens, token_id
 Endpoint = Literal["completions", "chat/completions", "embeddings"]
 
 _NOT_IN_KEY = ("stream", "stream_options", "max_tokens", "max_completion_tokens")
+_NEUTRAL = {"top_p": 1, "repetition_penalty": 1, "presence_penalty": 0, "min_p": 0, "top_k": -1}
+_BOUNDS = {
+    "temperature": (0, float("inf")),
+    "top_p": (0, 1),
+    "top_k": (-1, float("inf")),
+    "min_p": (0, 1),
+    "presence_penalty": (-2, 2),
+}
 _DEFAULT_COMPLETION = 16
 """Tokens of a raw completion whose caller does not say how many; the protocol's own trap."""
 
@@ -89,6 +98,7 @@ def read_call(endpoint: Endpoint, raw: bytes, models: Sequence[str], context: in
         raise Refused(400, "`model` should be a string")
     if model not in models:
         raise Refused(404, f"The model `{model}` does not exist.", code="model_not_found")
+    _check_sampling(body)
     call = Call(
         endpoint=endpoint,
         model=model,
@@ -140,9 +150,17 @@ def _turn(message: object) -> str:
 
 
 def _key(endpoint: Endpoint, body: Mapping[str, Any]) -> bytes:
-    known_by = {name: value for name, value in body.items() if name not in _NOT_IN_KEY}
+    told = {name: value for name, value in body.items() if name not in _NOT_IN_KEY}
+    known_by = {name: value for name, value in told.items() if name not in _NEUTRAL or value != _NEUTRAL[name]}
     text = orjson.dumps(known_by, option=orjson.OPT_SORT_KEYS)
     return hashlib.blake2b(text, digest_size=16, key=endpoint.encode()).digest()
+
+
+def _check_sampling(body: Mapping[str, Any]) -> None:
+    for name, (least, most) in _BOUNDS.items():
+        value = body.get(name)
+        if value is not None and not (isinstance(value, int | float) and least <= value <= most):
+            raise Refused(400, f"`{name}` should be a number from {least} to {most}, not {value!r}")
 
 
 def _max_tokens(endpoint: Endpoint, body: Mapping[str, Any]) -> int | None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from promptcot import prompts
 from promptcot.core.statistics import SourceTally, Tallies, summarize
 from promptcot.engines.cluster.scale import Scale
+from promptcot.engines.local.rendering import tokenizer_folder
+from promptcot.engines.model_files import has_chat_template, special_tokens
 from promptcot.engines.opening import Engines
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import BenchmarkRow, load, renamed
@@ -27,10 +29,13 @@ from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.observer import Observer
 from promptcot.records import Row
 from promptcot.runners.streams import in_order
+from promptcot.stages.fitting import Traits, misfits
 from promptcot.stages.solve import Solve, samples
 from promptcot.storage.atomic import write_json
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
+
+_ROLE = "solver"
 
 
 @dataclass
@@ -51,14 +56,26 @@ class Evaluation:
         recipe = self.recipe
         return Solve(prompts.load(recipe.prompts), recipe.model.sampling, recipe.seed, recipe.model.chat, recipe.style)
 
+    @property
+    def notes(self) -> list[str]:
+        """What does not suit the model in the way it is asked. Raises InputError for a style that does not exist."""
+        model = self.recipe.model
+        [request] = self.stage.ask({"id": "", "problem": "?", "sample": 0})
+        prompt = request.prompt or request.messages[-1].content
+        folder = tokenizer_folder(model, _ROLE)
+        traits = None if folder is None else Traits(has_chat_template(folder), frozenset(special_tokens(folder)))
+        return [f"note: {model.model}: {one}" for one in misfits(prompt, model.chat, traits)]
+
     def rows(self, source: str) -> list[Row]:
         """The problems of a benchmark as `solve` takes them, with their golds."""
         return [_row(one) for one in self.problems[source]]
 
     async def run(self, observer: Observer, scale: Scale | None = None) -> None:
         """Solve, grade, and write down what came of it; with a `scale` on a cluster. Raises PromptCoTError."""
+        for note in self.notes:
+            observer.note(note)
         async with open_engines(self.directory, observer, scale, self.recipe.concurrency) as engines:
-            model = (await engines.open(self.recipe.model, "solver")).model
+            model = (await engines.open(self.recipe.model, _ROLE)).model
             for source in self.problems:
                 self.solved[self._file(source)] = await self._solve(source, observer, engines)
         self.results = [await self._graded(source) for source in self.problems]
@@ -75,7 +92,7 @@ class Evaluation:
         asked = partial(samples, self.rows(source), recipe.n)
         job = StageJob(
             stage.name,
-            [Ask(stage, recipe.model, "solver", lambda: in_order(asked()))],
+            [Ask(stage, recipe.model, _ROLE, lambda: in_order(asked()))],
             self._file(source),
             recipe.model_dump(mode="json"),
             stage.prompts.hashes,

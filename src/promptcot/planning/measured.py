@@ -26,7 +26,9 @@ ENOUGH = 100
 """So many combinations a run must have before it is used unasked: with fewer, the 95 % interval of an accepted share is
 wider than 20 points."""
 
-_ASKING = ("model", "chat", "temperature", "top_p", "repetition_penalty", "max_tokens", "extra_body")
+_WHERE_SET = ("top_k", "min_p", "presence_penalty", "stop")
+"""Keys that are written down only where they are set."""
+_ASKING = ("model", "chat", "temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens", "extra_body")
 _DRAWING = ("size", "temperature", "counts", "levels", "prompt_like")
 
 
@@ -207,8 +209,9 @@ class _Reader:
     def _differences(self, stage: str, ran: Mapping[str, Any], ours: BaseModel, keys: tuple[str, ...]) -> Iterator[str]:
         now = ours.model_dump(mode="json")
         for key in keys:
-            if key in ran and ran[key] != now[key]:
-                yield f"the run had {stage}.{key} = {ran[key]!r}, and the recipe has {now[key]!r}"
+            before, after = ran.get(key), now.get(key)
+            if (key in ran or key in _WHERE_SET) and before != after:
+                yield f"the run had {stage}.{key} = {before!r}, and the recipe has {after!r}"
 
     def _timing(self) -> Iterator[str]:
         own = [self.models[name].model for name in self.same if not self.models[name].base_url]

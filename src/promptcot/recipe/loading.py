@@ -185,7 +185,8 @@ def _explain(mistake: Any, section: type[BaseModel]) -> str:
         given = f" (it is {mistake['input']!r})" if shown else ""
         return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
     known = list(_fields_at(section, location[:-1]))
-    near = difflib.get_close_matches(location[-1], known, 1)
+    begun = [key for key in known if key.startswith(location[-1])]
+    near = begun or difflib.get_close_matches(location[-1], known, 1)
     return f"{where}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
 
 

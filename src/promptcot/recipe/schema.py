@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
+from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -145,6 +146,11 @@ class Served(Section):
         return body
 
     @property
+    def unnamed(self) -> bool:
+        """Whether a server's only model is meant, whatever its name is."""
+        return bool(self.base_url) and self.model == type(self).model_fields["model"].default
+
+    @property
     def priced(self) -> Price | None:
         """The price, which knows how long a reply may be by `extra_body`."""
         limits = [value for name, value in self.extra_body.items() if name in _LENGTHS and isinstance(value, int)]
@@ -179,24 +185,41 @@ class Sample(Section):
     prompt_like: str | None = None
 
 
+def _unset(given: Any) -> bool:
+    """Whether nobody has set a key, which then is not written down either."""
+    return given in (None, [])
+
+
+NotEmpty = Annotated[str, Field(min_length=1)]
+
+
 class Model(Served):
-    """A model that is asked, and how tokens are drawn from it."""
+    """A model that is asked, and how tokens are drawn from it.
+
+    `temperature`, `top_p` and `repetition_penalty` are sent with every call; `top_k`, `min_p`, `presence_penalty` and
+    `stop` (texts before which a completion ends) where they are set.
+    """
 
     chat: bool = False
-    temperature: Annotated[float, Field(ge=0)] = 0.6
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    repetition_penalty: Annotated[float, Field(gt=0)] = 1.0
+    repetition_penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    top_k: Annotated[Positive | None, Field(exclude_if=_unset)] = None
+    min_p: Annotated[float | None, Field(ge=0, le=1, exclude_if=_unset)] = None
+    presence_penalty: Annotated[float | None, Field(ge=-2, le=2, exclude_if=_unset)] = None
+    stop: Annotated[list[NotEmpty], BeforeValidator(_several), Field(exclude_if=_unset)] = []
     max_tokens: Positive = 4096
 
     @property
     def sampling(self) -> Sampling:
-        return Sampling(self.temperature, self.top_p, self.repetition_penalty, self.max_tokens)
+        told = {part.name: getattr(self, part.name) for part in fields(Sampling)}
+        return Sampling(**{**told, "stop": tuple(self.stop)})
 
 
 class Generator(Model):
     """The model that writes problems."""
 
-    temperature: Annotated[float, Field(ge=0)] = 1.0
+    temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
 
 class Judge(Model):

@@ -16,6 +16,7 @@ from promptcot import nano
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.training_rows import level_of
 from promptcot.errors import InputError, UsageError
+from promptcot.recipe.schema import Served
 from promptcot.records import Row, derive_seed
 from promptcot.stages.defaults import annotator_name
 from promptcot.storage.rows import read_rows, with_ids
@@ -48,7 +49,7 @@ def _annotator(given: str) -> Annotator:
     name, named, model = given.partition("=")
     if named:
         return Annotator(name, model)
-    return Annotator(annotator_name(given), given)
+    return Annotator(annotator_name(Served(model=given)), given)
 
 
 def problems_file(path: str) -> Path:

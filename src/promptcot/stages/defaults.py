@@ -17,13 +17,16 @@ NANO_LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 
 
 def domain_of(model: Served) -> str:
-    """The folder of prompts for a model."""
-    return "nano" if nano.is_nano(model.model) and not model.base_url else "math"
+    """The folder of prompts for a model. Of a server's model whose name nobody gave, nothing follows."""
+    named = "model" in model.model_fields_set or not model.unnamed
+    return "nano" if named and nano.is_nano(model.model) else "math"
 
 
-def annotator_name(model: str) -> str:
+def annotator_name(model: Served) -> str:
     """What an annotator is called in rows."""
-    return model.removeprefix("nano:") if nano.is_nano(model) else Path(model).name
+    if model.unnamed:
+        return "annotator"
+    return model.model.removeprefix("nano:") if nano.is_nano(model.model) else Path(model.model).name
 
 
 def judge_name(model: str) -> str:

@@ -15,7 +15,7 @@ from promptcot.core.parsing.traces import malformed
 from promptcot.core.problems import problem_id
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
-from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
+from promptcot.records import Completion, Message, Request, Retry, Row, Sampling, derive_seed
 from promptcot.storage.rows import read_rows, with_ids
 
 AS_IT_IS = "row"
@@ -40,8 +40,9 @@ class Solve:
     """One request for each (problem, sample), with a seed of its own.
 
     A row's `problem` is put into the domain's wording, `solve` or, with a `style`, `solve.STYLE`; a row without one is
-    asked with its `prompt` as it is, and so are all with the style `row`. With `resample`, a malformed trace that was
-    not cut off is asked for again, as often as the runner allows; that flatters a model, so evaluation leaves it off.
+    asked with its `prompt` as it is, and so are all with the style `row`: raw, or as the user's turn of a chat. With
+    `resample`, a malformed trace that was not cut off is asked for again, as often as the runner allows; that flatters
+    a model, so evaluation leaves it off.
     """
 
     prompts: PromptSet
@@ -54,12 +55,10 @@ class Solve:
 
     def ask(self, row: Row) -> Sequence[Request]:
         """One request. Raises InputError when the row has neither `problem` nor `prompt`."""
-        seed = derive_seed(self.seed, row["id"], row["sample"])
-        problem = row.get("problem")
-        if self.chat and isinstance(problem, str) and problem:
-            turns = self.prompts.messages(self._conversation, problem=problem)
-            return [Request(messages=turns, sampling=self.sampling, seed=seed, sample=row["sample"])]
-        return [Request(prompt=self._prompt(row), sampling=self.sampling, seed=seed, sample=row["sample"])]
+        seed, sample = derive_seed(self.seed, row["id"], row["sample"]), row["sample"]
+        if self.chat:
+            return [Request(messages=self._turns(row), sampling=self.sampling, seed=seed, sample=sample)]
+        return [Request(prompt=self._prompt(row), sampling=self.sampling, seed=seed, sample=sample)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
         """The row with the trace, whether it was `truncated`, and what is `malformed` about it, if anything."""
@@ -78,14 +77,24 @@ class Solve:
         traced["malformed"] = fault
         return Retry(fault, [traced]) if self.resample and not reply.truncated else [traced]
 
+    def _turns(self, row: Row) -> tuple[Message, ...]:
+        if self._worded(row):
+            return self.prompts.messages(self._conversation, problem=row["problem"])
+        return (Message("user", self._prompt(row)),)
+
+    def _worded(self, row: Row) -> bool:
+        """Whether the domain puts the row into words; else its `prompt` is asked."""
+        problem = row.get("problem")
+        return isinstance(problem, str) and bool(problem) and self.style != AS_IT_IS
+
     @property
     def _conversation(self) -> str:
-        return "solve" if self.style in (None, AS_IT_IS) else f"solve.{self.style}"
+        return "solve" if self.style is None else f"solve.{self.style}"
 
     def _prompt(self, row: Row) -> str:
-        problem, prompt = row.get("problem"), row.get("prompt")
-        if isinstance(problem, str) and problem and self.style != AS_IT_IS:
-            return self.prompts.render(self._conversation, problem=problem)
+        if self._worded(row):
+            return self.prompts.render(self._conversation, problem=row["problem"])
+        prompt = row.get("prompt")
         if isinstance(prompt, str) and prompt:
             return prompt
         raise InputError(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`")

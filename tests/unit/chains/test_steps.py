@@ -162,11 +162,16 @@ def test_all_that_a_section_says_about_a_model_reaches_the_command() -> None:
         idle_timeout=9.5,
         chat=True,
         top_p=0.9,
+        top_k=20,
+        min_p=0.05,
+        presence_penalty=-1.0,
+        stop=["END", "###"],
         temperature=0.0,
     )
     told = " ".join(model_arguments(model))
     assert told == (
         "--model_path big --tokenizer_path tok --requests_per_minute 60 --idle_timeout 9.5 --top_p 0.9 "
+        "--top_k 20 --min_p 0.05 --presence_penalty -1.0 --stop END --stop ### "
         '--base_url http://a/v1 --base_url http://b/v1 --omit seed --extra_body {"top_k": 20} '
         "--temperature 0.0 --max_len 4096 --use_chat_template --price 0.5 1.5"
     )

@@ -86,7 +86,16 @@ def test_other_settings_are_said(tmp_path: Path) -> None:
     other = recipe(generate={"model": "org/writer", "max_tokens": 99}, sample={"temperature": 0.5})
     said = " ".join(read_run(run, other).notes)
     assert "generate.max_tokens = 4096, and the recipe has 99" in said
+    assert "generate.top_k" not in said
     assert "sample.temperature = 0.2, and the recipe has 0.5" in said
+
+
+def test_a_setting_that_only_one_of_them_has_is_said(tmp_path: Path) -> None:
+    drawn = recipe(generate={"model": "org/writer", "top_k": 20})
+    said = " ".join(read_run(write_run(tmp_path / "a", recipe()), drawn).notes)
+    assert "generate.top_k = None, and the recipe has 20" in said
+    said = " ".join(read_run(write_run(tmp_path / "b", drawn), recipe()).notes)
+    assert "generate.top_k = 20, and the recipe has None" in said
 
 
 def test_a_run_in_turns_needs_no_note_about_waiting(tmp_path: Path) -> None:

@@ -8,14 +8,11 @@ from itertools import islice
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, percent
+from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.core.statistics.agreement import Agreements
-from promptcot.errors import PromptCoTError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.pipeline.run import Run
-from promptcot.recipe.schema import Served
-from promptcot.records import Row
-from promptcot.stages import called
 from promptcot.stages.filter import Filter
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
@@ -35,7 +32,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
     if recipe.encode.skip:
         yield "encode: skipped, concepts are drawn by how often they occur together"
     else:
-        yield f"encode: {len(inputs.table):,} concepts, by {existing or _asked(recipe.encode)}"
+        yield f"encode: {len(inputs.table):,} concepts, by {existing or asked(recipe.encode)}"
     sizes = " or ".join(map(str, recipe.sample.size))
     own = f", of which shard {inputs.part.shard} has its own" if inputs.part.shard else ""
     yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts{own}"
@@ -44,31 +41,12 @@ def preview(inputs: Inputs) -> Iterator[str]:
     if existing is None and not recipe.encode.skip:
         yield "without vectors, which are not made yet, the first combination is only an example:"
     for step in inputs.steps:
-        yield from _first(step, row) if step.stage else [f"{step.name}: {step.about}"] if step.make else []
+        if step.stage is not None:
+            yield ""
+            yield from first_prompt(step.name, step.stage, step.asked, step.role, row)
+        elif step.make:
+            yield f"{step.name}: {step.about}"
         row = {**row, **step.example}
-
-
-def _asked(model: Served) -> str:
-    """Which model, and where."""
-    if not model.base_url:
-        return model.model
-    name = "the only model" if model.model == Served().model else model.model
-    return f"{name} at {', '.join(model.base_url)}"
-
-
-def _first(step: PlannedStep, row: Row) -> Iterator[str]:
-    assert step.stage is not None
-    model = step.asked
-    sampling = f"temperature {model.temperature}, top_p {model.top_p}, at most {model.max_tokens:,} tokens"
-    try:
-        requests = called.ask(step.stage, row)
-    except PromptCoTError as error:
-        yield f"\n{step.name}: {_asked(model)}, {sampling}; its prompt needs rows of the run itself ({error})"
-        return
-    yield f"\n{step.name}: {_asked(model)}, {sampling}; its first prompt:"
-    for request in requests[:1]:
-        turns = [f"[{turn.role}]\n{turn.content}" for turn in request.messages] or [request.prompt]
-        yield textwrap.indent("\n".join(turns).rstrip("\n"), "    | ", lambda line: True)
 
 
 def summary(run: Run, inputs: Inputs) -> Iterator[str]:

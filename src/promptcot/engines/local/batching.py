@@ -9,7 +9,7 @@ leaves is replaced by the last. What is asked, when a row is done, and what beco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +103,41 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
         return int(sum(part.shape[1] * part.shape[3] * part.element_size() for part in parts))
 
 
+class _Marks:
+    """Which tokens each row holds, (rows, vocabulary); None while no row `needs` to know. `of` are a draft's tokens."""
+
+    def __init__(
+        self, device: torch.device, needs: Callable[[Sampling], bool], of: Callable[[Draft], list[int]]
+    ) -> None:
+        self.table: Tensor | None = None
+        self._device, self._needs, self._of = device, needs, of
+
+    def append(self, present: Sequence[Draft], joining: Sequence[Draft], vocabulary: int) -> None:
+        if self.table is not None:
+            self.table = torch.cat([self.table, self._new(joining, vocabulary)])
+        elif any(self._needs(draft.sampling) for draft in joining):
+            self.table = self._new([*present, *joining], vocabulary)
+
+    def _new(self, drafts: Sequence[Draft], vocabulary: int) -> Tensor:
+        """The rows of drafts; left empty where nobody asks."""
+        table = torch.zeros(len(drafts), vocabulary, dtype=torch.bool, device=self._device)
+        for row, draft in zip(table, drafts, strict=True):
+            if self._needs(draft.sampling):
+                row[torch.tensor(self._of(draft), dtype=torch.int64, device=self._device)] = True
+        return table
+
+    def of(self, rows: slice) -> Tensor | None:
+        return None if self.table is None else self.table[rows]
+
+    def note(self, rows: slice, tokens: Tensor) -> None:
+        """Mark the token that each row has drawn."""
+        if self.table is not None:
+            self.table[rows].scatter_(1, tokens.unsqueeze(1), True)
+
+    def keep(self, rows: Tensor) -> None:
+        self.table = self.table[rows] if self.table is not None and len(rows) else None
+
+
 class Batch:
     """The drafts being completed, at most `capacity`, in at most about `memory` bytes of keys and values.
 
@@ -120,7 +155,8 @@ class Batch:
         self._last = self._integers([])
         self._steps = self._integers([])
         self._settings = Settings.of([], model.device)
-        self._seen: Tensor | None = None
+        self._seen = _Marks(model.device, lambda asked: asked.repetition_penalty != 1, lambda draft: draft.tokens)
+        self._written = _Marks(model.device, lambda asked: bool(asked.presence_penalty), lambda draft: draft.drawn)
 
     def __len__(self) -> int:
         return len(self.drafts)
@@ -162,6 +198,8 @@ class Batch:
         return self._draw(logits, slice(present, None))
 
     def _append(self, drafts: Sequence[Draft], starts: list[int], vocabulary: int) -> None:
+        for marks in (self._seen, self._written):
+            marks.append(self.drafts, drafts, vocabulary)
         self.drafts += drafts
         self._starts += starts
         self._begins = self._integers(self._starts)
@@ -170,18 +208,6 @@ class Batch:
         self._steps = torch.cat([self._steps, self._integers([len(draft.drawn) for draft in drafts])])
         asked = [(draft.sampling, draft.seed) for draft in drafts]
         self._settings = self._settings.join(Settings.of(asked, self._model.device))
-        if self._seen is not None:
-            self._seen = torch.cat([self._seen, self._mark(drafts, vocabulary)])
-        elif any(sampling.repetition_penalty != 1 for sampling, _ in asked):
-            self._seen = self._mark(self.drafts, vocabulary)
-
-    def _mark(self, drafts: Sequence[Draft], vocabulary: int) -> Tensor:
-        """Which tokens each draft holds, (rows, vocabulary); left empty where no penalty asks for it."""
-        seen = torch.zeros(len(drafts), vocabulary, dtype=torch.bool, device=self._model.device)
-        for row, draft in zip(seen, drafts, strict=True):
-            if draft.sampling.repetition_penalty != 1:
-                row[self._integers(draft.tokens)] = True
-        return seen
 
     def step(self) -> list[tuple[int, bool]]:
         """Draw the next token of every row: (token, whether the logits were fit to draw from)."""
@@ -212,12 +238,11 @@ class Batch:
         settings, steps = self._settings, self._steps
         if rows.start:
             settings = settings.select(torch.arange(len(self), device=self._model.device)[rows])
-        seen = None if self._seen is None else self._seen[rows]
-        tokens, fit = choose(logits, settings, steps[rows], seen)
+        tokens, fit = choose(logits, settings, steps[rows], self._seen.of(rows), self._written.of(rows))
         self._last[rows] = tokens
         self._steps[rows] += 1
-        if seen is not None:
-            seen.scatter_(1, tokens.unsqueeze(1), True)
+        for marks in (self._seen, self._written):
+            marks.note(rows, tokens)
         return list(zip(tokens.tolist(), fit.tolist(), strict=True))
 
     def leave(self, rows: Sequence[int]) -> None:
@@ -234,7 +259,8 @@ class Batch:
         kept = self._integers(order)
         self._begins, self._last, self._steps = self._begins[kept], self._last[kept], self._steps[kept]
         self._settings = self._settings.select(kept)
-        self._seen = self._seen[kept] if self._seen is not None and order else None
+        for marks in (self._seen, self._written):
+            marks.keep(kept)
 
     def forget(self, row: int) -> None:
         """Wipe a row's keys and values, so that what is not finite in them cannot reach whoever gets its place."""

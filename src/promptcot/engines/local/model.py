@@ -82,7 +82,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
     _quieten()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(folder, _dtype(dtype, device)).to(device)
-    tokenizer = _tokenizer(tokenizer_folder)
+    tokenizer = load_tokenizer(tokenizer_folder)
     return LoadedModel(
         name=journaled_name(folder, tokenizer_folder),
         network=network,
@@ -163,7 +163,8 @@ def _check_kind(folder: Path, network: Any) -> None:
         )
 
 
-def _tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder. Raises EngineUnusable."""
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         # Where a folder has none, transformers may make one up that knows no text.
@@ -212,6 +213,13 @@ class TextCodec:
         return self.ids(request.prompt) if request.prompt else self._chat_ids(request)
 
     def _chat_ids(self, request: Request) -> list[int]:
+        return self._tokenise(self.chat_text(request), add_special_tokens=False)
+
+    def chat_text(self, request: Request) -> str:
+        """A chat in the words of the template, with the opening of the answer.
+
+        Raises EngineUnusable when there is no chat template, RequestRefused when it does not take these messages.
+        """
         if not self._tokenizer.chat_template:
             raise EngineUnusable(
                 f"{self._folder}: the tokenizer has no chat template, so only raw prompts can be asked; "
@@ -219,10 +227,10 @@ class TextCodec:
             )
         turns = [{"role": message.role, "content": message.content} for message in request.messages]
         try:
-            chat = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+            text: str = self._tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
         except Exception as error:  # whatever code the template holds
             raise RequestRefused(f"the chat template refuses these messages: {error}", "template") from error
-        return self._tokenise(chat, add_special_tokens=False)
+        return text
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a text, as the tokenizer begins one. Never empty: raises RequestRefused if it would be.

@@ -1,8 +1,8 @@
 """How the embedded engine draws tokens: the same tokens for the same seed, whatever else is in the batch.
 
 A token is drawn by the Gumbel-max trick: argmax(log p + G), with G from a hash of (seed, step, token) instead of a
-stateful generator, so a row's noise depends on nothing but the row. Penalty, temperature and top-p come in the order,
-and with the definitions, of transformers and vLLM. All rows of a batch are drawn at once; which these are, the batch
+stateful generator, so a row's noise depends on nothing but the row. Penalties, temperature, min-p, top-k and top-p come
+in the order, and with the definitions, of vLLM. All rows of a batch are drawn at once; which these are, the batch
 decides.
 """
 
@@ -28,6 +28,9 @@ class Settings:
     temperature: Tensor
     top_p: Tensor
     penalty: Tensor
+    presence: Tensor
+    top_k: Tensor
+    min_p: Tensor
     seed_low: Tensor
     seed_high: Tensor
 
@@ -47,6 +50,9 @@ class Settings:
             temperature=reals([sampling.temperature for sampling in samplings]),
             top_p=reals([sampling.top_p for sampling in samplings]),
             penalty=reals([sampling.repetition_penalty for sampling in samplings]),
+            presence=reals([sampling.presence_penalty or 0.0 for sampling in samplings]),
+            top_k=torch.tensor([sampling.top_k or 0 for sampling in samplings], dtype=torch.int64, device=device),
+            min_p=reals([sampling.min_p or 0.0 for sampling in samplings]),
             seed_low=words([seed & 0xFFFFFFFF for seed in seeds]),
             seed_high=words([seed >> 32 & 0xFFFFFFFF for seed in seeds]),
         )
@@ -61,18 +67,23 @@ class Settings:
         return type(self)(*(torch.cat(pair) for pair in pairs))
 
 
-def choose(logits: Tensor, settings: Settings, steps: Tensor, seen: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def choose(
+    logits: Tensor, settings: Settings, steps: Tensor, seen: Tensor | None = None, written: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """The next token of each row, and whether its logits were fit to draw from (finite).
 
     `logits` is (rows, vocabulary) in any float type; `steps` (rows,) counts the tokens drawn before; `seen` (rows,
-    vocabulary) marks tokens of prompt and completion and is needed where a penalty is not 1.
+    vocabulary) marks tokens of prompt and completion and is needed where a repetition penalty is not 1, `written` those
+    of the completion alone, for a presence penalty.
     """
     scores = logits.float()
     if seen is not None:
         scores = penalise(scores, seen, settings.penalty)
+    if written is not None:
+        scores = scores - settings.presence.unsqueeze(1) * written
     drawn = settings.temperature > 0
     scores = scores / settings.temperature.where(drawn, 1.0).unsqueeze(1)
-    noisy = scores
+    noisy = scores = likeliest(scores, settings.top_k, settings.min_p)
     if bool(drawn.any()):
         noise = gumbel(settings.seed_low, settings.seed_high, steps, scores.shape[1])
         noisy = torch.addcmul(scores, noise, drawn.float().unsqueeze(1))
@@ -88,6 +99,21 @@ def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
     """Divide positive scores of seen tokens by the row's penalty, multiply negative ones (Keskar et al. 2019, 4.1)."""
     factor = penalty.unsqueeze(1)
     return torch.where(seen, torch.where(scores > 0, scores / factor, scores * factor), scores)
+
+
+def likeliest(scores: Tensor, top_k: Tensor, min_p: Tensor) -> Tensor:
+    """Scores with -inf for tokens outside the row's `top_k` (0 is all), and for those less likely than `min_p` times
+    the likeliest. Tokens that tie with the last of the top k stay, as in vLLM.
+    """
+    if bool((min_p > 0).any()):
+        least = scores.amax(dim=1) + min_p.log()
+        scores = scores.masked_fill(scores < least.unsqueeze(1), -torch.inf)
+    if bool((top_k > 0).any()):
+        wanted = top_k.clamp(max=scores.shape[1])
+        best = scores.topk(int(wanted.max()), dim=1).values
+        least = best.gather(1, (wanted - 1).clamp(min=0).unsqueeze(1))
+        scores = scores.masked_fill((scores < least) & (wanted > 0).unsqueeze(1), -torch.inf)
+    return scores
 
 
 def into_nucleus(tokens: Tensor, noisy: Tensor, probabilities: Tensor, top_p: Tensor) -> Tensor:

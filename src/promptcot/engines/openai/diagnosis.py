@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
@@ -24,6 +25,8 @@ class Sight:
     problem: str = ""
     status: int | None = None
     context: int | None = None
+    roots: Mapping[str, str] = field(default_factory=dict)
+    """Where the models were loaded from, as far as the server says so."""
 
 
 async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
@@ -42,7 +45,18 @@ async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
         return Sight(base_url, None, f"it answers with {kind}, not with a list of models", status)
     names = tuple(str(entry["id"]) for entry in entries)
     lengths = [entry["max_model_len"] for entry in entries if isinstance(entry.get("max_model_len"), int)]
-    return Sight(base_url, names, status=status, context=min(lengths, default=None))
+    roots = {str(entry["id"]): entry["root"] for entry in entries if isinstance(entry.get("root"), str)}
+    return Sight(base_url, names, status=status, context=min(lengths, default=None), roots=roots)
+
+
+async def read_object(session: aiohttp.ClientSession, url: str) -> dict[str, Any] | None:
+    """The JSON object at an address; None where there is none that can be read."""
+    try:
+        async with session.get(url, timeout=_PATIENCE, allow_redirects=False) as response:
+            found = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
+    except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 async def read_some(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -66,13 +80,13 @@ async def advice(session: aiohttp.ClientSession, base_url: str, model: str) -> s
     """A sentence on what is probably wrong with this address or this model; None if nothing is found."""
     sight = await look(session, base_url)
     if sight.models is not None and model not in sight.models:
-        return f"{base_url} has no model {model!r}; it lists {_list(sight.models)}"
+        return f"{base_url} has no model {model!r}; it lists {shown_models(sight.models)}"
     if sight.models is not None:
         return None
     if not base_url.endswith("/v1"):
         below = await look(session, f"{base_url}/v1")
         if below.models is not None:
-            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {_list(below.models)})"
+            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {shown_models(below.models)})"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"
@@ -86,6 +100,7 @@ def _hint(problem: str) -> str:
     return ""
 
 
-def _list(models: tuple[str, ...], most: int = 8) -> str:
+def shown_models(models: Sequence[str], most: int = 8) -> str:
+    """The first of a server's models, as a sentence names them."""
     shown = ", ".join(models[:most]) or "none"
     return f"{shown} and {len(models) - most} more" if len(models) > most else shown

@@ -1,7 +1,7 @@
 """The engine for any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
 
-This module is the engine's face: a request becomes a body, goes through the gate (`admission`) and over the wire
-(`transport`), and the reply becomes a completion (`wire`). Of several base URLs the least busy is asked.
+This module is the engine's face: a request becomes a body (`requests`), goes through the gate (`admission`) and over
+the wire (`transport`), and the reply becomes a completion (`wire`). Of several base URLs the least busy is asked.
 aiohttp was chosen by measurement: it costs 0.5 ms of CPU a request, the official client 2 to 4, httpx 10.
 """
 
@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
+from promptcot.engines.openai.requests import body, needless, path_of
 from promptcot.engines.openai.transport import Transport
-from promptcot.engines.openai.wire import Garbled, body, path_of, read_reply, room_left
+from promptcot.engines.openai.wire import Garbled, read_reply, room_left
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
@@ -67,6 +68,7 @@ class OpenAIEngine:
         limits = (None, None) if own else (spec.requests_per_minute, spec.tokens_per_minute)
         self._admission = Admission(own.most if own else _MOST, own.most if own else _FIRST, *limits)
         self._omit, self._extra = tuple(spec.omit), spec.extra_body
+        self._unknown: set[str] = set()
 
     @property
     def model(self) -> str:
@@ -79,12 +81,12 @@ class OpenAIEngine:
         Where `max_tokens` is more than the context has left, and the server says how much that is, that much is asked
         for: `max_tokens` is the most that a reply may have, not what it must have.
         """
-        fields = body(self.served_model, request, self._omit, self._extra)
+        fields = body(self.served_model, request, {*self._omit, *self._unknown}, self._extra)
         limit = request.sampling.max_tokens
         expected = _tokens_of(request)
         async with self._admission.call(expected) as call:
             try:
-                reply = await self._fitting(request, fields, limit)
+                reply = await self._known(request, fields, limit)
             except TransientError as error:
                 call.turned_away = error.cause in _TURNED_AWAY
                 call.unused = expected if call.turned_away else 0
@@ -94,6 +96,19 @@ class OpenAIEngine:
             call.tokens = reply.completion_tokens
             call.unused = max(0, limit - reply.completion_tokens) if reply.completion_tokens is not None else 0
             return reply
+
+    async def _known(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
+        """The reply to fields that the server knows; what it does not know and is needless is left out from then on."""
+        try:
+            return await self._fitting(request, fields, limit)
+        except (EngineUnusable, RequestRefused) as refused:
+            unknown = needless(fields, str(refused).partition("\n")[0])
+            if not unknown:
+                raise
+        known = {name: value for name, value in fields.items() if name not in unknown}
+        reply = await self._known(request, known, limit)
+        self._unknown |= unknown
+        return reply
 
     async def _fitting(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
         try:

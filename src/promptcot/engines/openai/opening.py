@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-from promptcot.engines.openai.diagnosis import advice, look
+from promptcot import nano
+from promptcot.engines.openai.diagnosis import Sight, advice, look, shown_models
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.engines.openai.transport import Transport
 from promptcot.engines.opening import Site
 from promptcot.errors import InputError
 from promptcot.recipe.schema import Served
+
+_WAY_OUT = "Name the model to ask: --model-path for one step, --model for a run"
+_NOT_EMBEDDED = (
+    "That is a model that ships with promptcot and runs in this process. Name one of the server's: --model-path for "
+    "one step, --set generate.model=NAME for a step of a recipe; or take a recipe that names none, such as `endpoint`"
+)
 
 
 async def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
@@ -18,8 +26,11 @@ async def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
 
 
 async def _served_name(spec: Served) -> str:
-    """The model to ask a server for: the one that is named, else the only one it has. Raises InputError."""
-    if spec.model != Served().model:
+    """The model to ask a server for: the one that is named, else the only one it has. Raises InputError.
+
+    The names of embedded models mean nothing to a server, except to one that lists them.
+    """
+    if not nano.is_nano(spec.model):
         return spec.model
     transport = Transport(spec.base_url[:1], os.environ.get(spec.api_key_env))
     try:
@@ -27,7 +38,19 @@ async def _served_name(spec: Served) -> str:
         hint = None if sight.models is not None else await advice(transport.session, spec.base_url[0], spec.model)
     finally:
         await transport.close()
-    if sight.models and (len(sight.models) == 1 or spec.model in sight.models):
-        return sight.models[0] if len(sight.models) == 1 else spec.model
-    listed = hint or f"{spec.base_url[0]} has several models: {', '.join(sight.models or ()) or 'none'}"
-    raise InputError(f"{listed}\nName the model to ask: --model-path for one step, --model for a run")
+    if (name := name_for(spec, sight.models or ())) is not None:
+        return name
+    raise InputError(f"{hint or _has(sight, spec)}\n{_WAY_OUT if spec.unnamed else _NOT_EMBEDDED}")
+
+
+def name_for(spec: Served, listed: Sequence[str]) -> str | None:
+    """The model that is meant of those that a server lists; None if it has to be named."""
+    if spec.model in listed:
+        return spec.model
+    return listed[0] if spec.unnamed and len(listed) == 1 else None
+
+
+def _has(sight: Sight, spec: Served) -> str:
+    if not spec.unnamed:
+        return f"{sight.url} has no model {spec.model!r}; it lists {shown_models(sight.models or ())}"
+    return f"{sight.url} has {'several models' if sight.models else 'no model'}: {shown_models(sight.models or ())}"

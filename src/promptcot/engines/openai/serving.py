@@ -92,7 +92,7 @@ class EngineServer:
 
 
 def read_request(body: Mapping[str, Any]) -> Request:
-    """The call that a body stands for: the other end of `wire.body`. Raises ValueError, TypeError, KeyError."""
+    """The call that a body stands for: the other end of `requests.body`. Raises ValueError, TypeError, KeyError."""
     drawn = {name: body[name] for name in _SAMPLING & body.keys()}
     sampling = Sampling(**{**drawn, "stop": tuple(drawn.get("stop", ()))})
     messages = tuple(Message(turn["role"], turn["content"]) for turn in body.get("messages", ()))

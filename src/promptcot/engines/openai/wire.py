@@ -1,4 +1,4 @@
-"""The words of the OpenAI protocol: request bodies, whole and streamed replies, and what an error status means.
+"""The words of the OpenAI protocol: whole and streamed replies, and what an error status means.
 
 Pure. Decides which fault is the moment's, which the row's and which everybody's; when to try again is the runner's
 affair, and how bytes travel that of `transport`.
@@ -14,14 +14,11 @@ from typing import Any
 import orjson
 
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
-from promptcot.records import CONTENT_FILTER, Completion, Request
+from promptcot.records import CONTENT_FILTER, Completion
 from promptcot.storage.json import dumps, loads
 
-STREAM_ABOVE = 4096
 _SHOWN = 500
 _NO_SERVICE = {401: "unauthorised", 402: "no-credit", 403: "forbidden", 404: "not-found", 405: "not-found"}
-# A prompt that holds its model's start token gets no second one; for vLLM, which would add it.
-_BEGINNINGS = ("<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>")
 _FOR_NOW = {408, 409, 425, 429}
 _NOT_DONE = {None, "abort", "error"}  # the last two: a server that was stopped, a gateway whose server broke
 _OVER_LONG = (
@@ -60,36 +57,6 @@ _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "exceeded your cur
 
 class Garbled(TransientError):
     """What came back is no reply of this protocol: HTML, cut JSON, a stream that ends too early."""
-
-
-def path_of(request: Request) -> str:
-    """The end of the URL that answers a request."""
-    return "/chat/completions" if request.messages else "/completions"
-
-
-def body(model: str, request: Request, omit: Sequence[str] = (), extra: Mapping[str, Any] | None = None) -> Any:
-    """The JSON body of a request. What has its neutral value is left out; so are the fields named in `omit`."""
-    sampling = request.sampling
-    fields: dict[str, Any] = {"model": model}
-    if request.messages:
-        fields["messages"] = [{"role": turn.role, "content": turn.content} for turn in request.messages]
-    else:
-        fields["prompt"] = request.prompt
-        if request.prompt.startswith(_BEGINNINGS):
-            fields["add_special_tokens"] = False
-    fields |= {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "seed": request.seed}
-    if sampling.top_p != 1.0:
-        fields["top_p"] = sampling.top_p
-    if sampling.repetition_penalty != 1.0:
-        fields["repetition_penalty"] = sampling.repetition_penalty
-    if sampling.stop:
-        fields["stop"] = list(sampling.stop)
-    if sampling.max_tokens > STREAM_ABOVE:
-        fields |= {"stream": True, "stream_options": {"include_usage": True}}
-    fields |= extra or {}
-    if not fields.get("stream") or "stream" in omit:
-        fields.pop("stream_options", None)
-    return {name: value for name, value in fields.items() if name not in omit}
 
 
 def parse_json(data: bytes, content_type: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Where training rows come from, and which texts they hold: files or a dataset of the Hub to prompts and completions.
 
 Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
-or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. Texts are
+or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. A row with
+both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Texts are
 taken exactly as they are, except that a `<think>` which the template has opened already is not opened twice. Which
 tokens they become is decided in `encoding`.
 """
@@ -138,8 +139,9 @@ def _from_hub(name: str, data: Data) -> Iterator[Row]:
 
 def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
     prompt, completion = row.get("prompt"), row.get("completion")
-    if completion is None and row.get("messages") is not None:
-        turns = _turns(row["messages"])
+    messages, pair = row.get("messages"), isinstance(prompt, str) and isinstance(completion, str)
+    if messages is not None and (completion is None or (pair and messages and tokenizer.chat_template)):
+        turns = _turns(messages)
     elif isinstance(prompt, str) and isinstance(completion, str) and not chat:
         return Example(name, _text(prompt, "prompt"), _text(completion, "completion"))
     else:

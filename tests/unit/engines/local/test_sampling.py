@@ -128,3 +128,60 @@ def test_rows_that_cannot_be_drawn_are_told_apart() -> None:
     for temperature in (0.0, 1.0):
         fit = choose(logits, settings(3, temperature=temperature), torch.zeros(3, dtype=torch.int64))[1]
         assert fit.tolist() == [True, False, False]
+
+
+def kept_by_definition(logits: torch.Tensor, asked: Sampling) -> torch.Tensor:
+    """What tokens are drawn from: temperature, then min-p, top-k and top-p, each on what the one before has left."""
+    probabilities = (logits / asked.temperature).softmax(0)
+    probabilities = probabilities * (probabilities >= (asked.min_p or 0.0) * probabilities.max())
+    if asked.top_k is not None:
+        probabilities[probabilities.argsort(descending=True)[asked.top_k :]] = 0.0
+    return nucleus((probabilities / probabilities.sum()).log(), asked.top_p)
+
+
+RESTRICTED = [
+    Sampling(top_k=3),
+    Sampling(top_k=2, temperature=2.0),
+    Sampling(top_k=1),
+    Sampling(top_k=100),
+    Sampling(min_p=0.2),
+    Sampling(min_p=0.0),
+    Sampling(min_p=1.0),
+    Sampling(min_p=0.3, temperature=2.0),
+    Sampling(top_k=4, min_p=0.1, top_p=0.8),
+    Sampling(top_k=3, top_p=0.9, temperature=0.7),
+]
+
+
+@pytest.mark.parametrize("asked", RESTRICTED, ids=str)
+def test_top_k_and_min_p_draw_from_what_their_definitions_leave(asked: Sampling) -> None:
+    tokens = draw(LOGITS, Settings.of([(asked, seed) for seed in range(20_000)], CPU))
+    kept = kept_by_definition(LOGITS, asked)
+    assert set(tokens.tolist()) == set(kept.nonzero().flatten().tolist())
+    if int((kept > 0).sum()) > 1:
+        assert p_value(tokens, kept) > 1e-3
+
+
+def test_rows_of_one_batch_are_restricted_each_by_its_own_settings() -> None:
+    several = [Sampling(), *RESTRICTED, Sampling(temperature=0.0, top_k=2, min_p=0.5)]
+    asked = [(sampling, seed) for seed in range(20) for sampling in several]
+    together = draw(LOGITS, Settings.of(asked, CPU)).tolist()
+    assert together == [int(draw(LOGITS, Settings.of([one], CPU))[0]) for one in asked]
+    assert {token for token, (sampling, _) in zip(together, asked, strict=True) if not sampling.temperature} == {0}
+
+
+@pytest.mark.parametrize("penalty", [1.5, -1.5])
+def test_a_presence_penalty_is_taken_once_from_each_token_of_the_completion(penalty: float) -> None:
+    written = torch.tensor([[True, False, True, False, False, False]])
+    drawing = Settings.of([(Sampling(presence_penalty=penalty), seed) for seed in range(30_000)], CPU)
+    steps = torch.zeros(30_000, dtype=torch.int64)
+    tokens, _ = choose(LOGITS.expand(30_000, -1), drawing, steps, written=written.expand(30_000, -1))
+    assert p_value(tokens, (LOGITS - penalty * written[0]).softmax(0)) > 1e-3
+
+
+def test_a_row_that_cannot_be_drawn_stays_so_among_the_likeliest() -> None:
+    logits = torch.stack(
+        [LOGITS, LOGITS.clone().fill_(math.nan), LOGITS.clone().index_fill(0, torch.tensor(2), math.inf)]
+    )
+    drawing = Settings.of([(Sampling(top_k=2, min_p=0.1), seed) for seed in range(3)], CPU)
+    assert choose(logits, drawing, torch.zeros(3, dtype=torch.int64))[1].tolist() == [True, False, False]

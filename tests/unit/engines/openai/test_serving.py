@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from promptcot.engines.openai.engine import OpenAIEngine, OwnServers
+from promptcot.engines.openai.requests import body
 from promptcot.engines.openai.serving import EngineServer, read_request
-from promptcot.engines.openai.wire import body
 from promptcot.engines.opening import Listen
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
@@ -22,6 +22,7 @@ KEY = "the key of the run"
 REQUESTS = [
     Request("Design a problem.", seed=5),
     Request("p", sampling=Sampling(0.0, 0.9, 1.1, 17, ("END", "\n\n")), seed=2**31 - 1),
+    Request("q", sampling=Sampling(top_k=20, min_p=0.05, presence_penalty=-0.5), seed=9),
     Request("long", sampling=Sampling(max_tokens=16_384), seed=1),
     Request("half a pair \ud83d", seed=3),
     Request(messages=(Message("system", "s"), Message("user", "ü"), Message("assistant", "a")), seed=4),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import promptcot
 from promptcot.errors import InputError
 from promptcot.training.data.chat import end_of_turn
 from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
@@ -63,6 +64,32 @@ def test_texts_go_through_the_template_only_where_the_recipe_says_so(tmp_path: P
     row = {"prompt": "1 + 1?", "completion": ANSWER}
     assert read(tmp_path, [row])[0].prompt == "1 + 1?"
     assert read(tmp_path, [row], chat=True)[0].prompt == ASKED
+
+
+PAIR = {"prompt": "Solve: 1 + 1?", "completion": ANSWER}
+BOTH: list[tuple[str, list[dict[str, str]] | None, str | None, str]] = [
+    ("messages, and a template to render them", CHATS[0]["messages"], CHATML, ASKED),
+    ("messages, and no template", CHATS[0]["messages"], None, "Solve: 1 + 1?"),
+    ("a column of messages that is empty here", [], CHATML, "Solve: 1 + 1?"),
+    ("a column of messages that is null here", None, CHATML, "Solve: 1 + 1?"),
+]
+
+
+@pytest.mark.parametrize(("messages", "template", "prompt"), [case[1:] for case in BOTH], ids=[c[0] for c in BOTH])
+def test_of_a_row_with_messages_and_a_pair_the_messages_are_learnt_where_they_can_be_rendered(
+    tmp_path: Path, messages: Any, template: str | None, prompt: str
+) -> None:
+    [found] = read(tmp_path, [{**PAIR, "messages": messages}], template)
+    assert (found.prompt, found.completion, found.chat) == (prompt, ANSWER, prompt == ASKED)
+
+
+def test_a_model_with_a_template_learns_what_label_writes_in_the_words_of_the_template(tmp_path: Path) -> None:
+    trace = {"problem": "1 + 1?", "completion": r"So \boxed{2}.", "truncated": False}
+    labelled = promptcot.label([{**trace, "id": "a", "sample": sample} for sample in range(2)])
+    assert set(labelled.sft[0]) > {"prompt", "completion", "messages"}
+    found = read(tmp_path, labelled.sft)
+    assert [one.prompt.startswith("<|im_start|>user\n1 + 1?") for one in found] == [True, True]
+    assert all(one.prompt.endswith("<|im_start|>assistant\n") for one in found)
 
 
 def test_the_last_answer_is_learnt_and_earlier_turns_are_its_prompt(tmp_path: Path) -> None:

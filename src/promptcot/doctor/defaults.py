@@ -1,0 +1,72 @@
+"""What a server draws tokens with where a request says nothing, and where the recipe says nothing either.
+
+Only llama.cpp tells, at `/props`. vLLM and SGLang take the model's `generation_config.json`, which is read where the
+model lies on this machine too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import aiohttp
+
+from promptcot.doctor.findings import Finding, note
+from promptcot.doctor.models import Asked
+from promptcot.engines.model_files import folder_on_disk, read_json
+from promptcot.engines.openai.diagnosis import Sight, read_object
+from promptcot.engines.openai.transport import server_root
+from promptcot.recipe.schema import Model
+
+_SETS_NOTHING = {"top_k": (0, -1), "min_p": (0,), "presence_penalty": (0,)}
+"""The fields that are sent only where a recipe sets them, and the values that change nothing."""
+
+
+async def look_at_defaults(session: aiohttp.ClientSession, sight: Sight, name: str, asked: Asked) -> list[Finding]:
+    """Where the server's own values would enter what the recipe leaves open."""
+    props = await read_object(session, f"{server_root(sight.url)}/props")
+    if isinstance(settings := (props or {}).get("default_generation_settings"), Mapping):
+        below = settings.get("params")
+        told = below if isinstance(below, Mapping) else settings
+        return [*_open(sight.url, told, asked), *_renamed(told, asked)]
+    root = sight.roots.get(name, name)
+    folder = folder_on_disk(root) if sight.models is not None else None
+    found = read_json(folder / "generation_config.json") if folder is not None else None
+    where = f"{sight.url} (by {folder}/generation_config.json, unless it was started with --generation-config vllm)"
+    return list(_open(where, found, asked)) if isinstance(found, Mapping) else []
+
+
+def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
+    """A note on what is left to the server by one of the steps, if that is anything but to change nothing."""
+    values = {
+        key: told[key]
+        for key, neutral in _SETS_NOTHING.items()
+        if _other(told.get(key), neutral) and any(_leaves_open(model, key) for model in asked.models)
+    }
+    if not values:
+        return
+    shown = ", ".join(f"{key} = {value:g}" for key, value in values.items())
+    without = ", ".join(f"{key} = {_SETS_NOTHING[key][-1]}" for key in values)
+    yield note(
+        f"where a call does not say, tokens are drawn with {shown} by {where}",
+        f"say in the step what you want: {shown} keeps it so, extra_body = {{ {without} }} switches it off",
+    )
+
+
+def _leaves_open(model: Model, key: str) -> bool:
+    return getattr(model, key) is None and key not in model.extra_body
+
+
+def _other(value: object, neutral: tuple[int, ...]) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value not in neutral
+
+
+def _renamed(told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
+    """llama.cpp's own name for the repetition penalty: ours it passes over."""
+    there = told.get("repeat_penalty")
+    wanted = {model.repetition_penalty for model in asked.models if "repeat_penalty" not in model.extra_body}
+    if isinstance(there, int | float) and (other := sorted(wanted - {there})):
+        yield note(
+            f"llama.cpp draws with repeat_penalty = {there:g}, and takes repetition_penalty = {other[0]:g} for nothing",
+            f"extra_body = {{ repeat_penalty = {other[0]:g} }}",
+        )

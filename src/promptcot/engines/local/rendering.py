@@ -1,0 +1,48 @@
+"""What a chat is in the words of a model's template, for those who want to see it before anything is asked.
+
+Looks for the tokenizer on this machine only, and loads no model. The run itself renders in `model`, by the same code.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptcot import nano
+from promptcot.engines.model_files import folder_on_disk
+from promptcot.errors import EngineUnusable
+from promptcot.recipe.schema import Served
+from promptcot.records import Request
+
+if TYPE_CHECKING:
+    from promptcot.engines.local.model import TextCodec
+
+
+def tokenizer_folder(model: Served, role: str) -> Path | None:
+    """Where the tokenizer of a model lies on this machine; None where it is not known or not here. Raises InputError
+    for an embedded model that does not exist.
+    """
+    if model.tokenizer is None and model.unnamed:
+        return None
+    return folder_on_disk(model.tokenizer or nano.resolve(model.model, role))
+
+
+def rendered(model: Served, role: str, request: Request) -> str | None:
+    """The text of a chat as the model's template renders it; None where no tokenizer is at hand that can be loaded.
+
+    Raises EngineUnusable where there is no template, RequestRefused where it does not take these messages.
+    """
+    folder = tokenizer_folder(model, role)
+    codec = _codec(folder.resolve()) if folder is not None else None
+    return codec.chat_text(request) if codec is not None else None
+
+
+@lru_cache(maxsize=8)
+def _codec(folder: Path) -> TextCodec | None:
+    try:
+        from promptcot.engines.local.model import TextCodec, load_tokenizer
+
+        return TextCodec(load_tokenizer(folder), folder)
+    except (ImportError, EngineUnusable):
+        return None

@@ -1,0 +1,59 @@
+"""What is sent to a server of the OpenAI protocol: the path and the JSON body of a request.
+
+Pure. How replies and errors are read is decided in `wire`, how bytes travel in `transport`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from promptcot.records import Request, Sampling
+
+STREAM_ABOVE = 4096
+_ALWAYS = ("temperature", "top_p", "repetition_penalty")
+_WHERE_SET = ("top_k", "min_p", "presence_penalty")
+# A prompt that holds its model's start token gets no second one; for vLLM, which would add it.
+_BEGINNINGS = ("<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>")
+
+
+def path_of(request: Request) -> str:
+    """The end of the URL that answers a request."""
+    return "/chat/completions" if request.messages else "/completions"
+
+
+def body(model: str, request: Request, omit: Collection[str] = (), extra: Mapping[str, Any] | None = None) -> Any:
+    """The JSON body of a request, without the fields named in `omit`.
+
+    What the recipe says about drawing tokens is sent in full: left out, a server puts its own defaults in its place, as
+    vLLM those of the model's `generation_config.json`. What hosted models refuse by name is sent only where it is set.
+    """
+    fields: dict[str, Any] = {"model": model}
+    if request.messages:
+        fields["messages"] = [{"role": turn.role, "content": turn.content} for turn in request.messages]
+    else:
+        fields["prompt"] = request.prompt
+        if request.prompt.startswith(_BEGINNINGS):
+            fields["add_special_tokens"] = False
+    fields |= {"max_tokens": request.sampling.max_tokens, "seed": request.seed, **_drawn(request.sampling)}
+    if request.sampling.max_tokens > STREAM_ABOVE:
+        fields |= {"stream": True, "stream_options": {"include_usage": True}}
+    fields |= extra or {}
+    if not fields.get("stream") or "stream" in omit:
+        fields.pop("stream_options", None)
+    return {name: value for name, value in fields.items() if name not in omit}
+
+
+def _drawn(sampling: Sampling) -> dict[str, Any]:
+    fields: dict[str, Any] = {name: getattr(sampling, name) for name in _ALWAYS}
+    fields |= {name: value for name in _WHERE_SET if (value := getattr(sampling, name)) is not None}
+    return {**fields, "stop": list(sampling.stop)} if sampling.stop else fields
+
+
+def needless(fields: Mapping[str, Any], refusal: str) -> set[str]:
+    """The fields of a body that a refusal names and that change nothing, as 1 for `top_p`.
+
+    A server that does not know them draws without them as we ask; hosted models have no `repetition_penalty`, and those
+    that think often no `top_p`.
+    """
+    return {name for name in ("top_p", "repetition_penalty") if fields.get(name) == 1 and name in refusal}
