@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from promptcot.core.columns import fields_of
 from promptcot.core.parsing import rationale
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
@@ -69,7 +70,9 @@ class Explain:
         where = f"{self.name}: row {row.get('id')}"
         concepts, level = concepts_of(row), level_of(row)
         if not concepts:
-            raise InputError(f"{where} has no list of strings in `foundational_concepts` or `concepts`")
+            raise InputError(
+                f"{where} has no list of strings in `foundational_concepts` or `concepts`; {fields_of(row)}"
+            )
         if level is None:
-            raise InputError(f"{where} has no text in `level`; --level names one for such rows")
+            raise InputError(f"{where} has no text in `level`; --level names one for such rows; {fields_of(row)}")
         return problem_of(row, where), concepts, level

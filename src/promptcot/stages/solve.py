@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.traces import malformed
-from promptcot.core.problems import problem_id
+from promptcot.core.problems import with_problem_ids
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
@@ -28,11 +29,10 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
             yield {**row, "sample": sample}
 
 
-def problem_samples(source: Path, n: int) -> Iterator[Row]:
+def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
-    numbered = enumerate(read_rows(source), 1)
-    named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
-    return samples(with_ids(named), n)
+    found = (columns or Columns()).problems(read_rows(source))
+    return samples(with_ids(with_problem_ids(found, str(source))), n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +88,4 @@ class Solve:
             return self.prompts.render(self._conversation, problem=problem)
         if isinstance(prompt, str) and prompt:
             return prompt
-        raise InputError(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`")
+        raise InputError(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`; {fields_of(row)}")
