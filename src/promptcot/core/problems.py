@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from promptcot.core.columns import fields_of
 from promptcot.core.golds import gold_text
-from promptcot.errors import InputError
+from promptcot.errors import InputError, UnfitRow
 from promptcot.records import Row, content_id
 
 _CHAT = re.compile(r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)", re.DOTALL)
@@ -33,11 +33,11 @@ def source_of(row: Row, where: str) -> str:
 def problem_of(row: Row, where: str) -> str:
     """The problem's own words: `problem`, or `prompt` without the chat markup and the request to reason step by step.
 
-    Raises InputError where there is neither.
+    Raises UnfitRow where there is neither.
     """
     text = row.get("problem") or row.get("prompt")
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{where}: neither `problem` nor `prompt` holds a text; {fields_of(row)}")
+        raise UnfitRow(f"{where}: neither `problem` nor `prompt` holds a text; {fields_of(row)}")
     chat = None if row.get("problem") else _CHAT.search(text)
     asked = chat["asked"] if chat else text
     return (asked if row.get("problem") else _INSTRUCTION.sub("", asked)).strip()
@@ -52,13 +52,13 @@ def problem_id(row: Row, where: str) -> str:
 def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator[Row]:
     """Rows with their numbers in a file, each with the id of its problem.
 
-    Raises InputError where the first row has no problem: then none of the file will have one. Any other is passed on as
-    it is, to be refused alone.
+    Raises UnfitRow where the first row has no problem: then none of the file will have one. Any other is passed on as
+    it is, and will be a failed row.
     """
     for number, row in numbered:
         try:
             yield {**row, "id": problem_id(row, f"{file}, row {number}")}
-        except InputError:
+        except UnfitRow:
             if number == 1:
                 raise
             yield row

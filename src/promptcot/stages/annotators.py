@@ -16,7 +16,7 @@ from promptcot import nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of, with_problem_ids
 from promptcot.core.training_rows import level_of
-from promptcot.errors import InputError, UsageError
+from promptcot.errors import InputError, UnfitRow, UsageError
 from promptcot.records import Row, derive_seed
 from promptcot.stages.defaults import annotator_name
 from promptcot.storage.rows import read_rows, with_ids
@@ -96,7 +96,7 @@ def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
             return row
         try:
             problem = problem_of(row, f"row {row['id']}")
-        except InputError:  # it is refused where it is asked
+        except UnfitRow:  # it is refused where it is asked
             return row
         return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
 

@@ -15,7 +15,7 @@ from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.traces import malformed
 from promptcot.core.problems import with_problem_ids
 from promptcot.core.prompts import PromptSet
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -53,7 +53,7 @@ class Solve:
     name: str = "solve"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row has neither `problem` nor `prompt`."""
+        """One request. Raises UnfitRow when the row has neither `problem` nor `prompt`."""
         seed = derive_seed(self.seed, row["id"], row["sample"])
         problem = row.get("problem")
         if self.chat and isinstance(problem, str) and problem:
@@ -88,4 +88,4 @@ class Solve:
             return self.prompts.render(self._conversation, problem=problem)
         if isinstance(prompt, str) and prompt:
             return prompt
-        raise InputError(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`; {fields_of(row)}")
+        raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`; {fields_of(row)}")

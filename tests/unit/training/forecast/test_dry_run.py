@@ -68,7 +68,7 @@ def test_a_large_file_is_sampled_alike_each_time(rows: str, monkeypatch: pytest.
     monkeypatch.setattr(counting, "SAMPLED", 7)
     path = Path(rows)
     path.write_text(
-        "".join(json.dumps({"prompt": "a", "completion": "b " * n}) + "\n" for n in range(200)), encoding="utf-8"
+        "".join(json.dumps({"prompt": "a", "completion": "b " * n}) + "\n" for n in range(1, 201)), encoding="utf-8"
     )
     one, two = (tried(data__path=[rows], model__path="nano:solver").counted for _ in range(2))
     assert one == two
