@@ -134,8 +134,9 @@ class _Reading:
                 raise InputError(f"--columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(first)}")
         layout = next((one for one in LAYOUTS if one.fits(first)), None)
         takes = {} if layout is None else {ours: take for ours, take in layout.takes.items() if ours in wanted}
-        if learnt and layout is not None and layout.solution is not None:
-            takes.setdefault("completion", layout.solution)
+        trace = takes.get("completion")
+        if learnt and layout is not None and layout.solution is not None and (trace is None or trace(first) is None):
+            takes["completion"] = layout.solution
         if learnt and "messages" in takes:
             takes = {"messages": takes["messages"]}
         found = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)

@@ -20,7 +20,8 @@ from typing import Any
 from promptcot import nano
 from promptcot.engines.model_files import folder_on_disk
 from promptcot.errors import InputError
-from promptcot.training.data.rows import Rejected, examples
+from promptcot.training.data.encoding import Encoder
+from promptcot.training.data.rows import Example, Rejected, examples
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
 from promptcot.training.recipe import TrainRecipe
@@ -30,6 +31,10 @@ SAMPLED = 2000
 
 CHARACTERS_PER_TOKEN = 3.5
 """Assumed where no tokenizer is at hand."""
+
+
+Tokens = Callable[[Example], int]
+"""How many tokens a row has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,11 @@ def count(recipe: TrainRecipe) -> Counted:
     missing = ", ".join(path for path in recipe.data.path if not Path(path).is_file())
     if missing:
         return _assumed(recipe, f"{missing} is not on this machine")
-    sample = _Sample.of(recipe)
+    template = _Template(recipe)
+    sample = _Sample.of(recipe, template)
     told = f"counted in {', '.join(map(str, files))}"
-    lengths = _lengths(sample.texts, recipe)
-    return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, sample.notes)
+    lengths = _lengths(sample.examples, recipe, template.tokens or _tokenizer(recipe))
+    return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, [*sample.notes, *template.notes])
 
 
 def _assumed(recipe: TrainRecipe, why: str) -> Counted:
@@ -90,42 +96,42 @@ def _told_length(recipe: TrainRecipe) -> Lengths | None:
     return Lengths(length, length)
 
 
-def _lengths(texts: Sequence[str], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:
-    """The lengths of these texts, what that is from, and of how many the tokens were counted."""
-    tokens = _tokenizer(recipe)
-    if tokens is not None and texts:
-        return lengths_of(list(map(tokens, texts)), recipe), f"mean of {len(texts):,} rows drawn", len(texts)
+def _lengths(rows: Sequence[Example], recipe: TrainRecipe, tokens: Tokens | None) -> tuple[Lengths | None, str, int]:
+    """The lengths of these rows, what that is from, and of how many the tokens were counted."""
+    if tokens is not None and rows:
+        return lengths_of(list(map(tokens, rows)), recipe), f"mean of {len(rows):,} rows drawn", len(rows)
     if told := _told_length(recipe):
         return told, _source(recipe), 0
-    if not texts:
+    if not rows:
         return None, "no row has a prompt and a completion, or messages, that can be learnt from", 0
-    lengths = lengths_of([max(1, round(len(text) / CHARACTERS_PER_TOKEN)) for text in texts], recipe)
+    characters = [len(row.prompt) + len(row.completion) for row in rows]
+    lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
 
 
 @dataclass
 class _Sample:
-    """How many rows can be learnt from, the texts of some of them, and what became of the others."""
+    """How many rows can be learnt from, some of them, and what became of the others."""
 
     rows: int = 0
-    texts: list[str] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, recipe: TrainRecipe) -> _Sample:
+    def of(cls, recipe: TrainRecipe, template: _Template) -> _Sample:
         """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
         rng, found = Random(recipe.seed), cls()
-        for one in examples(recipe.data, _Template(recipe, found.notes.append), found.notes.append):
+        for one in examples(recipe.data, template, found.notes.append):
             if isinstance(one, Rejected):
                 found.left_out[one.reason] += 1
                 continue
             found.rows += 1
-            if len(found.texts) < SAMPLED:
-                found.texts.append(one.prompt + one.completion)
+            if len(found.examples) < SAMPLED:
+                found.examples.append(one)
             elif (place := rng.randrange(found.rows)) < SAMPLED:
-                found.texts[place] = one.prompt + one.completion
+                found.examples[place] = one
         return found
 
 
@@ -137,8 +143,16 @@ class _Template:
 
     chat_template = "the tokenizer's, once it is loaded"
 
-    def __init__(self, recipe: TrainRecipe, tell: Callable[[str], None]) -> None:
-        self._recipe, self._tell = recipe, tell
+    def __init__(self, recipe: TrainRecipe) -> None:
+        self._recipe = recipe
+        self._encoder: Encoder | None = None
+        self.notes: list[str] = []
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """Counts the tokens of a row as they will be learnt; None where no chat was rendered."""
+        encoder = self._encoder
+        return None if encoder is None else lambda row: sum(map(len, encoder([row])[0]))
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], **how: Any) -> str:
         """The prompt of these turns."""
@@ -154,13 +168,16 @@ class _Template:
             return None
         loaded = load_tokenizer(self._recipe)
         if not loaded.chat_template:
-            self._tell("rows are chats, and the tokenizer has no template for them: name one as model.chat_template")
+            self.notes.append(
+                "rows are chats, and the tokenizer has no template for them: name one as model.chat_template"
+            )
             return None
+        self._encoder = Encoder(loaded)
         return loaded
 
 
-def _tokenizer(recipe: TrainRecipe) -> Callable[[str], int] | None:
-    """Counts the tokens of a text, the end mark included, where the model's tokenizer is on this machine."""
+def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
+    """Counts the tokens of a row, the end mark included, where the model's tokenizer is on this machine."""
     folder = folder_of(recipe.model.tokenizer or recipe.model.path)
     if folder is None or not (folder / "tokenizer.json").is_file() or importlib.util.find_spec("tokenizers") is None:
         return None
@@ -168,7 +185,7 @@ def _tokenizer(recipe: TrainRecipe) -> Callable[[str], int] | None:
         loaded: Any = importlib.import_module("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the library raises plain Exceptions
         raise InputError(f"{folder / 'tokenizer.json'}: cannot be loaded: {error}") from error
-    return lambda text: len(loaded.encode(text).ids) + 1
+    return lambda row: len(loaded.encode(row.prompt + row.completion).ids) + 1
 
 
 def folder_of(model: str) -> Path | None:
