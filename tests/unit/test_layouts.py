@@ -173,5 +173,5 @@ def test_a_mistake_in_columns_is_named(text: str, message: str) -> None:
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(InputError, match="problem=question, and the first row has no 'question': it has `q`"):
+    with pytest.raises(InputError, match="columns: problem=question, and the first row has no 'question': it has `q`"):
         list(Columns({"problem": "question"}).problems([{"q": "a"}]))

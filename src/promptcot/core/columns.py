@@ -35,9 +35,9 @@ def parse(text: str) -> dict[str, str]:
     for part in text.split(","):
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))
         if not (equals and ours and theirs):
-            raise UsageError(f"--columns: {part.strip()!r} is not FIELD=COLUMN, such as problem=question,answer=gold")
+            raise UsageError(f"columns: {part.strip()!r} is not FIELD=COLUMN, such as problem=question,answer=gold")
         if ours in found:
-            raise UsageError(f"--columns: {ours} is named twice")
+            raise UsageError(f"columns: {ours} is named twice")
         found[ours] = theirs
     return checked(found)
 
@@ -48,7 +48,7 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
         if ours not in OURS:
             near = get_close_matches(ours, OURS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"--columns: {ours!r} is no field of ours; {hint}known are {', '.join(OURS)}")
+            raise UsageError(f"columns: {ours!r} is no field of ours; {hint}known are {', '.join(OURS)}")
     return dict(given)
 
 
@@ -131,7 +131,7 @@ class _Reading:
     def of(cls, first: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool) -> _Reading:
         for ours, theirs in given.items():
             if column(first, theirs) is None:
-                raise InputError(f"--columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(first)}")
+                raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(first)}")
         layout = next((one for one in LAYOUTS if one.fits(first)), None)
         takes = {} if layout is None else {ours: take for ours, take in layout.takes.items() if ours in wanted}
         trace = takes.get("completion")

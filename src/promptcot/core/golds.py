@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Callable
 
@@ -28,13 +29,17 @@ def gold_text(gold: object, what: str) -> str:
         raise InputError(f'{what} is {said}, and not the words of an answer: write it as text, such as "Yes" or "No"')
     if isinstance(gold, int):
         return str(gold)
-    if isinstance(gold, float):
+    if isinstance(gold, float) and math.isfinite(gold):
         return str(int(gold)) if gold.is_integer() else repr(gold)
     if isinstance(gold, list) and gold:
         return _several([gold_text(one, what) for one in gold])
-    kind = "an empty list" if gold == [] else "an object" if isinstance(gold, dict) else f"a {type(gold).__name__}"
-    named = f" with {', '.join(f'`{name}`' for name in gold)}" if isinstance(gold, dict) and gold else ""
-    raise InputError(f"{what} is {kind}{named}, and no answer: write a text, a number or a list of them")
+    raise InputError(f"{what} is {_kind(gold)}, and no answer: write a text, a number or a list of them")
+
+
+def _kind(gold: object) -> str:
+    if isinstance(gold, dict):
+        return f"an object with {', '.join(f'`{name}`' for name in gold)}" if gold else "an empty object"
+    return {list: "an empty list", float: "not a number", type(None): "missing"}.get(type(gold), type(gold).__name__)
 
 
 def _listed(text: str) -> list[object] | None:

@@ -79,7 +79,7 @@ class Data(Section):
         try:
             return checked(columns)
         except UsageError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).partition(": ")[2]) from error
 
     @field_validator("path", mode="before")
     @classmethod

@@ -43,9 +43,10 @@ REFUSED: list[tuple[Any, str]] = [
     ([True], "the gold is true"),
     ({"value": "5"}, "the gold is an object with `value`"),
     ([{"value": "5"}], "the gold is an object with `value`"),
-    ({}, "the gold is an object, and no answer"),
+    ({}, "the gold is an empty object"),
+    (float("nan"), "the gold is not a number"),
     ([], "the gold is an empty list"),
-    (["1", None], "the gold is a NoneType"),
+    (["1", None], "the gold is missing"),
 ]
 
 
