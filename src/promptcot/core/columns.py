@@ -25,7 +25,7 @@ OURS = (
 """The fields that `--columns` can name a column for."""
 
 _PROBLEM = ("problem", "answer", "reference_solution")
-_SOURCED = ("source",)
+_SOURCED = (*_PROBLEM, "source")
 _SHOWN_FIELDS = 20
 
 
@@ -56,7 +56,7 @@ def fields_of(row: Row) -> str:
     """The names of a row's fields, for errors: "it has `question`, `gold`"."""
     names = [f"`{name}`" for name in row if name != "id"]
     more = f" and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
-    return f"it has {', '.join(names[:_SHOWN_FIELDS]) or 'no fields'}{more}"
+    return f"it has {', '.join(names[:_SHOWN_FIELDS]) or 'no field but `id`'}{more}"
 
 
 def _silent(line: str) -> None:
@@ -79,12 +79,13 @@ class Columns:
 
         `sourced`: where the rows name no `source`, it is the name of the layout.
         """
-        for number, reading, row in self._read(rows, (*_PROBLEM, *_SOURCED[:sourced])):
+        for number, reading, row in self._read(rows, _SOURCED if sourced else _PROBLEM):
             yield number, reading.row(row)
 
     def traces(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
         """As `problems`, with a trace in `completion`; a row with several traces becomes as many, with `sample`."""
-        for number, reading, row in self._read(rows, (*_PROBLEM, "completion", *_SOURCED[:sourced])):
+        wanted = _SOURCED if sourced else _PROBLEM
+        for number, reading, row in self._read(rows, (*wanted, "completion")):
             for one in reading.rows(row):
                 yield number, one
 

@@ -15,7 +15,7 @@ from promptcot.training.data.chat import Turn
 
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _CALLS = ("tool_calls", "function_call")
-_TOOLS = ("tool", "function", "ipython")
+_TOOLS = ("tool", "function", "ipython", "tool_call", "tool_response", "function_call", "observation")
 """Roles that only tools have."""
 
 

@@ -66,10 +66,15 @@ LEFT_OUT: list[tuple[str, dict[str, Any], str]] = [
     ("a call", answer(content=None, tool_calls=[{"id": "a"}]), "calls of tools"),
     ("an old call", answer(function_call={"name": "f"}), "calls of tools"),
     ("a tool's words", {"messages": [ASKED, {"role": "tool", "content": "2"}, *answer()["messages"][1:]]}, "calls of"),
+    (
+        "ShareGPT's tools",
+        {"conversations": [{"from": "human", "value": "?"}, {"from": "observation", "value": "2"}]},
+        "calls of",
+    ),
     ("an image", {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "image_url"),
     ("a part of no type", answer(content=[7]), "a part that is no text: int"),
     ("no parts", answer(content=[]), "not text"),
-    ("nothing known", {"text": "1 + 1 is 2", "url": "u"}, "no field of a known layout: it has `text`, `url`"),
+    ("nothing known", {"text": "1 + 1 is 2", "url": "u"}, "no prompt, completion or messages: it has `text`, `url`"),
     ("a preference", {"chosen": [], "rejected": []}, "it has `chosen`, `rejected`"),
 ]
 

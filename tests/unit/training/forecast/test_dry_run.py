@@ -113,7 +113,7 @@ def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens
     assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
     assert found.counted.lengths is not None
     assert found.counted.lengths.mean == store.counts.tokens / store.counts.kept
-    assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no field" in told(found)
+    assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no prompt" in told(found)
 
 
 def test_chats_without_a_template_are_counted_and_the_way_out_is_named(rows: str) -> None:
