@@ -18,7 +18,7 @@ _HOMES = {
     "engines.protocol": "Engine",
     "engines.scripted": "ScriptedEngine",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
-    "StorageError SystematicFailure TransientError UsageError",
+    "StorageError SystematicFailure TransientError UnfitRow UsageError",
     "recipe.schema": "Encode Model Recipe",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
     "stages.protocol": "Stage Step",

@@ -39,6 +39,7 @@ from promptcot.errors import StageFault as StageFault
 from promptcot.errors import StorageError as StorageError
 from promptcot.errors import SystematicFailure as SystematicFailure
 from promptcot.errors import TransientError as TransientError
+from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model

@@ -3,7 +3,8 @@
     PromptCoTError
     ├── UsageError            the command line is wrong                                  exit 2
     ├── InputError            a file or value the user gave is wrong                     exit 1
-    │   └── RecipeError       a recipe has mistakes; all of them are listed              exit 1
+    │   ├── RecipeError       a recipe has mistakes; all of them are listed              exit 1
+    │   └── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
     ├── StageFault            a stage or step raised, or returned what it may not        exit 1
     ├── LockedError           somebody else is writing this output                       exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
@@ -13,8 +14,8 @@
         ├── RequestRefused    this request can never work (over-long, refused)           a failed row
         └── EngineUnusable    no request can work (wrong key, unknown model)             exit 1
 
-Failures of single rows are rows, not exceptions: a runner turns `TransientError` and `RequestRefused` into failed rows
-and lets everything else stop the run. Messages say what is wrong, where, and the way out.
+Failures of single rows are rows, not exceptions: a runner turns `TransientError`, `RequestRefused` and `UnfitRow` into
+failed rows and lets everything else stop the run. Messages say what is wrong, where, and the way out.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class UsageError(PromptCoTError):
 
 class InputError(PromptCoTError):
     """A file or a value that the user gave is missing, empty or malformed."""
+
+
+class UnfitRow(InputError):
+    """A row lacks a field that it is asked about, or has no text in it. A first row that does is a wrong file."""
 
 
 class RecipeError(InputError):

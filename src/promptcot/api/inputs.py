@@ -6,6 +6,7 @@ Decides what a row may be, and what a missing value of a DataFrame is: no field.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -67,20 +68,26 @@ def _is_missing(value: Any) -> bool:
 def _checked(row: Any, number: int) -> Row:
     if not isinstance(row, Mapping):
         raise InputError(f"row {number}: it is a {type(row).__name__}; a row is a mapping of field names to values")
-    try:
-        plain = {str(name): _plain(value) for name, value in row.items()}
-        dumps(plain)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"row {number}: it cannot be written as JSON ({error})") from error
-    return plain
+    found: Row = {}
+    for name, value in row.items():
+        try:
+            found[str(name)] = _plain(value)
+            dumps(found[str(name)])
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"row {number}: it cannot be written as JSON (`{name}`: {error})") from error
+    return found
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy, tuples and dates, as JSON knows them."""
+    """Numbers and arrays of numpy, tuples, decimals and dates, as JSON knows them. Raises TypeError, ValueError."""
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
+    if isinstance(value, Decimal):
+        return float(value) if Decimal(repr(float(value))) == value else str(value)
+    if isinstance(value, bytes):
+        return value.decode()
     if isinstance(value, Mapping):
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -48,14 +48,24 @@ def plain_rows(source: Path) -> Iterator[Row]:
 
 
 class Job:
-    """One call of a verb: `rows`, and how it works. Raises TypeError for an argument that no verb takes."""
+    """One call of a verb: `rows`, and how it works. Raises TypeError for an argument that no verb takes.
 
-    def __init__(self, rows: Rows | StageResult, working: Working, domain: PromptSet | None = None) -> None:
+    `columns` are written down with the other settings.
+    """
+
+    def __init__(
+        self,
+        rows: Rows | StageResult,
+        working: Working,
+        domain: PromptSet | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
         check_working(working)
         self._rows = rows.rows if isinstance(rows, StageResult) else rows
         self._made_for = rows.shard if isinstance(rows, StageResult) else None
         self._working = working
         self._domain = domain
+        self._told = {"columns": dict(columns)} if columns else {}
 
     def ask(self, stage: Stage, model: tuple[Model, Engine | None], role: str, read: Read = plain_rows) -> StageResult:
         """What came of one stage. Raises PromptCoTError."""
@@ -114,7 +124,7 @@ class Job:
             name,
             asks,
             output,
-            {"data_path": shown(self._rows), "seed": self._working.get("seed", SEED), "models": models},
+            {"data_path": shown(self._rows), "seed": self._working.get("seed", SEED), "models": models, **self._told},
             self._domain.hashes if self._domain else {},
             self._working.get("concurrency", 256),
             self._working.get("max_retries", 0),

@@ -16,7 +16,17 @@ from promptcot import prompts as domains
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
-from promptcot.api.working import ModelLike, Working, checked, delivered, model_of, rows_beside, whole_number, workplace
+from promptcot.api.working import (
+    ModelLike,
+    Working,
+    checked,
+    columns_of,
+    delivered,
+    model_of,
+    rows_beside,
+    whole_number,
+    workplace,
+)
 from promptcot.core.labelling import Band
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
@@ -87,17 +97,21 @@ def solve(
     n: int = 1,
     style: str | None = None,
     prompts: str | None = None,
+    columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
     """Write `n` traces, each with an answer in a box, for every row with a `problem` (or a `prompt`, asked as it is).
 
+    Rows of known data sets are read too; `columns` says where the fields are in others: `{"problem": "question"}`.
     With `max_retries`, a trace whose thinking is malformed is asked for again, which flatters a model.
     """
     whole_number("n", n, 1)
     spec, engine = model_of(model)
     domain, again = domains.load(prompts or domain_of(spec)), working.get("max_retries", 0)
     stage = Solve(domain, spec.sampling, working.get("seed", SEED), spec.chat, style, resample=again > 0)
-    return Job(rows, working, domain).ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n))
+    read = columns_of(columns)
+    job = Job(rows, working, domain, read.given)
+    return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
 def extract(
@@ -107,12 +121,15 @@ def extract(
     n: int | Sequence[int] | None = None,
     levels: Sequence[str] = (),
     prompts: str | None = None,
+    columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
     """Name the concepts that each problem rests on: `n` of them (5 by default), or one of several numbers.
 
     `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
+    `columns` as in `solve`.
     """
+    found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
     sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
@@ -121,12 +138,12 @@ def extract(
 
     def read(source: Path) -> Iterator[Row]:
         give_level = level_giver(levels, seed)
-        return for_each(map(give_level, problem_rows(problems_file(str(source)))), [*annotators])
+        return for_each(map(give_level, problem_rows(problems_file(str(source)), found)), [*annotators])
 
     def stage(name: str, spec: Model) -> Stage:
         return Extract(name, domain, spec.sampling, seed, sizes, spec.chat)
 
-    return Job(rows, working, domain).annotate("extract", annotators, stage, read)
+    return Job(rows, working, domain, found.given).annotate("extract", annotators, stage, read)
 
 
 def explain(
@@ -136,23 +153,26 @@ def explain(
     levels: Sequence[str] = (),
     prompt_like: str | Path | None = None,
     prompts: str | None = None,
+    columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
     """Write the rationale that leads from concepts and level to each problem, as rows like those of `generate`.
 
     A row that names its annotator goes to that one only. `prompt_like` are rows whose `prompt` has the wording to use.
+    `columns` as in `solve`.
     """
+    found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
     render = prompt_renderer(domain, None if prompt_like is None else str(prompt_like), levels)
 
     def read(source: Path) -> Iterator[Row]:
-        return for_its_own(map(level_giver(levels, seed), problem_rows(source)), [*annotators])
+        return for_its_own(map(level_giver(levels, seed), problem_rows(source, found)), [*annotators])
 
     def stage(name: str, spec: Model) -> Stage:
         return Explain(name, domain, render, spec.sampling, seed, spec.chat)
 
-    return Job(rows, working, domain).annotate("explain", annotators, stage, read)
+    return Job(rows, working, domain, found.given).annotate("explain", annotators, stage, read)
 
 
 def sample(
@@ -162,12 +182,14 @@ def sample(
     vectors: str | Path | None = None,
     seed: int = SEED,
     prompts: str | None = None,
+    columns: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> StageResult:
     """Draw `n` combinations of concepts that belong together, as rows for `generate`; fewer where no more are new.
 
     `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` a file that `encode` wrote. `settings`
-    are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like.
+    are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like. `columns` may name the column
+    of the concepts: `{"concepts": "topics"}`.
     """
     whole_number("n", n, 1)
     whole_number("seed", seed, 0)
@@ -177,7 +199,7 @@ def sample(
         domain = domains.load(prompts or domain_of_concepts(source))
         path = None if vectors is None else Path(vectors)
         with Output(folder / "sample.jsonl", "sample") as output:
-            rows = drawn_rows(read_table(source), recipe, seed, path, domain, lambda _: None)
+            rows = drawn_rows(read_table(source, columns_of(columns)), recipe, seed, path, domain, lambda _: None)
             for index, row in enumerate(islice(rows, n)):
                 output.add(index, row, row)
             output.commit()
@@ -246,14 +268,15 @@ def label(
     style: str | None = None,
     seed: int = SEED,
     workers: int = 2,
+    columns: Mapping[str, str] | None = None,
     **band: float,
 ) -> LabelResult:
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
-    form of the prompt in training rows, as in `solve`.
+    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`.
     """
-    settings = Settings(_band(band), domains.load(prompts), style, seed)
+    settings = Settings(_band(band), domains.load(prompts), style, seed, columns=columns_of(columns))
     with workplace(None) as folder, Grader(workers) as grader:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
         source = as_file(traces, folder)
@@ -281,17 +304,19 @@ def grade(
     ks: Sequence[int] = (),
     limit: float = 5.0,
     workers: int = 2,
+    columns: Mapping[str, str] | None = None,
 ) -> GradeResult:
     """Say how good predictions are, source by source, by the equivalence of answers.
 
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
     seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
-    call goes on.
+    call goes on. `columns` as in `solve`.
     """
+    read = columns_of(columns)
     with workplace(None) as folder, Grader(workers, limit) as grader:
         source, details = as_file(predictions, folder), folder / "details.jsonl"
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
         golds = golds_of(benchmark, grader)
-        found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks))
+        found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))

@@ -14,6 +14,8 @@ from typing import Any, TypeAlias, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
+from promptcot.core.columns import Columns
+from promptcot.core.columns import checked as checked_columns
 from promptcot.core.shards import Shard
 from promptcot.core.statistics.forecast import Standing
 from promptcot.engines.cluster.scale import Scale
@@ -109,6 +111,11 @@ def scale_of(cluster: str | Scale | None) -> Scale | None:
     raise UsageError(
         f"cluster: {cluster!r} is neither an address of a Ray cluster, such as 'auto', nor a promptcot.Scale"
     )
+
+
+def columns_of(given: Mapping[str, str] | None) -> Columns:
+    """How rows are read. Raises UsageError for a field that is none of ours."""
+    return Columns(checked_columns(given or {}))
 
 
 def whole_number(name: str, value: object, least: int) -> None:

@@ -17,6 +17,7 @@ from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import PATH, SOURCE, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.cli.report.console import print_summary, refuse_own_output, say, say_all
+from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
@@ -43,7 +44,7 @@ def command() -> None:
 
 
 @command.command("fresh")
-@data_path("Rows with `problem`, or with a `prompt`.")
+@data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
 @output_path("The same rows without those whose problem is in a benchmark, or came before.")
 @click.option("--eval-recipe", required=True, help="The evaluation recipe whose benchmarks are held out.")
 @changes_option(help="Change one key of it; may be repeated.")
@@ -56,7 +57,8 @@ def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[s
         return why_not(problem_of(row, f"{data_path}, row {number}")) or row
 
     told = {"data_path": data_path, "benchmarks": benchmarks}
-    return _write(data_path, output_path, "fresh", read_rows(data_path), decide, told)
+    rows = (row for _, row in Columns(tell=say).problems(read_rows(data_path)))
+    return _write(data_path, output_path, "fresh", rows, decide, told)
 
 
 @command.command("mismatch")

@@ -11,7 +11,8 @@ import click
 from promptcot import prompts
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import COUNT
+from promptcot.cli.parameters import COUNT, columns_option, take_columns
+from promptcot.cli.report.console import say
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.stages.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
@@ -20,7 +21,10 @@ from promptcot.stages.extract import Extract
 
 
 @click.command("extract")
-@data_path("Problems: rows with a `problem`, or with a `prompt` of a benchmark; `nano` is the seed problems that ship.")
+@data_path(
+    "Problems: rows with a `problem`, or with a `prompt` of a benchmark, or of a known data set; `nano` is the seed "
+    "problems that ship."
+)
 @output_path("One row for each problem and annotator, with `foundational_concepts` and `annotator`.")
 @click.option(
     "--n",
@@ -29,6 +33,7 @@ from promptcot.stages.extract import Extract
     multiple=True,
     help="Concepts of a problem; given several times, drawn for each problem.  [default: 5; 2 and 3 for nano prompts]",
 )
+@columns_option
 @click.option("--limit-rows", type=COUNT, help="Only the first N problems.")
 @annotator_options
 def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> int:
@@ -37,13 +42,14 @@ def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> i
     A reply that is not exactly so many different concepts is asked for again, and then dropped. Run the same
     command again after an interruption: finished calls are not repeated.
     """
+    columns, options = take_columns(options, say)
     loaded = prompts.load(domain_of(options))
     source = problems_file(str(options["data_path"]))
     sizes = sizes or sizes_of(loaded.domain)
     give_level = level_giver(options["levels"], options["seed"])
 
     def rows(names: Sequence[str]) -> Iterator[Row]:
-        return for_each(map(give_level, islice(problem_rows(source), limit_rows)), names)
+        return for_each(map(give_level, islice(problem_rows(source, columns), limit_rows)), names)
 
     def stage(annotator: Annotator, model: Model) -> Extract:
         return Extract(annotator.name, loaded, model.sampling, options["seed"], sizes, model.chat)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import ABOVE_ZERO, BESIDE, COUNT, TARGET
+from promptcot.cli.parameters import ABOVE_ZERO, BESIDE, COUNT, TARGET, columns_option, take_columns
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
@@ -24,6 +24,7 @@ _WORKERS = 2
     type=BESIDE,
     help="The predictions to grade, one row for each trace (the published option's name).",
 )
+@columns_option
 @click.option("--details", type=TARGET, help="Write id, sample, correct, extracted, method here.")
 @click.option(
     "--compare",
@@ -47,7 +48,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
     if compare is not None and options["details"] is not None:
         raise click.UsageError("--details goes with --output-path")
-    how = {name: options[name] for name in ("unboxed", "details", "ks")}
+    columns, _ = take_columns(options, say)
+    how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
     with Grader(options["workers"], options["limit"]) as grader:
         golds = golds_of(options["benchmark"], grader)
         graded = [wait_for(grade_file(Path(str(file)), grader, golds, **how)) for file in compare or (predictions,)]

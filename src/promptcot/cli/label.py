@@ -9,7 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE, shard_option
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE, columns_option, shard_option, take_columns
 from promptcot.cli.report.console import print_summary, refuse_own_outputs, say
 from promptcot.core.labelling import Band
 from promptcot.core.shards import Shard
@@ -22,8 +22,9 @@ from promptcot.storage.manifest import manifest
 
 
 @click.command("label")
-@data_path("Traces, one row for each, as `solve` writes them.")
+@data_path("Traces, one row for each, as `solve` writes them; or those of a known data set.")
 @output_path("One row for each problem: its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate` …")
+@columns_option
 @click.option("--min-agreement", type=SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
 @click.option("--min-pass-rate", type=SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
 @click.option("--max-pass-rate", type=SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
@@ -51,13 +52,14 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
     band = Band(options["min_agreement"], options["min_pass_rate"], options["max_pass_rate"])
     if band.min_pass_rate > band.max_pass_rate:
         raise UsageError("--min-pass-rate is above --max-pass-rate, so no problem could be kept")
+    columns, options = take_columns(options, say)
     targets = {name: options[f"{name}_path"] for name in ("sft", "pairs", "rl") if options[f"{name}_path"]}
     refuse_own_outputs([data_path], [output_path, *targets.values()])
     loaded = prompts.load(options["domain"])
     told = {"data_path": data_path, "output_path": output_path, **options}
     part = part_of(shard, [data_path], output_path)
     how = {**manifest(told, loaded.hashes, {}), **part.told()}
-    settings = Settings(band, loaded, options["style"], options["seed"], how, part)
+    settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns)
     with Grader(options["workers"], options["limit"]) as grader:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, grader, settings, say))
     paths = {**targets, "label": output_path}

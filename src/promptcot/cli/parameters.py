@@ -7,12 +7,14 @@ everything else has to be on this machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from promptcot.core.columns import Columns
+from promptcot.core.columns import parse as parse_columns
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
 from promptcot.storage.delivery import Kind
@@ -90,6 +92,33 @@ class ShardName(click.ParamType[Shard]):
             return Shard.parse(str(value))
         except UsageError as error:
             return self.fail(str(error).partition(": ")[2], param, ctx)
+
+
+class ColumnNames(click.ParamType[dict[str, str]]):
+    """Columns by our field, as `FIELD=COLUMN,…`."""
+
+    name = "columns"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        try:
+            return parse_columns(str(value))
+        except UsageError as error:
+            return self.fail(str(error).partition(": ")[2], param, ctx)
+
+
+columns_option = click.option(
+    "--columns",
+    type=ColumnNames(),
+    metavar="FIELD=COLUMN,…",
+    help="Which columns the fields are in, where the rows have others than those that are known: "
+    "problem=question,answer=gold.",
+)
+
+
+def take_columns(options: Mapping[str, Any], tell: Callable[[str], None]) -> tuple[Columns, dict[str, Any]]:
+    """How rows are read, and the other options; `columns` is one of them where it was given."""
+    settings = {name: value for name, value in options.items() if name != "columns" or value}
+    return Columns(options["columns"] or {}, tell), settings
 
 
 shard_option = click.option(

@@ -9,7 +9,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE, shard_option
+from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE, columns_option, shard_option, take_columns
 from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
@@ -27,6 +27,7 @@ from promptcot.storage.outputs import Output
 @click.command("sample")
 @data_path("A concepts file: rows with a list `concepts`; `nano` is the catalogue that ships.")
 @output_path("Rows with `id`, `foundational_concepts`, `level` and `prompt`.")
+@columns_option
 @click.option("--data-size", type=COUNT, default=1000, show_default=True, help="How many combinations.")
 @click.option("--embed-path", type=SOURCE, help="Vectors of the concepts, from `encode`.")
 @click.option(
@@ -50,6 +51,7 @@ def command(shard: Shard | None, **options: Any) -> int:
     The first concept is drawn by its frequency, each next one by how often it occurs with the chosen ones and by how
     near it is to them. No combination comes twice.
     """
+    columns, options = take_columns(options, say)
     settings, concepts = _settings(options), str(options["data_path"])
     output_path, size, part = options["output_path"], options["data_size"], Part(shard)
     refuse_own_output([options["data_path"]], output_path)
@@ -57,7 +59,8 @@ def command(shard: Shard | None, **options: Any) -> int:
         refuse_another_shard(shard, output_path)
     domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
     ends: list[Exhausted] = []
-    rows = drawn_rows(read_table(concepts), settings, options["seed"], options["embed_path"], domain, ends.append)
+    table = read_table(concepts, columns)
+    rows = drawn_rows(table, settings, options["seed"], options["embed_path"], domain, ends.append)
     with Output(output_path, "sample", placed=shard is not None) as output:
         with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
             for item in part.items(islice(rows, size)):

@@ -8,7 +8,8 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, model_of, model_options, output_path
-from promptcot.cli.parameters import COUNT, WHOLE
+from promptcot.cli.parameters import COUNT, WHOLE, columns_option, take_columns
+from promptcot.cli.report.console import say
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
 from promptcot.stages.defaults import domain_of
@@ -16,7 +17,7 @@ from promptcot.stages.solve import Solve, problem_samples
 
 
 @click.command("solve")
-@data_path("Rows with a `problem`, or with a `prompt` that is asked as it is, raw or as the user's turn.")
+@data_path("Rows with a `problem`, or a `prompt` that is asked as it is, raw or as a turn; or of a known data set.")
 @output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`.")
 @click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
 @click.option(
@@ -27,6 +28,7 @@ from promptcot.stages.solve import Solve, problem_samples
     help="How often a trace whose thinking is malformed is asked for again. That inflates scores: the public script "
     "did it silently.",
 )
+@columns_option
 @click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
 @click.option(
     "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
@@ -42,5 +44,6 @@ def command(n: int, max_retries: int, style: str | None, domain: str | None, **o
     def stage(model: Model, seed: int) -> Solve:
         return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)
 
+    columns, options = take_columns(options, say)
     told = {**options, "n": n, "max_retries": max_retries, "style": style, "prompts": loaded.domain}
-    return run_file(stage, "solver", told, loaded.hashes, lambda source: problem_samples(source, n))
+    return run_file(stage, "solver", told, loaded.hashes, lambda source: problem_samples(source, n, columns))

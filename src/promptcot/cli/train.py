@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.chains.options import arguments
-from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
+from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option, columns_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
@@ -28,13 +28,16 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
     multiple=True,
     help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
 )
+@columns_option
 @click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/train-NAME]")
 @changes_option()
 @click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
 @click.option(
     "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
 )
-def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **options: Any) -> int:
+def command(
+    recipe: str, model_path: str | None, data_path: tuple[str, ...], columns: dict[str, str] | None, **options: Any
+) -> int:
     """Train a model as RECIPE (a shipped name or a TOML file) says.
 
     Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
@@ -42,8 +45,11 @@ def command(recipe: str, model_path: str | None, data_path: tuple[str, ...], **o
     """
     output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
     given = {"--model-path": model_path, "--data-path": data_path, "--output-dir": output_dir, "--set": changes}
+    if columns:
+        given["--columns"] = ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())
     overrides = {
         "model.path": model_path,
+        "data.columns": columns,
         "data.path": list(data_path) or None,
         "output_dir": output_dir and str(output_dir),
         "parallelism.devices": processes if options["dry_run"] else None,

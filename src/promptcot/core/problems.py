@@ -7,8 +7,11 @@ ours (`problem`, `answer`). Every error names the place of the row, which the ca
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
-from promptcot.errors import InputError
+from promptcot.core.columns import fields_of
+from promptcot.core.golds import gold_text
+from promptcot.errors import InputError, UnfitRow
 from promptcot.records import Row, content_id
 
 _CHAT = re.compile(r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)", re.DOTALL)
@@ -21,18 +24,20 @@ def source_of(row: Row, where: str) -> str:
     """The benchmark that a row belongs to. Raises InputError where the row does not say."""
     source = row.get("source")
     if not isinstance(source, str) or not source.strip():
-        raise InputError(f"{where}: the field `source` is missing; it names the benchmark, such as 'gsm8k'")
+        raise InputError(
+            f"{where}: the field `source` is missing; it names the benchmark, such as 'gsm8k'; {fields_of(row)}"
+        )
     return source
 
 
 def problem_of(row: Row, where: str) -> str:
     """The problem's own words: `problem`, or `prompt` without the chat markup and the request to reason step by step.
 
-    Raises InputError where there is neither.
+    Raises UnfitRow where there is neither.
     """
     text = row.get("problem") or row.get("prompt")
     if not isinstance(text, str) or not text.strip():
-        raise InputError(f"{where}: neither `problem` nor `prompt` holds a text")
+        raise UnfitRow(f"{where}: neither `problem` nor `prompt` holds a text; {fields_of(row)}")
     chat = None if row.get("problem") else _CHAT.search(text)
     asked = chat["asked"] if chat else text
     return (asked if row.get("problem") else _INSTRUCTION.sub("", asked)).strip()
@@ -44,23 +49,46 @@ def problem_id(row: Row, where: str) -> str:
     return str(given) if given not in (None, "") else content_id(problem_of(row, where))
 
 
+def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator[Row]:
+    """Rows with their numbers in a file, each with the id of its problem.
+
+    Raises UnfitRow where the first row has no problem: then none of the file will have one. Any other is passed on as
+    it is, and will be a failed row.
+    """
+    for number, row in numbered:
+        try:
+            yield {**row, "id": problem_id(row, f"{file}, row {number}")}
+        except UnfitRow:
+            if number == 1:
+                raise
+            yield row
+
+
 def gold_of(row: Row, where: str) -> str:
-    """The correct answer: `answer`, or what follows the last `####` of `reference_solution`. Raises InputError."""
+    """The correct answer: `answer`, or what follows the last `####` of `reference_solution`. Raises InputError.
+
+    A list in `answer` is all the answers that a problem has, see `golds`.
+    """
     if row.get("answer") is not None:
-        gold = str(row["answer"]).strip()
+        gold = _after_mark(gold_text(row["answer"], f"{where}: the gold in `answer`"))
     else:
-        gold = _after_mark(row.get("reference_solution"), where)
+        gold = _reference(row, where)
     if not gold:
         raise InputError(f"{where}: the gold is empty")
     return gold
 
 
-def _after_mark(solution: object, where: str) -> str:
+def _reference(row: Row, where: str) -> str:
+    solution = row.get("reference_solution")
     if not isinstance(solution, str):
-        raise InputError(f"{where}: no gold: neither `answer` nor `reference_solution` is there")
+        raise InputError(f"{where}: no gold: neither `answer` nor `reference_solution` is there; {fields_of(row)}")
     if "####" not in solution:
         raise InputError(f"{where}: no gold: `reference_solution` has no '####' before its answer")
-    return solution.rpartition("####")[2].strip()
+    return _after_mark(solution)
+
+
+def _after_mark(text: str) -> str:
+    return text.rpartition("####")[2].strip()
 
 
 def plain_integer(gold: str, where: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptcot import nano
+from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.errors import InputError
 from promptcot.evaluation.hub import fetch
@@ -56,13 +57,16 @@ def load(name_or_path: str | Path, check_gold: CheckGold | None = None) -> Loade
     """
     path = Path(name_or_path)
     if path.is_file() or _looks_like_path(str(name_or_path)):
-        return _checked(list(_numbered(read_rows(path), str(path))), check_gold)
+        told: list[str] = []
+        rows = Columns(tell=told.append).problems(read_rows(path), sourced=True)
+        loaded = _checked(list(_read_all(rows, str(path))), check_gold)
+        return replace(loaded, warnings=(*(f"{path}: {line}" for line in told), *loaded.warnings))
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:
-        return _checked(list(_numbered(read_rows(nano.benchmark_path()), benchmark.name)), check_gold)
-    rows = (row for file in fetch(benchmark.name, benchmark.hub) for row in read_rows(file))
-    ours = (_as_ours(row, benchmark) for row in rows)
-    return _checked(list(_numbered(ours, benchmark.name)), check_gold)
+        return _checked(list(_read_all(enumerate(read_rows(nano.benchmark_path()), 1), benchmark.name)), check_gold)
+    theirs = (row for file in fetch(benchmark.name, benchmark.hub) for row in read_rows(file))
+    ours = (_as_ours(row, benchmark) for row in theirs)
+    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name)), check_gold)
 
 
 def _looks_like_path(name: str) -> bool:
@@ -73,16 +77,15 @@ def _as_ours(row: Row, benchmark: Benchmark) -> Row:
     """A row of the Hub in our own names."""
     if benchmark.hub is None:
         return row
-    answer = row.get(benchmark.hub.answer)
-    gold = {"reference_solution": answer} if "####" in str(answer) else {"answer": answer}
     kept = {"level": row["level"]} if "level" in row else {}
-    return {"problem": row.get(benchmark.hub.problem), **gold, **kept, "source": benchmark.name}
+    ours = {"problem": row.get(benchmark.hub.problem), "answer": row.get(benchmark.hub.answer)}
+    return {**ours, **kept, "source": benchmark.name}
 
 
-def _numbered(rows: Iterable[Row], where: str) -> Iterator[BenchmarkRow]:
+def _read_all(numbered: Iterable[tuple[int, Row]], where: str) -> Iterator[BenchmarkRow]:
     """Each row, read. Raises InputError with the number of the row that cannot be."""
     seen: dict[tuple[str, str], int] = {}
-    for number, row in enumerate(rows, 1):
+    for number, row in numbered:
         place = f"{where}, row {number}"
         read = _read(row, place)
         first = seen.setdefault((read.source, read.id), number)

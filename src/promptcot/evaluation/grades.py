@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from promptcot.core.columns import Columns
 from promptcot.core.statistics import Comparison, Summary, Tallies, compare, summarize
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
@@ -42,12 +43,13 @@ async def grade_file(
     unboxed: bool = False,
     details: Path | None = None,
     ks: Sequence[int] = (),
+    columns: Columns | None = None,
 ) -> FileGrades:
     """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
 
     Raises InputError for a row that is no prediction.
     """
-    samples = await graded_samples(file, grader, golds, unboxed, details)
+    samples = await graded_samples(file, grader, golds, unboxed, details, columns)
     summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
     target = beside(file, "grades.json")
     write_json(target, {"sources": {summary.source: summary.as_json() for summary in summaries}})
@@ -55,7 +57,12 @@ async def grade_file(
 
 
 async def graded_samples(
-    file: Path, grader: Grader, golds: Golds, unboxed: bool = False, details: Path | None = None
+    file: Path,
+    grader: Grader,
+    golds: Golds,
+    unboxed: bool = False,
+    details: Path | None = None,
+    columns: Columns | None = None,
 ) -> Tallies:
     """The graded samples of a file of predictions; one row for each goes to `details`."""
     samples = Tallies()
@@ -63,7 +70,8 @@ async def graded_samples(
         writer = RowWriter(details) if details else None
         if writer is not None:
             held.callback(writer.discard)
-        async for one in PredictionGrader(grader, golds, unboxed=unboxed).graded(file, beside(file, "grades")):
+        judge = PredictionGrader(grader, golds, unboxed=unboxed, columns=columns)
+        async for one in judge.graded(file, beside(file, "grades")):
             samples.add(one.source, one.problem, one.sampled, one.sample)
             if writer is not None:
                 writer.write(one.details())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.answers.extraction import Extracted, extract
+from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
 from promptcot.core.problems import gold_of, plain_integer, problem_id, source_of
 from promptcot.core.statistics import Sample
@@ -30,7 +31,7 @@ from promptcot.storage.json import dumps, loads
 from promptcot.storage.rows import read_rows
 
 _SLICE = 1 << 16
-_RULES = 2  # to be raised when an answer may be graded differently than before
+_RULES = 3  # to be raised when an answer may be graded differently than before
 _FLUSH_EVERY = 1000
 
 
@@ -65,11 +66,16 @@ Golds = Mapping[Key, str]
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
+    `columns` says how rows are read.
+
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
 
-    def __init__(self, grader: Grader, golds: Golds | None = None, *, unboxed: bool = False) -> None:
+    def __init__(
+        self, grader: Grader, golds: Golds | None = None, *, unboxed: bool = False, columns: Columns | None = None
+    ) -> None:
         self._grader = grader
+        self._columns = columns or Columns()
         self._golds = golds or {}
         self._unboxed = unboxed
         self._classes = Classes(grader)
@@ -83,7 +89,8 @@ class PredictionGrader:
         Raises InputError for a row that is no prediction, naming it.
         """
         with _State(state, self._fingerprint(path)) as kept:
-            rows = ((row, f"{path}, row {number}") for number, row in enumerate(read_rows(path, may_be_empty=True), 1))
+            numbered = self._columns.traces(read_rows(path, may_be_empty=True), sourced=True)
+            rows = ((row, f"{path}, row {number}") for number, row in numbered)
             for record in kept.records:
                 yield self._again(*next(rows), record)
             async with aclosing(in_order(self._one(row, where) for row, where in rows)) as graded:
@@ -93,7 +100,7 @@ class PredictionGrader:
     def _fingerprint(self, path: Path) -> str:
         """What earlier grades are worth: they hold for the same file, golds, rules and patience."""
         golds = sorted((*key, gold) for key, gold in self._golds.items())
-        return _fingerprint(path, [_RULES, self._unboxed, self._grader.limit, golds])
+        return _fingerprint(path, [_RULES, self._unboxed, self._grader.limit, golds, self._columns.given])
 
     async def _one(self, row: Row, where: str) -> Graded:
         key = source_of(row, where), problem_id(row, where)
@@ -224,7 +231,9 @@ def completion_of(row: Row, where: str) -> str:
     """The text of a trace. Raises InputError where the row has none."""
     completion = row.get("completion")
     if not isinstance(completion, str):
-        raise InputError(f"{where}: no text in `completion`; predictions are rows that `solve` writes")
+        raise InputError(
+            f"{where}: no text in `completion`; predictions are rows that `solve` writes; {fields_of(row)}"
+        )
     return completion
 
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import cast
 
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
+from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.health import Health
 from promptcot.runners.retries import Retries
@@ -159,7 +159,11 @@ class _Passage:
             cast("asyncio.Task[None]", task).cancel()
 
     async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
-        requests = called.ask(self.stage, item.row)
+        try:
+            requests = called.ask(self.stage, item.row)
+        except UnfitRow as error:  # where the first row of a file is, nothing has been asked
+            self._health.saw(good=False, counts=False, words=str(error))
+            return Failed("unfit", str(error))
         for attempt in range(self.runner.max_retries + 1):
             try:
                 replies = await self._replies(requests)

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptcot import nano
-from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.columns import Columns
+from promptcot.core.problems import problem_of, with_problem_ids
 from promptcot.core.training_rows import level_of
-from promptcot.errors import InputError, UsageError
+from promptcot.errors import InputError, UnfitRow, UsageError
 from promptcot.recipe.schema import Served
 from promptcot.records import Row, derive_seed
 from promptcot.stages.defaults import annotator_name
@@ -57,10 +58,10 @@ def problems_file(path: str) -> Path:
     return nano.seeds_path() if path == NANO else Path(path)
 
 
-def problem_rows(source: Path) -> Iterator[Row]:
-    """The rows of a file, each with the id of its problem. Raises InputError for a row without a problem."""
-    numbered = enumerate(read_rows(source), 1)
-    return with_ids({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
+def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:
+    """The rows of a file, each with the id of its problem. Raises InputError for a first row without a problem."""
+    found = (columns or Columns()).problems(read_rows(source))
+    return with_ids(with_problem_ids(found, str(source)))
 
 
 def for_each(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
@@ -94,7 +95,10 @@ def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
     def give(row: Row) -> Row:
         if not levels or level_of(row) is not None:
             return row
-        problem = problem_of(row, f"row {row['id']}")
+        try:
+            problem = problem_of(row, f"row {row['id']}")
+        except UnfitRow:  # it is refused where it is asked
+            return row
         return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
 
     return give

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from promptcot.core.columns import fields_of
 from promptcot.core.parsing import rationale
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
 from promptcot.stages.asking import Asker, counted, unreadable
 
@@ -38,7 +39,7 @@ class Explain:
         return f"explain-{self.annotator}"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row lacks problem, concepts or level."""
+        """One request. Raises UnfitRow when the row lacks problem, concepts or level."""
         problem, concepts, level = self._material(row)
         seed = derive_seed(self.seed, self.annotator, row["id"], 0)
         asker = Asker(self.prompts, self.sampling, self.chat)
@@ -69,7 +70,7 @@ class Explain:
         where = f"{self.name}: row {row.get('id')}"
         concepts, level = concepts_of(row), level_of(row)
         if not concepts:
-            raise InputError(f"{where} has no list of strings in `foundational_concepts` or `concepts`")
+            raise UnfitRow(f"{where} has no list of strings in `foundational_concepts` or `concepts`; {fields_of(row)}")
         if level is None:
-            raise InputError(f"{where} has no text in `level`; --level names one for such rows")
+            raise UnfitRow(f"{where} has no text in `level`; --level names one for such rows; {fields_of(row)}")
         return problem_of(row, where), concepts, level

@@ -33,7 +33,7 @@ class Extract:
         return f"extract-{self.annotator}"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row has neither `problem` nor `prompt`."""
+        """One request. Raises UnfitRow when the row has neither `problem` nor `prompt`."""
         problem = self._problem(row)
         seed = derive_seed(self.seed, self.annotator, row["id"], 0)
         asker = Asker(self.prompts, self.sampling, self.chat)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.prompts import PromptSet
@@ -91,22 +92,22 @@ class Survey:
         return self.labels[self.problem[trace]]
 
 
-def traces(path: Path, part: Part) -> Iterator[tuple[str, Item]]:
+def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item]]:
     """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
-    for number, row in enumerate(read_rows(path)):
-        where = f"{path}, row {number + 1}"
-        item = part.item(number, row, partial(problem_id, where=where))
+    for place, (number, row) in enumerate(columns.traces(read_rows(path))):
+        where = f"{path}, row {number}"
+        item = part.item(place, row, partial(problem_id, where=where))
         if item is not None:
             yield where, item
 
 
-async def survey(path: Path, grader: Grader, part: Part = EVERYTHING) -> Survey:
+async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
     """The first pass. Raises InputError for a row that is no trace, naming it."""
     classes = Classes(grader)
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
-    reading = (_read(item.row, where, classes) for where, item in traces(path, part))
+    reading = (_read(item.row, where, classes) for where, item in traces(path, part, columns or Columns()))
     async with aclosing(in_order(reading)) as found:
         async for trace in found:
             index = indices.setdefault(trace.key, len(indices))
@@ -157,7 +158,7 @@ async def label_file(
 
     Returns the counts of each output, the labels' last. Raises InputError for a row that is no trace, naming it.
     """
-    found = await survey(source, grader, settings.part)
+    found = await survey(source, grader, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
@@ -167,7 +168,7 @@ async def label_file(
         placed = settings.part.shard is not None
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
-        writer.write((item for _, item in traces(source, settings.part)), outputs)
+        writer.write((item for _, item in traces(source, settings.part, settings.columns)), outputs)
         for output in others:
             output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
         outputs["label"].commit(settings.manifest)
@@ -178,7 +179,7 @@ async def label_file(
 class Settings:
     """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs.
 
-    A `part` takes some of the problems.
+    A `part` takes some of the problems; `columns` says how the traces are read.
     """
 
     band: Band
@@ -187,6 +188,7 @@ class Settings:
     seed: int = 8000
     manifest: dict[str, Any] = field(default_factory=dict)
     part: Part = EVERYTHING
+    columns: Columns = field(default_factory=Columns)
 
 
 def _asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:

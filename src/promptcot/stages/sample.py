@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from promptcot import catalogue
+from promptcot.core.columns import Columns, fields_of
 from promptcot.core.sampling.combinations import Combination, Exhausted, combinations
 from promptcot.core.sampling.concepts import ConceptTable, align_embeddings
 from promptcot.core.sampling.sampler import Sampler
@@ -33,16 +34,18 @@ def concepts_file(path: str) -> Path:
     return nano.concepts_path()
 
 
-def read_table(path: str) -> ConceptTable:
+def read_table(path: str, columns: Columns | None = None) -> ConceptTable:
     """The seed combinations of a file, as a table. Raises InputError naming the first row without `concepts`."""
-    return ConceptTable.from_rows(_seeds(concepts_file(path)))
+    return ConceptTable.from_rows(_seeds(concepts_file(path), columns or Columns()))
 
 
-def _seeds(path: Path) -> Iterator[list[str]]:
-    for number, row in enumerate(read_rows(path), 1):
+def _seeds(path: Path, columns: Columns) -> Iterator[list[str]]:
+    for number, row in columns.concepts(read_rows(path)):
         found = row.get("concepts", row.get("foundational_concepts"))
         if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
-            raise InputError(f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts")
+            raise InputError(
+                f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts; {fields_of(row)}"
+            )
         yield found
 
 

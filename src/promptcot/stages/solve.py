@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.traces import malformed
-from promptcot.core.problems import problem_id
+from promptcot.core.problems import with_problem_ids
 from promptcot.core.prompts import PromptSet
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Message, Request, Retry, Row, Sampling, derive_seed
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -28,11 +29,10 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
             yield {**row, "sample": sample}
 
 
-def problem_samples(source: Path, n: int) -> Iterator[Row]:
+def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
-    numbered = enumerate(read_rows(source), 1)
-    named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
-    return samples(with_ids(named), n)
+    found = (columns or Columns()).problems(read_rows(source))
+    return samples(with_ids(with_problem_ids(found, str(source))), n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Solve:
     name: str = "solve"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row has neither `problem` nor `prompt`."""
+        """One request. Raises UnfitRow when the row has neither `problem` nor `prompt`."""
         seed, sample = derive_seed(self.seed, row["id"], row["sample"]), row["sample"]
         if self.chat:
             return [Request(messages=self._turns(row), sampling=self.sampling, seed=seed, sample=sample)]
@@ -97,4 +97,4 @@ class Solve:
         prompt = row.get("prompt")
         if isinstance(prompt, str) and prompt:
             return prompt
-        raise InputError(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`")
+        raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `problem` or `prompt`; {fields_of(row)}")

@@ -18,6 +18,7 @@ from promptcot.records import Row, content_id
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import read_manifest
 from promptcot.storage.parquet import pyarrow
+from promptcot.storage.parquet_values import columns_to_change, readable
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.sources import open_file, shown
 
@@ -91,10 +92,12 @@ def _read_parquet(source: Path) -> Iterator[Row]:
     parquet = pyarrow("parquet")
     try:
         with parquet.ParquetFile(source if url_of(source) is None else open_file(source)) as file:
+            changes = columns_to_change(file.schema_arrow, shown(source))
             for batch in file.iter_batches(_BATCH):
-                for row in batch.to_pylist():
-                    yield {name: value for name, value in row.items() if value is not None}
-    except pyarrow("lib").ArrowException as error:
+                for row in readable(batch).to_pylist():
+                    found = {name: value for name, value in row.items() if value is not None}
+                    yield {**found, **{name: changes[name](found[name]) for name in changes.keys() & found.keys()}}
+    except (pyarrow("lib").ArrowException, ValueError) as error:
         raise InputError(f"{shown(source)}: not a readable Parquet file ({error})") from error
 
 

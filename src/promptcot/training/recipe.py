@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from promptcot.core.columns import checked
+from promptcot.errors import UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
 from promptcot.recipe.schema import Positive, Section
 
@@ -53,6 +55,8 @@ class BaseModelSection(Section):
 class Data(Section):
     """Rows of `prompt` and `completion`, or of `messages`: files, or a dataset of the Hub with a pinned `revision`.
 
+    Rows of known data sets are read too; `columns` says where the fields are in others.
+
     `validation` is a file, or the share of rows that is held out. `chat` puts prompts into the tokenizer's chat
     template; rows with `messages` always are. `rows` and `tokens_per_row` stand in where a dry run cannot count.
     """
@@ -63,10 +67,19 @@ class Data(Section):
     validation: str | Share = 0.0
     chat: bool = False
     limit: Positive | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
     rows: Positive | None = None
     tokens_per_row: Positive | None = None
     source: str | None = None
     """Where the assumed counts come from."""
+
+    @field_validator("columns")
+    @classmethod
+    def _known_fields(cls, columns: dict[str, str]) -> dict[str, str]:
+        try:
+            return checked(columns)
+        except UsageError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error
 
     @field_validator("path", mode="before")
     @classmethod

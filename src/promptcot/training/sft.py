@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from transformers.utils import logging as transformers_logging
 from trl import SFTConfig
 
@@ -30,8 +30,8 @@ from promptcot.training.arguments import arguments, lora_config, processes
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
 from promptcot.training.data.collating import Collator, dataset_of
-from promptcot.training.data.encoding import padding_id
 from promptcot.training.data.packing import order, pack
+from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import DROPPED, TokenStore, open_store
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
@@ -118,26 +118,13 @@ def _material(recipe: TrainRecipe, tell: Say) -> _Material:
     rows = np.arange(len(store), dtype=np.int32)
     window = recipe.schedule.max_length
     packs = pack(store.lengths, window) if recipe.method.packing else list(rows[:, None])
+    for line in store.counts.read_as:
+        tell(f"data: {line}")
     tell(f"data: {store.counts}")
     if recipe.method.packing:
         full = float(store.lengths.sum()) / (len(packs) * window)
         tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")
     return _Material(tokenizer, store, packs, validation)
-
-
-def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
-    """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
-    name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")
-    revision = None if recipe.model.tokenizer else recipe.model.revision
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: no tokenizer can be loaded: {error}") from error
-    if recipe.model.chat_template:
-        tokenizer.chat_template = Path(recipe.model.chat_template).read_text(encoding="utf-8")
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token_id = padding_id(tokenizer)
-    return tokenizer
 
 
 def _load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,18 @@ def test_numpy_values_become_plain_ones(tmp_path: Path) -> None:
     assert list(read_rows(as_file([row], tmp_path))) == [{"vector": [1.0, 2.0], "n": 3, "nested": {"deep": [0.5]}}]
 
 
+def test_decimals_and_bytes_that_are_text_become_plain_ones(tmp_path: Path) -> None:
+    row = {"cost": Decimal("1.5"), "exact": Decimal("0.1000000000000000001"), "text": "é".encode()}
+    assert list(read_rows(as_file([row], tmp_path))) == [{"cost": 1.5, "exact": "0.1000000000000000001", "text": "é"}]
+
+
 WRONG = [
     ("a number", 5, "a int holds no rows"),
     ("one row", {"prompt": "a"}, "a dict holds no rows"),
     ("numbers", [1, 2], "row 1: it is a int; a row is a mapping"),
     ("a text among rows", [{"a": 1}, "b"], "row 2: it is a str"),
     ("an object", [{"a": object()}], "row 1: it cannot be written as JSON"),
+    ("an image", [{"problem": "p", "image": b"\xff"}], "row 1: it cannot be written as JSON .`image`: "),
     ("two columns of one name", pandas.DataFrame([[1, 2]], columns=["a", "a"]), "two columns of one name"),
     ("no rows", [], "there are none"),
     ("rows that hold themselves", (lambda row: [row.update(me=row) or row])({}), "row 1: it cannot be written as JSON"),

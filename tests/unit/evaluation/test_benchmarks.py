@@ -154,6 +154,27 @@ def test_every_gold_is_shown_to_the_grader(tmp_path: Path) -> None:
     assert seen == ["2", "3"]
 
 
+def test_a_file_of_a_known_layout_is_a_benchmark_and_says_how_it_was_read(tmp_path: Path) -> None:
+    path = written(tmp_path, {"question": "Which x?", "final_answer": ["1", "2"], "is_multiple_answer": True})
+    loaded = load(path)
+    assert (loaded.rows[0].problem, loaded.rows[0].gold) == ("Which x?", "1, 2")
+    assert loaded.rows[0].source == "OlympiadBench"
+    assert loaded.warnings[0] == (
+        f"{path}: rows look like OlympiadBench: problem = question, answer = final_answer, source = 'OlympiadBench'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [({"value": 5}, "is an object with `value`"), (True, "is true"), ([], "is an empty list")]
+)
+def test_a_gold_that_is_no_answer_stops_and_is_named(tmp_path: Path, answer: Any, said: str) -> None:
+    path = written(tmp_path, {"problem": "Which?", "answer": "1", "source": "own"})
+    other = {"problem": "Who?", "answer": answer, "source": "own"}
+    path.write_text(path.read_text(encoding="utf-8") + json.dumps(other) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=f"row 2: the gold in `answer` {said}"):
+        load(path)
+
+
 def test_a_predictions_file_is_no_benchmark(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 2: the same problem as row 1 .* one row per sample"):
         load(written(tmp_path, row(), row()))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from promptcot.engines.scripted import Script, ScriptedEngine
-from promptcot.errors import EngineUnusable, InputError, RequestRefused, SystematicFailure, TransientError
+from promptcot.errors import EngineUnusable, InputError, RequestRefused, SystematicFailure, TransientError, UnfitRow
 from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, derive_seed
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
@@ -24,6 +24,8 @@ class Echo:
     name = "echo"
 
     def ask(self, row: Row) -> Sequence[Request]:
+        if "query" in row:
+            raise UnfitRow(f"row {row['id']}: it has `query`")
         if "prompt" not in row:
             raise InputError(f"row {row['id']}: no prompt")
         return [Request(prompt=row["prompt"], seed=derive_seed(0, row["id"]))]
@@ -196,6 +198,12 @@ async def test_what_is_not_one_rows_fault_stops_at_once(
 async def test_a_row_without_the_needed_field_stops_the_stage(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="row 1: no prompt"):
         await run(tmp_path, reply, [*rows("a"), {"id": "1"}])
+
+
+async def test_a_row_that_is_said_not_to_fit_fails_alone(tmp_path: Path) -> None:
+    outcomes, counts, _ = await run(tmp_path, reply, [*rows("a"), {"id": "1", "query": "b"}, *rows("c")])
+    assert outcomes[1].result == Failed("unfit", "row 1: it has `query`")
+    assert (counts.rows_in, counts.calls) == (3, 2)
 
 
 async def test_a_broken_input_stream_stops_the_stage(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _plan(run: DryRun) -> Iterator[str]:
     size = f"{_count(run.shape.parameters)} parameters," if run.shape else "size unknown:"
     yield _item("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
     yield _item("data", ", ".join(recipe.data.path))
-    yield from (_item("", line) for line in (*_counts(counted), *_lengths(recipe, counted)))
+    yield from (_item("", line) for line in (*counted.notes, *_counts(counted), *_lengths(recipe, counted)))
     yield _item("method", _method(recipe, run.shape))
     yield _item("schedule", _schedule(recipe))
     yield _item("devices", _devices(recipe))
@@ -60,6 +60,9 @@ def _counts(counted: Counted) -> Iterator[str]:
     else:
         yield _known(rows, "rows", counted.rows_from)
         yield _known(mean, "tokens a row", counted.lengths_from)
+    if counted.left_out:
+        reasons = ", ".join(f"{count:,} × {reason}" for reason, count in counted.left_out.items())
+        yield f"left out, as the training would leave them out: {reasons}"
 
 
 def _known(value: float | None, what: str, source: str) -> str:

@@ -30,3 +30,10 @@ def malformed(prompt: str, completion: str) -> Malformed | None:
     if (opened_by_prompt or starts) and CLOSE not in text:
         return NOT_CLOSED
     return None
+
+
+def with_thought(thinking: str, answer: str) -> str:
+    """A trace out of thinking and answer that were kept apart; an answer that has thinking in it is one already."""
+    if not thinking.strip() or answer.lstrip().startswith(OPEN) or CLOSE in answer:
+        return answer
+    return f"{OPEN}\n{thinking.strip()}\n{CLOSE}\n\n" + answer.lstrip("\n")

@@ -2,16 +2,17 @@
 
 Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
 or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. A row with
-both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Texts are
-taken exactly as they are, except that a `<think>` which the template has opened already is not opened twice. Which
-tokens they become is decided in `encoding`.
+both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Rows of
+known data sets become messages first (`core.columns`). Texts are taken exactly as they are, except that reasoning which
+was kept apart from an answer is put in front of it, and that a `<think>` which the template has opened already is not
+opened twice. What a turn says is decided in `turns`, which tokens the texts become in `encoding`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,12 +20,15 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+from promptcot.core.columns import Columns, fields_of
+from promptcot.core.parsing.traces import with_thought
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file, on_disk
-from promptcot.training.data.chat import Turn, continued, render
+from promptcot.training.data.chat import continued, render
+from promptcot.training.data.turns import Unusable, divided, text, thinking_beside, turns_of
 from promptcot.training.recipe import Data
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -52,17 +56,16 @@ class Rejected:
     reason: str
 
 
-class _Unusable(Exception):
-    """Its text is the reason."""
+def examples(data: Data, tokenizer: Any, tell: Callable[[str], None] | None = None) -> Iterator[Example | Rejected]:
+    """All rows, one at a time, at most `data.limit`. Raises InputError.
 
-
-def examples(data: Data, tokenizer: Any) -> Iterator[Example | Rejected]:
-    """All rows, one at a time, at most `data.limit`. Raises InputError."""
-    for row in with_ids(islice(_rows(data), data.limit)):
+    `tell` hears which columns were taken for what.
+    """
+    for row in with_ids(islice(_rows(data, tell or _silent), data.limit)):
         name = str(row["id"])
         try:
             yield _example(name, row, data.chat, tokenizer)
-        except _Unusable as reason:
+        except Unusable as reason:
             yield Rejected(name, str(reason))
 
 
@@ -113,9 +116,18 @@ def _pinned(name: str, data: Data) -> str:
     return data.revision
 
 
-def _rows(data: Data) -> Iterator[Row]:
+def _silent(line: str) -> None:
+    """Nobody hears of it."""
+
+
+def _rows(data: Data, tell: Callable[[str], None]) -> Iterator[Row]:
     for path in data.path:
-        yield from read_rows(on_disk(_place(path))) if _is_file(path) else _from_hub(path, data)
+        found = read_rows(on_disk(_place(path))) if _is_file(path) else _from_hub(path, data)
+        yield from Columns(data.columns, _of_file(path, tell)).chats(found)
+
+
+def _of_file(path: str, tell: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: tell(f"{path}: {line}")
 
 
 def _from_hub(name: str, data: Data) -> Iterator[Row]:
@@ -141,54 +153,25 @@ def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
     prompt, completion = row.get("prompt"), row.get("completion")
     messages, pair = row.get("messages"), isinstance(prompt, str) and isinstance(completion, str)
     if messages is not None and (completion is None or (pair and messages and tokenizer.chat_template)):
-        turns = _turns(messages)
+        said = turns_of(messages)
     elif isinstance(prompt, str) and isinstance(completion, str) and not chat:
-        return Example(name, _text(prompt, "prompt"), _text(completion, "completion"))
+        learnt = (
+            continued(prompt, with_thought(thinking_beside(row), completion)) if thinking_beside(row) else completion
+        )
+        return Example(name, text(prompt, "prompt"), text(learnt, "completion"))
     else:
-        turns = _turns(prompt, "user", "prompt") + _turns(completion, "assistant", "completion")
-    asked, answer = _divided(turns)
+        _need_some(row, "prompt", "completion", "messages")
+        said = turns_of(prompt, "user", "prompt") + turns_of(completion, "assistant", "completion")
+    asked, answer = divided(said)
     try:
         opened = render(tokenizer, asked)
     except TemplateError as error:
-        raise _Unusable("refused by the chat template") from error
-    return Example(name, _text(opened, "prompt"), _text(continued(opened, answer), "completion"), chat=True)
+        raise Unusable("refused by the chat template") from error
+    learnt = continued(opened, with_thought(thinking_beside(row), answer))
+    return Example(name, text(opened, "prompt"), text(learnt, "completion"), chat=True)
 
 
-def _turns(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
-    """The messages of a list, or a text as one turn of `role`."""
-    if given is None:
-        raise _Unusable(f"no {missing}")
-    if isinstance(given, str) and role:
-        return [{"role": role, "content": _text(given, missing)}]
-    if not isinstance(given, list) or not all(isinstance(turn, dict) for turn in given):
-        raise _Unusable("not text")
-    return [{"role": str(turn.get("role")), "content": _content(turn)} for turn in given]
-
-
-def _content(turn: dict[str, Any]) -> str:
-    content = turn.get("content")
-    if not isinstance(content, str):
-        raise _Unusable("not text")
-    return content
-
-
-def _divided(turns: list[Turn]) -> tuple[list[Turn], str]:
-    """The turns before the last answer, and that answer."""
-    answers = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
-    if not answers:
-        raise _Unusable("no completion")
-    asked, answer = turns[: answers[-1]], turns[answers[-1]]["content"]
-    if not any(turn["content"].strip() for turn in asked):
-        raise _Unusable("no prompt")
-    return asked, _text(answer, "completion")
-
-
-def _text(text: str, what: str) -> str:
-    """The text itself, if there is one that UTF-8 can hold."""
-    if not text.strip():
-        raise _Unusable(f"empty {what}")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise _Unusable("not text") from error
-    return text
+def _need_some(row: Row, *names: str) -> None:
+    """Raises Unusable for a row that has none of these fields, with the names of those that it has."""
+    if all(row.get(name) is None for name in names):
+        raise Unusable(f"no prompt, completion or messages: {fields_of(row)}")

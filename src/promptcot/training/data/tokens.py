@@ -32,7 +32,7 @@ from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
 from promptcot.training.recipe import Data, TrainRecipe
 
-_VERSION = 2
+_VERSION = 3
 _COLUMNS: dict[str, type[np.generic]] = {
     "tokens": np.int32,  # all rows, prompts and completions
     "lengths": np.int32,  # of each row
@@ -58,6 +58,8 @@ class StoreCounts:
     held_out: int = 0
     tokens: int = 0
     completion_tokens: int = 0
+    read_as: tuple[str, ...] = ()
+    """Which columns of which file were taken for what."""
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
@@ -139,7 +141,7 @@ def open_store(
         "version": _VERSION,
         "window": recipe.schedule.max_length,
         "overlong": recipe.method.overlong,
-        **data.model_dump(include={"chat", "limit", "split"}),
+        **data.model_dump(include={"chat", "limit", "split", "columns"}),
     }
     hashes, rules = fingerprint(data), tokenizer_hash(tokenizer)
     folder = (cache or cache_folder()) / "tokens" / _key([*hashes.values()], rules, settings)
@@ -205,8 +207,10 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
             shutil.rmtree(left_over, ignore_errors=True)
         partial.mkdir(parents=True)
     try:
-        rows, drop = examples(data, encoder.tokenizer), recipe.method.overlong == "drop"
+        told: list[str] = []
+        rows, drop = examples(data, encoder.tokenizer, told.append), recipe.method.overlong == "drop"
         counts = _write(partial, encoder, rows, recipe.schedule.max_length, drop)
+        counts = replace(counts, read_as=tuple(told))
         if not counts.kept:
             why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
             window = f"; the window is schedule.max_length = {recipe.schedule.max_length:,} tokens"

@@ -1,15 +1,18 @@
 """How many rows a recipe's data has and how long they are, as far as that can be known without fetching anything.
 
 Decides what is counted, what is sampled, and what is assumed; each number carries the words that say which. Files on
-this machine are read; the tokenizer is asked where the model is on this machine too.
+this machine are read, by the reader that trains, so that the same rows are left out for the same reasons; the tokenizer
+is asked where the model is on this machine too.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,8 +20,9 @@ from typing import Any
 from promptcot import nano
 from promptcot.engines.model_files import folder_on_disk
 from promptcot.errors import InputError
-from promptcot.records import Row
-from promptcot.storage.rows import read_rows
+from promptcot.training.data.encoding import Encoder
+from promptcot.training.data.rows import Example, Rejected, examples
+from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
 from promptcot.training.recipe import TrainRecipe
 
@@ -27,6 +31,10 @@ SAMPLED = 2000
 
 CHARACTERS_PER_TOKEN = 3.5
 """Assumed where no tokenizer is at hand."""
+
+
+Tokens = Callable[[Example], int]
+"""How many tokens a row has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,10 @@ class Counted:
     lengths_from: str
     measured: int = 0
     """Of how many rows the tokens were counted; 0 where the length is assumed."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many rows cannot be learnt from, by reason; `rows` are the others."""
+    notes: Sequence[str] = ()
+    """How rows were read: which columns were taken for what."""
 
 
 def count(recipe: TrainRecipe) -> Counted:
@@ -47,9 +59,11 @@ def count(recipe: TrainRecipe) -> Counted:
     missing = ", ".join(path for path in recipe.data.path if not Path(path).is_file())
     if missing:
         return _assumed(recipe, f"{missing} is not on this machine")
-    rows, texts = _sample(files, recipe)
+    template = _Template(recipe)
+    sample = _Sample.of(recipe, template)
     told = f"counted in {', '.join(map(str, files))}"
-    return Counted(_used(rows, recipe), told, *_lengths(texts, recipe))
+    lengths = _lengths(sample.examples, recipe, template.tokens or _tokenizer(recipe))
+    return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, [*sample.notes, *template.notes])
 
 
 def _assumed(recipe: TrainRecipe, why: str) -> Counted:
@@ -82,50 +96,88 @@ def _told_length(recipe: TrainRecipe) -> Lengths | None:
     return Lengths(length, length)
 
 
-def _lengths(texts: Sequence[str], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:
-    """The lengths of these texts, what that is from, and of how many the tokens were counted."""
-    tokens = _tokenizer(recipe)
-    if tokens is not None and texts:
-        return lengths_of(list(map(tokens, texts)), recipe), f"mean of {len(texts):,} rows drawn", len(texts)
+def _lengths(rows: Sequence[Example], recipe: TrainRecipe, tokens: Tokens | None) -> tuple[Lengths | None, str, int]:
+    """The lengths of these rows, what that is from, and of how many the tokens were counted."""
+    if tokens is not None and rows:
+        return lengths_of(list(map(tokens, rows)), recipe), f"mean of {len(rows):,} rows drawn", len(rows)
     if told := _told_length(recipe):
         return told, _source(recipe), 0
-    if not texts:
-        return None, "no row has a prompt and a completion, or messages", 0
-    lengths = lengths_of([max(1, round(len(text) / CHARACTERS_PER_TOKEN)) for text in texts], recipe)
+    if not rows:
+        return None, "no row has a prompt and a completion, or messages, that can be learnt from", 0
+    characters = [len(row.prompt) + len(row.completion) for row in rows]
+    lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
 
 
-def _sample(files: Sequence[Path], recipe: TrainRecipe) -> tuple[int, list[str]]:
-    """How many rows there are, and the texts of some, each row as likely as any other (Vitter's algorithm R)."""
-    rng, rows, readable = Random(recipe.seed), 0, 0
-    texts: list[str] = []
-    for path in files:
-        for row in read_rows(path, may_be_empty=True):
-            rows += 1
-            text = _text(row)
-            if text is None:
+@dataclass
+class _Sample:
+    """How many rows can be learnt from, some of them, and what became of the others."""
+
+    rows: int = 0
+    examples: list[Example] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, recipe: TrainRecipe, template: _Template) -> _Sample:
+        """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
+        rng, found = Random(recipe.seed), cls()
+        for one in examples(recipe.data, template, found.notes.append):
+            if isinstance(one, Rejected):
+                found.left_out[one.reason] += 1
                 continue
-            readable += 1
-            if len(texts) < SAMPLED:
-                texts.append(text)
-            elif (place := rng.randrange(readable)) < SAMPLED:
-                texts[place] = text
-    return rows, texts
+            found.rows += 1
+            if len(found.examples) < SAMPLED:
+                found.examples.append(one)
+            elif (place := rng.randrange(found.rows)) < SAMPLED:
+                found.examples[place] = one
+        return found
 
 
-def _text(row: Row) -> str | None:
-    """What the model would see, without the marks of a chat template."""
-    prompt, completion, messages = row.get("prompt"), row.get("completion"), row.get("messages")
-    if isinstance(prompt, str) and isinstance(completion, str):
-        return prompt + completion
-    if isinstance(messages, list):
-        return "\n".join(str(turn.get("content", "")) for turn in messages if isinstance(turn, dict))
-    return None
+class _Template:
+    """What renders chats: the tokenizer that the training would load, once a row is a chat.
+
+    Where it is not on this machine, or has no template, a chat is what is said in it, without marks.
+    """
+
+    chat_template = "the tokenizer's, once it is loaded"
+
+    def __init__(self, recipe: TrainRecipe) -> None:
+        self._recipe = recipe
+        self._encoder: Encoder | None = None
+        self.notes: list[str] = []
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """Counts the tokens of a row as they will be learnt; None where no chat was rendered."""
+        encoder = self._encoder
+        return None if encoder is None else lambda row: sum(map(len, encoder([row])[0]))
+
+    def apply_chat_template(self, turns: Sequence[Mapping[str, str]], **how: Any) -> str:
+        """The prompt of these turns."""
+        if self._tokenizer is None:
+            return "\n".join([*(turn["content"] for turn in turns), ""])
+        text: str = self._tokenizer.apply_chat_template(turns, **how)
+        return text
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        known = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
+        if known is None or importlib.util.find_spec("transformers") is None:
+            return None
+        loaded = load_tokenizer(self._recipe)
+        if not loaded.chat_template:
+            self.notes.append(
+                "rows are chats, and the tokenizer has no template for them: name one as model.chat_template"
+            )
+            return None
+        self._encoder = Encoder(loaded)
+        return loaded
 
 
-def _tokenizer(recipe: TrainRecipe) -> Callable[[str], int] | None:
-    """Counts the tokens of a text, the end mark included, where the model's tokenizer is on this machine."""
+def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
+    """Counts the tokens of a row, the end mark included, where the model's tokenizer is on this machine."""
     folder = folder_of(recipe.model.tokenizer or recipe.model.path)
     if folder is None or not (folder / "tokenizer.json").is_file() or importlib.util.find_spec("tokenizers") is None:
         return None
@@ -133,7 +185,7 @@ def _tokenizer(recipe: TrainRecipe) -> Callable[[str], int] | None:
         loaded: Any = importlib.import_module("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the library raises plain Exceptions
         raise InputError(f"{folder / 'tokenizer.json'}: cannot be loaded: {error}") from error
-    return lambda text: len(loaded.encode(text).ids) + 1
+    return lambda row: len(loaded.encode(row.prompt + row.completion).ids) + 1
 
 
 def folder_of(model: str) -> Path | None:

@@ -12,10 +12,13 @@ import pytest
 from promptcot.cli.report.training import lines
 from promptcot.cli.root import run
 from promptcot.errors import InputError
+from promptcot.training.data.tokenizers import load_tokenizer
+from promptcot.training.data.tokens import open_store
 from promptcot.training.forecast import counting
 from promptcot.training.forecast.dry_run import DryRun, dry_run
 from promptcot.training.recipe import load_train
 from tests.programs import python
+from tests.unit.training.materials import CHATML
 
 PROMPT, COMPLETION = "x" * 100, "y" * 250
 
@@ -68,7 +71,7 @@ def test_a_large_file_is_sampled_alike_each_time(rows: str, monkeypatch: pytest.
     monkeypatch.setattr(counting, "SAMPLED", 7)
     path = Path(rows)
     path.write_text(
-        "".join(json.dumps({"prompt": "a", "completion": "b " * n}) + "\n" for n in range(200)), encoding="utf-8"
+        "".join(json.dumps({"prompt": "a", "completion": "b " * n}) + "\n" for n in range(1, 201)), encoding="utf-8"
     )
     one, two = (tried(data__path=[rows], model__path="nano:solver").counted for _ in range(2))
     assert one == two
@@ -90,6 +93,34 @@ def test_rows_that_cannot_be_learnt_from_give_no_length(rows: str) -> None:
     found = tried(data__path=[rows])
     assert found.counted.lengths is None
     assert "no row has a prompt and a completion" in told(found)
+
+
+def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens(rows: str, tmp_path: Path) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(CHATML, encoding="utf-8")
+    turns = [{"role": "user", "content": "1 + 1?"}, {"role": "assistant", "content": "2"}]
+    mixed: list[dict[str, Any]] = [
+        {"prompt": turns[:1], "completion": turns[1:]},
+        {"messages": turns},
+        {"messages": [turns[0], {"role": "assistant", "content": [{"type": "text", "text": "2"}]}]},
+        {"messages": [turns[0], {**turns[1], "reasoning_content": "1 and 1."}]},
+        {"messages": [turns[0], {"role": "assistant", "content": None, "tool_calls": [{"id": "a"}]}]},
+        {"text": "?"},
+    ]
+    Path(rows).write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
+    found = tried(data__path=[rows], model__path="nano:solver", model__chat_template=str(template))
+    store = open_store(found.recipe, load_tokenizer(found.recipe), cache=tmp_path / "cache")
+    assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
+    assert found.counted.lengths is not None
+    assert found.counted.lengths.mean == store.counts.tokens / store.counts.kept
+    assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no prompt" in told(found)
+
+
+def test_chats_without_a_template_are_counted_and_the_way_out_is_named(rows: str) -> None:
+    Path(rows).write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n", encoding="utf-8")
+    text = told(tried(data__path=[rows], model__path="nano:solver"))
+    assert "rows look like GSM8K: problem = question, completion = answer" in text
+    assert "no template for them: name one as model.chat_template" in text
 
 
 def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

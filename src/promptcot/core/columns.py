@@ -1,0 +1,213 @@
+"""How the rows of a file are read: which columns are which of our fields.
+
+The first row says which layout a file has (`core.layouts`); `--columns` says otherwise. Our own names always win: a
+field of ours that a row has is what it is, whatever else the row has. Other columns are carried along untouched. What
+was taken for what is told in one line. Rows that do not fit are passed on as they are, and refused by name where they
+are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from itertools import chain
+from typing import Any
+
+from promptcot.core.layouts import LAYOUTS, Layout, Take, column, the
+from promptcot.errors import InputError, UsageError
+from promptcot.records import Row
+
+OURS = (
+    *("id", "problem", "answer", "reference_solution", "prompt", "completion", "messages"),
+    *("concepts", "foundational_concepts", "level", "source", "rationale", "reasoning_content", "finish_reason"),
+)
+"""The fields that `--columns` can name a column for."""
+
+_PROBLEM = ("problem", "answer", "reference_solution")
+_SOURCED = (*_PROBLEM, "source")
+_SHOWN_FIELDS = 20
+
+
+def parse(text: str) -> dict[str, str]:
+    """The columns by our field, from `OURS=THEIRS,…`. Raises UsageError."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        ours, equals, theirs = (piece.strip() for piece in part.partition("="))
+        if not (equals and ours and theirs):
+            raise UsageError(f"columns: {part.strip()!r} is not FIELD=COLUMN, such as problem=question,answer=gold")
+        if ours in found:
+            raise UsageError(f"columns: {ours} is named twice")
+        found[ours] = theirs
+    return checked(found)
+
+
+def checked(given: Mapping[str, str]) -> dict[str, str]:
+    """The same columns by our field. Raises UsageError for a field that is none of ours."""
+    for ours in given:
+        if ours not in OURS:
+            near = get_close_matches(ours, OURS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UsageError(f"columns: {ours!r} is no field of ours; {hint}known are {', '.join(OURS)}")
+    return dict(given)
+
+
+def fields_of(row: Row) -> str:
+    """The names of a row's fields, for errors: "it has `question`, `gold`"."""
+    names = [f"`{name}`" for name in row if name != "id"]
+    more = f" and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
+    return f"it has {', '.join(names[:_SHOWN_FIELDS]) or 'no field but `id`'}{more}"
+
+
+def _silent(line: str) -> None:
+    """Nobody hears of it."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the rows of files are read. `given` are columns by our field; `tell` hears what was taken for what, once.
+
+    Each method reads the rows of one file, and raises InputError where the first row lacks a column of `given`.
+    """
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    tell: Callable[[str], None] = _silent
+    _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def problems(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
+        """Rows of problems, each with its number in the file from 1: `problem`, and `answer` where the layout has one.
+
+        `sourced`: where the rows name no `source`, it is the name of the layout.
+        """
+        for number, reading, row in self._read(rows, _SOURCED if sourced else _PROBLEM):
+            yield number, reading.row(row)
+
+    def traces(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
+        """As `problems`, with a trace in `completion`; a row with several traces becomes as many, with `sample`."""
+        wanted = _SOURCED if sourced else _PROBLEM
+        for number, reading, row in self._read(rows, (*wanted, "completion")):
+            for one in reading.rows(row):
+                yield number, one
+
+    def chats(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Rows that a model can learn from: those with neither `messages` nor a pair in our words get `messages`.
+
+        They are the problem and its trace, or its solution where the layout has no trace; several traces of a row are
+        as many rows.
+        """
+        for _, reading, row in self._read(rows, ("problem", "completion", "messages"), learnt=True):
+            yield from reading.chats(row)
+
+    def concepts(self, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
+        """Rows with lists of concepts, each with its number; no layout is known for them."""
+        for number, reading, row in self._read(rows, ()):
+            yield number, reading.row(row)
+
+    def _read(
+        self, rows: Iterable[Row], wanted: tuple[str, ...], learnt: bool = False
+    ) -> Iterator[tuple[int, _Reading, Row]]:
+        stream = iter(rows)
+        first = next(stream, None)
+        if first is None:
+            return
+        reading = _Reading.of(first, self.given, wanted, learnt)
+        line = reading.line(first)
+        if line is not None and line not in self._told:
+            self._told.add(line)
+            self.tell(line)
+        for number, row in enumerate(chain([first], stream), 1):
+            yield number, reading, row
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the rows of one file are read. `given` is taken whatever a row has, `takes` where it has no such field."""
+
+    layout: Layout | None
+    given: Mapping[str, Take]
+    takes: Mapping[str, Take]
+    learnt: bool
+
+    @classmethod
+    def of(cls, first: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool) -> _Reading:
+        for ours, theirs in given.items():
+            if column(first, theirs) is None:
+                raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(first)}")
+        layout = next((one for one in LAYOUTS if one.fits(first)), None)
+        takes = {} if layout is None else {ours: take for ours, take in layout.takes.items() if ours in wanted}
+        trace = takes.get("completion")
+        if learnt and layout is not None and layout.solution is not None and (trace is None or trace(first) is None):
+            takes["completion"] = layout.solution
+        if learnt and "messages" in takes:
+            takes = {"messages": takes["messages"]}
+        found = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)
+        if layout is None or "source" not in wanted or _is_text(found.row(first).get("source")):
+            return found
+        return replace(found, takes={**takes, "source": Take((), lambda: layout.name, repr(layout.name))})
+
+    def row(self, row: Row) -> Row:
+        """The row with our fields."""
+        found = {ours: take(row) for ours, take in self.takes.items() if take.replaces or not _has(row, ours)}
+        found = {ours: value for ours, value in found.items() if value is not None}
+        named = {ours: take(row) for ours, take in self.given.items()}
+        if not found and not named:
+            return row
+        left = {name: value for name, value in row.items() if name not in named}
+        return {**left, **found, **{ours: value for ours, value in named.items() if value is not None}}
+
+    def rows(self, row: Row) -> list[Row]:
+        """The row with our fields, once for each trace that it has."""
+        one = self.row(row)
+        traces = one.get("completion")
+        if not (isinstance(traces, list) and traces and all(isinstance(trace, str) for trace in traces)):
+            return [one]
+        return [{**one, "sample": sample, "completion": trace} for sample, trace in enumerate(traces)]
+
+    def chats(self, row: Row) -> list[Row]:
+        """The row, or rows with `messages`."""
+        return [row] if self._is_ours(row) else list(map(_chat, self.rows(row)))
+
+    def line(self, first: Row) -> str | None:
+        """What was taken for what; None where rows have our fields, and nothing is taken."""
+        mapped = first if self.learnt and self._is_ours(first) else self.row(first)
+        if mapped is first:
+            return None
+        took = {"problem": the("problem"), **self.takes, **self.given}
+        pairs = [f"{ours} = {self._from(ours, first, took)}" for ours in OURS if ours in mapped and ours in took]
+        if self.layout is None:
+            return f"rows are read as --columns says: {', '.join(pairs)}"
+        return f"rows look like {self.layout.name}{', but for --columns' * bool(self.given)}: {', '.join(pairs)}"
+
+    def _from(self, ours: str, first: Row, took: Mapping[str, Take]) -> str:
+        own = ours not in self.given and _has(first, ours) and not took[ours].replaces
+        return ours if own else str(took[ours])
+
+    def _is_ours(self, row: Row) -> bool:
+        """Whether a row says in our words what is learnt."""
+        return not self.given and (row.get("messages") is not None or _is_pair(row))
+
+
+def _has(row: Row, ours: str) -> bool:
+    """Whether a row has this field of ours. A problem may be a raw prompt; a list of messages is no text of ours."""
+    if ours == "problem":
+        return _is_text(row.get("problem")) or _is_text(row.get("prompt"))
+    if ours in ("completion", "source"):
+        return _is_text(row.get(ours))
+    return row.get(ours) is not None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_pair(row: Row) -> bool:
+    return row.get("prompt") is not None and row.get("completion") is not None
+
+
+def _chat(row: Row) -> Row:
+    """A row with the problem and its trace as a chat, where it has both and nothing that says more."""
+    problem, completion = row.get("problem"), row.get("completion")
+    if row.get("messages") is not None or _is_pair(row) or not (_is_text(problem) and _is_text(completion)):
+        return row
+    messages = [{"role": "user", "content": problem}, {"role": "assistant", "content": completion}]
+    return {**{name: value for name, value in row.items() if name != "completion"}, "messages": messages}

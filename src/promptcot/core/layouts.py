@@ -1,0 +1,302 @@
+r"""Which columns the data sets have that people work with, and which of our fields each column is: a table of facts.
+
+A layout is recognised by its marks, columns that a row of it has; of several that fit, the first in the table counts.
+What is taken from a column is a `Take`. Names are those that the data sets have on the Hugging Face Hub, or that the
+programs write. How rows are read by it, and what `--columns` changes, is decided in `core.columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptcot.core.answers.extraction import extract
+from promptcot.core.parsing.traces import with_thought
+from promptcot.records import Row
+
+Way = Callable[..., Any]
+"""From the values of some columns, None where there is none, to our value, or None where they do not say it."""
+
+_ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
+"""The words of ShareGPT for the roles of a chat; the others are ours already."""
+
+
+def column(row: Row, name: str) -> Any:
+    """The value of a column, or of a field inside one (`reward_model.ground_truth`); None where there is none."""
+    if name in row:
+        return row[name]
+    outer, dot, inner = name.partition(".")
+    found = row.get(outer) if dot else None
+    return column(found, inner) if isinstance(found, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """How one of our fields is had from columns. `words` say so in a report, with `{}` for the names of the columns.
+
+    With `replaces`, also where a row has a field of our name, which means something else in that layout.
+    """
+
+    columns: tuple[str, ...]
+    way: Way
+    words: str = "{}"
+    replaces: bool = False
+
+    def __call__(self, row: Row) -> Any:
+        return self.way(*(column(row, name) for name in self.columns))
+
+    def __str__(self) -> str:
+        return self.words.format(" and ".join(self.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of a data set, or of several. `takes` are by our field.
+
+    A mark is a column that is there, `name[]` one that holds a list, and `name####` a text with that sign. `only`: a
+    row of it has no other columns. `solution` is not a model's: a training learns it where there is no `completion`,
+    and it is never graded.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    takes: Mapping[str, Take] = field(default_factory=dict)
+    solution: Take | None = None
+    only: bool = False
+
+    def fits(self, row: Row) -> bool:
+        """Whether the row has the marks."""
+        if self.only and set(row) != set(self.marks):
+            return False
+        return all(_has(row, mark) for mark in self.marks)
+
+
+def _has(row: Row, mark: str) -> bool:
+    if mark.endswith("[]"):
+        return isinstance(row.get(mark[:-2]), list)
+    if mark.endswith("####"):
+        found = row.get(mark[:-4])
+        return isinstance(found, str) and "####" in found
+    return row.get(mark) is not None
+
+
+def the(*names: str) -> Take:
+    """The value of the first of these columns that has one."""
+    return Take(names, lambda *values: next((value for value in values if value is not None), None))
+
+
+def each(*names: str) -> Take:
+    """The values of all these columns, a trace each."""
+    return Take(names, lambda *values: [value for value in values if value is not None] or None)
+
+
+def boxed(name: str) -> Take:
+    r"""The answer of a solution: its last `\boxed`."""
+    return Take((name,), _boxed, r"the last \boxed of {}")
+
+
+def _boxed(solution: object) -> str | None:
+    return extract(solution).answer if isinstance(solution, str) else None
+
+
+def marked(name: str) -> Take:
+    """What follows the last `####` of a text."""
+    return Take((name,), _marked, "what follows #### in {}", replaces=True)
+
+
+def _marked(text: object) -> str | None:
+    return text.rpartition("####")[2].strip() if isinstance(text, str) and "####" in text else None
+
+
+def asked(*names: str) -> Take:
+    """The user's turn of a chat that has one, or a text as it is; of the first of these columns that has either."""
+    return Take(names, _asked, f"the user's turn of {names[-1]}")
+
+
+def _asked(*chats: object) -> str | None:
+    for chat in chats:
+        found = [turn["content"] for turn in turns(chat) if turn["role"] == "user"]
+        if isinstance(chat, str) and chat.strip():
+            return chat
+        if len(found) == 1 and isinstance(found[0], str):
+            return found[0]
+    return None
+
+
+def answered(name: str) -> Take:
+    """The assistant's last turn of a chat, or a text as it is."""
+    return Take((name,), _answered, "the assistant's turn of {}")
+
+
+def _answered(chat: object) -> str | None:
+    if isinstance(chat, str):
+        return chat
+    found = [turn["content"] for turn in turns(chat) if turn["role"] == "assistant"]
+    return found[-1] if found and isinstance(found[-1], str) else None
+
+
+def turns(chat: object) -> list[dict[str, Any]]:
+    """The turns of a chat with `role` and `content`, also where it says `from` and `value`; none where it is no chat.
+
+    What else a turn has is kept.
+    """
+    if not isinstance(chat, list) or not all(isinstance(turn, dict) for turn in chat):
+        return []
+    return [_turn(turn) for turn in chat]
+
+
+def _turn(turn: dict[str, Any]) -> dict[str, Any]:
+    role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+    rest = {name: value for name, value in turn.items() if name not in ("from", "value")}
+    return {**rest, "role": _ROLES.get(str(role), str(role)), "content": content}
+
+
+def chat(name: str) -> Take:
+    """The turns of a chat, in our words."""
+    return Take((name,), lambda found: turns(found) or None)
+
+
+def thought(thinking: str, answer: str) -> Take:
+    """A trace out of its thinking and what is said afterwards. Of several texts of thinking, the first."""
+    return Take((thinking, answer), _thought)
+
+
+def _thought(thinking: object, answer: object) -> str | None:
+    first = thinking[0] if isinstance(thinking, list) and thinking else thinking
+    return with_thought(first, answer) if isinstance(first, str) and isinstance(answer, str) else None
+
+
+def both(instruction: str, material: str) -> Take:
+    """A task and what it is about, if anything, as two paragraphs."""
+    return Take((instruction, material), _both)
+
+
+def _both(instruction: object, material: object) -> str | None:
+    if not isinstance(instruction, str):
+        return None
+    return f"{instruction}\n\n{material}" if isinstance(material, str) and material.strip() else instruction
+
+
+LAYOUTS: Sequence[Layout] = (
+    Layout(
+        "results of Qwen-eval",
+        ("question", "gt", "code"),
+        {"problem": the("question"), "answer": the("gt"), "completion": the("code")},
+    ),
+    Layout(
+        "OpenMathReasoning",
+        ("generated_solution", "expected_answer"),
+        {
+            "problem": the("problem", "question"),
+            "answer": the("expected_answer"),
+            "completion": the("generated_solution"),
+            "source": the("problem_source"),
+        },
+    ),
+    Layout(
+        "NeMo-Skills",
+        ("expected_answer",),
+        {
+            "problem": the("problem", "question"),
+            "answer": the("expected_answer"),
+            "completion": the("generation"),
+        },
+        solution=the("reference_solution", "solution"),
+    ),
+    Layout("OpenR1-Math", ("problem", "generations[]"), {"completion": the("generations")}, solution=the("solution")),
+    Layout(
+        "DeepMath",
+        ("question", "final_answer", "r1_solution_1"),
+        {
+            "problem": the("question"),
+            "answer": the("final_answer"),
+            "completion": each("r1_solution_1", "r1_solution_2", "r1_solution_3"),
+        },
+    ),
+    Layout(
+        "OlympiadBench",
+        ("question", "final_answer"),
+        {"problem": the("question"), "answer": the("final_answer")},
+        solution=Take(("solution",), lambda found: found[0] if isinstance(found, list) and found else found),
+    ),
+    Layout(
+        "s1K-1.1",
+        ("question", "deepseek_thinking_trajectory", "deepseek_attempt"),
+        {
+            "problem": the("question"),
+            "answer": boxed("solution"),
+            "completion": thought("deepseek_thinking_trajectory", "deepseek_attempt"),
+        },
+    ),
+    Layout(
+        "s1K",
+        ("question", "thinking_trajectories[]", "attempt"),
+        {
+            "problem": the("question"),
+            "answer": boxed("solution"),
+            "completion": thought("thinking_trajectories", "attempt"),
+        },
+    ),
+    Layout(
+        "verl",
+        ("prompt", "reward_model"),
+        {
+            "problem": asked("extra_info.question", "prompt"),
+            "answer": the("reward_model.ground_truth"),
+            "source": the("data_source"),
+        },
+    ),
+    Layout(
+        "ShareGPT",
+        ("conversations[]",),
+        {
+            "problem": asked("conversations"),
+            "completion": answered("conversations"),
+            "messages": chat("conversations"),
+        },
+    ),
+    Layout(
+        "Alpaca",
+        ("instruction", "output"),
+        {"problem": both("instruction", "input"), "completion": the("output")},
+    ),
+    Layout(
+        "AIME with capitals",
+        ("Problem", "Answer"),
+        {"problem": the("Problem"), "answer": the("Answer")},
+        solution=the("Solution"),
+    ),
+    Layout("AIME with capitals", ("Question", "Answer"), {"problem": the("Question"), "answer": the("Answer")}),
+    Layout(
+        "GSM8K",
+        ("question", "answer####"),
+        {"problem": the("question"), "answer": marked("answer"), "reference_solution": the("answer")},
+        solution=the("answer"),
+    ),
+    Layout(
+        "LIMO",
+        ("question", "solution", "answer"),
+        {"problem": the("question"), "completion": the("solution")},
+        only=True,
+    ),
+    Layout("questions with answers", ("question", "answer"), {"problem": the("question")}, solution=the("solution")),
+    Layout("MATH-500", ("problem", "answer", "unique_id"), solution=the("solution")),
+    Layout("MathArena", ("problem", "answer", "problem_idx")),
+    Layout("NuminaMath-1.5", ("problem", "answer", "question_type"), solution=the("solution")),
+    Layout("problems with answers", ("problem", "answer"), solution=the("solution")),
+    Layout("NuminaMath", ("problem", "solution"), {"answer": boxed("solution")}, solution=the("solution")),
+    Layout("questions", ("question", "solution"), {"problem": the("question"), "answer": boxed("solution")}),
+    Layout("questions", ("question",), {"problem": the("question")}),
+    Layout(
+        "a list of TRL",
+        ("prompt[]",),
+        {"problem": asked("prompt"), "completion": answered("completion")},
+    ),
+    Layout(
+        "a list of TRL",
+        ("messages[]",),
+        {"problem": asked("messages"), "completion": answered("messages")},
+    ),
+)
+"""All that are known; the first that fits is taken, so that those with more marks stand before those with fewer."""

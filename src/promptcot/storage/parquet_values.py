@@ -1,0 +1,99 @@
+"""Values of Parquet that JSON does not have: decimals, dates, times and bytes, as numbers and text.
+
+Decides by the type of a column, so that all its rows get one kind: a decimal becomes a number where a number holds it
+exactly, else text; dates and times become text (ISO 8601), durations seconds, bytes the text that they are. A column
+that can be none of this is refused by its name. Columns of plain types are not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from promptcot.errors import InputError
+from promptcot.storage.parquet import pyarrow
+
+Plain = Callable[[Any], Any]
+"""A value as JSON has it."""
+
+_EXACT_DIGITS = 15
+"""So many decimal digits are the same again when they have been a float."""
+
+
+def columns_to_change(schema: Any, where: str) -> dict[str, Plain]:
+    """For each column that JSON does not have, what makes its values plain; `where` is the file's name in errors."""
+    types = pyarrow("types")
+    return {
+        column.name: _changed(column.type, f"{where}: the column `{column.name}`")
+        for column in schema
+        if not _is_plain(column.type, types)
+    }
+
+
+def readable(batch: Any) -> Any:
+    """The same batch, with times of nanoseconds as text, which Python's own times cannot hold."""
+    pa, types, compute = pyarrow("lib"), pyarrow("types"), pyarrow("compute")
+    for place, column in enumerate(batch.schema):
+        if types.is_timestamp(column.type) and column.type.unit == "ns":
+            text = compute.replace_substring(batch.column(place).cast(pa.string()), " ", "T")
+            batch = batch.set_column(place, column.name, text)
+    return batch
+
+
+def _is_plain(kind: Any, types: Any) -> bool:
+    if types.is_nested(kind):
+        return not types.is_map(kind) and all(_is_plain(kind.field(n).type, types) for n in range(kind.num_fields))
+    if types.is_dictionary(kind):
+        return _is_plain(kind.value_type, types)
+    plain = (types.is_integer, types.is_float32, types.is_float64, types.is_boolean, types.is_null)
+    return any(is_so(kind) for is_so in (*plain, types.is_string, types.is_large_string))
+
+
+def _changed(kind: Any, what: str) -> Plain:
+    exact = _decimals_are_numbers(kind)
+    return lambda value: _plain(value, what, exact)
+
+
+def _decimals_are_numbers(kind: Any) -> bool:
+    """Whether all decimals inside a type are held exactly by a number."""
+    types = pyarrow("types")
+    if types.is_nested(kind):
+        return all(_decimals_are_numbers(kind.field(n).type) for n in range(kind.num_fields))
+    return not types.is_decimal(kind) or kind.scale == 0 or kind.precision <= _EXACT_DIGITS
+
+
+def _plain(value: Any, what: str, exact: bool) -> Any:
+    """A value of JSON. Raises InputError."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {str(name): _plain(inner, what, exact) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner, what, exact) for inner in value]
+    if isinstance(value, bytes):
+        return _text(value, what)
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "total_seconds"):
+        return value.total_seconds()
+    if isinstance(value, Decimal):
+        return _number(value) if exact else f"{value.normalize():f}"
+    if isinstance(value, UUID):
+        return str(value)
+    if hasattr(value, "item"):  # half-precision floats
+        return value.item()
+    raise InputError(f"{what} holds a {type(value).__name__}, which JSON does not have; leave the column out")
+
+
+def _number(value: Decimal) -> int | float:
+    whole = isinstance(exponent := value.as_tuple().exponent, int) and exponent >= 0
+    return int(value) if whole else float(value)
+
+
+def _text(value: bytes, what: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} holds bytes that are no text, such as an image; leave the column out") from error

@@ -1,0 +1,33 @@
+"""The tokenizer of a training, with the chat template that its recipe names. Needs transformers, and no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptcot import nano
+from promptcot.errors import InputError
+from promptcot.training.data.encoding import padding_id
+from promptcot.training.recipe import TrainRecipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
+    """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
+    from transformers import AutoTokenizer
+
+    name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")
+    revision = None if recipe.model.tokenizer else recipe.model.revision
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            name, revision=revision, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: no tokenizer can be loaded: {error}") from error
+    if recipe.model.chat_template:
+        tokenizer.chat_template = Path(recipe.model.chat_template).read_text(encoding="utf-8")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token_id = padding_id(tokenizer)
+    return tokenizer

@@ -1,0 +1,106 @@
+"""What the turns of a chat say that a model is to learn, as texts; and why a turn says nothing of that kind.
+
+Decides how an answer is had whose reasoning was kept apart (`reasoning_content`, `reasoning`, `thinking`, or parts of
+that kind), and under which name a row is left out that holds more than text: calls of tools, images. How turns become
+a prompt is decided in `chat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptcot.core.parsing.traces import with_thought
+from promptcot.training.data.chat import Turn
+
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_CALLS = ("tool_calls", "function_call")
+_TOOLS = ("tool", "function", "ipython", "tool_call", "tool_response", "function_call", "observation")
+"""Roles that only tools have."""
+
+
+class Unusable(Exception):
+    """A row cannot be learnt from; its text is the reason."""
+
+
+def turns_of(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
+    """The messages of a list, or a text as one turn of `role`. Raises Unusable."""
+    if given is None:
+        raise Unusable(f"no {missing}")
+    if isinstance(given, str) and role:
+        return [{"role": role, "content": text(given, missing)}]
+    if not isinstance(given, list) or not all(isinstance(turn, dict) for turn in given):
+        raise Unusable("not text")
+    return [_turn(turn) for turn in given]
+
+
+def divided(turns: list[Turn]) -> tuple[list[Turn], str]:
+    """The turns before the last answer, and that answer with its reasoning. Raises Unusable."""
+    answers = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
+    if not answers:
+        raise Unusable("no completion")
+    asked, answer = turns[: answers[-1]], turns[answers[-1]]
+    if not any(turn["content"].strip() for turn in asked):
+        raise Unusable("no prompt")
+    bare = [{"role": turn["role"], "content": turn["content"]} for turn in asked]
+    return bare, with_thought(answer.get(_REASONING[0], ""), text(answer["content"], "completion"))
+
+
+def thinking_beside(row: Mapping[str, Any]) -> str:
+    """The reasoning that a row has beside its texts, if any; one word is a switch, such as "on", and no reasoning."""
+    found = next((value for name in _REASONING[:2] if isinstance(value := row.get(name), str) and value.strip()), "")
+    return found if len(found.split()) > 1 else ""
+
+
+def text(found: str, what: str) -> str:
+    """The text itself, if there is one that UTF-8 can hold. Raises Unusable."""
+    if not found.strip():
+        raise Unusable(f"empty {what}")
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise Unusable("not text") from error
+    return found
+
+
+def _turn(turn: Mapping[str, Any]) -> Turn:
+    """Role and text of a message, and its reasoning if it has any. Raises Unusable."""
+    role = str(turn.get("role"))
+    if role in _TOOLS or any(turn.get(name) for name in _CALLS):
+        raise Unusable("calls of tools")
+    content, thinking = _content(turn.get("content"))
+    thinking = next(
+        (value for name in _REASONING if isinstance(value := turn.get(name), str) and value.strip()), thinking
+    )
+    return {"role": role, "content": content, **({_REASONING[0]: thinking} if thinking else {})}
+
+
+def _content(content: object) -> tuple[str, str]:
+    """The text of a message, and the reasoning that is a part of it. Raises Unusable, naming a part of another kind."""
+    if isinstance(content, str):
+        return content, ""
+    if not (isinstance(content, list) and content):
+        raise Unusable("not text")
+    said, thought = "", ""
+    for part in content:
+        kind, words = _part(part)
+        if kind in ("thinking", "reasoning"):
+            thought += words
+        elif kind in ("text", "output_text", "input_text"):
+            said += words
+        else:
+            raise Unusable(f"a part that is no text: {kind}")
+    return said, thought
+
+
+def _part(part: object) -> tuple[str, str]:
+    """The kind of a part, and its words. Raises Unusable for one that has none."""
+    if isinstance(part, str):
+        return "text", part
+    kind = str(part.get("type", "text")) if isinstance(part, dict) else type(part).__name__
+    words = part.get("text", part.get(kind)) if isinstance(part, dict) else None
+    if isinstance(words, list):  # the parts of a part
+        words = "".join(inner for _, inner in map(_part, words))
+    if not isinstance(words, str):
+        raise Unusable(f"a part that is no text: {kind}")
+    return kind, words
