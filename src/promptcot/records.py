@@ -130,6 +130,20 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Unusable:
+    """A reply of which nothing can be used: why, what it says, and how it was asked for.
+
+    It may have been left out, or be an output that is marked, such as an invalid verdict.
+    """
+
+    reason: str
+    text: str
+    finish_reason: FinishReason
+    max_tokens: int
+    chat: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """A row on its way, with the position of the source row from which it descends."""
 

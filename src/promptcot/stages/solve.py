@@ -78,6 +78,12 @@ class Solve:
         traced["malformed"] = fault
         return Retry(fault, [traced]) if self.resample and not reply.truncated else [traced]
 
+    def unusable(self, row: Row) -> str | None:
+        """Why nothing can be learnt or graded from a trace: it is `empty` or `cut off`; None for a whole one."""
+        if not row["completion"].strip():
+            return "empty"
+        return "cut off" if row["truncated"] else None
+
     @property
     def _conversation(self) -> str:
         return "solve" if self.style in (None, AS_IT_IS) else f"solve.{self.style}"
