@@ -172,6 +172,7 @@ class _Passage:
 
     async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
         requests = called.ask(self.stage, item.row)
+        self._readability.asks(len(requests))
         for attempt in range(self.runner.max_retries + 1):
             try:
                 replies = await self._replies(requests)

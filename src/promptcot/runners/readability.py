@@ -1,7 +1,7 @@
 """Stops a stage of which nothing can be used: all replies unreadable, all verdicts invalid, all traces cut off.
 
-Decides when that is certain enough, and how many calls there may be until something could be used. What a reply is worth
-is decided by its stage; calls that fail are the affair of `health`.
+Decides when that is certain enough, and how many calls there may be until something could be used. What a reply is
+worth is decided by its stage; calls that fail are the affair of `health`.
 """
 
 from __future__ import annotations
@@ -30,15 +30,25 @@ class Readability:
         self._stage = stage
         self._journal = journal
         self._given_up = journal.given_up
+        self._calls_a_row = 1
         self._arrived = self._in_a_row = 0
         self._seen = self._usable = 0
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, Unusable] = {}
 
     def bound(self, calls: int) -> int:
-        """How many of `calls` may be under way: as long as nothing could be used, at most 40 are made in all, of which
-        the first 20 decide."""
-        return calls if self._usable else min(calls, max(FIRST_LOOK, MOST_UNPROVEN - self._arrived))
+        """How many of `calls` may be under way: at most 40 as long as nothing could be used.
+
+        No more than 40 are made in all then, of which the first 20 decide; but a row that takes more gets them all,
+        since it could not be read otherwise.
+        """
+        if self._usable:
+            return calls
+        return min(calls, MOST_UNPROVEN, max(self._calls_a_row, MOST_UNPROVEN - self._arrived))
+
+    def asks(self, calls: int) -> None:
+        """A row takes so many calls."""
+        self._calls_a_row = max(self._calls_a_row, calls)
 
     def arrived(self) -> None:
         """The engine has answered a call; the reply is not read yet."""
@@ -85,8 +95,8 @@ class Readability:
             f"{self._stage}: {self._what(asked)} ({reasons})\n"
             f"One of them {described(example)}\n"
             f"Likely cause: {likely.cause}.\nRemedy: {likely.remedy}.\n"
-            f"All replies are kept in {self._journal.directory}. When the remedy is in the recipe or the command, run it "
-            "again; when it is in the server, move that folder away first, so that the same is asked again"
+            f"All replies are kept in {self._journal.directory}. Run the command again with the remedy; where that "
+            "changes nothing but the server, move this folder away first, so that the same is asked again"
         )
 
     def _what(self, asked: bool) -> str:
