@@ -17,6 +17,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _CHAT = "chat = true (--use-chat-template)"
 _RAW = "chat = false (--use-chat-template false)"
 _LONGER = "raise max_tokens (--max-len)"
+_INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
+"""What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,12 @@ def advice(reply: Unusable) -> Advice:
             "the model wrote its reasoning and no answer",
             f"{_LONGER}, or turn the reasoning off (extra_body, as its server documents)",
         )
+    if reply.reason.startswith(_INCONSISTENT):
+        return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
     asked = f"if it is no chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
     return Advice(
         "the prompts are made for another model: the form that they ask for is missing from the reply",
-        f"take prompts that suit the model (--prompts; for a trained generator, --prompt-like of `sample`); {asked}",
+        f"take prompts that suit the model (`prompts`; for a trained generator, `prompt_like` of `sample`); {asked}",
     )
 
 

@@ -100,12 +100,9 @@ class Readability:
         )
 
     def _what(self, asked: bool) -> str:
+        share = f"{self._usable:,} of all {self._seen:,}" if self._usable else f"none of {self._seen:,}"
         if not asked:
-            return f"it was stopped before, and nothing has changed: of {self._seen:,} replies {self._share}"
+            return f"it was stopped before, and nothing has changed: {share} replies can be used"
         if self._usable:
-            return f"stopped, since none of the last {self._in_a_row:,} replies can be used, and of all {self._share}"
+            return f"stopped, since none of the last {self._in_a_row:,} replies can be used, and {share}"
         return f"stopped, since none of the first {self._in_a_row:,} replies can be used"
-
-    @property
-    def _share(self) -> str:
-        return f"{self._usable:,} of {self._seen:,} can be used"
