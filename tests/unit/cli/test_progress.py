@@ -68,7 +68,8 @@ def test_after_minutes_without_news_it_says_that_work_goes_on(monkeypatch: pytes
     monkeypatch.setattr(progress, "_SILENT_AT_MOST", 0.05)
     lines = printed(StageCounts("generate", rows_in=10), "nothing new")
     assert lines[0].startswith("generate: 0/10 rows")
-    assert lines[-1].startswith("nothing new for ") and lines[-1].endswith("rows under way: 10 in generate")
+    assert lines[-1].startswith("nothing new for ")
+    assert lines[-1].endswith("rows under way: 10 in generate")
 
 
 def estimate(text: str) -> float | None:

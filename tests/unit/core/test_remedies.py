@@ -35,7 +35,8 @@ def test_the_likely_cause_and_its_remedy(reply: Unusable, cause: str, remedy: st
     found = advice(reply)
     assert cause in found.cause
     assert remedy in found.remedy
-    assert not found.cause.endswith(".") and not found.remedy.endswith(".")
+    assert not found.cause.endswith(".")
+    assert not found.remedy.endswith(".")
 
 
 def test_a_reply_is_shown_on_one_line_without_control_characters() -> None:

@@ -95,7 +95,8 @@ async def test_a_model_that_is_never_readable_is_asked_forty_times_at_most(
     told, calls = await stopped(tmp_path, script, **how)
     assert 20 <= calls <= 40
     assert told.startswith("strict: stopped, since none of the first 2")
-    assert "Likely cause: " in told and "Remedy: " in told
+    assert "Likely cause: " in told
+    assert "Remedy: " in told
 
 
 @pytest.mark.parametrize("samples", [4, 64])
@@ -211,7 +212,8 @@ async def test_the_message_shows_the_most_frequent_kind_without_control_characte
         return Completion("\x1b]0;title\x07Certainly!\nHere is", "length", 9, 100)
 
     told, _ = await stopped(tmp_path, script, concurrency=1)
-    assert "\x1b" not in told and "\x07" not in told
+    assert "\x1b" not in told
+    assert "\x07" not in told
     assert "Certainly! Here is" in told
     assert "max_tokens = 100 is too low" in told
     assert str(tmp_path) in told
