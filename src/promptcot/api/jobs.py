@@ -45,7 +45,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 def plain_rows(source: Path) -> Iterator[Row]:
     """The rows of a file, each with an id."""
-    return with_ids(read_rows(source))
+    return with_ids(read_rows(source, may_be_empty=True))
 
 
 class Job:

@@ -66,7 +66,7 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
         return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "")
     what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({_reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
-    return Trouble(what, _example(_first(output, "dropped"), "reason"), remedy=remedy)
+    return Trouble(what, _example(_first(output, "dropped")), remedy=remedy)
 
 
 def problem_of(counts: StageCounts, output: Path) -> str | None:
@@ -89,12 +89,15 @@ def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     )
 
 
-def _example(row: Row | None, why: str) -> str:
+def _example(row: Row | None) -> str:
+    """A dropped row; where a judge could not be read, with the judge's words."""
     if row is None:
         return ""
-    text = next((row[name] for name in _TEXTS if isinstance(row.get(name), str)), "")
-    told = f": {shown(text)}" if text else ""
-    return f"row {shown(str(row.get('id')))} ({shown(str(row.get(why)))}){told}"
+    invalid = row.get("invalid_reason")
+    names = ("completion", *_TEXTS) if invalid else _TEXTS
+    text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
+    why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
+    return f"row {shown(str(row.get('id')))} ({shown(why)}): {shown(text)}"
 
 
 def _first(output: Path, kind: str) -> Row | None:

@@ -58,7 +58,7 @@ def problems_file(path: str) -> Path:
 
 def problem_rows(source: Path) -> Iterator[Row]:
     """The rows of a file, each with the id of its problem. Raises InputError for a row without a problem."""
-    numbered = enumerate(read_rows(source), 1)
+    numbered = enumerate(read_rows(source, may_be_empty=True), 1)
     return with_ids({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
 
 

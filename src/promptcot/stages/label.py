@@ -93,7 +93,7 @@ class Survey:
 
 def traces(path: Path, part: Part) -> Iterator[tuple[str, Item]]:
     """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
-    for number, row in enumerate(read_rows(path)):
+    for number, row in enumerate(read_rows(path, may_be_empty=True)):
         where = f"{path}, row {number + 1}"
         item = part.item(number, row, partial(problem_id, where=where))
         if item is not None:

@@ -30,7 +30,7 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
 
 def problem_samples(source: Path, n: int) -> Iterator[Row]:
     """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
-    numbered = enumerate(read_rows(source), 1)
+    numbered = enumerate(read_rows(source, may_be_empty=True), 1)
     named = ({**row, "id": problem_id(row, f"{source}, row {number}")} for number, row in numbered)
     return samples(with_ids(named), n)
 
