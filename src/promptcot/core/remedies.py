@@ -78,14 +78,14 @@ def _empty(*, chat: bool) -> Advice:
 
 
 _DROPS = {
-    "invalid verdict": "have the rows judged again by judges that can be read: `invalid_reason` in their rows says what "
-    "is wrong; where they were cut off, with a larger --max-len",
+    "invalid verdict": "have the rows judged by judges that can be read: `invalid_reason` in their rows says what is "
+    "wrong; where they were cut off, with a larger --max-len",
     "missing verdict": "have every judge rate the same rows, which are joined by id, or lower --n-rewards",
     "bad": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
     "not all perfect": "look at `ratings` in the judges' rows; --only-perfect false (filter.only_perfect) keeps more",
     "none perfect": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
-    "unlabelled: no answer": "solve the problems again: a trace that is cut off (`truncated`) needs a larger --max-len, "
-    "and one without \\boxed{} another prompt (--style)",
+    "unlabelled: no answer": "solve the problems again: a trace that is cut off (`truncated`) needs a larger "
+    "--max-len, and one without \\boxed{} another prompt (--style)",
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
     "truncated": "solve the problems again with a larger --max-len",
 }
