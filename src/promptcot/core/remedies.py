@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from promptcot.records import Unusable
 
 _SHOWN = 160
+_REASONS = 6
 _OPEN, _CLOSE = "<think>", "</think>"
 
 _CHAT = "chat = true (--use-chat-template)"
@@ -95,6 +96,13 @@ def remedy_for(dropped: Mapping[str, int]) -> str | None:
     """What to do where rows were left out for these reasons; None where nothing in particular helps."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
     return _DROPS.get(most)
+
+
+def reasons(counts: Mapping[str, int]) -> str:
+    """How often there was each reason, the most frequent first."""
+    most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
+    more = f", and {len(most) - _REASONS:,} more reasons" if len(most) > _REASONS else ""
+    return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most[:_REASONS]) + more
 
 
 def described(reply: Unusable) -> str:

@@ -83,14 +83,14 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
         f"{watch.calls} replies, {watch.prompt_tokens:,} tokens in, {watch.completion_tokens:,} out, "
         f"{watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
     )
-    likely = advice(counts.example) if counts.example is not None and not parsed else None
+    likely = advice(counts.useless.example) if counts.useless.example is not None and not parsed else None
     way_out = f"likely cause: {likely.cause}; {likely.remedy}" if likely else ""
     yield Finding(mark, f"{name}: {measured}, {parsed} of {counts.rows_in} parse", way_out)
     if watch.start_up is not None:
         yield note(f"{name}: its server took {duration(watch.start_up)} to start, which is not in the rate")
     yield from _lost(path, counts)
-    if counts.example is not None:
-        yield note(f"the first that does not parse {described(counts.example)}")
+    if counts.useless.example is not None:
+        yield note(f"the first that does not parse {described(counts.useless.example)}")
 
 
 def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:

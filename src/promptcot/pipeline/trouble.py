@@ -6,12 +6,12 @@ left to the caller, and the words about replies are those of `core.remedies`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptcot.core.remedies import advice, described, remedy_for, shown
-from promptcot.records import Row
+from promptcot.core.remedies import advice, described, reasons, remedy_for, shown
+from promptcot.records import Row, Unusable
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
@@ -23,13 +23,14 @@ _TEXTS = ("problem", "completion", "rationale_and_problem", "prompt")
 class Trouble:
     """Something to tell of a step: `what` went wrong, an `example`, the likely `cause` and the `remedy` if known.
 
-    `hopeless` where more rows of the same kind would change nothing.
+    `nothing_came` where the step gave nothing, and `hopeless` where more rows of the same kind would change nothing.
     """
 
     what: str
     example: str
     cause: str = ""
     remedy: str = ""
+    nothing_came: bool = False
     hopeless: bool = False
 
     @property
@@ -51,22 +52,19 @@ def came_to_nothing(counts: StageCounts) -> bool:
 
 def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
     """What is to be told of a step with this output: that it gave nothing, or that most replies were of no use."""
-    useless, read = counts.unusable.total(), counts.unusable.total() + counts.usable
-    if counts.example is not None and 2 * useless > read:
-        likely = advice(counts.example)
-        some = "all" if useless == read else f"{useless:,} of"
-        what = f"{counts.name}: {some} {read:,} replies cannot be used ({_reasons(counts.unusable)})"
-        return Trouble(what, described(counts.example), likely.cause, likely.remedy, hopeless=useless == read)
+    useless = counts.useless.counts.total()
+    if useless > counts.usable and counts.useless.example is not None:
+        return _useless(counts, counts.useless.example)
     if not came_to_nothing(counts):
         return None
     if counts.failed.total() > counts.dropped.total():
         return _all_failed(counts, output)
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
-        return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "")
-    what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({_reasons(dropped)})"
+        return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "", nothing_came=True)
+    what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
-    return Trouble(what, _example(_first(output, "dropped")), remedy=remedy)
+    return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
 
 
 def problem_of(counts: StageCounts, output: Path) -> str | None:
@@ -76,17 +74,31 @@ def problem_of(counts: StageCounts, output: Path) -> str | None:
 
 
 def first_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
-    """That of the first of several steps: what comes later follows from it."""
-    return next((found for counts, output in steps if (found := trouble_of(counts, output))), None)
+    """That of the step where most was lost, the first of several: what comes later follows from it."""
+    found = [trouble for counts, output in steps if (trouble := trouble_of(counts, output))]
+    return max(found, key=lambda trouble: (trouble.hopeless, trouble.nothing_came), default=None)
+
+
+def _useless(counts: StageCounts, example: Unusable) -> Trouble:
+    useless = counts.useless.counts.total()
+    read, likely = useless + counts.usable, advice(example)
+    some = f"{useless:,} of" if counts.usable else "all"
+    return Trouble(
+        f"{counts.name}: {some} {read:,} replies cannot be used ({reasons(counts.useless.counts)})",
+        described(example),
+        likely.cause,
+        likely.remedy,
+        came_to_nothing(counts),
+        hopeless=not counts.usable,
+    )
 
 
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
-    what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({_reasons(counts.failed)})"
+    what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
     example = f"row {shown(str(row.get('id')))}: {shown(str(row.get('error')))}" if row else ""
-    return Trouble(
-        what, example, remedy="mend what the message names; the same command asks failed rows again", hopeless=True
-    )
+    remedy = "mend what the message names; the same command asks failed rows again"
+    return Trouble(what, example, remedy=remedy, nothing_came=True, hopeless=True)
 
 
 def _example(row: Row | None) -> str:
@@ -103,8 +115,3 @@ def _example(row: Row | None) -> str:
 def _first(output: Path, kind: str) -> Row | None:
     path = beside(output, f"{kind}.jsonl")
     return next(iter(read_rows(path)), None) if path.exists() else None
-
-
-def _reasons(counts: Mapping[str, int]) -> str:
-    most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
-    return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most)

@@ -96,7 +96,7 @@ class _Passage:
         self._fed = False
         self._news = asyncio.Event()
         self._health = Health(stage.name, journal.directory)
-        self._readability = Readability(stage.name, journal)
+        self._readability = Readability(stage.name, journal.directory)
         self._model = engine.model
 
     def _rows(self) -> int:
@@ -222,10 +222,13 @@ class _Passage:
         if isinstance(found, Completion):
             self.counts.reused += 1
             return _Reply(_written(found), known=True)
-        self._readability.check(changed=found is not None)
+        self._readability.begin(key, request, changed=found is not None)
         if found is not None:
             self.counts.asked_again[found] += 1
-        reply = await self._ask(key, request)
+        try:
+            reply = await self._ask(key, request)
+        finally:
+            self._readability.end(key, request)
         self._health.attempt_succeeded()
         return _Reply(_written(reply), known=False)
 

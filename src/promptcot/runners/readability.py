@@ -6,12 +6,12 @@ worth is decided by its stage; calls that fail are the affair of `health`.
 
 from __future__ import annotations
 
-from collections import Counter
+from pathlib import Path
 
-from promptcot.core.remedies import advice, described, shown
+from promptcot.core.remedies import advice, described, reasons
 from promptcot.errors import SystematicFailure
-from promptcot.records import Unusable
-from promptcot.storage.journal import Journal
+from promptcot.records import Request, Unusable, Useless
+from promptcot.storage.given_up import give_up, given_up, take_back
 
 FIRST_LOOK = 20
 MOST_UNPROVEN = 40
@@ -19,22 +19,22 @@ IN_A_ROW, LEAST_SHARE = 200, 0.01
 
 
 class Readability:
-    """What the replies of one stage are worth so far.
+    """What the replies of one stage, whose journal is in a folder, are worth so far.
 
     Replies that the journal knew are evidence that the model can be read, and none that it cannot: rows are read again
-    in their own order, and the first of them may be the only bad ones. Where a run was stopped before, and nothing has
-    changed, they are evidence enough not to ask again.
+    in their own order, and the first of them may be the only bad ones. Where the stage was given up before, and nothing
+    has changed, they are evidence enough not to ask again.
     """
 
-    def __init__(self, stage: str, journal: Journal) -> None:
+    def __init__(self, stage: str, journal: Path) -> None:
         self._stage = stage
         self._journal = journal
-        self._given_up = journal.given_up
+        self._given_up = given_up(journal)
+        self._under_way: set[str] = set()
         self._calls_a_row = 1
         self._arrived = self._in_a_row = 0
         self._seen = self._usable = 0
-        self._reasons: Counter[str] = Counter()
-        self._examples: dict[str, Unusable] = {}
+        self._useless = Useless()
 
     def bound(self, calls: int) -> int:
         """How many of `calls` may be under way: at most 40 as long as nothing could be used.
@@ -50,6 +50,24 @@ class Readability:
         """A row takes so many calls."""
         self._calls_a_row = max(self._calls_a_row, calls)
 
+    def begin(self, key: str, request: Request, *, changed: bool) -> None:
+        """A call is to be made; `changed` where the limit of a known one has. Raises SystematicFailure.
+
+        It is not made where the stage was given up while the same one was under way, or all that is known of it from
+        then still cannot be used.
+        """
+        call, before = _name(key, request), self._given_up
+        unproven = not (changed or self._arrived or self._usable)
+        if before is not None and unproven and (call in before.calls or self._seen >= FIRST_LOOK):
+            raise SystematicFailure(
+                f"{self._stage}: nothing has changed since it was stopped, so nothing is asked. It was {before.words}"
+            )
+        self._under_way.add(call)
+
+    def end(self, key: str, request: Request) -> None:
+        """A call that had begun has a reply, or has failed for good."""
+        self._under_way.discard(_name(key, request))
+
     def arrived(self) -> None:
         """The engine has answered a call; the reply is not read yet."""
         self._arrived += 1
@@ -62,47 +80,43 @@ class Readability:
         self._seen += asked + known
         if unusable is None:
             return self._saw_usable(asked, known)
-        self._reasons[unusable.reason] += asked + known
-        self._examples.setdefault(unusable.reason, unusable)
+        self._useless.add(unusable, asked + known)
         self._in_a_row += asked
-        if asked and self._in_a_row >= (IN_A_ROW if self._usable else FIRST_LOOK) and self._hopeless:
-            self._stop(asked=True)
+        few = self._usable < LEAST_SHARE * self._seen
+        if asked and few and self._in_a_row >= (IN_A_ROW if self._usable else FIRST_LOOK):
+            self._stop()
         return False
-
-    def check(self, *, changed: bool) -> None:
-        """Called before a call is made; `changed` where the limit of a known one has. Raises SystematicFailure."""
-        if self._given_up and not changed and not self._arrived and self._seen >= FIRST_LOOK and self._hopeless:
-            self._stop(asked=False)
 
     def _saw_usable(self, asked: int, known: int) -> bool:
         first = not self._usable
         self._usable += asked + known
         self._in_a_row = 0
-        if asked and self._given_up:
-            self._given_up = self._journal.given_up = False
+        if asked and self._given_up is not None:
+            take_back(self._journal)
+            self._given_up = None
         return first
 
-    @property
-    def _hopeless(self) -> bool:
-        return self._usable < LEAST_SHARE * self._seen
+    def _stop(self) -> None:
+        """Raises SystematicFailure, and lets the next run know."""
+        words = self._words()
+        give_up(self._journal, words, self._under_way)
+        raise SystematicFailure(f"{self._stage}: {words}")
 
-    def _stop(self, *, asked: bool) -> None:
-        self._journal.given_up = True
-        reasons = ", ".join(f"{shown(reason)}: {count:,}" for reason, count in self._reasons.most_common(3))
-        example = self._examples[self._reasons.most_common(1)[0][0]]
+    def _words(self) -> str:
+        which = f"none of the {'last' if self._usable else 'first'} {self._in_a_row:,} replies can be used"
+        share = f", and {self._usable:,} of all {self._seen:,}" if self._usable else ""
+        example = self._useless.example
+        assert example is not None
         likely = advice(example)
-        raise SystematicFailure(
-            f"{self._stage}: {self._what(asked)} ({reasons})\n"
+        return (
+            f"stopped, since {which}{share} ({reasons(self._useless.counts)})\n"
             f"One of them {described(example)}\n"
             f"Likely cause: {likely.cause}.\nRemedy: {likely.remedy}.\n"
-            f"All replies are kept in {self._journal.directory}. Run the command again with the remedy; where that "
-            "changes nothing but the server, move this folder away first, so that the same is asked again"
+            f"All replies are kept in {self._journal}. Run the command again with the remedy; where that changes "
+            "nothing but the server, move this folder away first, so that the same is asked again"
         )
 
-    def _what(self, asked: bool) -> str:
-        share = f"{self._usable:,} of all {self._seen:,}" if self._usable else f"none of {self._seen:,}"
-        if not asked:
-            return f"it was stopped before, and nothing has changed: {share} replies can be used"
-        if self._usable:
-            return f"stopped, since none of the last {self._in_a_row:,} replies can be used, and {share}"
-        return f"stopped, since none of the first {self._in_a_row:,} replies can be used"
+
+def _name(key: str, request: Request) -> str:
+    """A call with its limit: under another one, it is another attempt."""
+    return f"{key} {request.sampling.max_tokens}"

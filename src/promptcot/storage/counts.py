@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from promptcot.records import Unusable
+from promptcot.records import Unusable, Useless
 from promptcot.storage.budget import Paid, Price
 
 BEYOND_TARGET = "beyond target"
-_MOST_EXAMPLES = 16  # replies may be long
 
 
 @dataclass
@@ -23,8 +22,7 @@ class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
 
     Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
-    `usable` counts input rows whose replies could be used, `unusable` the others by reason; `examples` has the
-    first of each of some reasons. These are in no file.
+    `usable` counts input rows whose replies could be used, `useless` the others. These are in no file.
     """
 
     name: str
@@ -42,8 +40,7 @@ class StageCounts:
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
     usable: int = field(default=0, compare=False, repr=False)
-    unusable: Counter[str] = field(default_factory=Counter, compare=False, repr=False)
-    examples: dict[str, Unusable] = field(default_factory=dict, compare=False, repr=False)
+    useless: Useless = field(default_factory=Useless, compare=False, repr=False)
 
     @classmethod
     def of_summary(cls, name: str, summary: Mapping[str, Any]) -> Self:
@@ -75,16 +72,8 @@ class StageCounts:
         """One more input row whose replies were read; `unusable` where nothing of them can be used."""
         if unusable is None:
             self.usable += 1
-            return
-        self.unusable[unusable.reason] += 1
-        if len(self.examples) < _MOST_EXAMPLES:
-            self.examples.setdefault(unusable.reason, unusable)
-
-    @property
-    def example(self) -> Unusable | None:
-        """The first reply that could not be used for the most frequent reason."""
-        frequent = (reason for reason, _ in self.unusable.most_common())
-        return next((self.examples[reason] for reason in frequent if reason in self.examples), None)
+        else:
+            self.useless.add(unusable)
 
     def count_tokens(self, prompt: int | None, completion: int | None) -> None:
         """Tokens of a call that was made now; a reused reply costs nothing."""

@@ -27,7 +27,6 @@ from promptcot.storage.atomic import locked, storing
 from promptcot.storage.budget import Paid
 from promptcot.storage.json import dumps, loads
 
-_GIVEN_UP = "given-up"
 _PREFIX = b'{"key":"'
 _PAID = re.compile(
     rb'(?:"model":"(?P<model>(?:[^"\\]|\\.)*)".*?)?"prompt_tokens":(?P<prompt>\d+|null)'
@@ -83,18 +82,6 @@ class Journal:
     def find(self, key: str, request: Request) -> Found:
         """The reply that an earlier process got to this call, if it fits the request's `max_tokens`."""
         return fitting(self.lines(key), request) if len(self._keys) else None
-
-    @property
-    def given_up(self) -> bool:
-        """Whether a run was stopped because nothing that it got could be used, and nothing better has come since."""
-        return (self.directory / _GIVEN_UP).exists()
-
-    @given_up.setter
-    def given_up(self, value: bool) -> None:
-        """Note it, or take it back. Raises StorageError."""
-        mark = self.directory / _GIVEN_UP
-        with storing(mark):
-            mark.touch() if value else mark.unlink(missing_ok=True)
 
     def append(
         self, key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None

@@ -262,7 +262,7 @@ def test_a_model_that_is_never_readable_is_stopped_within_forty_calls_and_then_a
     before = asked
     assert run(line) == 1
     assert asked == before
-    assert "it was stopped before, and nothing has changed" in capsys.readouterr().err
+    assert "nothing has changed since it was stopped, so nothing is asked" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("codes", "code"), [([0, 3], 3), ([3, 1, 0], 1), ([0, 0], 0), ([], 0)])

@@ -13,6 +13,7 @@ from promptcot.runners.local import LocalRunner
 from promptcot.runners.readability import Readability
 from promptcot.runners.retries import Retries
 from promptcot.storage.counts import StageCounts
+from promptcot.storage.given_up import given_up
 from promptcot.storage.journal import Journal
 
 BAD, GOOD = "I would rather not.", "good"
@@ -139,7 +140,7 @@ async def test_no_more_than_forty_are_under_way_until_one_could_be_read_and_then
 async def test_one_readable_reply_among_the_first_is_enough_to_go_on(tmp_path: Path) -> None:
     outcomes, counts = await take(tmp_path, lambda r: GOOD if r.prompt == "19" else BAD, 150, concurrency=1)
     assert len(outcomes) == 150
-    assert (counts.usable, dict(counts.unusable)) == (1, {"no markers": 149})
+    assert (counts.usable, dict(counts.useless.counts)) == (1, {"no markers": 149})
 
 
 async def test_rows_that_are_left_out_by_decision_were_read(tmp_path: Path) -> None:
@@ -171,8 +172,9 @@ async def test_started_again_unchanged_it_stops_without_a_call_and_says_the_same
     for _ in range(2):
         again, calls = await stopped(tmp_path, lambda _: BAD)
         assert calls == 0
-        assert "it was stopped before, and nothing has changed" in again
-        assert again.splitlines()[1:] == first.splitlines()[1:]
+        assert again == first.replace(
+            "strict: stopped", "strict: nothing has changed since it was stopped, so nothing is asked. It was stopped"
+        )
 
 
 async def test_a_larger_limit_is_tried_after_a_stop(tmp_path: Path) -> None:
@@ -188,11 +190,29 @@ async def test_a_larger_limit_is_tried_after_a_stop(tmp_path: Path) -> None:
 
 async def test_a_stop_is_forgotten_when_the_model_could_be_read_afterwards(tmp_path: Path) -> None:
     await stopped(tmp_path, lambda _: BAD, count=30)
-    with Journal(tmp_path) as journal:
-        assert journal.given_up
-        readability = Readability("strict", journal)
-        readability.saw(None, asked=1, known=0)
-        assert not journal.given_up
+    assert given_up(tmp_path) is not None
+    Readability("strict", tmp_path).saw(None, asked=1, known=0)
+    assert given_up(tmp_path) is None
+
+
+async def test_calls_that_were_under_way_at_the_stop_are_not_made_by_the_next_run(tmp_path: Path) -> None:
+    """The first rows are the slowest, so that none of them has an answer in the journal."""
+    slow = {str(number) for number in range(15)}
+
+    async def run_once() -> tuple[str, int]:
+        return await stopped(tmp_path, lambda _: BAD, latency=lambda r: 60.0 if r.prompt in slow else 0.0)
+
+    _, calls = await run_once()
+    assert calls == 20
+    told, calls = await run_once()
+    assert calls == 0
+    assert "nothing has changed since it was stopped" in told
+
+
+async def test_a_damaged_note_of_a_stop_is_none(tmp_path: Path) -> None:
+    await stopped(tmp_path, lambda _: BAD, count=30)
+    (tmp_path / "given-up.json").write_text("[]")
+    assert given_up(tmp_path) is None
 
 
 async def test_known_replies_that_cannot_be_read_do_not_stop_a_run_that_went_well(tmp_path: Path) -> None:

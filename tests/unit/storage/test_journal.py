@@ -214,14 +214,3 @@ def test_a_name_that_json_escapes_is_read_again_as_it_is(tmp_path: Path, model: 
         journal.append(request.key(model), request, Completion("x", "stop", 3, 4), model=model)
     with Journal(tmp_path) as journal:
         assert {name: paid.prompt_tokens for name, paid in journal.paid.items()} == {model: 3}
-
-
-def test_that_a_stage_was_given_up_is_remembered_until_it_is_taken_back(tmp_path: Path) -> None:
-    with Journal(tmp_path) as journal:
-        assert not journal.given_up
-        journal.given_up = True
-    with Journal(tmp_path) as journal:
-        assert journal.given_up
-        journal.given_up = False
-    with Journal(tmp_path) as journal:
-        assert not journal.given_up

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 
 from promptcot import nano
@@ -12,10 +12,10 @@ from promptcot.core.statistics.agreement import Agreements
 from promptcot.engines.opening import kind_of
 from promptcot.errors import PromptCoTError
 from promptcot.pipeline.inputs import Inputs
-from promptcot.pipeline.plan import PlannedStep, asking, groups_of
+from promptcot.pipeline.plan import PlannedStep, groups_of, models_of
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.trouble import Trouble, first_trouble
-from promptcot.recipe.schema import Served
+from promptcot.recipe.schema import Recipe, Served
 from promptcot.records import Row
 from promptcot.stages import called
 from promptcot.stages.filter import Filter
@@ -183,14 +183,14 @@ def _files(run: Run, inputs: Inputs, trouble: Trouble | None) -> Iterator[str]:
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
         yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
-    elif came and _is_embedded(run.steps):
+    elif came and _is_embedded(inputs.recipe):
         yield "next, with a real model:"
         yield "  promptcot doctor                              what this machine can run"
         yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
         yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"
 
 
-def _is_embedded(steps: Sequence[PlannedStep]) -> bool:
-    """Whether all models that were asked are embedded ones; what a server has may be called nano, too."""
-    asked = [step.asked for step in asking(steps)]
-    return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in asked)
+def _is_embedded(recipe: Recipe) -> bool:
+    """Whether all models are embedded ones; what a server has may be called nano, too."""
+    models = models_of(recipe).values()
+    return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in models)
