@@ -21,7 +21,7 @@ from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
-from promptcot.pipeline.trouble import first_trouble, problem_of
+from promptcot.pipeline.trouble import problem_of, worst_trouble
 from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.schema import Recipe
 from promptcot.storage.counts import StageCounts
@@ -130,7 +130,7 @@ async def _merge(
 
 def _result(finished: Run) -> RunResult:
     counts = {one.name: one for one in (*finished.before, *finished.counts.values())}
-    trouble = first_trouble((output.counts, output.path) for output in finished.outputs.values())
+    trouble = worst_trouble((output.counts, output.path) for output in finished.outputs.values())
     return RunResult(finished.directory, counts, [*counts][-1], str(trouble) if trouble else None)
 
 

@@ -105,7 +105,7 @@ class Engines:
 
     def __init__(self, directory: Path, say: Callable[[str], None] = unheard) -> None:
         self._directory = directory
-        self._site_says = say
+        self._say = say
         self._opened: dict[str, Engine] = {}
         self._placements: dict[str, Placement] = {}
 
@@ -124,7 +124,7 @@ class Engines:
         key = key_of(spec, role)
         if key not in self._opened:
             kind = kind_of(spec)
-            site = Site(self._directory, len(self._opened), self._placement(key), self._site_says)
+            site = Site(self._directory, len(self._opened), self._placement(key), self._say)
             open_engine = partial(_open, ENGINES.get(kind, kind), spec, role, site)
             self._opened[key] = await (open_engine() if kind in ENGINES else opened(kind, open_engine))
         return self._opened[key]

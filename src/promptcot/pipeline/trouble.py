@@ -73,7 +73,7 @@ def problem_of(counts: StageCounts, output: Path) -> str | None:
     return None if found is None else str(found)
 
 
-def first_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
+def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
     """That of the step where most was lost, the first of several: what comes later follows from it."""
     found = [trouble for counts, output in steps if (trouble := trouble_of(counts, output))]
     return max(found, key=lambda trouble: (trouble.hopeless, trouble.nothing_came), default=None)

@@ -267,7 +267,8 @@ class _Passage:
                 self._keep(key, request, call.result())
             raise
         self._keep(key, request, reply)
-        self._readability.arrived()
+        if reply.finish_reason != CONTENT_FILTER:
+            self._readability.arrived()
         return reply
 
     def _most(self, request: Request) -> float:

@@ -209,10 +209,23 @@ async def test_calls_that_were_under_way_at_the_stop_are_not_made_by_the_next_ru
     assert "nothing has changed since it was stopped" in told
 
 
-async def test_a_damaged_note_of_a_stop_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", [lambda text: "[]", lambda text: text[:-9], lambda text: text.replace("version", "v")]
+)
+async def test_a_damaged_note_of_a_stop_is_none(tmp_path: Path, damage: Callable[[str], str]) -> None:
     await stopped(tmp_path, lambda _: BAD, count=30)
-    (tmp_path / "given-up.json").write_text("[]")
+    note = tmp_path / "given-up.json"
+    note.write_text(damage(note.read_text()))
     assert given_up(tmp_path) is None
+
+
+async def test_another_version_which_may_read_replies_otherwise_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stopped(tmp_path, lambda _: BAD)
+    monkeypatch.setattr("promptcot.storage.given_up.__version__", "later")
+    _, calls = await stopped(tmp_path, lambda _: BAD)
+    assert 20 <= calls <= 40
 
 
 async def test_known_replies_that_cannot_be_read_do_not_stop_a_run_that_went_well(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from promptcot.errors import PromptCoTError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of, models_of
 from promptcot.pipeline.run import Run
-from promptcot.pipeline.trouble import Trouble, first_trouble
+from promptcot.pipeline.trouble import Trouble, worst_trouble
 from promptcot.recipe.schema import Recipe, Served
 from promptcot.records import Row
 from promptcot.stages import called
@@ -107,8 +107,8 @@ def code_of(run: Run) -> int:
 
 
 def _trouble(run: Run) -> Trouble | None:
-    """Of the first step that lost all rows, or most of them to replies that are of no use."""
-    return first_trouble((output.counts, output.path) for output in run.outputs.values())
+    """Of the step that lost most: all rows, or most of them to replies that are of no use."""
+    return worst_trouble((output.counts, output.path) for output in run.outputs.values())
 
 
 def _funnel(run: Run) -> Iterator[str]:
