@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
@@ -55,6 +56,7 @@ class Sampling:
     presence_penalty: float | None = None
 
 
+_MOST_EXAMPLES = 16  # replies may be long, and reasons many
 _KNOWN_BY = tuple(part.name for part in fields(Sampling) if part.name != "max_tokens")
 
 
@@ -139,6 +141,40 @@ class Retry:
 
     reason: str
     otherwise: Sequence[Row] | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A reply of which nothing can be used: why, what it says, and how it was asked for.
+
+    It may have been left out, or be an output that is marked, such as an invalid verdict.
+    """
+
+    reason: str
+    text: str
+    finish_reason: FinishReason
+    max_tokens: int
+    chat: bool
+
+
+@dataclass
+class Useless:
+    """Replies of which nothing can be used, counted by reason, with the first of each of some reasons."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, Unusable] = field(default_factory=dict)
+
+    def add(self, reply: Unusable, times: int = 1) -> None:
+        """So many more for this reason."""
+        self.counts[reply.reason] += times
+        if len(self.examples) < _MOST_EXAMPLES:
+            self.examples.setdefault(reply.reason, reply)
+
+    @property
+    def example(self) -> Unusable | None:
+        """The first reply of the most frequent reason that has one."""
+        frequent = (reason for reason, _ in self.counts.most_common())
+        return next((self.examples[reason] for reason in frequent if reason in self.examples), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,18 @@ def test_verbs_give_rows_dropped_ones_and_failed_ones() -> None:
     assert all(row["judgements"] == {"a": "perfect", "b": "perfect"} for row in kept.rows)
 
 
+def test_what_came_to_nothing_has_its_problem_told() -> None:
+    refusing = promptcot.ScriptedEngine(lambda _: "I would rather not.")
+    found = promptcot.generate(promptcot.sample(n=3), model=refusing)
+    assert len(found.dropped) == 3
+    assert found.problem is not None
+    assert found.problem.startswith("generate: all 3 replies cannot be used (no BEGIN RATIONALE: 3)")
+    written = promptcot.generate(promptcot.sample(n=3), model=writer())
+    assert written.problem is None
+    bad = [{**row, "judge": "j", "judgement": "bad"} for row in written]
+    assert "filter: none of 3 rows came through (bad: 3)" in str(promptcot.filter(bad).problem)
+
+
 def test_a_journal_makes_a_verb_resumable(tmp_path: Path) -> None:
     engine = writer()
     first = promptcot.generate(INPUTS[:25], model=engine, journal=tmp_path / "work")

@@ -29,6 +29,7 @@ from promptcot.pipeline.execute import run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
+from promptcot.pipeline.trouble import problem_of
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
 from promptcot.stages.defaults import annotator_name, domain_of
@@ -44,7 +45,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
 def plain_rows(source: Path) -> Iterator[Row]:
     """The rows of a file, each with an id."""
-    return with_ids(read_rows(source))
+    return with_ids(read_rows(source, may_be_empty=True))
 
 
 class Job:
@@ -103,8 +104,8 @@ class Job:
             job = self._job(name, asks(source, part), output, part)
             observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))
             counts = wait_for(run_stages(job, observer, scale=scale))
-            found = rows_beside(job.output, lasting=journal is not None)
-            return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"))
+            found, problem = rows_beside(job.output, lasting=journal is not None), problem_of(counts, job.output)
+            return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"), problem)
 
     def _part(self, source: Path, output: Path) -> Part:
         """What is taken of the rows: all, where another function gave them for the same shard. Raises UsageError."""

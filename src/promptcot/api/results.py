@@ -23,7 +23,8 @@ class StageResult:
     """What came of one step: its output rows, those it dropped (with `reason`), and those that failed (with `cause`).
 
     `counts` says where each input row went, and what was asked; `directory` holds the files where a journal is kept.
-    `shard` is what of the rows it took, where these were not all.
+    `shard` is what of the rows it took, where these were not all. `problem` says what went wrong where nothing came
+    out, or most replies were of no use: with an example, the likely cause and the remedy.
     """
 
     rows: Sequence[Row]
@@ -32,6 +33,7 @@ class StageResult:
     counts: StageCounts
     directory: Path | None = None
     shard: str | None = None
+    problem: str | None = None
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -102,6 +104,8 @@ class RunResult:
     counts: Mapping[str, StageCounts]
     """By step, in order; `encode` where vectors were made."""
     last: str
+    problem: str | None = None
+    """What went wrong where nothing came out, or most replies of a step were of no use, and the remedy."""
     _files: dict[str, FileRows] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:

@@ -21,6 +21,7 @@ from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
+from promptcot.pipeline.trouble import problem_of, worst_trouble
 from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.schema import Recipe
 from promptcot.storage.counts import StageCounts
@@ -123,12 +124,14 @@ async def _merge(
         if made[0].path.is_dir():
             return _result((await merge_runs(target, made, observer, partial=partial))[0])
         counts = merge_files(target, made, observer)
-        return StageResult(*rows_beside(target, lasting=True), counts, target.parent)
+        problem = problem_of(counts, target)
+        return StageResult(*rows_beside(target, lasting=True), counts, target.parent, problem=problem)
 
 
 def _result(finished: Run) -> RunResult:
     counts = {one.name: one for one in (*finished.before, *finished.counts.values())}
-    return RunResult(finished.directory, counts, [*counts][-1])
+    trouble = worst_trouble((output.counts, output.path) for output in finished.outputs.values())
+    return RunResult(finished.directory, counts, [*counts][-1], str(trouble) if trouble else None)
 
 
 def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:

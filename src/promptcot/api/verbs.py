@@ -36,6 +36,7 @@ from promptcot.grading.grader import Grader
 from promptcot.nano import judge_role
 from promptcot.pipeline.inputs import drawn_rows, prompt_renderer
 from promptcot.pipeline.synchronous import wait_for
+from promptcot.pipeline.trouble import problem_of
 from promptcot.recipe.schema import Encode, Model, Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
@@ -257,8 +258,8 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
         with Output(folder / "filter.jsonl", "filter") as output:
             agreements = filter_files(files, output, only_perfect, n_rewards)
             output.commit()
-        found = rows_beside(output.path, lasting=False)
-        return FilterResult(*found, output.counts, agreement=agreements.summary())
+        found, problem = rows_beside(output.path, lasting=False), problem_of(output.counts, output.path)
+        return FilterResult(*found, output.counts, agreement=agreements.summary(), problem=problem)
 
 
 def label(
@@ -281,9 +282,9 @@ def label(
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
         source = as_file(traces, folder)
         counts = wait_for(label_file(source, targets, grader, settings, lambda _: None))
-        found = rows_beside(targets["label"], lasting=False)
+        found, problem = rows_beside(targets["label"], lasting=False), problem_of(counts[-1], targets["label"])
         sft, pairs, rl = (list(FileRows(targets[name])) for name in ("sft", "pairs", "rl"))
-        return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl)
+        return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl, problem=problem)
 
 
 def _band(given: Mapping[str, float]) -> Band:

@@ -7,7 +7,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypedDict, TypeVar
@@ -195,6 +195,8 @@ class _Calling(Silent):
         note: Callable[[], str] = str,
         standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
+        if "encode" in counts:  # a callback is for the rows of a run, and looks for the steps that it knows
+            return nullcontext()
         return self._calling(counts, total, target)
 
     @contextmanager

@@ -72,7 +72,10 @@ def _deliver(deliveries: Sequence[Delivery], work: Callable[[], Any]) -> Any:
         for one in deliveries:
             one.prepare()
         code = work()
-        for one in deliveries if (code or 0) in _WELL else ():
+        for one in deliveries:
+            if (code or 0) not in _WELL:
+                say(f"not copied: {one.url}; what was made is in {one.made}")
+                continue
             one.send()
             say(f"copied:  {one.url}" if one.kind != "read" else f"copied:  what was written, beside {one.url}")
         return code

@@ -11,7 +11,7 @@ import click
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName
 from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
-from promptcot.cli.report.console import Console, print_summary, say, say_all
+from promptcot.cli.report.console import Console, print_summary, say, say_all, worst
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
@@ -61,7 +61,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         wait_for(evaluation.run(observer, scale))
     codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
     say_all(_lines(evaluation))
-    return max(codes, default=0)
+    return worst(codes)
 
 
 def _preview(evaluation: Evaluation) -> None:

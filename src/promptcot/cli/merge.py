@@ -8,7 +8,7 @@ import click
 
 from promptcot.cli.parameters import SOURCE, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all
-from promptcot.cli.report.run import summary
+from promptcot.cli.report.run import code_of, summary
 from promptcot.pipeline.merge import lacking, merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
 from promptcot.pipeline.synchronous import wait_for
@@ -32,4 +32,4 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))
     say_all(summary(merged, inputs))
-    return 3 if any(counts.failed for counts in merged.counts.values()) else 0
+    return code_of(merged)

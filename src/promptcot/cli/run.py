@@ -11,7 +11,7 @@ from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, no_batches, take_scale
 from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option, shard_option
 from promptcot.cli.report.console import Console, say_all
-from promptcot.cli.report.run import preview, summary
+from promptcot.cli.report.run import code_of, preview, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
@@ -79,4 +79,4 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
     finished = wait_for(execute.run(inputs, observer, scale=scale))
     say_all(summary(finished, inputs))
-    return 3 if any(counts.failed for counts in finished.counts.values()) else 0
+    return code_of(finished)

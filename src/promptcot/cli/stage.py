@@ -26,7 +26,7 @@ def run_file(
     role: str,
     options: Mapping[str, Any],
     prompts: Mapping[str, str],
-    rows: Callable[[Path], Iterator[Row]] = lambda source: with_ids(read_rows(source)),
+    rows: Callable[[Path], Iterator[Row]] = lambda source: with_ids(read_rows(source, may_be_empty=True)),
 ) -> int:
     """Run the stage from `data_path` to `output_path`; returns the exit code. `prompts` are hashes for the manifest.
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
+from promptcot.core.remedies import advice, described, shown
 from promptcot.core.units import duration
 from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
@@ -22,15 +23,13 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run
-from promptcot.recipe.schema import Limits, Model, Recipe
+from promptcot.recipe.schema import Limits, Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
-
-_SHOWN = 160
 
 
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
@@ -78,43 +77,28 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
     if not counts.rows_in:
         yield note(f"{name}: no row reached it")
         return
-    rows = read_rows(path, may_be_empty=True) if name.startswith("judge-") else ()
-    unread = sum(row["judgement"] == "invalid" for row in rows)
-    parsed = counts.rows_out - unread
+    parsed = counts.usable
     mark: Mark = "ok" if parsed == counts.rows_in else "note" if parsed else "problem"
     measured = (
         f"{watch.calls} replies, {watch.prompt_tokens:,} tokens in, {watch.completion_tokens:,} out, "
         f"{watch.seconds:.1f} s, {watch.rate:,.0f} tokens/s"
     )
-    way_out = "" if parsed else _way_out(next(step.asked for step in run.steps if step.name == name))
+    likely = advice(counts.useless.example) if counts.useless.example is not None and not parsed else None
+    way_out = f"likely cause: {likely.cause}; {likely.remedy}" if likely else ""
     yield Finding(mark, f"{name}: {measured}, {parsed} of {counts.rows_in} parse", way_out)
     if watch.start_up is not None:
         yield note(f"{name}: its server took {duration(watch.start_up)} to start, which is not in the rate")
     yield from _lost(path, counts)
-    if unread:
-        row = next(row for row in read_rows(path) if row["judgement"] == "invalid")
-        why = f"{row.get('invalid_reason')}; {row['finish_reason']}"
-        yield note(f"the first that does not parse ({why}): {_short(row['completion'])}")
-
-
-def _way_out(model: Model) -> str:
-    other = "chat = false" if model.chat else "chat = true, if it is a chat model"
-    return f"look at the reply below: max_tokens ({model.max_tokens:,}) may be too low, or the model wants {other}"
+    if counts.useless.example is not None:
+        yield note(f"the first that does not parse {described(counts.useless.example)}")
 
 
 def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
-    """Failed rows are problems; of those that could not be read the first is shown."""
+    """Failed rows are problems, and the first is shown; of dropped ones the reasons."""
     failed = beside(path, "failed.jsonl")
     if counts.failed and failed.exists():
         row = next(iter(read_rows(failed)))
-        yield problem(f"{counts.failed.total()} failed: {_short(row.get('error', row))}")
-    dropped = beside(path, "dropped.jsonl")
-    if counts.dropped and dropped.exists():
-        row = next(iter(read_rows(dropped)))
+        yield problem(f"{counts.failed.total()} failed: {shown(str(row.get('error', row)))}")
+    if counts.dropped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
-        yield note(f"dropped: {reasons}; the first ({row.get('finish_reason')}): {_short(row.get('raw'))}")
-
-
-def _short(value: object) -> str:
-    text = " ".join((value[0] if isinstance(value, list) and value else str(value)).split())
-    return f"{text[:_SHOWN]} …" if len(text) > _SHOWN else text or "(nothing)"
+        yield note(f"dropped: {reasons}")

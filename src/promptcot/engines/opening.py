@@ -34,6 +34,10 @@ _KV_SPACE = 2 << 30
 EngineOpener = Callable[[Served, str], Awaitable[Engine]]
 
 
+def unheard(text: str) -> None:
+    """What is told goes nowhere."""
+
+
 @dataclass(frozen=True)
 class Listen:
     """How a server for a cluster listens: at the address `host` of its node, on a free one of `ports` (0 is any), to
@@ -66,11 +70,15 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """Where an engine works: its logs go to `directory`, a server of its own to `placement`; `number` names it."""
+    """Where an engine works: its logs go to `directory`, a server of its own to `placement`; `number` names it.
+
+    `say` is told what takes long: a server that starts, a model that is loaded. It may be called from any thread.
+    """
 
     directory: Path
     number: int = 0
     placement: Placement | None = None
+    say: Callable[[str], None] = unheard
 
 
 def kind_of(spec: Served) -> str:
@@ -90,10 +98,14 @@ def texts_at_once(spec: Served, kind: Callable[[Served], str] = kind_of) -> int 
 
 
 class Engines:
-    """The engines of a run; servers write their logs into `directory`. An async context manager that closes them."""
+    """The engines of a run; servers write their logs into `directory`. An async context manager that closes them.
 
-    def __init__(self, directory: Path) -> None:
+    `say` is told when models are loaded and servers start.
+    """
+
+    def __init__(self, directory: Path, say: Callable[[str], None] = unheard) -> None:
         self._directory = directory
+        self._say = say
         self._opened: dict[str, Engine] = {}
         self._placements: dict[str, Placement] = {}
 
@@ -112,7 +124,7 @@ class Engines:
         key = key_of(spec, role)
         if key not in self._opened:
             kind = kind_of(spec)
-            site = Site(self._directory, len(self._opened), self._placement(key))
+            site = Site(self._directory, len(self._opened), self._placement(key), self._say)
             open_engine = partial(_open, ENGINES.get(kind, kind), spec, role, site)
             self._opened[key] = await (open_engine() if kind in ENGINES else opened(kind, open_engine))
         return self._opened[key]

@@ -88,7 +88,7 @@ async def run(
 def open_engines(directory: Path, observer: Observer, scale: Scale | None, concurrency: int) -> Engines:
     """The engines of a run or a job: of this machine, or on a cluster. Raises ClusterUnusable, InputError."""
     if scale is None:
-        return Engines(directory)
+        return Engines(directory, observer.note)
     if importlib.util.find_spec("ray") is None:
         raise InputError("--ray-address needs Ray: pip install 'promptcot[ray]'")
     from promptcot.engines.cluster.opening import ClusterEngines
@@ -117,7 +117,7 @@ async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | 
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
-    return await inputs.vectors(engines)
+    return await inputs.vectors(engines, observer)
 
 
 def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> bool:

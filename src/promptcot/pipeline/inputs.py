@@ -19,6 +19,7 @@ from promptcot.core.shards import Part, Shard
 from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
+from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Recipe, Sample, Served
@@ -106,16 +107,16 @@ class Inputs:
             return None
         return Path(encoder.path) if encoder.path is not None else made if made.is_file() else None
 
-    async def vectors(self, engines: Engines) -> Path | None:
+    async def vectors(self, engines: Engines, observer: Observer) -> Path | None:
         """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
         encoder, path = self.recipe.encode, self.directory / _VECTORS
         if encoder.skip or encoder.path is not None:
             return self.existing_vectors
-        self.counts = [StageCounts("encode")]
+        self.counts = [counts] = [StageCounts("encode")]
         engine = await engines.open(encoder, "generator")
-        await encode(
-            self.table.names, Patient(engine, texts_at_once(encoder, engines.kind_of)), path, counts=self.counts[-1]
-        )
+        patient = Patient(engine, texts_at_once(encoder, engines.kind_of))
+        with observer.watch({"encode": counts}, total=len(self.table)):
+            await encode(self.table.names, patient, path, counts=counts)
         if engines.kind_of(encoder) == "vllm":
             await engine.close()  # its GPUs are needed by the others now
         return path
@@ -156,9 +157,16 @@ def drawn_rows(
     domain: PromptSet,
     ended: Callable[[Exhausted], None],
 ) -> Iterator[Row]:
-    """Combinations of concepts as rows for a generator, endless or until `ended` is told why. Raises InputError."""
+    """Combinations of concepts as rows for a generator, endless or until `ended` is told why. Raises InputError.
+
+    What it takes to draw is made for the first row: with many concepts that takes long, and progress is shown by then.
+    """
     render = prompt_renderer(domain, settings.prompt_like, settings.levels)
-    return sampled_rows(make_sampler(table, vectors, settings), settings.levels, seed, render, ended)
+
+    def drawn() -> Iterator[Row]:
+        yield from sampled_rows(make_sampler(table, vectors, settings), settings.levels, seed, render, ended)
+
+    return drawn()
 
 
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:

@@ -117,6 +117,7 @@ def lacking(made: Sequence[Made]) -> str:
 
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
     """Join outputs of a verb, with what lies beside them; the counts. Raises PromptCoTError."""
+    observer.note(f"joining {len(shards):,} shards into {target}")
     [name] = shards[0].counts
     for other in shards[1:]:
         if [*other.counts] != [name]:

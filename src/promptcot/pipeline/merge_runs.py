@@ -29,6 +29,7 @@ async def merge_runs(
     target: Path, shards: Sequence[Made], observer: Observer, *, partial: bool = False
 ) -> tuple[Run, Inputs]:
     """The run of all shards together, finished in `target`. Raises PromptCoTError."""
+    observer.note(f"joining {len(shards):,} shards into {target}")
     manifest = unsharded(shards[0].manifest)
     inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
     with locked(target / "lock"):

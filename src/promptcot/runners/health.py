@@ -16,7 +16,8 @@ class Health:
     """Notices when nearly every call fails or comes back empty, so that going on would only waste work.
 
     A refused request is its row's own fault, and a file may hold many of them in a row: after the first look they no
-    longer count. Replies from the journal count as well, so that going on is judged by all that is known.
+    longer count. Replies from the journal that say something count as well, so that going on is judged by all that is
+    known. What replies are worth is decided by `readability`.
     """
 
     _FIRST_LOOK = 20

@@ -12,12 +12,13 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import cast
+from typing import NamedTuple, cast
 
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
-from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
+from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
 from promptcot.runners.health import Health
+from promptcot.runners.readability import Readability
 from promptcot.runners.retries import Retries
 from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing
@@ -70,6 +71,13 @@ class LocalRunner:
             await _cancel([feeder, committer, *passage.tasks])
 
 
+class _Reply(NamedTuple):
+    """A reply, and whether it was `known` from the journal."""
+
+    completion: Completion
+    known: bool
+
+
 class _Passage:
     """One pass of a stage over a stream of rows: the state that the feeder, the rows and the reader share."""
 
@@ -79,14 +87,16 @@ class _Passage:
         self.runner, self.stage, self.engine, self.journal, self.counts = runner, stage, engine, journal, counts
         self.tasks: set[asyncio.Task[None]] = set()
         self.feeder: asyncio.Task[None] | None = None
-        self._slots = Slots(self._calls)
+        self._slots = Slots(lambda: self._readability.bound(self._calls()))
         self._room = Slots(self._rows)
         self._order: deque[Item] = deque()
         self._finished: dict[int, Outcome] = {}
+        self._useless: dict[int, Unusable] = {}
         self._fatal: BaseException | None = None
         self._fed = False
         self._news = asyncio.Event()
         self._health = Health(stage.name, journal.directory)
+        self._readability = Readability(stage.name, journal.directory)
         self._model = engine.model
 
     def _rows(self) -> int:
@@ -133,8 +143,11 @@ class _Passage:
             if self._fatal is not None:
                 raise self._fatal
             while self._order and (outcome := self._finished.pop(id(self._order[0]), None)):
-                self._order.popleft()
+                item = self._order.popleft()
                 self._room.release()
+                useless = self._useless.pop(id(item), None)
+                if not isinstance(outcome.result, Failed):
+                    self.counts.count_use(useless)
                 yield outcome
             if self._fed and not self._order and self._fatal is None:
                 return
@@ -164,13 +177,15 @@ class _Passage:
         except UnfitRow as error:  # where the first row of a file is, nothing has been asked
             self._health.saw(good=False, counts=False, words=str(error))
             return Failed("unfit", str(error))
+        self._readability.asks(len(requests))
         for attempt in range(self.runner.max_retries + 1):
             try:
                 replies = await self._replies(requests)
             except (RequestRefused, TransientError) as error:
                 self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
                 return Failed(error.cause, str(error))
-            result = called.read(self.stage, item.row, replies)
+            result = called.read(self.stage, item.row, [reply.completion for reply in replies])
+            self._weigh(item, requests, replies, called.fault(self.stage, result))
             if not isinstance(result, Retry):
                 return result
             if attempt < self.runner.max_retries:
@@ -178,7 +193,24 @@ class _Passage:
                 requests = [request.again() for request in requests]
         return cast(Retry, result).otherwise
 
-    async def _replies(self, requests: Sequence[Request]) -> Sequence[Completion]:
+    def _weigh(self, item: Item, requests: Sequence[Request], replies: Sequence[_Reply], fault: str | None) -> None:
+        """Note what the replies are worth. Raises SystematicFailure when going on would be waste."""
+        if not replies:
+            return
+        known = sum(reply.known for reply in replies)
+        useless = None if fault is None else _unusable(fault, requests[0], replies[0].completion)
+        if useless is None:
+            self._useless.pop(id(item), None)
+        else:
+            self._useless[id(item)] = useless
+        if self._readability.saw(useless, len(replies) - known, known):
+            self._slots.admit()
+        for reply in replies:
+            written = bool(reply.completion.text.strip())
+            if written or not reply.known:
+                self._health.saw(good=written)
+
+    async def _replies(self, requests: Sequence[Request]) -> Sequence[_Reply]:
         if len(requests) == 1:
             return [await self._call(requests[0])]
         # All of them finish before an error counts: what was paid for is in the journal by then.
@@ -186,22 +218,24 @@ class _Passage:
         for reply in replies:
             if isinstance(reply, BaseException):
                 raise reply
-        return cast("list[Completion]", replies)
+        return cast("list[_Reply]", replies)
 
-    async def _call(self, request: Request) -> Completion:
+    async def _call(self, request: Request) -> _Reply:
         """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""
         key = request.key(self._model)
         found = self.journal.find(key, request)
         if isinstance(found, Completion):
             self.counts.reused += 1
-            self._health.saw(good=bool(found.text.strip()))
-            return _written(found)
+            return _Reply(_written(found), known=True)
+        self._readability.begin(key, request, changed=found is not None)
         if found is not None:
             self.counts.asked_again[found] += 1
-        reply = await self._ask(key, request)
+        try:
+            reply = await self._ask(key, request)
+        finally:
+            self._readability.end(key, request)
         self._health.attempt_succeeded()
-        self._health.saw(good=bool(reply.text.strip()))
-        return _written(reply)
+        return _Reply(_written(reply), known=False)
 
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
@@ -238,6 +272,8 @@ class _Passage:
                 self._keep(key, request, call.result())
             raise
         self._keep(key, request, reply)
+        if reply.finish_reason != CONTENT_FILTER:
+            self._readability.arrived()
         return reply
 
     def _most(self, request: Request) -> float:
@@ -249,6 +285,10 @@ class _Passage:
         self.journal.append(key, request, reply, model=self._model, cost=cost)
         self.counts.calls += 1
         self.counts.count_tokens(reply.prompt_tokens, reply.completion_tokens)
+
+
+def _unusable(reason: str, request: Request, reply: Completion) -> Unusable:
+    return Unusable(reason, reply.text, reply.finish_reason, request.sampling.max_tokens, bool(request.messages))
 
 
 def _written(reply: Completion) -> Completion:

@@ -60,7 +60,7 @@ def problems_file(path: str) -> Path:
 
 def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each with the id of its problem. Raises InputError for a first row without a problem."""
-    found = (columns or Columns()).problems(read_rows(source))
+    found = (columns or Columns()).problems(read_rows(source, may_be_empty=True))
     return with_ids(with_problem_ids(found, str(source)))
 
 

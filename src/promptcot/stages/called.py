@@ -14,6 +14,8 @@ from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
 from promptcot.stages.protocol import Stage, Step
 from promptcot.storage.json import dumps
 
+_UNREAD = ("unreadable", "empty", "truncated", "cut off")
+
 
 def ask(stage: Stage, row: Row) -> Sequence[Request]:
     """What the stage asks about a row; nothing at all is allowed. Raises StageFault."""
@@ -39,6 +41,37 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
     if _are(dict, found) or _is_drop(found) or _is_retry(found):
         return found
     raise StageFault(stage.name, "read", row, f"returned {_shown(found)}; expected a list of rows, a Retry or a Drop")
+
+
+def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
+    """Why nothing of what `read` made can be used; None where something can. Raises StageFault.
+
+    A row that is left out by decision was read: only a drop that keeps the raw text, or names such a reason, was not.
+    Rows can be used unless the stage says otherwise.
+    """
+    made = result.otherwise if isinstance(result, Retry) else result
+    if isinstance(made, Drop):
+        unread = made.raw or isinstance(result, Retry) or made.reason.startswith(_UNREAD)
+        return made.reason.removeprefix("unreadable: ") if unread else None
+    faults = [unusable(stage, row) for row in made]
+    return faults[0] if faults and all(faults) else None
+
+
+def unusable(stage: Stage, row: Row) -> str | None:
+    """Why an output row is of no use to the next step; None where it is, or the stage does not tell.
+
+    Raises StageFault.
+    """
+    tell: Any = getattr(stage, "unusable", None)
+    if tell is None:
+        return None
+    try:
+        found = tell(row)
+    except Exception as error:
+        raise _raised(stage.name, "unusable", row, error) from error
+    if found is not None and not isinstance(found, str):
+        raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
+    return found
 
 
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop:

@@ -96,7 +96,7 @@ class Joined:
             "create table verdicts (id text, judge int, verdict text, primary key (id, judge)) without rowid"
         )
         for judge, path in enumerate(self._paths):
-            rows = ((row["id"], judge, verdict_of(row)) for row in with_ids(read_rows(path)))
+            rows = ((row["id"], judge, verdict_of(row)) for row in with_ids(read_rows(path, may_be_empty=True)))
             self._table.executemany("insert into verdicts values (?, ?, ?)", rows)
         return self
 
@@ -104,7 +104,7 @@ class Joined:
         self._table.close()
 
     def __iter__(self) -> Iterator[Judged]:
-        for row in with_ids(read_rows(self._paths[0])):
+        for row in with_ids(read_rows(self._paths[0], may_be_empty=True)):
             yield Judged(row, self._verdicts(row["id"]))
         lacking = (
             "select distinct id from verdicts where id not in (select id from verdicts where judge = 0) order by id"
@@ -120,9 +120,9 @@ class Joined:
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:
     """What the files say their judges are called; numbered by file where they say nothing, or the same."""
-    firsts = [next(read_rows(path)) for path in paths]
+    firsts = [next(read_rows(path, may_be_empty=True), {}) for path in paths]
     for path, row in zip(paths, firsts, strict=True):
-        if "judgement" not in row:
+        if row and "judgement" not in row:
             raise InputError(f"{path}: row 1 has no `judgement`; give files that `judge` wrote")
     names = [str(row.get("judge") or f"judge-{number}") for number, row in enumerate(firsts, 1)]
     if len(set(names)) < len(names):

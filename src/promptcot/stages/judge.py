@@ -58,6 +58,10 @@ class Judge:
             judged["invalid_reason"] = judgement.reason
         return [{**set_aside(row), **judged}]
 
+    def unusable(self, row: Row) -> str | None:
+        """Why a verdict is invalid; None for one that is valid."""
+        return str(row.get("invalid_reason") or "invalid") if row.get("judgement") == "invalid" else None
+
     def _concepts(self, row: Row) -> list[str]:
         concepts = row.get("foundational_concepts")
         if not isinstance(concepts, list) or not concepts or not all(isinstance(item, str) for item in concepts):

@@ -94,7 +94,7 @@ class Survey:
 
 def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item]]:
     """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
-    for place, (number, row) in enumerate(columns.traces(read_rows(path))):
+    for place, (number, row) in enumerate(columns.traces(read_rows(path, may_be_empty=True))):
         where = f"{path}, row {number}"
         item = part.item(place, row, partial(problem_id, where=where))
         if item is not None:

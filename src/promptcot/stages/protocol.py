@@ -13,7 +13,11 @@ from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
 
 
 class Stage(Protocol):
-    """One step that asks a model. `ask` and `read` are pure."""
+    """One step that asks a model. `ask` and `read` are pure.
+
+    It may have a function `unusable(row)` as well, which says why an output row is of no use to the next step (an
+    invalid verdict, a truncated trace), or None: a stage all of whose replies are of no use is stopped.
+    """
 
     @property
     def name(self) -> str:

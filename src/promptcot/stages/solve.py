@@ -31,7 +31,7 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
 
 def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
-    found = (columns or Columns()).problems(read_rows(source))
+    found = (columns or Columns()).problems(read_rows(source, may_be_empty=True))
     return samples(with_ids(with_problem_ids(found, str(source))), n)
 
 
@@ -76,6 +76,12 @@ class Solve:
             return [traced]
         traced["malformed"] = fault
         return Retry(fault, [traced]) if self.resample and not reply.truncated else [traced]
+
+    def unusable(self, row: Row) -> str | None:
+        """Why nothing can be learnt or graded from a trace: it is `empty` or `cut off`; None for a whole one."""
+        if not row["completion"].strip():
+            return "empty"
+        return "cut off" if row["truncated"] else None
 
     def _turns(self, row: Row) -> tuple[Message, ...]:
         if self._worded(row):

@@ -36,7 +36,7 @@ def write_training_rows(
 
 
 def _unjudged(source: Path) -> Iterator[Row]:
-    for number, row in enumerate(read_rows(source), 1):
+    for number, row in enumerate(read_rows(source, may_be_empty=True), 1):
         if "judgement" in row:
             raise InputError(
                 f"{source}, row {number}: a judged row; give the judged files to `filter`, and its output here"

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from promptcot.records import Unusable, Useless
 from promptcot.storage.budget import Paid, Price
 
 BEYOND_TARGET = "beyond target"
@@ -22,6 +23,7 @@ class StageCounts:
     `rows_answered` are those whose replies are there, in whatever order; it serves those who watch.
 
     Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
+    `usable` counts input rows whose replies could be used, `useless` the others. These are in no file.
     """
 
     name: str
@@ -39,6 +41,8 @@ class StageCounts:
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
+    usable: int = field(default=0, compare=False, repr=False)
+    useless: Useless = field(default_factory=Useless, compare=False, repr=False)
 
     @classmethod
     def of_summary(cls, name: str, summary: Mapping[str, Any]) -> Self:
@@ -82,6 +86,13 @@ class StageCounts:
     @property
     def balanced(self) -> bool:
         return self.rows_in == self.rows_done
+
+    def count_use(self, unusable: Unusable | None) -> None:
+        """One more input row whose replies were read; `unusable` where nothing of them can be used."""
+        if unusable is None:
+            self.usable += 1
+        else:
+            self.useless.add(unusable)
 
     def count_tokens(self, prompt: int | None, completion: int | None) -> None:
         """Tokens of a call that was made now; a reused reply costs nothing."""

@@ -1,6 +1,7 @@
 """What progress says without a terminal: the forecast once after enough rows, then with each line."""
 
 import io
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -32,6 +33,44 @@ def shown(counts: StageCounts, total: int | None, standing: Standing | None = No
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PLAIN_EVERY", 0.02)
+    monkeypatch.setattr(progress, "_LOOK_EVERY", 0.01)
+
+
+def printed(counts: StageCounts, last: str, change: Callable[[], None] = lambda: None) -> list[str]:
+    """What is printed without a terminal until a line begins with `last`; `change` is made after the first line."""
+    out = io.StringIO()
+    with Progress({counts.name: counts}, total=100, console=Console(file=out, width=200)) as table:
+        while not out.getvalue():
+            table._done.wait(0.01)
+        table._done.wait(0.1)
+        change()
+        while not any(line.startswith(last) for line in out.getvalue().splitlines()):
+            table._done.wait(0.01)
+    return out.getvalue().splitlines()
+
+
+def test_without_a_terminal_a_line_is_printed_when_something_has_changed_and_not_before() -> None:
+    counts = StageCounts("generate", rows_in=10)
+
+    def answer() -> None:
+        counts.calls, counts.rows_out = 1, 1
+
+    lines = printed(counts, "generate: 1/10 rows", answer)
+    told = [line.partition(",")[0] for line in lines if line.startswith("generate: ")]
+    assert list(dict.fromkeys(told)) == ["generate: 0/10 rows", "generate: 1/10 rows"]
+    assert told.count("generate: 0/10 rows") == 1
+
+
+def test_what_waits_for_its_first_row_says_so() -> None:
+    assert printed(StageCounts("sample"), "waiting") == ["waiting for the first row"]
+
+
+def test_after_minutes_without_news_it_says_that_work_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_SILENT_AT_MOST", 0.05)
+    lines = printed(StageCounts("generate", rows_in=10), "nothing new")
+    assert lines[0].startswith("generate: 0/10 rows")
+    assert lines[-1].startswith("nothing new for ")
+    assert lines[-1].endswith("rows under way: 10 in generate")
 
 
 def test_the_forecast_is_said_once_for_the_log() -> None:

@@ -15,6 +15,7 @@ from promptcot.errors import InputError
 from promptcot.mock_server import MockOptions, MockServer
 from promptcot.nano import judge_role, resolve
 from promptcot.recipe.schema import Encode, Generator, Judge, Served
+from promptcot.records import Request
 
 URL = "http://127.0.0.1:1/v1"
 GPU = object.__new__(Gpu)
@@ -141,3 +142,13 @@ def test_what_nano_means_for_a_judge() -> None:
     assert (judge_role("b"), judge_role("judge-b"), judge_role("somebody")) == ("judge-b", "judge-b", "judge-a")
     assert Path(resolve("nano:solver", "generator")).name == "solver"
     assert resolve("some/model", "generator") == "some/model"
+
+
+async def test_a_model_that_is_loaded_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptcot.engines.local.engine.LocalEngine", lambda *_, **__: ScriptedEngine(lambda _: "x"))
+    told: list[str] = []
+    engine = await Engines(tmp_path, told.append).open(Generator(), "generator")
+    assert told == []
+    await engine.complete(Request(prompt="p"))
+    await engine.complete(Request(prompt="q"))
+    assert told == ["loading nano:generator"]

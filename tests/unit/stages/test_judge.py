@@ -167,3 +167,12 @@ def test_another_domain_is_another_folder_of_prompts_and_criteria(puzzles: Promp
     [judged] = judge.read(generated, [Completion("Fun: acceptable\nOne solution: perfect\nOverall: perfect")])
     assert (judged["judgement"], judged["ratings"]) == ("perfect", {"unique": "perfect", "fun": "acceptable"})
     assert judge.read(generated, [Completion(GOOD)])[0]["judgement"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [(Completion(GOOD), None), (Completion(GOOD, "length"), "cut off"), (Completion("No."), "no ratings")],
+)
+def test_of_no_use_is_an_invalid_verdict(reply: Completion, why: str | None) -> None:
+    [row] = STAGE.read(ROW, [reply])
+    assert STAGE.unusable(row) == why

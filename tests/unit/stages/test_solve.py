@@ -92,3 +92,18 @@ def test_a_trace_that_was_cut_off_is_never_asked_for_again() -> None:
 def test_thinking_that_the_prompt_opened_must_be_closed() -> None:
     [row] = stage(style="qwq").read(ROW, [Completion("hm", "stop")])
     assert row["malformed"] == "thinking not closed"
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        (Completion("It is 2.", "stop"), None),
+        (Completion("<think>hm", "stop"), None),
+        (Completion(r"\boxed{2}", "length"), "cut off"),
+        (Completion(" \n", "stop"), "empty"),
+    ],
+    ids=["no box", "malformed", "cut off", "empty"],
+)
+def test_of_no_use_is_a_trace_that_is_cut_off_or_empty(reply: Completion, why: str | None) -> None:
+    [row] = stage().read(ROW, [reply])
+    assert stage().unusable(row) == why

@@ -11,6 +11,7 @@ import click
 
 from promptcot.cli.report.progress import Progress
 from promptcot.errors import UsageError
+from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 
@@ -90,15 +91,27 @@ def calls(counts: StageCounts) -> str | None:
     return f"{counts.name}: {', '.join(words)}"
 
 
+def exit_code(*, nothing: bool, failed: bool) -> int:
+    """What a command ends with that was not stopped: 1 where rows came to nothing, 3 where some failed, else 0."""
+    return 1 if nothing else 3 if failed else 0
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several outputs: that nothing came of one outranks failed rows of another."""
+    return min(filter(None, codes), default=0)
+
+
 def print_summary(output: Path, stage_counts: Iterable[StageCounts]) -> int:
-    """Print what became of the rows of a stage command; returns the exit code."""
+    """Print what became of the rows of a stage command, and what went wrong; returns the exit code."""
     stage_counts = list(stage_counts)
     for counts in stage_counts:
         if line := calls(counts):
             say(line)
         say(account(counts))
+        if trouble := trouble_of(counts, output):
+            say_all(trouble.lines)
     say(f"written: {output}")
     for kind in ("dropped.jsonl", "failed.jsonl"):
         if beside(output, kind).exists():
             say(f"         {beside(output, kind)}")
-    return 3 if any(counts.failed for counts in stage_counts) else 0
+    return worst(exit_code(nothing=came_to_nothing(one), failed=bool(one.failed)) for one in stage_counts)

@@ -1,4 +1,4 @@
-"""How long work shows itself: a live table on a terminal, a plain line every few seconds elsewhere.
+"""How long work shows itself: a live table on a terminal; elsewhere plain lines, when something has changed.
 
 Everything is read from the counts of the stages; nothing is reported by the runners. Works in a thread of its own, so
 that a busy event loop does not silence it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Self
 
 from rich.console import Console
@@ -22,6 +22,7 @@ from promptcot.pipeline.standing import standing_of_job
 from promptcot.storage.counts import StageCounts
 
 _PLAIN_EVERY = 10.0
+_SILENT_AT_MOST = 180.0
 _LOOK_EVERY = 0.25
 
 
@@ -64,17 +65,34 @@ class Progress:
                 live.update(self._table(), refresh=True)
 
     def _plain(self) -> None:
-        shown = time.monotonic()
+        """Every few seconds what has changed; after some minutes without a change, that work still goes on."""
+        told, known = time.monotonic(), dict[str, object]()
         while not self._done.wait(_LOOK_EVERY):
             self._estimate_once()
-            if time.monotonic() - shown < _PLAIN_EVERY:
+            silent = time.monotonic() - told
+            if silent < _PLAIN_EVERY:
                 continue
-            shown = time.monotonic()
-            for name, counts in self._stage_counts.items():
-                if counts.rows_in:
-                    self._console.print(f"{name}: {', '.join(self._facts(counts))}", soft_wrap=True, highlight=False)
-            for line in filter(None, (self._outlook(), self._note())):
+            state = {**{name: _state(counts) for name, counts in self._stage_counts.items()}, "": self._note()}
+            if state == known and silent < _SILENT_AT_MOST:
+                continue
+            lines = self._unchanged(silent) if state == known else self._changed(state, known)
+            told, known = time.monotonic(), state
+            for line in lines:
                 self._console.print(line, soft_wrap=True, highlight=False)
+
+    def _changed(self, state: Mapping[str, object], known: Mapping[str, object]) -> Iterator[str]:
+        begun = {name: counts for name, counts in self._stage_counts.items() if counts.rows_in}
+        for name, counts in begun.items():
+            if state[name] != known.get(name):
+                yield f"{name}: {', '.join(self._facts(counts))}"
+        yield self._outlook() if begun else "waiting for the first row"
+        if state[""]:
+            yield str(state[""])
+
+    def _unchanged(self, seconds: float) -> Iterator[str]:
+        under_way = {name: counts.rows_in - counts.rows_done for name, counts in self._stage_counts.items()}
+        waiting = [f"{rows:,} in {name}" for name, rows in under_way.items() if rows > 0]
+        yield f"nothing new for {duration(seconds)}; rows under way: {', '.join(waiting) or 'none yet'}"
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -128,6 +146,12 @@ class Progress:
     @property
     def _elapsed(self) -> float:
         return max(time.monotonic() - self._begun, 1e-3)
+
+
+def _state(counts: StageCounts) -> object:
+    """What has to change for a stage to be told of again; rates change without news."""
+    rows = (counts.rows_in, counts.rows_done, counts.rows_out, counts.failed.total())
+    return (*rows, counts.calls, counts.reused, counts.asked_again.total())
 
 
 def _words(found: Forecast) -> list[str]:

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from promptcot import nano
-from promptcot.cli.report.console import calls, percent
+from promptcot.cli.report.console import calls, exit_code, percent
 from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.core.statistics.agreement import Agreements
+from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
-from promptcot.pipeline.plan import PlannedStep, groups_of
+from promptcot.pipeline.plan import PlannedStep, groups_of, models_of
 from promptcot.pipeline.run import Run
+from promptcot.pipeline.trouble import Trouble, worst_trouble
+from promptcot.recipe.schema import Recipe
 from promptcot.stages.filter import Filter
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
@@ -66,8 +69,23 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for made in run.made.values():
         if isinstance(made, Filter) and (lines := list(agreement_lines(made.agreements))):
             yield from ("", *lines)
+    trouble = _trouble(run)
+    if trouble is not None:
+        yield from ("", *trouble.lines)
     yield from _problems(run)
-    yield from _files(run, inputs)
+    yield from _files(run, inputs, trouble)
+
+
+def code_of(run: Run) -> int:
+    """What a run that was not stopped ends with."""
+    drawn = run.counts["sample"].rows_out if run.counts else 0
+    nothing = drawn > 0 and run.last.counts.rows_out == 0
+    return exit_code(nothing=nothing, failed=any(counts.failed for counts in run.counts.values()))
+
+
+def _trouble(run: Run) -> Trouble | None:
+    """Of the step that lost most: all rows, or most of them to replies that are of no use."""
+    return worst_trouble((output.counts, output.path) for output in run.outputs.values())
 
 
 def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
@@ -144,20 +162,27 @@ def _indented(text: str) -> str:
     )
 
 
-def _files(run: Run, inputs: Inputs) -> Iterator[str]:
+def _files(run: Run, inputs: Inputs, trouble: Trouble | None) -> Iterator[str]:
     came, target = run.last.counts.rows_out, run.limits.target
     what = "accepted problems" if run.steps[-1].name == "filter" else f"rows of {run.steps[-1].name}"
     if target and came < target:
+        more = "; the same command with a larger --max-candidates goes on"
         yield (
             f"\n{came:,} of the {target:,} problems aimed for: the {run.limits.candidates:,} combinations are "
-            "used up; the same command with a larger --max-candidates goes on"
+            f"used up{'' if trouble is not None and trouble.hopeless else more}"
         )
     yield f"\n{came:,} {what}: {run.last.path}"
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
         yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
-    elif nano.is_nano(inputs.recipe.generate.model):
+    elif came and _is_embedded(inputs.recipe):
         yield "next, with a real model:"
         yield "  promptcot doctor                              what this machine can run"
         yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
         yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"
+
+
+def _is_embedded(recipe: Recipe) -> bool:
+    """Whether all models are embedded ones; what a server has may be called nano, too."""
+    models = models_of(recipe).values()
+    return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in models)

@@ -40,7 +40,7 @@ class ClusterEngines(Engines):
     """
 
     def __init__(self, directory: Path, scale: Scale, concurrency: int, say: Callable[[str], None]) -> None:
-        super().__init__(directory)
+        super().__init__(directory, say)
         self._scale = scale
         self._cluster = join(scale.address)
         self._engines: dict[str, PlacedEngine] = {}

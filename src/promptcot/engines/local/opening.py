@@ -24,7 +24,10 @@ def open_engine(spec: Served, role: str, site: Site) -> LazyEngine:
     folder = local_folder(spec.model, role)
     name = journaled_name(folder, Path(spec.tokenizer) if spec.tokenizer else None)
 
+    shown = f"nano:{role}" if spec.model == "nano" else spec.model
+
     def load() -> Engine:
+        site.say(f"loading {shown}")
         from promptcot.engines.local.engine import LocalEngine
 
         return LocalEngine(folder, tokenizer_path=spec.tokenizer, dtype=spec.dtype)

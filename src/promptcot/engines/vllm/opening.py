@@ -21,7 +21,7 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
     """The engine over as many copies of the server as the site places."""
     options = _options(spec, role)
     log = site.directory / f"vllm-{_in_file_names(options.served_name)}-{site.number}.log"
-    server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log))
+    server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log, say=site.say))
 
     def connect(urls: Sequence[str]) -> OpenAIEngine:
         own = OwnServers(options.served_name)

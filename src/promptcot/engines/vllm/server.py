@@ -19,11 +19,12 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptcot.core.units import duration
 from promptcot.engines import model_files
 from promptcot.engines.machine import Gpu, visible_gpus
 from promptcot.engines.vllm import log as vllm_log
@@ -45,6 +46,7 @@ class Launch:
 
     Copies after the first write `NAME-2.SUFFIX`, … `patience` is how many seconds the start may take, `grace` how many
     a server has to end by itself. With a `key` only calls that have it are answered; `ports` bounds where it listens.
+    `say` is told that a start begins, and how long it took.
     """
 
     log: Path
@@ -53,6 +55,7 @@ class Launch:
     grace: float = 5.0
     key: str = ""
     ports: range = range(1)
+    say: Callable[[str], None] = lambda _: None
 
 
 class VllmServer:
@@ -61,6 +64,7 @@ class VllmServer:
     def __init__(self, options: ServerOptions, placement: Placement, launch: Launch) -> None:
         self.placement = placement
         self._launch = launch
+        self._name = options.served_name
         self._next_look = 0.0
         self._copies = [_Copy(options, gpus, place, launch) for place, gpus in enumerate(placement.copies)]
 
@@ -73,6 +77,11 @@ class VllmServer:
         if self._launch.command == MODULE and importlib.util.find_spec("vllm") is None:
             raise EngineUnusable("the vllm engine needs vllm: pip install 'promptcot[vllm]'", "not-installed")
         starts = [asyncio.create_task(copy.start()) for copy in self._copies if not copy.alive]
+        servers, began = f"{len(starts)} vLLM server{'s' * (len(starts) > 1)}", time.monotonic()
+        self._launch.say(
+            f"{self._name}: starting {servers}, about a minute for a small model and many for a large one; "
+            f"log: {self._launch.log}"
+        )
         try:
             await asyncio.gather(*starts)
         except BaseException:
@@ -80,6 +89,7 @@ class VllmServer:
                 start.cancel()
             await self.stop()
             raise
+        self._launch.say(f"{self._name}: {servers} ready after {duration(time.monotonic() - began)}")
         return self.urls
 
     @property

@@ -349,3 +349,13 @@ def test_a_log_without_an_error_gives_its_last_lines() -> None:
     assert vllm_log.reason("one\n\ntwo\nthree\nfour\n") == "two\nthree\nfour"
     assert vllm_log.reason("") == "(it wrote nothing)"
     assert vllm_log.way_out("two") is None
+
+
+async def test_a_start_is_told_with_its_log_and_what_it_took(make: Maker, tmp_path: Path) -> None:
+    told: list[str] = []
+    server = make(say=told.append)
+    await server.start()
+    assert told[0].startswith("m: starting 1 vLLM server, about a minute")
+    assert told[0].endswith(f"log: {tmp_path / 'logs' / 'vllm.log'}")
+    assert told[1].startswith("m: 1 vLLM server ready after ")
+    assert len(told) == 2

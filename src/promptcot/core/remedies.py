@@ -1,0 +1,118 @@
+"""Why a model's replies cannot be used, most likely, and what to do about it: the words of every place that tells.
+
+A run that stops early, the summaries and the doctor's trial describe a reply with these. Whether a reply can be used is
+decided by the stages that read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from promptcot.records import Unusable
+
+_SHOWN = 160
+_REASONS = 6
+_OPEN, _CLOSE = "<think>", "</think>"
+
+_CHAT = "chat = true (--use-chat-template)"
+_RAW = "chat = false (--use-chat-template false)"
+_LONGER = "raise max_tokens (--max-len)"
+_INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
+"""What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The likely cause, and the remedy for it: two phrases without a final dot."""
+
+    cause: str
+    remedy: str
+
+
+def advice(reply: Unusable) -> Advice:
+    """What is likely wrong when replies are like this one."""
+    text = reply.text.strip()
+    if reply.finish_reason == "length":
+        return _cut_off(reply, text)
+    if reply.reason.startswith("stopped: "):
+        return Advice("the server ended the replies itself", "look at the server's log and at its limits")
+    if not text:
+        return _empty(chat=reply.chat)
+    if text.startswith(_OPEN) and not text.partition(_CLOSE)[2].strip():
+        return Advice(
+            "the model wrote its reasoning and no answer",
+            f"{_LONGER}, or turn the reasoning off (extra_body, as its server documents)",
+        )
+    if reply.reason.startswith(_INCONSISTENT):
+        return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
+    asked = f"if it is no chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
+    return Advice(
+        "the prompts are made for another model: the form that they ask for is missing from the reply",
+        f"take prompts that suit the model (`prompts`; for a trained generator, `prompt_like` of `sample`); {asked}",
+    )
+
+
+def _cut_off(reply: Unusable, text: str) -> Advice:
+    limit = f"max_tokens = {reply.max_tokens:,}"
+    if not text:
+        return Advice(f"all of {limit} went into reasoning that the server does not show", _LONGER)
+    if _OPEN in text and _CLOSE not in text:
+        return Advice(f"{limit} is too low for a model that reasons before it answers", _LONGER)
+    if reply.chat:
+        return Advice(f"{limit} is too low", _LONGER)
+    return Advice(
+        f"{limit} is too low, or a chat model does not end when it is asked with a raw prompt",
+        f"{_LONGER}; if it is a chat model, set {_CHAT}",
+    )
+
+
+def _empty(*, chat: bool) -> Advice:
+    if chat:
+        return Advice(
+            "it is no chat model, or its chat template is wrong",
+            f"set {_RAW} for a base model; else look at the chat template that the server uses",
+        )
+    return Advice(
+        "it is a chat model, and is asked with a raw prompt", f"set {_CHAT}; if it is none, try another model"
+    )
+
+
+_DROPS = {
+    "invalid verdict": "have the rows judged by judges that can be read: `invalid_reason` in their rows says what is "
+    "wrong; where they were cut off, with a larger --max-len",
+    "missing verdict": "have every judge rate the same rows, which are joined by id, or lower --n-rewards",
+    "bad": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
+    "not all perfect": "look at `ratings` in the judges' rows; --only-perfect false (filter.only_perfect) keeps more",
+    "none perfect": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
+    "unlabelled: no answer": "solve the problems again: a trace that is cut off (`truncated`) needs a larger "
+    "--max-len, and one without \\boxed{} another prompt (--style)",
+    "unlabelled: tie": "solve the problems more often (--n of `solve`)",
+    "truncated": "solve the problems again with a larger --max-len",
+}
+
+
+def remedy_for(dropped: Mapping[str, int]) -> str | None:
+    """What to do where rows were left out for these reasons; None where nothing in particular helps."""
+    most = max(dropped, key=lambda reason: dropped[reason], default="")
+    return _DROPS.get(most)
+
+
+def reasons(counts: Mapping[str, int]) -> str:
+    """How often there was each reason, the most frequent first."""
+    most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
+    more = f", and {len(most) - _REASONS:,} more reasons" if len(most) > _REASONS else ""
+    return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most[:_REASONS]) + more
+
+
+def described(reply: Unusable) -> str:
+    """A reply on one line: why it cannot be used, why it ended, and how its text begins."""
+    ended = f", finish reason {shown(reply.finish_reason)}" if reply.finish_reason != "stop" else ""
+    return f"({shown(reply.reason)}{ended}): {shown(reply.text)}"
+
+
+def shown(text: str, most: int = _SHOWN) -> str:
+    """How a text begins, on one line and without control characters: it may come from a model or a server."""
+    line = " ".join(text[: 8 * most].split())
+    line = "".join(letter if letter.isprintable() else "�" for letter in line)
+    return f"{line[:most]} …" if len(line) > most or len(text) > 8 * most else line or "(nothing)"

@@ -1,0 +1,117 @@
+"""What went wrong with a step that gave nothing, or nearly nothing of use: what, one example, and the remedy.
+
+Decides when there is something to tell, by the counts of a step and the files beside its output. How it is printed is
+left to the caller, and the words about replies are those of `core.remedies`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptcot.core.remedies import advice, described, reasons, remedy_for, shown
+from promptcot.records import Row, Unusable
+from promptcot.storage.counts import BEYOND_TARGET, StageCounts
+from promptcot.storage.paths import beside
+from promptcot.storage.rows import read_rows
+
+_TEXTS = ("problem", "completion", "rationale_and_problem", "prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something to tell of a step: `what` went wrong, an `example`, the likely `cause` and the `remedy` if known.
+
+    `nothing_came` where the step gave nothing, and `hopeless` where more rows of the same kind would change nothing.
+    """
+
+    what: str
+    example: str
+    cause: str = ""
+    remedy: str = ""
+    nothing_came: bool = False
+    hopeless: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it, a line each."""
+        found = [self.what, f"  for example {self.example}" if self.example else ""]
+        found.append(f"  likely cause: {self.cause}" if self.cause else "")
+        found.append(f"  remedy: {self.remedy}" if self.remedy else "")
+        return [line for line in found if line]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def came_to_nothing(counts: StageCounts) -> bool:
+    """Whether a step had rows and gave none."""
+    return counts.rows_in > 0 and counts.rows_out == 0
+
+
+def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
+    """What is to be told of a step with this output: that it gave nothing, or that most replies were of no use."""
+    useless = counts.useless.counts.total()
+    if useless > counts.usable and counts.useless.example is not None:
+        return _useless(counts, counts.useless.example)
+    if not came_to_nothing(counts):
+        return None
+    if counts.failed.total() > counts.dropped.total():
+        return _all_failed(counts, output)
+    dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
+    if not dropped:
+        return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "", nothing_came=True)
+    what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
+    remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
+    return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
+
+
+def problem_of(counts: StageCounts, output: Path) -> str | None:
+    """The same as one text."""
+    found = trouble_of(counts, output)
+    return None if found is None else str(found)
+
+
+def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
+    """That of the step where most was lost, the first of several: what comes later follows from it."""
+    found = [trouble for counts, output in steps if (trouble := trouble_of(counts, output))]
+    return max(found, key=lambda trouble: (trouble.hopeless, trouble.nothing_came), default=None)
+
+
+def _useless(counts: StageCounts, example: Unusable) -> Trouble:
+    useless = counts.useless.counts.total()
+    read, likely = useless + counts.usable, advice(example)
+    some = f"{useless:,} of" if counts.usable else "all"
+    return Trouble(
+        f"{counts.name}: {some} {read:,} replies cannot be used ({reasons(counts.useless.counts)})",
+        described(example),
+        likely.cause,
+        likely.remedy,
+        came_to_nothing(counts),
+        hopeless=not counts.usable,
+    )
+
+
+def _all_failed(counts: StageCounts, output: Path) -> Trouble:
+    what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
+    row = _first(output, "failed")
+    example = f"row {shown(str(row.get('id')))}: {shown(str(row.get('error')))}" if row else ""
+    remedy = "mend what the message names; the same command asks failed rows again"
+    return Trouble(what, example, remedy=remedy, nothing_came=True, hopeless=True)
+
+
+def _example(row: Row | None) -> str:
+    """A dropped row; where a judge could not be read, with the judge's words."""
+    if row is None:
+        return ""
+    invalid = row.get("invalid_reason")
+    names = ("completion", *_TEXTS) if invalid else _TEXTS
+    text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
+    why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
+    return f"row {shown(str(row.get('id')))} ({shown(why)}): {shown(text)}"
+
+
+def _first(output: Path, kind: str) -> Row | None:
+    path = beside(output, f"{kind}.jsonl")
+    return next(iter(read_rows(path)), None) if path.exists() else None

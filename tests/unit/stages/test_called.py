@@ -1,0 +1,57 @@
+"""When replies count as read, whatever the stage; and what a stage may say about its own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from promptcot.errors import StageFault
+from promptcot.records import Completion, Drop, Request, Retry, Row
+from promptcot.stages import called
+
+
+class Quiet:
+    """A stage of the user's own, which says nothing about its rows."""
+
+    name = "own"
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        return ()
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
+        return [row]
+
+
+class Telling(Quiet):
+    """One that tells what is in the row."""
+
+    def unusable(self, row: Row) -> Any:
+        return row["why"]
+
+
+RESULTS: list[tuple[str, Quiet, Any, str | None]] = [
+    ("rows", Quiet(), [{"why": "cut off"}], None),
+    ("no rows", Telling(), [], None),
+    ("a row that is said to be of no use", Telling(), [{"why": "cut off"}], "cut off"),
+    ("some rows of use", Telling(), [{"why": "cut off"}, {"why": None}], None),
+    ("left out by decision", Quiet(), Drop("not original"), None),
+    ("left out with its raw text", Quiet(), Drop("no title", ["?"]), "no title"),
+    ("left out as unreadable", Quiet(), Drop("unreadable: no list"), "no list"),
+    ("left out as empty", Quiet(), Drop("empty"), "empty"),
+    ("asked again, and then left out", Quiet(), Retry("odd", Drop("gave up")), "gave up"),
+    ("asked again, and then kept", Quiet(), Retry("malformed", [{}]), None),
+    ("asked again, and then kept as cut off", Telling(), Retry("malformed", [{"why": "cut off"}]), "cut off"),
+]
+
+
+@pytest.mark.parametrize(("stage", "result", "fault"), [one[1:] for one in RESULTS], ids=[one[0] for one in RESULTS])
+def test_whether_something_of_the_replies_can_be_used(stage: Quiet, result: Any, fault: str | None) -> None:
+    assert called.fault(stage, result) == fault
+
+
+@pytest.mark.parametrize("row", [{"why": 3}, {}], ids=["returns a number", "raises"])
+def test_a_stage_that_cannot_tell_is_named(row: Row) -> None:
+    with pytest.raises(StageFault, match="own: `unusable` failed"):
+        called.unusable(Telling(), row)
