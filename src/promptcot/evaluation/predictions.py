@@ -24,7 +24,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.registry import with_source
 from promptcot.grading.grader import Grade, Grader, grade_integer
-from promptcot.records import Row
+from promptcot.records import LENGTH, Row, finish_of
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.rows import read_rows
@@ -146,7 +146,7 @@ class PredictionGrader:
 
 def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
     tokens, reason = row.get("completion_tokens"), row.get("finish_reason")
-    truncated = None if reason is None else reason == "length"
+    truncated = None if reason is None else finish_of(reason) == LENGTH
     return Sample(correct, number, tokens if isinstance(tokens, int) else None, truncated)
 
 

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import cast
 
+from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
@@ -190,13 +191,24 @@ class _Passage:
         if isinstance(found, Completion):
             self.counts.reused += 1
             self._health.saw(good=bool(found.text.strip()))
-            return _written(found)
+            return self._written(found)
         if found is not None:
             self.counts.asked_again[found] += 1
         reply = await self._ask(key, request)
         self._health.attempt_succeeded()
         self._health.saw(good=bool(reply.text.strip()))
-        return _written(reply)
+        return self._written(reply)
+
+    def _written(self, reply: Completion) -> Completion:
+        """What the model wrote, without end tokens.
+
+        Raises RequestRefused for a reply that the server refused, which is journaled too.
+        """
+        if reply.finish_reason == CONTENT_FILTER:
+            raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
+        reply = ended(reply)
+        self.counts.end_tokens += bool(reply.end_tokens)
+        return reply
 
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
@@ -244,13 +256,6 @@ class _Passage:
         self.journal.append(key, request, reply, model=self._model, cost=cost)
         self.counts.calls += 1
         self.counts.count_tokens(reply.prompt_tokens, reply.completion_tokens)
-
-
-def _written(reply: Completion) -> Completion:
-    """A reply that the model wrote. Raises RequestRefused for one that the server refused, which is journaled too."""
-    if reply.finish_reason == CONTENT_FILTER:
-        raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
-    return reply
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
