@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.answers.extraction import Extracted, extract
+from promptcot.core.parsing.replies import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
 from promptcot.core.problems import gold_of, plain_integer, problem_id, source_of
 from promptcot.core.statistics import Sample
@@ -30,7 +31,7 @@ from promptcot.storage.json import dumps, loads
 from promptcot.storage.rows import read_rows
 
 _SLICE = 1 << 16
-_RULES = 2  # to be raised when an answer may be graded differently than before
+_RULES = 3  # to be raised when an answer may be graded differently than before
 _FLUSH_EVERY = 1000
 
 
@@ -210,7 +211,7 @@ def answer_of(row: Row, where: str, *, unboxed: bool = False) -> Extracted:
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)
     if row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
         return Extracted(None, "unclosed thought")
-    return extract(completion, unboxed=unboxed)
+    return extract(without_end_tokens(completion), unboxed=unboxed)
 
 
 def _check_gold(grader: Grader, gold: str, where: str) -> None:

@@ -10,6 +10,7 @@ from promptcot.engines.openai.payload import Garbled, parse_json
 from promptcot.engines.openai.replies import Gathered, Incoming, gather
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.records import CONTENT_FILTER, Completion
+from tests.mutations import mutated
 from tests.tables import cases, table
 
 LIMIT = 9000
@@ -183,27 +184,3 @@ def test_whatever_comes_is_a_reply_or_one_of_the_three_errors(block: int) -> Non
             read(mutated(body, draws), kind, draws.choice([None, 1, 3, 50]), draws.choice([1, 50, LIMIT]))
         except (TransientError, RequestRefused, EngineUnusable):
             continue
-
-
-HOSTILE = [b"null", b"[]", b"{}", b"7", b"-1", b'""', b"true", b"NaN", b"[" * 50, b"}" * 5, b"\xff", b"\\ud800", b"\r"]
-HOSTILE += [
-    b"\n\n",
-    b"data: ",
-    b"[DONE]",
-    b'"choices"',
-    b'"finish_reason"',
-    b"1e999",
-    b"9" * 400,
-    b"<think>",
-    b"</think>",
-]
-
-
-def mutated(body: bytes, draws: random.Random) -> bytes:
-    """The body with some bytes cut, doubled, changed, or replaced by what does harm elsewhere."""
-    data = bytearray(body)
-    for _ in range(draws.randint(1, 4)):
-        start = draws.randrange(len(data) + 1)
-        end = min(len(data), start + draws.choice([0, 1, 1, 4, 16, 200]))
-        data[start:end] = draws.choice([b"", bytes(data[start:end]) * 2, draws.randbytes(1), draws.choice(HOSTILE)])
-    return bytes(data)
