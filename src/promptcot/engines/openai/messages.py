@@ -12,6 +12,7 @@ from typing import Any
 
 # Where a message has its thinking, apart from the content. The first that holds some counts: the others repeat it.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+_APART = frozenset(_REASONING)  # most messages have none of them, and a stream has thousands
 _WORDS = ("text", "thinking", "reasoning", "reasoning_content", "summary", "content")
 _THOUGHTS = {"thinking", "reasoning", "reasoning_content", "thought", "reasoning.text", "reasoning.summary"}
 _DEEPEST = 8
@@ -30,8 +31,9 @@ def read_message(message: Mapping[str, Any]) -> Said:
     """The words of a message. Raises TypeError for content that is neither a text nor a list of parts."""
     content = message.get("content")
     said = Said(content) if isinstance(content, str) else _of_parts(content)
-    apart = next((words for name in _REASONING if (found := message.get(name)) and (words := _words(found))), "")
-    said.reasoning = apart or said.reasoning
+    if not _APART.isdisjoint(message):
+        apart = next((words for name in _REASONING if (words := _words(message.get(name)))), "")
+        said.reasoning = apart or said.reasoning
     if refusal := message.get("refusal"):
         said.refusal += _words(refusal)
     return said

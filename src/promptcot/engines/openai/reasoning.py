@@ -26,6 +26,7 @@ _MARKS = (
 _ANSWER = re.compile(
     r"\s*<\|(?:START_RESPONSE|begin_of_solution)\|>(.*?)(?:<\|(?:END_RESPONSE|end_of_solution)\|>\s*)?", re.DOTALL
 )
+_MARKED = re.compile(r"\s*(?:[<\[◁]|analysis)")
 _TAG = re.compile(r"</?think>")
 _OPENED = re.compile(r"\s*<think>")
 _OPENED_AGAIN = re.compile(r"\s*(?:<think>\s*){2,}")
@@ -41,8 +42,9 @@ _HARMONY_BARE = re.compile(r"analysis(?=\S)(.*?)assistantfinal(.*)", re.DOTALL)
 
 def together(reasoning: str, text: str) -> str:
     """The text of a reply with its thinking in front, which came in `reasoning`, in the text, or in both."""
-    text = _tidied(_in_our_marks(text))
-    reasoning = _without_marks(reasoning)
+    if _MARKED.match(text):
+        text = _tidied(_in_our_marks(text))
+    reasoning = _without_marks(reasoning) if reasoning else ""
     if not reasoning:
         return text
     within, answer = _split(text, closed_is_enough=True)

@@ -21,6 +21,7 @@ from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, UNSTATED, Com
 # A token is some 4 characters of text, and seldom more than 30. In a stream each comes in an object of some 300 bytes,
 # or of 700 where a server adds filters and log-probabilities. The rest is for what servers send besides.
 _TEXT_OF_TOKEN, _BYTES_OF_TOKEN, _BESIDES = 64, 1024, 1 << 20
+_BEFORE, _JSON = b"\xef\xbb\xbf \t\r\n", b"{["
 _UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 
 
@@ -54,11 +55,16 @@ class Gathered:
     finish_reason: Any = None
     usage: Any = field(default_factory=dict)
     whole: bool = False
-    size: int = 0
-    """Characters so far."""
     refusal: str = ""
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
+    _text_size: int = 0
+    _reasoning_size: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many characters there are so far."""
+        return self._text_size + self._reasoning_size
 
     def add_event(self, event: Any) -> None:
         """One event of a stream, or a list of them. Raises Garbled, or what an error in it says."""
@@ -90,16 +96,16 @@ class Gathered:
 
     def add(self, said: Said) -> None:
         """What comes next."""
-        self.size += len(said.text) + len(said.reasoning)
+        self._text_size += len(said.text)
+        self._reasoning_size += len(said.reasoning)
         self._text.append(said.text)
         self._reasoning.append(said.reasoning)
         self.refusal += said.refusal
 
     def _add_message(self, said: Said) -> None:
         """A message in a stream: the next piece, or everything once more, and what is new in it."""
-        text, reasoning = "".join(self._text), "".join(self._reasoning)
-        said.text = said.text.removeprefix(text)
-        said.reasoning = said.reasoning.removeprefix(reasoning)
+        said.text = _new(said.text, self._text, self._text_size)
+        said.reasoning = _new(said.reasoning, self._reasoning, self._reasoning_size)
         self.add(said)
 
     def completion(self, limit: int | None = None) -> Completion:
@@ -128,6 +134,11 @@ class Gathered:
         return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 1 << 63 else None
 
 
+def _new(words: str, before: list[str], size: int) -> str:
+    """What is new in words that may begin with everything that came before; a shorter text cannot."""
+    return words.removeprefix("".join(before)) if len(words) >= size else words
+
+
 class Incoming:
     """A reply as its bytes come: a stream of events or one body, whichever it turns out to be, of any content type.
 
@@ -137,7 +148,7 @@ class Incoming:
     def __init__(self, limit: int, content_type: str) -> None:
         self._limit, self._kind = limit, content_type
         self._size = 0
-        self._head: list[bytes] = []
+        self._head = b""
         self._body: list[bytes] | None = None
         self._events: Events | None = None
         self._gathered = Gathered()
@@ -158,20 +169,21 @@ class Incoming:
     def end(self) -> Gathered:
         """The reply, when no more bytes come. Raises Garbled, or what an error says."""
         if self._events is None and (self._body is not None or self._kind != "text/event-stream"):
-            return gather(parse_json(b"".join(self._body or self._head), self._kind))
+            return gather(parse_json(b"".join(self._body or [self._head]), self._kind))
         if self._events is not None and not self._events.done:
             self._add(self._events.end())
         return self._gathered
 
     def _begin(self, piece: bytes) -> None:
-        """Find out which of the two it is."""
-        self._head.append(piece)
-        data = b"".join(self._head)
-        head = data[:16].lstrip(b"\xef\xbb\xbf \t\r\n") or data.lstrip(b"\xef\xbb\xbf \t\r\n")[:16]
-        if begins_stream(head) or (self._kind == "text/event-stream" and head and head[:1] not in b"{["):
+        """Find out which of the two it is; what may stand before either is left out."""
+        data = self._head = (self._head + piece).lstrip(_BEFORE)
+        if not data:
+            return
+        of_events = self._kind == "text/event-stream" and data[0] not in _JSON
+        if of_events or begins_stream(data):
             self._events = Events()
-            self._add(self._events.feed(data.lstrip(b"\xef\xbb\xbf \t\r\n")))
-        elif head and not may_begin_stream(head):
+            self._add(self._events.feed(data))
+        elif not may_begin_stream(data):
             self._body = [data]
 
     def _add(self, values: list[Any]) -> None:

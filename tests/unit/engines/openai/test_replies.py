@@ -11,6 +11,7 @@ from promptcot.engines.openai.replies import Gathered, Incoming, gather
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.records import CONTENT_FILTER, Completion
 from tests.mutations import mutated
+from tests.programs import computing_at_most
 from tests.tables import cases, table
 
 LIMIT = 9000
@@ -55,6 +56,17 @@ def test_what_never_ends_ends_as_that_calls_failure(piece: bytes) -> None:
     with pytest.raises(Garbled) as caught:
         read(piece * ((6 << 20) // len(piece)), "text/event-stream", len(piece), limit=4096)
     assert caught.value.cause == "too-large"
+
+
+def test_a_megabyte_of_blank_lines_in_small_pieces_takes_no_time() -> None:
+    with computing_at_most(5), pytest.raises(Garbled):
+        read(b"\n" * (1 << 20), "application/json", 7, limit=4096)
+
+
+def test_many_messages_in_a_stream_take_time_in_proportion_to_their_bytes() -> None:
+    piece = b'data: {"choices":[{"message":{"content":"%s"}}]}\n\n' % (b"z" * 40)
+    with computing_at_most(10), pytest.raises(Garbled):
+        read(piece * 100_000, "text/event-stream", 1 << 16, limit=8192)
 
 
 def test_a_long_reply_is_not_too_large() -> None:
