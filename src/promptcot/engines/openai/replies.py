@@ -96,10 +96,12 @@ class Gathered:
 
     def add(self, said: Said) -> None:
         """What comes next."""
-        self._text_size += len(said.text)
-        self._reasoning_size += len(said.reasoning)
-        self._text.append(said.text)
-        self._reasoning.append(said.reasoning)
+        if said.text:
+            self._text.append(said.text)
+            self._text_size += len(said.text)
+        if said.reasoning:
+            self._reasoning.append(said.reasoning)
+            self._reasoning_size += len(said.reasoning)
         self.refusal += said.refusal
 
     def _add_message(self, said: Said) -> None:
