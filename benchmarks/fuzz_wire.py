@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from _options import Options
@@ -105,9 +106,10 @@ async def _answer(request: web.Request, bodies: list[bytes]) -> web.StreamRespon
     size = draws.choice([1 << 20, 1 << 20, 1 << 20, 100, 7])
     again = draws.choice([1] * 200 + [100_000])  # without end, as far as a client can tell
     data, size = (data * 50, 1 << 20) if again > 1 else (data, size)
-    for _ in range(again):
-        for place in range(0, len(data), size):
-            await response.write(data[place : place + size])
+    with suppress(ConnectionError):  # the client has had enough
+        for _ in range(again):
+            for place in range(0, len(data), size):
+                await response.write(data[place : place + size])
     if draws.random() < 0.05 and request.transport is not None:
         request.transport.abort()
     return response

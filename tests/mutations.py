@@ -2,7 +2,23 @@
 
 import random
 
-HOSTILE = [b"null", b"[]", b"{}", b"7", b"-1", b'""', b"true", b"NaN", b"[" * 50, b"}" * 5, b"\xff", b"\\ud800", b"\r"]
+HOSTILE = [
+    b"null",
+    b"[]",
+    b"{}",
+    b"7",
+    b"-1",
+    b'""',
+    b"true",
+    b"NaN",
+    b"[" * 50,
+    b"[" * 900 + b"]" * 900,
+    b'{"error":' * 900 + b"}" * 900,
+    b"}" * 5,
+    b"\xff",
+    b"\\ud800",
+    b"\r",
+]
 HOSTILE += [
     b"\n\n",
     b"data: ",

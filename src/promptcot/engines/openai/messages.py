@@ -12,13 +12,13 @@ from typing import Any
 
 # Where a message has its thinking, apart from the content. The first that holds some counts: the others repeat it.
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
-_APART = frozenset(_REASONING)  # most messages have none of them, and a stream has thousands
+_APART = frozenset({*_REASONING, "refusal"})  # most messages have none of them, and a stream has thousands
 _WORDS = ("text", "thinking", "reasoning", "reasoning_content", "summary", "content")
 _THOUGHTS = {"thinking", "reasoning", "reasoning_content", "thought", "reasoning.text", "reasoning.summary"}
 _DEEPEST = 8
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a message, or a part of it, says."""
 
@@ -31,45 +31,39 @@ def read_message(message: Mapping[str, Any]) -> Said:
     """The words of a message. Raises TypeError for content that is neither a text nor a list of parts."""
     content = message.get("content")
     said = Said(content) if isinstance(content, str) else _of_parts(content)
-    if not _APART.isdisjoint(message):
-        apart = next((words for name in _REASONING if (words := _words(message.get(name)))), "")
-        said.reasoning = apart or said.reasoning
-    if refusal := message.get("refusal"):
-        said.refusal += _words(refusal)
-    return said
+    if _APART.isdisjoint(message):
+        return said
+    apart = next((words for name in _REASONING if (words := _words(message.get(name)))), "")
+    return Said(said.text, apart or said.reasoning, said.refusal + _words(message.get("refusal")))
 
 
 def _of_parts(content: Any) -> Said:
-    said = Said()
+    """The words of a content in parts, by what each part is."""
     if content is None:
-        return said
+        return Said()
     if not isinstance(content, list):
         raise TypeError(f"{type(content).__name__} is no text")
+    words: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
     for part in content:
-        _add_part(said, part)
-    return said
+        kind, said = _part(part)
+        words[kind].append(said)
+    return Said(**{kind: "".join(pieces) for kind, pieces in words.items()})
 
 
-def _add_part(said: Said, part: Any) -> None:
+def _part(part: Any) -> tuple[str, str]:
+    """What a part of a content is, and what it says. Raises TypeError."""
     if isinstance(part, str):
-        said.text += part
-    elif not isinstance(part, Mapping):
+        return "text", part
+    if not isinstance(part, Mapping):
         raise TypeError(f"{type(part).__name__} is no part of a text")
-    elif part.get("type") in _THOUGHTS or part.get("thought") is True:
-        said.reasoning += _words(part)
-    elif part.get("refusal"):
-        said.refusal += _words(part["refusal"])
-    else:
-        said.text += _text(part.get("text"))
-
-
-def _text(found: Any) -> str:
-    """The text of a part, which may be in parts itself. Raises TypeError."""
-    if found is None or isinstance(found, str):
-        return found or ""
-    if isinstance(found, (list, Mapping)):
-        return _words(found)
-    raise TypeError(f"{type(found).__name__} is no text")
+    if part.get("type") in _THOUGHTS or part.get("thought") is True:
+        return "reasoning", _words(part)
+    if part.get("refusal"):
+        return "refusal", _words(part["refusal"])
+    text = part.get("text")
+    if text is None or isinstance(text, (str, list, Mapping)):
+        return "text", _words(text)
+    raise TypeError(f"{type(text).__name__} is no text")
 
 
 def _words(found: Any, depth: int = 0) -> str:

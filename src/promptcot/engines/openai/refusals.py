@@ -52,7 +52,6 @@ _UNKNOWN_FIELD = [
         rf"(?:parameter|field|name|argument|key|property)s?(?: supplied| provided)?:? {_QUOTED}['\"`]",
         rf"unrecognized request arguments? supplied: {_QUOTED}",
         r"(?:(?P<field>\w+)['\"]?\]?: )?extra (?:inputs|fields) (?:are )?not permitted",
-        r"extra_forbidden",
         rf"extraneous key {_QUOTED}\W* is not permitted",
         rf"additional properties are not allowed {_QUOTED}",
         rf"does not support (?:the )?(?:parameter|field|argument)s?:? {_QUOTED}",
@@ -72,6 +71,7 @@ _UNKNOWN_FIELD += [
         re.IGNORECASE,
     )
 ]
+_FIELD_CODES = ("unsupported_parameter", "unknown_parameter", "extra_forbidden")
 _NAME_OF_LIMIT = (
     " For models that want another name for max_tokens: --omit max_tokens --extra-body "
     "'{\"max_completion_tokens\": 16384}'"
@@ -124,10 +124,10 @@ def _is_over_long(status: int, words: str, code: str) -> bool:
 
 def _field_refused(words: str, code: str) -> str | None:
     """What to do about a field that the server does not take; None if it says something else."""
-    found = next((match for pattern in _UNKNOWN_FIELD if (match := pattern.search(f"{words} {code}"))), None)
-    if found is None:
+    found = next((match for pattern in _UNKNOWN_FIELD if (match := pattern.search(words))), None)
+    if found is None and not _mentions(_FIELD_CODES, words, code):
         return None
-    field: str | None = found.groupdict().get("field")
+    field: str | None = found and found.groupdict().get("field")
     if field is None:
         return f'Leave out what the server does not take: omit = ["seed"], --omit seed.{_NAME_OF_LIMIT}'
     if field == "messages":
@@ -157,14 +157,17 @@ def read_error(data: bytes) -> EngineError | None:
     except (ValueError, KeyError, TypeError):
         return None
     made = kind(str(error["message"]), str(error["code"]))
-    if isinstance(made, TransientError):
+    if isinstance(made, TransientError) and isinstance(after, (int, float)) and 0 <= after <= _LONGEST_WAIT:
         made.retry_after = after
     return made
 
 
 def failure_in_body(error: Any) -> EngineError:
     """The error that came with status 200, as some gateways send them, and all servers within a stream."""
-    data = dumps({"error": error})
+    try:
+        data = dumps({"error": error})
+    except RecursionError:
+        return TransientError("the server answers with an error that is nested too deeply", "http 500")
     status = _status_in(error)
     if status is None:
         status = 400 if _is_over_long(400, *_words(data)) else 500
@@ -193,7 +196,7 @@ def _words(data: bytes) -> tuple[str, str]:
         text = error.get("message") or _detail(found) or error if isinstance(error, dict) else error
         code = f"{error.get('code')} {error.get('type')}" if isinstance(error, dict) else ""
         return start_of(str(text).encode(errors="replace")), code
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return start_of(data), ""
 
 

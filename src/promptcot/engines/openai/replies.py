@@ -6,6 +6,7 @@ be. What is not whole is a fault of the moment (`Garbled`).
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,9 +56,9 @@ class Gathered:
     finish_reason: Any = None
     usage: Any = field(default_factory=dict)
     whole: bool = False
-    refusal: str = ""
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
+    _refusal: list[str] = field(default_factory=list)
     _text_size: int = 0
     _reasoning_size: int = 0
 
@@ -73,7 +74,9 @@ class Gathered:
                 if one is not None:
                     self._add_event(one)
         except _UNREADABLE as error:
-            raise Garbled(f"the stream holds what is no part of a reply: {str(event)[:200]}", "broken-off") from error
+            raise Garbled(
+                f"the stream holds what is no part of a reply: {reprlib.repr(event)}", "broken-off"
+            ) from error
 
     def _add_event(self, event: Mapping[str, Any]) -> None:
         if error := _error_in(event):
@@ -102,13 +105,14 @@ class Gathered:
         if said.reasoning:
             self._reasoning.append(said.reasoning)
             self._reasoning_size += len(said.reasoning)
-        self.refusal += said.refusal
+        if said.refusal:
+            self._refusal.append(said.refusal)
+            self._text_size += len(said.refusal)
 
     def _add_message(self, said: Said) -> None:
         """A message in a stream: the next piece, or everything once more, and what is new in it."""
-        said.text = _new(said.text, self._text, self._text_size)
-        said.reasoning = _new(said.reasoning, self._reasoning, self._reasoning_size)
-        self.add(said)
+        text = _new(said.text, self._text, self._text_size)
+        self.add(Said(text, _new(said.reasoning, self._reasoning, self._reasoning_size), said.refusal))
 
     def completion(self, limit: int | None = None) -> Completion:
         """The whole, of a reply that may have `limit` tokens. Thinking stands in front, once; end tokens are off.
@@ -118,8 +122,8 @@ class Gathered:
         """
         prompt, tokens = self._count("prompt_tokens"), self._count("completion_tokens")
         reason = finish_of(self.finish_reason)
-        if self.refusal or reason == CONTENT_FILTER:
-            return Completion(self.refusal or "".join(self._text), CONTENT_FILTER, prompt, tokens)
+        if self._refusal or reason == CONTENT_FILTER:
+            return Completion("".join(self._refusal or self._text), CONTENT_FILTER, prompt, tokens)
         if reason == INTERRUPTED:
             raise Garbled(
                 f"the server ended the reply before the model did: {str(self.finish_reason)[:40]}", INTERRUPTED

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from promptcot.engines.openai.limits import Room, room_left
-from promptcot.engines.openai.payload import Garbled
+from promptcot.engines.openai.payload import Garbled, value_of
 from promptcot.engines.openai.refusals import failure, failure_in_body
-from promptcot.engines.openai.replies import gather
+from promptcot.engines.openai.replies import Gathered, gather
 from promptcot.engines.openai.transport import retry_after
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from tests.tables import cases
@@ -49,6 +49,16 @@ def test_a_long_error_is_shortened_and_a_byte_that_is_no_text_does_no_harm() -> 
 
 def test_an_error_that_is_nested_too_deeply_is_an_error_like_any_other() -> None:
     assert failure(503, b"[" * 100_000 + b"]" * 100_000, None, "u").cause == "http 503"
+
+
+@pytest.mark.parametrize("depth", [200, 300, 900, 1000, 100_000])
+def test_however_deep_an_error_is_nested_it_is_one_of_the_three(depth: int) -> None:
+    body = b'{"error":' * depth + b"1" + b"}" * depth
+    assert isinstance(failure(400, body, None, "u"), EngineError)
+    if depth <= 1000:
+        assert isinstance(failure_in_body(value_of(body)), EngineError)
+        with pytest.raises(Garbled):
+            Gathered().add_event({"choices": [value_of(b"[" * depth + b"]" * depth)]})
 
 
 def test_the_servers_words_stand_in_the_error() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -67,6 +68,19 @@ def test_many_messages_in_a_stream_take_time_in_proportion_to_their_bytes() -> N
     piece = b'data: {"choices":[{"message":{"content":"%s"}}]}\n\n' % (b"z" * 40)
     with computing_at_most(10), pytest.raises(Garbled):
         read(piece * 100_000, "text/event-stream", 1 << 16, limit=8192)
+
+
+@pytest.mark.parametrize("delta", ['{"refusal":"no no"}', '{"content":["a","a","a"]}', '{"reasoning_content":"a"}'])
+def test_many_small_pieces_take_time_in_proportion_to_their_number(delta: str) -> None:
+    piece = b'data: {"choices":[{"delta":%s}]}\n\n' % delta.encode()
+    with computing_at_most(10), suppress(Garbled):
+        read(piece * 100_000, "text/event-stream", 1 << 16, limit=8192)
+
+
+def test_many_parts_take_time_in_proportion_to_their_number() -> None:
+    body = b'{"choices":[{"message":{"content":[%s"a"]},"finish_reason":"stop"}]}' % (b'"a",' * 1_000_000)
+    with computing_at_most(10):
+        assert len(read(body, "application/json").text) == 1_000_001
 
 
 def test_a_long_reply_is_not_too_large() -> None:
