@@ -37,7 +37,8 @@ def gather(reply: Mapping[str, Any]) -> Gathered:
         gathered = Gathered(choice.get("finish_reason"), reply.get("usage") or {}, whole=True)
         gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
     except _UNREADABLE as error:
-        raise Garbled(f"the reply has no choice that can be read: {error!r}", "garbled") from error
+        cause = "broken-off" if reply.get("choices") else "garbled"  # whoever sends choices speaks this protocol
+        raise Garbled(f"the reply has no choice that can be read: {error!r}", cause) from error
     return gathered
 
 

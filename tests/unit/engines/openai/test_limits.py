@@ -1,5 +1,6 @@
 """A reply that may be too long is asked for again with what fits, once; what holds for every call is kept in mind."""
 
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from aiohttp import web
 
 from promptcot.errors import RequestRefused, TransientError
 from promptcot.records import Message, Request, Sampling
-from tests.unit.engines.http_servers import Handler, asking, serving
+from tests.unit.engines.http_servers import Handler, asking, plays, serving
 
 CONTEXT, PROMPT = 4096, 96
 GOOD = {"choices": [{"message": {"content": "4"}, "finish_reason": "stop"}]}
@@ -122,3 +123,13 @@ async def test_a_stream_without_end_is_that_calls_failure() -> None:
         with pytest.raises(TransientError) as caught:
             await engine.complete(asked(8192))
     assert caught.value.cause == "too-large"
+
+
+async def test_a_small_body_that_unpacks_to_a_large_one_is_that_calls_failure() -> None:
+    bomb = gzip.compress(b'{"choices":"' + bytes(1 << 26))
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with serving(plays(web.Response(body=bomb, headers=headers))) as root, asking(f"{root}/v1") as engine:
+        for limit in (10, 8192):
+            with pytest.raises(TransientError) as caught:
+                await engine.complete(asked(limit))
+            assert caught.value.cause == "too-large"
