@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -19,14 +21,85 @@ Row = dict[str, Any]
 """One line of a JSON Lines file."""
 
 FinishReason = Literal["stop", "length"] | str
-"""Why a model stopped: `stop` (it was done), `length` (it was cut off), or the server's own word."""
+"""Why a model stopped: one of the words below, or a server's own word that none of them covers."""
 
+STOP = "stop"
+"""The model was done."""
+
+LENGTH = "length"
+"""The reply was cut off: by `max_tokens`, or by the end of the context."""
 
 SOURCE_INDEX = "source_index"
 """The field that rows of a sharded command have: their position in the whole input."""
 
 CONTENT_FILTER = "content_filter"
-"""The finish reason of a reply that the server refused to write."""
+"""The server refused to write the reply, or the rest of it."""
+
+TOOL_CALLS = "tool_calls"
+"""The model asked for a tool, which nobody offered it."""
+
+INTERRUPTED = "interrupted"
+"""The server gave up before the model was done: such a reply is asked for again and never reused."""
+
+UNSTATED = "unstated"
+"""A whole reply that does not say why the model stopped. It counts as finished."""
+
+UNKNOWN = "unknown"
+"""What stands where a word should be is none. Like every word that is not known, it does not count as finished."""
+
+_NOTHING_SAID = {"", "null", "none", "nil", "undefined", UNSTATED}
+# How servers call a reply that is whole, in lower case and without what is neither letter nor digit. Only these do.
+_STOPPED = {
+    *("stop", "stopped", "stopsequence", "stoptoken", "stopword", "stopwords", "stopstring", "stopstringfound"),
+    *("eos", "eostoken", "eosfound", "eot", "eottoken", "end", "endturn", "endofturn", "endoftext", "endofsequence"),
+    *("complete", "completed", "finish", "finished", "done", "normal", "succeeded"),
+}
+# Everything else by its root, the first that fits: none of these is a whole reply.
+_UNFINISHED = (
+    (
+        CONTENT_FILTER,
+        r"filter|safety|recitation|refus|prohibit|block|spii|sensitiv|guardrail|moderat|toxic|policy|armor",
+    ),
+    (TOOL_CALLS, r"tool|function"),
+    (
+        INTERRUPTED,
+        r"abort|cancel|interrupt|error|exception|fail|insufficient|time(d?out|limit)|ratelimit|disconnect|shutdown|preempt"
+        r"|evict|unload|overload|network|unavailable|crash|kill|userstop|outofmemory|notfinished|inprogress",
+    ),
+    (LENGTH, r"length|max|limit|context|trunc|capped|budget"),
+)
+_PREFIX = re.compile(r"(?:(?:finish|stop|done|completion)?reason(?:type)?)+(?=.)")
+_WORD = re.compile(r"[a-z0-9_.:-]{1,60}")
+
+
+def finish_of(word: object) -> FinishReason:
+    """Our word for what a server gave as the reason why a model stopped.
+
+    Every server has its own (`MAX_TOKENS`, `model_length`, `FINISH_REASON_STOP`, `end_turn`). One that is not known
+    stays as it is, in lower case, and is not taken for a finished reply; what is no word is `unknown`.
+    """
+    if word is None:
+        return UNSTATED
+    return _finish_of(word) if isinstance(word, str) and len(word) <= 100 else UNKNOWN
+
+
+@lru_cache(maxsize=1024)
+def _finish_of(word: str) -> FinishReason:
+    own = "_".join(word.lower().split())
+    if own in _NOTHING_SAID:
+        return UNSTATED
+    if not _WORD.fullmatch(own):
+        return UNKNOWN
+    bare = _PREFIX.sub("", re.sub(r"[^a-z0-9]", "", own), count=1)
+    if bare in _STOPPED:
+        return STOP
+    family = next((kind for kind, roots in _UNFINISHED if re.search(roots, bare)), None)
+    return family or own
+
+
+def is_finished(word: object) -> bool:
+    """Whether a reply with this finish reason is all that the model had to say."""
+    return finish_of(word) in (STOP, UNSTATED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +171,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A model's reply. Token counts are None where the engine does not know them."""
+    """A model's reply. Token counts are None where the engine does not know them.
+
+    Whatever word a server has for it, `finish_reason` is ours (`finish_of`). `end_tokens` are those that were taken off
+    the end of the text.
+    """
 
     text: str
-    finish_reason: FinishReason = "stop"
+    finish_reason: FinishReason = STOP
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    end_tokens: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.finish_reason not in (STOP, LENGTH):
+            object.__setattr__(self, "finish_reason", finish_of(self.finish_reason))
 
     @property
     def truncated(self) -> bool:
-        return self.finish_reason == "length"
+        return self.finish_reason == LENGTH
+
+    @property
+    def finished(self) -> bool:
+        """Whether this is all that the model had to say."""
+        return is_finished(self.finish_reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from promptcot.records import Row
+from promptcot.records import LENGTH, Row, finish_of, is_finished
 
 Unlabelled = Literal["no answer", "tie"]
 
@@ -98,9 +98,15 @@ def decide(n: int, wordings: Sequence[Wording], mean_tokens: float | None = None
 
 
 def unfit(row: Row) -> str | None:
-    """Why a trace is not to be learned from, whatever it answers: it was cut off, or its form is broken."""
-    if row.get("truncated") or row.get("finish_reason") == "length":
+    """Why a trace is not to be learned from, whatever it answers: it was cut off, or its form is broken.
+
+    The finish reason may be a server's own word, as other programs write it; a trace without one counts as finished.
+    """
+    reason = row.get("finish_reason")
+    if row.get("truncated") or finish_of(reason) == LENGTH:
         return "truncated"
+    if not is_finished(reason):
+        return "unfinished"
     return "malformed" if row.get("malformed") else None
 
 

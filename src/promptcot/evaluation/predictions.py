@@ -18,6 +18,7 @@ from typing import Any
 
 from promptcot.core.answers.extraction import Extracted, extract
 from promptcot.core.columns import Columns, fields_of
+from promptcot.core.parsing.replies import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
 from promptcot.core.problems import gold_of, plain_integer, problem_id, source_of
 from promptcot.core.statistics import Sample
@@ -25,7 +26,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.registry import with_source
 from promptcot.grading.grader import Grade, Grader, grade_integer
-from promptcot.records import Row
+from promptcot.records import LENGTH, Row, finish_of
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.rows import read_rows
@@ -153,7 +154,7 @@ class PredictionGrader:
 
 def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
     tokens, reason = row.get("completion_tokens"), row.get("finish_reason")
-    truncated = None if reason is None else reason == "length"
+    truncated = None if reason is None else finish_of(reason) == LENGTH
     return Sample(correct, number, tokens if isinstance(tokens, int) else None, truncated)
 
 
@@ -217,7 +218,7 @@ def answer_of(row: Row, where: str, *, unboxed: bool = False) -> Extracted:
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)
     if row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
         return Extracted(None, "unclosed thought")
-    return extract(completion, unboxed=unboxed)
+    return extract(without_end_tokens(completion), unboxed=unboxed)
 
 
 def _check_gold(grader: Grader, gold: str, where: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple, cast
 
+from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
@@ -226,7 +227,7 @@ class _Passage:
         found = self.journal.find(key, request)
         if isinstance(found, Completion):
             self.counts.reused += 1
-            return _Reply(_written(found), known=True)
+            return _Reply(self._written(found), known=True)
         self._readability.begin(key, request, changed=found is not None)
         if found is not None:
             self.counts.asked_again[found] += 1
@@ -235,7 +236,18 @@ class _Passage:
         finally:
             self._readability.end(key, request)
         self._health.attempt_succeeded()
-        return _Reply(_written(reply), known=False)
+        return _Reply(self._written(reply), known=False)
+
+    def _written(self, reply: Completion) -> Completion:
+        """What the model wrote, without end tokens.
+
+        Raises RequestRefused for a reply that the server refused, which is journaled too.
+        """
+        if reply.finish_reason == CONTENT_FILTER:
+            raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
+        reply = ended(reply)
+        self.counts.end_tokens += bool(reply.end_tokens)
+        return reply
 
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
@@ -289,13 +301,6 @@ class _Passage:
 
 def _unusable(reason: str, request: Request, reply: Completion) -> Unusable:
     return Unusable(reason, reply.text, reply.finish_reason, request.sampling.max_tokens, bool(request.messages))
-
-
-def _written(reply: Completion) -> Completion:
-    """A reply that the model wrote. Raises RequestRefused for one that the server refused, which is journaled too."""
-    if reply.finish_reason == CONTENT_FILTER:
-        raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
-    return reply
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

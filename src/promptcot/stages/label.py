@@ -17,6 +17,7 @@ from typing import Any
 
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
+from promptcot.core.parsing.replies import without_end_tokens
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
@@ -270,7 +271,7 @@ class Writer:
             return why
         if not self._found.agrees(trace):
             return "another answer" if self._found.differs(trace) else "no answer"
-        asked, completion = self._asked(row), str(row["completion"])
+        asked, completion = self._asked(row), without_end_tokens(str(row["completion"]))
         learned = {"prompt": asked.prompt, "completion": completion, "messages": asked.messages(completion)}
         return {**_origin(row), **learned, "label": label.text}
 
@@ -284,6 +285,7 @@ class Writer:
             return
         chosen, rejected = (row, other) if self._found.agrees(trace) else (other, row)
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
+        texts = {side: without_end_tokens(text) for side, text in texts.items()}
         label = self._found.labels[index].text
         output.add(
             item.index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}

@@ -38,6 +38,8 @@ class StageCounts:
     asked_again: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    end_tokens: int = 0
+    """Replies with end tokens in their text, which were taken off."""
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class StageCounts:
             dropped=Counter(summary["dropped"]),
             failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
+            end_tokens=summary.get("end_tokens", 0),
             paid=paid,
             **{key: summary[key] for key in asked},
         )
@@ -106,6 +109,7 @@ class StageCounts:
         self.prompt_tokens += asked.prompt_tokens
         self.completion_tokens += asked.completion_tokens
         self.asked_again += asked.asked_again
+        self.end_tokens = max(self.end_tokens, asked.end_tokens)  # what an old journal holds was counted both times
         self.seconds += asked.seconds
 
     def add_asked(self, other: StageCounts) -> None:
@@ -115,6 +119,7 @@ class StageCounts:
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self.asked_again += other.asked_again
+        self.end_tokens += other.end_tokens
         self.seconds += other.seconds
 
     def add(self, other: StageCounts) -> None:
@@ -147,6 +152,7 @@ class StageCounts:
             "asked_again": dict(sorted(self.asked_again.items())),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            **({"end_tokens": self.end_tokens} if self.end_tokens else {}),
             "seconds": round(self.seconds, 3),
             "cost": self.cost,
             "models": {model: paid.summary() for model, paid in sorted(self.paid.items())},

@@ -22,7 +22,7 @@ import orjson
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError, StorageError
-from promptcot.records import Completion, Request
+from promptcot.records import INTERRUPTED, Completion, Request
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.budget import Paid
 from promptcot.storage.json import dumps, loads
@@ -37,8 +37,8 @@ _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _READ_AT_ONCE = 1 << 13
 _ABSORBED_AT_ONCE = 1 << 20
 
-Found = Completion | Literal["truncated at another limit", "longer than the limit"] | None
-"""A finished reply; why the one that was found does not fit the request's `max_tokens`; or nothing."""
+Found = Completion | Literal["truncated at another limit", "longer than the limit", "interrupted"] | None
+"""A reply; why the one that was found cannot be used for the request; or nothing."""
 
 
 class Journal:
@@ -225,16 +225,23 @@ def fitting(lines: Iterable[bytes], request: Request) -> Found:
 
 
 def _fit(record: dict[str, object], request: Request) -> Found:
-    """Whether a recorded reply is what the same call with this request's `max_tokens` would have given."""
+    """Whether a recorded reply is what the same call with this request's `max_tokens` would have given.
+
+    One that was recorded under the same limit is, however many tokens the server says that it has.
+    """
     reply = Completion(
         text=str(record["text"]),
-        finish_reason=str(record["finish_reason"]),
+        finish_reason=record["finish_reason"],  # type: ignore[arg-type]  # older journals have the server's own word
         prompt_tokens=_count(record["prompt_tokens"]),
         completion_tokens=_count(record["completion_tokens"]),
     )
     limit = request.sampling.max_tokens
+    if reply.finish_reason == INTERRUPTED:
+        return "interrupted"
+    if record["max_tokens"] == limit:
+        return reply
     if reply.truncated:
-        return reply if record["max_tokens"] == limit else "truncated at another limit"
+        return "truncated at another limit"
     if reply.completion_tokens is not None and reply.completion_tokens > limit:
         return "longer than the limit"
     return reply

@@ -23,7 +23,7 @@ def dumps(row: Any) -> bytes:
 
 
 def loads(line: bytes) -> Any:
-    """The JSON value of one line. Raises ValueError, also for NaN, which is not JSON."""
+    """The JSON value of one line. Raises ValueError, also for NaN, which is not JSON, and for too deep a nesting."""
     if not (
         _SIGN_OF_ONE.search(line[::6]) and _LONG_NUMBER.search(line)
     ):  # orjson would read such an integer as a float
@@ -31,7 +31,10 @@ def loads(line: bytes) -> Any:
             return orjson.loads(line)
         except orjson.JSONDecodeError:
             pass  # json also reads lone surrogates
-    return json.loads(line, parse_constant=_refuse)
+    try:
+        return json.loads(line, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def _refuse(constant: str) -> Any:

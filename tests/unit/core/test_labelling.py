@@ -69,6 +69,13 @@ def test_what_has_no_label_is_refused_by_every_band() -> None:
     [
         ({"truncated": True}, "truncated"),
         ({"finish_reason": "length"}, "truncated"),
+        ({"finish_reason": "MAX_TOKENS", "truncated": False}, "truncated"),
+        ({"finish_reason": "insufficient_system_resource"}, "unfinished"),
+        ({"finish_reason": "whatever"}, "unfinished"),
+        ({"finish_reason": "tool_calls"}, "unfinished"),
+        ({"finish_reason": ["stop"]}, "unfinished"),
+        ({"finish_reason": "STOP"}, None),
+        ({"finish_reason": None}, None),
         ({"malformed": "thinking not closed"}, "malformed"),
         ({"finish_reason": "stop", "truncated": False}, None),
     ],

@@ -302,3 +302,19 @@ async def test_closing_cancels_what_is_in_flight(tmp_path: Path) -> None:
         await passage.aclose()  # type: ignore[attr-defined]
     assert cancelled == 2
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_end_tokens_in_new_and_old_replies_are_taken_off_and_counted(tmp_path: Path) -> None:
+    for calls in (3, 0):
+        outcomes, counts, _ = await run(tmp_path, lambda request: f"{request.prompt}<|im_end|>", rows("a", "b", "c"))
+        assert [outcome.result[0]["completion"] for outcome in outcomes] == ["a", "b", "c"]  # type: ignore[index]
+        assert (counts.calls, counts.end_tokens, counts.summary()["end_tokens"]) == (calls, 3, 3)
+
+
+async def test_an_interrupted_reply_in_a_journal_is_asked_for_again(tmp_path: Path) -> None:
+    await run(tmp_path, reply, rows("a"))
+    recorded = tmp_path / "j" / "calls.jsonl"
+    recorded.write_bytes(recorded.read_bytes().replace(b'"stop"', b'"abort"'))
+    _, counts, _ = await run(tmp_path, reply, rows("a"))
+    assert (counts.calls, counts.reused, counts.asked_again) == (1, 0, {"interrupted": 1})
+    assert "end_tokens" not in counts.summary()

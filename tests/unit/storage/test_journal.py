@@ -214,3 +214,26 @@ def test_a_name_that_json_escapes_is_read_again_as_it_is(tmp_path: Path, model: 
         journal.append(request.key(model), request, Completion("x", "stop", 3, 4), model=model)
     with Journal(tmp_path) as journal:
         assert {name: paid.prompt_tokens for name, paid in journal.paid.items()} == {model: 3}
+
+
+RECORDED = [
+    ("more tokens than its own limit", "stop", 500, 100, 100, "reused"),
+    ("cut, in another server's word", "MAX_TOKENS", 100, 100, 200, "truncated at another limit"),
+    ("cut, in another server's word, at the same limit", "MAX_TOKENS", 100, 100, 100, "reused"),
+    ("interrupted", "insufficient_system_resource", 7, 100, 100, "interrupted"),
+    ("interrupted, in our word", "interrupted", 7, 100, 100, "interrupted"),
+    ("no word", None, 7, 100, 100, "reused"),
+]
+
+
+@pytest.mark.parametrize(
+    ("word", "tokens", "then", "now", "found"), [case[1:] for case in RECORDED], ids=[case[0] for case in RECORDED]
+)
+def test_what_older_journals_hold(
+    tmp_path: Path, word: str | None, tokens: int, then: int, now: int, found: str
+) -> None:
+    write(tmp_path, (ask("a", then), Completion("x", "stop", 5, tokens)))
+    calls = tmp_path / "calls.jsonl"
+    calls.write_bytes(calls.read_bytes().replace(b'"stop"', b"null" if word is None else f'"{word}"'.encode()))
+    reply = find(tmp_path, ask("a", now))
+    assert (reply.text if isinstance(reply, Completion) else reply) == ("x" if found == "reused" else found)

@@ -87,6 +87,8 @@ def calls(counts: StageCounts) -> str | None:
         words.append(f"{counts.reused:,} finished calls reused from the journal")
     if counts.cost is not None:
         words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
+    if counts.end_tokens:
+        words.append(f"end tokens taken off the text of {counts.end_tokens:,} replies")
     words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
     return f"{counts.name}: {', '.join(words)}"
 

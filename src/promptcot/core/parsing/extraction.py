@@ -16,8 +16,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from promptcot.core.parsing.rationale import Unreadable
-from promptcot.core.parsing.replies import split_thinking
-from promptcot.records import FinishReason
+from promptcot.core.parsing.replies import split_thinking, stopped_early, without_end_tokens
+from promptcot.records import STOP, FinishReason
 
 LONGEST = 200
 """The most characters of a concept."""
@@ -39,18 +39,18 @@ _UNLIKE_PLAIN = re.compile(r"[-+•–#>|<~]|\*(?!\*)|```|\(?(?:\d{1,3}|[A-Za-z]
 _AROUND = ("**", "__", '"', "`")
 
 
-def parse(text: str, n: int, finish_reason: FinishReason = "stop") -> tuple[str, ...] | Unreadable:
+def parse(text: str, n: int, finish_reason: FinishReason = STOP) -> tuple[str, ...] | Unreadable:
     """The `n` concepts in a reply, each on one line and without repeated space, or why there are none. Never raises.
 
-    Reasons: `empty`, `cut off`, `unclear thinking`, `unclosed fence`, `no list` (neither form is there), `not a list of
-    strings`, `unclear lines`, `wrong number`, `empty concept`, `concept too long`, `control character`,
-    `repeated concept` (also in another case).
+    Reasons: `empty`, `cut off`, `stopped: WORD` (the server ended it), `unclear thinking`, `unclosed fence`, `no list`
+    (neither form is there), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept too
+    long`, `control character`, `repeated concept` (also in another case).
     """
     if not text.strip():
         return Unreadable("empty")
-    if finish_reason == "length":
-        return Unreadable("cut off")
-    answer = split_thinking(text)
+    if why := stopped_early(finish_reason):
+        return Unreadable(why)
+    answer = split_thinking(without_end_tokens(text))
     if answer is None:
         return Unreadable("unclear thinking")
     if not answer.text.strip():

@@ -22,12 +22,11 @@ from functools import lru_cache
 from typing import Literal
 
 from promptcot.core.criteria import RATINGS, Criteria, Rating, Verdict, recompute, spelling
-from promptcot.core.parsing.replies import own_lines, split_thinking
+from promptcot.core.parsing.replies import own_lines, split_thinking, stopped_early, without_end_tokens
 from promptcot.records import FinishReason
 
 _Reading = Rating | Literal["unclear"]
 
-_DONE = {"stop", "eos", "eos_token", "end_turn", "stop_sequence"}
 _QUOTES = "\"'“”‘’`"
 _CLOSING = {"": "", '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "[": "]", "(": ")", "<": ">"}
 
@@ -73,8 +72,9 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria) -> Ju
     ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `contradiction: LABEL`, `taken back`, and `the
     verdict does not follow from the ratings`.
     """
-    if finish_reason not in _DONE:
-        return _invalid("cut off" if finish_reason == "length" else f"stopped: {finish_reason}")
+    if why := stopped_early(finish_reason):
+        return _invalid(why)
+    text = without_end_tokens(text)
     if not text.strip():
         return _invalid("empty")
     answer = split_thinking(text)

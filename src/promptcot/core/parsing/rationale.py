@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from promptcot.core.parsing.replies import split_thinking
-from promptcot.records import FinishReason
+from promptcot.records import LENGTH, STOP, FinishReason, finish_of
 
 _NAMES = ("BEGIN RATIONALE", "END RATIONALE", "BEGIN PROBLEM", "END PROBLEM")
 _RATIONALE, _PROBLEM = _NAMES[:2], _NAMES[2:]
@@ -38,7 +38,7 @@ class Unreadable:
     reason: str
 
 
-def parse(text: str, finish_reason: FinishReason = "stop") -> Generation | Unreadable:
+def parse(text: str, finish_reason: FinishReason = STOP) -> Generation | Unreadable:
     """The generation in `text`, or why there is none. Never raises.
 
     Reasons: `empty`, `cut off` (the model reached its limit before the last marker), `no NAME` for a marker that is
@@ -61,7 +61,7 @@ def parse(text: str, finish_reason: FinishReason = "stop") -> Generation | Unrea
     return Generation(rationale.strip(), problem.strip())
 
 
-def parse_rationale(text: str, finish_reason: FinishReason = "stop") -> str | Unreadable:
+def parse_rationale(text: str, finish_reason: FinishReason = STOP) -> str | Unreadable:
     """The rationale of an annotator, or why there is none. What is thought before is skipped. Never raises.
 
     Reasons: `unclear thinking`, `problem markers`, and those of `parse` that a text without a problem can have.
@@ -70,7 +70,7 @@ def parse_rationale(text: str, finish_reason: FinishReason = "stop") -> str | Un
         return Unreadable("empty")
     answer = split_thinking(text)
     if answer is None:
-        return Unreadable("cut off" if finish_reason == "length" else "unclear thinking")
+        return Unreadable("cut off" if finish_of(finish_reason) == LENGTH else "unclear thinking")
     found = list(_MARKER.finditer(answer.text))
     names = tuple(match[1] for match in found)
     if not set(names).isdisjoint(_PROBLEM):
@@ -88,7 +88,7 @@ def render(rationale: str, problem: str) -> str:
 
 
 def _what_is_wrong(names: tuple[str, ...], finish_reason: FinishReason, wanted: tuple[str, ...] = _NAMES) -> str:
-    if finish_reason == "length" and names == wanted[: len(names)]:
+    if finish_of(finish_reason) == LENGTH and names == wanted[: len(names)]:
         return "cut off"
     for name in wanted:
         if name not in names:

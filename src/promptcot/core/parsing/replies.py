@@ -3,13 +3,33 @@
 A judge may repeat the material that it rates, and the material may try to speak as the judge. So lines that start with
 `>` and fenced code are quotations and are left out, unless the reply as a whole is one fence. Where fences do not pair
 up, nobody can say which side of them is quoted, and the reply is refused. What the words say is for the caller to read.
+
+The token with which a model ends its turn is no word either. Some servers leave it in the text: it is taken off the
+end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+
+from promptcot.records import LENGTH, Completion, FinishReason, finish_of, is_finished
 
 _OPEN, _CLOSE = "<think>", "</think>"
+# The tokens that end a turn or a text, of the models that people serve.
+_END_TOKENS = (
+    *("</s>", "<eos>", "<eot>", "<eod>", "<EOT>", "[EOS]", "[EOT]"),  # Llama 2, Mistral, Gemma
+    *("<|im_end|>", "<|endoftext|>", "<|end|>", "<|return|>"),  # Qwen, Phi, gpt-oss
+    *("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"),  # Llama 3
+    *("<end_of_turn>", "<turn|>", "<end_of_utterance>"),  # Gemma, SmolVLM
+    *("<｜end▁of▁sentence｜>", "<|EOT|>"),  # DeepSeek
+    *("<|user|>", "<|observation|>"),  # GLM
+    *("<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>"),  # Command
+    *("[|endofturn|]", "<seed:eos>", "<|role_end|>", "[e~["),  # EXAONE, Seed, Ling, MiniMax
+)
+_LIKE_THEM = r"<[|｜](?:\w{1,16}[_▁])?(?:end|eo[stmd])\w{0,24}[|｜]>"
+_END = re.compile(rf"(?:{'|'.join(map(re.escape, _END_TOKENS))}|{_LIKE_THEM})\Z", re.IGNORECASE)
+_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +43,34 @@ class Answer:
     text: str
     thinking: str = ""
     opened: bool = False
+
+
+def stopped_early(finish_reason: FinishReason) -> str | None:
+    """Why a reply is not all that the model had to say: `cut off`, or `stopped: WORD`; None for a finished one."""
+    if is_finished(finish_reason):
+        return None
+    word = finish_of(finish_reason)
+    return "cut off" if word == LENGTH else f"stopped: {word}"
+
+
+def without_end_tokens(text: str) -> str:
+    """The text without the end tokens behind it, if there are any; otherwise the text as it is."""
+    end = kept = len(text)
+    while True:
+        while end and text[end - 1].isspace():
+            end -= 1
+        found = _END.search(text, max(0, end - _LONGEST), end)
+        if found is None:
+            return text[:kept]
+        end = kept = found.start()
+
+
+def ended(reply: Completion) -> Completion:
+    """A finished reply without the end tokens in its text, which it then has in `end_tokens`; any other as it is."""
+    text = without_end_tokens(reply.text) if reply.finished else reply.text
+    if text == reply.text:
+        return reply
+    return replace(reply, text=text, end_tokens=reply.text[len(text) :].strip())
 
 
 def split_thinking(reply: str) -> Answer | None:

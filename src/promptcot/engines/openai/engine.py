@@ -1,7 +1,7 @@
 """The engine for any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
 
 This module is the engine's face: a request becomes a body (`requests`), goes through the gate (`admission`) and over
-the wire (`transport`), and the reply becomes a completion (`wire`). Of several base URLs the least busy is asked.
+the wire (`transport`), and the reply becomes a completion (`replies`). Of several base URLs the least busy is asked.
 aiohttp was chosen by measurement: it costs 0.5 ms of CPU a request, the official client 2 to 4, httpx 10.
 """
 
@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
+from promptcot.engines.openai.limits import Room, room_left
+from promptcot.engines.openai.payload import Garbled
 from promptcot.engines.openai.requests import body, needless, path_of
 from promptcot.engines.openai.transport import Transport
-from promptcot.engines.openai.wire import Garbled, read_reply, room_left
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
@@ -28,6 +29,8 @@ from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
+_LIMITS = ("max_tokens", "max_completion_tokens")
+_SMALLER = 2  # how often a call is made again with less: for the limit of any reply, and for what the context has left
 _TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
 
 
@@ -69,6 +72,7 @@ class OpenAIEngine:
         self._admission = Admission(own.most if own else _MOST, own.most if own else _FIRST, *limits)
         self._omit, self._extra = tuple(spec.omit), spec.extra_body
         self._unknown: set[str] = set()
+        self._most_tokens: int | None = None
 
     @property
     def model(self) -> str:
@@ -78,8 +82,9 @@ class OpenAIEngine:
     async def complete(self, request: Request) -> Completion:
         """The model's reply. Raises TransientError, RequestRefused or EngineUnusable.
 
-        Where `max_tokens` is more than the context has left, and the server says how much that is, that much is asked
-        for: `max_tokens` is the most that a reply may have, not what it must have.
+        Where `max_tokens` is more than the context has left, or than the model ever writes, and the server says how
+        much that is, that much is asked for: `max_tokens` is the most that a reply may have, not what it must have. The
+        second kind of limit is kept in mind for later calls.
         """
         fields = body(self.served_model, request, {*self._omit, *self._unknown}, self._extra)
         limit = request.sampling.max_tokens
@@ -111,19 +116,42 @@ class OpenAIEngine:
         return reply
 
     async def _fitting(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
-        try:
+        name = next((name for name in _LIMITS if isinstance(fields.get(name), int)), None)
+        if name is None:
             return await self._reply(request, fields, limit)
-        except RequestRefused as refused:
-            room = room_left(str(refused))
-            if room is None or room >= limit or "max_tokens" not in fields:
-                raise
-        return await self._reply(request, {**fields, "max_tokens": room}, room)
+        limit = fields[name] if self._most_tokens is None else min(fields[name], self._most_tokens)
+        for _ in range(_SMALLER):
+            try:
+                return await self._reply(request, fields | {name: limit}, limit)
+            except RequestRefused as refused:
+                room = room_left(str(refused))
+                if room is None or not 0 < room.tokens < limit:
+                    raise
+                limit = await self._tokens_left(request, room, limit)
+                if room.context is None:
+                    self._most_tokens = limit
+        return await self._reply(request, fields | {name: limit}, limit)
+
+    async def _tokens_left(self, request: Request, room: Room, limit: int) -> int:
+        """How many tokens to ask for now.
+
+        vLLM stops counting a prompt at the first token too many, so that at every try one token less than was asked for
+        would seem to be left. Its `/tokenize` counts to the end.
+        """
+        if room.context is None or room.tokens < limit - 1:
+            return room.tokens
+        said = {"messages": [{"role": turn.role, "content": turn.content} for turn in request.messages]}
+        fields = {"model": self.served_model, **(said if request.messages else {"prompt": request.prompt})}
+        try:
+            count = (await self.transport.post("/tokenize", fields))["count"]
+        except (EngineError, KeyError):
+            return room.tokens
+        left = room.context - count if isinstance(count, int) else room.tokens
+        return left if 0 < left < room.tokens else room.tokens
 
     async def _reply(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
         try:
-            if fields.get("stream"):
-                return (await self.transport.stream(path_of(request), fields, limit)).completion()
-            return read_reply(await self.transport.post(path_of(request), fields, limit))
+            return (await self.transport.reply(path_of(request), fields, limit)).completion(limit)
         except EngineError as error:
             raise self.transport.without_key(error) from error.__cause__
 

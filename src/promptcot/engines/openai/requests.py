@@ -1,6 +1,6 @@
 """What is sent to a server of the OpenAI protocol: the path and the JSON body of a request.
 
-Pure. How replies and errors are read is decided in `wire`, how bytes travel in `transport`.
+Pure. How replies and errors are read is decided in `replies` and `refusals`, how bytes travel in `transport`.
 """
 
 from __future__ import annotations

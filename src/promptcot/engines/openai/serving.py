@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from promptcot.engines.openai.wire import error_body
+from promptcot.engines.openai.refusals import error_body
 from promptcot.engines.opening import Listen
 from promptcot.engines.protocol import Engine
 from promptcot.engines.vllm.server import free_port
@@ -100,7 +100,7 @@ def read_request(body: Mapping[str, Any]) -> Request:
 
 
 def reply_of(reply: Completion, *, chat: bool) -> dict[str, Any]:
-    """The body of a reply: the other end of `wire.read_reply`."""
+    """The body of a reply: the other end of `replies.gather`."""
     said = {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
     counts = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
     return {"choices": [{**said, "index": 0, "finish_reason": reply.finish_reason}], "usage": counts}

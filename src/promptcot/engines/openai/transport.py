@@ -21,9 +21,11 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from promptcot.engines.openai.diagnosis import CERTIFICATE, read_some
-from promptcot.engines.openai.wire import Garbled, Gathered, failure, gather, parse_json
+from promptcot.engines.openai.payload import Garbled, parse_json
+from promptcot.engines.openai.refusals import failure
+from promptcot.engines.openai.replies import Gathered, Incoming
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
-from promptcot.storage.json import dumps, loads
+from promptcot.storage.json import dumps
 
 _CONNECT = 20.0
 _SLOWEST = 10  # tokens a second of a reply that comes in one piece
@@ -31,6 +33,7 @@ _SILENCE = 300.0
 _LONGEST_AWAY = 60.0
 _PASSING = {"not-found", "forbidden", "not-a-server"}
 _MOST_OF_ERROR = 1 << 16
+_MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no reply of a model is that long
 
 
 @dataclass
@@ -108,23 +111,29 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def post(self, path: str, body: Any, max_tokens: int = 0) -> dict[str, Any]:
+    async def post(self, path: str, body: Any) -> dict[str, Any]:
         """The object that a server answers. Raises EngineError."""
         server = self._choose()
-        async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
-            data = await _good(response, server)
+        async with _Way(server, path, self.servers), self._request(server, path, body, 0) as response:
+            await _good(response, server)
+            data = await read_some(response, _MOST_OF_BODY)
+            if len(data) >= _MOST_OF_BODY:
+                raise Garbled(f"the server sends more than {_MOST_OF_BODY:,} bytes", "too-large")
             return parse_json(data, response.content_type)
 
-    async def stream(self, path: str, body: Any, max_tokens: int) -> Gathered:
-        """A streamed reply, put together. Raises EngineError; a server may answer in one piece all the same."""
+    async def reply(self, path: str, body: Any, max_tokens: int) -> Gathered:
+        """A reply of at most so many tokens, put together. Raises EngineError.
+
+        Whether it comes in one piece or as a stream is for the server to say: not all do as they are asked.
+        """
         server = self._choose()
         async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
-            if response.status != 200 or response.content_type != "text/event-stream":
-                return gather(parse_json(await _good(response, server), response.content_type))
-            gathered = Gathered()
-            async for event in _events(response):
-                gathered.add_event(event)
-            return gathered
+            await _good(response, server)
+            incoming = Incoming(max_tokens, response.content_type)
+            async for piece in response.content.iter_any():
+                if incoming.feed(piece):
+                    break
+            return incoming.end()
 
     def without_key(self, error: EngineError) -> EngineError:
         """The error; a key that a server repeated in its words is not repeated by us."""
@@ -239,31 +248,14 @@ def _checked(key: str | None) -> str | None:
     return key or None
 
 
-async def _good(response: aiohttp.ClientResponse, server: Server) -> bytes:
-    """The body of a reply with status 200. Raises what another status means."""
+async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
+    """Go on if the status is 200. Raises what another one means."""
     if response.status == 200:
-        return await response.read()
+        return
     data = await read_some(response, _MOST_OF_ERROR)
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
     raise failure(response.status, data, retry_after(response.headers.get("Retry-After")), where)
-
-
-async def _events(response: aiohttp.ClientResponse) -> Any:
-    """The JSON objects of a stream of server-sent events, up to [DONE] or the end. Raises Garbled."""
-    rest = b""
-    async for piece in response.content.iter_any():
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue
-            data = line[5:].strip()
-            if data == b"[DONE]":
-                return
-            try:
-                yield loads(data)
-            except ValueError as error:
-                raise Garbled(f"the stream holds what is no JSON: {data[:200]!r}", "broken-off") from error
 
 
 def retry_after(header: str | None) -> float | None:

@@ -89,7 +89,8 @@ async def test_streams_that_are_replies(pieces: Sequence[bytes]) -> None:
 
 
 BROKEN: list[tuple[str, Handler]] = [
-    ("ends without a finish_reason", streams(said("half"), b"data: [DONE]\n\n")),
+    ("ends without a finish_reason", streams(said("half"))),
+    ("interrupted", streams(said("half", "insufficient_system_resource"), b"data: [DONE]\n\n")),
     ("ends at once", streams()),
     ("reset", streams(said("half"), then="reset")),
     ("reset with the end in sight", streams(said("whole", "stop"), then="reset")),

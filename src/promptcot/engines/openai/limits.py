@@ -1,0 +1,82 @@
+"""How many tokens a reply may have, out of a server's refusal of more.
+
+Servers say it in two ways: how long the context is and how much of it the prompt takes, or what the most is for any
+reply. The words of each stand in the tables below, and in tests/cases/refusals.jsonl with what is to be read from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_N = r"[`'\"(]*(\d{1,3}(?:,\d{3})+(?!\d)|\d{1,12})"
+_FIELD = r"[`'\"]?(?:max_(?:completion_|output_|new_)?tokens|maxOutputTokens)[`'\"]?"
+
+_OF_MODEL = r"(?: for [`'\"]?[\w./:-]+[`'\"]?)?"
+
+
+def _patterns(*words: str) -> list[re.Pattern[str]]:
+    return [re.compile(pattern, re.IGNORECASE | re.DOTALL) for pattern in words]
+
+
+# The length of the context.
+_CONTEXT = _patterns(
+    rf"maximum context (?:length|limit|window|size) (?:is|of) {_N}",  # vLLM, OpenAI, DeepSeek, SGLang, OpenRouter
+    rf"context (?:length|window) is only {_N}",  # vLLM 0.16
+    rf"`inputs` tokens \+ `max_new_tokens` must be <= {_N}",  # TGI, Together
+    rf"with {_N} maximum context length",  # Mistral
+    rf"exceed context limit: \d+ \+ \d+ > {_N}",  # Anthropic
+)
+# How much of it the prompt takes.
+_PROMPT = _patterns(
+    rf"(?:has|contains|passed)(?: at least| about)? {_N} input tokens",  # vLLM since 0.9
+    rf"{_N} tokens from the input",  # SGLang
+    rf"{_N} `inputs` tokens",  # TGI
+    rf"exceed context limit: {_N} \+",  # Anthropic
+    rf"\({_N} (?:in|of) ",  # vLLM before, OpenAI, OpenRouter
+)
+# The same as a difference, where a prompt has several parts: "(90 in the messages, 6 in the functions, 4000 in …".
+_TOTAL = _patterns(rf"requested (?:about |a total of )?{_N} tokens")
+_ASKED = _patterns(rf"{_N} (?:in|for) the (?:completion|output)")
+# The most that any reply may have.
+_MOST = _patterns(
+    rf"cannot be greater than max_model_len={_N}",  # vLLM
+    rf"range of {_FIELD} (?:is|should be) \[\d+, ?{_N}\]",  # DeepSeek, DashScope
+    rf"supports at most {_N} (?:completion|output) tokens",  # OpenAI, Azure
+    rf"{_FIELD}{_OF_MODEL}[^.;\d]{{0,80}}?(?:less than or equal to|(?:not|cannot) exceed|<=|≤) {_N}",  # Groq, TGI
+    rf"{_FIELD}{_OF_MODEL}[^.;\d]{{0,80}}?(?:at most|no more than) {_N}",
+    rf"{_FIELD}: ?\d+ > {_N}",  # Anthropic
+    rf"{_FIELD}[^.;]{{0,40}}? exceeds [^.;\d]{{0,60}}?{_N}",  # Ollama
+    rf"maximum tokens you requested exceeds the model limit of {_N}",  # Bedrock
+)
+_LESS_THAN = _patterns(
+    rf"{_FIELD}.{{0,80}}?range is from 1 \(inclusive\) to {_N} \(exclusive\)",  # Gemini
+    rf"{_FIELD}[^.;\d]{{0,80}}?less than {_N}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many tokens a reply may have. The `context` is the one that prompt and reply share; None where the number
+    holds for every call, whatever its prompt.
+    """
+
+    tokens: int
+    context: int | None = None
+
+
+def room_left(words: str) -> Room | None:
+    """How much a refusal says that it would have allowed; None if it does not say, or there is no room at all."""
+    context, total, asked = _first(_CONTEXT, words), _first(_TOTAL, words), _first(_ASKED, words)
+    prompt = total - asked if total and asked and total > asked else _first(_PROMPT, words)
+    if context and prompt:
+        return Room(context - prompt, context) if context > prompt else None
+    if (most := _first(_MOST, words)) is None and (above := _first(_LESS_THAN, words)) is not None:
+        most = above - 1
+    return Room(most) if most else None
+
+
+def _first(patterns: Sequence[re.Pattern[str]], words: str) -> int | None:
+    found = next((match for pattern in patterns if (match := pattern.search(words))), None)
+    return int(found[1].replace(",", "")) if found else None

@@ -1,0 +1,79 @@
+"""One message of a reply, or the part of one in an event: which of it is text, which is thinking, which is a refusal.
+
+Every server has another field for the thinking, and some put it among the parts of the content. Decides whose words are
+what; how thinking and text come together is decided in `reasoning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Where a message has its thinking, apart from the content. The first that holds some counts: the others repeat it.
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks")
+_APART = frozenset({*_REASONING, "refusal"})  # most messages have none of them, and a stream has thousands
+_WORDS = ("text", "thinking", "reasoning", "reasoning_content", "summary", "content")
+_THOUGHTS = {"thinking", "reasoning", "reasoning_content", "thought", "reasoning.text", "reasoning.summary"}
+_DEEPEST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a message, or a part of it, says."""
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+
+
+def read_message(message: Mapping[str, Any]) -> Said:
+    """The words of a message. Raises TypeError for content that is neither a text nor a list of parts."""
+    content = message.get("content")
+    said = Said(content) if isinstance(content, str) else _of_parts(content)
+    if _APART.isdisjoint(message):
+        return said
+    apart = next((words for name in _REASONING if (words := _words(message.get(name)))), "")
+    return Said(said.text, apart or said.reasoning, said.refusal + _words(message.get("refusal")))
+
+
+def _of_parts(content: Any) -> Said:
+    """The words of a content in parts, by what each part is."""
+    if content is None:
+        return Said()
+    if not isinstance(content, list):
+        raise TypeError(f"{type(content).__name__} is no text")
+    words: dict[str, list[str]] = {"text": [], "reasoning": [], "refusal": []}
+    for part in content:
+        kind, said = _part(part)
+        words[kind].append(said)
+    return Said(**{kind: "".join(pieces) for kind, pieces in words.items()})
+
+
+def _part(part: Any) -> tuple[str, str]:
+    """What a part of a content is, and what it says. Raises TypeError."""
+    if isinstance(part, str):
+        return "text", part
+    if not isinstance(part, Mapping):
+        raise TypeError(f"{type(part).__name__} is no part of a text")
+    if part.get("type") in _THOUGHTS or part.get("thought") is True:
+        return "reasoning", _words(part)
+    if part.get("refusal"):
+        return "refusal", _words(part["refusal"])
+    text = part.get("text")
+    if text is None or isinstance(text, (str, list, Mapping)):
+        return "text", _words(text)
+    raise TypeError(f"{type(text).__name__} is no text")
+
+
+def _words(found: Any, depth: int = 0) -> str:
+    """All words in a text, a list of parts or an object with a text; nothing for anything else. Raises TypeError."""
+    if isinstance(found, str):
+        return found
+    if depth > _DEEPEST:
+        raise TypeError("its parts are nested too deeply")
+    if isinstance(found, list):
+        return "".join(_words(part, depth + 1) for part in found)
+    if isinstance(found, Mapping):
+        return next((words for name in _WORDS if (words := _words(found.get(name), depth + 1))), "")
+    return ""

@@ -1,0 +1,56 @@
+"""The JSON that a server sends, and what it means when there is none.
+
+Decides that damaged JSON is a fault of the moment. Reads what servers really write: a byte order mark, NaN among
+log-probabilities, half a surrogate pair. What the JSON says is read in `replies` and `refusals`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from promptcot.errors import TransientError
+
+_SHOWN = 500
+_LONGEST_NUMBER = 400  # digits; Python refuses to read some thousand of them
+
+
+class Garbled(TransientError):
+    """What came back is no reply of this protocol: HTML, cut JSON, a stream that ends too early."""
+
+
+def value_of(data: bytes) -> Any:
+    """The JSON value in some bytes; a number that is none is None. Raises ValueError, also for too deep a nesting."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(data, parse_constant=lambda _: None, parse_int=_integer)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else None
+
+
+def parse_json(data: bytes, content_type: str) -> dict[str, Any]:
+    """The object that a server sent. Raises Garbled, with the cause `broken-off` where it is JSON that was cut."""
+    kind = content_type.partition(";")[0] or "no content type"
+    cause = "garbled"
+    try:
+        found = value_of(data)
+        if isinstance(found, dict):
+            return found
+    except ValueError:
+        cause = "broken-off" if kind.endswith("json") else cause
+    raise Garbled(f"the reply is not a JSON object ({kind}): {start_of(data)}", cause)
+
+
+def start_of(data: bytes) -> str:
+    """The first words of what a server sent, on one line."""
+    text = " ".join(data[: 4 * _SHOWN].decode(errors="replace").split())
+    return f"{text[:_SHOWN]} …" if len(text) > _SHOWN or len(data) > 4 * _SHOWN else text or "(nothing)"

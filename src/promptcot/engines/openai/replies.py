@@ -1,0 +1,205 @@
+"""Replies: what a whole body or a stream says, put together into a completion.
+
+Pure. Decides when a reply is whole, what its finish reason is where the server gives none, and how large a reply can
+be. What is not whole is a fault of the moment (`Garbled`).
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptcot.core.parsing.replies import ended
+from promptcot.engines.openai.events import Events, begins_stream, may_begin_stream
+from promptcot.engines.openai.messages import Said, read_message
+from promptcot.engines.openai.payload import Garbled, parse_json
+from promptcot.engines.openai.reasoning import together
+from promptcot.engines.openai.refusals import failure_in_body
+from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, UNSTATED, Completion, finish_of
+
+# A token is some 4 characters of text, and seldom more than 30. In a stream each comes in an object of some 300 bytes,
+# or of 700 where a server adds filters and log-probabilities. The rest is for what servers send besides.
+_TEXT_OF_TOKEN, _BYTES_OF_TOKEN, _BESIDES = 64, 1024, 1 << 20
+_BEFORE, _JSON = b"\xef\xbb\xbf \t\r\n", b"{["
+_UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
+
+
+def gather(reply: Mapping[str, Any]) -> Gathered:
+    """What a whole reply holds. Raises Garbled, or what an error says."""
+    if not reply.get("choices") and (error := _error_in(reply)) is not None:
+        raise failure_in_body(error)
+    try:
+        choice = reply["choices"][0]
+        if choice.get("error"):
+            raise failure_in_body(choice["error"])
+        gathered = Gathered(choice.get("finish_reason"), reply.get("usage") or {}, whole=True)
+        gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
+    except _UNREADABLE as error:
+        cause = "broken-off" if reply.get("choices") else "garbled"  # whoever sends choices speaks this protocol
+        raise Garbled(f"the reply has no choice that can be read: {error!r}", cause) from error
+    return gathered
+
+
+def _error_in(body: Mapping[str, Any]) -> Any:
+    """The error that a body with status 200 is, or brings; None if it is none."""
+    return body if body.get("object") == "error" else body.get("error")
+
+
+@dataclass
+class Gathered:
+    """A reply as it is put together, from one message or from the pieces of a stream.
+
+    It is `whole` when nothing more can come: it was one body, or the stream said `[DONE]`.
+    """
+
+    finish_reason: Any = None
+    usage: Any = field(default_factory=dict)
+    whole: bool = False
+    _text: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _refusal: list[str] = field(default_factory=list)
+    _text_size: int = 0
+    _reasoning_size: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many characters there are so far."""
+        return self._text_size + self._reasoning_size
+
+    def add_event(self, event: Any) -> None:
+        """One event of a stream, or a list of them. Raises Garbled, or what an error in it says."""
+        try:
+            for one in event if isinstance(event, list) else [event]:
+                if one is not None:
+                    self._add_event(one)
+        except _UNREADABLE as error:
+            raise Garbled(
+                f"the stream holds what is no part of a reply: {reprlib.repr(event)}", "broken-off"
+            ) from error
+
+    def _add_event(self, event: Mapping[str, Any]) -> None:
+        if error := _error_in(event):
+            raise failure_in_body(error)
+        self.usage = event.get("usage") or self.usage
+        for choice in event.get("choices") or ():
+            if choice.get("index"):
+                continue  # one reply was asked for
+            if choice.get("error"):
+                raise failure_in_body(choice["error"])
+            reason = choice.get("finish_reason")
+            if reason is not None and finish_of(reason) != UNSTATED:
+                self.finish_reason = reason
+            if delta := choice.get("delta"):
+                self.add(read_message(delta))
+            elif message := choice.get("message"):
+                self._add_message(read_message(message))
+            else:
+                self.add(Said(choice.get("text") or ""))
+
+    def add(self, said: Said) -> None:
+        """What comes next."""
+        if said.text:
+            self._text.append(said.text)
+            self._text_size += len(said.text)
+        if said.reasoning:
+            self._reasoning.append(said.reasoning)
+            self._reasoning_size += len(said.reasoning)
+        if said.refusal:
+            self._refusal.append(said.refusal)
+            self._text_size += len(said.refusal)
+
+    def _add_message(self, said: Said) -> None:
+        """A message in a stream: the next piece, or everything once more, and what is new in it."""
+        text = _new(said.text, self._text, self._text_size)
+        self.add(Said(text, _new(said.reasoning, self._reasoning, self._reasoning_size), said.refusal))
+
+    def completion(self, limit: int | None = None) -> Completion:
+        """The whole, of a reply that may have `limit` tokens. Thinking stands in front, once; end tokens are off.
+
+        Refused content is a reply too, and may have been paid for: its finish reason is `CONTENT_FILTER`. Where a whole
+        reply gives no reason, it was cut off if it is as long as it may be. Raises Garbled where it is not whole.
+        """
+        prompt, tokens = self._count("prompt_tokens"), self._count("completion_tokens")
+        reason = finish_of(self.finish_reason)
+        if self._refusal or reason == CONTENT_FILTER:
+            return Completion("".join(self._refusal or self._text), CONTENT_FILTER, prompt, tokens)
+        if reason == INTERRUPTED:
+            raise Garbled(
+                f"the server ended the reply before the model did: {str(self.finish_reason)[:40]}", INTERRUPTED
+            )
+        if reason == UNSTATED and not self.whole:
+            raise Garbled("the reply ends before the model did", "broken-off")
+        if reason == UNSTATED and limit and tokens is not None and tokens >= limit:
+            reason = LENGTH
+        text = together("".join(self._reasoning), "".join(self._text))
+        return ended(Completion(text, reason, prompt, tokens))
+
+    def _count(self, name: str) -> int | None:
+        count = self.usage.get(name) if isinstance(self.usage, Mapping) else None
+        return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 1 << 63 else None
+
+
+def _new(words: str, before: list[str], size: int) -> str:
+    """What is new in words that may begin with everything that came before; a shorter text cannot."""
+    return words.removeprefix("".join(before)) if len(words) >= size else words
+
+
+class Incoming:
+    """A reply as its bytes come: a stream of events or one body, whichever it turns out to be, of any content type.
+
+    It may have `limit` tokens; more bytes than such a reply can take are refused.
+    """
+
+    def __init__(self, limit: int, content_type: str) -> None:
+        self._limit, self._kind = limit, content_type
+        self._size = 0
+        self._head = b""
+        self._body: list[bytes] | None = None
+        self._events: Events | None = None
+        self._gathered = Gathered()
+
+    def feed(self, piece: bytes) -> bool:
+        """Take in some bytes; whether the reply is complete. Raises Garbled, or what an error in it says."""
+        self._size += len(piece)
+        if self._size > _BESIDES + _BYTES_OF_TOKEN * self._limit:
+            raise self._too_large()
+        if self._body is not None:
+            self._body.append(piece)
+        elif self._events is not None:
+            self._add(self._events.feed(piece))
+        else:
+            self._begin(piece)
+        return self._gathered.whole
+
+    def end(self) -> Gathered:
+        """The reply, when no more bytes come. Raises Garbled, or what an error says."""
+        if self._events is None and (self._body is not None or self._kind != "text/event-stream"):
+            return gather(parse_json(b"".join(self._body or [self._head]), self._kind))
+        if self._events is not None and not self._events.done:
+            self._add(self._events.end())
+        return self._gathered
+
+    def _begin(self, piece: bytes) -> None:
+        """Find out which of the two it is; what may stand before either is left out."""
+        data = self._head = (self._head + piece).lstrip(_BEFORE)
+        if not data:
+            return
+        of_events = self._kind == "text/event-stream" and data[0] not in _JSON
+        if of_events or begins_stream(data):
+            self._events = Events()
+            self._add(self._events.feed(data))
+        elif not may_begin_stream(data):
+            self._body = [data]
+
+    def _add(self, values: list[Any]) -> None:
+        assert self._events is not None
+        for value in values:
+            self._gathered.add_event(value)
+        if self._gathered.size > _BESIDES + _TEXT_OF_TOKEN * self._limit:
+            raise self._too_large()
+        self._gathered.whole = self._events.done
+
+    def _too_large(self) -> Garbled:
+        return Garbled(f"the server sends more than a reply of {self._limit:,} tokens can be", "too-large")
