@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from promptcot.core.parsing.end_tokens import without_end_tokens
+
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -26,7 +28,11 @@ class Answer:
 
 
 def split_thinking(reply: str) -> Answer | None:
-    """The reply without its thinking; None where the thinking does not end, or where its end is in doubt."""
+    """The reply without its thinking and the tokens that end the turn.
+
+    None where the thinking does not end, or where its end is in doubt.
+    """
+    reply = without_end_tokens(reply)
     if _OPEN not in reply and _CLOSE not in reply:
         return Answer(reply)
     before, _, after = reply.partition(_CLOSE)
