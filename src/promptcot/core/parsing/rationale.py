@@ -41,9 +41,9 @@ class Unreadable:
 def parse(text: str, finish_reason: FinishReason = "stop") -> Generation | Unreadable:
     """The generation in `text`, or why there is none. Never raises.
 
-    Reasons: `empty`, `cut off` (the model reached its limit before the last marker, or wrote nothing), `no NAME` for a marker that is
-    missing, `repeated NAME`, `markers out of order`, `text between rationale and problem`, `empty rationale`, `empty
-    problem`.
+    Reasons: `empty`, `cut off` (the model reached its limit before the last marker, or before any text), `no NAME` for
+    a marker that is missing, `repeated NAME`, `markers out of order`, `text between rationale and problem`, `empty
+    rationale`, `empty problem`.
     """
     if not text.strip() and finish_reason != "length":
         return Unreadable("empty")

@@ -7,6 +7,7 @@ up, nobody can say which side of them is quoted, and the reply is refused. What 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptcot.core.parsing.end_tokens import without_end_tokens
@@ -42,16 +43,29 @@ def split_thinking(reply: str) -> Answer | None:
     return Answer(after, before, opened)
 
 
+def fence_at_end(text: str) -> list[str]:
+    """The lines in the fence with which a text ends after other words, where it is the only one; else nothing."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    fences = _fences(lines)
+    if len(fences) != 2 or fences[0] == 0 or fences[1] != len(lines) - 1:
+        return []
+    return [line for line in lines[fences[0] + 1 : -1] if not _quoted(line)]
+
+
 def own_lines(text: str) -> list[str] | None:
     """The lines that are not quoted; None where a fence does not close."""
     lines = [line for line in text.splitlines() if line.strip()]
-    fences = [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
+    fences = _fences(lines)
     if len(fences) % 2:
         return None
     if len(fences) == 2 and (fences[0], fences[1]) == (0, len(lines) - 1):
         return [line for line in lines[1:-1] if not _quoted(line)]
     fenced = {i for start, end in zip(fences[::2], fences[1::2], strict=True) for i in range(start, end + 1)}
     return [line for i, line in enumerate(lines) if i not in fenced and not _quoted(line)]
+
+
+def _fences(lines: Sequence[str]) -> list[int]:
+    return [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
 
 
 def _quoted(line: str) -> bool:

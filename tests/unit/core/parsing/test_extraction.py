@@ -83,7 +83,16 @@ def test_any_text_gives_so_many_distinct_concepts_or_a_reason(text: str, n: int)
     ],
     ids=[
         *("fences", "items", "backslashes", "escapes", "name", "heading", "bold", "numbers", "marker"),
-        *("labels", "broken lists", "comments with lists", "space", "brackets", "open comment", "members", "end tokens"),
+        *(
+            "labels",
+            "broken lists",
+            "comments with lists",
+            "space",
+            "brackets",
+            "open comment",
+            "members",
+            "end tokens",
+        ),
     ],
 )
 def test_a_hostile_reply_is_unreadable_in_time_that_grows_with_its_length(text: str) -> None:
