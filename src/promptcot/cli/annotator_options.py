@@ -45,7 +45,7 @@ annotator_options = together(
         type=WHOLE,
         default=2,
         show_default=True,
-        help="How often an annotator is asked again whose reply cannot be read.",
+        help="How often an annotator is asked again whose reply cannot be read; one that was cut off never is.",
     ),
     model_options(temperature=0.6),
 )

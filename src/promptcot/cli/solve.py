@@ -25,8 +25,8 @@ from promptcot.stages.solve import Solve, problem_samples
     type=WHOLE,
     default=0,
     show_default=True,
-    help="How often a trace whose thinking is malformed is asked for again. That inflates scores: the public script "
-    "did it silently.",
+    help="How often a trace whose thinking is malformed is asked for again, unless it was cut off. That inflates "
+    "scores: the public script did it silently.",
 )
 @columns_option
 @click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")

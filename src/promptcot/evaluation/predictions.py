@@ -18,7 +18,7 @@ from typing import Any
 
 from promptcot.core.answers.extraction import Extracted, extract
 from promptcot.core.columns import Columns, fields_of
-from promptcot.core.parsing.replies import without_end_tokens
+from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
 from promptcot.core.problems import gold_of, plain_integer, problem_id, source_of
 from promptcot.core.statistics import Sample

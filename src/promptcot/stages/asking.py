@@ -1,4 +1,4 @@
-"""What stages share: how a conversation of a prompt set is asked, and how a reply that cannot be read is left out."""
+"""What stages share: how a conversation of a prompt set is asked, and what becomes of a reply that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptcot.core.prompts import PromptSet
-from promptcot.records import Completion, Drop, Request, Row, Sampling
+from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +34,13 @@ def counted(reply: Completion) -> Row:
 def unreadable(reply: Completion, reason: str) -> Drop:
     """A drop with the raw text: `empty`, or `unreadable: ` and the reason."""
     return Drop(reason if reason == "empty" else f"unreadable: {reason}", (reply.text,), reply.finish_reason)
+
+
+def retried(reply: Completion, reason: str) -> Retry | Drop:
+    """The wish to ask again about a reply that cannot be read; for one that was cut off, the drop at once.
+
+    The same limit would mostly cut the next reply too, and that would be paid for as well. When the limit has grown,
+    the journal has it asked again (`storage.journal`).
+    """
+    drop = unreadable(reply, reason)
+    return drop if reply.truncated else Retry(reason, drop)

@@ -2,7 +2,8 @@
 
 The row then looks like one that a generator wrote, so that `judge` and `filter` take it: `completion` is rationale and
 problem in the generator's markup, and `prompt` is what the generator will be asked. A reply that cannot be read is
-asked for again, as often as the runner allows, and then dropped; how it is read is in `core.parsing.rationale`.
+asked for again, as often as the runner allows, and then dropped, one that was cut off at once; how it is read is in
+`core.parsing.rationale`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.errors import UnfitRow
-from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker, counted, unreadable
+from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling, derive_seed
+from promptcot.stages.asking import Asker, counted, retried
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,12 @@ class Explain:
         told = {"problem": problem, "concepts": concepts, "level": level, "mark": mark}
         return [asker.request("explain", seed, told)]
 
-    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The row with the rationale, as a row of `generate`, and the `annotator`."""
         [reply] = replies
         found = rationale.parse_rationale(reply.text, reply.finish_reason)
         if isinstance(found, rationale.Unreadable):
-            return Retry(found.reason, unreadable(reply, found.reason))
+            return retried(reply, found.reason)
         problem, concepts, level = self._material(row)
         explained = {
             "problem": problem,

@@ -1,7 +1,8 @@
 """Asks one annotator for the foundational concepts of a problem.
 
 How many is drawn for each problem, and is the same for all annotators. A reply that cannot be read is asked for again,
-as often as the runner allows, and then dropped; how it is read is in `core.parsing.extraction`.
+as often as the runner allows, and then dropped, one that was cut off at once; how it is read is in
+`core.parsing.extraction`.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from promptcot.core.parsing import extraction
 from promptcot.core.parsing.rationale import Unreadable
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
-from promptcot.records import Completion, Request, Retry, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker, unreadable
+from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling, derive_seed
+from promptcot.stages.asking import Asker, retried
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class Extract:
             asker.request("extract", seed, {"problem": problem, "n": self._size(problem), "mark": mark_for(problem)})
         ]
 
-    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The row with `foundational_concepts` and `annotator`, and with the `problem` in its own words."""
         [reply] = replies
         problem = self._problem(row)
         found = extraction.parse(reply.text, self._size(problem), reply.finish_reason)
         if isinstance(found, Unreadable):
-            return Retry(found.reason, unreadable(reply, found.reason))
+            return retried(reply, found.reason)
         return [{**row, "problem": problem, "foundational_concepts": list(found), "annotator": self.annotator}]
 
     def _problem(self, row: Row) -> str:

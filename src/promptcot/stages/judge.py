@@ -46,7 +46,8 @@ class Judge:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
         """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""
         [reply] = replies
-        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria)
+        material = "\n".join([*self._concepts(row), self._level(row), generator_text(row)])
+        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria, material)
         judged: dict[str, Any] = {
             "judge": self.judge,
             "ratings": dict(judgement.ratings),

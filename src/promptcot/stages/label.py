@@ -17,7 +17,7 @@ from typing import Any
 
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
-from promptcot.core.parsing.replies import without_end_tokens
+from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.problems import problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part

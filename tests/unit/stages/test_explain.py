@@ -105,9 +105,14 @@ def test_a_row_that_lacks_something_is_named(field: str, value: object, words: s
         (Completion(" "), "empty", "empty"),
         (Completion("because"), "no BEGIN RATIONALE", "unreadable: no BEGIN RATIONALE"),
         (Completion(rationale.render("r", "p")), "problem markers", "unreadable: problem markers"),
-        (Completion(REPLY.text[:40], "length"), "cut off", "unreadable: cut off"),
     ],
 )
 def test_what_cannot_be_read_is_asked_for_again_and_then_dropped(reply: Completion, reason: str, dropped: str) -> None:
     expected = Drop(dropped, raw=(reply.text,), finish_reason=reply.finish_reason)
     assert STAGE.read(ROW, [reply]) == Retry(reason, expected)
+
+
+@pytest.mark.parametrize("text", [REPLY.text[:40], REPLY.text[:-3], ""])
+def test_a_reply_that_was_cut_off_is_dropped_and_not_asked_for_again_under_the_same_limit(text: str) -> None:
+    reply = Completion(text, "length")
+    assert STAGE.read(ROW, [reply]) == Drop("unreadable: cut off", raw=(text,), finish_reason="length")

@@ -85,9 +85,14 @@ def test_a_domain_without_the_wording_says_which_file_is_missing() -> None:
     [
         (Completion(""), "empty", "empty"),
         (Completion('```\n["gcd"]\n```'), "wrong number", "unreadable: wrong number"),
-        (Completion(REPLY.text, "length"), "cut off", "unreadable: cut off"),
     ],
 )
 def test_what_cannot_be_read_is_asked_for_again_and_then_dropped(reply: Completion, reason: str, dropped: str) -> None:
     expected = Drop(dropped, raw=(reply.text,), finish_reason=reply.finish_reason)
     assert STAGE.read(ROW, [reply]) == Retry(reason, expected)
+
+
+@pytest.mark.parametrize("text", [REPLY.text, REPLY.text[:-4], ""])
+def test_a_reply_that_was_cut_off_is_dropped_and_not_asked_for_again_under_the_same_limit(text: str) -> None:
+    reply = Completion(text, "length")
+    assert STAGE.read(ROW, [reply]) == Drop("unreadable: cut off", raw=(text,), finish_reason="length")

@@ -59,6 +59,7 @@ def test_what_can_be_read_is_added_to_the_row_and_the_text_is_kept() -> None:
         (Completion("Find gcd(6, 4)."), "unreadable: no BEGIN RATIONALE"),
         (Completion(render("r", "p")[:-5], "length"), "unreadable: cut off"),
         (Completion(" \n"), "empty"),
+        (Completion("", "length"), "unreadable: cut off"),
     ],
 )
 def test_what_cannot_be_read_is_dropped_with_a_reason_and_its_raw_text(reply: Completion, reason: str) -> None:

@@ -1,12 +1,15 @@
 """Reads the reply of an annotator that was asked for the foundational concepts of a problem.
 
-Two forms are read: a Python or JSON list of strings in a code fence (the last one, where a draft stands before it; an
-assignment such as `concepts = [...]` may lead to it), or the lines after a marker line `Concepts:`, all numbered, all
-bulleted or all plain. Thinking before `</think>` is skipped. Nothing is guessed: a reply that holds anything but the
-wanted number of distinct concepts cannot be read.
+Three forms are read:
 
-Nothing is evaluated either. Of the escapes in a string, `\\\\`, `\\"`, `\\'` and `\\uXXXX` are decoded; every other
-backslash stays, because `"\\frac"` and `"\\theta"` are LaTeX that was not escaped, and no concept holds a form feed.
+- a literal in a code fence, which an assignment such as `concepts = [...]` may lead to: a list or tuple of strings, or
+  an object with one list, of `concepts`;
+- such a literal without a fence, where it ends the reply, and begins a line or follows a colon or an equals sign;
+- where there is no literal, the lines after a marker line `Concepts:`, all numbered, all bulleted or all plain.
+
+The last literal counts, since a draft may stand before it. Thinking before `</think>` and tokens that end a turn are
+skipped. Nothing is guessed: a reply that holds anything but the wanted number of distinct concepts cannot be read. How
+a literal is read is in `literals`.
 """
 
 from __future__ import annotations
@@ -15,19 +18,27 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from promptcot.core.parsing import literals
 from promptcot.core.parsing.rationale import Unreadable
-from promptcot.core.parsing.replies import split_thinking, stopped_early, without_end_tokens
+from promptcot.core.parsing.replies import split_thinking, stopped_early
 from promptcot.records import STOP, FinishReason
 
 LONGEST = 200
 """The most characters of a concept."""
 
-_FENCE = "```"
-# Possessive, so that no text makes a search quadratic.
-_STRING = re.compile(r"""(?P<raw>[rR]?+)(?P<quote>["'])(?P<text>(?:(?!(?P=quote))[^\\\n]|\\.)*+)(?P=quote)""")
-_SPACE = re.compile(r"\s*+")
-_ASSIGNED = re.compile(r"[A-Za-z_]\w*+\s*+=\s*+(?=\[)")
-_ESCAPE = re.compile(r"""\\(?:([\\"'])|(u[0-9A-Fa-f]{4}(?:\\u[0-9A-Fa-f]{4})*+))""")
+_NAMES = ("concepts", "foundational concepts")
+# Possessive or lazy, so that no text makes a search quadratic.
+_FENCE = re.compile(r"(`{3,}+|~{3,}+)\w*+")
+_NAMED = re.compile(
+    r"""(?:[A-Za-z_]\w*+\s*+(?::\s*+[A-Za-z][\w.\[\], ]*+)?+=|(?:foundational\s++)?+concepts\s*+:)\s*+(?=[\[({"'])""",
+    re.IGNORECASE,
+)
+_SEQUENCE = re.compile(r"""\[|\(\s*+["'“‘]""")
+_ITEMS = re.compile(r"""(?:"[^"\n]*+"|'[^'\n]*+')\s*+,""")
+_CONCEPTS_KEY = re.compile(r"""["'](?:foundational[\s_]++)?+concepts["']\s*+:""", re.IGNORECASE)
+_ENDED = re.compile(r"\s*+;?+\s*+")
+_LEADING_TO = re.compile(r"""(?:[^\n]*?[:=])??[*_`\t ]*+(?P<literal>[\[({])(?=\s*+(?:["'“‘\[({]|\#|//))""")
+_AFTER_BARE = re.compile(r"[\s*_`.;]*+")
 _MARKER = re.compile(
     r"(?P<heading>\#{1,6}\s*+)?(?P<bold>\*\*|__)?\s*+(?:foundational\s++)?concepts\s*+(?P<colon>:?)\s*+"
     r"(?:\*\*|__)?\s*+(?P<late>:?)",
@@ -42,15 +53,13 @@ _AROUND = ("**", "__", '"', "`")
 def parse(text: str, n: int, finish_reason: FinishReason = STOP) -> tuple[str, ...] | Unreadable:
     """The `n` concepts in a reply, each on one line and without repeated space, or why there are none. Never raises.
 
-    Reasons: `empty`, `cut off`, `stopped: WORD` (the server ended it), `unclear thinking`, `unclosed fence`, `no list`
-    (neither form is there), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept too
-    long`, `control character`, `repeated concept` (also in another case).
+    Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no list`
+    (none of the forms is there), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept
+    too long`, `control character`, `repeated concept` (also in another case).
     """
-    if not text.strip():
-        return Unreadable("empty")
     if why := stopped_early(finish_reason):
         return Unreadable(why)
-    answer = split_thinking(without_end_tokens(text))
+    answer = split_thinking(text)
     if answer is None:
         return Unreadable("unclear thinking")
     if not answer.text.strip():
@@ -60,11 +69,17 @@ def parse(text: str, n: int, finish_reason: FinishReason = STOP) -> tuple[str, .
 
 
 def _concepts(text: str) -> Sequence[str] | Unreadable:
-    fences = _fences(text)
-    if fences is None:
+    parts = _parts(text)
+    if parts is None:
         return Unreadable("unclosed fence")
-    lists = [content for content in map(_list_in, fences) if content]
-    return _strings(lists[-1]) if lists else _marked(text)
+    fences, tail = parts
+    bare = _bare(tail)
+    if bare is not None and not isinstance(bare, Unreadable):
+        return bare
+    if fenced := [found for found in map(_fenced, fences) if found is not None]:
+        return fenced[-1]
+    marked = _marked(text)
+    return bare if bare is not None and marked == Unreadable("no list") else marked
 
 
 def _checked(concepts: Sequence[str], n: int) -> tuple[str, ...] | Unreadable:
@@ -81,62 +96,75 @@ def _checked(concepts: Sequence[str], n: int) -> tuple[str, ...] | Unreadable:
     return tuple(concepts)
 
 
-def _fences(text: str) -> list[str] | None:
-    """What stands in the code fences, in order, without the language; None where a fence does not close."""
-    found: list[str] = []
-    inside: list[str] | None = None
+def _parts(text: str) -> tuple[list[str], str] | None:
+    """What stands in the code fences, in order, without the language, and the text after them.
+
+    None where a fence does not close. One closes with its own mark, at the end of a line.
+    """
+    fences: list[str] = []
+    inside: list[str] = []
+    tail: list[str] = []
+    mark = ""
     for line in text.split("\n"):
         bare = line.strip()
-        if inside is not None and bare == _FENCE:
-            found.append("\n".join(inside))
-            inside = None
-        elif inside is not None:
-            inside.append(line)
-        elif bare.startswith(_FENCE):
-            opened = re.sub(r"^`++\w*+", "", bare)
-            if opened.endswith(_FENCE):
-                found.append(opened.removesuffix(_FENCE))
-            else:
-                inside = [opened]
-    return found if inside is None else None
+        if not mark:
+            opening = _FENCE.match(bare)
+            if opening is None:
+                tail.append(line)
+                continue
+            mark, inside, tail = opening[1], [], []
+            bare = bare[opening.end() :]
+        if bare.endswith(mark):
+            fences.append("\n".join([*inside, bare.rstrip(mark[0])]))
+            mark = ""
+        else:
+            inside.append(bare)
+    return None if mark else (fences, "\n".join(tail))
 
 
-def _list_in(fenced: str) -> str | None:
-    """The list that a fence holds, without the name that it is given; None where the fence holds something else."""
-    content = fenced.strip()
-    if assigned := _ASSIGNED.match(content):
-        content = content[assigned.end() :]
-    return content if content.startswith("[") else None
+def _fenced(content: str) -> list[str] | Unreadable | None:
+    """The strings of the literal that a fence holds; None where it holds something else."""
+    at = literals.after_space(content, 0)
+    if named := _NAMED.match(content, at):
+        at = literals.after_space(content, named.end())
+    if _SEQUENCE.match(content, at) or (content[at : at + 1] == "{" and _CONCEPTS_KEY.search(content, at)):
+        literal = literals.read(content, at, _NAMES)
+    elif _ITEMS.match(content, at):
+        literal = literals.read_items(content, at)
+    else:
+        return None
+    ended = literals.after_space(content, _after(_ENDED, content, literal.end)) == len(content)
+    return literal.strings if literal.strings is not None and ended else Unreadable("not a list of strings")
 
 
-def _strings(text: str) -> list[str] | Unreadable:
-    """The strings of a list literal, from its opening bracket on."""
-    found: list[str] = []
-    at = _after_space(text, 1)
-    while token := _STRING.match(text, at):
-        found.append(token["text"] if token["raw"] else _decoded(token["text"]))
-        at = _after_space(text, token.end())
-        if text[at : at + 1] != ",":
-            break
-        at = _after_space(text, at + 1)
-    return found if text[at:] == "]" else Unreadable("not a list of strings")
+def _bare(text: str) -> list[str] | Unreadable | None:
+    """The strings of the literal at the end of a text without fences.
+
+    None where no literal ends it; Unreadable where the last thing that looks like one is none.
+    """
+    last: literals.Literal | None = None
+    at = 0
+    while at < len(text):
+        if found := _LEADING_TO.match(text, at):
+            last = literals.read(text, found.start("literal"), _NAMES)
+            at = last.end if last.strings is not None else _find(text, "\n\n", last.end)
+        at = _find(text, "\n", at) + 1
+    if last is None:
+        return None
+    if last.strings is None:
+        return Unreadable("not a list of strings")
+    return last.strings if _after(_AFTER_BARE, text, last.end) == len(text) else None
 
 
-def _after_space(text: str, at: int) -> int:
-    space = _SPACE.match(text, at)
-    return space.end() if space else at
+def _find(text: str, what: str, start: int) -> int:
+    """Where it stands next; the end of the text where it does not."""
+    place = text.find(what, start)
+    return len(text) if place < 0 else place
 
 
-def _decoded(text: str) -> str:
-    return _ESCAPE.sub(_unescaped, text)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    """A quote or backslash, or the characters of a run of `\\uXXXX`, two of which may be one character."""
-    if escape[1]:
-        return escape[1]
-    units = b"".join(int(digits, 16).to_bytes(2, "big") for digits in escape[2].replace("\\", "").split("u")[1:])
-    return units.decode("utf-16-be", errors="surrogatepass")
+def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else at
 
 
 def _marked(text: str) -> Sequence[str] | Unreadable:
@@ -166,11 +194,11 @@ def _items(lines: Sequence[str]) -> Sequence[str] | Unreadable:
         items = list(lines)
     else:
         return Unreadable("unclear lines")
-    items = [_bare(item) for item in items]
+    items = [_bare_item(item) for item in items]
     return Unreadable("unclear lines") if any("**" in item for item in items) else items
 
 
-def _bare(item: str) -> str:
+def _bare_item(item: str) -> str:
     """An item without the bold type, the quotation marks or the backticks that stand around all of it."""
     for mark in _AROUND:
         inner = item[len(mark) : -len(mark)]

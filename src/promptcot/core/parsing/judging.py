@@ -1,14 +1,16 @@
 """Reads the reply of a judge: every rating, and a verdict that agrees with them, or it is invalid.
 
 What counts is a line `Label: rating`, in any case, bulleted, numbered, bold, quoted word by word or in a table row, and
-at most followed by a reason. Around that the reading is strict, because a doubtful reply must never count as praise:
+at most followed by a reason; an object of JSON on one line, and a table with a column for each label, are unfolded into
+such lines (see `folded`). Around that the reading is strict, because a doubtful reply must never count as praise:
 
 - a reply that was cut off, is empty, or lacks a line is invalid;
 - a line that starts like a rating and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
   invalid, and so does a reason that names another rating; longer prose after a label is no rating and is passed over;
 - a line may be repeated, as when a judge sums up at the end, but not with another rating;
 - words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
-- quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole.
+- quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
+  fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source.
 
 The rule from ratings to verdict, and the names of the lines, come from the domain's `criteria`.
 """
@@ -16,30 +18,40 @@ The rule from ratings to verdict, and the names of the lines, come from the doma
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
 from promptcot.core.criteria import RATINGS, Criteria, Rating, Verdict, recompute, spelling
-from promptcot.core.parsing.replies import own_lines, split_thinking, stopped_early, without_end_tokens
+from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.folded import unfolded
+from promptcot.core.parsing.replies import fence_at_end, own_lines, split_thinking, stopped_early
 from promptcot.records import FinishReason
 
 _Reading = Rating | Literal["unclear"]
 
 _QUOTES = "\"'“”‘’`"
-_CLOSING = {"": "", '"': '"', "'": "'", "“": "”", "‘": "’", "`": "`", "[": "]", "(": ")", "<": ">"}
+_CLOSING = {"": "", **dict(zip("\"'“‘`«「[(<", "\"'”’`»」])>", strict=True))}
 
 # Possessive quantifiers, because a model that writes ten thousand asterisks must not make a search quadratic.
-_BEFORE = r"^[\s*_#|+•·-]*+(?:\(?\d{1,2}\s*+[.):|]\s*+)?[*_\[]*+"
-_AFTER = r"[*_\]]*+\s*+(?:[:：=|]|(?<=\s)[-–—]++(?=\s))"
+_SET_ASIDE = re.compile(r"[✅✔✓☑\ufe0f]|</?(?:b|strong|i|em|u)>|<br ?/?>|\\(?=\s*+$)|^[\ufeff\u200b\u2060]++")
+_SET_IN = re.compile(r"\$?\\(?:boxed|text|textbf|textit|mathbf|mathrm)\{([^{}\\]*+)\}\$?")
+_BEFORE = (
+    r"^[\s*_#|│┃+•·▪▫◦‣●○■□►▶–—-]*+(?:\[[xX]\]\s*+)?"
+    r"(?:\(?(?:\d{1,2}\s*+[.):|]|(?:[a-z]|[ivx]{1,4})[.)])\s*+)?[\s*_\[【]*+"
+)
+_AFTER = r"[*_\]】]*+\s*+[*_]*+\s*+(?:[-=]>|[:：=|│┃→]|(?<=\s)[-–—]++(?=\s))"
 _CLEAN = re.compile(
-    r"""^[\s*_]*+(?P<open>["'“‘`\[(<]?)[*_]*+
+    r"""^[\s*_]*+(?P<open>["'“‘`«「\[(<]?)[*_]*+
         (?P<word>perfect|acceptable|bad)
-        (?:\.(?=[*_"'”’`\])>]))?[*_]*+(?P<close>["'”’`\])>]?)[*_]*+
-        (?P<rest>\s*+$|\s*+[.,;:!|(\[—–].*|\s++-++\s.*)""",
+        (?:\.(?=[*_"'”’`»」\])>]))?[*_]*+(?P<close>["'”’`»」\])>]?)(?:\s*+[*_]++)*+
+        (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_COLUMNS = "|│┃"
+_CELLS = re.compile(f"[{_COLUMNS}]")
 _WORD = re.compile(r"[^\W_]+")
 _DENIED = re.compile(
     r"(?:\b(?:not|never|hardly|nearly|almost|near|far from|less than|short of|no longer)|n['’]t)\b"
@@ -65,8 +77,8 @@ class Judgement:
     reason: str | None = None
 
 
-def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria) -> Judgement:
-    """The judgement in a judge's reply. Never raises, whatever the text.
+def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria, material: str | None = None) -> Judgement:
+    """The judgement in a judge's reply about `material`, where that is known. Never raises, whatever the text.
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
     ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `contradiction: LABEL`, `taken back`, and `the
@@ -74,8 +86,7 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria) -> Ju
     """
     if why := stopped_early(finish_reason):
         return _invalid(why)
-    text = without_end_tokens(text)
-    if not text.strip():
+    if not without_end_tokens(text).strip():
         return _invalid("empty")
     answer = split_thinking(text)
     if answer is None:
@@ -83,8 +94,27 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria) -> Ju
     lines = own_lines(answer.text)
     if lines is None:
         return _invalid("unclosed fence")
+    lines = _unfolded(lines, criteria) + _own_fence(answer.text, material, criteria)
     drafts = [] if answer.opened else answer.thinking.splitlines()
-    return _judge(lines, drafts, criteria)
+    return _judge(lines, _unfolded(drafts, criteria), criteria)
+
+
+def _own_fence(text: str, material: str | None, criteria: Criteria) -> list[str]:
+    """The lines of the fence that ends a text, where they rate, and where the material cannot be their source."""
+    fence = _unfolded(fence_at_end(text), criteria)
+    if material is None or not _readings(fence, criteria)[0] or _speaks(material, criteria):
+        return []
+    return fence
+
+
+def _speaks(material: str, criteria: Criteria) -> bool:
+    """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters."""
+    said = _letters(material)
+    return any(_letters(label) in said for label in (criteria.verdict.label, *criteria.verdict.aliases))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def read_word(text: object) -> Verdict:
@@ -133,16 +163,29 @@ def _objection(
     return None
 
 
+def _unfolded(lines: Sequence[str], criteria: Criteria) -> list[str]:
+    _, keys = _labels(criteria)
+    return unfolded(lines, keys)
+
+
 def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[_Reading]], int]:
     """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does)."""
     pattern, keys = _labels(criteria)
     found: dict[str, list[_Reading]] = {}
     last = -1
-    for i, line in enumerate(lines):
-        if (match := pattern.match(line)) and (reading := _rating(line[match.end() :])):
-            found.setdefault(keys[spelling(match["quoted"] or match["plain"])], []).append(reading)
+    for i, line in enumerate(map(_bare, lines)):
+        match = pattern.match(line)
+        key = match and keys.get(spelling(match["quoted"] or match["plain"]))
+        if match and key and (reading := _rating(line[match.end() :], in_table=match[0][-1] in _COLUMNS)):
+            found.setdefault(key, []).append(reading)
             last = i
     return found, last
+
+
+def _bare(line: str) -> str:
+    """A line without marks that only set it off: ticks, tags of HTML, boxes and letters of LaTeX (two deep)."""
+    line = _SET_ASIDE.sub(" ", line)
+    return _SET_IN.sub(r" \1 ", _SET_IN.sub(r"\1", line)) if "\\" in line else line
 
 
 @lru_cache(maxsize=32)
@@ -156,13 +199,30 @@ def _labels(criteria: Criteria) -> tuple[re.Pattern[str], dict[str, str]]:
     return re.compile(pattern, re.IGNORECASE), keys
 
 
-def _rating(value: str) -> _Reading | None:
+def _rating(value: str, *, in_table: bool) -> _Reading | None:
     """What stands after a label: a rating, something that only looks like one, or None for prose and for nothing."""
+    if rating := _clean(value) or (_in_cell(value) if in_table else None):
+        return rating
+    start = _WORD.findall(value[:100])[:3]
+    return "unclear" if _named(" ".join(start)) else None
+
+
+def _clean(value: str) -> Rating | None:
     match = _CLEAN.match(value)
     if match and _CLOSING[match["open"]] == match["close"] and not _doubts(match["rest"], match["word"].lower()):
         return _as_rating(match["word"])
-    start = _WORD.findall(value[:100])[:3]
-    return "unclear" if _named(" ".join(start)) else None
+    return None
+
+
+def _in_cell(row: str) -> Rating | None:
+    """The rating in the one cell of a table's row that holds nothing else, where reasons stand before it."""
+    cells = _CELLS.split(row)
+    rated = [(place, rating) for place, cell in enumerate(cells) if (rating := _as_rating(cell.strip(" \t*_`.")))]
+    if len(rated) != 1:
+        return None
+    [(place, rating)] = rated
+    reasons = " ".join(cells[:place] + cells[place + 1 :])
+    return None if _doubts(reasons, rating) or _denies(row, rating) else rating
 
 
 def _doubts(rest: str, word: str) -> bool:

@@ -41,11 +41,11 @@ class Unreadable:
 def parse(text: str, finish_reason: FinishReason = STOP) -> Generation | Unreadable:
     """The generation in `text`, or why there is none. Never raises.
 
-    Reasons: `empty`, `cut off` (the model reached its limit before the last marker), `no NAME` for a marker that is
-    missing, `repeated NAME`, `markers out of order`, `text between rationale and problem`, `empty rationale`, `empty
-    problem`.
+    Reasons: `empty`, `cut off` (the model reached its limit before the last marker, or before any text), `no NAME` for
+    a marker that is missing, `repeated NAME`, `markers out of order`, `text between rationale and problem`, `empty
+    rationale`, `empty problem`.
     """
-    if not text.strip():
+    if not text.strip() and finish_reason != "length":
         return Unreadable("empty")
     found = list(_MARKER.finditer(text))
     names = tuple(match[1] for match in found)
@@ -66,7 +66,7 @@ def parse_rationale(text: str, finish_reason: FinishReason = STOP) -> str | Unre
 
     Reasons: `unclear thinking`, `problem markers`, and those of `parse` that a text without a problem can have.
     """
-    if not text.strip():
+    if not text.strip() and finish_reason != "length":
         return Unreadable("empty")
     answer = split_thinking(text)
     if answer is None:

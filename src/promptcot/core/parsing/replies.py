@@ -10,26 +10,13 @@ end.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.records import LENGTH, Completion, FinishReason, finish_of, is_finished
 
 _OPEN, _CLOSE = "<think>", "</think>"
-# The tokens that end a turn or a text, of the models that people serve.
-_END_TOKENS = (
-    *("</s>", "<eos>", "<eot>", "<eod>", "<EOT>", "[EOS]", "[EOT]"),  # Llama 2, Mistral, Gemma
-    *("<|im_end|>", "<|endoftext|>", "<|end|>", "<|return|>"),  # Qwen, Phi, gpt-oss
-    *("<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"),  # Llama 3
-    *("<end_of_turn>", "<turn|>", "<end_of_utterance>"),  # Gemma, SmolVLM
-    *("<｜end▁of▁sentence｜>", "<|EOT|>"),  # DeepSeek
-    *("<|user|>", "<|observation|>"),  # GLM
-    *("<|END_OF_TURN_TOKEN|>", "<|END_RESPONSE|>"),  # Command
-    *("[|endofturn|]", "<seed:eos>", "<|role_end|>", "[e~["),  # EXAONE, Seed, Ling, MiniMax
-)
-_LIKE_THEM = r"<[|｜](?:\w{1,16}[_▁])?(?:end|eo[stmd])\w{0,24}[|｜]>"
-_END = re.compile(rf"(?:{'|'.join(map(re.escape, _END_TOKENS))}|{_LIKE_THEM})\Z", re.IGNORECASE)
-_LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +40,6 @@ def stopped_early(finish_reason: FinishReason) -> str | None:
     return "cut off" if word == LENGTH else f"stopped: {word}"
 
 
-def without_end_tokens(text: str) -> str:
-    """The text without the end tokens behind it, if there are any; otherwise the text as it is."""
-    end = kept = len(text)
-    while True:
-        while end and text[end - 1].isspace():
-            end -= 1
-        found = _END.search(text, max(0, end - _LONGEST), end)
-        if found is None:
-            return text[:kept]
-        end = kept = found.start()
-
-
 def ended(reply: Completion) -> Completion:
     """A finished reply without the end tokens in its text, which it then has in `end_tokens`; any other as it is."""
     text = without_end_tokens(reply.text) if reply.finished else reply.text
@@ -74,7 +49,11 @@ def ended(reply: Completion) -> Completion:
 
 
 def split_thinking(reply: str) -> Answer | None:
-    """The reply without its thinking; None where the thinking does not end, or where its end is in doubt."""
+    """The reply without its thinking and the tokens that end the turn.
+
+    None where the thinking does not end, or where its end is in doubt.
+    """
+    reply = without_end_tokens(reply)
     if _OPEN not in reply and _CLOSE not in reply:
         return Answer(reply)
     before, _, after = reply.partition(_CLOSE)
@@ -84,16 +63,29 @@ def split_thinking(reply: str) -> Answer | None:
     return Answer(after, before, opened)
 
 
+def fence_at_end(text: str) -> list[str]:
+    """The lines in the fence with which a text ends after other words, where it is the only one; else nothing."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    fences = _fences(lines)
+    if len(fences) != 2 or fences[0] == 0 or fences[1] != len(lines) - 1:
+        return []
+    return [line for line in lines[fences[0] + 1 : -1] if not _quoted(line)]
+
+
 def own_lines(text: str) -> list[str] | None:
     """The lines that are not quoted; None where a fence does not close."""
     lines = [line for line in text.splitlines() if line.strip()]
-    fences = [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
+    fences = _fences(lines)
     if len(fences) % 2:
         return None
     if len(fences) == 2 and (fences[0], fences[1]) == (0, len(lines) - 1):
         return [line for line in lines[1:-1] if not _quoted(line)]
     fenced = {i for start, end in zip(fences[::2], fences[1::2], strict=True) for i in range(start, end + 1)}
     return [line for i, line in enumerate(lines) if i not in fenced and not _quoted(line)]
+
+
+def _fences(lines: Sequence[str]) -> list[int]:
+    return [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
 
 
 def _quoted(line: str) -> bool:

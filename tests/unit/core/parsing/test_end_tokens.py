@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcot.core.parsing.replies import ended, without_end_tokens
+from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.replies import ended
 from promptcot.records import Completion
 from tests.programs import computing_at_most
 

@@ -30,14 +30,15 @@ def test_case(case: dict[str, Any]) -> None:
 
 
 def test_the_table_of_cases_is_large_and_has_no_case_twice() -> None:
-    assert len({(case["reply"], case["n"], case["finish_reason"]) for case in CASES}) == len(CASES) >= 100
+    assert len({(case["reply"], case["n"], case["finish_reason"]) for case in CASES}) == len(CASES) >= 180
 
 
 @given(LISTS)
 def test_what_json_writes_is_read_back(concepts: list[str]) -> None:
     for ascii_only in (True, False):
-        reply = f"```json\n{json.dumps(concepts, ensure_ascii=ascii_only)}\n```"
-        assert parse(reply, len(concepts)) == tuple(concepts)
+        written = json.dumps(concepts, ensure_ascii=ascii_only)
+        for reply in (f"```json\n{written}\n```", f"~~~\n{written} ~~~", written, f'{{"concepts": {written}}}'):
+            assert parse(reply, len(concepts)) == tuple(concepts)
 
 
 @given(LISTS)
@@ -50,7 +51,7 @@ def test_what_python_writes_is_read_back(concepts: list[str]) -> None:
 
 @given(st.text(), st.integers(0, 3))
 def test_any_text_gives_so_many_distinct_concepts_or_a_reason(text: str, n: int) -> None:
-    for reply in (text, f"```\n[{text}]\n```", f"Concepts:\n{text}"):
+    for reply in (text, f"[{text}]", f"```\n[{text}]\n```", f'{{"concepts": [{text}]}}', f"Concepts:\n{text}"):
         found = parse(reply, n)
         if isinstance(found, Unreadable):
             assert found.reason
@@ -71,8 +72,28 @@ def test_any_text_gives_so_many_distinct_concepts_or_a_reason(text: str, n: int)
         "Concepts:\n" + "**" * 100_000,
         "Concepts:\n" + "\n".join(["1" + " " * 2_000 + "."] * 100),
         "Concepts" + " " * 200_000 + "x",
+        ': ["' * 60_000,
+        '["a"\n\n' * 30_000,
+        '["a", # : [\n\n' * 20_000,
+        "\n" * 200_000 + "[" + " " * 200_000,
+        "[\n" * 100_000,
+        "```\n[" + "/*" + "*" * 200_000 + "\n```",
+        '```\n{"concepts": ' + '"a", "b": ' * 30_000 + "\n```",
+        '["a"]' + "</s> " * 40_000 + "x",
     ],
-    ids=["fences", "items", "backslashes", "escapes", "name", "heading", "bold", "numbers", "marker"],
+    ids=[
+        *("fences", "items", "backslashes", "escapes", "name", "heading", "bold", "numbers", "marker"),
+        *(
+            "labels",
+            "broken lists",
+            "comments with lists",
+            "space",
+            "brackets",
+            "open comment",
+            "members",
+            "end tokens",
+        ),
+    ],
 )
 def test_a_hostile_reply_is_unreadable_in_time_that_grows_with_its_length(text: str) -> None:
     with computing_at_most():

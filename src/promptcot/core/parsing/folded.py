@@ -1,0 +1,70 @@
+"""Ratings that a judge put side by side on one line, unfolded into a line for each.
+
+Decides what is such a line: an object of JSON, or the row of a table whose head names all that is rated. What the
+labels and ratings say is for `judging` to read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from promptcot.core.criteria import spelling
+
+
+def unfolded(lines: Sequence[str], keys: Mapping[str, str]) -> list[str]:
+    """The lines, and in place of those that hold several ratings a line `label: rating` for each.
+
+    `keys` says by its spelling what each label stands for. A table counts where its head names all of these once, and
+    where it has one row.
+    """
+    found: list[str] = []
+    for i, line in enumerate(lines):
+        found += _members(line) or _columns(lines, i, keys) or [line]
+    return found
+
+
+def _members(line: str) -> list[str]:
+    """A line for each string in an object of JSON, also in objects within it; nothing where it is no object."""
+    text = line.strip()
+    if not (text.startswith("{") and text.endswith("}")):
+        return []
+    try:
+        return [
+            f"{key}: {' '.join(value.split())}" for key, value in _strings(json.loads(text, object_pairs_hook=list))
+        ]
+    except (ValueError, RecursionError):
+        return []
+
+
+def _strings(pairs: object) -> Iterator[tuple[str, str]]:
+    """The strings of an object, with their names; one that comes twice is there twice."""
+    for pair in pairs if isinstance(pairs, list) else ():
+        if isinstance(pair, tuple) and isinstance(pair[1], str):
+            yield pair[0], pair[1]
+        elif isinstance(pair, tuple):
+            yield from _strings(pair[1])
+
+
+def _columns(lines: Sequence[str], i: int, keys: Mapping[str, str]) -> list[str]:
+    """A line for each rating in line `i`; nothing where that is not the only row of a table with such a head."""
+    row = _cells(lines[i])
+    head_at = i - 2 if i and _is_rule(lines[i - 1]) else i - 1
+    if head_at < 0 or len(row) < 2 or _is_rule(lines[i]):
+        return []
+    head = _cells(lines[head_at])
+    named = [keys.get(spelling(label)) for label in head]
+    if len(head) != len(row) or sorted(filter(None, named)) != sorted({*keys.values()}):
+        return []
+    if i + 1 < len(lines) and len(_cells(lines[i + 1])) > 1:
+        return []
+    return [f"{label}: {cell}" for label, cell, key in zip(head, row, named, strict=True) if key]
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip(" \t*_`") for cell in line.strip().strip("|").split("|")]
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line parts the head of a table from its rows."""
+    return "-" in line and not line.strip("|-:+ \t")
