@@ -16,8 +16,8 @@ _NAMES = {"model": "model_path", "tokenizer": "tokenizer_path", "max_tokens": "m
 
 _ORDER = (
     *("model", "tokenizer", "dtype", "engine", "n_gpus", "api_key_env", "requests_per_minute", "tokens_per_minute"),
-    *("idle_timeout", "top_p", "repetition_penalty", "concurrency", "max_cost", "base_url", "omit", "engine_args"),
-    *("extra_body", "temperature", "max_tokens", "chat"),
+    *("idle_timeout", "queue_timeout", "top_p", "repetition_penalty", "concurrency", "max_cost", "base_url", "omit"),
+    *("engine_args", "extra_body", "temperature", "max_tokens", "chat"),
 )
 _ALWAYS = {"model", "temperature", "max_tokens"}
 _AS_TEXT: Mapping[str, Callable[[Any], str]] = {"engine_args": shlex.join, "extra_body": json.dumps}

@@ -16,6 +16,7 @@ from promptcot.doctor.models import Asked, context_findings
 from promptcot.engines.openai.diagnosis import Sight, look
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineError, TransientError
+from promptcot.recipe.addresses import below, has_version
 from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
 
@@ -43,11 +44,11 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
-    sight = await look(engine.transport.session, url)
-    if sight.models is None and not url.endswith("/v1"):
-        below = await look(engine.transport.session, f"{url}/v1")
-        if below.models is not None or below.status in _KEY_WANTED:
-            yield problem(f"{url}: the address lacks /v1", f"use --base-url {url}/v1")
+    sight = await look(engine.transport.get, url)
+    if sight.models is None and not has_version(url):
+        deeper = await look(engine.transport.get, below(url, "/v1"))
+        if deeper.models is not None or deeper.status in _KEY_WANTED:
+            yield problem(f"{url}: the address lacks /v1", f"use --base-url {deeper.url}")
             return
     named = _name(asked.spec, sight)
     if isinstance(named, Finding):
@@ -68,7 +69,8 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
 def _engine(spec: Served, url: str) -> OpenAIEngine:
     """The engine for one URL, which waits for no rate limit."""
     patience = min(_PATIENCE, spec.idle_timeout or _PATIENCE)
-    at_once = {"base_url": [url], "idle_timeout": patience, "requests_per_minute": None, "tokens_per_minute": None}
+    at_once = {"base_url": [url], "idle_timeout": patience, "queue_timeout": _PATIENCE}
+    at_once |= {"requests_per_minute": None, "tokens_per_minute": None}
     return OpenAIEngine(spec.model, spec.model_copy(update=at_once))
 
 

@@ -60,6 +60,7 @@ class OpenAIEngine:
         key = own.key if own else os.environ.get(spec.api_key_env, "").strip()
         self.transport = Transport(spec.base_url, key, spec.idle_timeout, own.shown if own else None)
         self.transport.has_time = own is not None and own.has_time
+        self.transport.queue_timeout = spec.queue_timeout
         self.served_model = model
         unset = "" if key else ", which is not set"
         self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
@@ -180,9 +181,7 @@ class OpenAIEngine:
             return EngineUnusable(f"{error}\n{self._key_hint}", error.cause)
         if error.cause not in {"not-found", "not-a-server", "unknown-model"}:
             return error
-        hints = [
-            await advice(self.transport.session, server.url, self.served_model) for server in self.transport.servers
-        ]
+        hints = [await advice(self.transport.get, server.url, self.served_model) for server in self.transport.servers]
         return EngineUnusable("\n".join(dict.fromkeys([str(error), *filter(None, hints)])), error.cause)
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptcot.engines.openai.transport import retry_after
+from promptcot.engines.openai.told import retry_after
 from promptcot.engines.openai.wire import Garbled, Gathered, body, failure, failure_in_body, parse_json, read_reply
 from promptcot.errors import EngineError, EngineUnusable, TransientError
 from promptcot.records import CONTENT_FILTER, Completion, Message, Request, Sampling
