@@ -5,6 +5,7 @@ What an answer means is decided by the engine: a small call through it meets wha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -18,10 +19,13 @@ from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineError, TransientError
 from promptcot.recipe.addresses import below, has_version
 from promptcot.recipe.schema import Served
-from promptcot.records import Message, Request, Sampling
+from promptcot.records import Completion, Message, Request, Sampling
+from promptcot.runners.retries import LIMITED
 
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
+_AGAIN = (1.0, 3.0)
+"""Seconds after which what failed is asked again: a fault of the moment is not the truth about a server."""
 _TOKENS = 16
 _LISTED = 6
 _QUESTION = "What is 2 + 3?"
@@ -44,7 +48,7 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
-    sight = await look(engine.transport.get, url)
+    sight = await _look(engine, url)
     if sight.models is None and not has_version(url):
         deeper = await look(engine.transport.get, below(url, "/v1"))
         if deeper.models is not None or deeper.status in _KEY_WANTED:
@@ -64,6 +68,17 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield finding
     if "encode" in asked.steps:
         yield await _embedding(engine)
+
+
+async def _look(engine: OpenAIEngine, url: str) -> Sight:
+    """The list of models. One that fails for the moment is asked for again."""
+    sight = await look(engine.transport.get, url)
+    for pause in _AGAIN:
+        if not (sight.problem == TimeoutError.__name__ or sight.status in (408, 429) or (sight.status or 0) >= 500):
+            break
+        await asyncio.sleep(pause)
+        sight = await look(engine.transport.get, url)
+    return sight
 
 
 def _engine(spec: Served, url: str) -> OpenAIEngine:
@@ -86,7 +101,11 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
         return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
     if listed:
         return problem(f"{sight.url} has several models, and none is named", f"name one with --model: {shown}")
-    return spec.model
+    if sight.status is None:
+        return spec.model  # the call tells why nothing is answered
+    return problem(
+        f"{sight.url} lists no models ({sight.problem or 'none'}), and none is named", "name it with --model"
+    )
 
 
 def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
@@ -116,14 +135,26 @@ async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -
 async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sight) -> Finding:
     small = replace(sampling, max_tokens=_TOKENS, stop=())
     asking = Request(messages=(Message("user", _QUESTION),)) if chat else Request(prompt=_QUESTION)
-    begun = time.monotonic()
     try:
-        reply = await engine.complete(replace(asking, sampling=small))
+        begun, reply = await _answer(engine, replace(asking, sampling=small))
     except EngineError as error:
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
     told = f", {reply.completion_tokens} tokens" if reply.completion_tokens is not None else ", tokens are not counted"
     return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
+
+
+async def _answer(engine: OpenAIEngine, request: Request) -> tuple[float, Completion]:
+    """When a call that was answered began, and the reply. A fault of the moment is met by asking again."""
+    for pause in _AGAIN:
+        begun = time.monotonic()
+        try:
+            return begun, await engine.complete(request)
+        except TransientError as error:
+            if error.cause == LIMITED:
+                raise
+        await asyncio.sleep(pause)
+    return time.monotonic(), await engine.complete(request)
 
 
 def _mode(chat: bool) -> str:
@@ -141,7 +172,7 @@ def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
     if error.cause == "not-found" and sight.models is not None and not chat:
         return problem(found.what, _RAW_WAY_OUT)
     if isinstance(error, TransientError):
-        return problem(found.what, "it may be a fault of the moment: run doctor again")
+        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: look at the server, or run doctor again")
     return found
 
 

@@ -18,7 +18,7 @@ from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.health import Health
-from promptcot.runners.retries import Retries
+from promptcot.runners.retries import LIMITED, Retries
 from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing
 from promptcot.stages import called
@@ -200,8 +200,9 @@ class _Passage:
 
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
-        failures = 0
+        failures = free = 0
         while True:
+            answered = self._health.answered
             try:
                 if self.runner.budget.max_cost is None:
                     async with self._slots:
@@ -211,7 +212,8 @@ class _Passage:
             except TransientError as error:
                 self._health.attempt_failed(error)
                 failures += 1
-                delay = self.runner.retries.delay(failures, error, request.seed)
+                free += error.cause == LIMITED and self._health.answered > answered
+                delay = self.runner.retries.delay(failures, error, request.seed, free)
                 if delay is None:
                     raise
                 self.counts.asked_again[error.cause] += 1

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
+from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.transport import Transport
 from promptcot.engines.openai.wire import Garbled, body, path_of, read_reply, room_left
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
@@ -27,7 +28,12 @@ from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
-_TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
+_LIMITED = "http 429"
+_KEY_WORKED = (
+    "The key was good until now: it has expired, or was withdrawn. With a good one, run the same command again: what "
+    "is finished is kept"
+)
+_TURNED_AWAY = {_LIMITED, "http 503", "http 529", "timeout", "queue"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,18 @@ class OpenAIEngine:
         self._omit, self._extra = tuple(spec.omit), spec.extra_body
 
     @property
+    def note(self) -> str:
+        """What is worth knowing about the server while it is asked; empty, as a rule."""
+        rate = self._admission.pace.rate
+        if rate is None:
+            return ""
+        minute = max(1, round(60 * rate))
+        return (
+            f"{self.served_model}: the server turns calls away; it takes about {minute:,} a minute "
+            f"(--requests-per-minute {minute} says so from the start)"
+        )
+
+    @property
     def model(self) -> str:
         """The model's name, and `#` with a hash of `extra_body` if there is one. The same behind any URL."""
         return self._name
@@ -87,7 +105,7 @@ class OpenAIEngine:
             try:
                 reply = await self._fitting(request, fields, limit)
             except TransientError as error:
-                call.turned_away = error.cause in _TURNED_AWAY
+                _note(call, error)
                 call.unused = expected if call.turned_away else 0
                 raise
             except EngineUnusable as error:
@@ -168,7 +186,7 @@ class OpenAIEngine:
             try:
                 return await self.transport.post(path, fields)
             except TransientError as error:
-                call.turned_away = error.cause in _TURNED_AWAY
+                _note(call, error)
                 raise self.transport.without_key(error) from error.__cause__
             except EngineUnusable as error:
                 raise self.transport.without_key(await self._explained(error)) from error.__cause__
@@ -178,7 +196,9 @@ class OpenAIEngine:
         from promptcot.engines.openai.diagnosis import advice
 
         if error.cause in {"unauthorised", "forbidden"}:
-            return EngineUnusable(f"{error}\n{self._key_hint}", error.cause)
+            worked = any(server.proven for server in self.transport.servers)
+            hint = f"\n{_KEY_WORKED}" if worked else ""
+            return EngineUnusable(f"{error}{hint}\n{self._key_hint}", error.cause)
         if error.cause not in {"not-found", "not-a-server", "unknown-model"}:
             return error
         hints = [await advice(self.transport.get, server.url, self.served_model) for server in self.transport.servers]
@@ -187,6 +207,12 @@ class OpenAIEngine:
     async def close(self) -> None:
         """Close the connections."""
         await self.transport.close()
+
+
+def _note(call: Call, error: TransientError) -> None:
+    """What a call that failed tells about the server's limits."""
+    call.turned_away, call.limited = error.cause in _TURNED_AWAY, error.cause == _LIMITED
+    call.wait = error.retry_after
 
 
 def _tokens_of(request: Request) -> int:

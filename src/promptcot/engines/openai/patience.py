@@ -2,8 +2,8 @@
 
 A server that queues sends nothing for long, or only the head of its answer, and is not silent for that. So silence
 counts from the first bytes of the body; before them the queue has a longer limit of its own. A reply in one piece
-begins when it is written, so its length is added to the queue. aiohttp knows one limit between any two bytes, which is changed
-here as soon as an answer begins: a timer for each call would cost more.
+begins when it is written, so its length is added to the queue. aiohttp knows one limit between any two bytes, which is
+changed here as soon as an answer begins: a timer for each call would cost more.
 """
 
 from __future__ import annotations
