@@ -148,7 +148,8 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
 def _shown(change: str) -> str:
     """A change as messages may repeat it: without a key or a password in a URL."""
     key, equals, text = change.partition("=")
-    return f"{key}{equals}***" if any(map(addresses.has_secret, _URLS.findall(text))) else change
+    urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
+    return f"{key}{equals}***" if any(map(addresses.has_secret, urls)) else change
 
 
 def _parse_change(change: str) -> tuple[str, Any]:

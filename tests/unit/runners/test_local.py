@@ -134,6 +134,32 @@ async def test_transient_faults_are_asked_again_and_counted_by_cause(tmp_path: P
     assert dict(counts.asked_again) == {"429": 1, "reset": 1}
 
 
+async def test_calls_that_are_turned_away_use_up_no_try_while_others_get_through(tmp_path: Path) -> None:
+    """The first row is turned away far more often than there are tries, and each time another row is answered."""
+    left = iter(range(20))
+
+    def script(request: Request) -> str | Exception:
+        busy = request.prompt == "first" and next(left, None) is not None
+        return TransientError("too many", "http 429") if busy else "fine"
+
+    others = [f"row {number}" for number in range(2000)]
+    outcomes, counts, _ = await run(tmp_path, script, rows("first", *others), LocalRunner(2, FAST))
+    assert not any(isinstance(outcome.result, Failed) for outcome in outcomes)
+    assert counts.asked_again == {"http 429": 20}
+
+
+async def test_calls_that_are_turned_away_use_up_their_tries_when_nothing_gets_through(tmp_path: Path) -> None:
+    outcomes, _, _ = await run(tmp_path, lambda _: TransientError("too many", "http 429"), rows("a"))
+    assert isinstance(outcomes[0].result, Failed)
+    assert outcomes[0].result.cause == "http 429"
+
+
+def test_a_row_that_is_turned_away_for_ever_waits_no_longer_than_the_longest_pause() -> None:
+    delay = Retries().delay(5000, TransientError("too many", "http 429"), 1, free=4995)
+    assert delay is not None
+    assert delay <= 60
+
+
 async def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
     faults = iter([TransientError("busy", "429", retry_after=0.3)])
     order: list[str] = []

@@ -178,7 +178,7 @@ class Admission:
             self._tokens.give_back(call.unused)
         now = self._clock()
         self.pace.saw(call, now, self.in_flight, answered=finished)
-        if call.limited:
+        if call.limited and self.pace.closed:
             self._undecided.append(call)
         elif finished or call.turned_away:
             self.bound.saw(call, now, full=full)

@@ -1,9 +1,10 @@
 """How many calls in a time a server answers, learnt from those that it turns away with 429; and when to try it again.
 
 Servers limit what they take in a time (so many calls a minute, in fixed or sliding windows or by a bucket of tokens) or
-at a time, and most do not say which. When a call is turned away the gate closes. Then two kinds of calls go on: one for
-each earlier call that is answered, which a server that limits calls *at a time* takes; and single tries, at intervals
-that double, which find the moment when a limit *in a time* is over. The first that is not turned away opens the gate.
+at a time, and most do not say which. When calls are turned away and none is answered between, the gate closes. Then two
+kinds of calls go on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and
+single tries, at intervals that double, which find the moment when a limit *in a time* is over. The first that is taken
+opens the gate.
 
 A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
 Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 _NOT_TURNED_AWAY = 2.0
 """Seconds after which a call that is still under way has been taken; three times as long as turning one away takes."""
+_LEAST_IN_A_ROW, _TOO_MANY = 2, 4
+"""The gate closes when so many calls were turned away with none answered between, and a quarter of those in flight."""
 _KEPT = 0.97
 _FIRST_GROWTH = 0.02
 _LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
@@ -61,8 +64,9 @@ class Pace:
         self._pause = _FIRST_PAUSE
         self._freed = self._sent = self._proofs = self._tries_away = 0
         self._carried = 0
-        self._told = self.was_limit_in_time = False
+        self.was_limit_in_time = False
         self._trial: float | None = None
+        self._in_a_row = 0
         self._slowest_away = 0.0
         self._growth = _FIRST_GROWTH
         self._before = (0, 0.0)
@@ -105,6 +109,7 @@ class Pace:
             self._trial = None
         else:
             self._answered += 1
+            self._in_a_row = 0
             if self.closed and call.began >= self._closed_at:
                 self._open(now, in_flight)
             if self.closed:
@@ -124,12 +129,14 @@ class Pace:
     def _turn_away(self, call: Call, now: float, in_flight: int) -> None:
         self._turned_away += 1
         self._slowest_away = max(0.9 * self._slowest_away, now - call.began)
+        self._in_a_row += 1
         if not self.closed:
-            self._close(now)
+            is_many = self._in_a_row >= _LEAST_IN_A_ROW and _TOO_MANY * self._in_a_row >= in_flight
+            if is_many or self.rate is not None:
+                self._close(now)
         elif call.began >= self._closed_at:
             self._trial = None
             self._proofs += not in_flight or in_flight < self._carried
-            self._told |= call.wait is not None
             if call.is_try:
                 self._tries_away += 1
                 self._carried = self._carried or in_flight
@@ -144,13 +151,13 @@ class Pace:
         self._pause = max(_FIRST_PAUSE, 0.5 / self.rate if self.rate is not None else 0.0)
         self._opens = now + self._pause
         self._freed = self._sent = self._proofs = self._tries_away = self._carried = 0
-        self._told, self._trial = False, None
+        self._trial = None
 
     def _open(self, now: float, in_flight: int) -> None:
         """The server takes calls again; where a limit in time is proven, at the rate that it took since then."""
         self.closed, self._trial, self._freed = False, None, 0
-        turned_away = self._proofs >= (1 if self._told else 2) and 2 * self._proofs >= self._sent
-        self.was_limit_in_time = turned_away or 0 < self._carried < in_flight
+        is_proven = self._proofs > 0 and 2 * self._proofs >= self._sent
+        self.was_limit_in_time = is_proven or 0 < self._carried < in_flight
         if not self.was_limit_in_time:
             return
         self.rate = _KEPT * self._took(now, in_flight)

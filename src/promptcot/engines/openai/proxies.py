@@ -6,14 +6,13 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
-
-import aiohttp
 
 from promptcot.errors import EngineUnusable
 from promptcot.recipe.addresses import host_and_port
@@ -25,11 +24,11 @@ _PORTS = {"http": 1080, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A proxy without its password, which is in `auth`, and the variable that names it."""
+    """A proxy without its password, which is in the header `auth`, and the variable that names it."""
 
     url: str
     variable: str
-    auth: aiohttp.BasicAuth | None = field(default=None, repr=False)
+    auth: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         return f"the proxy {self.url} (from {self.variable})"
@@ -74,8 +73,8 @@ def _proxy(value: str, variable: str) -> Proxy:
             f"{variable} names no proxy that can be read; write http://HOST:PORT, or unset it", "proxy"
         )
     name, _, password = credentials.partition(":")
-    auth = aiohttp.BasicAuth(unquote(name), unquote(password), "utf-8") if at else None
-    return Proxy(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", variable, auth)
+    auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
+    return Proxy(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", variable, auth and f"Basic {auth}")
 
 
 def _is_excepted(host: str, port: int, environment: Mapping[str, str]) -> bool:

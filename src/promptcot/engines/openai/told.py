@@ -18,10 +18,11 @@ _PREFIXES = ("x-ratelimit-", "ratelimit-", "anthropic-ratelimit-")
 _KINDS = ("", "requests", "tokens", "input-tokens", "output-tokens")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_LONG_UNIT = re.compile(r"\s*(milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?)")
 _EPOCH, _EPOCH_MS = 1e9, 1e12
 _WORDS = re.compile(
     r"(?:try again|retry|please wait|available)\s+(?:in|after|for)\s+(?:about\s+)?"
-    r"(\d+(?:\.\d+)?)\s*(ms|milliseconds?|s|sec(?:ond)?s?|m|min(?:ute)?s?|h|hours?)\b((?:\d+(?:\.\d+)?(?:ms|[smh]))*)",
+    r"((?:\d+(?:\.\d+)?(?:ms|[smhd]))+|\d+(?:\.\d+)?\s*(?:milliseconds?|sec(?:ond)?s?|min(?:ute)?s?|hours?))\b",
     re.IGNORECASE,
 )
 
@@ -79,10 +80,11 @@ def _in_words(words: bytes) -> float | None:
     found = _WORDS.search(words[:4096].decode(errors="replace"))
     if found is None:
         return None
-    unit = found[2].lower()
-    unit = "ms" if unit.startswith(("ms", "milli")) else unit[0]
-    rest = sum(float(amount) * _UNITS[part] for amount, part in _PART.findall(found[3].lower()))
-    return float(found[1]) * _UNITS[unit] + rest
+    return _until(_LONG_UNIT.sub(_short, found[1].lower()))
+
+
+def _short(unit: re.Match[str]) -> str:
+    return "ms" if unit[1].startswith("milli") else unit[1][0]
 
 
 def _number(text: str | None) -> float | None:

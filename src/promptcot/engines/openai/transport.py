@@ -136,8 +136,12 @@ class Transport:
 
 
 def _by(server: Server) -> dict[str, Any]:
-    """What aiohttp is told about the proxy."""
-    return {} if server.proxy is None else {"proxy": server.proxy.url, "proxy_auth": server.proxy.auth}
+    """What aiohttp is told about the proxy: who is asked over TLS must not see its password."""
+    if server.proxy is None:
+        return {}
+    whose = "proxy_headers" if server.url.startswith("https:") else "headers"
+    auth = {"Proxy-Authorization": server.proxy.auth} if server.proxy.auth else {}
+    return {"proxy": server.proxy.url, whose: auth}
 
 
 def _checked(key: str | None) -> str | None:
