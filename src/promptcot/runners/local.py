@@ -201,8 +201,8 @@ class _Passage:
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
         failures = free = 0
+        answered = self._health.answered
         while True:
-            answered = self._health.answered
             try:
                 if self.runner.budget.max_cost is None:
                     async with self._slots:
@@ -213,6 +213,7 @@ class _Passage:
                 self._health.attempt_failed(error)
                 failures += 1
                 free += error.cause == LIMITED and self._health.answered > answered
+                answered = self._health.answered
                 delay = self.runner.retries.delay(failures, error, request.seed, free)
                 if delay is None:
                     raise

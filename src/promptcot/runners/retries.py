@@ -75,8 +75,8 @@ class Patient(Wrapper):
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
         failures = free = 0
+        answered = self._answered
         while True:
-            answered = self._answered
             try:
                 reply = await ask()
                 self._answered += 1
@@ -84,6 +84,7 @@ class Patient(Wrapper):
             except TransientError as error:
                 failures += 1
                 free += error.cause == LIMITED and self._answered > answered
+                answered = self._answered
                 delay = self._retries.delay(failures, error, failures, free)
                 if delay is None:
                     raise

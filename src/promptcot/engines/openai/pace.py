@@ -1,10 +1,9 @@
 """How many calls in a time a server answers, learnt from those that it turns away with 429; and when to try it again.
 
-Servers limit what they take in a time (so many calls a minute, in fixed or sliding windows or by a bucket of tokens) or
-at a time, and most do not say which. When calls are turned away and none is answered between, the gate closes. Then two
-kinds of calls go on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and
-single tries, at intervals that double, which find the moment when a limit *in a time* is over. The first that is taken
-opens the gate.
+Servers limit what they take in a time (so many calls a minute, in windows or by a bucket of tokens) or at a time, and
+most do not say which. When calls are turned away and none is answered between, the gate closes. Two kinds of calls go
+on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and single tries, at
+intervals that double, which find the moment when a limit *in a time* is over. The first that is taken opens the gate.
 
 A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
 Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
