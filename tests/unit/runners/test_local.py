@@ -135,18 +135,36 @@ async def test_transient_faults_are_asked_again_and_counted_by_cause(tmp_path: P
 
 
 async def test_calls_that_are_turned_away_use_up_no_try_while_others_get_through(tmp_path: Path) -> None:
-    """The first row is turned away far more often than there are tries, and each time another row is answered."""
-    left = iter(range(8))
+    """The first row is turned away more often than there are tries, each time after another one was answered."""
+    times = 3 * FAST.tries
+    away, turns = 0, asyncio.Semaphore(0)
+    counts = StageCounts("echo")
 
-    def script(request: Request) -> str | Exception:
-        busy = request.prompt == "first" and next(left, None) is not None
-        return TransientError("too many", "http 429") if busy else "fine"
+    class Busy(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            nonlocal away
+            if request.prompt != "first" or away == times:
+                await turns.acquire()
+                return Completion("fine")
+            away += 1
+            before = counts.calls
+            turns.release()
+            while counts.calls == before:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if away == times:
+                turns.release()
+            raise TransientError("too many", "http 429")
 
-    others = [f"row {number}" for number in range(2000)]
-    soon = Retries(tries=3, base=0.0001, longest=0.001)
-    outcomes, counts, _ = await run(tmp_path, script, rows("first", *others), LocalRunner(2, soon))
+    given = rows("first", *(f"row {number}" for number in range(times)))
+    with Journal(tmp_path / "j") as journal:
+        passage = LocalRunner(64, Retries(FAST.tries, base=0.0)).run(
+            Echo(), stream(given), Busy(reply), journal, counts
+        )
+        async with asyncio.timeout(20):
+            outcomes = [outcome async for outcome in passage]
     assert not any(isinstance(outcome.result, Failed) for outcome in outcomes)
-    assert counts.asked_again == {"http 429": 8}
+    assert counts.asked_again == {"http 429": times}
 
 
 async def test_calls_that_are_turned_away_use_up_their_tries_when_nothing_gets_through(tmp_path: Path) -> None:
