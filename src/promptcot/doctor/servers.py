@@ -39,7 +39,11 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
     else:
         yield note(f"no key is sent: {asked.spec.api_key_env} is not set (--api-key-env names another variable)")
     for url in asked.spec.base_url:
-        engine = _engine(asked.spec, url)
+        try:
+            engine = _engine(asked.spec, url)
+        except EngineError as error:  # the key or the proxy cannot be used
+            yield problem_of(error)
+            return
         try:
             async for finding in _server(engine, asked, url, both):
                 yield finding

@@ -26,6 +26,7 @@ _LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
 _FAULTS = 0.08
 """So large a share of calls that are turned away is no sign of too high a rate."""
 _FEW = 8
+_SLOWEST = 1 / 120
 _HORIZON = 60.0
 _NO_BOUND = 4.0
 _LAG = 0.1
@@ -132,7 +133,7 @@ class Pace:
         if not self.closed:
             is_many = self._in_a_row >= _LEAST_IN_A_ROW and _TOO_MANY * self._in_a_row >= in_flight
             if is_many or self.rate is not None:
-                self._close(now)
+                self._close(now, in_flight)
         elif call.began >= self._closed_at:
             self._trial = None
             self._proofs += not in_flight or in_flight < self._carried
@@ -144,7 +145,10 @@ class Pace:
                 self._opens = now + max(self._pause, min(call.wait or 0.0, _LONGEST_PAUSE))
             self._last_away = now
 
-    def _close(self, now: float) -> None:
+    def _close(self, now: float, in_flight: int) -> None:
+        if now - self._since > 2 * _HORIZON:  # perhaps nothing was asked for long: that is no measure
+            self._measure(now, in_flight)
+            self._before = (0, 0.0)
         self.closed = True
         self._closed_at = self._last_away = now
         self._pause = max(_FIRST_PAUSE, 0.5 / self.rate if self.rate is not None else 0.0)
@@ -187,7 +191,7 @@ class Pace:
         taken, seconds = self._taken(in_flight), now - self._since
         if taken < _FEW:
             taken, seconds = taken + self._before[0], seconds + self._before[1]
-        return max(1, taken) / max(seconds, _FIRST_PAUSE)
+        return max(_SLOWEST, max(1, taken) / max(seconds, _FIRST_PAUSE))
 
     def _taken(self, in_flight: int) -> int:
         """Calls that the server took since the measure began, answered or not yet."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
+_TURNS_AWAY = {429, 503, 529}
 _PREFIXES = ("x-ratelimit-", "ratelimit-", "anthropic-ratelimit-")
 _KINDS = ("", "requests", "tokens", "input-tokens", "output-tokens")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -27,9 +28,13 @@ _WORDS = re.compile(
 )
 
 
-def wait_told(headers: Mapping[str, str], words: bytes = b"") -> float | None:
-    """Seconds to wait, or None where nothing is said. Headers are looked up whatever their case."""
-    if (found := retry_after(headers.get("Retry-After"))) is not None:
+def wait_told(status: int, headers: Mapping[str, str], words: bytes = b"") -> float | None:
+    """Seconds to wait, or None where nothing is said. `headers` find a name whatever its case.
+
+    Beside `Retry-After` all of it counts only in an answer that turns a call away: the others tell of allowances too.
+    """
+    found = retry_after(headers.get("Retry-After"))
+    if found is not None or status not in _TURNS_AWAY:
         return found
     if (found := _number(headers.get("retry-after-ms"))) is not None:
         return max(0.0, found / 1000)

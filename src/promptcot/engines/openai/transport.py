@@ -159,7 +159,7 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> bytes:
     data = await read_some(response, _MOST_OF_ERROR)
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
-    raise failure(response.status, data, wait_told(response.headers, data), where)
+    raise failure(response.status, data, wait_told(response.status, response.headers, data), where)
 
 
 async def _events(response: aiohttp.ClientResponse) -> Any:

@@ -103,6 +103,21 @@ def test_a_limit_that_is_gone_is_forgotten(tmp_path: Path) -> None:
     assert minutes < 10 + 15
 
 
+def test_a_rest_is_no_measure_of_what_a_server_takes(tmp_path: Path) -> None:
+    """After ten minutes in which nothing was asked, calls are turned away at once: that is not ten minutes for one."""
+
+    async def work() -> float | None:
+        loop = asyncio.get_running_loop()
+        engine = Limited(Server(Limit(lambda now, in_work: now < 100 or now > 605, 0)))
+        await run(engine, tmp_path / "a", 20, LocalRunner(1))  # type: ignore[arg-type]
+        await asyncio.sleep(600 - loop.time())
+        await run(engine, tmp_path / "b", 1, LocalRunner(1))  # type: ignore[arg-type]
+        return engine.gate.pace.rate
+
+    rate = leap(work())
+    assert rate is None or rate > 0.05
+
+
 def test_single_faults_prove_no_limit(tmp_path: Path) -> None:
     """Each twentieth call is turned away, by chance: that must not make a quick server slow."""
     draw = random.Random(1)

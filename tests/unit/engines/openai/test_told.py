@@ -41,7 +41,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("headers", "words", "right"), TOLD)
 def test_how_long_to_wait(headers: dict[str, str], words: bytes, right: float | None) -> None:
-    assert wait_told(CIMultiDict(headers), words) == (None if right is None else pytest.approx(right))
+    assert wait_told(429, CIMultiDict(headers), words) == (None if right is None else pytest.approx(right))
 
 
 @pytest.mark.parametrize("kind", ["seconds", "milliseconds", "a date"])
@@ -50,6 +50,12 @@ def test_a_moment_is_told_from_a_time(kind: str) -> None:
     texts = {"seconds": f"{seconds:.0f}", "milliseconds": f"{1000 * seconds:.0f}", "a date": SOON.isoformat()}
     names = "anthropic-ratelimit-requests-{}" if kind == "a date" else "x-ratelimit-{}"
     headers = {names.format("remaining"): "0", names.format("reset"): texts[kind]}
-    found = wait_told(CIMultiDict(headers))
+    found = wait_told(429, CIMultiDict(headers))
     assert found is not None
     assert 0 < found <= 101
+
+
+def test_what_a_refusal_tells_of_allowances_is_no_wait() -> None:
+    headers = CIMultiDict({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8h"})
+    assert wait_told(400, headers, b"try again in 2 hours") is None
+    assert wait_told(400, CIMultiDict({"Retry-After": "3"})) == 3.0
