@@ -16,11 +16,10 @@ from promptcot.doctor.findings import Finding, note, ok, problem, problem_of
 from promptcot.doctor.models import Asked, context_findings
 from promptcot.engines.openai.diagnosis import Sight, look
 from promptcot.engines.openai.engine import OpenAIEngine
-from promptcot.errors import EngineError, TransientError
+from promptcot.errors import LIMITED, EngineError, TransientError
 from promptcot.recipe.addresses import below, has_version
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Message, Request, Sampling
-from promptcot.runners.retries import LIMITED
 
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
@@ -170,7 +169,7 @@ def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
         reason = re.search(r"\[(.+?)\]", str(error))
         what = f"nothing answers at {sight.url}" + (f" ({reason[1]})" if reason else "")
         return problem(what, "start the server, or correct the address; from a container, localhost is the container")
-    if error.cause == "http 429":
+    if error.cause == LIMITED:
         return note(f"{_mode(chat)}: the server is busy (429); a run waits and asks again")
     found = problem_of(error)
     if error.cause == "not-found" and sight.models is not None and not chat:

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from promptcot.core.units import duration
-from promptcot.errors import SystematicFailure, TransientError
-from promptcot.runners.retries import LIMITED
+from promptcot.errors import LIMITED, SystematicFailure, TransientError
 
 _NO_FAULT = {LIMITED, "server ended"}
 

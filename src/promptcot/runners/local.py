@@ -15,10 +15,10 @@ from contextlib import suppress
 from typing import cast
 
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError
+from promptcot.errors import LIMITED, EngineUnusable, RequestRefused, StorageError, TransientError
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.health import Health
-from promptcot.runners.retries import LIMITED, Retries
+from promptcot.runners.retries import Retries
 from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing
 from promptcot.stages import called

@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from promptcot.engines.protocol import Engine
 from promptcot.engines.wrapper import Wrapper
-from promptcot.errors import TransientError
+from promptcot.errors import LIMITED, TransientError
 from promptcot.records import Completion, Request, Score, derive_seed
 
 T = TypeVar("T")
-
-LIMITED = "http 429"
-"""The cause of a call that a server turned away because too many came."""
 
 
 @dataclass(frozen=True, slots=True)

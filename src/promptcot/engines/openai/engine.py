@@ -21,19 +21,18 @@ from promptcot.engines.openai.admission import Admission
 from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.transport import Transport
 from promptcot.engines.openai.wire import Garbled, body, path_of, read_reply, room_left
-from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.errors import LIMITED, EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
 from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
-_LIMITED = "http 429"
 _KEY_WORKED = (
     "The key was good until now: it has expired, or was withdrawn. With a good one, run the same command again: what "
     "is finished is kept"
 )
-_TURNED_AWAY = {_LIMITED, "http 503", "http 529", "timeout", "queue"}
+_TURNED_AWAY = {LIMITED, "http 503", "http 529", "timeout", "queue"}
 
 
 @dataclass(frozen=True)
@@ -211,7 +210,7 @@ class OpenAIEngine:
 
 def _note(call: Call, error: TransientError) -> None:
     """What a call that failed tells about the server's limits."""
-    call.turned_away, call.limited = error.cause in _TURNED_AWAY, error.cause == _LIMITED
+    call.turned_away, call.limited = error.cause in _TURNED_AWAY, error.cause == LIMITED
     call.wait = error.retry_after
 
 

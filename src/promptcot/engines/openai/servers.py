@@ -24,16 +24,16 @@ from promptcot.recipe.addresses import below, host_and_port
 
 _LONGEST_AWAY = 60.0
 _PASSING = {"not-found", "forbidden", "not-a-server", "unknown-model"}
-_PASSES = 60.0
-"""Seconds after which what should have passed has not."""
+_PASSES, _DENIALS = 60.0, 5
+"""Seconds, and times, after which what should have passed has not."""
 _NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
 
 
 @dataclass
 class Server:
     """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
-    left alone meanwhile. `wrong_since` it denies what it did before. `calls` are under way there; they end when it is
-    `lost`.
+    left alone meanwhile. Since `wrong_since` it denies what it did before, `denials` times now. `calls` are under way
+    there; they end when it is `lost`.
     """
 
     url: str
@@ -44,6 +44,7 @@ class Server:
     away_until: float = 0.0
     failures: int = 0
     wrong_since: float | None = None
+    denials: int = 0
     dead: bool = False
     lost: bool = False
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
@@ -54,7 +55,7 @@ class Server:
 
     def answered(self) -> None:
         """It answered a call."""
-        self.proven, self.dead, self.failures, self.wrong_since = True, False, 0, None
+        self.proven, self.dead, self.failures, self.wrong_since, self.denials = True, False, 0, None, 0
 
     def leave_alone(self, error: TransientError) -> None:
         """Let others have the next calls, for a while that doubles: one that fails at once looks idle."""
@@ -62,8 +63,9 @@ class Server:
         pause = min(_LONGEST_AWAY, 2.0 ** min(self.failures, 10) / 2)
         self.away_until = time.monotonic() + max(pause, min(error.retry_after or 0.0, _LONGEST_AWAY))
 
-    def is_wrong(self) -> float:
+    def denied(self) -> float:
         """It denies what it did before; for how many seconds now."""
+        self.denials += 1
         now = time.monotonic()
         self.wrong_since = now if self.wrong_since is None else self.wrong_since
         return now - self.wrong_since
@@ -116,8 +118,9 @@ class Way:
 
     def _passing(self, error: EngineUnusable) -> EngineError:
         """A server that worked denies it: a fault of the moment, unless it lasts and no other server answers."""
-        lasts = self._server.is_wrong()
-        if lasts < _PASSES or any(other.wrong_since is None and not other.dead for other in self._others):
+        lasts = self._server.denied()
+        passes = lasts < _PASSES or self._server.denials < _DENIALS
+        if passes or any(other.wrong_since is None and not other.dead for other in self._others):
             return TransientError(str(error), error.cause)
         told = f"{error}\nIt answered before, and has answered so for {duration(lasts)}"
         return EngineUnusable(told, error.cause)

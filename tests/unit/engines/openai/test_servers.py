@@ -126,6 +126,9 @@ async def test_a_model_that_was_renamed_stops_the_run_when_it_stays_away(
         with pytest.raises(TransientError):
             await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         monkeypatch.setattr("promptcot.engines.openai.servers._PASSES", 0.0)
+        for _ in range(3):
+            with pytest.raises(TransientError):
+                await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         with pytest.raises(EngineUnusable, match="it lists m-2") as caught:
             await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         await engine.close()
