@@ -91,6 +91,10 @@ class EngineError(PromptCoTError):
         super().__init__(message)
 
 
+LIMITED = "http 429"
+"""The cause of a call that a server turned away because too many came."""
+
+
 class TransientError(EngineError):
     """Asking again may work. `retry_after` is what the server asked for, in seconds, if it did."""
 

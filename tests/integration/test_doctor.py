@@ -97,6 +97,57 @@ async def test_an_address_without_v1_is_told(key: str | None) -> None:
     assert f"the address lacks /v1 → use --base-url {server.url}" in text
 
 
+def _chats(*models: web.Response, failing: int = 0) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A server that answers chats, after so many that fail, and a look at its models with these, the last for ever."""
+    lists, failures = [*models], [*range(failing)]
+    whole = {"choices": [{"message": {"content": "5"}, "finish_reason": "stop"}], "usage": {}}
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            found = lists.pop(0) if len(lists) > 1 else lists[0]
+            return web.Response(status=found.status, body=found.body, content_type="application/json")
+        if request.path != "/v1/chat/completions":
+            return web.json_response({"detail": "Not Found"}, status=404)
+        return web.json_response(whole, status=500 if failures and failures.pop() >= 0 else 200)
+
+    return handle
+
+
+LIST = web.json_response({"data": [{"id": "m"}]})
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptcot.doctor.servers._AGAIN", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("status", [404, 405, 429, 500, 503])
+async def test_a_server_without_a_list_of_models_is_judged_by_its_chat(status: int) -> None:
+    async with serving(_chats(web.Response(status=status))) as url:
+        code, text = await doctor("--base-url", url, "--model", "m")
+    assert code == 0, text
+    assert f"does not list its models (it answers {status}); that does no harm" in text
+    assert "ok       a chat is answered" in text
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_what_fails_for_the_moment_is_asked_again() -> None:
+    async with serving(_chats(web.Response(status=500), web.Response(status=429), LIST, failing=2)) as url:
+        code, text = await doctor("--base-url", url, "--model", "m")
+    assert code == 0, text
+    assert f"ok       {url} has m" in text
+    assert "ok       a chat is answered" in text
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_without_a_list_the_model_has_to_be_named() -> None:
+    async with serving(_chats(web.Response(status=500))) as url:
+        code, text = await doctor("--base-url", url)
+    assert code == 1
+    assert "lists no models (it answers 500), and none is named → name it with --model" in text
+
+
 async def test_a_web_page_is_no_server() -> None:
     async def page(request: web.Request) -> web.Response:
         return web.Response(text="<html><body>Please sign in</body></html>", content_type="text/html")

@@ -16,7 +16,7 @@ _NAMES = {"model": "model_path", "tokenizer": "tokenizer_path", "max_tokens": "m
 
 _ORDER = (
     *("model", "tokenizer", "dtype", "engine", "n_gpus", "api_key_env", "requests_per_minute", "tokens_per_minute"),
-    *("idle_timeout", "top_p", "repetition_penalty", "top_k", "min_p", "presence_penalty", "stop"),
+    *("idle_timeout", "queue_timeout", "top_p", "repetition_penalty", "top_k", "min_p", "presence_penalty", "stop"),
     *("concurrency", "max_cost", "base_url", "omit", "engine_args", "extra_body", "temperature", "max_tokens", "chat"),
 )
 _ALWAYS = {"model", "temperature", "max_tokens"}

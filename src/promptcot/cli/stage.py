@@ -52,6 +52,8 @@ def run_job(
     scale, settings = take_scale(options)
     del settings["dry_run"]
     del settings["shard"]  # it is no setting: an output is made of shards with the same ones
+    if settings.get("queue_timeout") is None:
+        settings.pop("queue_timeout", None)  # as in a recipe: written down where it is given
     output = Path(settings["output_path"])
     refuse_own_output([source], output)
     job = StageJob(

@@ -114,7 +114,7 @@ def in_input_order(streams: Iterable[Iterable[Row]]) -> Iterator[Row]:
 _NOT_SETTINGS = {
     *("output_path", "sft_path", "pairs_path", "rl_path"),
     *("base_url", "api_key_env", "n_gpus", "replicas", "requests_per_minute", "tokens_per_minute", "idle_timeout"),
-    *("concurrency", "workers", "max_cost"),
+    *("queue_timeout", "concurrency", "workers", "max_cost"),
 }
 """Where rows go, who answers and how quickly: no row depends on it."""
 _INPUTS = {"recipe.data_path", "recipe.template"}

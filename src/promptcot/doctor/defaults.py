@@ -15,7 +15,7 @@ from promptcot.doctor.findings import Finding, note
 from promptcot.doctor.models import Asked
 from promptcot.engines.model_files import folder_on_disk, read_json
 from promptcot.engines.openai.diagnosis import Sight, read_object
-from promptcot.engines.openai.transport import server_root
+from promptcot.recipe.addresses import server_root
 from promptcot.recipe.schema import Model
 
 _SETS_NOTHING = {"top_k": (0, -1), "min_p": (0,), "presence_penalty": (0,)}

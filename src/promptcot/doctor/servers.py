@@ -5,6 +5,7 @@ What an answer means is decided by the engine: a small call through it meets wha
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -17,12 +18,15 @@ from promptcot.doctor.models import Asked, context_findings
 from promptcot.engines.openai.diagnosis import Sight, look, shown_models
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.engines.openai.opening import name_for
-from promptcot.errors import EngineError, TransientError
+from promptcot.errors import LIMITED, EngineError, TransientError
+from promptcot.recipe.addresses import below, has_version
 from promptcot.recipe.schema import Served
-from promptcot.records import Message, Request, Sampling
+from promptcot.records import Completion, Message, Request, Sampling
 
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
+_AGAIN = (1.0, 3.0)
+"""Seconds after which what failed is asked again: a fault of the moment is not the truth about a server."""
 _TOKENS = 16
 _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
@@ -35,7 +39,11 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
     else:
         yield note(f"no key is sent: {asked.spec.api_key_env} is not set (--api-key-env names another variable)")
     for url in asked.spec.base_url:
-        engine = _engine(asked.spec, url)
+        try:
+            engine = _engine(asked.spec, url)
+        except EngineError as error:  # the key or the proxy cannot be used
+            yield problem_of(error)
+            return
         try:
             async for finding in _server(engine, asked, url, both):
                 yield finding
@@ -44,11 +52,11 @@ async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Fin
 
 
 async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> AsyncIterator[Finding]:
-    sight = await look(engine.transport.session, url)
-    if sight.models is None and not url.endswith("/v1"):
-        below = await look(engine.transport.session, f"{url}/v1")
-        if below.models is not None or below.status in _KEY_WANTED:
-            yield problem(f"{url}: the address lacks /v1", f"use --base-url {url}/v1")
+    sight = await _look(engine, url)
+    if sight.models is None and not has_version(url):
+        deeper = await look(engine.transport.get, below(url, "/v1"))
+        if deeper.models is not None or deeper.status in _KEY_WANTED:
+            yield problem(f"{url}: the address lacks /v1", f"use --base-url {deeper.url}")
             return
     named = _name(asked.spec, sight)
     if isinstance(named, Finding):
@@ -68,23 +76,43 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield await _embedding(engine)
 
 
+async def _look(engine: OpenAIEngine, url: str) -> Sight:
+    """The list of models. One that fails for the moment is asked for again."""
+    sight = await look(engine.transport.get, url)
+    for pause in _AGAIN:
+        if not (sight.problem == TimeoutError.__name__ or sight.status in (408, 429) or (sight.status or 0) >= 500):
+            break
+        await asyncio.sleep(pause)
+        sight = await look(engine.transport.get, url)
+    return sight
+
+
 def _engine(spec: Served, url: str) -> OpenAIEngine:
     """The engine for one URL, which waits for no rate limit."""
     patience = min(_PATIENCE, spec.idle_timeout or _PATIENCE)
-    at_once = {"base_url": [url], "idle_timeout": patience, "requests_per_minute": None, "tokens_per_minute": None}
+    at_once = {"base_url": [url], "idle_timeout": patience, "queue_timeout": _PATIENCE}
+    at_once |= {"requests_per_minute": None, "tokens_per_minute": None}
     return OpenAIEngine(spec.model, spec.model_copy(update=at_once))
 
 
 def _name(spec: Served, sight: Sight) -> str | Finding:
     """The model to ask for, as a run would choose it; a problem where there is none."""
     listed = sight.models or ()
-    if (name := name_for(spec, listed)) is not None or not listed:
-        return name or spec.model
-    if spec.unnamed:
+    if (name := name_for(spec, listed)) is not None:
+        return name
+    if listed and spec.unnamed:
         return problem(
             f"{sight.url} has several models, and none is named", f"name one with --model: {shown_models(listed)}"
         )
-    return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown_models(listed)}: name one with --model")
+    if listed:
+        return problem(
+            f"{sight.url} has no model {spec.model!r}", f"it has {shown_models(listed)}: name one with --model"
+        )
+    if not spec.unnamed or sight.status is None:
+        return spec.model  # the call tells why nothing is answered
+    return problem(
+        f"{sight.url} lists no models ({sight.problem or 'none'}), and none is named", "name it with --model"
+    )
 
 
 def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
@@ -114,14 +142,26 @@ async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -
 async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sight) -> Finding:
     small = replace(sampling, max_tokens=_TOKENS, stop=())
     asking = Request(messages=(Message("user", _QUESTION),)) if chat else Request(prompt=_QUESTION)
-    begun = time.monotonic()
     try:
-        reply = await engine.complete(replace(asking, sampling=small))
+        begun, reply = await _answer(engine, replace(asking, sampling=small))
     except EngineError as error:
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
     told = f", {reply.completion_tokens} tokens" if reply.completion_tokens is not None else ", tokens are not counted"
     return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
+
+
+async def _answer(engine: OpenAIEngine, request: Request) -> tuple[float, Completion]:
+    """When a call that was answered began, and the reply. A fault of the moment is met by asking again."""
+    for pause in _AGAIN:
+        begun = time.monotonic()
+        try:
+            return begun, await engine.complete(request)
+        except TransientError as error:
+            if error.cause == LIMITED:
+                raise
+        await asyncio.sleep(pause)
+    return time.monotonic(), await engine.complete(request)
 
 
 def _mode(chat: bool) -> str:
@@ -133,13 +173,13 @@ def _failed(error: EngineError, chat: bool, sight: Sight) -> Finding:
         reason = re.search(r"\[(.+?)\]", str(error))
         what = f"nothing answers at {sight.url}" + (f" ({reason[1]})" if reason else "")
         return problem(what, "start the server, or correct the address; from a container, localhost is the container")
-    if error.cause == "http 429":
+    if error.cause == LIMITED:
         return note(f"{_mode(chat)}: the server is busy (429); a run waits and asks again")
     found = problem_of(error)
     if error.cause == "not-found" and sight.models is not None and not chat:
         return problem(found.what, _RAW_WAY_OUT)
     if isinstance(error, TransientError):
-        return problem(found.what, "it may be a fault of the moment: run doctor again")
+        return problem(found.what, f"it failed {len(_AGAIN) + 1} times: look at the server, or run doctor again")
     return found
 
 

@@ -153,7 +153,7 @@ class Engines:
     @property
     def note(self) -> str:
         """What progress may say about servers."""
-        return ""
+        return "; ".join(filter(None, (getattr(engine, "note", "") for engine in list(self._opened.values()))))
 
     def _placement(self, key: str) -> Placement | None:
         """Where a server of our own runs, if that is settled."""

@@ -7,6 +7,7 @@ together, an unknown key with the nearest known one.
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from promptcot.errors import RecipeError
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.recipe import addresses
+from promptcot.recipe.schema import SECRET, Recipe, Served
 from promptcot.storage.sources import is_file, open_file, shown
 
+_URLS = re.compile(r"\w+://[^\"'\s,]+")
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
@@ -47,7 +50,7 @@ def read_table(
     Raises RecipeError.
     """
     where, table = _read(name_or_path, folder)
-    where = f"{where} with {', '.join(f'--set {change}' for change in changes)}" if changes else where
+    where = f"{where} with {', '.join(f'--set {_shown(change)}' for change in changes)}" if changes else where
     return where, with_changes(table, changes, overrides)
 
 
@@ -142,6 +145,13 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
         raise RecipeError(str(path), [f"not TOML: {error}"]) from error
 
 
+def _shown(change: str) -> str:
+    """A change as messages may repeat it: without a key or a password in a URL."""
+    key, equals, text = change.partition("=")
+    urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
+    return f"{key}{equals}***" if any(map(addresses.has_secret, urls)) else change
+
+
 def _parse_change(change: str) -> tuple[str, Any]:
     key, equals, text = change.partition("=")
     if not (equals and key.strip()):
@@ -181,7 +191,7 @@ def _explain(mistake: Any, section: type[BaseModel]) -> str:
     location = [str(part) for part in mistake["loc"]]
     where = ".".join(location)
     if mistake["type"] != "extra_forbidden":
-        shown = mistake["type"] != "missing" and not isinstance(mistake["input"], (dict, BaseModel))
+        shown = mistake["type"] not in ("missing", SECRET) and not isinstance(mistake["input"], (dict, BaseModel))
         given = f" (it is {mistake['input']!r})" if shown else ""
         return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
     known = list(_fields_at(section, location[:-1]))

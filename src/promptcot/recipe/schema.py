@@ -7,7 +7,6 @@ import json
 import shlex
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,10 +18,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.errors import RecipeError
-from promptcot.recipe import import_path
+from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
@@ -33,6 +33,8 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 
+SECRET = "secret"
+"""The type of a mistake whose value must not be shown."""
 _SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
 
 
@@ -40,6 +42,7 @@ _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output
 
 
 Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
 
 
 def _several(given: Any) -> Any:
@@ -115,6 +118,7 @@ class Served(Section):
     requests_per_minute: Positive | None = None
     tokens_per_minute: Positive | None = None
     idle_timeout: Annotated[float, Field(gt=0)] | None = None
+    queue_timeout: Annotated[Seconds | None, Field(exclude_if=lambda seconds: seconds is None)] = None
     omit: list[str] = []
     extra_body: dict[str, Any] = {}
 
@@ -131,12 +135,10 @@ class Served(Section):
     @field_validator("base_url")
     @classmethod
     def _urls(cls, urls: list[str]) -> list[str]:
-        for url in urls:
-            if not url.startswith(("http://", "https://")):
-                raise ValueError(f"{url!r} is no URL of a server; write it as http://HOST:PORT/v1")
-            if urlsplit(url).username or urlsplit(url).password:
-                raise ValueError("a URL holds no key, since it is written down: put it into the variable api_key_env")
-        return [url.rstrip("/") for url in urls]
+        try:
+            return [addresses.plain(url) for url in urls]
+        except addresses.HoldsSecret as error:
+            raise PydanticCustomError(SECRET, "{words}", {"words": str(error)}) from None
 
     @field_validator("extra_body")
     @classmethod

@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from promptcot.errors import SystematicFailure, TransientError
+from promptcot.core.units import duration
+from promptcot.errors import LIMITED, SystematicFailure, TransientError
 
-_NO_FAULT = {"http 429", "server ended"}
+_NO_FAULT = {LIMITED, "server ended"}
 
 
 class Health:
@@ -23,6 +24,7 @@ class Health:
     _FIRST_LOOK = 20
     _WINDOW = 200
     _PATIENCE = 180.0
+    _LIMITED_FOR, _LIMITED_CALLS = 1200.0, 10
 
     def __init__(self, stage: str, journal: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._stage = stage
@@ -30,19 +32,27 @@ class Health:
         self._clock = clock
         self._attempts: deque[bool] = deque(maxlen=self._WINDOW)
         self._bad_since: float | None = None
+        self._limited_since: float | None = None
+        self._limited = 0
+        self.answered = 0
+        """Calls that the engine has answered so far."""
         self._recent: deque[bool] = deque(maxlen=self._WINDOW)
         self._seen = self._useless = 0
 
     def attempt_succeeded(self) -> None:
         """The engine answered."""
         self._attempts.append(True)
-        self._bad_since = None
+        self.answered += 1
+        self._bad_since = self._limited_since = None
 
     def attempt_failed(self, error: TransientError) -> None:
         """A call failed and may be made again. Raises SystematicFailure after three minutes of nothing else.
 
-        A server that asks for patience works, and one that is being started again is its engine's affair.
+        A server that asks for patience works, and gets it for twenty minutes; one that is being started again is its
+        engine's affair.
         """
+        if error.cause == LIMITED:
+            self._was_limited(error)
         if error.cause in _NO_FAULT:
             return
         now = self._clock()
@@ -51,6 +61,20 @@ class Health:
         bad = self._attempts.count(False)
         if bad > self._WINDOW / 2 and now - self._bad_since > self._PATIENCE:
             self._stop(bad, len(self._attempts), str(error))
+
+    def _was_limited(self, error: TransientError) -> None:
+        now = self._clock()
+        if self._limited_since is None:
+            self._limited_since, self._limited = now, 0
+        self._limited += 1
+        waited = now - self._limited_since
+        if waited > self._LIMITED_FOR and self._limited >= self._LIMITED_CALLS:
+            raise SystematicFailure(
+                f"{self._stage}: the server has turned away every call for {duration(waited)}, so it was stopped. "
+                f"The last one: {error}\n"
+                "What it allows is used up, or others use it. Run the same command again later: it goes on from here; "
+                "--requests-per-minute N keeps to what the server allows"
+            )
 
     def saw(self, *, good: bool, counts: bool = True, words: str = "an empty reply") -> None:
         """Raises SystematicFailure when all of the first 20, or more than half of the last 200, were no use."""

@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 
 from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.errors import EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
+from promptcot.errors import LIMITED, EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
 from promptcot.runners.health import Health
 from promptcot.runners.readability import Readability
@@ -251,7 +251,8 @@ class _Passage:
 
     async def _ask(self, key: str, request: Request) -> Completion:
         """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
-        failures = 0
+        failures = free = 0
+        answered = self._health.answered
         while True:
             try:
                 if self.runner.budget.max_cost is None:
@@ -262,7 +263,9 @@ class _Passage:
             except TransientError as error:
                 self._health.attempt_failed(error)
                 failures += 1
-                delay = self.runner.retries.delay(failures, error, request.seed)
+                free += error.cause == LIMITED and self._health.answered > answered
+                answered = self._health.answered
+                delay = self.runner.retries.delay(failures, error, request.seed, free)
                 if delay is None:
                     raise
                 self.counts.asked_again[error.cause] += 1

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from promptcot.engines.protocol import Engine
 from promptcot.engines.wrapper import Wrapper
-from promptcot.errors import TransientError
+from promptcot.errors import LIMITED, TransientError
 from promptcot.records import Completion, Request, Score, derive_seed
 
 T = TypeVar("T")
@@ -22,23 +22,25 @@ T = TypeVar("T")
 class Retries:
     """Exponential back-off with jitter: `tries` calls in all, `base` seconds doubled up to `longest`.
 
-    Ten tries are about three minutes of a server that is away.
+    Ten tries are about three minutes of a server that is away. A call that is turned away because too many came uses up
+    no try while others get through: its turn comes.
     """
 
     tries: int = 10
     base: float = 0.5
     longest: float = 60.0
 
-    def delay(self, failures: int, error: TransientError, seed: int) -> float | None:
-        """Seconds to wait after the `failures`-th failure (from 1), or None when it was the last try.
+    def delay(self, failures: int, error: TransientError, seed: int, free: int = 0) -> float | None:
+        """Seconds to wait after the `failures`-th failure (from 1), or None when it was the last try; so many of them
+        were `free`, that is, used up no try.
 
         Full jitter over the upper half, drawn from the request's seed so that a run can be repeated; never shorter than
         what the server asked for.
         """
-        if failures >= self.tries:
+        if failures - free >= self.tries:
             return None
         jitter = derive_seed(seed, "back-off", failures) / 2**31
-        delay = min(self.longest, self.base * 2.0 ** (failures - 1)) * (0.5 + jitter / 2)
+        delay = min(self.longest, self.base * 2.0 ** min(failures - 1, 60)) * (0.5 + jitter / 2)
         return max(delay, error.retry_after or 0.0)
 
 
@@ -52,6 +54,7 @@ class Patient(Wrapper):
         super().__init__(engine)
         self._texts_at_once = texts_at_once
         self._retries = retries or Retries()
+        self._answered = 0
 
     async def complete(self, request: Request) -> Completion:
         return await self._persist(lambda: super(Patient, self).complete(request))
@@ -68,13 +71,18 @@ class Patient(Wrapper):
         return await self._persist(lambda: super(Patient, self).embed(texts))
 
     async def _persist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        failures = 0
+        failures = free = 0
+        answered = self._answered
         while True:
             try:
-                return await ask()
+                reply = await ask()
+                self._answered += 1
+                return reply
             except TransientError as error:
                 failures += 1
-                delay = self._retries.delay(failures, error, failures)
+                free += error.cause == LIMITED and self._answered > answered
+                answered = self._answered
+                delay = self._retries.delay(failures, error, failures, free)
                 if delay is None:
                     raise
             await asyncio.sleep(delay)

@@ -58,6 +58,22 @@ def test_a_server_that_asks_for_patience_gets_it(cause: str) -> None:
     fail(health, clock, 1000, 1.0, TransientError("wait", cause))
 
 
+def test_a_server_that_turns_every_call_away_for_twenty_minutes_stops() -> None:
+    health, clock = make()
+    health.attempt_succeeded()
+    with pytest.raises(
+        SystematicFailure, match=r"(?s)turned away every call for 2\d min.*later.*--requests-per-minute"
+    ):
+        fail(health, clock, 100, 60.0, TransientError("too many", "http 429"))
+
+
+def test_one_answer_each_quarter_of_an_hour_is_patience_enough() -> None:
+    health, clock = make()
+    for _ in range(10):
+        fail(health, clock, 15, 60.0, TransientError("too many", "http 429"))
+        health.attempt_succeeded()
+
+
 def test_one_success_a_minute_keeps_a_run_going() -> None:
     health, clock = make()
     for _ in range(10):

@@ -136,6 +136,51 @@ async def test_transient_faults_are_asked_again_and_counted_by_cause(tmp_path: P
     assert dict(counts.asked_again) == {"429": 1, "reset": 1}
 
 
+async def test_calls_that_are_turned_away_use_up_no_try_while_others_get_through(tmp_path: Path) -> None:
+    """The first row is turned away more often than there are tries, each time after another one was answered."""
+    times = 3 * FAST.tries
+    away, turns = 0, asyncio.Semaphore(0)
+    counts = StageCounts("echo")
+
+    class Busy(ScriptedEngine):
+        async def complete(self, request: Request) -> Completion:
+            nonlocal away
+            if request.prompt != "first" or away == times:
+                await turns.acquire()
+                return Completion("fine")
+            away += 1
+            before = counts.calls
+            turns.release()
+            while counts.calls == before:
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            if away == times:
+                turns.release()
+            raise TransientError("too many", "http 429")
+
+    given = rows("first", *(f"row {number}" for number in range(times)))
+    with Journal(tmp_path / "j") as journal:
+        passage = LocalRunner(64, Retries(FAST.tries, base=0.0)).run(
+            Echo(), stream(given), Busy(reply), journal, counts
+        )
+        async with asyncio.timeout(20):
+            outcomes = [outcome async for outcome in passage]
+    assert not any(isinstance(outcome.result, Failed) for outcome in outcomes)
+    assert counts.asked_again == {"http 429": times}
+
+
+async def test_calls_that_are_turned_away_use_up_their_tries_when_nothing_gets_through(tmp_path: Path) -> None:
+    outcomes, _, _ = await run(tmp_path, lambda _: TransientError("too many", "http 429"), rows("a"))
+    assert isinstance(outcomes[0].result, Failed)
+    assert outcomes[0].result.cause == "http 429"
+
+
+def test_a_row_that_is_turned_away_for_ever_waits_no_longer_than_the_longest_pause() -> None:
+    delay = Retries().delay(5000, TransientError("too many", "http 429"), 1, free=4995)
+    assert delay is not None
+    assert delay <= 60
+
+
 async def test_a_waiting_retry_holds_no_slot(tmp_path: Path) -> None:
     faults = iter([TransientError("busy", "429", retry_after=0.3)])
     order: list[str] = []

@@ -1,8 +1,9 @@
 """How many calls a server gets at a time, and how many a minute.
 
 The bound on calls in flight adapts: it grows while the server keeps up, and shrinks when a good share of the calls are
-turned away or when the server gets slower *and* does less. Single faults change nothing. Decides nothing about trying
-again: a call that was turned away leaves, and whoever made it waits elsewhere.
+turned away or when the server gets slower *and* does less. Single faults change nothing. What a server takes in a time
+is learnt by `pace`. Decides nothing about trying again: a call that was turned away leaves, and whoever made it waits
+elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from promptcot.engines.openai.pace import Call, Pace
 
 _FIRST = 16
 _WORTH = 0.1
@@ -22,19 +24,6 @@ _SLOWER = 2.0
 _LESS = 0.8
 _FORGET = 0.98
 _LOOK_AGAIN = 0.2
-
-
-@dataclass
-class Call:
-    """One admitted call; whoever made it notes here what came of it.
-
-    `tokens` is how many were written, `unused` how many of the admitted ones were not needed.
-    """
-
-    began: float
-    tokens: int | None = None
-    unused: int = 0
-    turned_away: bool = False
 
 
 class Bound:
@@ -60,6 +49,11 @@ class Bound:
         self._best_rate = 0.0
         self._best_latency = float("inf")
         self._open_window(now)
+
+    def keep_to(self, limit: int) -> None:
+        """The server was found to take no more than so many; more are tried again some windows later."""
+        if limit < self.limit:
+            self.limit, self._doubling, self._hold, self._before = limit, False, _HOLD, None
 
     def saw(self, call: Call, now: float, *, full: bool) -> None:
         """A call ended; `full` says whether the bound was reached while it ran."""
@@ -155,12 +149,15 @@ class Admission:
     ) -> None:
         now = clock()
         self.bound = Bound(most, now, first)
+        self.pace = Pace(now)
         self.in_flight = 0
         self._clock = clock
         self._requests = Allowance(requests_per_minute, now) if requests_per_minute else None
         self._tokens = Allowance(tokens_per_minute, now) if tokens_per_minute else None
         self._line = asyncio.Lock()
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[bool]] = deque()
+        self._undecided: list[Call] = []
+        self._alarm: asyncio.TimerHandle | None = None
 
     def call(self, tokens: int) -> _Place:
         """A place for one call that uses at most about so many `tokens`; note in it what came of it."""
@@ -170,18 +167,33 @@ class Admission:
         """Wait for a place."""
         if self._requests or self._tokens:
             await self._wait_for_allowance(tokens)
-        await self._enter()
-        return Call(self._clock())
+        is_try = await self._enter()
+        return Call(self._clock(), is_try=is_try)
 
     def leave(self, call: Call, *, finished: bool) -> None:
         """Give a place back; a call that was neither `finished` nor turned away says nothing about the server."""
-        full = bool(self._waiting) or self.in_flight >= self.bound.limit
+        full = self.in_flight >= self.bound.limit
         self.in_flight -= 1
         if self._tokens:
             self._tokens.give_back(call.unused)
-        if finished or call.turned_away:
-            self.bound.saw(call, self._clock(), full=full)
+        now = self._clock()
+        self.pace.saw(call, now, self.in_flight, answered=finished)
+        if call.limited and self.pace.closed:
+            self._undecided.append(call)
+        elif finished or call.turned_away:
+            self.bound.saw(call, now, full=full)
+        if self._undecided and not self.pace.closed:
+            self._decide(now)
         self._admit()
+
+    def _decide(self, now: float) -> None:
+        """The gate opens again: the bound hears of the calls that were turned away, if it was too high for them."""
+        undecided, self._undecided = self._undecided, []
+        if (found := self.pace.bound) is not None:
+            self.bound.keep_to(found)
+        elif not self.pace.was_limit_in_time:
+            for call in undecided:
+                self.bound.saw(call, now, full=True)
 
     async def _wait_for_allowance(self, tokens: int) -> None:
         """Wait in line until nothing is owed; looks again now and then, as unused tokens are given back meanwhile."""
@@ -193,14 +205,17 @@ class Admission:
                 if allowance is not None:
                     allowance.take(units)
 
-    async def _enter(self) -> None:
-        if self.in_flight < self.bound.limit and not self._waiting:
+    async def _enter(self) -> bool:
+        """Wait for a place; whether the call is a try at a closed gate."""
+        if self.pace.is_free and self.in_flight < self.bound.limit and not self._waiting:
             self.in_flight += 1
-            return
+            return False
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._admit()
         try:
-            await turn
+            is_try: bool = await turn
+            return is_try
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # admitted and cancelled at the same moment
                 self.in_flight -= 1
@@ -209,10 +224,27 @@ class Admission:
 
     def _admit(self) -> None:
         while self._waiting and self.in_flight < self.bound.limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.in_flight += 1
-                turn.set_result(None)
+            if self._waiting[0].done():  # cancelled
+                self._waiting.popleft()
+                continue
+            is_try = False
+            if not self.pace.is_free:
+                now = self._clock()
+                wait = self.pace.wait(now, self.in_flight)
+                if self._undecided and not self.pace.closed:
+                    self._decide(now)
+                    continue
+                if wait > 0:
+                    self._look_again(wait)
+                    return
+                is_try = self.pace.send(now)
+            self.in_flight += 1
+            self._waiting.popleft().set_result(is_try)
+
+    def _look_again(self, seconds: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_later(seconds, self._admit)
 
 
 class _Place:

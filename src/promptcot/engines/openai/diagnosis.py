@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from promptcot.recipe.addresses import below, has_version
 from promptcot.storage.json import loads
+
+Get = Callable[[str, aiohttp.ClientTimeout], Any]
+"""`Transport.get`: an address is looked at by the way that calls go, through the same proxy."""
 
 CERTIFICATE = (
     "If the server is yours, let Python trust its certificate: SSL_CERT_FILE=CA.pem names the authority that signed it"
@@ -29,10 +33,10 @@ class Sight:
     """Where the models were loaded from, as far as the server says so."""
 
 
-async def look(session: aiohttp.ClientSession, base_url: str) -> Sight:
+async def look(get: Get, base_url: str) -> Sight:
     """Ask a base URL for its models. Raises nothing: not to answer is a finding too."""
     try:
-        async with session.get(f"{base_url}/models", timeout=_PATIENCE, allow_redirects=False) as response:
+        async with get(below(base_url, "/models"), _PATIENCE) as response:
             data = await read_some(response, 16 << 20)
             kind = response.content_type
             status = response.status
@@ -76,17 +80,17 @@ def _entries(data: bytes) -> list[dict[str, Any]] | None:
         return None
 
 
-async def advice(session: aiohttp.ClientSession, base_url: str, model: str) -> str | None:
+async def advice(get: Get, base_url: str, model: str) -> str | None:
     """A sentence on what is probably wrong with this address or this model; None if nothing is found."""
-    sight = await look(session, base_url)
+    sight = await look(get, base_url)
     if sight.models is not None and model not in sight.models:
         return f"{base_url} has no model {model!r}; it lists {shown_models(sight.models)}"
     if sight.models is not None:
         return None
-    if not base_url.endswith("/v1"):
-        below = await look(session, f"{base_url}/v1")
-        if below.models is not None:
-            return f"the address lacks /v1: use --base-url {base_url}/v1 (it lists {shown_models(below.models)})"
+    if not has_version(base_url):
+        deeper = await look(get, below(base_url, "/v1"))
+        if deeper.models is not None:
+            return f"the address lacks /v1: use --base-url {deeper.url} (it lists {shown_models(deeper.models)})"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"

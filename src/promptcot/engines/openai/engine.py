@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
 from promptcot.engines.openai.limits import Room, room_left
+from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.payload import Garbled
 from promptcot.engines.openai.requests import body, needless, path_of
 from promptcot.engines.openai.transport import Transport
-from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.errors import LIMITED, EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
 from promptcot.storage.json import dumps
@@ -31,7 +32,11 @@ _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _SMALLER = 2  # how often a call is made again with less: for the limit of any reply, and for what the context has left
-_TURNED_AWAY = {"http 429", "http 503", "http 529", "timeout"}
+_KEY_WORKED = (
+    "The key was good until now: it has expired, or was withdrawn. With a good one, run the same command again: what "
+    "is finished is kept"
+)
+_TURNED_AWAY = {LIMITED, "http 503", "http 529", "timeout", "queue"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class OpenAIEngine:
         key = own.key if own else os.environ.get(spec.api_key_env, "").strip()
         self.transport = Transport(spec.base_url, key, spec.idle_timeout, own.shown if own else None)
         self.transport.has_time = own is not None and own.has_time
+        self.transport.queue_timeout = spec.queue_timeout
         self.served_model = model
         unset = "" if key else ", which is not set"
         self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
@@ -73,6 +79,18 @@ class OpenAIEngine:
         self._omit, self._extra = tuple(spec.omit), spec.extra_body
         self._unknown: set[str] = set()
         self._most_tokens: int | None = None
+
+    @property
+    def note(self) -> str:
+        """What is worth knowing about the server while it is asked; empty, as a rule."""
+        rate = self._admission.pace.rate
+        if rate is None:
+            return ""
+        minute = max(1, round(60 * rate))
+        return (
+            f"{self.served_model}: the server turns calls away; it takes about {minute:,} a minute "
+            f"(--requests-per-minute {minute} says so from the start)"
+        )
 
     @property
     def model(self) -> str:
@@ -93,7 +111,7 @@ class OpenAIEngine:
             try:
                 reply = await self._known(request, fields, limit)
             except TransientError as error:
-                call.turned_away = error.cause in _TURNED_AWAY
+                _note(call, error)
                 call.unused = expected if call.turned_away else 0
                 raise
             except EngineUnusable as error:
@@ -210,7 +228,7 @@ class OpenAIEngine:
             try:
                 return await self.transport.post(path, fields)
             except TransientError as error:
-                call.turned_away = error.cause in _TURNED_AWAY
+                _note(call, error)
                 raise self.transport.without_key(error) from error.__cause__
             except EngineUnusable as error:
                 raise self.transport.without_key(await self._explained(error)) from error.__cause__
@@ -220,17 +238,23 @@ class OpenAIEngine:
         from promptcot.engines.openai.diagnosis import advice
 
         if error.cause in {"unauthorised", "forbidden"}:
-            return EngineUnusable(f"{error}\n{self._key_hint}", error.cause)
+            worked = any(server.proven for server in self.transport.servers)
+            hint = f"\n{_KEY_WORKED}" if worked else ""
+            return EngineUnusable(f"{error}{hint}\n{self._key_hint}", error.cause)
         if error.cause not in {"not-found", "not-a-server", "unknown-model"}:
             return error
-        hints = [
-            await advice(self.transport.session, server.url, self.served_model) for server in self.transport.servers
-        ]
+        hints = [await advice(self.transport.get, server.url, self.served_model) for server in self.transport.servers]
         return EngineUnusable("\n".join(dict.fromkeys([str(error), *filter(None, hints)])), error.cause)
 
     async def close(self) -> None:
         """Close the connections."""
         await self.transport.close()
+
+
+def _note(call: Call, error: TransientError) -> None:
+    """What a call that failed tells about the server's limits."""
+    call.turned_away, call.limited = error.cause in _TURNED_AWAY, error.cause == LIMITED
+    call.wait = error.retry_after
 
 
 def _tokens_of(request: Request) -> int:

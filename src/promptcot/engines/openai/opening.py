@@ -34,8 +34,8 @@ async def _served_name(spec: Served) -> str:
         return spec.model
     transport = Transport(spec.base_url[:1], os.environ.get(spec.api_key_env))
     try:
-        sight = await look(transport.session, spec.base_url[0])
-        hint = None if sight.models is not None else await advice(transport.session, spec.base_url[0], spec.model)
+        sight = await look(transport.get, spec.base_url[0])
+        hint = None if sight.models is not None else await advice(transport.get, spec.base_url[0], spec.model)
     finally:
         await transport.close()
     if (name := name_for(spec, sight.models or ())) is not None:

@@ -1,57 +1,32 @@
 """How bytes travel to OpenAI-compatible servers: connections, time limits, the choice among several base URLs.
 
-Turns what can go wrong on the way into the three kinds of `EngineError`. Until a server has answered once, what looks
-like a wrong address stops everything; afterwards the same is a fault of the moment. Long replies are streamed, so that
-a connection that died is noticed at once and proxies see traffic.
+Long replies are streamed, so that a connection that died is noticed at once and proxies see traffic. What breaks on the
+way gets its meaning in `servers`; how long an answer may take is decided in `patience`, which proxy stands before a
+server in `proxies`, and how long a server asks to wait is read in `told`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 import time
-import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import aiohttp
 
-from promptcot.engines.openai.diagnosis import CERTIFICATE, read_some
+from promptcot.engines.openai.diagnosis import read_some
+from promptcot.engines.openai.patience import Asking, Patience, patience_for
 from promptcot.engines.openai.payload import Garbled, parse_json
+from promptcot.engines.openai.proxies import proxy_for
 from promptcot.engines.openai.refusals import failure
 from promptcot.engines.openai.replies import Gathered, Incoming
-from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.engines.openai.servers import Server, Way, reworded
+from promptcot.engines.openai.told import wait_told
+from promptcot.errors import EngineError, EngineUnusable, TransientError
+from promptcot.recipe.addresses import below, server_root
 from promptcot.storage.json import dumps
 
-_CONNECT = 20.0
-_SLOWEST = 10  # tokens a second of a reply that comes in one piece
-_SILENCE = 300.0
-_LONGEST_AWAY = 60.0
-_PASSING = {"not-found", "forbidden", "not-a-server"}
 _MOST_OF_ERROR = 1 << 16
 _MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no reply of a model is that long
-
-
-@dataclass
-class Server:
-    """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
-    left alone meanwhile. `calls` are under way there; they end when it is `lost`.
-    """
-
-    url: str
-    proxy: str | None
-    name: str
-    in_flight: int = 0
-    proven: bool = False
-    away_until: float = 0.0
-    failures: int = 0
-    dead: bool = False
-    lost: bool = False
-    calls: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
 class Transport:
@@ -69,6 +44,8 @@ class Transport:
         self.servers = [self._server(url) for url in base_urls]
         self._known = {server.url: server for server in self.servers}
         self._idle_timeout = idle_timeout
+        self.queue_timeout: float | None = None
+        """Seconds that an answer may take to begin; None: half an hour."""
         self._key = _checked(key)
         self._headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {self._key}"} if self._key else {}
@@ -94,7 +71,7 @@ class Transport:
         return self._known[url].in_flight if url in self._known else 0
 
     def _server(self, url: str) -> Server:
-        return Server(url, None if self._name else _proxy(url), self._name or url)
+        return Server(url, None if self._name else proxy_for(url), self._name or url)
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -114,7 +91,7 @@ class Transport:
     async def post(self, path: str, body: Any) -> dict[str, Any]:
         """The object that a server answers. Raises EngineError."""
         server = self._choose()
-        async with _Way(server, path, self.servers), self._request(server, path, body, 0) as response:
+        async with Way(server, path, self.servers), self._request(server, path, body, 0) as response:
             await _good(response, server)
             data = await read_some(response, _MOST_OF_BODY)
             if len(data) >= _MOST_OF_BODY:
@@ -127,7 +104,7 @@ class Transport:
         Whether it comes in one piece or as a stream is for the server to say: not all do as they are asked.
         """
         server = self._choose()
-        async with _Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
+        async with Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
             await _good(response, server)
             incoming = Incoming(max_tokens, response.content_type)
             async for piece in response.content.iter_any():
@@ -139,10 +116,7 @@ class Transport:
         """The error; a key that a server repeated in its words is not repeated by us."""
         if self._key is None or self._key not in str(error):
             return error
-        words = str(error).replace(self._key, "***")
-        if isinstance(error, TransientError):
-            return TransientError(words, error.cause, error.retry_after)
-        return (RequestRefused if isinstance(error, RequestRefused) else EngineUnusable)(words, error.cause)
+        return reworded(error, str(error).replace(self._key, "***"))
 
     def _choose(self) -> Server:
         if len(self.servers) == 1:
@@ -152,92 +126,31 @@ class Transport:
         now = time.monotonic()
         return min(self.servers, key=lambda server: (server.away_until > now, server.in_flight))
 
-    def _request(self, server: Server, path: str, body: Any, max_tokens: int) -> Any:
-        url = server_root(server.url) + path if path == "/tokenize" else server.url + path
-        return self.session.post(
-            url,
-            data=dumps(body),
-            timeout=_NO_LIMIT if self.has_time else _timeout(max_tokens, "stream" in body, self._idle_timeout),
-            allow_redirects=False,
-            proxy=server.proxy,
+    def _request(self, server: Server, path: str, body: Any, max_tokens: int) -> Asking:
+        url = below(server_root(server.url) if path == "/tokenize" else server.url, path)
+        patience = self._patience(max_tokens, "stream" in body)
+        sending = self.session.post(
+            url, data=dumps(body), timeout=patience.timeout, allow_redirects=False, **_by(server)
         )
+        return Asking(sending, server.shown(server.url), patience)
+
+    def _patience(self, max_tokens: int, streamed: bool) -> Patience:
+        if self.has_time:
+            return Patience()
+        return patience_for(max_tokens, streamed, self._idle_timeout, self.queue_timeout)
+
+    def get(self, url: str, timeout: aiohttp.ClientTimeout) -> Any:
+        """A look at an address, by the same way as calls; for `async with`."""
+        return self.session.get(url, timeout=timeout, allow_redirects=False, **_by(self._server(url)))
 
 
-_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT)
-
-
-@lru_cache(maxsize=64)
-def _timeout(max_tokens: int, streamed: bool, idle: float | None) -> aiohttp.ClientTimeout:
-    """A silence of five minutes ends a call; a reply in one piece is silent as long as the model writes."""
-    whole = 2 * _SILENCE + 5 * max_tokens / _SLOWEST
-    if streamed or idle:
-        return aiohttp.ClientTimeout(total=whole, sock_connect=_CONNECT, sock_read=idle or _SILENCE)
-    return aiohttp.ClientTimeout(total=_SILENCE + max_tokens / _SLOWEST, sock_connect=_CONNECT)
-
-
-class _Way:
-    """A call on its way to a server: what breaks gets its meaning, and the server its reputation.
-
-    A server that does not answer is away where there are `others`, and a wrong address where none does.
-    """
-
-    def __init__(self, server: Server, path: str, others: Sequence[Server]) -> None:
-        self._server = server
-        self._where = server.url + path if server.name == server.url else server.name
-        self._others = others
-
-    async def __aenter__(self) -> None:
-        self._server.in_flight += 1
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._server.calls.add(self._task)
-
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._server.in_flight -= 1
-        self._server.calls.discard(self._task)
-        if error is None:
-            self._server.proven, self._server.dead, self._server.failures = True, False, 0
-            return
-        meant = self._meant(error)
-        if isinstance(meant, TransientError):
-            self._leave_alone(meant)
-        if meant is not None and meant is not error:
-            raise meant from (error if not isinstance(error, EngineError) else None)
-
-    def _meant(self, error: BaseException) -> EngineError | None:
-        if self._server.lost and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
-            return TransientError(f"{self._where}: the server was lost", "server ended")
-        if isinstance(error, Garbled) and not self._server.proven and error.cause == "garbled":
-            return EngineUnusable(f"{self._where}: {error}", "not-a-server")
-        if isinstance(error, EngineUnusable) and self._server.proven and error.cause in _PASSING:
-            return TransientError(str(error), error.cause)
-        if isinstance(error, EngineError):
-            return error
-        if isinstance(error, (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)):
-            return self._meaning(error)
-        return None
-
-    def _leave_alone(self, error: TransientError) -> None:
-        """Let the others have the next calls, for a while that doubles: one that fails at once looks idle."""
-        self._server.failures += 1
-        pause = min(_LONGEST_AWAY, 2.0 ** min(self._server.failures, 10) / 2)
-        self._server.away_until = time.monotonic() + max(pause, min(error.retry_after or 0.0, _LONGEST_AWAY))
-
-    def _meaning(self, error: BaseException) -> EngineError:
-        if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
-            return EngineUnusable(f"{self._where}: {error}\n{CERTIFICATE}", "certificate")
-        if isinstance(error, ValueError):
-            return EngineUnusable(f"{self._where}: this is no address that can be asked ({error!r})", "bad-url")
-        if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-            self._server.dead = True
-            if not self._server.proven and all(other.dead for other in self._others):
-                return EngineUnusable(f"nothing answers at {self._server.name} ({error}). {_NOBODY}", "no-server")
-            return TransientError(f"{self._where}: {error}", "connection")
-        if isinstance(error, asyncio.TimeoutError):
-            return TransientError(f"{self._where}: no more bytes came in time", "timeout")
-        return TransientError(f"{self._where}: the connection broke: {error!r}", "connection")
-
-
-_NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
+def _by(server: Server) -> dict[str, Any]:
+    """What aiohttp is told about the proxy: who is asked over TLS must not see its password."""
+    if server.proxy is None:
+        return {}
+    whose = "proxy_headers" if server.url.startswith("https:") else "headers"
+    auth = {"Proxy-Authorization": server.proxy.auth} if server.proxy.auth else {}
+    return {"proxy": server.proxy.url, whose: auth}
 
 
 def _checked(key: str | None) -> str | None:
@@ -255,35 +168,4 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
     data = await read_some(response, _MOST_OF_ERROR)
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
-    raise failure(response.status, data, retry_after(response.headers.get("Retry-After")), where)
-
-
-def retry_after(header: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
-    if header is None:
-        return None
-    try:
-        seconds = float(header)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def server_root(base_url: str) -> str:
-    """The base URL without its version: where vLLM has what OpenAI's protocol lacks."""
-    return base_url.removesuffix("/v1")
-
-
-def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for this address. Asked once: aiohttp would ask for every request."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None  # whoever asks this address is told what is wrong with it
-    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
+    raise failure(response.status, data, wait_told(response.status, response.headers, data), where)

@@ -285,13 +285,13 @@ async def test_embeddings_that_cannot_be_read_are_asked_again(answer: dict[str, 
             await engine.embed(["a", "b"])
 
 
-async def test_embeddings_that_are_turned_away_narrow_the_gate() -> None:
+async def test_embeddings_that_are_turned_away_close_the_gate() -> None:
     busy = web.Response(status=429, text="{}")
     async with serving(plays(busy)) as root, asking(f"{root}/v1") as engine:
-        for _ in range(64):
+        for _ in range(2):
             with pytest.raises(TransientError):
                 await engine.embed(["a"])
-        assert engine._admission.bound.limit < 64
+        assert engine._admission.pace.closed
 
 
 async def test_scores_where_the_server_has_them_and_a_clear_word_where_not() -> None:

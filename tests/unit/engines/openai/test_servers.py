@@ -100,6 +100,78 @@ async def test_what_stops_at_first_is_passing_once_the_server_has_answered() -> 
         await engine.close()
 
 
+RENAMED = {
+    "404": (404, {"error": {"message": "The model `m` does not exist."}}),
+    "400": (400, {"error": {"message": "model not found", "code": "model_not_found"}}),
+}
+
+
+@pytest.mark.parametrize("kind", RENAMED)
+async def test_a_model_that_was_renamed_stops_the_run_when_it_stays_away(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, words = RENAMED[kind]
+    count = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal count
+        if request.method == "GET":
+            return web.json_response({"data": [{"id": "m-2"}]})
+        count += 1
+        return web.json_response(GOOD) if count == 1 else web.json_response(words, status=status)
+
+    async with serving(handler) as url:
+        engine = OpenAIEngine("m", served(url, api_key_env=""))
+        await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        with pytest.raises(TransientError):
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        monkeypatch.setattr("promptcot.engines.openai.servers._PASSES", 0.0)
+        for _ in range(3):
+            with pytest.raises(TransientError):
+                await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        with pytest.raises(EngineUnusable, match="it lists m-2") as caught:
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        await engine.close()
+    assert "It answered before" in str(caught.value)
+
+
+async def test_a_server_that_denies_the_model_stops_nothing_while_another_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("promptcot.engines.openai.servers._PASSES", 0.0)
+    count = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        return web.json_response(GOOD) if count == 1 else web.Response(status=404, text="no such model")
+
+    async with serving(good) as one, serving(handler) as other:
+        engine = OpenAIEngine("m", served(other, one, api_key_env=""))
+        fates = [await _fate(engine, seed) for seed in range(20)]
+        await engine.close()
+    assert fates.count("ok") >= 15
+    assert not any("It answered before" in fate for fate in fates)
+
+
+async def test_a_key_that_expires_is_told_from_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "sk-secret")
+    count = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal count
+        count += 1
+        return web.json_response(GOOD) if count == 1 else web.json_response({"error": "expired"}, status=401)
+
+    async with serving(handler) as url:
+        engine = OpenAIEngine("m", served(url, api_key_env="A_KEY"))
+        await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        with pytest.raises(EngineUnusable, match=r"good until now.*\n.*variable A_KEY$") as caught:
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        await engine.close()
+    assert caught.value.cause == "unauthorised"
+
+
 @pytest.mark.parametrize("status", [200, 400, 500])
 async def test_a_key_that_a_server_repeats_is_not_repeated(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", "sk-secret\n")

@@ -1,0 +1,203 @@
+"""How many calls in a time a server answers, learnt from those that it turns away with 429; and when to try it again.
+
+Servers limit what they take in a time (so many calls a minute, in windows or by a bucket of tokens) or at a time, and
+most do not say which. When calls are turned away and none is answered between, the gate closes. Two kinds of calls go
+on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and single tries, at
+intervals that double, which find the moment when a limit *in a time* is over. The first that is taken opens the gate.
+
+A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
+Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
+ever faster, so that a limit that is gone is forgotten after some minutes. Pure but for what it remembers; the times are
+the caller's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
+_NOT_TURNED_AWAY = 2.0
+"""Seconds after which a call that is still under way has been taken; three times as long as turning one away takes."""
+_LEAST_IN_A_ROW, _TOO_MANY = 2, 4
+"""The gate closes when so many calls were turned away with none answered between, and a quarter of those in flight."""
+_KEPT = 0.97
+_FIRST_GROWTH = 0.02
+_LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
+_FAULTS = 0.08
+"""So large a share of calls that are turned away is no sign of too high a rate."""
+_FEW = 8
+_SLOWEST = 1 / 120
+_HORIZON = 60.0
+_NO_BOUND = 4.0
+_LAG = 0.1
+
+
+@dataclass
+class Call:
+    """One admitted call; whoever made it notes here what came of it.
+
+    `tokens` is how many were written, `unused` how many of the admitted ones were not needed. `turned_away`: the server
+    had no room; `limited`: it said that too many calls came (429), and perhaps when to come again, in `wait` seconds.
+    `is_try`: it was let through a closed gate to see whether the server takes calls again.
+    """
+
+    began: float
+    tokens: int | None = None
+    unused: int = 0
+    turned_away: bool = False
+    limited: bool = False
+    wait: float | None = None
+    is_try: bool = False
+
+
+class Pace:
+    """When calls may go to a server. `rate` is the calls a second that it was found to take; None: no limit is known.
+
+    `in_flight` is always the number of calls under way, without the one that is spoken of.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.rate: float | None = None
+        self.closed = False
+        self._next = now
+        self._closed_at = self._last_away = self._opens = now
+        self._pause = _FIRST_PAUSE
+        self._freed = self._sent = self._proofs = self._tries_away = 0
+        self._carried = 0
+        self.was_limit_in_time = False
+        self._trial: float | None = None
+        self._in_a_row = 0
+        self._slowest_away = 0.0
+        self._growth = _FIRST_GROWTH
+        self._before = (0, 0.0)
+        self._since, self._answered, self._turned_away, self._in_flight_then = now, 0, 0, 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether calls may go as they come."""
+        return self.rate is None and not self.closed
+
+    def wait(self, now: float, in_flight: int) -> float:
+        """Seconds until a call may go; 0: now."""
+        if self.closed and self._trial is not None and now >= (taken := self._trial + self._patience):
+            self._open(taken, in_flight)
+        if not self.closed:
+            return max(0.0, self._next - now) if self.rate is not None else 0.0
+        if self._freed:
+            return 0.0
+        until = self._opens if self._trial is None else self._trial + self._patience
+        return max(0.0, until - now)
+
+    def send(self, now: float) -> bool:
+        """A call goes now; whether it is a try."""
+        if self.rate is not None:
+            self._next = max(self._next, now - _LAG) + 1 / self.rate
+        if not self.closed:
+            return False
+        self._sent += 1
+        self._trial = now if self._trial is None else self._trial
+        if self._freed:
+            self._freed -= 1
+            return False
+        return True
+
+    def saw(self, call: Call, now: float, in_flight: int, *, answered: bool) -> None:
+        """A call ended: answered, turned away, or by a fault that says nothing about limits."""
+        if call.limited:
+            self._turn_away(call, now, in_flight)
+        elif not answered:
+            self._trial = None
+        else:
+            self._answered += 1
+            self._in_a_row = 0
+            if self.closed and call.began >= self._closed_at:
+                self._open(now, in_flight)
+            if self.closed:
+                self._freed += 1
+            else:
+                self._judge(now, in_flight)
+
+    @property
+    def bound(self) -> int | None:
+        """How many calls at a time the server was found to take, when the gate opened last; None: that is no limit."""
+        return self._carried if self._tries_away > 1 and self._carried and not self.was_limit_in_time else None
+
+    @property
+    def _patience(self) -> float:
+        return max(_NOT_TURNED_AWAY, 3 * self._slowest_away)
+
+    def _turn_away(self, call: Call, now: float, in_flight: int) -> None:
+        self._turned_away += 1
+        self._slowest_away = max(0.9 * self._slowest_away, now - call.began)
+        self._in_a_row += 1
+        if not self.closed:
+            is_many = self._in_a_row >= _LEAST_IN_A_ROW and _TOO_MANY * self._in_a_row >= in_flight
+            if is_many or self.rate is not None:
+                self._close(now, in_flight)
+        elif call.began >= self._closed_at:
+            self._trial = None
+            self._proofs += not in_flight or in_flight < self._carried
+            if call.is_try:
+                self._tries_away += 1
+                self._carried = self._carried or in_flight
+            if call.began >= self._last_away:  # else one of several that went together
+                self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+                self._opens = now + max(self._pause, min(call.wait or 0.0, _LONGEST_PAUSE))
+            self._last_away = now
+
+    def _close(self, now: float, in_flight: int) -> None:
+        if now - self._since > 2 * _HORIZON:  # perhaps nothing was asked for long: that is no measure
+            self._measure(now, in_flight)
+            self._before = (0, 0.0)
+        self.closed = True
+        self._closed_at = self._last_away = now
+        self._pause = max(_FIRST_PAUSE, 0.5 / self.rate if self.rate is not None else 0.0)
+        self._opens = now + self._pause
+        self._freed = self._sent = self._proofs = self._tries_away = self._carried = 0
+        self._trial = None
+
+    def _open(self, now: float, in_flight: int) -> None:
+        """The server takes calls again; where a limit in time is proven, at the rate that it took since then."""
+        self.closed, self._trial, self._freed = False, None, 0
+        is_proven = self._proofs > 0 and 2 * self._proofs >= self._sent
+        self.was_limit_in_time = is_proven or 0 < self._carried < in_flight
+        if not self.was_limit_in_time:
+            return
+        self.rate = _KEPT * self._took(now, in_flight)
+        self._growth = _FIRST_GROWTH
+        self._next = now + 1 / self.rate
+        self._measure(now, in_flight)
+
+    def _judge(self, now: float, in_flight: int) -> None:
+        """Let the rate grow or fall after some calls, and forget it where it bounds nothing."""
+        seconds = now - self._since
+        if self.rate is None:
+            if seconds > _HORIZON:
+                self._measure(now, in_flight)
+            return
+        calls = self._answered + self._turned_away
+        if calls < _LEAST_CALLS or seconds < _LEAST_SECONDS:
+            return
+        if self._turned_away > _FAULTS * calls:
+            self.rate, self._growth = _KEPT * min(self.rate, self._took(now, in_flight)), _FIRST_GROWTH
+        else:
+            self.rate, self._growth = self.rate * (1 + self._growth), min(1.0, 2 * self._growth)
+        if self.rate * seconds > _NO_BOUND * calls:
+            self.rate = None
+        self._measure(now, in_flight)
+
+    def _took(self, now: float, in_flight: int) -> float:
+        """Calls a second that the server took since the measure began; of few, with those of the measure before."""
+        taken, seconds = self._taken(in_flight), now - self._since
+        if taken < _FEW:
+            taken, seconds = taken + self._before[0], seconds + self._before[1]
+        return max(_SLOWEST, max(1, taken) / max(seconds, _FIRST_PAUSE))
+
+    def _taken(self, in_flight: int) -> int:
+        """Calls that the server took since the measure began, answered or not yet."""
+        return self._answered + in_flight - self._in_flight_then
+
+    def _measure(self, now: float, in_flight: int) -> None:
+        """Begin a measure."""
+        self._before = (self._taken(in_flight), now - self._since)
+        self._since, self._answered, self._turned_away, self._in_flight_then = now, 0, 0, in_flight

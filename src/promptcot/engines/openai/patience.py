@@ -1,0 +1,94 @@
+"""How long a call may take: in a server's queue, silent once its answer has begun, and in all.
+
+A server that queues sends nothing for long, or only the head of its answer, and is not silent for that. So silence
+counts from the first bytes of the body; before them the queue has a longer limit of its own. A reply in one piece
+begins when it is written, so its length is added to the queue. aiohttp knows one limit between any two bytes, which is
+changed here as soon as an answer begins: a timer for each call would cost more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import aiohttp
+
+from promptcot.core.units import duration
+from promptcot.errors import TransientError
+
+QUEUE = 1800.0
+_CONNECT = 20.0
+_SILENCE = 300.0
+_SLOWEST = 10
+"""Tokens a second of a reply that comes in one piece."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds until an answer begins, of silence in it, and in all; None is without limit."""
+
+    beginning: float | None = None
+    silence: float | None = None
+    whole: float | None = None
+
+    @cached_property
+    def timeout(self) -> aiohttp.ClientTimeout:
+        """What aiohttp is told at the start of a call."""
+        return aiohttp.ClientTimeout(total=self.whole, sock_connect=_CONNECT, sock_read=self.beginning)
+
+
+@lru_cache(maxsize=64)
+def patience_for(max_tokens: int, streamed: bool, idle: float | None, queue: float | None) -> Patience:
+    """The limits of a call that writes at most so many tokens; `idle` and `queue` are the user's own, in seconds."""
+    writing = max_tokens / _SLOWEST
+    silence, queue = idle or _SILENCE, queue or QUEUE
+    if streamed:
+        return Patience(queue, silence, queue + 2 * _SILENCE + 5 * writing)
+    return Patience(queue + writing, silence, queue + writing + 2 * _SILENCE)
+
+
+class Asking:
+    """A call from its sending to the end of its answer, for one `async with`. A class, since every call needs one.
+
+    Raises TransientError with the cause `queue` where no answer begins in time, and what aiohttp raises.
+    """
+
+    __slots__ = ("_patience", "_response", "_sending", "_where")
+
+    _response: aiohttp.ClientResponse
+
+    def __init__(self, sending: Any, where: str, patience: Patience) -> None:
+        self._sending, self._where, self._patience = sending, where, patience
+
+    async def __aenter__(self) -> aiohttp.ClientResponse:
+        try:
+            self._response = await self._sending.__aenter__()
+        except aiohttp.ConnectionTimeoutError:
+            raise
+        except TimeoutError as error:
+            raise self._queued() from error
+        self._listen()
+        return self._response
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        await self._sending.__aexit__(kind, error, trace)
+        if isinstance(error, TimeoutError) and not self._response.content.total_bytes:
+            raise self._queued() from error
+
+    def _listen(self) -> None:
+        """From the next bytes on it is silence that counts; from now on if some of the body have come already."""
+        connection = self._response.connection
+        if connection is None or connection.protocol is None or self._patience.silence is None:
+            return
+        connection.protocol.read_timeout = self._patience.silence
+        if self._response.content.total_bytes:
+            connection.protocol.start_timeout()
+
+    def _queued(self) -> TransientError:
+        waited = duration(self._patience.beginning or 0.0)
+        return TransientError(
+            f"{self._where}: a call waited {waited} in the server's queue, and no answer began. Give it fewer calls "
+            "at a time (--concurrency), more servers (several --base-url), or more time (--queue-timeout)",
+            "queue",
+        )

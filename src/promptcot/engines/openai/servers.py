@@ -1,0 +1,185 @@
+"""One server as calls to it know it, and what the things that break on the way to it mean.
+
+Until it has answered once, what looks like a wrong address or a wrong model stops everything. Afterwards the same is a
+fault of the moment, since gateways that start again answer so; when it lasts, and no other server answers, it stops
+everything too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import aiohttp
+
+from promptcot.core.units import duration
+from promptcot.engines.openai.diagnosis import CERTIFICATE
+from promptcot.engines.openai.payload import Garbled
+from promptcot.engines.openai.proxies import Proxy
+from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
+from promptcot.recipe.addresses import below, host_and_port
+
+_LONGEST_AWAY = 60.0
+_PASSING = {"not-found", "forbidden", "not-a-server", "unknown-model"}
+_PASSES, _DENIALS = 60.0, 5
+"""Seconds, and times, after which what should have passed has not."""
+_NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
+
+
+@dataclass
+class Server:
+    """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
+    left alone meanwhile. Since `wrong_since` it denies what it did before, `denials` times now. `calls` are under way
+    there; they end when it is `lost`.
+    """
+
+    url: str
+    proxy: Proxy | None
+    name: str
+    in_flight: int = 0
+    proven: bool = False
+    away_until: float = 0.0
+    failures: int = 0
+    wrong_since: float | None = None
+    denials: int = 0
+    dead: bool = False
+    lost: bool = False
+    calls: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def shown(self, address: str) -> str:
+        """An address of this server as errors have it: one of our own has a name instead."""
+        return address if self.name == self.url else self.name
+
+    def answered(self) -> None:
+        """It answered a call."""
+        self.proven, self.dead, self.failures, self.wrong_since, self.denials = True, False, 0, None, 0
+
+    def leave_alone(self, error: TransientError) -> None:
+        """Let others have the next calls, for a while that doubles: one that fails at once looks idle."""
+        self.failures += 1
+        pause = min(_LONGEST_AWAY, 2.0 ** min(self.failures, 10) / 2)
+        self.away_until = time.monotonic() + max(pause, min(error.retry_after or 0.0, _LONGEST_AWAY))
+
+    def denied(self) -> float:
+        """It denies what it did before; for how many seconds now."""
+        self.denials += 1
+        now = time.monotonic()
+        self.wrong_since = now if self.wrong_since is None else self.wrong_since
+        return now - self.wrong_since
+
+
+class Way:
+    """A call on its way to a server: what breaks gets its meaning, and the server its reputation.
+
+    A server that does not answer is away where there are `others`, and a wrong address where none does.
+    """
+
+    def __init__(self, server: Server, path: str, others: Sequence[Server]) -> None:
+        self._server, self._path, self._others = server, path, others
+
+    @property
+    def _where(self) -> str:
+        return self._server.shown(below(self._server.url, self._path))
+
+    async def __aenter__(self) -> None:
+        self._server.in_flight += 1
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._server.calls.add(self._task)
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._server.in_flight -= 1
+        self._server.calls.discard(self._task)
+        if error is None:
+            self._server.answered()
+            return
+        meant = self._meant(error)
+        if isinstance(meant, TransientError):
+            self._server.leave_alone(meant)
+        if meant is not None and meant is not error:
+            raise meant from (error if not isinstance(error, EngineError) else None)
+
+    def _meant(self, error: BaseException) -> EngineError | None:
+        if self._server.lost and isinstance(error, asyncio.CancelledError) and not self._task.uncancel():
+            return TransientError(f"{self._where}: the server was lost", "server ended")
+        if isinstance(error, Garbled) and not self._server.proven and error.cause == "garbled":
+            return self._through(EngineUnusable(f"{self._where}: {error}", "not-a-server"))
+        if isinstance(error, EngineUnusable) and self._server.proven and error.cause in _PASSING:
+            return self._passing(error)
+        if isinstance(error, RequestRefused) and error.cause == "http 407" and self._server.proxy is not None:
+            return _wants_password(self._server.proxy)
+        if isinstance(error, EngineError):
+            return self._through(error)
+        if isinstance(error, (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)):
+            return self._meaning(error)
+        return None
+
+    def _passing(self, error: EngineUnusable) -> EngineError:
+        """A server that worked denies it: a fault of the moment, unless it lasts and no other server answers."""
+        lasts = self._server.denied()
+        passes = lasts < _PASSES or self._server.denials < _DENIALS
+        if passes or any(other.wrong_since is None and not other.dead for other in self._others):
+            return TransientError(str(error), error.cause)
+        told = f"{error}\nIt answered before, and has answered so for {duration(lasts)}"
+        return EngineUnusable(told, error.cause)
+
+    def _meaning(self, error: BaseException) -> EngineError:
+        server = self._server
+        if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
+            return EngineUnusable(f"{self._where}: {error}\n{CERTIFICATE}", "certificate")
+        if isinstance(error, ValueError):
+            return EngineUnusable(f"{self._where}: this is no address that can be asked ({error!r})", "bad-url")
+        if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407 and server.proxy is not None:
+            return _wants_password(server.proxy)
+        if isinstance(
+            error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | aiohttp.ClientHttpProxyError
+        ):
+            return self._unreachable(error)
+        if isinstance(error, aiohttp.ServerTimeoutError):
+            return TransientError(f"{self._where}: no more bytes came in time", "timeout")
+        if isinstance(error, asyncio.TimeoutError):
+            return TransientError(f"{self._where}: the reply was not finished in time", "timeout")
+        return TransientError(f"{self._where}: the connection broke: {error!r}", "connection")
+
+    def _unreachable(self, error: BaseException) -> EngineError:
+        server, self._server.dead = self._server, True
+        if server.proxy is not None:
+            told = _proxy_fails(server, error)
+        else:
+            told = f"nothing answers at {server.name} ({error}). {_NOBODY}"
+        if not server.proven and all(other.dead for other in self._others):
+            return EngineUnusable(told, "no-server" if server.proxy is None else "no-proxy")
+        return TransientError(told if server.proxy is not None else f"{self._where}: {error}", "connection")
+
+    def _through(self, error: EngineError) -> EngineError:
+        """The error; where a proxy may have answered instead of the server, that is said."""
+        is_gateways = error.cause in {"http 502", "http 503", "http 504"}
+        if self._server.proxy is None or not (is_gateways or isinstance(error, EngineUnusable)):
+            return error
+        return reworded(error, f"{error}\nIt was asked through {self._server.proxy}")
+
+
+def reworded(error: EngineError, words: str) -> EngineError:
+    """The same error in other words."""
+    if isinstance(error, TransientError):
+        return TransientError(words, error.cause, error.retry_after)
+    return (RequestRefused if isinstance(error, RequestRefused) else EngineUnusable)(words, error.cause)
+
+
+def _wants_password(proxy: Proxy) -> EngineUnusable:
+    return EngineUnusable(
+        f"{proxy} wants a name and a password: write them into {proxy.variable}, as http://NAME:PASSWORD@HOST:PORT",
+        "proxy",
+    )
+
+
+def _proxy_fails(server: Server, error: BaseException) -> str:
+    assert server.proxy is not None
+    host, _ = host_and_port(server.url)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        does = f"does not connect to {host}: it answers {error.status} {error.message}".rstrip()
+    else:
+        does = f"does not answer ({error})"
+    return f"{server.proxy} {does}; {server.proxy.way_out(host)}"
