@@ -21,6 +21,7 @@ from promptcot.engines.opening import Engines
 from promptcot.nano import mask_numbers
 from promptcot.nano.truth import Truth
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import load
 from promptcot.records import Row
@@ -54,7 +55,7 @@ async def make(directory: Path, combinations: int) -> Run:
     inputs = Inputs(recipe, directory)
     async with Engines(directory) as engines:
         opened = await inputs.open_models(engines.open)
-        rows = held_out(inputs.sampled(await inputs.vectors(engines)))
+        rows = held_out(inputs.sampled(await inputs.vectors(engines, Silent())))
         run = Run(inputs.steps, recipe.run, directory, opened, rows)
         await run.run(inputs.manifest(opened))
     return run

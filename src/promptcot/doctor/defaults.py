@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import aiohttp
-
 from promptcot.doctor.findings import Finding, note
 from promptcot.doctor.models import Asked
 from promptcot.engines.model_files import folder_on_disk, read_json
-from promptcot.engines.openai.diagnosis import Sight, read_object
-from promptcot.recipe.addresses import server_root
+from promptcot.engines.openai.diagnosis import Get, Sight, read_object
+from promptcot.recipe.addresses import below, server_root
 from promptcot.recipe.schema import Model
 
 _SETS_NOTHING = {"top_k": (0, -1), "min_p": (0,), "presence_penalty": (0,)}
 """The fields that are sent only where a recipe sets them, and the values that change nothing."""
 
 
-async def look_at_defaults(session: aiohttp.ClientSession, sight: Sight, name: str, asked: Asked) -> list[Finding]:
+async def look_at_defaults(get: Get, sight: Sight, name: str, asked: Asked) -> list[Finding]:
     """Where the server's own values would enter what the recipe leaves open."""
-    props = await read_object(session, f"{server_root(sight.url)}/props")
+    props = await read_object(get, below(server_root(sight.url), "/props"))
     if isinstance(settings := (props or {}).get("default_generation_settings"), Mapping):
-        below = settings.get("params")
-        told = below if isinstance(below, Mapping) else settings
+        params = settings.get("params")
+        told = params if isinstance(params, Mapping) else settings
         return [*_open(sight.url, told, asked), *_renamed(told, asked)]
     root = sight.roots.get(name, name)
     folder = folder_on_disk(root) if sight.models is not None else None

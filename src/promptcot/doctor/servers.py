@@ -65,7 +65,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
     engine.served_model = named
     for finding in _seen(asked, named, sight, both):
         yield finding
-    for finding in await look_at_defaults(engine.transport.session, sight, named, asked):
+    for finding in await look_at_defaults(engine.transport.get, sight, named, asked):
         yield finding
     findings = await _calls(engine, asked, sight, both)
     if sight.models is None and any(finding.mark == "ok" for finding in findings):

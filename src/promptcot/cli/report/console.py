@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from promptcot.cli.report.progress import Progress
 from promptcot.errors import UsageError
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts
@@ -38,6 +37,8 @@ class Console:
         self, counts: Mapping[str, StageCounts], *, target: int | None = None, **how: Any
     ) -> AbstractContextManager[object]:
         """A progress display until the context is left; the target is in what says where the run stands."""
+        from promptcot.cli.report.progress import Progress  # what forecasts needs numpy, and `--help` does not
+
         return Progress(counts, **how)
 
 

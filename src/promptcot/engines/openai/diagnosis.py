@@ -53,10 +53,10 @@ async def look(get: Get, base_url: str) -> Sight:
     return Sight(base_url, names, status=status, context=min(lengths, default=None), roots=roots)
 
 
-async def read_object(session: aiohttp.ClientSession, url: str) -> dict[str, Any] | None:
+async def read_object(get: Get, url: str) -> dict[str, Any] | None:
     """The JSON object at an address; None where there is none that can be read."""
     try:
-        async with session.get(url, timeout=_PATIENCE, allow_redirects=False) as response:
+        async with get(url, _PATIENCE) as response:
             found = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return None
