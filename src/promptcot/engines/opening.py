@@ -140,8 +140,8 @@ class Engines:
 
     @property
     def note(self) -> str:
-        """What progress may say about servers."""
-        return ""
+        """What progress may say about the engines: those that have something to tell."""
+        return "; ".join(filter(None, (getattr(engine, "note", "") for engine in tuple(self._opened.values()))))
 
     def _placement(self, key: str) -> Placement | None:
         """Where a server of our own runs, if that is settled."""

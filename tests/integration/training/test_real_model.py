@@ -44,7 +44,7 @@ log_every = 1
 samples = 0
 """
 ANSWER = "The answer is a purple elephant."
-GENERATION = {"bos_token_id": 1, "eos_token_id": [2, 0], "pad_token_id": 2, "temperature": 0.2, "top_k": 50}
+GENERATION = {"bos_token_id": 1, "eos_token_id": [0, 2], "pad_token_id": 2, "temperature": 0.2, "top_k": 50}
 """As instruct models have it: two tokens that end a text, and how to draw."""
 
 

@@ -58,6 +58,11 @@ class LoadedModel:
         return int(self.network.num_parameters())
 
     @property
+    def numbers(self) -> str:
+        """The type of its numbers."""
+        return str(self.network.dtype).removeprefix("torch.")
+
+    @property
     def width(self) -> int:
         """The dimension of its hidden states."""
         return int(_text_config(self.network.config).hidden_size)
@@ -123,7 +128,12 @@ def _quieten() -> None:
 
 
 def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
-    """`auto` is what the weights have on a GPU, and float32 on a CPU: faster there for small models, and exact."""
+    """`auto` is what the weights have on a GPU, and float32 on a CPU, where it can be had that a reply is its own.
+
+    Measured with SmolLM2-135M on a CPU that multiplies bfloat16 by itself: bfloat16 draws 1.3 to 2.4 times as many
+    tokens a second, but 13 of 24 replies of 40 tokens were others when asked alone than among 12, and none of 24 in
+    float32. Sums of attention are rounded to 8 bits there, in an order that goes by the padding.
+    """
     if asked == "auto":
         return torch.float32 if device.type == "cpu" else "auto"
     if asked not in _DTYPES:
