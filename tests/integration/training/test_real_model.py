@@ -48,6 +48,12 @@ GENERATION = {"bos_token_id": 1, "eos_token_id": [0, 2], "pad_token_id": 2, "tem
 """As instruct models have it: two tokens that end a text, and how to draw."""
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests share the cores, and threads that wait for each other there take minutes."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="module")
 def base(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The model with a generation config of its own."""
