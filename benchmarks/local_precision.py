@@ -37,10 +37,8 @@ def shares(folder: Path, turns: int) -> None:
         for dtype, sharing in tried:
             rates[dtype, sharing].append(rows_per_second(models[dtype], sharing))
     for dtype, sharing in tried:
-        found = rates[dtype, sharing]
-        print(
-            f"{sharing!s:28} {dtype:9} {statistics.median(found):8,.0f} tokens/s ({min(found):,.0f} to {max(found):,.0f})"
-        )
+        least, middle, most = (pick(rates[dtype, sharing]) for pick in (min, statistics.median, max))
+        print(f"{sharing!s:28} {dtype:9} {middle:8,.0f} tokens/s ({least:,.0f} to {most:,.0f})")
 
 
 async def replies(folder: Path, dtype: DType, requests: list[Request]) -> tuple[float, int]:

@@ -141,7 +141,8 @@ class Engines:
     @property
     def note(self) -> str:
         """What progress may say about the engines: those that have something to tell."""
-        return "; ".join(filter(None, (getattr(engine, "note", "") for engine in tuple(self._opened.values()))))
+        told = (getattr(engine, "note", None) for engine in tuple(self._opened.values()))
+        return "; ".join(note for note in told if note and isinstance(note, str))
 
     def _placement(self, key: str) -> Placement | None:
         """Where a server of our own runs, if that is settled."""

@@ -128,11 +128,11 @@ def _quieten() -> None:
 
 
 def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
-    """`auto` is what the weights have on a GPU, and float32 on a CPU, where it can be had that a reply is its own.
+    """`auto` is what the weights have on a GPU, and float32 on a CPU: there a reply need not depend on its neighbours.
 
-    Measured with SmolLM2-135M on a CPU that multiplies bfloat16 by itself: bfloat16 draws 1.3 to 2.4 times as many
-    tokens a second, but 13 of 24 replies of 40 tokens were others when asked alone than among 12, and none of 24 in
-    float32. Sums of attention are rounded to 8 bits there, in an order that goes by the padding.
+    In bfloat16 a CPU with instructions for it draws twice as many tokens a second (SmolLM2-135M), but about half of the
+    replies are others when asked alone than in company; in float32 none is (`benchmarks/local_precision.py`). It is
+    attention that differs: padding decides in which order its sums are made, and they are rounded to 8 bits.
     """
     if asked == "auto":
         return torch.float32 if device.type == "cpu" else "auto"
