@@ -1,6 +1,4 @@
-"""The parts of `gpu.py`: each is a process of its own, works in a folder, and ends with a line `RESULT {...}`.
-
-    python benchmarks/_gpu.py PART FOLDER SETTINGS
+"""The parts of `gpu.py`: each is a function that works in a folder, and runs in a process of its own.
 
 Models are shapes (`_shapes`), without weights where vLLM makes them up itself (`--load-format dummy`). What is measured
 here is put into words, and judged, by `gpu.py`.
@@ -18,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ from _shapes import COMPARED, LLAMA_8B, QWEN_1_5B, TINY, Shape, save_shape, save
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["VLLM_NO_USAGE_STATS"] = "1"
-if __name__ == "__main__" and sys.argv[1:2] == ["direct"]:
-    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # what our engine gives its server, too
 
 Result = dict[str, Any]
 
@@ -86,6 +82,7 @@ def prompts(settings: Settings, times: int = 1) -> list[str]:
 
 def direct(folder: Path, settings: Settings) -> Result:
     """vLLM called as a library, on one GPU."""
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # what our engine gives its server, too
     import torch
     from vllm import LLM, SamplingParams
 
@@ -208,7 +205,7 @@ def training(folder: Path, settings: Settings) -> Result:
         "mfu": statistics.median(step["mfu"] for step in later) if later[0]["mfu"] else None,
         "peak": max(step["memory_bytes"] for step in steps),
         "forecast": forecast and forecast.total,
-        "kernels": told[0].partition("; ")[2],
+        "kernels": next((line.partition("; ")[2] for line in told if "attention: " in line), "kernels unknown"),
         "window": settings.window,
     }
 
@@ -302,12 +299,3 @@ async def _completed(folder: Path, asked: Sequence[str], limit: int) -> tuple[li
 PARTS = {
     part.__name__: part for part in (about, direct, one_gpu, training, local_engine, data_parallel, tensor_parallel)
 }
-
-
-def command(part: str, folder: Path, settings: Settings) -> list[str]:
-    """What runs a part."""
-    return [sys.executable, __file__, part, str(folder), json.dumps(asdict(settings))]
-
-
-if __name__ == "__main__":
-    print("RESULT", json.dumps(PARTS[sys.argv[1]](Path(sys.argv[2]), Settings(**json.loads(sys.argv[3])))), flush=True)

@@ -17,6 +17,7 @@ ends with 1 where a part failed or was left out, where texts differ, or below 0.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -25,9 +26,10 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
-from _gpu import PARTS, Result, Settings, command
+from _gpu import PARTS, Result, Settings
 from _options import Options
 
 from promptcot.engines.vllm import log as vllm_log
@@ -36,8 +38,11 @@ TARGET_RATIO = 0.90
 LIMITS = {"about": 60, "direct": 170, "one_gpu": 170, "training": 150, "local_engine": 60}
 """Seconds that a part may take; those on several GPUs as much as `one_gpu`."""
 
-LEAST = 30
-"""Seconds that must be left for a part to begin."""
+RESULT = "RESULT "
+"""What begins the line with which a part ends."""
+
+LEAST, GRACE = 30, 15
+"""Seconds that must be left for a part to begin, and that one has to end its servers."""
 
 SMALLEST = {"prompts": 4, "prompt_tokens": 16, "reply_tokens": 8, "window": 128, "steps": 3, "compared": 4}
 
@@ -50,13 +55,10 @@ def run(part: str, folder: Path, settings: Settings, seconds: float) -> Result:
     """The result of a part. Raises Failed; nothing of it runs on."""
     folder.mkdir()
     log = folder / "output.txt"
+    command = [sys.executable, __file__, "--run", part, str(folder), json.dumps(asdict(settings))]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(part, folder, settings),
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     try:
         process.wait(seconds)
@@ -65,19 +67,19 @@ def run(part: str, folder: Path, settings: Settings, seconds: float) -> Result:
     finally:
         _end(process)
     lines = log.read_text(errors="replace").splitlines()
-    found = next((line for line in reversed(lines) if line.startswith("RESULT ")), None)
+    found = next((line for line in reversed(lines) if line.startswith(RESULT)), None)
     if process.returncode or found is None:
         raise Failed(f"ended with {process.returncode}\n{_why(log)}")
-    result: Result = json.loads(found.removeprefix("RESULT "))
+    result: Result = json.loads(found.removeprefix(RESULT))
     return result
 
 
-def _end(process: subprocess.Popen[bytes], grace: float = 15) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Let a part that still runs end its server, so that the GPU is free; then kill what is left of its group."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
+            process.wait(GRACE)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -141,7 +143,7 @@ def measured(parts: list[str], settings: Settings, place: Path, until: float) ->
     """The results of the parts that give one; what becomes of each is said at once."""
     results: dict[str, Result] = {}
     for part in parts:
-        began, left = time.monotonic(), until - time.monotonic()
+        began, left = time.monotonic(), until - GRACE - time.monotonic()
         limit = left if settings.smallest else min(left, LIMITS.get(part, LIMITS["one_gpu"]))
         if limit < LEAST:
             say(f"{part:16} left out: no time is left; --parts {part} runs it alone")
@@ -161,13 +163,16 @@ def main() -> int:
     for name, size in sizes.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--parts", nargs="+", choices=[part for part in PARTS if part != "about"])
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.run:
+        part, folder, told_settings = chosen.run
+        say(RESULT + json.dumps(PARTS[part](Path(folder), Settings(**json.loads(told_settings)))))
+        return 0
     until = time.monotonic() + chosen.seconds
     settings = Settings(chosen.smallest, **{name: getattr(chosen, name) for name in sizes})
     with tempfile.TemporaryDirectory(prefix="promptcot-gpu-", ignore_cleanup_errors=True) as place:
-        facts = run(
-            "about", Path(place) / "about", settings, LIMITS["about"] if not chosen.smallest else chosen.seconds
-        )
+        facts = run("about", Path(place) / "about", settings, chosen.seconds if chosen.smallest else LIMITS["about"])
         say(machine(facts))
         gpus = len(facts["gpus"])
         if not gpus and not chosen.smallest:
@@ -185,4 +190,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Failed as error:
+        sys.exit(f"nothing can be found out about this machine: {error}")
