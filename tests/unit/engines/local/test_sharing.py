@@ -45,6 +45,12 @@ def test_a_model_between_is_run_as_was_quickest(best: Sharing, monkeypatch: pyte
     assert (found.workers, found.threads, found.measured) == (best.workers, best.threads, True)
 
 
+@pytest.mark.parametrize("gain", [0.1, 1.0, 1.4])
+def test_threads_that_gain_little_are_not_taken(gain: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharing, "rows_per_second", lambda _, tried: 1.0 if tried.threads == 1 else gain)
+    assert share(model(135_000_000), 2, 2) == Sharing(2, 1, measured=True)
+
+
 def test_what_is_tried_stays_within_the_cores_and_the_threads_allowed() -> None:
     assert candidates(1, 1) == [Sharing(1, 1)]
     assert candidates(2, 2) == [Sharing(2, 1), Sharing(1, 2)]
