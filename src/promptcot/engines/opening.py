@@ -152,8 +152,9 @@ class Engines:
 
     @property
     def note(self) -> str:
-        """What progress may say about servers."""
-        return "; ".join(filter(None, (getattr(engine, "note", "") for engine in list(self._opened.values()))))
+        """What progress may say about the engines: those that have something to tell."""
+        told = (getattr(engine, "note", None) for engine in tuple(self._opened.values()))
+        return "; ".join(note for note in told if note and isinstance(note, str))
 
     def _placement(self, key: str) -> Placement | None:
         """Where a server of our own runs, if that is settled."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.scripts.finding import ROOT, runs_through, scripts
 
-ENGINES = {"ray_runner", "vllm_throughput"}
+ENGINES = {"gpu", "ray_runner", "vllm_throughput"}
 BENCHMARKS = [
     pytest.param(name, marks=[pytest.mark.engines] if name in ENGINES else [], id=name)
     for name in scripts("benchmarks")
@@ -15,7 +15,7 @@ BENCHMARKS = [
 
 def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
     files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
-    assert files - set(scripts("benchmarks")) == {"_mock", "_options", "_placed"}
+    assert files - set(scripts("benchmarks")) == {"_gpu", "_mock", "_options", "_placed", "_shapes"}
     assert set(scripts("benchmarks")) >= ENGINES
 
 

@@ -43,6 +43,17 @@ async def test_closed_it_is_opened_again_by_the_next_call() -> None:
     assert shop.opened == 2
 
 
+async def test_what_the_engine_says_of_itself_is_passed_on_while_it_is_open() -> None:
+    inner = Shop().open()
+    inner.note = "float32, 2 workers"  # type: ignore[attr-defined]
+    engine = LazyEngine("m@0", lambda: inner)
+    assert engine.note == ""
+    await engine.complete(Request("p"))
+    assert engine.note == "float32, 2 workers"
+    await engine.close()
+    assert engine.note == ""
+
+
 async def test_what_opening_raises_reaches_every_caller() -> None:
     def broken() -> Engine:
         raise EngineUnusable("no weights")

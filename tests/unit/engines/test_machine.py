@@ -1,4 +1,4 @@
-"""Which GPUs are visible, read from the words of a stand-in for nvidia-smi."""
+"""Which GPUs are visible, read from the words of a stand-in for nvidia-smi; how many threads are allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot.engines.machine import visible_gpus
+from promptcot.engines.machine import cores, threads, visible_gpus
 
 LISTING = """\
 0, GPU-aaaa1111-0000, NVIDIA H100 80GB HBM3, 81559, 81008
@@ -75,3 +75,11 @@ def test_a_tool_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
     install(tmp_path, monkeypatch, "import time; time.sleep(60)")
     monkeypatch.setattr("promptcot.engines.machine._TIMEOUT", 0.2)
     assert visible_gpus({}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("1", 1), ("3,1", 3), (" 2 ", 2), ("", None), ("0", None), ("many", None)]
+)
+def test_threads_are_as_many_as_the_environment_allows_else_one_for_each_core(value: str, expected: int | None) -> None:
+    assert threads({"OMP_NUM_THREADS": value}) == (expected or cores())
+    assert threads({}) == cores()

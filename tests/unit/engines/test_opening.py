@@ -138,6 +138,17 @@ async def test_one_engine_that_cannot_be_closed_leaves_no_other_open(tmp_path: P
     assert sorted(closed) == ["a", "b", "c"]
 
 
+def test_what_engines_say_of_themselves_is_one_line_without_those_that_say_nothing(tmp_path: Path) -> None:
+    class Told(ScriptedEngine):
+        note: Any = None
+
+    engines = Engines(tmp_path)
+    engines._opened = {str(note): Told(lambda _: "x") for note in ("a", "", None, 3, "b")}
+    for note, engine in zip(("a", "", None, 3, "b"), engines._opened.values(), strict=True):
+        engine.note = note  # type: ignore[attr-defined]
+    assert engines.note == "a; b"
+
+
 def test_what_nano_means_for_a_judge() -> None:
     assert (judge_role("b"), judge_role("judge-b"), judge_role("somebody")) == ("judge-b", "judge-b", "judge-a")
     assert Path(resolve("nano:solver", "generator")).name == "solver"

@@ -3,10 +3,10 @@
 It batches what arrives: calls join the running batch as others finish. What a call gets does not depend on its
 neighbours, except that the shape of a batch can move the last bits of a logit, and so, rarely, a token.
 
-This module is the engine's face, and decides how the machine is shared. A GPU or a large model has one worker. A small
-model on a CPU has a single-threaded worker for each core, filled one after the other: threads inside torch wait for
-each other at every operation, at a loss for small models, and at a great one where other programs use the cores too.
-`model` loads, `worker` runs. torch and transformers are imported when an engine is made, not before.
+This module is the engine's face, and decides which worker gets a call; how many there are is decided in `sharing`.
+Workers of a small model are filled one after the other, for a step costs nearly the same whatever is in it. Those of a
+larger one get equal shares, for there a step costs what its rows cost. `model` loads, `worker` runs. torch and
+transformers are imported when an engine is made, not before.
 """
 
 from __future__ import annotations
@@ -15,21 +15,17 @@ import asyncio
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.local.jobs import CompleteJob, EmbedJob, ScoreJob
-from promptcot.engines.machine import cores, memory_total
+from promptcot.engines.local.sharing import SMALL, equal_parts, share
+from promptcot.engines.machine import cores, memory_total, threads
 from promptcot.errors import EngineUnusable
 from promptcot.records import Completion, Request, Score
 
-if TYPE_CHECKING:
-    from promptcot.engines.local.model import LoadedModel
-
-_SMALL = 50_000_000
-_MOST_WORKERS = 4
 _MAX_BATCH = {"cpu": 64, "cuda": 256}
 _TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 32768}
 _SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
@@ -65,18 +61,20 @@ class LocalEngine:
         loaded = local_model.load(model_path, tokenizer_path, dtype)
         kind = loaded.device.type
         available = cores()
-        count = workers or _worker_count(loaded, available)
+        shared = equal_parts(workers, available, threads()) if workers else share(loaded, available, threads())
         self._model = loaded.name
+        self._even = loaded.parameters > SMALL
+        self._note = f"{loaded.name.partition('@')[0]}: {loaded.numbers}, {shared}" if shared.measured else ""
         self._max_batch = max_batch or _MAX_BATCH[kind]
         self._workers = [
             local_worker.Worker(
                 loaded,
-                threads=max(1, available // count),
+                threads=shared.threads,
                 max_batch=self._max_batch,
-                memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / count),
+                memory=int(_memory(loaded) * _SHARE_OF_MEMORY[kind] / shared.workers),
                 tokens_at_once=tokens_at_once or _TOKENS_AT_ONCE[kind],
             )
-            for _ in range(count)
+            for _ in range(shared.workers)
         ]
         # Also runs when the interpreter exits, so that no thread is left inside torch.
         self._stop = weakref.finalize(self, _stop_all, self._workers)
@@ -85,6 +83,11 @@ class LocalEngine:
     def model(self) -> str:
         """The folder's name and a fingerprint of weights, configuration and tokenizer: `name@0123456789ab`."""
         return self._model
+
+    @property
+    def note(self) -> str:
+        """How it runs on this machine, where that was measured; else nothing."""
+        return self._note
 
     async def complete(self, request: Request) -> Completion:
         """The model's reply. Token counts include the token that ends a text. A cancelled call leaves the batch.
@@ -120,9 +123,10 @@ class LocalEngine:
         return vectors
 
     def _put(self, job: CompleteJob | ScoreJob) -> None:
-        """Give a job to the first worker with a free place: full batches cost least. If there is none, to any."""
-        free = (worker for worker in self._workers if worker.load < self._max_batch)
-        next(free, min(self._workers, key=lambda worker: worker.load)).put(job)
+        """Give a job to the first worker with a free place, or to the one with the least to do."""
+        least = min(self._workers, key=lambda worker: worker.load)
+        free = (worker for worker in self._workers if not self._even and worker.load < self._max_batch)
+        next(free, least).put(job)
 
     async def close(self) -> None:
         """Cancel the calls in flight and end the threads. More than once does no harm."""
@@ -134,13 +138,7 @@ def _stop_all(workers: Sequence[Any]) -> None:
         worker.stop()
 
 
-def _worker_count(model: LoadedModel, cores: int) -> int:
-    if model.device.type != "cpu" or model.parameters > _SMALL:
-        return 1
-    return min(cores, _MOST_WORKERS)
-
-
-def _memory(model: LoadedModel) -> int:
+def _memory(model: Any) -> int:
     """Bytes: what is free on the model's GPU, or what the machine has."""
     if model.device.type == "cuda":
         import torch

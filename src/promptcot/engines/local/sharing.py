@@ -1,0 +1,103 @@
+"""How the local engine divides the cores of a CPU: how many workers, and how many threads inside torch for each.
+
+Small models get a single-threaded worker for each core: threads inside torch wait for each other at every operation, at
+a loss for small models, and at a great one where other programs use the cores too. Large ones get one worker with all
+threads. Between the two it depends on the machine and on what else runs there, so it is measured when the model is
+loaded. Other programs come and go, so threads are taken only where they are clearly quicker: on two cores, two of them
+drew a quarter more tokens of SmolLM2-135M than two workers at a quiet moment, and a fifth as many at a busy one.
+
+This never decides what a reply is. The number of threads left every bit of the logits as it was (float32 and bfloat16,
+1 to 64 rows), and the number of workers moves them no further than any other composition of a batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from promptcot.engines.local.model import LoadedModel
+
+SMALL = 50_000_000
+"""Weights up to which a worker for each core is best, whatever else runs."""
+
+_LARGE = 1_000_000_000
+_MOST_WORKERS = 4
+_CLEARLY = 1.5
+_ROWS = 16
+_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """So many workers, with so many threads inside torch each; and whether that was measured."""
+
+    workers: int
+    threads: int
+    measured: bool = False
+
+    def __str__(self) -> str:
+        workers, threads = _counted(self.workers, "worker"), _counted(self.threads, "thread")
+        return f"{workers} with {threads}{' each' if self.workers > 1 else ''}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count > 1)}"
+
+
+def share(model: LoadedModel, cores: int, most_threads: int) -> Sharing:
+    """How a model is run on so many cores, with at most so many threads in a worker."""
+    if model.device.type != "cpu":
+        return equal_parts(1, cores, most_threads)
+    if model.parameters <= SMALL:
+        return equal_parts(min(cores, _MOST_WORKERS), cores, most_threads)
+    possible = candidates(cores, most_threads)
+    if model.parameters > _LARGE or len(possible) == 1:
+        return possible[-1]
+    return replace(quickest(possible, lambda sharing: rows_per_second(model, sharing)), measured=True)
+
+
+def equal_parts(workers: int, cores: int, most_threads: int) -> Sharing:
+    """All cores, divided among so many workers."""
+    return Sharing(workers, max(1, min(cores // workers, most_threads)))
+
+
+def candidates(cores: int, most_threads: int) -> list[Sharing]:
+    """What is worth trying: as many workers as may be, with a thread each, first; one with all threads last.
+
+    Fewer workers with a thread each are not: they leave cores to others, and workers never wait for one another.
+    """
+    most = min(cores, _MOST_WORKERS)
+    divided = [equal_parts(count, cores, most_threads) for count in (most, 2, 1) if count <= most]
+    return list(dict.fromkeys([Sharing(most, 1), *divided]))
+
+
+def quickest(possible: Sequence[Sharing], speed: Callable[[Sharing], float]) -> Sharing:
+    """The one with the highest speed, where that is clearly above the first one's; else the first."""
+    speeds = {sharing: speed(sharing) for sharing in possible}
+    first, best = possible[0], max(speeds, key=speeds.__getitem__)
+    return best if speeds[best] > _CLEARLY * speeds[first] else first
+
+
+def rows_per_second(model: LoadedModel, sharing: Sharing) -> float:
+    """Tokens a second that the workers draw together when each steps its part of a batch of 16 rows."""
+    import torch
+
+    rows = max(1, _ROWS // sharing.workers)
+    ids = torch.zeros(rows, 1, dtype=torch.int64)
+
+    def work(_: int) -> float:
+        torch.set_num_threads(sharing.threads)  # of this thread alone
+        with torch.inference_mode():
+            model.network(input_ids=ids, use_cache=False)  # the first step makes what later ones use
+            began, steps = time.perf_counter(), 0
+            while not steps or time.perf_counter() - began < _SECONDS:
+                model.network(input_ids=ids, use_cache=False)
+                steps += 1
+        return rows * steps / (time.perf_counter() - began)
+
+    with ThreadPoolExecutor(sharing.workers) as workers:
+        return sum(workers.map(work, range(sharing.workers)))
