@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from socket import socket
 
 import numpy as np
 import pytest
@@ -21,8 +15,8 @@ from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineUnusable, RequestRefused
 from promptcot.recipe.schema import Served
 from promptcot.records import Message, Request, Sampling
+from tests.integration.transformers_servers import serving
 from tests.integration.vllm_servers import SERVED_NAME
-from tests.programs import PATIENCE, started, wait_until
 
 pytestmark = pytest.mark.engines
 
@@ -135,26 +129,8 @@ async def test_a_url_without_v1_is_told_with_the_right_one(vllm_url: str) -> Non
 @pytest.fixture(scope="module")
 def transformers_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`transformers serve` on the nano solver: a second server, which shares no code with the first."""
-    with closing(socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("transformers") / "serve.log"
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--device", "cpu", "--dtype", "float32", str(nano.path("solver"))]
-    with (
-        log.open("wb") as output,
-        started(command, stdout=output, stderr=output, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as process,
-    ):
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), process)
-        yield f"http://127.0.0.1:{port}/v1"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=PATIENCE):
-            return True
-    except OSError:
-        return False
+    with serving(nano.path("solver"), tmp_path_factory.mktemp("transformers") / "serve.log") as url:
+        yield url
 
 
 @pytest.mark.parametrize("stream_above", [4096, 10])

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,13 +16,13 @@ from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.engines.protocol import Engine
 from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
-from promptcot.engines.vllm.server import Launch, VllmServer, free_port
+from promptcot.engines.vllm.server import Launch, VllmServer
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import read_rows
 from tests.integration.real_model import END, NAME, QUESTIONS, chats
-from tests.programs import PATIENCE, started, wait_until
+from tests.integration.transformers_servers import serving
 
 pytestmark = pytest.mark.engines
 
@@ -90,22 +87,8 @@ async def test_the_embedded_engine_says_what_transformers_says(
 @pytest.fixture(scope="module")
 def transformers_url(smollm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`transformers serve` with the model."""
-    port = free_port("127.0.0.1", range(1))
-    log = tmp_path_factory.mktemp("transformers") / "serve.log"
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--device", "cpu", "--dtype", "float32", str(smollm)]
-    alone = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with log.open("wb") as output, started(command, stdout=output, stderr=output, env=alone) as process:
-        wait_until(lambda: _answers(f"http://127.0.0.1:{port}/health"), process)
-        yield f"http://127.0.0.1:{port}/v1"
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=PATIENCE):
-            return True
-    except OSError:
-        return False
+    with serving(smollm, tmp_path_factory.mktemp("transformers") / "serve.log") as url:
+        yield url
 
 
 async def test_transformers_serve_says_it_to_our_client(

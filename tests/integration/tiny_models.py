@@ -28,6 +28,19 @@ _SHAPE: dict[str, Any] = {
     "pad_token_id": 256,
 }
 
+KINDS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "qwen2": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": 16},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128},
+}
+"""The kinds that the tests try, each with what it needs."""
+
+
+def save_all(root: Path) -> dict[str, Path]:
+    """A folder for each kind; one of them has a chat template."""
+    return {kind: save_model(root / kind, kind, chat=kind == "qwen2", **shape) for kind, shape in KINDS.items()}
+
 
 def save_model(folder: Path, kind: str = "llama", *, chat: bool = False, seed: int = 0, **changes: Any) -> Path:
     """A folder with a random model of a kind that transformers knows, and its tokenizer."""
