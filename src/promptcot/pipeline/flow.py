@@ -58,8 +58,9 @@ class Frontier:
     """Which positions are decided: left out, or through the last step that counts; up to where all of them are is noted
     in `cut`, if there is one.
 
-    A position is a row of the source; it may become several rows, and is decided when none of them is under way.
-    `started` and `decided` count positions; `on_decision` is called for each that is decided.
+    A position is a row of the source; it may become several rows, and is decided when none of them, nor of those before
+    it, is under way: what is left out or held back is known early, and would make the share that is accepted seem
+    lower than it is. `started` and `decided` count positions; `on_decision` is called for each that is decided.
     """
 
     def __init__(self, cut: Cut | None = None, on_decision: Callable[[], None] = lambda: None) -> None:
@@ -80,12 +81,11 @@ class Frontier:
         if not rows or position not in self._under_way:
             return
         self._under_way[position] += rows
-        if not self._under_way[position]:
-            self.decided += 1
-            self._on_decision()
         while self._order and not self._under_way[self._order[0]]:
             self._cut.settled = self._order.popleft()
             del self._under_way[self._cut.settled]
+            self.decided += 1
+            self._on_decision()
 
 
 @dataclass

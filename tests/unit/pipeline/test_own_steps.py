@@ -119,6 +119,25 @@ def test_a_target_counts_rows_of_the_last_step_and_ends_all_files_at_the_same_ro
         ]
 
 
+GROUPED = {"name": "groups", "use": "own_steps:Groups", "options": {"size": 7}, "after": "generate"}
+COPIED = {"name": "several", "use": "own_steps:Several", "options": {"copies": 5}, "after": "generate"}
+
+
+@pytest.mark.parametrize("step", [GROUPED, COPIED], ids=["held back", "several of one"])
+def test_files_of_a_target_do_not_depend_on_how_many_calls_there_are_at_a_time(table: Table, step: Any) -> None:
+    found = [
+        promptcot.run(table(step, concurrency=calls), output_dir=f"out{calls}", target=12, max_candidates=400)
+        for calls in (1, 8, 64)
+    ]
+    for name in found[0].counts:
+        assert list(found[0].rows(name)) == list(found[1].rows(name)) == list(found[2].rows(name)), name
+
+
+def test_rows_that_are_held_back_are_not_taken_for_rejected_ones(table: Table) -> None:
+    found = promptcot.run(table(GROUPED, concurrency=64), output_dir="out", target=20, max_candidates=1000)
+    assert found.counts["sample"].dropped["beyond target"] <= 200  # about as many as an assumed share of 15 % starts
+
+
 @pytest.mark.parametrize("until", ["sample", "generate", "judge-a", "judge", "filter", "grow", "short"])
 def test_a_run_may_end_at_any_step_and_go_on_from_there(table: Table, until: str) -> None:
     recipe = table(GROW, SHORT)
