@@ -51,6 +51,10 @@ def open_writer(spec, role, site):
     return promptcot.ScriptedEngine(write, model="writer")
 
 
+def open_uneven(spec, role, site):
+    return promptcot.ScriptedEngine(write, model="writer", latency=lambda request: 0.002 * (request.seed % 9))
+
+
 class Short:
     """Keeps short problems, and counts what it saw."""
 

@@ -123,12 +123,24 @@ GROUPED = {"name": "groups", "use": "own_steps:Groups", "options": {"size": 7}, 
 COPIED = {"name": "several", "use": "own_steps:Several", "options": {"copies": 5}, "after": "generate"}
 
 
-@pytest.mark.parametrize("step", [GROUPED, COPIED], ids=["held back", "several of one"])
-def test_files_of_a_target_do_not_depend_on_how_many_calls_there_are_at_a_time(table: Table, step: Any) -> None:
+HELD = {**GROUPED, "options": {"size": 1000}}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[GROUPED], [COPIED], [GROUPED, GROW], [COPIED, GROW], [HELD, GROW]],
+    ids=["groups", "several of one", "groups, and a model behind", "several, and a model behind", "all in the end"],
+)
+def test_files_of_a_target_do_not_depend_on_how_many_calls_there_are_at_a_time(table: Table, steps: Any) -> None:
+    uneven = {"generate.engine": "own_steps:open_uneven"}
+    uneven |= {f"judge.{place}.engine": "own_steps:open_uneven" for place in range(2)}
     found = [
-        promptcot.run(table(step, concurrency=calls), output_dir=f"out{calls}", target=12, max_candidates=400)
-        for calls in (1, 8, 64)
+        promptcot.run(
+            table(*steps, concurrency=calls), output_dir=f"out{calls}", target=12, max_candidates=60, set=uneven
+        )
+        for calls in (1, 3, 64)
     ]
+    assert len(found[0].accepted) >= 12
     for name in found[0].counts:
         assert list(found[0].rows(name)) == list(found[1].rows(name)) == list(found[2].rows(name)), name
 
