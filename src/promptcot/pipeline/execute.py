@@ -132,7 +132,7 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
 
 
 async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer) -> Run:
-    """Passes, and the run that writes what was said in them, until the target is reached."""
+    """Passes, and the run that writes what was said in them, until the target is reached or no combination is left."""
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
@@ -153,7 +153,7 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
             inputs.part,
         )
         finished = await _finish(made, inputs, one_by_one.engines, observer)
-        wave = next_wave(limits, wave, finished.came)
+        wave = None if inputs.ended else next_wave(limits, wave, finished.came)
     return finished
 
 

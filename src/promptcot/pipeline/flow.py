@@ -58,8 +58,10 @@ class Frontier:
     """Which positions are decided: left out, or through the last step that counts; up to where all of them are is noted
     in `cut`, if there is one.
 
-    A position is a row of the source; it may become several rows, and is decided when none of them is under way.
-    `started` and `decided` count positions; `on_decision` is called for each that is decided.
+    A position is a row of the source; it may become several rows, and is decided when none of them, nor of those before
+    it, is under way: what is left out or held back is known early, and would make the share that is accepted seem
+    lower than it is. `started` and `decided` count positions; `on_decision` is called for each that is decided. `held`
+    is the position of rows that a step held back until all had come.
     """
 
     def __init__(self, cut: Cut | None = None, on_decision: Callable[[], None] = lambda: None) -> None:
@@ -68,6 +70,11 @@ class Frontier:
         self._order: deque[int] = deque()
         self._under_way: dict[int, int] = {}
         self.started = self.decided = 0
+        self.held: int | None = None
+
+    def is_open(self, position: int) -> bool:
+        """Whether more rows of a position may come, of which one has come through already."""
+        return position in self._under_way or position == self.held
 
     def enter(self, position: int) -> None:
         """A row of the source sets out."""
@@ -80,12 +87,13 @@ class Frontier:
         if not rows or position not in self._under_way:
             return
         self._under_way[position] += rows
-        if not self._under_way[position]:
+        while self._order and not self._under_way[self._order[0]]:
+            first = self._order.popleft()
+            del self._under_way[first]
+            if self._cut.last is None:
+                self._cut.settled = first
             self.decided += 1
             self._on_decision()
-        while self._order and not self._under_way[self._order[0]]:
-            self._cut.settled = self._order.popleft()
-            del self._under_way[self._cut.settled]
 
 
 @dataclass
@@ -169,6 +177,7 @@ class Flow:
             if isinstance(left, Dropped):
                 sink.append(Outcome(Item(last, left.row), left.drop))
             else:
+                self.frontier.held = last
                 sink.append(Outcome(Item(last, left), [left]))
                 yield Item(last, left)
 

@@ -9,7 +9,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from promptcot.records import Item, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
 from promptcot.runners.slots import Slots
-from promptcot.runners.streams import closing
+from promptcot.runners.streams import closing, next_before
 from promptcot.stages import called
 from promptcot.stages.protocol import Step
 from promptcot.storage.atomic import locked, write_json
@@ -80,7 +80,8 @@ class Run:
         self.outputs = {name: Output(self.directory / f"{name}.jsonl", name, cut, placed=placed) for name in names}
         self._cut = cut
         self._room = Slots(self._rows_wanted)
-        self._frontier = Frontier(cut, self._room.release if cut else lambda: None)
+        self._complete = asyncio.Event()
+        self._frontier = Frontier(cut, self._decided)
         self._flow: Flow | None = None
         self.came = 0
         """Rows that count towards the target."""
@@ -157,7 +158,8 @@ class Run:
         ends = next((place for place, step in enumerate(rows) if step.at_end), len(rows))
         last = rows[-1] if rows else None
         counted = self._until_target(flow, flow.through(rows[:ends], self._sampled(flow.frontier), last))
-        async with closing(flow.through(rows[ends:], counted, last)) as items:
+        after = replace(flow, frontier=Frontier())  # what becomes of rows there is not waited for
+        async with closing(after.through(rows[ends:], counted, last)) as items:
             async for _ in items:
                 pass
 
@@ -172,27 +174,44 @@ class Run:
                 output.add(item.index, item.row, item.row)
                 yield item
 
+    def _decided(self) -> None:
+        """A position is decided; where it is the one that reached the target, that was all."""
+        if self._cut is not None:
+            self._room.release()
+            if self._cut.last is not None and not self._frontier.is_open(self._cut.last):
+                self._complete.set()
+
     def _rows_wanted(self) -> int:
         """How many rows to have under way: what the target still needs, and no more than the engines can work on,
         unless it needs them in any case.
         """
-        missing = max(1, (self.limits.target or 1) - self.came)
+        missing = (self.limits.target or 0) - self.came
+        if missing <= 0:
+            return 0
         at_a_time = self.limits.concurrency * max(map(servers_of, self.engines.values()), default=1)
         wanted = rows_worth_starting(missing, self.came, self._frontier.decided)
         bounded = min(wanted, max(missing, int(at_a_time * _ROWS_PER_CALL)))
         return max(bounded, self.least_ahead, min(_LEAST_UNDER_WAY, at_a_time))
 
     async def _until_target(self, flow: Flow, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        """The rows up to the last one that is needed; the files then end at its position."""
+        """The rows up to the last one that is needed; the files then end at its position, with all rows of it."""
         self.came = 0
         async with closing(items) as stream:
-            async for item in stream:
+            while (item := await self._next(stream)) is not None:
                 self.came += 1
-                yield item
                 if self._cut is not None and self.came == self.limits.target:
                     self._cut.settled = self._cut.last = item.index
-                    return
+                yield item
                 flow.frontier.change(item.index, -1)
+                if self._complete.is_set():
+                    return
+
+    async def _next(self, stream: AsyncIterator[Item]) -> Item | None:
+        """The next row; None at the end, and once all rows of the position that reached the target have come."""
+        if self._cut is None or self._cut.last is None:
+            return await anext(stream, None)
+        item = await next_before(stream, self._complete)
+        return item if item is not None and item.index <= self._cut.last else None
 
     def _forget_states(self) -> None:
         """What steps without a model remember on disk is made again from the rows."""

@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple, cast
 
 from promptcot.core.parsing.replies import ended
@@ -22,7 +21,7 @@ from promptcot.runners.health import Health
 from promptcot.runners.readability import Readability
 from promptcot.runners.retries import Retries
 from promptcot.runners.slots import Slots
-from promptcot.runners.streams import closing
+from promptcot.runners.streams import cancel, closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
 from promptcot.storage import budget as money
@@ -69,7 +68,7 @@ class LocalRunner:
                 counts.seconds = time.monotonic() - started
                 yield outcome
         finally:
-            await _cancel([feeder, committer, *passage.tasks])
+            await cancel([feeder, committer, *passage.tasks])
 
 
 class _Reply(NamedTuple):
@@ -304,11 +303,3 @@ class _Passage:
 
 def _unusable(reason: str, request: Request, reply: Completion) -> Unusable:
     return Unusable(reason, reply.text, reply.finish_reason, request.sampling.max_tokens, bool(request.messages))
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, Exception):
-            await task

@@ -54,10 +54,10 @@ class Readability:
         """A call is to be made; `changed` where the limit of a known one has. Raises SystematicFailure.
 
         It is not made where the stage was given up while the same one was under way, or all that is known of it from
-        then still cannot be used.
+        then still cannot be used; but where one was made, something has changed, and replies decide.
         """
         call, before = _name(key, request), self._given_up
-        unproven = not (changed or self._arrived or self._usable)
+        unproven = not (changed or self._under_way or self._arrived or self._usable)
         if before is not None and unproven and (call in before.calls or self._seen >= FIRST_LOOK):
             raise SystematicFailure(
                 f"{self._stage}: nothing has changed since it was stopped, so nothing is asked. It was {before.words}"

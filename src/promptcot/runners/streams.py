@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from heapq import heapify, heappop, heapreplace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from promptcot.records import Item, Outcome, Row
 
@@ -100,8 +100,27 @@ async def _one_of_each(streams: Sequence[AsyncIterator[Outcome]]) -> list[Outcom
     return [task.result() for task in tasks]
 
 
-async def _next(stream: AsyncIterator[Outcome]) -> Outcome | None:
+async def _next(stream: AsyncIterator[T]) -> T | None:
     return await anext(stream, None)
+
+
+async def next_before(stream: AsyncIterator[T], event: asyncio.Event) -> T | None:
+    """The next of a stream; None where it has ended, and where the event comes first, which ends it."""
+    coming, happened = asyncio.create_task(_next(stream)), asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({coming, happened}, return_when=asyncio.FIRST_COMPLETED)
+        return coming.result() if coming.done() else None
+    finally:
+        await cancel([coming, happened])
+
+
+async def cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, Exception):
+            await task
 
 
 @asynccontextmanager

@@ -216,8 +216,11 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
     "the judges call all bad": (
         {"judge": lambda request: annotating.judge(request).replace("perfect", "bad")},
         1,
-        ["filter: none of 6 rows came through (bad: 6)", "larger --max-candidates goes on"],
-        ["with a real model"],
+        [
+            "filter: none of 6 rows came through (bad: 6)",
+            "0 of the 3 problems aimed for: the 6 combinations are used up",
+        ],
+        ["--max-candidates", "with a real model"],
     ),
     "some are accepted": ({}, 0, ["3 accepted problems"], ["cannot be used", "with a real model"]),
 }
@@ -239,6 +242,27 @@ def test_a_run_names_the_step_that_lost_all_and_advises_what_helps(
         assert words in printed
     for words in untold:
         assert words not in printed
+
+
+@pytest.mark.parametrize(
+    ("bound", "told", "untold"),
+    [
+        (
+            6,
+            "6 of the 900 problems aimed for: the 6 combinations are used up; the same command with a larger",
+            "no more",
+        ),
+        (5000, "of the 900 problems aimed for: no more combinations can be drawn; more concepts", "--max-candidates"),
+    ],
+)
+def test_a_larger_bound_is_advised_only_where_there_are_more_combinations(
+    bound: int, told: str, untold: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play_run(monkeypatch)
+    assert run(f"run run.toml --output-dir out --target 900 --max-candidates {bound}") == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "aimed for" in line]
+    assert told in line
+    assert untold not in line
 
 
 def test_a_model_that_is_never_readable_is_stopped_within_forty_calls_and_then_at_once(

@@ -51,6 +51,10 @@ def open_writer(spec, role, site):
     return promptcot.ScriptedEngine(write, model="writer")
 
 
+def open_uneven(spec, role, site):
+    return promptcot.ScriptedEngine(write, model="writer", latency=lambda request: 0.002 * (request.seed % 9))
+
+
 class Short:
     """Keeps short problems, and counts what it saw."""
 
@@ -87,6 +91,40 @@ class Pairs:
 
     def finish(self):
         return [promptcot.Dropped(self.held, promptcot.Drop("alone"))] if self.held else []
+
+
+class Groups:
+    """Holds rows back until there are so many; those that are left over come in the end."""
+
+    name = "groups"
+
+    def __init__(self, size):
+        self.rows, self.size = [], size
+
+    def apply(self, row):
+        self.rows.append(row)
+        if len(self.rows) < self.size:
+            return []
+        whole, self.rows = self.rows, []
+        return whole
+
+    def finish(self):
+        return self.rows
+
+
+class Several:
+    """Makes several rows of one."""
+
+    name = "several"
+
+    def __init__(self, copies):
+        self.copies = copies
+
+    def apply(self, row):
+        return [{**row, "id": f"{row['id']}-c{number}"} for number in range(self.copies)]
+
+    def finish(self):
+        return ()
 
 
 class Shortest:

@@ -119,6 +119,37 @@ def test_a_target_counts_rows_of_the_last_step_and_ends_all_files_at_the_same_ro
         ]
 
 
+GROUPED = {"name": "groups", "use": "own_steps:Groups", "options": {"size": 7}, "after": "generate"}
+COPIED = {"name": "several", "use": "own_steps:Several", "options": {"copies": 5}, "after": "generate"}
+
+
+HELD = {**GROUPED, "options": {"size": 1000}}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[GROUPED], [COPIED], [GROUPED, GROW], [COPIED, GROW], [HELD, GROW]],
+    ids=["groups", "several of one", "groups, and a model behind", "several, and a model behind", "all in the end"],
+)
+def test_files_of_a_target_do_not_depend_on_how_many_calls_there_are_at_a_time(table: Table, steps: Any) -> None:
+    uneven = {"generate.engine": "own_steps:open_uneven"}
+    uneven |= {f"judge.{place}.engine": "own_steps:open_uneven" for place in range(2)}
+    found = [
+        promptcot.run(
+            table(*steps, concurrency=calls), output_dir=f"out{calls}", target=12, max_candidates=60, set=uneven
+        )
+        for calls in (1, 3, 64)
+    ]
+    assert len(found[0].accepted) >= 12
+    for name in found[0].counts:
+        assert list(found[0].rows(name)) == list(found[1].rows(name)) == list(found[2].rows(name)), name
+
+
+def test_rows_that_are_held_back_are_not_taken_for_rejected_ones(table: Table) -> None:
+    found = promptcot.run(table(GROUPED, concurrency=64), output_dir="out", target=20, max_candidates=1000)
+    assert found.counts["sample"].dropped["beyond target"] <= 200  # about as many as an assumed share of 15 % starts
+
+
 @pytest.mark.parametrize("until", ["sample", "generate", "judge-a", "judge", "filter", "grow", "short"])
 def test_a_run_may_end_at_any_step_and_go_on_from_there(table: Table, until: str) -> None:
     recipe = table(GROW, SHORT)

@@ -250,3 +250,13 @@ async def test_the_message_shows_the_most_frequent_kind_without_control_characte
     assert "Certainly! Here is" in told
     assert "max_tokens = 100 is too low" in told
     assert str(tmp_path) in told
+
+
+async def test_what_was_never_asked_before_is_asked_after_a_stop(tmp_path: Path) -> None:
+    """With more attempts the same rows are asked with other seeds: that may change something, and forty calls show."""
+    await stopped(tmp_path, lambda _: BAD, stage=Strict(retry=True))
+    told, calls = await stopped(tmp_path, lambda _: BAD, stage=Strict(retry=True), max_retries=1)
+    assert 20 <= calls <= 40
+    assert told.startswith("strict: stopped, since none")
+    outcomes, _ = await take(tmp_path, lambda r: GOOD if r.attempt == 2 else BAD, 50, Strict(retry=True), max_retries=2)
+    assert all(not isinstance(outcome.result, Drop) for outcome in outcomes)

@@ -73,7 +73,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     if trouble is not None:
         yield from ("", *trouble.lines)
     yield from _problems(run)
-    yield from _files(run, inputs, trouble)
+    yield from _files(run, inputs)
 
 
 def code_of(run: Run) -> int:
@@ -162,15 +162,11 @@ def _indented(text: str) -> str:
     )
 
 
-def _files(run: Run, inputs: Inputs, trouble: Trouble | None) -> Iterator[str]:
-    came, target = run.last.counts.rows_out, run.limits.target
+def _files(run: Run, inputs: Inputs) -> Iterator[str]:
+    came, target = run.last.counts.rows_written, run.limits.target
     what = "accepted problems" if run.steps[-1].name == "filter" else f"rows of {run.steps[-1].name}"
-    if target and came < target:
-        more = "; the same command with a larger --max-candidates goes on"
-        yield (
-            f"\n{came:,} of the {target:,} problems aimed for: the {run.limits.candidates:,} combinations are "
-            f"used up{'' if trouble is not None and trouble.hopeless else more}"
-        )
+    if target and run.came < target:
+        yield f"\n{run.came:,} of the {target:,} problems aimed for: {_used_up(run, inputs)}"
     yield f"\n{came:,} {what}: {run.last.path}"
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
@@ -180,6 +176,16 @@ def _files(run: Run, inputs: Inputs, trouble: Trouble | None) -> Iterator[str]:
         yield "  promptcot doctor                              what this machine can run"
         yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
         yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"
+
+
+def _used_up(run: Run, inputs: Inputs) -> str:
+    """Why a target is not reached; a larger bound is advised only where there are more combinations, and some gave a
+    problem.
+    """
+    if inputs.ended is not None:
+        return "no more combinations can be drawn; more concepts, or other sizes (sample.size), make more"
+    more = "; the same command with a larger --max-candidates goes on" if run.came else ""
+    return f"the {run.limits.candidates:,} combinations are used up{more}"
 
 
 def _is_embedded(recipe: Recipe) -> bool:

@@ -65,9 +65,11 @@ def _rows_asked_about(standing: Standing) -> Interval | None:
     if standing.target is None:
         return Interval(*(3 * (float(standing.total),))) if standing.total else None
     more = rows_to_target(standing.target - standing.accepted, standing.accepted, standing.decided)
-    needed = more.plus(standing.decided).clipped(0, standing.total or float("inf"))
+    most = standing.total or float("inf")
+    needed = more.plus(standing.decided).clipped(0, most)
     beyond = max(0.0, standing.started - needed.point)
-    return Interval(needed.low, needed.point + _MOST * beyond, max(needed.high + _BEGUN_BEYOND, standing.started))
+    asked = Interval(needed.low, needed.point + _MOST * beyond, max(needed.high + _BEGUN_BEYOND, standing.started))
+    return asked.clipped(0, most)
 
 
 def _seconds(standing: Standing, calls: Interval, a_second: float) -> Interval:

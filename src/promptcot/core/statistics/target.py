@@ -44,28 +44,32 @@ def rows_worth_starting(missing: int, accepted: int, decided: int) -> int:
 
     Of n rows about n p are accepted, give or take sqrt(n p), so n = (m + z sqrt(m)) / p hold enough of them with a
     probability of 95 % for z = 1.64. A row that was started cannot be taken back, and more can be started later: so p
-    is taken to be a standard deviation higher than it seems. Until 20 rows are decided it is the prior's mean.
+    is taken to be a standard deviation higher than it seems. Until 20 rows are decided it is the prior's mean. Where a
+    row becomes several, it may be above 1.
     """
     share = _ACCEPTED / _DECIDED
     if decided >= _KNOWN_FROM:
         share, n = (accepted + _ACCEPTED) / (decided + _DECIDED), decided + _DECIDED
-        share = min(1.0, share + sqrt(share * max(0.0, 1 - share) / (n + 1)))
+        share += sqrt(share * abs(1 - share) / (n + 1))
     return ceil((missing + _SURE * sqrt(missing)) / share)
 
 
 @lru_cache(maxsize=4)
 def rows_to_target(missing: int, accepted: int, decided: int) -> Interval:
-    """How many rows more it takes until so many more are accepted; never fewer than `missing`.
+    """How many rows more it takes until so many more are accepted.
 
     The rows that are left out before the m-th accepted one have a negative binomial distribution, and given what was
     seen the share has a Beta distribution (with Jeffreys' prior, which favours no share); the quantiles are those of
-    4,000 draws, the same for the same numbers.
+    4,000 draws, the same for the same numbers. Where rows became several, so that more were accepted than decided,
+    accepted ones are taken for a Poisson process instead.
     """
     if missing <= 0:
         return Interval(0.0, 0.0, 0.0)
     rng = np.random.default_rng(0)
-    left_out = max(0, decided - accepted)  # where a row becomes several, more may be accepted than were decided
-    share = np.maximum(rng.beta(accepted + 0.5, left_out + 0.5, _DRAWS), _LEAST_SHARE)
-    more = rng.poisson(rng.gamma(missing, size=_DRAWS) * (1 - share) / share)
-    low, point, high = missing + np.quantile(more, (0.05, 0.5, 0.95))
+    if accepted > decided:
+        rows = rng.gamma(missing, size=_DRAWS) * decided / rng.gamma(accepted + 0.5, size=_DRAWS)
+    else:
+        share = np.maximum(rng.beta(accepted + 0.5, decided - accepted + 0.5, _DRAWS), _LEAST_SHARE)
+        rows = missing + rng.poisson(rng.gamma(missing, size=_DRAWS) * (1 - share) / share)
+    low, point, high = np.quantile(rows, (0.05, 0.5, 0.95))
     return Interval(float(low), float(point), float(high))
