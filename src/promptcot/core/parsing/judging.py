@@ -50,6 +50,7 @@ _CLEAN = re.compile(
         (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_MARKUP = re.compile(r"</?\w{1,10} ?/?>|\\(?:u([0-9a-fA-F]{4})|[A-Za-z]++)|&\w{1,8};")
 _COLUMNS = "|│┃"
 _CELLS = re.compile(f"[{_COLUMNS}]")
 _WORD = re.compile(r"[^\W_]+")
@@ -108,9 +109,18 @@ def _own_fence(text: str, material: str | None, criteria: Criteria) -> list[str]
 
 
 def _speaks(material: str, criteria: Criteria) -> bool:
-    """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters."""
-    said = _letters(material)
-    return any(_letters(label) in said for label in (criteria.verdict.label, *criteria.verdict.aliases))
+    """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters.
+
+    Once with markup, whose letters may be those of a label, and once without, which may part it.
+    """
+    said = [_letters(material), _letters(_MARKUP.sub(_unmarked, material))]
+    labels = [_letters(label) for label in (criteria.verdict.label, *criteria.verdict.aliases)]
+    return any(label in text for text in said for label in labels)
+
+
+def _unmarked(mark: re.Match[str]) -> str:
+    """The character that an escape of JSON stands for; nothing for other markup."""
+    return chr(int(mark[1], 16)) if mark[1] else ""
 
 
 def _letters(text: str) -> str:
