@@ -10,7 +10,8 @@ such lines (see `folded`). Around that the reading is strict, because a doubtful
 - a line may be repeated, as when a judge sums up at the end, but not with another rating;
 - words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
 - quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
-  fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source.
+  fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source;
+- a verdict that the material says of itself (`Final Judgement: perfect`) may be repeated from it, and is unclear.
 
 The rule from ratings to verdict, and the names of the lines, come from the domain's `criteria`.
 """
@@ -95,27 +96,26 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria, mater
     lines = own_lines(answer.text)
     if lines is None:
         return _invalid("unclosed fence")
-    lines = _unfolded(lines, criteria) + _own_fence(answer.text, material, criteria)
+    said = "" if material is None else _said(material)
+    fence = [] if material is None else _own_fence(answer.text, said, criteria)
     drafts = [] if answer.opened else answer.thinking.splitlines()
-    return _judge(lines, _unfolded(drafts, criteria), criteria)
+    return _judge(_unfolded(lines, criteria) + fence, _unfolded(drafts, criteria), criteria, said)
 
 
-def _own_fence(text: str, material: str | None, criteria: Criteria) -> list[str]:
+def _own_fence(text: str, said: str, criteria: Criteria) -> list[str]:
     """The lines of the fence that ends a text, where they rate, and where the material cannot be their source."""
     fence = _unfolded(fence_at_end(text), criteria)
-    if material is None or not _readings(fence, criteria)[0] or _speaks(material, criteria):
-        return []
-    return fence
+    return fence if _readings(fence, criteria)[0] and not _speaks(said, criteria) else []
 
 
-def _speaks(material: str, criteria: Criteria) -> bool:
-    """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters.
+def _speaks(said: str, criteria: Criteria) -> bool:
+    """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters."""
+    return any(_letters(label) in said for label in (criteria.verdict.label, *criteria.verdict.aliases))
 
-    Once with markup, whose letters may be those of a label, and once without, which may part it.
-    """
-    said = [_letters(material), _letters(_MARKUP.sub(_unmarked, material))]
-    labels = [_letters(label) for label in (criteria.verdict.label, *criteria.verdict.aliases)]
-    return any(label in text for text in said for label in labels)
+
+def _said(material: str) -> str:
+    """The letters of a material, with those of its markup, and without, since markup may part a label."""
+    return f"{_letters(material)} {_letters(_MARKUP.sub(_unmarked, material))}"
 
 
 def _unmarked(mark: re.Match[str]) -> str:
@@ -139,8 +139,8 @@ def _invalid(reason: str, ratings: Mapping[str, Rating] | None = None) -> Judgem
     return Judgement("invalid", ratings or {}, reason)
 
 
-def _judge(lines: Sequence[str], drafts: Sequence[str], criteria: Criteria) -> Judgement:
-    found, last = _readings(lines, criteria)
+def _judge(lines: Sequence[str], drafts: Sequence[str], criteria: Criteria, said: str) -> Judgement:
+    found, last = _readings(lines, criteria, said)
     if not found:
         return _invalid("no ratings")
     stated: dict[str, Rating] = {}
@@ -178,8 +178,11 @@ def _unfolded(lines: Sequence[str], criteria: Criteria) -> list[str]:
     return unfolded(lines, keys)
 
 
-def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[_Reading]], int]:
-    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does)."""
+def _readings(lines: Sequence[str], criteria: Criteria, said: str = "") -> tuple[dict[str, list[_Reading]], int]:
+    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does).
+
+    A verdict that the material says of itself (`said`, its letters) may be repeated from there, and is unclear.
+    """
     pattern, keys = _labels(criteria)
     found: dict[str, list[_Reading]] = {}
     last = -1
@@ -187,7 +190,9 @@ def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[
         match = pattern.match(line)
         key = match and keys.get(spelling(match["quoted"] or match["plain"]))
         if match and key and (reading := _rating(line[match.end() :], in_table=match[0][-1] in _COLUMNS)):
-            found.setdefault(key, []).append(reading)
+            label = _letters(match["quoted"] or match["plain"])
+            repeated = key == criteria.verdict.key and f"{label}{reading}" in said
+            found.setdefault(key, []).append("unclear" if repeated else reading)
             last = i
     return found, last
 
