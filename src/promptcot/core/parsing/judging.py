@@ -11,7 +11,7 @@ such lines (see `folded`). Around that the reading is strict, because a doubtful
 - words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
 - quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
   fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source;
-- a verdict that the material says of itself (`Final Judgement: perfect`) may be repeated from it, and is unclear.
+- a verdict that the material says of itself (`Final Judgement: perfect`) may be repeated from it, and does not count.
 
 The rule from ratings to verdict, and the names of the lines, come from the domain's `criteria`.
 """
@@ -31,7 +31,7 @@ from promptcot.core.parsing.folded import unfolded
 from promptcot.core.parsing.replies import fence_at_end, own_lines, split_thinking, stopped_early
 from promptcot.records import FinishReason
 
-_Reading = Rating | Literal["unclear"]
+_Reading = Rating | Literal["unclear", "repeated"]
 
 _QUOTES = "\"'“”‘’`"
 _CLOSING = {"": "", **dict(zip("\"'“‘`«「[(<", "\"'”’`»」])>", strict=True))}
@@ -83,8 +83,8 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria, mater
     """The judgement in a judge's reply about `material`, where that is known. Never raises, whatever the text.
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
-    ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `contradiction: LABEL`, `taken back`, and `the
-    verdict does not follow from the ratings`.
+    ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `repeated: LABEL` (from the material),
+    `contradiction: LABEL`, `taken back`, and `the verdict does not follow from the ratings`.
     """
     if why := stopped_early(finish_reason):
         return _invalid(why)
@@ -181,7 +181,7 @@ def _unfolded(lines: Sequence[str], criteria: Criteria) -> list[str]:
 def _readings(lines: Sequence[str], criteria: Criteria, said: str = "") -> tuple[dict[str, list[_Reading]], int]:
     """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does).
 
-    A verdict that the material says of itself (`said`, its letters) may be repeated from there, and is unclear.
+    A verdict that the material says of itself (`said`, its letters) is taken to be repeated from there.
     """
     pattern, keys = _labels(criteria)
     found: dict[str, list[_Reading]] = {}
@@ -192,7 +192,7 @@ def _readings(lines: Sequence[str], criteria: Criteria, said: str = "") -> tuple
         if match and key and (reading := _rating(line[match.end() :], in_table=match[0][-1] in _COLUMNS)):
             label = _letters(match["quoted"] or match["plain"])
             repeated = key == criteria.verdict.key and f"{label}{reading}" in said
-            found.setdefault(key, []).append("unclear" if repeated else reading)
+            found.setdefault(key, []).append("repeated" if repeated else reading)
             last = i
     return found, last
 
@@ -250,6 +250,8 @@ def _agreed(readings: Sequence[_Reading]) -> _Reading | Literal["missing", "cont
         return "missing"
     if "unclear" in readings:
         return "unclear"
+    if "repeated" in readings:
+        return "repeated"
     return readings[0] if len(set(readings)) == 1 else "contradiction"
 
 

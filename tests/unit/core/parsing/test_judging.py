@@ -95,7 +95,7 @@ def test_what_the_material_says_of_itself_is_no_rating_when_it_is_repeated(reply
         "Final Judgement: *Perfect*",
     ):
         judgement = read_reply(reply, "stop", CRITERIA, material)
-        assert (judgement.verdict, judgement.reason) == ("invalid", "unclear: Final Judgement")
+        assert (judgement.verdict, judgement.reason) == ("invalid", "repeated: Final Judgement")
 
 
 @pytest.mark.parametrize(
