@@ -130,6 +130,54 @@ def test_a_row_is_read_without_guessing(row: dict[str, Any], expected: dict[str,
     assert {name: found.get(name) for name in expected} == expected
 
 
+SEVERAL: list[tuple[str, list[dict[str, Any]], str, str]] = [
+    (
+        "the first trace is null",
+        [{"question": "q", "final_answer": "1", "r1_solution_1": None}, {"question": "q", "r1_solution_1": "t"}],
+        "",
+        "DeepMath: problem = question, answer = final_answer, completion = r1_solution_1",
+    ),
+    (
+        "the first gold is null",
+        [{"question": "q", "final_answer": None}, {"question": "q", "final_answer": ["1"]}],
+        "",
+        "OlympiadBench: problem = question, answer = final_answer",
+    ),
+    (
+        "a named column is null at first",
+        [{"q": "a", "g": None}, {"q": "a"}, {"q": "a", "g": "1"}],
+        "problem=q,answer=g",
+        "problem = q, answer = g",
+    ),
+    ("one of two columns", [{"question": "q", "expected_answer": "1"}], "", "problem = question, answer ="),
+    (
+        "a question beside the prompt",
+        [{"prompt": [], "extra_info": {"question": "q"}, "reward_model": {"ground_truth": "1"}}],
+        "",
+        "problem = what extra_info.question asks,",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "given", "line"), [one[1:] for one in SEVERAL], ids=[one[0] for one in SEVERAL])
+def test_a_file_is_recognised_by_its_first_rows_and_the_columns_that_were_taken_are_told(
+    rows: list[dict[str, Any]], given: str, line: str
+) -> None:
+    told: list[str] = []
+    found = list(Columns(parse(given) if given else {}, told.append).traces(rows))
+    assert line in told[0]
+    assert len(found) == len(rows)
+
+
+def test_a_column_of_the_system_is_the_first_turn_of_a_chat() -> None:
+    said = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+    [row] = Columns().chats([{"system": "s", "conversations": said}])
+    assert [turn["role"] for turn in row["messages"]] == ["system", "user", "assistant"]
+    own = [{"from": "system", "value": "own"}, *said]
+    [row] = Columns().chats([{"system": "s", "conversations": own}])
+    assert [turn["content"] for turn in row["messages"]] == ["own", "q", "a"]
+
+
 def test_a_row_that_does_not_fit_is_a_failed_row_that_names_its_fields() -> None:
     engine, _ = asks("solve")
     solved = promptcot.solve([{"question": "1 + 1?"}, {"query": "2 + 2?"}, {"question": "3 + 3?"}], model=engine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -181,4 +181,15 @@ def checked(section: type[Section], **given: Any) -> Section:
     try:
         return section.model_validate(given)
     except ValidationError as error:
-        raise RecipeError("options", [str(mistake["msg"]) for mistake in error.errors()]) from error
+        raise RecipeError(
+            "options", [f"{_option_in(mistake['loc'])}{_words(mistake['msg'])}" for mistake in error.errors()]
+        ) from error
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")
+
+
+def _option_in(place: Sequence[int | str]) -> str:
+    """The option whose value is wrong, before the words of the mistake; nothing where it is several together."""
+    return f"--{option_of(str(place[0])).replace('_', '-')}: " if place else ""

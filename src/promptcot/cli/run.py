@@ -11,7 +11,7 @@ from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, no_batches, take_scale
 from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option, shard_option
 from promptcot.cli.report.console import Console, say_all
-from promptcot.cli.report.run import code_of, preview, summary
+from promptcot.cli.report.run import caution, code_of, preview, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
@@ -69,6 +69,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         return run_chain(recipe, changes, {**overrides, "run.until": until, "run.shard": shard}, output_dir, dry_run)
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or default_directory(resolved.name, shard), until, shard)
+    say_all(caution(resolved))
     if dry_run:
         say_all(preview(inputs))
         return 0

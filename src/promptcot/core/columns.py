@@ -1,6 +1,6 @@
 """How the rows of a file are read: which columns are which of our fields.
 
-The first row says which layout a file has (`core.layouts`); `--columns` says otherwise. Our own names always win: a
+The first rows say which layout a file has (`core.layouts`); `--columns` says otherwise. Our own names always win: a
 field of ours that a row has is what it is, whatever else the row has. Other columns are carried along untouched. What
 was taken for what is told in one line. Rows that do not fit are passed on as they are, and refused by name where they
 are used.
@@ -8,10 +8,10 @@ are used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from promptcot.core.layouts import LAYOUTS, Layout, Take, column, the
@@ -27,6 +27,8 @@ OURS = (
 _PROBLEM = ("problem", "answer", "reference_solution")
 _SOURCED = (*_PROBLEM, "source")
 _SHOWN_FIELDS = 20
+_LOOKED_AT = 20
+"""The rows that a file is recognised by: a single one may lack a field that the others have."""
 
 
 def parse(text: str) -> dict[str, str]:
@@ -53,8 +55,8 @@ def checked(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def fields_of(row: Row) -> str:
-    """The names of a row's fields, for errors: "it has `question`, `gold`"."""
-    names = [f"`{name}`" for name in row if name != "id"]
+    """The names of a row's fields, for errors: "it has `question`, `gold` (null)"."""
+    names = [f"`{name}`{' (null)' * (value is None)}" for name, value in row.items() if name != "id"]
     more = f" and {len(names) - _SHOWN_FIELDS} more" if len(names) > _SHOWN_FIELDS else ""
     return f"it has {', '.join(names[:_SHOWN_FIELDS]) or 'no field but `id`'}{more}"
 
@@ -67,7 +69,7 @@ def _silent(line: str) -> None:
 class Columns:
     """How the rows of files are read. `given` are columns by our field; `tell` hears what was taken for what, once.
 
-    Each method reads the rows of one file, and raises InputError where the first row lacks a column of `given`.
+    Each method reads the rows of one file, and raises InputError where its first rows lack a column of `given`.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
@@ -107,21 +109,33 @@ class Columns:
         self, rows: Iterable[Row], wanted: tuple[str, ...], learnt: bool = False
     ) -> Iterator[tuple[int, _Reading, Row]]:
         stream = iter(rows)
-        first = next(stream, None)
-        if first is None:
+        first = list(islice(stream, _LOOKED_AT))
+        if not first:
             return
-        reading = _Reading.of(first, self.given, wanted, learnt)
-        line = reading.line(first)
+        typical = _typical(first)
+        reading = _Reading.of(typical, self.given, wanted, learnt)
+        line = reading.line(typical)
         if line is not None and line not in self._told:
             self._told.add(line)
             self.tell(line)
-        for number, row in enumerate(chain([first], stream), 1):
+        for number, row in enumerate(chain(first, stream), 1):
             yield number, reading, row
+
+
+def _typical(rows: Sequence[Row]) -> Row:
+    """Each field with its first value that is not null; a field that is null in all rows is."""
+    found: Row = {}
+    for row in rows:
+        found |= {name: value for name, value in row.items() if found.get(name) is None}
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How the rows of one file are read. `given` is taken whatever a row has, `takes` where it has no such field."""
+    """How the rows of one file are read. `given` is taken whatever a row has, `takes` where it has no such field.
+
+    `typical` is a row with all the fields that the first rows of the file have.
+    """
 
     layout: Layout | None
     given: Mapping[str, Take]
@@ -129,19 +143,19 @@ class _Reading:
     learnt: bool
 
     @classmethod
-    def of(cls, first: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool) -> _Reading:
+    def of(cls, typical: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool) -> _Reading:
         for ours, theirs in given.items():
-            if column(first, theirs) is None:
-                raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(first)}")
-        layout = next((one for one in LAYOUTS if one.fits(first)), None)
+            if column(typical, theirs) is None:
+                raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(typical)}")
+        layout = next((one for one in LAYOUTS if one.fits(typical)), None)
         takes = {} if layout is None else {ours: take for ours, take in layout.takes.items() if ours in wanted}
         trace = takes.get("completion")
-        if learnt and layout is not None and layout.solution is not None and (trace is None or trace(first) is None):
+        if learnt and layout is not None and layout.solution is not None and (trace is None or trace(typical) is None):
             takes["completion"] = layout.solution
         if learnt and "messages" in takes:
             takes = {"messages": takes["messages"]}
         found = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)
-        if layout is None or "source" not in wanted or _is_text(found.row(first).get("source")):
+        if layout is None or "source" not in wanted or _is_text(found.row(typical).get("source")):
             return found
         return replace(found, takes={**takes, "source": Take((), lambda: layout.name, repr(layout.name))})
 
@@ -167,20 +181,20 @@ class _Reading:
         """The row, or rows with `messages`."""
         return [row] if self._is_ours(row) else list(map(_chat, self.rows(row)))
 
-    def line(self, first: Row) -> str | None:
+    def line(self, typical: Row) -> str | None:
         """What was taken for what; None where rows have our fields, and nothing is taken."""
-        mapped = first if self.learnt and self._is_ours(first) else self.row(first)
-        if mapped is first:
+        mapped = typical if self.learnt and self._is_ours(typical) else self.row(typical)
+        if mapped is typical:
             return None
         took = {"problem": the("problem"), **self.takes, **self.given}
-        pairs = [f"{ours} = {self._from(ours, first, took)}" for ours in OURS if ours in mapped and ours in took]
+        pairs = [f"{ours} = {self._from(ours, typical, took)}" for ours in OURS if ours in mapped and ours in took]
         if self.layout is None:
             return f"rows are read as --columns says: {', '.join(pairs)}"
         return f"rows look like {self.layout.name}{', but for --columns' * bool(self.given)}: {', '.join(pairs)}"
 
-    def _from(self, ours: str, first: Row, took: Mapping[str, Take]) -> str:
-        own = ours not in self.given and _has(first, ours) and not took[ours].replaces
-        return ours if own else str(took[ours])
+    def _from(self, ours: str, typical: Row, took: Mapping[str, Take]) -> str:
+        own = ours not in self.given and _has(typical, ours) and not took[ours].replaces
+        return ours if own else took[ours].told(typical)
 
     def _is_ours(self, row: Row) -> bool:
         """Whether a row says in our words what is learnt."""

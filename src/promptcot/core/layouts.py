@@ -35,19 +35,25 @@ def column(row: Row, name: str) -> Any:
 class Take:
     """How one of our fields is had from columns. `words` say so in a report, with `{}` for the names of the columns.
 
-    With `replaces`, also where a row has a field of our name, which means something else in that layout.
+    With `one`, the first column out of which something comes is all that is taken. With `replaces`, also where a row
+    has a field of our name, which means something else in that layout.
     """
 
     columns: tuple[str, ...]
     way: Way
     words: str = "{}"
     replaces: bool = False
+    one: bool = False
 
     def __call__(self, row: Row) -> Any:
         return self.way(*(column(row, name) for name in self.columns))
 
-    def __str__(self) -> str:
-        return self.words.format(" and ".join(self.columns))
+    def told(self, row: Row) -> str:
+        """What is taken out of this row."""
+        there = [name for name in self.columns if column(row, name) is not None]
+        if self.one:
+            there = [name for name in there if self.way(column(row, name)) is not None][:1]
+        return self.words.format(" and ".join(there or self.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def _has(row: Row, mark: str) -> bool:
 
 def the(*names: str) -> Take:
     """The value of the first of these columns that has one."""
-    return Take(names, lambda *values: next((value for value in values if value is not None), None))
+    return Take(names, lambda *values: next((value for value in values if value is not None), None), one=True)
 
 
 def each(*names: str) -> Take:
@@ -111,7 +117,7 @@ def _marked(text: object) -> str | None:
 
 def asked(*names: str) -> Take:
     """The user's turn of a chat that has one, or a text as it is; of the first of these columns that has either."""
-    return Take(names, _asked, f"the user's turn of {names[-1]}")
+    return Take(names, _asked, "what {} asks", one=True)
 
 
 def _asked(*chats: object) -> str | None:
@@ -152,9 +158,16 @@ def _turn(turn: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "role": _ROLES.get(str(role), str(role)), "content": content}
 
 
-def chat(name: str) -> Take:
-    """The turns of a chat, in our words."""
-    return Take((name,), lambda found: turns(found) or None)
+def chat(name: str, system: str) -> Take:
+    """The turns of a chat, in our words; where none is the system's, with the column that holds it."""
+    return Take((name, system), _chat)
+
+
+def _chat(found: object, system: object) -> list[dict[str, Any]] | None:
+    said = turns(found)
+    if said and isinstance(system, str) and system.strip() and all(turn["role"] != "system" for turn in said):
+        said = [{"role": "system", "content": system}, *said]
+    return said or None
 
 
 def thought(thinking: str, answer: str) -> Take:
@@ -184,6 +197,7 @@ LAYOUTS: Sequence[Layout] = (
         ("question", "gt", "code"),
         {"problem": the("question"), "answer": the("gt"), "completion": the("code")},
     ),
+    Layout("Qwen-eval", ("question", "gt"), {"problem": the("question"), "answer": the("gt")}),
     Layout(
         "OpenMathReasoning",
         ("generated_solution", "expected_answer"),
@@ -253,7 +267,7 @@ LAYOUTS: Sequence[Layout] = (
         {
             "problem": asked("conversations"),
             "completion": answered("conversations"),
-            "messages": chat("conversations"),
+            "messages": chat("conversations", "system"),
         },
     ),
     Layout(

@@ -46,6 +46,11 @@ def advice(reply: Unusable) -> Advice:
         )
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
+    if reply.reason.startswith("repeated: "):
+        return Advice(
+            "the judge repeats what it is to rate, and that names a verdict itself",
+            "take a stronger judge; or a generator, or problems, that name none",
+        )
     asked = f"if it is no chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
     return Advice(
         "the prompts are made for another model: the form that they ask for is missing from the reply",

@@ -96,7 +96,7 @@ def _useless(counts: StageCounts, example: Unusable) -> Trouble:
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
-    example = f"row {shown(str(row.get('id')))}: {shown(str(row.get('error')))}" if row else ""
+    example = f"{_called(row)}: {shown(str(row.get('error')))}" if row else ""
     remedy = "mend what the message names; the same command asks failed rows again"
     return Trouble(what, example, remedy=remedy, nothing_came=True, hopeless=True)
 
@@ -109,7 +109,12 @@ def _example(row: Row | None) -> str:
     names = ("completion", *_TEXTS) if invalid else _TEXTS
     text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
     why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
-    return f"row {shown(str(row.get('id')))} ({shown(why)}): {shown(text)}"
+    return f"{_called(row)} ({shown(why)}): {shown(text)}"
+
+
+def _called(row: Row) -> str:
+    """A row by its id; those of other programs may have none."""
+    return "a row" if row.get("id") is None else f"row {shown(str(row['id']))}"
 
 
 def _first(output: Path, kind: str) -> Row | None:

@@ -74,10 +74,10 @@ def _plain(value: Any, what: str, exact: bool) -> Any:
         return [_plain(inner, what, exact) for inner in value]
     if isinstance(value, bytes):
         return _text(value, what)
+    if hasattr(value, "total_seconds"):  # first, for pandas' durations have `isoformat` too
+        return value.total_seconds()
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if hasattr(value, "total_seconds"):
-        return value.total_seconds()
     if isinstance(value, Decimal):
         return _number(value) if exact else f"{value.normalize():f}"
     if isinstance(value, UUID):

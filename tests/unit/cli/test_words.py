@@ -268,3 +268,19 @@ def test_what_an_output_holds_depends_on_no_dry_run() -> None:
     assert server.runs_command("solve --data_path rows.jsonl --output_path out.jsonl") == 0
     assert len(list(read_rows(Path("out.jsonl")))) == 1
     assert "dry_run" not in json.loads(Path("out.recipe.json").read_bytes())["recipe"]
+
+
+NOTED = [
+    ("--set generate.base_url=http://h/v1 --set generate.model=m", True),
+    ("--set generate.base_url=http://h/v1", False),  # `nano:generator` is sent to no server that does not list it
+    ("--set generate.model=my/generator", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("options", "noted"), NOTED)
+def test_a_run_says_so_when_a_server_is_asked_in_the_words_of_nano(
+    options: str, noted: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--dry-run", *options.split()]) == 0
+    assert ("note: m at http://h/v1 is asked in the words of nano" in capsys.readouterr().out) == noted

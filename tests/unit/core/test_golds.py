@@ -27,7 +27,8 @@ READ: list[tuple[Any, str]] = [
     (r'["\\frac{1}{2}"]', r"\frac{1}{2}"),
     ("['24']", "24"),
     ("[1, 2]", "[1, 2]"),
-    ('["A"', '["A"'),
+    ('["1,234", "5"]', "1234, 5"),
+    ("{1, 2}", "{1, 2}"),
     ("true", "true"),
 ]
 
@@ -47,6 +48,12 @@ REFUSED: list[tuple[Any, str]] = [
     (float("nan"), "the gold is not a number"),
     ([], "the gold is an empty list"),
     (["1", None], "the gold is missing"),
+    (["1", ""], "the gold is a list with an empty text"),
+    ('["A"', "looks like data that was printed"),
+    ('["a", 1]', "looks like data that was printed"),
+    ("['a' 'b']", "looks like data that was printed"),  # an array of NumPy; Python reads it as "ab"
+    ("{'value': 5}", "looks like data that was printed"),
+    ('{"value": "5"}', "looks like data that was printed"),
 ]
 
 

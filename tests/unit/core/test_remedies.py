@@ -26,6 +26,7 @@ CASES: list[tuple[str, Unusable, str, str]] = [
         "prompts",
     ),
     ("contradiction", Unusable("contradiction: Format", "Format: bad", "stop", 9, True), "itself", "stronger"),
+    ("repeated", Unusable("repeated: Final Judgement", "It says:", "stop", 9, True), "repeats what", "stronger judge"),
     ("ended by the server", Unusable("stopped: abort", "Format", "abort", 9, True), "the server ended", "log"),
 ]
 

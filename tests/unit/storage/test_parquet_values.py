@@ -28,6 +28,7 @@ CHANGED: list[tuple[str, Any, Any]] = [
     ("a day", pyarrow.array([MOMENT.date()]), "2024-01-02"),
     ("a time of day", pyarrow.array([MOMENT.time()]), "03:04:05"),
     ("a duration", pyarrow.array([datetime.timedelta(minutes=1)]), 60.0),
+    ("a duration in nanoseconds", pyarrow.array([1_500_000_000], pyarrow.duration("ns")), 1.5),
     ("an object", pyarrow.array([{"cost": Decimal("1.5"), "names": [b"a"]}]), {"cost": 1.5, "names": ["a"]}),
     ("a map", pyarrow.array([[("a", 1)]], pyarrow.map_(pyarrow.string(), pyarrow.int32())), [["a", 1]]),
     ("a category", pyarrow.array(["a"]).dictionary_encode(), "a"),

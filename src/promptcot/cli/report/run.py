@@ -52,6 +52,18 @@ def preview(inputs: Inputs) -> Iterator[str]:
         row = {**row, **step.example}
 
 
+def caution(recipe: Recipe) -> Iterator[str]:
+    """What is said first where a server is asked in the words that only the embedded models know."""
+    served = [model for model in models_of(recipe).values() if model.base_url]
+    others = [asked(model) for model in served if model.unnamed or not nano.is_nano(model.model)]
+    if recipe.prompts == "nano" and others:
+        names = ", ".join(dict.fromkeys(others))
+        yield (
+            f"note: {names} is asked in the words of nano, which only models trained on them understand; "
+            "other models: promptcot run endpoint --base-url URL --model NAME"
+        )
+
+
 def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     """The funnel, the agreement, some accepted problems, the files, and what to do next."""
     counts = run.counts

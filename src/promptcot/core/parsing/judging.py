@@ -10,7 +10,8 @@ such lines (see `folded`). Around that the reading is strict, because a doubtful
 - a line may be repeated, as when a judge sums up at the end, but not with another rating;
 - words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
 - quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
-  fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source.
+  fence that ends the reply is, where the material that was rated nowhere names a verdict and so cannot be its source;
+- a verdict that the material says of itself (`Final Judgement: perfect`) may be repeated from it, and does not count.
 
 The rule from ratings to verdict, and the names of the lines, come from the domain's `criteria`.
 """
@@ -30,7 +31,7 @@ from promptcot.core.parsing.folded import unfolded
 from promptcot.core.parsing.replies import fence_at_end, own_lines, split_thinking, stopped_early
 from promptcot.records import FinishReason
 
-_Reading = Rating | Literal["unclear"]
+_Reading = Rating | Literal["unclear", "repeated"]
 
 _QUOTES = "\"'“”‘’`"
 _CLOSING = {"": "", **dict(zip("\"'“‘`«「[(<", "\"'”’`»」])>", strict=True))}
@@ -50,6 +51,7 @@ _CLEAN = re.compile(
         (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_MARKUP = re.compile(r"</?\w{1,10} ?/?>|\\(?:u([0-9a-fA-F]{4})|[A-Za-z]++)|&\w{1,8};")
 _COLUMNS = "|│┃"
 _CELLS = re.compile(f"[{_COLUMNS}]")
 _WORD = re.compile(r"[^\W_]+")
@@ -81,8 +83,8 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria, mater
     """The judgement in a judge's reply about `material`, where that is known. Never raises, whatever the text.
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
-    ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `contradiction: LABEL`, `taken back`, and `the
-    verdict does not follow from the ratings`.
+    ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `repeated: LABEL` (from the material),
+    `contradiction: LABEL`, `taken back`, and `the verdict does not follow from the ratings`.
     """
     if why := stopped_early(finish_reason):
         return _invalid(why)
@@ -94,23 +96,31 @@ def read_reply(text: str, finish_reason: FinishReason, criteria: Criteria, mater
     lines = own_lines(answer.text)
     if lines is None:
         return _invalid("unclosed fence")
-    lines = _unfolded(lines, criteria) + _own_fence(answer.text, material, criteria)
+    said = "" if material is None else _said(material)
+    fence = [] if material is None else _own_fence(answer.text, said, criteria)
     drafts = [] if answer.opened else answer.thinking.splitlines()
-    return _judge(lines, _unfolded(drafts, criteria), criteria)
+    return _judge(_unfolded(lines, criteria) + fence, _unfolded(drafts, criteria), criteria, said)
 
 
-def _own_fence(text: str, material: str | None, criteria: Criteria) -> list[str]:
+def _own_fence(text: str, said: str, criteria: Criteria) -> list[str]:
     """The lines of the fence that ends a text, where they rate, and where the material cannot be their source."""
     fence = _unfolded(fence_at_end(text), criteria)
-    if material is None or not _readings(fence, criteria)[0] or _speaks(material, criteria):
-        return []
-    return fence
+    return fence if _readings(fence, criteria)[0] and not _speaks(said, criteria) else []
 
 
-def _speaks(material: str, criteria: Criteria) -> bool:
+def _speaks(said: str, criteria: Criteria) -> bool:
     """Whether a material may hold a verdict for the judge to repeat: whether it names one, in whatever letters."""
-    said = _letters(material)
     return any(_letters(label) in said for label in (criteria.verdict.label, *criteria.verdict.aliases))
+
+
+def _said(material: str) -> str:
+    """The letters of a material, with those of its markup, and without, since markup may part a label."""
+    return f"{_letters(material)} {_letters(_MARKUP.sub(_unmarked, material))}"
+
+
+def _unmarked(mark: re.Match[str]) -> str:
+    """The character that an escape of JSON stands for; nothing for other markup."""
+    return chr(int(mark[1], 16)) if mark[1] else ""
 
 
 def _letters(text: str) -> str:
@@ -129,8 +139,8 @@ def _invalid(reason: str, ratings: Mapping[str, Rating] | None = None) -> Judgem
     return Judgement("invalid", ratings or {}, reason)
 
 
-def _judge(lines: Sequence[str], drafts: Sequence[str], criteria: Criteria) -> Judgement:
-    found, last = _readings(lines, criteria)
+def _judge(lines: Sequence[str], drafts: Sequence[str], criteria: Criteria, said: str) -> Judgement:
+    found, last = _readings(lines, criteria, said)
     if not found:
         return _invalid("no ratings")
     stated: dict[str, Rating] = {}
@@ -168,8 +178,11 @@ def _unfolded(lines: Sequence[str], criteria: Criteria) -> list[str]:
     return unfolded(lines, keys)
 
 
-def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[_Reading]], int]:
-    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does)."""
+def _readings(lines: Sequence[str], criteria: Criteria, said: str = "") -> tuple[dict[str, list[_Reading]], int]:
+    """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does).
+
+    A verdict that the material says of itself (`said`, its letters) is taken to be repeated from there.
+    """
     pattern, keys = _labels(criteria)
     found: dict[str, list[_Reading]] = {}
     last = -1
@@ -177,7 +190,9 @@ def _readings(lines: Sequence[str], criteria: Criteria) -> tuple[dict[str, list[
         match = pattern.match(line)
         key = match and keys.get(spelling(match["quoted"] or match["plain"]))
         if match and key and (reading := _rating(line[match.end() :], in_table=match[0][-1] in _COLUMNS)):
-            found.setdefault(key, []).append(reading)
+            label = _letters(match["quoted"] or match["plain"])
+            repeated = key == criteria.verdict.key and f"{label}{reading}" in said
+            found.setdefault(key, []).append("repeated" if repeated else reading)
             last = i
     return found, last
 
@@ -235,6 +250,8 @@ def _agreed(readings: Sequence[_Reading]) -> _Reading | Literal["missing", "cont
         return "missing"
     if "unclear" in readings:
         return "unclear"
+    if "repeated" in readings:
+        return "repeated"
     return readings[0] if len(set(readings)) == 1 else "contradiction"
 
 

@@ -19,6 +19,11 @@ _MARK = "(the answer)"
 _THINK = "<think>"
 
 
+def has_template(tokenizer: Any) -> bool:
+    """Whether chats can be rendered; what stands in for a tokenizer that is not loaded says so as `has_template`."""
+    return bool(getattr(tokenizer, "has_template", tokenizer.chat_template))
+
+
 def render(tokenizer: Any, turns: list[Turn]) -> str:
     """The prompt that inference would see: all turns, and the opening of the answer.
 

@@ -21,6 +21,8 @@ from promptcot.training.data.chat import end_of_turn
 from promptcot.training.data.rows import Example
 
 Ids = NDArray[np.int32]
+INSIDE, PROMPT_TOO_LONG = "special token in the completion", "prompt too long"
+"""Why a row is left out for its tokens."""
 
 
 def padding_id(tokenizer: Any) -> int:
@@ -56,10 +58,15 @@ class Encoder:
         ended = [self._ended(ids, example.chat) for ids, example in zip(completions, examples, strict=True)]
         return list(zip(self._prompts(examples), ended, strict=True))
 
-    def ends_inside(self, completion: Ids, chat: bool) -> bool:
-        """Whether a completion has a special token before its end: a text that quotes one would be learnt as turns."""
+    def misfit(self, prompt: Ids, completion: Ids, chat: bool, window: int) -> str | None:
+        """Why a row is left out whatever is done with long answers, if it is.
+
+        A special token before the end of a completion is one that the text quotes, and would be learnt as turns.
+        """
         end = self._end_of_turn if chat else self._end
-        return bool(np.isin(completion[: -len(end)], self._special).any())
+        if np.isin(completion[: -len(end)], self._special).any():
+            return INSIDE
+        return PROMPT_TOO_LONG if len(prompt) >= window else None
 
     @cached_property
     def _special(self) -> Ids:

@@ -27,7 +27,7 @@ from promptcot.records import Row
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file, on_disk
-from promptcot.training.data.chat import continued, render
+from promptcot.training.data.chat import continued, has_template, render
 from promptcot.training.data.turns import Unusable, divided, text, thinking_beside, turns_of
 from promptcot.training.recipe import Data
 
@@ -152,7 +152,7 @@ def _from_hub(name: str, data: Data) -> Iterator[Row]:
 def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
     prompt, completion = row.get("prompt"), row.get("completion")
     messages, pair = row.get("messages"), isinstance(prompt, str) and isinstance(completion, str)
-    if messages is not None and (completion is None or (pair and messages and tokenizer.chat_template)):
+    if messages is not None and (completion is None or (pair and messages and has_template(tokenizer))):
         said = turns_of(messages)
     elif isinstance(prompt, str) and isinstance(completion, str) and not chat:
         learnt = (

@@ -248,9 +248,8 @@ def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], w
                     leave_out(row.id, row.reason)
             for example, (prompt, completion) in zip(usable, encoder(usable), strict=True):
                 length = len(prompt) + len(completion)
-                reason = _misfit(len(prompt), length, window, drop)
-                if encoder.ends_inside(completion, example.chat):
-                    reason = "special token in the completion"
+                reason = "too long" if drop and length > window else None
+                reason = encoder.misfit(prompt, completion, example.chat, window) or reason
                 if reason is not None:
                     leave_out(example.id, reason)
                     continue
@@ -264,13 +263,6 @@ def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], w
         with storing(folder):
             sync(folder / f"{column}.bin")
     return StoreCounts(seen, kept, dict(dropped), cut)
-
-
-def _misfit(prompt: int, length: int, window: int, drop: bool) -> str | None:
-    """Why a row of so many tokens is left out, if it is."""
-    if prompt >= window:
-        return "prompt too long"
-    return "too long" if drop and length > window else None
 
 
 def _batches(rows: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:

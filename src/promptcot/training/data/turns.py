@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from promptcot.core.layouts import turns
 from promptcot.core.parsing.traces import with_thought
 from promptcot.training.data.chat import Turn
 
@@ -31,7 +32,7 @@ def turns_of(given: object, role: str = "", missing: str = "messages") -> list[T
         return [{"role": role, "content": text(given, missing)}]
     if not isinstance(given, list) or not all(isinstance(turn, dict) for turn in given):
         raise Unusable("not text")
-    return [_turn(turn) for turn in given]
+    return [_turn(turn) for turn in turns(given)]
 
 
 def divided(turns: list[Turn]) -> tuple[list[Turn], str]:

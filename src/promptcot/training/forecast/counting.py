@@ -20,7 +20,7 @@ from typing import Any
 from promptcot import nano
 from promptcot.engines.model_files import folder_on_disk
 from promptcot.errors import InputError
-from promptcot.training.data.encoding import Encoder
+from promptcot.training.data.encoding import INSIDE, PROMPT_TOO_LONG, Encoder
 from promptcot.training.data.rows import Example, Rejected, examples
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
@@ -33,8 +33,8 @@ CHARACTERS_PER_TOKEN = 3.5
 """Assumed where no tokenizer is at hand."""
 
 
-Tokens = Callable[[Example], int]
-"""How many tokens a row has."""
+Tokens = Callable[[Example], int | str]
+"""How many tokens a row has, or why it is left out for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def count(recipe: TrainRecipe) -> Counted:
     template = _Template(recipe)
     sample = _Sample.of(recipe, template)
     told = f"counted in {', '.join(map(str, files))}"
-    lengths = _lengths(sample.examples, recipe, template.tokens or _tokenizer(recipe))
+    lengths = _lengths(sample.measured(template.tokens or _tokenizer(recipe)), recipe)
     return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, [*sample.notes, *template.notes])
 
 
@@ -96,15 +96,16 @@ def _told_length(recipe: TrainRecipe) -> Lengths | None:
     return Lengths(length, length)
 
 
-def _lengths(rows: Sequence[Example], recipe: TrainRecipe, tokens: Tokens | None) -> tuple[Lengths | None, str, int]:
+def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:
     """The lengths of these rows, what that is from, and of how many the tokens were counted."""
-    if tokens is not None and rows:
-        return lengths_of(list(map(tokens, rows)), recipe), f"mean of {len(rows):,} rows drawn", len(rows)
+    counts = [one for one in measured if isinstance(one, int)]
+    if counts:
+        return lengths_of(counts, recipe), f"mean of {len(counts):,} rows drawn", len(counts)
     if told := _told_length(recipe):
         return told, _source(recipe), 0
-    if not rows:
+    characters = [len(one.prompt) + len(one.completion) for one in measured if isinstance(one, Example)]
+    if not characters:
         return None, "no row has a prompt and a completion, or messages, that can be learnt from", 0
-    characters = [len(row.prompt) + len(row.completion) for row in rows]
     lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
@@ -134,6 +135,20 @@ class _Sample:
                 found.examples[place] = one
         return found
 
+    def measured(self, tokens: Tokens | None) -> Sequence[int] | Sequence[Example]:
+        """The tokens of the rows that were drawn; the rows themselves where nobody can count them.
+
+        Those that do not fit are left out from here on, in the whole file as many as among the drawn ones.
+        """
+        if tokens is None:
+            return self.examples
+        found = [tokens(row) for row in self.examples]
+        of_all = self.rows / len(found) if found else 1
+        for reason, count in Counter(one for one in found if isinstance(one, str)).items():
+            self.left_out[reason] += round(count * of_all)
+            self.rows -= round(count * of_all)
+        return [one for one in found if isinstance(one, int)]
+
 
 class _Template:
     """What renders chats: the tokenizer that the training would load, once a row is a chat.
@@ -151,12 +166,25 @@ class _Template:
     @property
     def tokens(self) -> Tokens | None:
         """Counts the tokens of a row as they will be learnt; None where no chat was rendered."""
-        encoder = self._encoder
-        return None if encoder is None else lambda row: sum(map(len, encoder([row])[0]))
+        encoder, window = self._encoder, self._recipe.schedule.max_length
+        if encoder is None:
+            return None
+
+        def count(row: Example) -> int | str:
+            [(prompt, completion)] = encoder([row])
+            return encoder.misfit(prompt, completion, row.chat, window) or len(prompt) + len(completion)
+
+        return count
+
+    @property
+    def has_template(self) -> bool:
+        """Whether the training would find one; of a tokenizer that is not on this machine it is taken for granted."""
+        return self._tokenizer is None or bool(self._tokenizer.chat_template)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], **how: Any) -> str:
         """The prompt of these turns."""
-        if self._tokenizer is None:
+        if self._tokenizer is None or not self.has_template:
+            self._note_missing()
             return "\n".join([*(turn["content"] for turn in turns), ""])
         text: str = self._tokenizer.apply_chat_template(turns, **how)
         return text
@@ -167,13 +195,14 @@ class _Template:
         if known is None or importlib.util.find_spec("transformers") is None:
             return None
         loaded = load_tokenizer(self._recipe)
-        if not loaded.chat_template:
-            self.notes.append(
-                "rows are chats, and the tokenizer has no template for them: name one as model.chat_template"
-            )
-            return None
-        self._encoder = Encoder(loaded)
+        if loaded.chat_template:
+            self._encoder = Encoder(loaded)
         return loaded
+
+    def _note_missing(self) -> None:
+        note = "rows are chats, and the tokenizer has no template for them: name one as model.chat_template"
+        if self._tokenizer is not None and note not in self.notes:
+            self.notes.append(note)
 
 
 def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
@@ -185,7 +214,23 @@ def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
         loaded: Any = importlib.import_module("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the library raises plain Exceptions
         raise InputError(f"{folder / 'tokenizer.json'}: cannot be loaded: {error}") from error
-    return lambda row: len(loaded.encode(row.prompt + row.completion).ids) + 1
+    loaded.no_truncation()
+    loaded.no_padding()
+    return _counter(loaded, recipe.schedule.max_length)
+
+
+def _counter(tokenizer: Any, window: int) -> Tokens:
+    """As `Encoder` counts a pair of texts, without transformers."""
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+
+    def count(row: Example) -> int | str:
+        prompt = tokenizer.encode(row.prompt).ids
+        completion = tokenizer.encode(row.completion, add_special_tokens=False).ids
+        if not special.isdisjoint(completion[:-1]):
+            return INSIDE
+        return PROMPT_TOO_LONG if len(prompt) >= window else len(prompt) + len(completion) + 1
+
+    return count
 
 
 def folder_of(model: str) -> Path | None:

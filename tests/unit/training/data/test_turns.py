@@ -34,6 +34,8 @@ KEPT: list[tuple[str, dict[str, Any], str]] = [
     ("an empty one", answer(reasoning_content=" \n"), "2"),
     ("a switch beside it", {**answer(), "reasoning": "on"}, "2"),
     ("no text", answer(reasoning_content={"a": 1}), "2"),
+    ("ShareGPT's words", {"messages": [{"from": "human", "value": "1 + 1?"}, {"from": "gpt", "value": "2"}]}, "2"),
+    ("other roles", {"messages": [{**ASKED, "role": "human"}, {"role": "model", "content": "2"}]}, "2"),
     ("text in parts", answer(content=[TEXT, {"type": "text", "text": "."}]), "2."),
 ]
 

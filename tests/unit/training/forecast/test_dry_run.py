@@ -116,6 +116,41 @@ def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens
     assert "left out, as the training would leave them out: 1 × calls of tools, 1 × no prompt" in told(found)
 
 
+@pytest.mark.parametrize("chat", [False, True], ids=["pairs", "chats"])
+def test_rows_that_do_not_fit_by_their_tokens_are_left_out_as_the_training_leaves_them_out(
+    chat: bool, rows: str, tmp_path: Path
+) -> None:
+    template = tmp_path / "t.jinja"
+    template.write_text(CHATML, encoding="utf-8")
+    end = str(load_tokenizer(load_train("nano-student", overrides={"model.path": "nano:solver"})).eos_token)
+    pairs = [("1 + 1?", "2"), ("1 + 1? " * 400, "2"), ("1 + 1?", f"It ends with {end} and goes on"), ("1?", f"1{end}")]
+    mixed = [_pair_or_chat(*pair, chat) for pair in pairs]
+    Path(rows).write_text("".join(json.dumps(row) + "\n" for row in mixed), encoding="utf-8")
+    named = {"model__chat_template": str(template)} if chat else {}
+    found = tried(data__path=[rows], model__path="nano:solver", **named)
+    store = open_store(found.recipe, load_tokenizer(found.recipe), cache=tmp_path / "cache")
+    assert (found.counted.rows, dict(found.counted.left_out)) == (store.counts.kept, store.counts.dropped)
+    assert found.counted.rows == 2
+    assert "1 × prompt too long" in told(found)
+
+
+def _pair_or_chat(prompt: str, completion: str, chat: bool) -> dict[str, Any]:
+    turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+    return {"messages": turns} if chat else {"prompt": prompt, "completion": completion}
+
+
+def test_rows_with_a_pair_and_messages_are_counted_as_the_pair_where_there_is_no_template(
+    rows: str, tmp_path: Path
+) -> None:
+    row = {**_pair_or_chat("1 + 1?", "2", False), **_pair_or_chat("what is 1 + 1 then?", "2", True)}
+    Path(rows).write_text(json.dumps(row) + "\n", encoding="utf-8")
+    found = tried(data__path=[rows], model__path="nano:solver")
+    store = open_store(found.recipe, load_tokenizer(found.recipe), cache=tmp_path / "cache")
+    assert found.counted.lengths is not None
+    assert found.counted.lengths.mean == store.counts.tokens
+    assert "template" not in told(found)
+
+
 def test_chats_without_a_template_are_counted_and_the_way_out_is_named(rows: str) -> None:
     Path(rows).write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n", encoding="utf-8")
     text = told(tried(data__path=[rows], model__path="nano:solver"))
