@@ -94,7 +94,7 @@ def _nothing(row: Mapping[str, Any]) -> str:
     from promptcot.core.columns import fields_of
 
     mapped = next(Columns().chats([dict(row)]))
-    return f"no prompt, completion or messages: {fields_of(mapped)}"
+    return f"no prompt, completion or messages: {fields_of(dict.fromkeys(mapped, ''))}"
 
 
 @each

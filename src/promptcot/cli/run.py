@@ -69,7 +69,8 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         return run_chain(recipe, changes, {**overrides, "run.until": until, "run.shard": shard}, output_dir, dry_run)
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or default_directory(resolved.name, shard), until, shard)
-    say_all(caution(resolved))
+    if recipe == "nano":  # the default; a recipe of one's own says itself which prompts it wants
+        say_all(caution(resolved))
     if dry_run:
         say_all(preview(inputs))
         return 0

@@ -174,4 +174,5 @@ def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
 def _need_some(row: Row, *names: str) -> None:
     """Raises Unusable for a row that has none of these fields, with the names of those that it has."""
     if all(row.get(name) is None for name in names):
-        raise Unusable(f"no prompt, completion or messages: {fields_of(row)}")
+        alike = dict.fromkeys(row, "")  # rows are counted by their fields, whichever of these are null
+        raise Unusable(f"no prompt, completion or messages: {fields_of(alike)}")
