@@ -128,7 +128,7 @@ class Transport:
 
     def _request(self, server: Server, path: str, body: Any, max_tokens: int) -> Asking:
         url = below(server_root(server.url) if path == "/tokenize" else server.url, path)
-        patience = self._patience(max_tokens, "stream" in body)
+        patience = self._patience(max_tokens, bool(body.get("stream")))
         sending = self.session.post(
             url, data=dumps(body), timeout=patience.timeout, allow_redirects=False, **_by(server)
         )
