@@ -124,7 +124,7 @@ class Transport:
         if not self.servers:
             raise TransientError(f"{self._name}: no server is left", "server ended")
         now = time.monotonic()
-        return min(self.servers, key=lambda server: (server.away_until > now, server.in_flight))
+        return min(self.servers, key=lambda server: server.busy(now))
 
     def _request(self, server: Server, path: str, body: Any, max_tokens: int) -> Asking:
         url = below(server_root(server.url) if path == "/tokenize" else server.url, path)

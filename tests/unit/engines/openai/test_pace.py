@@ -153,6 +153,22 @@ async def test_a_caller_that_leaves_a_closed_gate_takes_no_place_along() -> None
     assert not gate.pace.closed
 
 
+async def test_a_try_that_was_never_made_opens_no_gate() -> None:
+    gate = Admission(clock=asyncio.get_running_loop().time)
+    for _ in range(2):
+        async with gate.call(1) as call:
+            call.turned_away = call.limited = True
+    waiting = asyncio.create_task(gate.enter(1))
+    while not gate.in_flight:  # the try is let through, and its caller leaves before it hears of that
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert gate.in_flight == 0
+    assert gate.pace.closed
+    assert gate.pace.wait(asyncio.get_running_loop().time() + 60, 0) == 0
+    assert gate.pace.closed
+
+
 async def _pass(gate: Admission) -> None:
     async with gate.call(1):
         pass
