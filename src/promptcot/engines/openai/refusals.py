@@ -67,10 +67,10 @@ _UNKNOWN_FIELD += [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"\b(?P<field>{_SENT})\b['\"`]?(?: parameter| field| property| and ['\"`]?\w+['\"`]?)? (?:(?:is|are) (?:"
-        r"unsupported|unknown|unrecogni[sz]ed|not (?:supported|allowed|permitted|enabled|recogni[sz]ed|implemented|a valid)"
-        r"|deprecated)|was unexpected|does not support|cannot both be specified)",
-        rf"(?:unsupported|unexpected|unknown|unrecogni[sz]ed) (?:\w+ )?(?:parameter|field|argument|key|property)s?\W{{1,4}}"
-        rf"(?P<field>{_SENT})\b",
+        r"unsupported|unknown|unrecogni[sz]ed|deprecated|not (?:supported|allowed|permitted|enabled|recogni[sz]ed"
+        r"|implemented|a valid))|was unexpected|does not support|cannot both be specified)",
+        r"(?:unsupported|unexpected|unknown|unrecogni[sz]ed) (?:\w+ )?(?:parameter|field|argument|key|property)s?"
+        rf"\W{{1,4}}(?P<field>{_SENT})\b",
         r"\b(?:does|do) not (?:support|accept|recogni[sz]e) (?:the )?(?:(?:parameter|field|argument)s? )?['\"`]?"
         rf"(?P<field>{_SENT})\b(?!['\"`]? ?(?:[<>=\d]|values?|above|over|greater|larger|more|of)\b)",
     )

@@ -7,6 +7,7 @@ server in `proxies`, and how long a server asks to wait is read in `told`.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,7 @@ from promptcot.errors import EngineError, EngineUnusable, TransientError
 from promptcot.recipe.addresses import below, server_root
 from promptcot.storage.json import dumps
 
-_MOST_OF_ERROR = 1 << 16
+_MOST_OF_ERROR, _ERROR_WITHIN = 1 << 16, 20.0
 _MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no reply of a model is that long
 
 
@@ -165,7 +166,11 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
     """Go on if the status is 200. Raises what another one means."""
     if response.status == 200:
         return
-    data = await read_some(response, _MOST_OF_ERROR)
+    try:
+        async with asyncio.timeout(_ERROR_WITHIN):
+            data = await read_some(response, _MOST_OF_ERROR)
+    except TimeoutError:
+        data = b""  # the status tells enough
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
     raise failure(response.status, data, wait_told(response.status, response.headers, data), where)
