@@ -64,7 +64,7 @@ _UNFINISHED = (
     (
         INTERRUPTED,
         r"abort|cancel|interrupt|error|exception|fail|insufficient|time(d?out|limit)|ratelimit|disconnect|shutdown|preempt"
-        r"|evict|unload|overload|network|unavailable|crash|kill|userstop|outofmemory|notfinished|inprogress",
+        r"|evict|unload|overload|deadline|quota|restart|network|unavailable|crash|kill|userstop|outofmemory|notfinished|inprogress",
     ),
     (LENGTH, r"length|max|limit|context|trunc|capped|budget"),
 )

@@ -219,6 +219,8 @@ class Admission:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # admitted and cancelled at the same moment
                 self.in_flight -= 1
+                if turn.result():  # the try is somebody else's now
+                    self.pace.saw(Call(self._clock()), self._clock(), self.in_flight, answered=False)
             self._admit()
             raise
 

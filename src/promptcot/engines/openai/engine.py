@@ -146,7 +146,7 @@ class OpenAIEngine:
                 if room is None or not 0 < room.tokens < limit:
                     raise
                 limit = await self._tokens_left(request, room, limit)
-                if room.context is None:
+                if room.always:
                     self._most_tokens = limit
         return await self._reply(request, fields | {name: limit}, limit)
 

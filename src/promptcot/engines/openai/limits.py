@@ -24,7 +24,7 @@ def _patterns(*words: str) -> list[re.Pattern[str]]:
 _CONTEXT = _patterns(
     rf"maximum context (?:length|limit|window|size) (?:is|of) {_N}",  # vLLM, OpenAI, DeepSeek, SGLang, OpenRouter
     rf"context (?:length|window) is only {_N}",  # vLLM 0.16
-    rf"`inputs` tokens \+ `max_new_tokens` must be <= {_N}",  # TGI, Together
+    rf"`?inputs`? tokens \+ `?max_new_tokens`? must be <= {_N}",  # TGI, Together
     rf"with {_N} maximum context length",  # Mistral
     rf"exceed context limit: \d+ \+ \d+ > {_N}",  # Anthropic
 )
@@ -32,7 +32,7 @@ _CONTEXT = _patterns(
 _PROMPT = _patterns(
     rf"(?:has|contains|passed)(?: at least| about)? {_N} input tokens",  # vLLM since 0.9
     rf"{_N} tokens from the input",  # SGLang
-    rf"{_N} `inputs` tokens",  # TGI
+    rf"{_N} `?inputs`? tokens",  # TGI
     rf"exceed context limit: {_N} \+",  # Anthropic
     rf"\({_N} (?:in|of) ",  # vLLM before, OpenAI, OpenRouter
 )
@@ -48,8 +48,14 @@ _MOST = _patterns(
     rf"{_FIELD}{_OF_MODEL}[^.;\d]{{0,80}}?(?:at most|no more than) {_N}",
     rf"{_FIELD}: ?\d+ > {_N}",  # Anthropic
     rf"{_FIELD}[^.;]{{0,40}}? exceeds [^.;\d]{{0,60}}?{_N}",  # Ollama
+    rf"{_FIELD}: integer above maximum value\. Expected a value <= {_N}",  # OpenAI
+    rf"{_FIELD}[^;\d]{{0,60}}?(?:between|\bin\b|range:?) ?\[?1(?:, ?| ?- ?| to | and ){_N}",
+    rf"(?:maximum|largest)(?: allowed)? value (?:of|for) {_FIELD}(?: is|:) {_N}",
+    rf"{_FIELD}[^.;\d]{{0,20}}\d*\)? (?:is|was) (?:greater|larger|higher|more) than [^.;\d]{{0,60}}?{_N}",
     rf"maximum tokens you requested exceeds the model limit of {_N}",  # Bedrock
 )
+# The most that this reply may have, since its prompt takes the rest.
+_OF_PROMPT = re.compile(r"\b(?:prompts?|inputs?(?! should| validation)|remain\w*|available|left)\b", re.IGNORECASE)
 _LESS_THAN = _patterns(
     rf"{_FIELD}.{{0,80}}?range is from 1 \(inclusive\) to {_N} \(exclusive\)",  # Gemini
     rf"{_FIELD}[^.;\d]{{0,80}}?less than {_N}",
@@ -58,12 +64,13 @@ _LESS_THAN = _patterns(
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many tokens a reply may have. The `context` is the one that prompt and reply share; None where the number
-    holds for every call, whatever its prompt.
+    """How many tokens a reply may have. The `context` is the one that prompt and reply share, if it is named; `always`
+    where the number holds for every call, whatever its prompt.
     """
 
     tokens: int
     context: int | None = None
+    always: bool = False
 
 
 def room_left(words: str) -> Room | None:
@@ -74,7 +81,7 @@ def room_left(words: str) -> Room | None:
         return Room(context - prompt, context) if context > prompt else None
     if (most := _first(_MOST, words)) is None and (above := _first(_LESS_THAN, words)) is not None:
         most = above - 1
-    return Room(most) if most else None
+    return Room(most, always=_OF_PROMPT.search(words) is None) if most else None
 
 
 def _first(patterns: Sequence[re.Pattern[str]], words: str) -> int | None:

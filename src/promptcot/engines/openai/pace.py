@@ -7,8 +7,10 @@ intervals that double, which find the moment when a limit *in a time* is over. T
 
 A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
 Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
-ever faster, so that a limit that is gone is forgotten after some minutes. Pure but for what it remembers; the times are
-the caller's.
+ever faster, so that a limit that is gone is forgotten after some minutes. Where calls are turned away again and again
+at that rate, others use up what the server has, or chance decides: to go slower is no help then, and is given up.
+
+Pure but for what it remembers; the times are the caller's.
 """
 
 from __future__ import annotations
@@ -26,6 +28,13 @@ _LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
 _FAULTS = 0.08
 """So large a share of calls that are turned away is no sign of too high a rate."""
 _FEW = 8
+_IN_VAIN, _SOON = 5, 12
+"""The rate is given up when calls that keep to it are turned away more often than so, each time before so many were
+answered."""
+_SLOWER = 0.8
+"""How much of the rate is left each time."""
+_DOUBTED, _PAUSE_IN_DOUBT = 300.0, 4.0
+"""Seconds for which no other rate is looked for then, and the most between two tries meanwhile."""
 _SLOWEST = 1 / 120
 _HORIZON = 60.0
 _NO_BOUND = 4.0
@@ -69,6 +78,8 @@ class Pace:
         self._in_a_row = 0
         self._slowest_away = 0.0
         self._growth = _FIRST_GROWTH
+        self._in_vain = self._answered_at_rate = 0
+        self._doubted_until = now
         self._before = (0, 0.0)
         self._since, self._answered, self._turned_away, self._in_flight_then = now, 0, 0, 0
 
@@ -109,6 +120,7 @@ class Pace:
             self._trial = None
         else:
             self._answered += 1
+            self._answered_at_rate += 1
             self._in_a_row = 0
             if self.closed and call.began >= self._closed_at:
                 self._open(now, in_flight)
@@ -132,6 +144,8 @@ class Pace:
         self._in_a_row += 1
         if not self.closed:
             is_many = self._in_a_row >= _LEAST_IN_A_ROW and _TOO_MANY * self._in_a_row >= in_flight
+            if self.rate is not None:
+                self._turned_away_at_rate(now, in_flight)
             if is_many or self.rate is not None:
                 self._close(now, in_flight)
         elif call.began >= self._closed_at:
@@ -141,7 +155,8 @@ class Pace:
                 self._tries_away += 1
                 self._carried = self._carried or in_flight
             if call.began >= self._last_away:  # else one of several that went together
-                self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
+                longest = _LONGEST_PAUSE if now >= self._doubted_until else _PAUSE_IN_DOUBT
+                self._pause = min(longest, 2 * self._pause)
                 self._opens = now + max(self._pause, min(call.wait or 0.0, _LONGEST_PAUSE))
             self._last_away = now
 
@@ -156,16 +171,28 @@ class Pace:
         self._freed = self._sent = self._proofs = self._tries_away = self._carried = 0
         self._trial = None
 
+    def _turned_away_at_rate(self, now: float, in_flight: int) -> None:
+        """A call that kept to the rate was turned away: go slower, or give it up where that does not help."""
+        assert self.rate is not None
+        self._in_vain = self._in_vain + 1 if self._answered_at_rate < _SOON else 0
+        self._answered_at_rate = 0
+        if self._in_vain:
+            self.rate = max(_SLOWEST, _SLOWER * self.rate)
+        if self._in_vain > _IN_VAIN:
+            self.rate, self._in_vain, self._doubted_until = None, 0, now + _DOUBTED
+            self._measure(now, in_flight)
+
     def _open(self, now: float, in_flight: int) -> None:
         """The server takes calls again; where a limit in time is proven, at the rate that it took since then."""
         self.closed, self._trial, self._freed = False, None, 0
         is_proven = self._proofs > 0 and 2 * self._proofs >= self._sent
-        self.was_limit_in_time = is_proven or 0 < self._carried < in_flight
+        self.was_limit_in_time = (is_proven or 0 < self._carried < in_flight) and now >= self._doubted_until
         if not self.was_limit_in_time:
             return
-        self.rate = _KEPT * self._took(now, in_flight)
-        self._growth = _FIRST_GROWTH
-        self._next = now + 1 / self.rate
+        if (took := self._took(now, in_flight)) is not None:
+            self.rate = _KEPT * took
+            self._growth = _FIRST_GROWTH
+            self._next = now + 1 / self.rate
         self._measure(now, in_flight)
 
     def _judge(self, now: float, in_flight: int) -> None:
@@ -176,22 +203,26 @@ class Pace:
                 self._measure(now, in_flight)
             return
         calls = self._answered + self._turned_away
-        if calls < _LEAST_CALLS or seconds < _LEAST_SECONDS:
+        if seconds < (_LEAST_SECONDS if calls >= _LEAST_CALLS else _HORIZON):
             return
-        if self._turned_away > _FAULTS * calls:
-            self.rate, self._growth = _KEPT * min(self.rate, self._took(now, in_flight)), _FIRST_GROWTH
-        else:
+        if calls >= _LEAST_CALLS and self._turned_away > _FAULTS * calls:
+            took = self._took(now, in_flight) or self.rate
+            self.rate, self._growth = _KEPT * min(self.rate, took), _FIRST_GROWTH
+        elif not self._turned_away or calls >= _LEAST_CALLS:
             self.rate, self._growth = self.rate * (1 + self._growth), min(1.0, 2 * self._growth)
         if self.rate * seconds > _NO_BOUND * calls:
             self.rate = None
         self._measure(now, in_flight)
 
-    def _took(self, now: float, in_flight: int) -> float:
-        """Calls a second that the server took since the measure began; of few, with those of the measure before."""
+    def _took(self, now: float, in_flight: int) -> float | None:
+        """Calls a second that the server took since the measure began; of few, with those of the measure before.
+
+        None where it took no more than the one that opened the gate: how long it took nothing is no measure.
+        """
         taken, seconds = self._taken(in_flight), now - self._since
         if taken < _FEW:
             taken, seconds = taken + self._before[0], seconds + self._before[1]
-        return max(_SLOWEST, max(1, taken) / max(seconds, _FIRST_PAUSE))
+        return max(_SLOWEST, taken / max(seconds, _FIRST_PAUSE)) if taken > 1 else None
 
     def _taken(self, in_flight: int) -> int:
         """Calls that the server took since the measure began, answered or not yet."""

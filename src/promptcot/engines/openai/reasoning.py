@@ -9,29 +9,44 @@ formed already, and what is in doubt (a block that is closed twice, or opened ag
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-OPEN, CLOSE = "<think>", "</think>"
+from promptcot.core.parsing.traces import CLOSE, OPEN
+
+
+class _Marks:
+    """A pair of marks between which a model thinks."""
+
+    def __init__(self, opening: str, closing: str) -> None:
+        self.opening, self.closing = opening, closing
+        first, last = re.escape(opening), re.escape(closing)
+        self.any = re.compile(f"{first}|{last}")
+        self.opened = re.compile(rf"\s*{first}")
+        self.opened_again = re.compile(rf"\s*(?:{first}\s*){{2,}}")
+
+
+_OURS = _Marks(OPEN, CLOSE)
 # What models write instead, at the start of a reply.
-_MARKS = (
-    ("[THINK]", "[/THINK]"),  # Magistral
-    ("◁think▷", "◁/think▷"),  # Kimi
-    ("<thinking>", "</thinking>"),
-    ("<thought>", "</thought>"),  # Gemini
-    ("<reasoning>", "</reasoning>"),
-    ("<seed:think>", "</seed:think>"),  # Seed
-    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1
-    ("<unused94>thought", "<unused95>"),  # MedGemma
+_THEIRS = (
+    _Marks("[THINK]", "[/THINK]"),  # Magistral
+    _Marks("◁think▷", "◁/think▷"),  # Kimi
+    _Marks("<thinking>", "</thinking>"),
+    _Marks("<thought>", "</thought>"),  # Gemini
+    _Marks("<reasoning>", "</reasoning>"),
+    _Marks("<seed:think>", "</seed:think>"),  # Seed
+    _Marks("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+    _Marks("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1
+    _Marks("<unused94>thought", "<unused95>"),  # MedGemma
 )
 _ANSWER = re.compile(
     r"\s*<\|(?:START_RESPONSE|begin_of_solution)\|>(.*?)(?:<\|(?:END_RESPONSE|end_of_solution)\|>\s*)?", re.DOTALL
 )
 _MARKED = re.compile(r"\s*(?:[<\[◁]|analysis)")
-_TAG = re.compile(r"</?think>")
-_OPENED = re.compile(r"\s*<think>")
-_OPENED_AGAIN = re.compile(r"\s*(?:<think>\s*){2,}")
 # gpt-oss: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`
 _HARMONY = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
+_ANALYSIS = "<|channel|>analysis<|message|>"
+# The next channel of a reply whose first one the prompt has opened.
+_NEXT = re.compile(r"<\|end\|>\s*<\|start\|>\s*assistant\s*<\|channel\|>")
 _CHANNEL = re.compile(
     r"<\|channel\|>([^<]*)(?:<\|constrain\|>[^<]*)?<\|message\|>(.*?)(?=<\|(?:end|return|call|start|channel)\|>|\Z)",
     re.DOTALL,
@@ -42,17 +57,35 @@ _HARMONY_BARE = re.compile(r"analysis(?=\S)(.*?)assistantfinal(.*)", re.DOTALL)
 
 def together(reasoning: str, text: str) -> str:
     """The text of a reply with its thinking in front, which came in `reasoning`, in the text, or in both."""
+    if _begins_within_channel(text):
+        text = f"{_ANALYSIS}{text}"
     if _MARKED.match(text):
         text = _tidied(_in_our_marks(text))
     reasoning = _without_marks(reasoning) if reasoning else ""
     if not reasoning:
         return text
-    within, answer = _split(text, closed_is_enough=True)
+    within, answer = _split(text)
+    if within is None and (found := _opened_by_prompt(reasoning, text)) is not None:
+        within, answer = found
     if within is not None:
         return _tidied(_joined(_merged(reasoning, within.strip()), answer.lstrip()))
-    if opened := _OPENED.match(text):  # and never closed
+    if opened := _OURS.opened.match(text):  # and never closed
         return f"{OPEN}\n{_merged(reasoning, text[opened.end() :].strip())}"
     return _tidied(_joined(reasoning, text))
+
+
+def _opened_by_prompt(reasoning: str, text: str) -> tuple[str, str] | None:
+    """Thinking and answer of a text that begins within the thinking, which it repeats; else its tag is a mention."""
+    if text.count(CLOSE) != 1 or OPEN in text:
+        return None
+    before, _, answer = text.partition(CLOSE)
+    a, b = "".join(reasoning.split()), "".join(before.split())
+    return (before, answer) if a.endswith(b) or b.startswith(a) or b.endswith(a) else None
+
+
+def _begins_within_channel(text: str) -> bool:
+    """Whether the prompt has opened the first channel of this reply."""
+    return "<|end|>" in text and not (_HARMONY.match(text) or _OURS.any.search(text)) and bool(_NEXT.search(text))
 
 
 def _joined(thinking: str, answer: str) -> str:
@@ -68,13 +101,8 @@ def _merged(one: str, other: str) -> str:
 
 
 def _without_marks(reasoning: str) -> str:
-    """Thinking that came apart, without the marks that some servers leave around it."""
-    text = _in_our_marks(reasoning).strip()
-    while text.startswith(OPEN):
-        text = text.removeprefix(OPEN).lstrip()
-    while text.endswith(CLOSE):
-        text = text.removesuffix(CLOSE).rstrip()
-    return text
+    """Thinking that came apart, without the marks around it or in it: where it ends is known without them."""
+    return _OURS.any.sub("\n", _in_our_marks(reasoning)).strip()
 
 
 def _in_our_marks(text: str) -> str:
@@ -84,10 +112,13 @@ def _in_our_marks(text: str) -> str:
         return _harmony(start)
     if start.startswith("analysis") and (found := _HARMONY_BARE.fullmatch(start)):
         return _joined(found[1], found[2])
-    for opening, closing in _MARKS:
-        if start.startswith(opening):
-            thinking, closed, answer = start.removeprefix(opening).partition(closing)
-            return _joined(thinking, _bare(answer)) if closed else f"{OPEN}\n{thinking.lstrip()}"
+    for marks in _THEIRS:
+        if start.startswith(marks.opening):
+            blocks, answer = _blocks(start, marks)
+            if blocks:
+                return _joined(_all(blocks, marks), _bare(answer))
+            opened = marks.opened_again.match(start) or marks.opened.match(start)
+            return f"{OPEN}\n{start[opened.end() if opened else 0 :].lstrip()}"
     return text
 
 
@@ -109,47 +140,54 @@ def _harmony(text: str) -> str:
 
 def _tidied(text: str) -> str:
     """The text with one block of thinking at its start, where it has several, or one in another."""
-    blocks: list[str] = []
-    rest = text
-    while (found := _split(rest))[0] is not None:
-        blocks.append(found[0])
-        rest = found[1]
+    blocks, rest = _blocks(text, _OURS)
     if not blocks:
         return _opened_once(text)
-    if len(blocks) == 1 and not _TAG.search(blocks[0]) and not _OPENED_AGAIN.match(text):
+    if len(blocks) == 1 and not _OURS.any.search(blocks[0]) and not _OURS.opened_again.match(text):
         return text
+    return _joined(_all(blocks, _OURS), rest.lstrip())
+
+
+def _blocks(text: str, marks: _Marks) -> tuple[list[str], str]:
+    """The blocks of thinking at the start of a text, and what follows the last."""
+    blocks: list[str] = []
+    while (found := _split(text, marks))[0] is not None:
+        blocks.append(found[0])
+        text = found[1]
+    return blocks, text
+
+
+def _all(blocks: Sequence[str], marks: _Marks) -> str:
+    """The thinking of several blocks, without the marks in them."""
     thinking = ""
     for block in blocks:
-        thinking = _merged(thinking, _TAG.sub("\n", block).strip())
-    return _joined(thinking, rest.lstrip())
+        thinking = _merged(thinking, marks.any.sub("\n", block).strip())
+    return thinking
 
 
-def _split(text: str, closed_is_enough: bool = False) -> tuple[str | None, str]:
-    """The thinking at the start of a text and what follows; None where there is none, or none that ends for certain.
-
-    With `closed_is_enough` the text may be the rest of a thinking that the prompt opened.
-    """
+def _split(text: str, marks: _Marks = _OURS) -> tuple[str | None, str]:
+    """The thinking at the start of a text and what follows; None where there is none, or none that ends for certain."""
     start, opened = 0, 0
-    while found := _OPENED.match(text, start):
+    while found := marks.opened.match(text, start):
         start, opened = found.end(), opened + 1
     if not opened:
-        before, _, after = text.partition(CLOSE)
-        sure = closed_is_enough and text.count(CLOSE) == 1 and OPEN not in text
-        return (before, after) if sure else (None, text)
-    end = _end_of_block(text, start, opened) or (_end_of_block(text, start, 1) if opened > 1 else None)
+        return None, text
+    end = _end_of_block(text, start, opened, marks)
+    if end is None and opened > 1:
+        end = _end_of_block(text, start, 1, marks)
     return (text[start : end.start()], text[end.end() :]) if end else (None, text)
 
 
-def _end_of_block(text: str, start: int, opened: int) -> re.Match[str] | None:
-    """The tag that closes as many blocks as are open at `start`, and all that are opened in them."""
-    for tag in _TAG.finditer(text, start):
-        opened += 1 if tag[0] == OPEN else -1
+def _end_of_block(text: str, start: int, opened: int, marks: _Marks) -> re.Match[str] | None:
+    """The mark that closes as many blocks as are open at `start`, and all that are opened in them."""
+    for mark in marks.any.finditer(text, start):
+        opened += 1 if mark[0] == marks.opening else -1
         if not opened:
-            return tag
+            return mark
     return None
 
 
 def _opened_once(text: str) -> str:
     """A thinking that does not end, opened once where it was opened several times in a row."""
-    found = _OPENED_AGAIN.match(text)
+    found = _OURS.opened_again.match(text)
     return f"{OPEN}\n{text[found.end() :]}" if found and CLOSE not in text else text

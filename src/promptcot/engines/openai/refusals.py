@@ -64,11 +64,15 @@ _SENT = (
     "|max_tokens|max_completion_tokens|add_special_tokens|chat_template_kwargs|reasoning_effort"
 )
 _UNKNOWN_FIELD += [
-    re.compile(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
         rf"\b(?P<field>{_SENT})\b['\"`]?(?: parameter| field| property| and ['\"`]?\w+['\"`]?)? (?:(?:is|are) (?:"
-        r"unsupported|not (?:supported|allowed|permitted|enabled|a valid)|deprecated)|was unexpected|does not support"
-        r"|cannot both be specified)",
-        re.IGNORECASE,
+        r"unsupported|unknown|unrecogni[sz]ed|deprecated|not (?:supported|allowed|permitted|enabled|recogni[sz]ed"
+        r"|implemented|a valid))|was unexpected|does not support|cannot both be specified)",
+        r"(?:unsupported|unexpected|unknown|unrecogni[sz]ed) (?:\w+ )?(?:parameter|field|argument|key|property)s?"
+        rf"\W{{1,4}}(?P<field>{_SENT})\b",
+        r"\b(?:does|do) not (?:support|accept|recogni[sz]e) (?:the )?(?:(?:parameter|field|argument)s? )?['\"`]?"
+        rf"(?P<field>{_SENT})\b(?!['\"`]? ?(?:[<>=\d]|values?|above|over|greater|larger|more|of)\b)",
     )
 ]
 _FIELD_CODES = ("unsupported_parameter", "unknown_parameter", "extra_forbidden")

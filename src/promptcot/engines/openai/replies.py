@@ -17,12 +17,14 @@ from promptcot.engines.openai.messages import Said, read_message
 from promptcot.engines.openai.payload import Garbled, parse_json
 from promptcot.engines.openai.reasoning import together
 from promptcot.engines.openai.refusals import failure_in_body
-from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, UNSTATED, Completion, finish_of
+from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, STOP, UNSTATED, Completion, finish_of
 
 # A token is some 4 characters of text, and seldom more than 30. In a stream each comes in an object of some 300 bytes,
 # or of 700 where a server adds filters and log-probabilities. The rest is for what servers send besides.
 _TEXT_OF_TOKEN, _BYTES_OF_TOKEN, _BESIDES = 64, 1024, 1 << 20
 _BEFORE, _JSON = b"\xef\xbb\xbf \t\r\n", b"{["
+_NONE_YET = object()
+_NAMES_OF_ERROR = frozenset({"code", "type", "status"})
 _UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 
 
@@ -37,14 +39,17 @@ def gather(reply: Mapping[str, Any]) -> Gathered:
         gathered = Gathered(choice.get("finish_reason"), reply.get("usage") or {}, whole=True)
         gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
     except _UNREADABLE as error:
-        cause = "broken-off" if reply.get("choices") else "garbled"  # whoever sends choices speaks this protocol
+        cause = "broken-off" if "choices" in reply else "garbled"  # whoever sends choices speaks this protocol
         raise Garbled(f"the reply has no choice that can be read: {error!r}", cause) from error
     return gathered
 
 
 def _error_in(body: Mapping[str, Any]) -> Any:
     """The error that a body with status 200 is, or brings; None if it is none."""
-    return body if body.get("object") == "error" else body.get("error")
+    if body.get("object") == "error":
+        return body
+    is_bare = isinstance(body.get("message"), str) and not _NAMES_OF_ERROR.isdisjoint(body)
+    return body if is_bare and not body.keys() & {"choices", "error"} else body.get("error")
 
 
 @dataclass
@@ -60,6 +65,8 @@ class Gathered:
     _text: list[str] = field(default_factory=list)
     _reasoning: list[str] = field(default_factory=list)
     _refusal: list[str] = field(default_factory=list)
+    _index: Any = _NONE_YET
+    _others: bool = False
     _text_size: int = 0
     _reasoning_size: int = 0
 
@@ -84,19 +91,30 @@ class Gathered:
             raise failure_in_body(error)
         self.usage = event.get("usage") or self.usage
         for choice in event.get("choices") or ():
-            if choice.get("index"):
-                continue  # one reply was asked for
+            if not self._is_ours(choice.get("index") or 0):
+                continue
             if choice.get("error"):
                 raise failure_in_body(choice["error"])
-            reason = choice.get("finish_reason")
-            if reason is not None and finish_of(reason) != UNSTATED:
-                self.finish_reason = reason
+            self._ends(choice.get("finish_reason"))
             if delta := choice.get("delta"):
                 self.add(read_message(delta))
             elif message := choice.get("message"):
                 self._add_message(read_message(message))
             else:
                 self.add(Said(choice.get("text") or ""))
+
+    def _is_ours(self, index: Any) -> bool:
+        """Whether a choice belongs to the reply that came first: where `extra_body` asks for several, one is read."""
+        if self._index is _NONE_YET:
+            self._index = index
+        self._others |= index != self._index
+        return bool(index == self._index)
+
+    def _ends(self, reason: Any) -> None:
+        """Note why the reply ends. `stop` takes nothing back that was said before."""
+        word = finish_of(reason)
+        if word != UNSTATED and (word != STOP or self.finish_reason is None):
+            self.finish_reason = reason
 
     def add(self, said: Said) -> None:
         """What comes next."""
@@ -129,8 +147,10 @@ class Gathered:
             raise Garbled(
                 f"the server ended the reply before the model did: {str(self.finish_reason)[:40]}", INTERRUPTED
             )
-        if reason == UNSTATED and not self.whole:
+        if reason == UNSTATED and (self._others or not self.whole):
             raise Garbled("the reply ends before the model did", "broken-off")
+        if reason == UNSTATED and not (self.size or self._refusal):
+            raise Garbled("the reply is empty, and does not say why", "broken-off")
         if reason == UNSTATED and limit and tokens is not None and tokens >= limit:
             reason = LENGTH
         text = together("".join(self._reasoning), "".join(self._text))

@@ -32,8 +32,8 @@ _NOBODY = "Is the server running, and is the address right? `promptcot doctor --
 @dataclass
 class Server:
     """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
-    left alone meanwhile. Since `wrong_since` it denies what it did before, `denials` times now. `calls` are under way
-    there; they end when it is `lost`.
+    left alone meanwhile. Since `wrong_since` it denies what it did before, `denials` times now. `resting` once it has
+    asked for a long wait. `calls` are under way there; they end when it is `lost`.
     """
 
     url: str
@@ -47,6 +47,7 @@ class Server:
     denials: int = 0
     dead: bool = False
     lost: bool = False
+    resting: bool = False
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def shown(self, address: str) -> str:
@@ -55,7 +56,17 @@ class Server:
 
     def answered(self) -> None:
         """It answered a call."""
-        self.proven, self.dead, self.failures, self.wrong_since, self.denials = True, False, 0, None, 0
+        self.proven, self.dead, self.resting = True, False, False
+        self.failures, self.wrong_since, self.denials = 0, None, 0
+
+    def busy(self, now: float) -> tuple[bool, int]:
+        """How little it is to be asked, for a comparison: one that failed is tried with one call at a time."""
+        return self.away_until > now or bool(self.failures and self.in_flight), self.in_flight
+
+    @property
+    def works(self) -> bool:
+        """Whether nothing speaks against asking it."""
+        return not (self.dead or self.resting) and self.wrong_since is None
 
     def leave_alone(self, error: TransientError) -> None:
         """Let others have the next calls, for a while that doubles: one that fails at once looks idle."""
@@ -108,6 +119,10 @@ class Way:
             return self._through(EngineUnusable(f"{self._where}: {error}", "not-a-server"))
         if isinstance(error, EngineUnusable) and self._server.proven and error.cause in _PASSING:
             return self._passing(error)
+        if isinstance(error, EngineUnusable) and error.cause == "wait":
+            self._server.resting = True
+            if any(other.works for other in self._others):
+                return TransientError(str(error), error.cause)
         if isinstance(error, RequestRefused) and error.cause == "http 407" and self._server.proxy is not None:
             return _wants_password(self._server.proxy)
         if isinstance(error, EngineError):
@@ -120,7 +135,7 @@ class Way:
         """A server that worked denies it: a fault of the moment, unless it lasts and no other server answers."""
         lasts = self._server.denied()
         passes = lasts < _PASSES or self._server.denials < _DENIALS
-        if passes or any(other.wrong_since is None and not other.dead for other in self._others):
+        if passes or any(other.works for other in self._others):
             return TransientError(str(error), error.cause)
         told = f"{error}\nIt answered before, and has answered so for {duration(lasts)}"
         return EngineUnusable(told, error.cause)

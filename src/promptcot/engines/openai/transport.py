@@ -7,6 +7,7 @@ server in `proxies`, and how long a server asks to wait is read in `told`.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -25,7 +26,7 @@ from promptcot.errors import EngineError, EngineUnusable, TransientError
 from promptcot.recipe.addresses import below, server_root
 from promptcot.storage.json import dumps
 
-_MOST_OF_ERROR = 1 << 16
+_MOST_OF_ERROR, _ERROR_WITHIN = 1 << 16, 20.0
 _MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no reply of a model is that long
 
 
@@ -124,11 +125,11 @@ class Transport:
         if not self.servers:
             raise TransientError(f"{self._name}: no server is left", "server ended")
         now = time.monotonic()
-        return min(self.servers, key=lambda server: (server.away_until > now, server.in_flight))
+        return min(self.servers, key=lambda server: server.busy(now))
 
     def _request(self, server: Server, path: str, body: Any, max_tokens: int) -> Asking:
         url = below(server_root(server.url) if path == "/tokenize" else server.url, path)
-        patience = self._patience(max_tokens, "stream" in body)
+        patience = self._patience(max_tokens, bool(body.get("stream")))
         sending = self.session.post(
             url, data=dumps(body), timeout=patience.timeout, allow_redirects=False, **_by(server)
         )
@@ -165,7 +166,11 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
     """Go on if the status is 200. Raises what another one means."""
     if response.status == 200:
         return
-    data = await read_some(response, _MOST_OF_ERROR)
+    try:
+        async with asyncio.timeout(_ERROR_WITHIN):
+            data = await read_some(response, _MOST_OF_ERROR)
+    except TimeoutError:
+        data = b""  # the status tells enough
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
     raise failure(response.status, data, wait_told(response.status, response.headers, data), where)

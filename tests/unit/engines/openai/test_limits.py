@@ -85,6 +85,32 @@ async def test_two_calls_are_made_with_what_fits(words: Any, limit: int, calls: 
     assert seen == calls
 
 
+async def test_a_refusal_within_a_stream_is_met_in_the_same_way() -> None:
+    seen: list[int] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        seen.append((await request.json())["max_tokens"])
+        said = context(seen[-1])
+        event = {"error": {"message": said, "code": 400}} if said else {"choices": GOOD["choices"]}
+        return web.Response(text=f"data: {json.dumps(event)}\n\n", content_type="text/event-stream")
+
+    async with serving(handle) as root, asking(f"{root}/v1") as engine:
+        assert (await engine.complete(asked(9000))).text == "4"
+    assert seen == [9000, 4000]
+
+
+async def test_what_one_prompt_leaves_is_not_kept_in_mind_for_others() -> None:
+    seen: list[int] = []
+
+    def words(tokens: int) -> str | None:
+        return "max_tokens exceeds the remaining context of 812 tokens" if len(seen) == 1 else None
+
+    async with serving(refuses(words, seen)) as root, asking(f"{root}/v1") as engine:
+        for _ in range(2):
+            await engine.complete(asked(4096))
+    assert seen == [4096, 812, 4096]
+
+
 async def test_a_server_that_refuses_once_more_is_believed() -> None:
     seen: list[int] = []
     async with serving(refuses(never, seen)) as root, asking(f"{root}/v1") as engine:

@@ -129,6 +129,22 @@ def test_single_faults_prove_no_limit(tmp_path: Path) -> None:
     assert engine.gate.pace.is_free
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_server_that_turns_calls_away_by_chance_is_not_asked_ever_more_slowly(seed: int, tmp_path: Path) -> None:
+    """Three in ten, whatever the rate, since others use it too: going slower would not end."""
+    draw = random.Random(seed)
+    answered, minutes, _ = finish(Server(Limit(lambda now, in_work: draw.random() > 0.3, 0)), 400, tmp_path)
+    assert answered == 400
+    assert minutes < 15
+
+
+def test_minutes_in_which_nothing_is_taken_are_no_measure(tmp_path: Path) -> None:
+    """A provider that is full for ten minutes is not one that takes one call in ten minutes."""
+    answered, minutes, _ = finish(Server(Limit(lambda now, in_work: now > 600, 0)), 100, tmp_path)
+    assert answered == 100
+    assert minutes < 10 + 10
+
+
 def test_a_server_that_answers_nobody_any_more_uses_up_the_tries(tmp_path: Path) -> None:
     """A row that is turned away while nothing else gets through fails in the end, and enough of them stop the run."""
     server = Server(Limit(lambda now, in_work: server.answered < 30, 0), 0.1)
@@ -151,6 +167,22 @@ async def test_a_caller_that_leaves_a_closed_gate_takes_no_place_along() -> None
         await asyncio.gather(*waiting, return_exceptions=True)
     assert gate.in_flight == 0
     assert not gate.pace.closed
+
+
+async def test_a_try_that_was_never_made_opens_no_gate() -> None:
+    gate = Admission(clock=asyncio.get_running_loop().time)
+    for _ in range(2):
+        async with gate.call(1) as call:
+            call.turned_away = call.limited = True
+    waiting = asyncio.create_task(gate.enter(1))
+    while not gate.in_flight:  # the try is let through, and its caller leaves before it hears of that
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert gate.in_flight == 0
+    assert gate.pace.closed
+    assert gate.pace.wait(asyncio.get_running_loop().time() + 60, 0) == 0
+    assert gate.pace.closed
 
 
 async def _pass(gate: Admission) -> None:

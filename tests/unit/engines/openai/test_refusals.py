@@ -29,7 +29,8 @@ def test_what_the_words_of_a_server_mean(case: dict[str, Any]) -> None:
     error = failure(case["status"], case["body"].encode(), None, "http://host/v1/completions")
     assert (type(error).__name__, error.cause) == (case["error"], case["cause"])
     if isinstance(error, RequestRefused):
-        room = Room(case["room"], case.get("context")) if "room" in case else None
+        always = "context" not in case and not case.get("of this prompt")
+        room = Room(case["room"], case.get("context"), always) if "room" in case else None
         assert room_left(str(error)) == room
     if "omit" in case:
         assert f"--omit {case['omit']}" in str(error)

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from promptcot.engines.openai.engine import OpenAIEngine
+from promptcot.engines.openai.servers import Server
 from promptcot.errors import EngineError, EngineUnusable, TransientError
 from promptcot.pipeline.execute import run_stage
 from promptcot.pipeline.run import load_spent
@@ -62,6 +63,51 @@ async def test_a_server_that_fails_at_once_does_not_draw_all_calls() -> None:
         await engine.close()
     assert answers.count("ok") > 50
     assert failed < 10
+
+
+async def test_a_server_that_failed_is_tried_with_one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its pause it looks idle: all calls would go there, and be turned away."""
+    monkeypatch.setattr("promptcot.engines.openai.servers.Server.leave_alone", _at_once)
+    together, most = 0, 0
+
+    async def limited(request: web.Request) -> web.StreamResponse:
+        nonlocal together, most
+        together += 1
+        most = max(most, together)
+        await asyncio.sleep(0.05)
+        together -= 1
+        return web.Response(status=429)
+
+    async with serving(good) as one, serving(limited) as other:
+        engine = OpenAIEngine("m", served(other, one, api_key_env=""))
+        await asyncio.gather(*(_fate(engine, seed) for seed in range(2)))  # one each
+        most = 0
+        await asyncio.gather(*(_fate(engine, seed) for seed in range(12)))
+        await engine.close()
+    assert most == 1
+
+
+def _at_once(server: Server, error: TransientError) -> None:
+    server.failures += 1
+
+
+async def test_a_server_that_asks_for_hours_stops_nothing_while_another_answers() -> None:
+    async def used_up(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=429, headers={"Retry-After": "7200"})
+
+    async with serving(good) as one, serving(used_up) as other:
+        engine = OpenAIEngine("m", served(other, one, api_key_env=""))
+        with pytest.raises(TransientError, match="wait 120 minutes"):
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        assert [await _fate(engine, seed) for seed in range(5)] == ["ok"] * 5
+        await engine.close()
+    async with serving(used_up) as one, serving(used_up) as other:
+        engine = OpenAIEngine("m", served(other, one, api_key_env=""))
+        with pytest.raises(TransientError):
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        with pytest.raises(EngineUnusable, match="run the same command again then"):
+            await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
+        await engine.close()
 
 
 async def test_one_dead_address_of_two_is_left_out_and_two_are_told() -> None:
