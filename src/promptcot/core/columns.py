@@ -76,16 +76,19 @@ class Columns:
     tell: Callable[[str], None] = _silent
     _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
-    def problems(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
+    def problems(self, rows: Iterable[Row], *, source: str | None = None) -> Iterator[tuple[int, Row]]:
         """Rows of problems, each with its number in the file from 1: `problem`, and `answer` where the layout has one.
 
-        `sourced`: where the rows name no `source`, it is the name of the layout.
+        Where they are of a known layout and name no `source`, it is the one given.
         """
-        for number, reading, row in self._read(rows, _SOURCED if sourced else _PROBLEM):
+        for number, reading, row in self._read(rows, _SOURCED if source else _PROBLEM, source=source):
             yield number, reading.row(row)
 
     def traces(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
-        """As `problems`, with a trace in `completion`; a row with several traces becomes as many, with `sample`."""
+        """As `problems`, with a trace in `completion`; a row with several traces becomes as many, with `sample`.
+
+        `sourced`: where the rows name no `source`, it is the name of the layout.
+        """
         wanted = _SOURCED if sourced else _PROBLEM
         for number, reading, row in self._read(rows, (*wanted, "completion")):
             for one in reading.rows(row):
@@ -106,14 +109,14 @@ class Columns:
             yield number, reading.row(row)
 
     def _read(
-        self, rows: Iterable[Row], wanted: tuple[str, ...], learnt: bool = False
+        self, rows: Iterable[Row], wanted: tuple[str, ...], learnt: bool = False, source: str | None = None
     ) -> Iterator[tuple[int, _Reading, Row]]:
         stream = iter(rows)
         first = list(islice(stream, _LOOKED_AT))
         if not first:
             return
         typical = _typical(first)
-        reading = _Reading.of(typical, self.given, wanted, learnt)
+        reading = _Reading.of(typical, self.given, wanted, learnt, source)
         line = reading.line(typical)
         if line is not None and line not in self._told:
             self._told.add(line)
@@ -143,7 +146,9 @@ class _Reading:
     learnt: bool
 
     @classmethod
-    def of(cls, typical: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool) -> _Reading:
+    def of(
+        cls, typical: Row, given: Mapping[str, str], wanted: tuple[str, ...], learnt: bool, source: str | None
+    ) -> _Reading:
         for ours, theirs in given.items():
             if column(typical, theirs) is None:
                 raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(typical)}")
@@ -157,7 +162,8 @@ class _Reading:
         found = cls(layout, {ours: the(theirs) for ours, theirs in given.items()}, takes, learnt)
         if layout is None or "source" not in wanted or _is_text(found.row(typical).get("source")):
             return found
-        return replace(found, takes={**takes, "source": Take((), lambda: layout.name, repr(layout.name))})
+        name = source or layout.name
+        return replace(found, takes={**takes, "source": Take((), lambda: name, repr(name))})
 
     def row(self, row: Row) -> Row:
         """The row with our fields."""

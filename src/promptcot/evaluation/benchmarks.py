@@ -58,7 +58,7 @@ def load(name_or_path: str | Path, check_gold: CheckGold | None = None) -> Loade
     path = Path(name_or_path)
     if path.is_file() or _looks_like_path(str(name_or_path)):
         told: list[str] = []
-        rows = Columns(tell=told.append).problems(read_rows(path), sourced=True)
+        rows = Columns(tell=told.append).problems(read_rows(path), source=path.stem)
         loaded = _checked(list(_read_all(rows, str(path))), check_gold)
         return replace(loaded, warnings=(*(f"{path}: {line}" for line in told), *loaded.warnings))
     benchmark = benchmark_named(str(name_or_path))

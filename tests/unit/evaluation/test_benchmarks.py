@@ -158,9 +158,9 @@ def test_a_file_of_a_known_layout_is_a_benchmark_and_says_how_it_was_read(tmp_pa
     path = written(tmp_path, {"question": "Which x?", "final_answer": ["1", "2"], "is_multiple_answer": True})
     loaded = load(path)
     assert (loaded.rows[0].problem, loaded.rows[0].gold) == ("Which x?", "1, 2")
-    assert loaded.rows[0].source == "OlympiadBench"
+    assert loaded.rows[0].source == "benchmark", "two files of one kind are two benchmarks"
     assert loaded.warnings[0] == (
-        f"{path}: rows look like OlympiadBench: problem = question, answer = final_answer, source = 'OlympiadBench'"
+        f"{path}: rows look like OlympiadBench: problem = question, answer = final_answer, source = 'benchmark'"
     )
 
 
