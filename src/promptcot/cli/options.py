@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -181,4 +181,10 @@ def checked(section: type[Section], **given: Any) -> Section:
     try:
         return section.model_validate(given)
     except ValidationError as error:
-        raise RecipeError("options", [str(mistake["msg"]) for mistake in error.errors()]) from error
+        raise RecipeError("options", [_said(mistake["loc"], mistake["msg"]) for mistake in error.errors()]) from error
+
+
+def _said(place: Sequence[int | str], message: str) -> str:
+    """A mistake with the option that it is about, where it is about one."""
+    message = message.removeprefix("Value error, ")
+    return f"--{option_of(str(place[0])).replace('_', '-')}: {message}" if place else message

@@ -82,9 +82,9 @@ def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
 def _useless(counts: StageCounts, example: Unusable) -> Trouble:
     useless = counts.useless.counts.total()
     read, likely = useless + counts.usable, advice(example)
-    some = f"{useless:,} of" if counts.usable else "all"
+    some = f"{useless:,} of {read:,} replies cannot" if counts.usable else f"none of {read:,} replies can"
     return Trouble(
-        f"{counts.name}: {some} {read:,} replies cannot be used ({reasons(counts.useless.counts)})",
+        f"{counts.name}: {some} be used ({reasons(counts.useless.counts)})",
         described(example),
         likely.cause,
         likely.remedy,
@@ -96,7 +96,7 @@ def _useless(counts: StageCounts, example: Unusable) -> Trouble:
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
-    example = f"row {shown(str(row.get('id')))}: {shown(str(row.get('error')))}" if row else ""
+    example = f"{_name(row)}: {shown(str(row.get('error')))}" if row else ""
     remedy = "mend what the message names; the same command asks failed rows again"
     return Trouble(what, example, remedy=remedy, nothing_came=True, hopeless=True)
 
@@ -109,7 +109,12 @@ def _example(row: Row | None) -> str:
     names = ("completion", *_TEXTS) if invalid else _TEXTS
     text = next((row[name] for name in names if isinstance(row.get(name), str)), "")
     why = ", ".join(str(reason) for reason in (row.get("reason"), invalid) if reason)
-    return f"row {shown(str(row.get('id')))} ({shown(why)}): {shown(text)}"
+    return f"{_name(row)} ({shown(why)}): {shown(text)}"
+
+
+def _name(row: Row) -> str:
+    """How an example is called: by its id, where it has one."""
+    return f"row {shown(str(row['id']))}" if row.get("id") is not None else "a row"
 
 
 def _first(output: Path, kind: str) -> Row | None:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
+from promptcot.engines.openai.diagnosis import advice, key_hint
 from promptcot.engines.openai.limits import Room, room_left
 from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.payload import Garbled
@@ -71,8 +72,7 @@ class OpenAIEngine:
         self.transport.has_time = own is not None and own.has_time
         self.transport.queue_timeout = spec.queue_timeout
         self.served_model = model
-        unset = "" if key else ", which is not set"
-        self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
+        self._key_hint = key_hint(spec.api_key_env, key)
         self._name = model + variant(spec.extra_body, spec.omit)
         limits = (None, None) if own else (spec.requests_per_minute, spec.tokens_per_minute)
         self._admission = Admission(own.most if own else _MOST, own.most if own else _FIRST, *limits)
@@ -235,8 +235,6 @@ class OpenAIEngine:
 
     async def _explained(self, error: EngineUnusable) -> EngineError:
         """The error with what a look at the server tells about it."""
-        from promptcot.engines.openai.diagnosis import advice
-
         if error.cause in {"unauthorised", "forbidden"}:
             worked = any(server.proven for server in self.transport.servers)
             hint = f"\n{_KEY_WORKED}" if worked else ""

@@ -141,12 +141,16 @@ class _Template:
     Where it is not on this machine, or has no template, a chat is what is said in it, without marks.
     """
 
-    chat_template = "the tokenizer's, once it is loaded"
-
     def __init__(self, recipe: TrainRecipe) -> None:
         self._recipe = recipe
         self._encoder: Encoder | None = None
         self.notes: list[str] = []
+
+    @property
+    def chat_template(self) -> str | None:
+        """The tokenizer's; where it is not on this machine, it is taken to have one."""
+        loaded = self._loaded
+        return "not on this machine" if loaded is None else loaded.chat_template
 
     @property
     def tokens(self) -> Tokens | None:
@@ -162,18 +166,25 @@ class _Template:
         return text
 
     @cached_property
-    def _tokenizer(self) -> Any:
+    def _loaded(self) -> Any:
         known = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
         if known is None or importlib.util.find_spec("transformers") is None:
             return None
-        loaded = load_tokenizer(self._recipe)
-        if not loaded.chat_template:
+        return load_tokenizer(self._recipe)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """What renders chats, once one is met; None without a template, and a note that the training would stop."""
+        if self._loaded is None:
+            return None
+        if not self._loaded.chat_template:
             self.notes.append(
-                "rows are chats, and the tokenizer has no template for them: name one as model.chat_template"
+                "rows are chats, and the tokenizer has no template for them, with which the training would stop: name "
+                "one as model.chat_template"
             )
             return None
-        self._encoder = Encoder(loaded)
-        return loaded
+        self._encoder = Encoder(self._loaded)
+        return self._loaded
 
 
 def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
