@@ -283,3 +283,19 @@ def test_what_an_output_holds_depends_on_no_dry_run() -> None:
     assert server.runs_command("solve --data_path rows.jsonl --output_path out.jsonl") == 0
     assert len(list(read_rows(Path("out.jsonl")))) == 1
     assert "dry_run" not in json.loads(Path("out.recipe.json").read_bytes())["recipe"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--base-url http://127.0.0.1:9/v1 --model m", True),
+        ("--base-url http://127.0.0.1:9/v1 --model m --set prompts=math", False),
+        ("--base-url http://127.0.0.1:9/v1", False),
+        ("", False),
+    ],
+)
+def test_eval_says_that_a_servers_model_is_asked_in_the_words_of_the_embedded_ones(
+    options: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"eval --dry-run --limit-rows 1 {options}".split()) == 0
+    assert ("note: m: it is asked in the words" in capsys.readouterr().out) is told
