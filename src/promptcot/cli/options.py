@@ -181,15 +181,10 @@ def checked(section: type[Section], **given: Any) -> Section:
     try:
         return section.model_validate(given)
     except ValidationError as error:
-        raise RecipeError(
-            "options", [f"{_option_in(mistake['loc'])}{_words(mistake['msg'])}" for mistake in error.errors()]
-        ) from error
+        raise RecipeError("options", [_said(mistake["loc"], mistake["msg"]) for mistake in error.errors()]) from error
 
 
-def _words(message: str) -> str:
-    return message.removeprefix("Value error, ")
-
-
-def _option_in(place: Sequence[int | str]) -> str:
-    """The option whose value is wrong, before the words of the mistake; nothing where it is several together."""
-    return f"--{option_of(str(place[0])).replace('_', '-')}: " if place else ""
+def _said(place: Sequence[int | str], message: str) -> str:
+    """A mistake with the option that it is about, where it is about one."""
+    message = message.removeprefix("Value error, ")
+    return f"--{option_of(str(place[0])).replace('_', '-')}: {message}" if place else message

@@ -276,12 +276,12 @@ LAYOUTS: Sequence[Layout] = (
         {"problem": both("instruction", "input"), "completion": the("output")},
     ),
     Layout(
-        "AIME with capitals",
+        "AIME",
         ("Problem", "Answer"),
         {"problem": the("Problem"), "answer": the("Answer")},
         solution=the("Solution"),
     ),
-    Layout("AIME with capitals", ("Question", "Answer"), {"problem": the("Question"), "answer": the("Answer")}),
+    Layout("AIME", ("Question", "Answer"), {"problem": the("Question"), "answer": the("Answer")}),
     Layout(
         "GSM8K",
         ("question", "answer####"),
@@ -303,12 +303,12 @@ LAYOUTS: Sequence[Layout] = (
     Layout("questions", ("question", "solution"), {"problem": the("question"), "answer": boxed("solution")}),
     Layout("questions", ("question",), {"problem": the("question")}),
     Layout(
-        "a list of TRL",
+        "TRL conversations",
         ("prompt[]",),
         {"problem": asked("prompt"), "completion": answered("completion")},
     ),
     Layout(
-        "a list of TRL",
+        "TRL conversations",
         ("messages[]",),
         {"problem": asked("messages"), "completion": answered("messages")},
     ),

@@ -37,7 +37,10 @@ def problem_of(row: Row, where: str) -> str:
     """
     text = row.get("problem") or row.get("prompt")
     if not isinstance(text, str) or not text.strip():
-        raise UnfitRow(f"{where}: neither `problem` nor `prompt` holds a text; {fields_of(row)}")
+        raise UnfitRow(
+            f"{where}: neither `problem` nor `prompt` holds a text, and no --columns problem=COLUMN says where it is; "
+            f"{fields_of(row)}"
+        )
     chat = None if row.get("problem") else _CHAT.search(text)
     asked = chat["asked"] if chat else text
     return (asked if row.get("problem") else _INSTRUCTION.sub("", asked)).strip()
@@ -81,7 +84,10 @@ def gold_of(row: Row, where: str) -> str:
 def _reference(row: Row, where: str) -> str:
     solution = row.get("reference_solution")
     if not isinstance(solution, str):
-        raise InputError(f"{where}: no gold: neither `answer` nor `reference_solution` is there; {fields_of(row)}")
+        raise InputError(
+            f"{where}: no gold: neither `answer` nor `reference_solution` is there, and no --columns answer=COLUMN "
+            f"says where it is; {fields_of(row)}"
+        )
     if "####" not in solution:
         raise InputError(f"{where}: no gold: `reference_solution` has no '####' before its answer")
     return _after_mark(solution)

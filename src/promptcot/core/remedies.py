@@ -15,9 +15,9 @@ _SHOWN = 160
 _REASONS = 6
 _OPEN, _CLOSE = "<think>", "</think>"
 
-_CHAT = "chat = true in the recipe (or --use-chat-template)"
-_RAW = "chat = false in the recipe (or --use-chat-template false)"
-_LONGER = "raise max_tokens in the recipe (or --max-len)"
+_CHAT = "chat = true (a step's option --use-chat-template, or the key in the recipe)"
+_RAW = "chat = false (a step's option --use-chat-template false, or the key in the recipe)"
+_LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 

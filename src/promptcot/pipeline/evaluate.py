@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from promptcot import prompts
+from promptcot import nano, prompts
 from promptcot.core.statistics import SourceTally, Tallies, summarize
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.local.rendering import tokenizer_folder
@@ -36,6 +36,10 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 
 _ROLE = "solver"
+_TOY_WORDS = (
+    "it is asked in the words and with the limits of the embedded models, which ask for no box; for a model of a "
+    "server: --set prompts=math --set model.chat=true --set model.max_tokens=N, or a recipe of your own"
+)
 
 
 @dataclass
@@ -64,7 +68,10 @@ class Evaluation:
         prompt = request.prompt or request.messages[-1].content
         folder = tokenizer_folder(model, _ROLE)
         traits = None if folder is None else Traits(has_chat_template(folder), frozenset(special_tokens(folder)))
-        return [f"note: {model.model}: {one}" for one in misfits(prompt, model.chat, traits)]
+        found = list(misfits(prompt, model.chat, traits))
+        if self.recipe.prompts == "nano" and model.base_url and not nano.is_nano(model.model):
+            found = [_TOY_WORDS, *found]
+        return [f"note: {model.model}: {one}" for one in found]
 
     def rows(self, source: str) -> list[Row]:
         """The problems of a benchmark as `solve` takes them, with their golds."""

@@ -82,9 +82,9 @@ def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
 def _useless(counts: StageCounts, example: Unusable) -> Trouble:
     useless = counts.useless.counts.total()
     read, likely = useless + counts.usable, advice(example)
-    some = f"{useless:,} of" if counts.usable else "all"
+    some = f"{useless:,} of {read:,} replies cannot" if counts.usable else f"none of {read:,} replies can"
     return Trouble(
-        f"{counts.name}: {some} {read:,} replies cannot be used ({reasons(counts.useless.counts)})",
+        f"{counts.name}: {some} be used ({reasons(counts.useless.counts)})",
         described(example),
         likely.cause,
         likely.remedy,

@@ -348,5 +348,8 @@ class Recipe(Section):
         if self.run.max_cost is not None and several:
             raise ValueError(f"run.max_cost cannot be kept where extra_body asks for several replies: {several[0]}")
         if self.run.max_cost is not None and free:
-            raise ValueError(f"run.max_cost needs the price of every hosted model; none is given for {', '.join(free)}")
+            raise ValueError(
+                f"run.max_cost needs the price of every hosted model; none is given for {', '.join(free)} "
+                "(price.prompt and price.completion, of a million tokens, such as --set server.price.prompt=0.5)"
+            )
         return self

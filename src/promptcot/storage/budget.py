@@ -122,6 +122,6 @@ class Budget:
     def _words(self, amount: float) -> str:
         return (
             f"the cap on cost is reached: {self.spent:.4f} of {self.max_cost} is spent, and the next call may cost "
-            f"{amount:.4f}. Finished calls are kept: run the same command with a higher --max-cost to go on, or for "
-            "fewer rows to write out what is paid for"
+            f"{amount:.4f}, should it use all of its max_tokens. Finished calls are kept: run the same command with a "
+            "higher --max-cost to go on, or for fewer rows to write out what is paid for"
         )

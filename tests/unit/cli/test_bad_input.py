@@ -62,6 +62,12 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
         ["out.csv", ".jsonl"],
     ),
     ("no verdicts", ["filter", "--template", "inputs.jsonl", "--output_path", "out.jsonl"], 1, ["`judgement`"]),
+    (
+        "an empty stop string",
+        ["generate", "--data_path", "inputs.jsonl", "--output_path", "out.jsonl", "--stop", ""],
+        1,
+        ["--stop: String should have at least 1 character"],
+    ),
     ("unknown prompts", [*SAMPLE, "--data_path", "concepts.jsonl", "--prompts", "matth"], 1, ["math"]),
 ]
 

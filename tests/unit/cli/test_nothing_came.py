@@ -88,7 +88,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"generate --data_path problems.jsonl {ONE}",
         lambda _: REFUSAL,
         1,
-        ["generate: all 2 replies cannot be used (no BEGIN RATIONALE: 2)", "I would rather �[2J not.", "remedy: "],
+        ["generate: none of 2 replies can be used (no BEGIN RATIONALE: 2)", "I would rather �[2J not.", "remedy: "],
     ),
     "generate, refused": (
         nothing,
@@ -109,21 +109,21 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"judge --data_path problems.jsonl --judge x --prompts math --max_len 100 {ONE}",
         lambda _: CUT,
         0,
-        ["judge-x: all 2 replies cannot be used (cut off: 2)", "Let me think", "max_tokens = 100 is too low"],
+        ["judge-x: none of 2 replies can be used (cut off: 2)", "Let me think", "max_tokens = 100 is too low"],
     ),
     "solve, all truncated": (
         nothing,
         f"solve --data_path problems.jsonl --n 3 --max_len 100 {ONE}",
         lambda _: CUT,
         0,
-        ["solve: all 6 replies cannot be used (cut off: 6)", "likely cause: max_tokens = 100", "remedy: raise"],
+        ["solve: none of 6 replies can be used (cut off: 6)", "likely cause: max_tokens = 100", "remedy: raise"],
     ),
     "extract, unreadable however often": (
         nothing,
         f"extract --data_path problems.jsonl {ONE}",
         lambda _: REFUSAL,
         1,
-        ["extract: all 2 replies cannot be used (no list: 2)"],
+        ["extract: none of 2 replies can be used (no list: 2)"],
     ),
     "filter, all bad": (
         judged("bad"),
@@ -204,13 +204,13 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
     "the judges cannot be read": (
         {"judge": lambda _: CUT},
         1,
-        ["judge-a: all 6 replies cannot be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
+        ["judge-a: none of 6 replies can be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
         ["--max-candidates", "with a real model", "judge-b: all", "filter: none"],
     ),
     "the generator cannot be read": (
         {"writer": lambda _: ""},
         1,
-        ["generate: all 6 replies cannot be used (empty: 6)", "likely cause: it is a chat model"],
+        ["generate: none of 6 replies can be used (empty: 6)", "likely cause: it is a chat model"],
         ["--max-candidates", "filter: none"],
     ),
     "the judges call all bad": (
@@ -287,6 +287,12 @@ def test_a_model_that_is_never_readable_is_stopped_within_forty_calls_and_then_a
     assert run(line) == 1
     assert asked == before
     assert "nothing has changed since it was stopped, so nothing is asked" in capsys.readouterr().err
+
+
+def test_an_example_without_an_id_is_not_called_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    jsonl("traces.jsonl", [{"problem": "P", "completion": f"\\boxed{{{answer}}}"} for answer in "12"])
+    assert run("label --data_path traces.jsonl --output_path out.jsonl") == 1
+    assert "for example a row (unlabelled: tie): P" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("codes", "code"), [([0, 3], 3), ([3, 1, 0], 1), ([0, 0], 0), ([], 0)])

@@ -46,6 +46,7 @@ class Sent:
     def __init__(self, *models: str) -> None:
         self.bodies: list[dict[str, Any]] = []
         self._models = models
+        self.locked = False
 
     def runs(self, work: Callable[[str], Any]) -> Any:
         """What a function gives that is called with the server's URL; the server has a thread of its own."""
@@ -69,6 +70,8 @@ class Sent:
         return int(self.runs(lambda url: main([*command.split(), "--base-url", url])))
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self.locked:
+            return web.json_response({}, status=401)
         if request.method == "GET":
             found = {"data": [{"id": name} for name in self._models]}
             return web.json_response(found) if request.path == "/v1/models" else web.json_response({}, status=404)
@@ -141,6 +144,18 @@ def test_the_name_of_an_embedded_model_goes_to_no_server_that_does_not_list_it(
     assert words in said
     assert "Name" in said
     assert not server.bodies
+
+
+def test_where_a_server_lists_its_models_only_with_a_key_the_key_is_what_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = Sent("m")
+    server.locked = True
+    assert server.runs_command("solve --data_path rows.jsonl --output_path out.jsonl") == 1
+    said = capsys.readouterr().err
+    assert "wants a key, or another one: asked for its models, it answers 401" in said
+    assert "the environment variable OPENAI_API_KEY, which is not set" in said
+    assert "Name the model" not in said
 
 
 def test_a_server_that_lists_an_embedded_model_is_asked_for_it() -> None:
@@ -284,3 +299,19 @@ def test_a_run_says_so_when_a_server_is_asked_in_the_words_of_nano(
 ) -> None:
     assert main(["run", "--dry-run", *options.split()]) == 0
     assert ("note: m at http://h/v1 is asked in the words of nano" in capsys.readouterr().out) == noted
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--base-url http://127.0.0.1:9/v1 --model m", True),
+        ("--base-url http://127.0.0.1:9/v1 --model m --set prompts=math", False),
+        ("--base-url http://127.0.0.1:9/v1", False),
+        ("", False),
+    ],
+)
+def test_eval_says_that_a_servers_model_is_asked_in_the_words_of_the_embedded_ones(
+    options: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(f"eval --dry-run --limit-rows 1 {options}".split()) == 0
+    assert ("note: m: it is asked in the words" in capsys.readouterr().out) is told

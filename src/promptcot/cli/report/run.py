@@ -73,7 +73,9 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for step in counts.values():
         if line := calls(step):
             yield line
-    yield from _beyond([counts[step.name] for step in run.steps if step.stage])
+    asked = [counts[step.name] for step in run.steps if step.stage]
+    yield from whole_cost(asked)
+    yield from _beyond(asked)
     if inputs.ended is not None:
         yield f"sample: {inputs.ended}"
     yield ""
@@ -98,6 +100,15 @@ def code_of(run: Run) -> int:
 def _trouble(run: Run) -> Trouble | None:
     """Of the step that lost most: all rows, or most of them to replies that are of no use."""
     return worst_trouble((output.counts, output.path) for output in run.outputs.values())
+
+
+def whole_cost(asked: Sequence[StageCounts]) -> Iterator[str]:
+    """What several steps cost together, to be set beside the forecast; those without a price are named."""
+    costs = [stage.cost for stage in asked if stage.cost is not None]
+    if len(costs) < 2:
+        return
+    free = ", ".join(stage.name for stage in asked if stage.cost is None and stage.paid)
+    yield f"in all: cost {sum(costs):,.4f}{f', without {free}: no price' if free else ''}"
 
 
 def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:

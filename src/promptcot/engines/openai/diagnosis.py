@@ -91,9 +91,16 @@ async def advice(get: Get, base_url: str, model: str) -> str | None:
         deeper = await look(get, below(base_url, "/v1"))
         if deeper.models is not None:
             return f"the address lacks /v1: use --base-url {deeper.url} (it lists {shown_models(deeper.models)})"
+    if sight.status in (401, 403):
+        return f"{base_url} wants a key, or another one: asked for its models, {sight.problem}"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"
+
+
+def key_hint(variable: str, key: str) -> str:
+    """Where the key of a server is read from, and whether it is there. The key itself is never told."""
+    return f"the key is read from the environment variable {variable}{'' if key else ', which is not set'}"
 
 
 def _hint(problem: str) -> str:

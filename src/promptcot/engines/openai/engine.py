@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.engines.openai.admission import Admission
+from promptcot.engines.openai.diagnosis import advice, key_hint
 from promptcot.engines.openai.limits import Room, room_left
 from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.payload import Garbled
@@ -32,6 +33,10 @@ _TEXTS_AT_ONCE = 32
 _FIRST, _MOST = 16, 1024
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _SMALLER = 2  # how often a call is made again with less: for the limit of any reply, and for what the context has left
+_CHATS_ONLY = (
+    "The server has the model, and takes no raw prompts: ask it in its chat format, with --use-chat-template, or "
+    "chat = true in a recipe"
+)
 _KEY_WORKED = (
     "The key was good until now: it has expired, or was withdrawn. With a good one, run the same command again: what "
     "is finished is kept"
@@ -71,8 +76,7 @@ class OpenAIEngine:
         self.transport.has_time = own is not None and own.has_time
         self.transport.queue_timeout = spec.queue_timeout
         self.served_model = model
-        unset = "" if key else ", which is not set"
-        self._key_hint = f"the key is read from the environment variable {spec.api_key_env}{unset}"
+        self._key_hint = key_hint(spec.api_key_env, key)
         self._name = model + variant(spec.extra_body, spec.omit)
         limits = (None, None) if own else (spec.requests_per_minute, spec.tokens_per_minute)
         self._admission = Admission(own.most if own else _MOST, own.most if own else _FIRST, *limits)
@@ -115,7 +119,7 @@ class OpenAIEngine:
                 call.unused = expected if call.turned_away else 0
                 raise
             except EngineUnusable as error:
-                raise await self._explained(error) from error
+                raise await self._explained(error, raw=not request.messages) from error
             call.tokens = reply.completion_tokens
             call.unused = max(0, limit - reply.completion_tokens) if reply.completion_tokens is not None else 0
             return reply
@@ -233,10 +237,8 @@ class OpenAIEngine:
             except EngineUnusable as error:
                 raise self.transport.without_key(await self._explained(error)) from error.__cause__
 
-    async def _explained(self, error: EngineUnusable) -> EngineError:
+    async def _explained(self, error: EngineUnusable, raw: bool = False) -> EngineError:
         """The error with what a look at the server tells about it."""
-        from promptcot.engines.openai.diagnosis import advice
-
         if error.cause in {"unauthorised", "forbidden"}:
             worked = any(server.proven for server in self.transport.servers)
             hint = f"\n{_KEY_WORKED}" if worked else ""
@@ -244,6 +246,8 @@ class OpenAIEngine:
         if error.cause not in {"not-found", "not-a-server", "unknown-model"}:
             return error
         hints = [await advice(self.transport.get, server.url, self.served_model) for server in self.transport.servers]
+        if raw and not any(hints) and error.cause == "not-found":
+            hints = [_CHATS_ONLY]
         return EngineUnusable("\n".join(dict.fromkeys([str(error), *filter(None, hints)])), error.cause)
 
     async def close(self) -> None:

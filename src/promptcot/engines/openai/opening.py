@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from promptcot import nano
-from promptcot.engines.openai.diagnosis import Sight, advice, look, shown_models
+from promptcot.engines.openai.diagnosis import Sight, advice, key_hint, look, shown_models
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.engines.openai.transport import Transport
 from promptcot.engines.opening import Site
@@ -32,7 +32,8 @@ async def _served_name(spec: Served) -> str:
     """
     if not nano.is_nano(spec.model):
         return spec.model
-    transport = Transport(spec.base_url[:1], os.environ.get(spec.api_key_env))
+    key = os.environ.get(spec.api_key_env, "").strip()
+    transport = Transport(spec.base_url[:1], key)
     try:
         sight = await look(transport.get, spec.base_url[0])
         hint = None if sight.models is not None else await advice(transport.get, spec.base_url[0], spec.model)
@@ -40,6 +41,8 @@ async def _served_name(spec: Served) -> str:
         await transport.close()
     if (name := name_for(spec, sight.models or ())) is not None:
         return name
+    if sight.status in (401, 403):
+        raise InputError(f"{hint}\n{key_hint(spec.api_key_env, key)}")
     raise InputError(f"{hint or _has(sight, spec)}\n{_WAY_OUT if spec.unnamed else _NOT_EMBEDDED}")
 
 

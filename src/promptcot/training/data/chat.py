@@ -29,8 +29,11 @@ def render(tokenizer: Any, turns: list[Turn]) -> str:
 
     Raises InputError for a tokenizer without a template, and TemplateError where the template refuses these turns.
     """
-    _need_template(tokenizer)
-    text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    try:
+        text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except ValueError:  # what a tokenizer without a template raises
+        _need_template(tokenizer)
+        raise
     return text
 
 

@@ -157,6 +157,20 @@ async def test_a_strange_list_of_models_does_no_harm(models: str) -> None:
             await engine.complete(ASK)
 
 
+@pytest.mark.parametrize(
+    ("listed", "words"), [("m", "takes no raw prompts: ask it in its chat format"), ("other", "it lists other")]
+)
+async def test_where_only_chats_are_taken_a_raw_prompt_is_told_so(listed: str, words: str) -> None:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            return web.json_response({"data": [{"id": listed}]})
+        return web.json_response({"detail": "Not Found"}, status=404)
+
+    async with serving(handle) as root, asking(f"{root}/v1") as engine:
+        with pytest.raises(EngineUnusable, match=words):
+            await engine.complete(ASK)
+
+
 async def test_a_wrong_key_names_its_variable_and_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def echo(request: web.Request) -> web.StreamResponse:
         return web.json_response({"error": {"message": f"bad key {request.headers['Authorization']}"}}, status=401)

@@ -155,7 +155,18 @@ def test_chats_without_a_template_are_counted_and_the_way_out_is_named(rows: str
     Path(rows).write_text(json.dumps({"question": "1 + 1?", "answer": "#### 2"}) + "\n", encoding="utf-8")
     text = told(tried(data__path=[rows], model__path="nano:solver"))
     assert "rows look like GSM8K: problem = question, completion = answer" in text
-    assert "no template for them: name one as model.chat_template" in text
+    assert "no template for them, with which the training would stop: name one as model.chat_template" in text
+
+
+def test_rows_that_are_chats_and_pairs_are_counted_as_the_pairs_that_are_learnt_without_a_template(rows: str) -> None:
+    said = [{"role": "user", "content": PROMPT * 9}, {"role": "assistant", "content": COMPLETION}]
+    pair = {"prompt": PROMPT, "completion": COMPLETION}
+    Path(rows).write_text(json.dumps({**pair, "messages": said}) + "\n", encoding="utf-8")
+    both = tried(data__path=[rows], model__path="nano:solver")
+    Path(rows).write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    alone = tried(data__path=[rows], model__path="nano:solver")
+    assert both.counted.lengths == alone.counted.lengths
+    assert "template" not in told(both)
 
 
 def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
