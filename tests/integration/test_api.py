@@ -104,7 +104,7 @@ def test_what_came_to_nothing_has_its_problem_told() -> None:
     found = promptcot.generate(promptcot.sample(n=3), model=refusing)
     assert len(found.dropped) == 3
     assert found.problem is not None
-    assert found.problem.startswith("generate: all 3 replies cannot be used (no BEGIN RATIONALE: 3)")
+    assert found.problem.startswith("generate: none of 3 replies can be used (no BEGIN RATIONALE: 3)")
     written = promptcot.generate(promptcot.sample(n=3), model=writer())
     assert written.problem is None
     bad = [{**row, "judge": "j", "judgement": "bad"} for row in written]

@@ -78,8 +78,15 @@ def _engine(spec: Served, url: str) -> OpenAIEngine:
 def _name(spec: Served, sight: Sight) -> str | Finding:
     """The model to ask for, as a run would choose it; a problem where there is none."""
     listed = sight.models or ()
-    if (name := name_for(spec, listed)) is not None or not listed:
-        return name or spec.model
+    if (name := name_for(spec, listed)) is not None:
+        return name
+    if not listed and not (spec.unnamed and sight.status not in (None, *_KEY_WANTED)):
+        return spec.model
+    if not listed:
+        why = sight.problem or "its list of them is empty"
+        return problem(
+            f"{sight.url} does not say which models it has ({why})", "if this is a server, name one with --model"
+        )
     if spec.unnamed:
         return problem(
             f"{sight.url} has several models, and none is named", f"name one with --model: {shown_models(listed)}"
@@ -120,7 +127,8 @@ async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sig
     except EngineError as error:
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
-    told = f", {reply.completion_tokens} tokens" if reply.completion_tokens is not None else ", tokens are not counted"
+    count = reply.completion_tokens
+    told = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
     return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
 
 

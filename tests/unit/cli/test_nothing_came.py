@@ -39,9 +39,11 @@ model = "writer"
 [[judge]]
 name = "a"
 model = "judge"
+max_tokens = 100
 [[judge]]
 name = "b"
 model = "judge"
+max_tokens = 100
 """
 
 
@@ -88,7 +90,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"generate --data_path problems.jsonl {ONE}",
         lambda _: REFUSAL,
         1,
-        ["generate: all 2 replies cannot be used (no BEGIN RATIONALE: 2)", "I would rather �[2J not.", "remedy: "],
+        ["generate: none of 2 replies can be used (no BEGIN RATIONALE: 2)", "I would rather �[2J not.", "remedy: "],
     ),
     "generate, refused": (
         nothing,
@@ -109,21 +111,21 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"judge --data_path problems.jsonl --judge x --prompts math --max_len 100 {ONE}",
         lambda _: CUT,
         0,
-        ["judge-x: all 2 replies cannot be used (cut off: 2)", "Let me think", "max_tokens = 100 is too low"],
+        ["judge-x: none of 2 replies can be used (cut off: 2)", "Let me think", "max_tokens = 100 is too low"],
     ),
     "solve, all truncated": (
         nothing,
         f"solve --data_path problems.jsonl --n 3 --max_len 100 {ONE}",
         lambda _: CUT,
         0,
-        ["solve: all 6 replies cannot be used (cut off: 6)", "likely cause: max_tokens = 100", "remedy: raise"],
+        ["solve: none of 6 replies can be used (cut off: 6)", "likely cause: max_tokens = 100", "remedy: raise"],
     ),
     "extract, unreadable however often": (
         nothing,
         f"extract --data_path problems.jsonl {ONE}",
         lambda _: REFUSAL,
         1,
-        ["extract: all 2 replies cannot be used (no list: 2)"],
+        ["extract: none of 2 replies can be used (no list: 2)"],
     ),
     "filter, all bad": (
         judged("bad"),
@@ -204,13 +206,13 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
     "the judges cannot be read": (
         {"judge": lambda _: CUT},
         1,
-        ["judge-a: all 6 replies cannot be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
-        ["--max-candidates", "with a real model", "judge-b: all", "filter: none"],
+        ["judge-a: none of 6 replies can be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
+        ["--max-candidates", "with a real model", "judge-b: none", "filter: none"],
     ),
     "the generator cannot be read": (
         {"writer": lambda _: ""},
         1,
-        ["generate: all 6 replies cannot be used (empty: 6)", "likely cause: it is a chat model"],
+        ["generate: none of 6 replies can be used (empty: 6)", "likely cause: it is a chat model"],
         ["--max-candidates", "filter: none"],
     ),
     "the judges call all bad": (

@@ -53,4 +53,6 @@ def name_for(spec: Served, listed: Sequence[str]) -> str | None:
 def _has(sight: Sight, spec: Served) -> str:
     if not spec.unnamed:
         return f"{sight.url} has no model {spec.model!r}; it lists {shown_models(sight.models or ())}"
-    return f"{sight.url} has {'several models' if sight.models else 'no model'}: {shown_models(sight.models or ())}"
+    if not sight.models:
+        return f"{sight.url} does not say which models it has: its list of them is empty"
+    return f"{sight.url} has several models: {shown_models(sight.models)}"
