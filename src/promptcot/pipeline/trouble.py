@@ -83,6 +83,7 @@ def _useless(counts: StageCounts, example: Unusable) -> Trouble:
     useless = counts.useless.counts.total()
     read, likely = useless + counts.usable, advice(example)
     lost = f"{useless:,} of {read:,} replies cannot" if counts.usable else f"none of {read:,} replies can"
+    lost = "the only reply cannot" if read == 1 else lost
     return Trouble(
         f"{counts.name}: {lost} be used ({reasons(counts.useless.counts)})",
         described(example),

@@ -13,6 +13,7 @@ from promptcot.engines.opening import Site
 from promptcot.errors import InputError
 from promptcot.recipe.schema import Served
 
+_NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
 _WAY_OUT = "Name the model to ask: --model-path for one step, --model for a run"
 _NOT_EMBEDDED = (
     "That is a model that ships with promptcot and runs in this process. Name one of the server's: --model-path for "
@@ -40,7 +41,8 @@ async def _served_name(spec: Served) -> str:
         await transport.close()
     if (name := name_for(spec, sight.models or ())) is not None:
         return name
-    raise InputError(f"{hint or _has(sight, spec)}\n{_WAY_OUT if spec.unnamed else _NOT_EMBEDDED}")
+    way_out = _NOBODY if sight.status is None else _WAY_OUT if spec.unnamed else _NOT_EMBEDDED
+    raise InputError(f"{hint or _has(sight, spec)}\n{way_out}")
 
 
 def name_for(spec: Served, listed: Sequence[str]) -> str | None:
