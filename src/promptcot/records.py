@@ -242,6 +242,7 @@ class Unusable:
     finish_reason: FinishReason
     max_tokens: int
     chat: bool
+    completion_tokens: int | None = None
 
 
 @dataclass

@@ -89,6 +89,25 @@ async def test_a_model_that_the_server_lacks_is_told_with_those_that_it_has() ->
     assert "several models, and none is named → name one with --model: one, two" in unnamed
 
 
+async def test_the_model_may_be_named_as_other_commands_name_it() -> None:
+    async with MockServer(MockOptions(models=("one", "two"))) as server:
+        code, text = await doctor("--base-url", server.url, "--model-path", "two")
+    assert code == 0, text
+    assert "the model: two" in text
+
+
+@pytest.mark.parametrize(("status", "why"), [(200, "its list of them is empty"), (500, "it answers 500")])
+async def test_a_server_that_does_not_say_which_models_it_has_is_asked_for_no_other(status: int, why: str) -> None:
+    async def models(request: web.Request) -> web.Response:
+        assert request.path == "/v1/models" or request.path == "/props"
+        return web.json_response({"object": "list", "data": []}, status=status)
+
+    async with serving(models) as url:
+        code, text = await doctor("--base-url", url)
+    assert code == 1
+    assert f"{url} does not say which models it has ({why}) → if this is a server, name one with --model" in text
+
+
 @pytest.mark.parametrize("key", [None, "a-key"])
 async def test_an_address_without_v1_is_told(key: str | None) -> None:
     async with MockServer(MockOptions(api_key=key)) as server:
@@ -310,8 +329,8 @@ async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_wi
             f"--set={step}.{key}" for step in ("generate", "judge.0", "judge.1") for key in ("top_k=9", "min_p=0.0")
         ]
         _, told = await doctor("endpoint", "--base-url", url, "--model", "m", "--no-trial", *SHORT, *said)
-    assert f"note     where a call does not say, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text
-    assert "extra_body = { top_k = -1, min_p = 0 } switches it off" in text
+    assert f"note     unless a call says otherwise, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text
+    assert "extra_body = { top_k = -1, min_p = 0 } turns it off" in text
     assert "note     llama.cpp draws with repeat_penalty = 1.1" in text
     assert "extra_body = { repeat_penalty = 1 }" in text
     assert "tokens are drawn with" not in told

@@ -64,6 +64,15 @@ def test_a_seed_settles_what_is_drawn(vllm_url: str) -> None:
     assert len({drawn(seed) for seed in range(4)}) > 1
 
 
+def test_prompts_with_seeds_that_are_too_many_for_one_step_do_not_end_the_server(vllm_url: str) -> None:
+    """Read in parts, they did: a generator of the CPU cannot be wound back."""
+    prompts = [f"{place}. {PROMPT * 12}" for place in range(24)]
+    body = {"model": SERVED_NAME, "prompt": prompts, "temperature": 1, "max_tokens": 2, "seed": 1}
+    reply = post(f"{vllm_url}/completions", body)
+    assert len(reply["choices"]) == len(prompts)
+    assert reply["usage"]["prompt_tokens"] > 3 * 2048
+
+
 def test_the_folders_generation_config_stops_texts_and_no_more(vllm_url: str) -> None:
     body = {"model": SERVED_NAME, "prompt": PROMPT, "max_tokens": 5}
     assert post(f"{vllm_url}/completions", body)["usage"]["completion_tokens"] <= 5

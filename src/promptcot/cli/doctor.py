@@ -32,7 +32,12 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 @click.command("doctor")
 @click.argument("recipe", required=False)
 @click.option("--base-url", multiple=True, help="A server to look at, http://HOST:PORT/v1; or the recipe's.")
-@click.option("--model", help="The model to ask it for; with RECIPE, that of all steps for which it names none.")
+@click.option(
+    "--model",
+    "--model-path",
+    "model",
+    help="The model to ask it for; with RECIPE, that of all steps for which it names none.",
+)
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--output-dir",

@@ -18,6 +18,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _CHAT = "chat = true (a step's option --use-chat-template, or the key in the recipe)"
 _RAW = "chat = false (a step's option --use-chat-template false, or the key in the recipe)"
 _LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
+_MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.cpp: -c, which its -np slots share)"
+_MISCOUNTED = 8  # servers count the tokens around a reply or do not
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
@@ -59,9 +61,14 @@ def advice(reply: Unusable) -> Advice:
 
 
 def _cut_off(reply: Unusable, text: str) -> Advice:
-    limit = f"max_tokens = {reply.max_tokens:,}"
+    limit, written = f"max_tokens = {reply.max_tokens:,}", reply.completion_tokens
     if not text:
         return Advice(f"all of {limit} went into reasoning that the server does not show", _LONGER)
+    if written is not None and written + _MISCOUNTED < reply.max_tokens:
+        return Advice(
+            f"the server ended the reply after {written:,} tokens, short of {limit}: its context has no more room",
+            f"{_MORE_CONTEXT}, or shorter prompts; if the model reasons without showing it, {_LONGER}",
+        )
     if _OPEN in text and _CLOSE not in text:
         return Advice(f"{limit} is too low for a model that reasons before it answers", _LONGER)
     if reply.chat:
@@ -95,6 +102,18 @@ _DROPS = {
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
     "truncated": "solve the problems again with a larger --max-len",
 }
+
+
+_FAILURES = {
+    "over-long": f"{_MORE_CONTEXT}; rows whose prompts are longer can only be left out",
+}
+
+
+def remedy_for_failed(failed: Mapping[str, int]) -> str:
+    """What to do where rows failed for these causes."""
+    most = max(failed, key=lambda cause: failed[cause], default="")
+    mend = _FAILURES.get(most, "mend what the message names")
+    return f"{mend}. The same command asks failed rows again"
 
 
 def remedy_for(dropped: Mapping[str, int]) -> str | None:

@@ -100,18 +100,16 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
     listed = sight.models or ()
     if (name := name_for(spec, listed)) is not None:
         return name
+    shown = shown_models(listed)
     if listed and spec.unnamed:
-        return problem(
-            f"{sight.url} has several models, and none is named", f"name one with --model: {shown_models(listed)}"
-        )
+        return problem(f"{sight.url} has several models, and none is named", f"name one with --model: {shown}")
     if listed:
-        return problem(
-            f"{sight.url} has no model {spec.model!r}", f"it has {shown_models(listed)}: name one with --model"
-        )
-    if not spec.unnamed or sight.status is None:
+        return problem(f"{sight.url} has no model {spec.model!r}", f"it has {shown}: name one with --model")
+    if not spec.unnamed or sight.status in (None, *_KEY_WANTED):
         return spec.model  # the call tells why nothing is answered
+    why = sight.problem or "its list of them is empty"
     return problem(
-        f"{sight.url} lists no models ({sight.problem or 'none'}), and none is named", "name it with --model"
+        f"{sight.url} does not say which models it has ({why})", "if this is a server, name one with --model"
     )
 
 
@@ -147,7 +145,8 @@ async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sig
     except EngineError as error:
         return _failed(error, chat, sight)
     seconds = time.monotonic() - begun
-    told = f", {reply.completion_tokens} tokens" if reply.completion_tokens is not None else ", tokens are not counted"
+    count = reply.completion_tokens
+    told = ", tokens are not counted" if count is None else f", {count} token{'s' * (count != 1)}"
     return ok(f"{_mode(chat)} is answered in {seconds:.1f} s{told}")
 
 

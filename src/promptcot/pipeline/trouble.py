@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptcot.core.remedies import advice, described, reasons, remedy_for, shown
+from promptcot.core.remedies import advice, described, reasons, remedy_for, remedy_for_failed, shown
 from promptcot.records import Row, Unusable
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import beside
@@ -82,9 +82,10 @@ def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
 def _useless(counts: StageCounts, example: Unusable) -> Trouble:
     useless = counts.useless.counts.total()
     read, likely = useless + counts.usable, advice(example)
-    some = f"{useless:,} of {read:,} replies cannot" if counts.usable else f"none of {read:,} replies can"
+    lost = f"{useless:,} of {read:,} replies cannot" if counts.usable else f"none of {read:,} replies can"
+    lost = "the only reply cannot" if read == 1 else lost
     return Trouble(
-        f"{counts.name}: {some} be used ({reasons(counts.useless.counts)})",
+        f"{counts.name}: {lost} be used ({reasons(counts.useless.counts)})",
         described(example),
         likely.cause,
         likely.remedy,
@@ -97,8 +98,7 @@ def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
     example = f"{_called(row)}: {shown(str(row.get('error')))}" if row else ""
-    remedy = "mend what the message names; the same command asks failed rows again"
-    return Trouble(what, example, remedy=remedy, nothing_came=True, hopeless=True)
+    return Trouble(what, example, remedy=remedy_for_failed(counts.failed), nothing_came=True, hopeless=True)
 
 
 def _example(row: Row | None) -> str:

@@ -165,25 +165,32 @@ def _parse_change(change: str) -> tuple[str, Any]:
 
 def _apply(table: dict[str, Any], dotted: str, value: Any) -> None:
     """Set `a.b.0.c` in nested tables and lists; tables that do not exist yet are made."""
-    *parents, last = dotted.split(".")
     place: Any = table
-    for key in parents:
+    keys = dotted.split(".")
+    while True:
+        key: Any
+        key, rest = _entry(place, keys, dotted) if isinstance(place, list) else (keys[0], keys[1:])
+        if not rest:
+            break
+        place = place[key] if isinstance(place, list) else place.setdefault(key, {})
         if not isinstance(place, (dict, list)):
-            raise RecipeError("--set", [f"{dotted}: what stands before {key} is a value, not a table"])
-        place = _item(place, key, dotted) if isinstance(place, list) else place.setdefault(key, {})
-    if isinstance(place, list):
-        _item(place, last, dotted)
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise RecipeError("--set", [f"{dotted}: {parents[-1]} is a value, not a table"])
+            raise RecipeError("--set", [f"{dotted}: {key} is a value, not a table"])
+        keys = rest
+    place[key] = value
 
 
-def _item(items: list[Any], key: str, dotted: str) -> Any:
-    if not (key.isdigit() and int(key) < len(items)):
-        raise RecipeError("--set", [f"{dotted}: {key!r} is not one of the positions 0 to {len(items) - 1}"])
-    return items[int(key)]
+def _entry(items: list[Any], keys: list[str], dotted: str) -> tuple[int, list[str]]:
+    """Which entry of a list is meant, by its position or its `name`, which may hold dots; and the keys after that."""
+    if keys[0].isdecimal() and int(keys[0]) < len(items):
+        return int(keys[0]), keys[1:]
+    named = {
+        str(item["name"]): place for place, item in enumerate(items) if isinstance(item, Mapping) and "name" in item
+    }
+    for end in range(len(keys), 0, -1):
+        if (place := named.get(".".join(keys[:end]))) is not None:
+            return place, keys[end:]
+    or_names = f", nor one of the names {', '.join(named)}" if named else ""
+    raise RecipeError("--set", [f"{dotted}: {keys[0]!r} is not one of the positions 0 to {len(items) - 1}{or_names}"])
 
 
 def _explain(mistake: Any, section: type[BaseModel]) -> str:

@@ -302,4 +302,5 @@ class _Passage:
 
 
 def _unusable(reason: str, request: Request, reply: Completion) -> Unusable:
-    return Unusable(reason, reply.text, reply.finish_reason, request.sampling.max_tokens, bool(request.messages))
+    asked = request.sampling.max_tokens, bool(request.messages)
+    return Unusable(reason, reply.text, reply.finish_reason, *asked, reply.completion_tokens)

@@ -39,9 +39,11 @@ model = "writer"
 [[judge]]
 name = "a"
 model = "judge"
+max_tokens = 100
 [[judge]]
 name = "b"
 model = "judge"
+max_tokens = 100
 """
 
 
@@ -205,7 +207,7 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
         {"judge": lambda _: CUT},
         1,
         ["judge-a: none of 6 replies can be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
-        ["--max-candidates", "with a real model", "judge-b: all", "filter: none"],
+        ["--max-candidates", "with a real model", "judge-b: none", "filter: none"],
     ),
     "the generator cannot be read": (
         {"writer": lambda _: ""},

@@ -2,13 +2,15 @@
 
 import pytest
 
-from promptcot.core.remedies import advice, described, remedy_for, shown
+from promptcot.core.remedies import advice, described, remedy_for, remedy_for_failed, shown
 from promptcot.records import Unusable
 
 MARKED = "<!-- BEGIN RATIONALE -->\nTake"
 
 CASES: list[tuple[str, Unusable, str, str]] = [
     ("cut off, a chat", Unusable("cut off", MARKED, "length", 512, True), "max_tokens = 512 is too low", "--max-len"),
+    ("cut off by the context", Unusable("cut off", MARKED, "length", 4096, True, 512), "after 512 tokens, short", "-c"),
+    ("cut off at the limit", Unusable("cut off", MARKED, "length", 512, True, 511), "max_tokens = 512 is", "--max-len"),
     ("cut off, raw", Unusable("cut off", MARKED, "length", 512, False), "a chat model does not end", "chat = true"),
     ("still thinking", Unusable("cut off", "<think>\nLet", "length", 512, True), "reasons before", "max_tokens"),
     ("hidden thinking", Unusable("empty", "", "length", 512, True), "reasoning that the server does not show", "raise"),
@@ -55,3 +57,8 @@ def test_the_remedy_for_dropped_rows_is_that_of_the_most_frequent_reason() -> No
     assert "every judge" in str(remedy_for({"bad": 1, "missing verdict": 2}))
     assert remedy_for({"repeated": 3}) is None
     assert remedy_for({}) is None
+
+
+def test_the_remedy_for_failed_rows_is_that_of_the_most_frequent_cause() -> None:
+    assert "longer context" in remedy_for_failed({"over-long": 2, "refused": 1})
+    assert "what the message names" in remedy_for_failed({"over-long": 1, "refused": 2})

@@ -118,7 +118,7 @@ async def test_an_address_without_v1_is_corrected_when_the_model_is_looked_for(t
 
 
 async def test_nobody_there_when_the_model_is_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not answer"):
+    with pytest.raises(InputError, match=r"does not answer[^\n]*\nIs the server running"):
         await Engines(tmp_path).open(Served(base_url=URL), "generator")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from promptcot.chains.recipe import is_chain
 from promptcot.errors import RecipeError
-from promptcot.recipe.loading import load, parse, shipped
+from promptcot.recipe.loading import load, parse, shipped, with_changes
 
 JUDGES = {"judge": [{"name": "a"}]}
 
@@ -55,6 +55,7 @@ CHANGES = [
     ("generate.temperature=0.5", lambda recipe: recipe.generate.temperature, 0.5),
     ("generate.model=some/folder", lambda recipe: recipe.generate.model, "some/folder"),
     ("judge.1.model=x", lambda recipe: recipe.judge[1].model, "x"),
+    ("judge.b.model=x", lambda recipe: recipe.judge[1].model, "x"),
     ("sample.size=[2, 3]", lambda recipe: recipe.sample.size, [2, 3]),
     ("run.target=7", lambda recipe: recipe.run.target, 7),
     ('sample.levels=["AIME"]', lambda recipe: recipe.sample.levels, ["AIME"]),
@@ -66,10 +67,22 @@ def test_set(change: str, read: object, expected: object) -> None:
     assert read(load("nano", [change])) == expected  # type: ignore[operator]
 
 
+def test_a_name_in_a_change_may_hold_dots() -> None:
+    table = {"judge": [{"name": "qwen2"}, {"name": "qwen2.5-72b"}, {"name": "0"}]}
+    changes = ["judge.qwen2.5-72b.max_tokens=9", "judge.qwen2.top_k=5", "judge.0.min_p=0.1"]
+    assert with_changes(table, changes)["judge"] == [
+        {"name": "qwen2", "top_k": 5, "min_p": 0.1},
+        {"name": "qwen2.5-72b", "max_tokens": 9},
+        {"name": "0"},
+    ]
+
+
 WRONG = [
     ("nonsense", "write it as key=value"),
     ("generate.temprature=1", "did you mean temperature"),
-    ("judge.9.model=x", "positions 0 to 1"),
+    ("judge.9.model=x", "positions 0 to 1, nor one of the names a, b"),
+    ("judge.c.model=x", "judge.c.model: 'c' is not one of"),
+    ("judge.a.model.x=1", "model is a value, not a table"),
     ("seed.x=1", "is a value"),
     ("seed=soon", "seed: "),
 ]

@@ -22,6 +22,7 @@ from promptcot.engines.openai.diagnosis import advice, key_hint
 from promptcot.engines.openai.limits import Room, room_left
 from promptcot.engines.openai.pace import Call
 from promptcot.engines.openai.payload import Garbled
+from promptcot.engines.openai.replies import before_stops
 from promptcot.engines.openai.requests import body, needless, path_of
 from promptcot.engines.openai.transport import Transport
 from promptcot.errors import LIMITED, EngineError, EngineUnusable, RequestRefused, TransientError
@@ -173,7 +174,8 @@ class OpenAIEngine:
 
     async def _reply(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
         try:
-            return (await self.transport.reply(path_of(request), fields, limit)).completion(limit)
+            gathered = await self.transport.reply(path_of(request), fields, limit)
+            return before_stops(gathered.completion(limit), request.sampling.stop)
         except EngineError as error:
             raise self.transport.without_key(error) from error.__cause__
 

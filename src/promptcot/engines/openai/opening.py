@@ -13,6 +13,7 @@ from promptcot.engines.opening import Site
 from promptcot.errors import InputError
 from promptcot.recipe.schema import Served
 
+_NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
 _WAY_OUT = "Name the model to ask: --model-path for one step, --model for a run"
 _NOT_EMBEDDED = (
     "That is a model that ships with promptcot and runs in this process. Name one of the server's: --model-path for "
@@ -43,7 +44,8 @@ async def _served_name(spec: Served) -> str:
         return name
     if sight.status in (401, 403):
         raise InputError(f"{hint}\n{key_hint(spec.api_key_env, key)}")
-    raise InputError(f"{hint or _has(sight, spec)}\n{_WAY_OUT if spec.unnamed else _NOT_EMBEDDED}")
+    way_out = _NOBODY if sight.status is None else _WAY_OUT if spec.unnamed else _NOT_EMBEDDED
+    raise InputError(f"{hint or _has(sight, spec)}\n{way_out}")
 
 
 def name_for(spec: Served, listed: Sequence[str]) -> str | None:
@@ -56,4 +58,6 @@ def name_for(spec: Served, listed: Sequence[str]) -> str | None:
 def _has(sight: Sight, spec: Served) -> str:
     if not spec.unnamed:
         return f"{sight.url} has no model {spec.model!r}; it lists {shown_models(sight.models or ())}"
-    return f"{sight.url} has {'several models' if sight.models else 'no model'}: {shown_models(sight.models or ())}"
+    if not sight.models:
+        return f"{sight.url} does not say which models it has: its list of them is empty"
+    return f"{sight.url} has several models: {shown_models(sight.models)}"

@@ -33,7 +33,8 @@ _SURELY_OVER_LONG = ("exceed_context_size_error", "context_length_exceeded", "co
 _FORBIDDEN_CONTENT = ("moderation", "flagged", "content policy", "content_policy", "content management", "safety")
 # Only where "model" stands close by: an error may quote a row's text, and "does not exist" is everyday mathematics.
 _UNKNOWN_MODEL = re.compile(
-    r"model\b.{0,120}?(does not exist|not found|not exist\b|is not available)|(unknown|no such|invalid) model",
+    r"model\b.{0,120}?(does not exist|not found|not exist\b|is not available)|(unknown|no such|invalid) model"
+    r"|server is pinned to '[^']*'; requested",  # transformers serve
     re.IGNORECASE,
 )
 _LONGEST_WAIT = 600.0
@@ -41,15 +42,15 @@ _NO_KEY = ("api key not valid", "invalid api key", "api_key_invalid", "invalid_a
 _NO_TEMPLATE = re.compile(r"(no|default|provide a|without a|have a|set|missing) chat[ _]template", re.IGNORECASE)
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "exceeded your current quota")
 
-_QUOTED = r"[\[('\"`]*(?P<field>[a-z]\w*)"
+_QUOTED = r"[\[({'\"`]*(?P<field>[a-z]\w*)"
 # Words that nobody uses for anything else than a field which is not taken.
 _UNKNOWN_FIELD = [
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"unsupported[ _](?:parameter|argument)(?:s|\(s\))?\W*(?:{_QUOTED})?",
         rf"unsupported[ _]value\W*(?:{_QUOTED}['\"`] does not support)",
-        rf"(?:unknown|unrecognized|unexpected|invalid|extra) (?:request )?(?:keyword )?"
-        rf"(?:parameter|field|name|argument|key|property)s?(?: supplied| provided)?:? {_QUOTED}['\"`]",
+        rf"(?:unknown|unrecognized|unexpected|invalid|extra) (?:request )?(?:keyword )?(?:parameter|field|name|argument"
+        rf"|key|property)s?(?: supplied| provided| in the request)?:? {_QUOTED}['\"`]",
         rf"unrecognized request arguments? supplied: {_QUOTED}",
         r"(?:(?P<field>\w+)['\"]?\]?: )?extra (?:inputs|fields) (?:are )?not permitted",
         rf"extraneous key {_QUOTED}\W* is not permitted",

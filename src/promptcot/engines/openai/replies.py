@@ -7,8 +7,8 @@ be. What is not whole is a fault of the moment (`Garbled`).
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptcot.core.parsing.replies import ended
@@ -164,6 +164,15 @@ class Gathered:
 def _new(words: str, before: list[str], size: int) -> str:
     """What is new in words that may begin with everything that came before; a shorter text cannot."""
     return words.removeprefix("".join(before)) if len(words) >= size else words
+
+
+def before_stops(reply: Completion, stops: Sequence[str]) -> Completion:
+    """A reply that ended at one of the `stops`, without it: some servers leave it in the text."""
+    if not stops or reply.finish_reason != STOP:
+        return reply
+    thinking, close, answer = reply.text.rpartition("</think>")
+    end = min((place for stop in stops if (place := answer.find(stop)) >= 0), default=len(answer))
+    return replace(reply, text=thinking + close + answer[:end])
 
 
 class Incoming:

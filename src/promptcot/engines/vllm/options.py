@@ -107,7 +107,7 @@ def command(options: ServerOptions, gpus: Sequence[Gpu], port: int, *, keyed: bo
     mentioned = given(options.extra)
     ours = [*_basics(options, port), *_purpose(options.purpose), *_hardware(options, gpus, mentioned)]
     ours += _group(options.group) if options.group else []
-    chosen = [word for words in ours if words[0] not in mentioned for word in words]
+    chosen = [word for words in ours if words[0].replace("--no-", "--", 1) not in mentioned for word in words]
     extra = list(options.extra) if "--port" not in mentioned else _with_port(options.extra, port)
     return [*chosen, *(("--middleware", KEYED) if keyed else ()), *extra]
 
@@ -135,7 +135,10 @@ def _purpose(purpose: Purpose) -> list[tuple[str, ...]]:
 
 def _hardware(options: ServerOptions, gpus: Sequence[Gpu], mentioned: Mapping[str, str]) -> list[tuple[str, ...]]:
     if not gpus:  # compiling takes minutes on a CPU and gains little; its half precision is bfloat16
-        return [("--dtype", "bfloat16" if options.dtype == "auto" else options.dtype), ("--enforce-eager",)]
+        on_cpu = [("--dtype", "bfloat16" if options.dtype == "auto" else options.dtype), ("--enforce-eager",)]
+        # vLLM 0.32 winds a request's generator back after each part of its prompt but the last, and one of a CPU cannot
+        # be: the server ends with "CPU Generator does not use offset". Whole prompts have no such parts.
+        return [*on_cpu, ("--no-enable-chunked-prefill",)] if options.purpose == "complete" else on_cpu
     placed = any(name in mentioned for name in PARALLEL)
     cut = [] if placed or len(gpus) == 1 else [(PARALLEL[0], str(len(gpus)))]
     return [("--dtype", options.dtype), *cut]

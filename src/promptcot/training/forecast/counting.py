@@ -201,8 +201,8 @@ class _Template:
 
     def _note_missing(self) -> None:
         note = (
-            "rows are chats, and the tokenizer has no template for them, with which the training would stop: name one as "
-            "model.chat_template"
+            "rows are chats, and the tokenizer has no template for them, with which the training would stop: name one "
+            "as model.chat_template"
         )
         if self._tokenizer is not None and note not in self.notes:
             self.notes.append(note)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from promptcot.engines.openai.payload import Garbled, parse_json
-from promptcot.engines.openai.replies import Gathered, Incoming, gather
+from promptcot.engines.openai.replies import Gathered, Incoming, before_stops, gather
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.records import CONTENT_FILTER, Completion
 from tests.mutations import mutated
@@ -179,6 +179,21 @@ def test_a_stream_of_events_is_one_reply() -> None:
 
 def test_end_tokens_that_were_taken_off_are_told() -> None:
     assert gather(choice(text="4 <|im_end|>\n</s>\n")).completion().end_tokens == "<|im_end|>\n</s>"
+
+
+STOPS = [
+    ("left in the text", "a cat. ", "stop", ("dog", "."), "a cat"),
+    ("the first of several", "one two three", "stop", ("three", "two"), "one "),
+    ("taken off by the server", "a cat", "stop", (".",), "a cat"),
+    ("in the thinking", "<think>\nOh.\n</think>\nYes.", "stop", (".",), "<think>\nOh.\n</think>\nYes"),
+    ("cut off", "a cat.", "length", (".",), "a cat."),
+    ("none was asked for", "a cat.", "stop", (), "a cat."),
+]
+
+
+@pytest.mark.parametrize(("text", "reason", "stops", "left"), [row[1:] for row in STOPS], ids=[row[0] for row in STOPS])
+def test_a_completion_ends_before_its_stop_string(text: str, reason: str, stops: tuple[str, ...], left: str) -> None:
+    assert before_stops(Completion(text, reason, 1, 2), stops) == Completion(left, reason, 1, 2)
 
 
 NO_OBJECTS = [

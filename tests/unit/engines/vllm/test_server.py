@@ -260,7 +260,11 @@ def test_what_we_choose_on_a_cpu() -> None:
         "--enable-prefix-caching": "",
         "--dtype": "bfloat16",
         "--enforce-eager": "",
+        "--enable-chunked-prefill": "",  # "--no-enable-chunked-prefill"
     }
+    assert "--no-enable-chunked-prefill" in words
+    assert "--no-enable-chunked-prefill" not in command(options(purpose="embed"), [], 1)
+    assert "--no-enable-chunked-prefill" not in command(options(), GPUS, 1)
     assert given(command(options(dtype="float32"), [], 1))["--dtype"] == "float32"
 
 
@@ -283,6 +287,7 @@ def test_the_users_options_replace_ours_and_stay_word_for_word() -> None:
     assert tuple(words[-len(extra) :]) == extra
     ours = given(words[: -len(extra)])
     assert {"--enforce-eager", "--dtype", "--enable-prefix-caching", "--seed"} & set(ours) == set()
+    assert "--no-enable-chunked-prefill" not in command(options(extra=("--enable-chunked-prefill",)), [], 1)
 
 
 @pytest.mark.parametrize("name", ["-tp", "--tensor_parallel_size", "--data-parallel-size", "-dp", "-pp"])
