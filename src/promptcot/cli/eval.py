@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from promptcot import nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName
 from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
@@ -23,7 +24,7 @@ _WORKERS = 2
 
 
 @click.command("eval")
-@click.argument("recipe", default="nano")
+@click.argument("recipe", required=False)
 @click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
 @click.option("--benchmarks", multiple=True, help="Names or files instead of the recipe's; repeatable, or with commas.")
 @click.option("--n", type=COUNT, help="Traces of each problem.")
@@ -34,11 +35,11 @@ _WORKERS = 2
 @changes_option()
 @cluster_options
 @click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
-def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
+def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     """Have a model solve benchmarks, grade it, and set the results beside the published ones.
 
-    RECIPE is a shipped name or a TOML file; nano by default. Run the same command again after an
-    interruption: finished calls are not repeated.
+    RECIPE is a shipped name or a TOML file; by default nano, which is for the embedded models, or endpoint where a
+    --base-url is given. Run the same command again after an interruption: finished calls are not repeated.
     """
     scale, options = take_scale(options)
     overrides: dict[str, Any] = {
@@ -48,7 +49,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
         "model.model": options["model"],
         "model.engine": options["engine"],
     }
-    resolved = load_eval(recipe, options["changes"], overrides)
+    resolved = load_eval(recipe or _default(options), options["changes"], overrides)
     directory = output_dir or Path("out") / f"eval-{resolved.name}"
     observer = Console()
     with Grader(_WORKERS) as grader:
@@ -62,6 +63,11 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
     say_all(_lines(evaluation))
     return worst(codes)
+
+
+def _default(options: Mapping[str, Any]) -> str:
+    """The recipe where none is named: a server's model is not asked in the words of the embedded ones."""
+    return "endpoint" if options["base_url"] and not nano.is_nano(options["model"] or "") else "nano"
 
 
 def _preview(evaluation: Evaluation) -> None:

@@ -37,8 +37,8 @@ from promptcot.storage.paths import beside
 
 _ROLE = "solver"
 _TOY_WORDS = (
-    "it is asked in the words and with the limits of the embedded models, which ask for no box; for a model of a "
-    "server: --set prompts=math --set model.chat=true --set model.max_tokens=N, or a recipe of your own"
+    "it is asked in the words and with the limits of the embedded models, which ask for no box; for any other model of "
+    "a server there is the recipe endpoint (promptcot eval endpoint), or one of your own"
 )
 
 

@@ -130,7 +130,7 @@ REFUSED = [
     ("generate --data_path rows.jsonl --output_path out.jsonl", ["a", "b"], "several models: a, b"),
     ("run --output-dir out", ["m"], "no model 'nano:generator'; it lists m"),
     ("run nano --output-dir out --model m", ["m"], "no model 'nano:generator'; it lists m"),
-    ("eval --output-dir out", ["m"], "no model 'nano:solver'; it lists m"),
+    ("eval nano --output-dir out", ["m"], "no model 'nano:solver'; it lists m"),
 ]
 
 
@@ -304,9 +304,10 @@ def test_a_run_says_so_when_a_server_is_asked_in_the_words_of_nano(
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ("--base-url http://127.0.0.1:9/v1 --model m", True),
-        ("--base-url http://127.0.0.1:9/v1 --model m --set prompts=math", False),
-        ("--base-url http://127.0.0.1:9/v1", False),
+        ("nano --base-url http://127.0.0.1:9/v1 --model m", True),
+        ("nano --base-url http://127.0.0.1:9/v1 --model m --set prompts=math", False),
+        ("nano --base-url http://127.0.0.1:9/v1", False),
+        ("--base-url http://127.0.0.1:9/v1 --model m --benchmarks nano", False),
         ("", False),
     ],
 )
@@ -315,3 +316,13 @@ def test_eval_says_that_a_servers_model_is_asked_in_the_words_of_the_embedded_on
 ) -> None:
     assert main(f"eval --dry-run --limit-rows 1 {options}".split()) == 0
     assert ("note: m: it is asked in the words" in capsys.readouterr().out) is told
+
+
+def test_eval_without_a_recipe_asks_a_servers_model_as_a_chat_for_a_box(capsys: pytest.CaptureFixture[str]) -> None:
+    command = "eval --dry-run --limit-rows 1 --benchmarks nano --base-url http://127.0.0.1:9/v1"
+    assert main(f"{command} --model m".split()) == 0
+    said = capsys.readouterr().out
+    assert "recipe endpoint" in said
+    assert "\\boxed" in said
+    assert main(f"{command} --model nano:solver".split()) == 0
+    assert "recipe nano" in capsys.readouterr().out

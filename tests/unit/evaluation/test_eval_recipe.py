@@ -17,7 +17,7 @@ PUBLIC = {"promptcot-ds-1.5b": 32768, "promptcot-ds-7b": 32768, "promptcot-qwq-3
 
 
 def test_evaluation_recipes_are_no_recipes_of_runs() -> None:
-    assert set(shipped(SHIPPED_EVAL)) == {"nano", *PUBLIC}
+    assert set(shipped(SHIPPED_EVAL)) == {"nano", "endpoint", *PUBLIC}
     assert set(shipped()).isdisjoint(PUBLIC)
 
 
