@@ -7,6 +7,7 @@ call (`/chat/completions`), and the query, which some gateways need (`?api-versi
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 _CALL = re.compile(r"/+(chat/completions|completions|embeddings|(?<=/v1/)models)$")
@@ -37,12 +38,14 @@ def has_secret(url: str) -> bool:
     return "@" in re.split(r"[/\\]", base.partition("://")[2] or base)[0] or any(map(_SECRET.search, names))
 
 
+@lru_cache(maxsize=256)
 def below(base_url: str, path: str) -> str:
     """The address of a path (`/models`) below a base URL; the query stays at the end."""
     base, query = _parted(base_url)
     return base + path + query
 
 
+@lru_cache(maxsize=64)
 def server_root(base_url: str) -> str:
     """The base URL without its version: where vLLM has what OpenAI's protocol lacks."""
     base, query = _parted(base_url)

@@ -19,6 +19,7 @@ _END_TOKENS = (
 )
 _LIKE_THEM = r"<[|｜](?:\w{1,16}[_▁])?(?:end|eo[stmd])\w{0,24}[|｜]>"
 _END = re.compile(rf"(?:{'|'.join(map(re.escape, _END_TOKENS))}|{_LIKE_THEM})\Z", re.IGNORECASE)
+_LAST = frozenset(token[-1] for token in (*_END_TOKENS, "|>"))
 _LONGEST = 64
 
 
@@ -28,7 +29,7 @@ def without_end_tokens(text: str) -> str:
     while True:
         while end and text[end - 1].isspace():
             end -= 1
-        found = _END.search(text, max(0, end - _LONGEST), end)
+        found = _END.search(text, max(0, end - _LONGEST), end) if text[end - 1 : end] in _LAST else None
         if found is None:
             return text[:kept]
         end = kept = found.start()

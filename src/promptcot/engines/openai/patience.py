@@ -26,7 +26,7 @@ _SLOWEST = 10
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds until an answer begins, of silence in it, and in all; None is without limit."""
+    """Seconds until an answer begins, of silence in it, and in all; None is without limit of its own."""
 
     beginning: float | None = None
     silence: float | None = None
@@ -42,10 +42,10 @@ class Patience:
 def patience_for(max_tokens: int, streamed: bool, idle: float | None, queue: float | None) -> Patience:
     """The limits of a call that writes at most so many tokens; `idle` and `queue` are the user's own, in seconds."""
     writing = max_tokens / _SLOWEST
-    silence, queue = idle or _SILENCE, queue or QUEUE
-    if streamed:
-        return Patience(queue, silence, queue + 2 * _SILENCE + 5 * writing)
-    return Patience(queue + writing, silence, queue + writing + 2 * _SILENCE)
+    beginning = (queue or QUEUE) + (0.0 if streamed else writing)
+    whole = beginning + 2 * _SILENCE + (5 * writing if streamed else 0.0)
+    # A reply in one piece ends at its whole limit, unless the user gives the queue's: a timer for each call costs CPU.
+    return Patience(beginning if queue or streamed else None, idle or _SILENCE, whole)
 
 
 class Asking:
@@ -86,7 +86,7 @@ class Asking:
             connection.protocol.start_timeout()
 
     def _queued(self) -> TransientError:
-        waited = duration(self._patience.beginning or 0.0)
+        waited = duration(self._patience.beginning or self._patience.whole or 0.0)
         return TransientError(
             f"{self._where}: a call waited {waited} in the server's queue, and no answer began. Give it fewer calls "
             "at a time (--concurrency), more servers (several --base-url), or more time (--queue-timeout)",

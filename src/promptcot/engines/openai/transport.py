@@ -108,9 +108,8 @@ class Transport:
         async with Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
             await _good(response, server)
             incoming = Incoming(max_tokens, response.content_type)
-            async for piece in response.content.iter_any():
-                if incoming.feed(piece):
-                    break
+            while not response.content.at_eof() and not incoming.feed(await response.content.readany()):
+                pass
             return incoming.end()
 
     def without_key(self, error: EngineError) -> EngineError:

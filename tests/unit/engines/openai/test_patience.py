@@ -98,4 +98,5 @@ async def test_comments_do_not_keep_a_stream_alive_for_ever(monkeypatch: pytest.
 def test_a_reply_in_one_piece_may_be_written_before_it_begins() -> None:
     whole, streamed = patience_for(32_768, False, None, None), patience_for(32_768, True, None, None)
     assert (streamed.beginning, streamed.silence) == (1800, 300)
-    assert whole.beginning == pytest.approx(1800 + 3276.8)
+    assert whole.whole == pytest.approx(1800 + 3276.8 + 600)
+    assert patience_for(32_768, False, None, 60.0).beginning == pytest.approx(60 + 3276.8)
