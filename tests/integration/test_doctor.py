@@ -164,7 +164,7 @@ async def test_without_a_list_the_model_has_to_be_named() -> None:
     async with serving(_chats(web.Response(status=500))) as url:
         code, text = await doctor("--base-url", url)
     assert code == 1
-    assert "lists no models (it answers 500), and none is named → name it with --model" in text
+    assert "does not say which models it has (it answers 500) → if this is a server, name one with --model" in text
 
 
 async def test_a_web_page_is_no_server() -> None:
