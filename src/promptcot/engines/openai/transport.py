@@ -2,7 +2,7 @@
 
 Long replies are streamed, so that a connection that died is noticed at once and proxies see traffic. What breaks on the
 way gets its meaning in `servers`; how long an answer may take is decided in `patience`, which proxy stands before a
-server in `proxies`, and how long a server asks to wait is read in `told`.
+server in `proxies`, and how long a server asks to wait is read in `waits`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promptcot.engines.openai.proxies import proxy_for
 from promptcot.engines.openai.refusals import failure
 from promptcot.engines.openai.replies import Gathered, Incoming
 from promptcot.engines.openai.servers import Server, Way, reworded
-from promptcot.engines.openai.told import wait_told
+from promptcot.engines.openai.waits import requested_wait
 from promptcot.errors import EngineError, EngineUnusable, TransientError
 from promptcot.recipe.addresses import below, server_root
 from promptcot.storage.json import dumps
@@ -172,4 +172,4 @@ async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
         data = b""  # the status tells enough
     response.close()  # what is left of an endless error is not worth reading
     where = str(response.url) if server.name == server.url else server.name
-    raise failure(response.status, data, wait_told(response.status, response.headers, data), where)
+    raise failure(response.status, data, requested_wait(response.status, response.headers, data), where)

@@ -10,7 +10,7 @@ from promptcot.engines.openai.limits import Room, room_left
 from promptcot.engines.openai.payload import Garbled, value_of
 from promptcot.engines.openai.refusals import failure, failure_in_body
 from promptcot.engines.openai.replies import Gathered, gather
-from promptcot.engines.openai.told import retry_after
+from promptcot.engines.openai.waits import retry_after
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from tests.tables import cases
 

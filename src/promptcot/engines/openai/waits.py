@@ -28,7 +28,7 @@ _WORDS = re.compile(
 )
 
 
-def wait_told(status: int, headers: Mapping[str, str], words: bytes = b"") -> float | None:
+def requested_wait(status: int, headers: Mapping[str, str], words: bytes = b"") -> float | None:
     """Seconds to wait, or None where nothing is said. `headers` find a name whatever its case.
 
     Beside `Retry-After` all of it counts only in an answer that turns a call away: the others tell of allowances too.

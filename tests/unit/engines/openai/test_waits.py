@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from multidict import CIMultiDict
 
-from promptcot.engines.openai.told import wait_told
+from promptcot.engines.openai.waits import requested_wait
 
 TOLD = [
     ({"Retry-After": "20"}, b"", 20.0),
@@ -40,7 +40,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("headers", "words", "right"), TOLD)
 def test_how_long_to_wait(headers: dict[str, str], words: bytes, right: float | None) -> None:
-    assert wait_told(429, CIMultiDict(headers), words) == (None if right is None else pytest.approx(right))
+    assert requested_wait(429, CIMultiDict(headers), words) == (None if right is None else pytest.approx(right))
 
 
 @pytest.mark.parametrize("kind", ["seconds", "milliseconds", "a date"])
@@ -53,12 +53,12 @@ def test_a_moment_is_told_from_a_time(kind: str) -> None:
     }
     names = "anthropic-ratelimit-requests-{}" if kind == "a date" else "x-ratelimit-{}"
     headers = {names.format("remaining"): "0", names.format("reset"): texts[kind]}
-    found = wait_told(429, CIMultiDict(headers))
+    found = requested_wait(429, CIMultiDict(headers))
     assert found is not None
     assert 0 < found <= 1001
 
 
 def test_what_a_refusal_tells_of_allowances_is_no_wait() -> None:
     headers = CIMultiDict({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "8h"})
-    assert wait_told(400, headers, b"try again in 2 hours") is None
-    assert wait_told(400, CIMultiDict({"Retry-After": "3"})) == 3.0
+    assert requested_wait(400, headers, b"try again in 2 hours") is None
+    assert requested_wait(400, CIMultiDict({"Retry-After": "3"})) == 3.0
