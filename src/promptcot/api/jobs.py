@@ -131,6 +131,7 @@ class Job:
             self._working.get("max_retries", 0),
             self._working.get("max_cost"),
             part,
+            self._working.get("keep_going", False),
         )
 
 

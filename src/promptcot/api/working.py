@@ -58,6 +58,7 @@ class Working(TypedDict, total=False):
     interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end. `shard`,
     such as "1/4", takes only the rows of that part; `merge` joins what the parts left in their journals' folders. On a
     `cluster`, the address of a Ray cluster ("auto" for this machine's) or a `promptcot.Scale`, models are served there.
+    With `keep_going` all rows are asked about though no reply can be used, to measure a model.
     """
 
     seed: int
@@ -65,6 +66,7 @@ class Working(TypedDict, total=False):
     concurrency: int
     max_retries: int
     max_cost: float | None
+    keep_going: bool
     cluster: str | Scale | None
     on_progress: OnProgress | None
     shard: str | None

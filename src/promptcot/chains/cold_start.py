@@ -80,5 +80,10 @@ def _prompts(recipe: ColdStart, directory: Path, prompts: Path) -> Iterator[Step
 def _generate(recipe: ColdStart, which: str, model: str | Path, directory: Path) -> Step:
     prompts, written = directory / "prompts.jsonl", directory / f"{which}.jsonl"
     asked = recipe.generate.model_copy(update={"model": str(model)})
-    words = ["generate", {"--data_path": prompts, "--output_path": written}, asked, {"--seed": recipe.seed}]
+    words = [
+        "generate",
+        {"--data_path": prompts, "--output_path": written},
+        asked,
+        {"--seed": recipe.seed, "--keep_going": True},
+    ]
     return step(f"generate-{which}", words, written, prompts, model)

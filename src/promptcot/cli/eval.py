@@ -10,7 +10,7 @@ import click
 
 from promptcot import nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
-from promptcot.cli.options import EngineName
+from promptcot.cli.options import EngineName, keep_going
 from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all, worst
 from promptcot.cli.report.prompts import drawing, in_words
@@ -34,6 +34,7 @@ _WORKERS = 2
 @click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
 @changes_option()
 @cluster_options
+@keep_going
 @click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
 def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     """Have a model solve benchmarks, grade it, and set the results beside the published ones.
@@ -54,13 +55,14 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     observer = Console()
     with Grader(_WORKERS) as grader:
         problems = load_problems(resolved, grader, options["limit_rows"], observer)
-        evaluation = Evaluation(resolved, directory, grader, problems)
+        evaluation = Evaluation(resolved, directory, grader, problems, keep_going=options["keep_going"])
         if options["dry_run"]:
             _preview(evaluation)
             return 0
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
         wait_for(evaluation.run(observer, scale))
-    codes = [print_summary(file, [counts]) for file, counts in evaluation.solved.items()]
+    solved, kept = evaluation.solved.items(), options["keep_going"]
+    codes = [print_summary(file, [counts], keep_going=kept) for file, counts in solved]
     say_all(_lines(evaluation))
     return worst(codes)
 

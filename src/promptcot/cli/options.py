@@ -118,7 +118,14 @@ def model_options(*, temperature: float) -> Callable[[Command], Command]:
     seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
     work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
     dry_run = click.option("--dry-run", is_flag=True, help="Show the first prompt; call no model, write nothing.")
-    return together(served_options, *drawn, seed, *work, dry_run)
+    return together(served_options, *drawn, seed, *work, keep_going, dry_run)
+
+
+keep_going = click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Ask about all rows though no reply can be used, to measure a model; that nothing came is then no failure.",
+)
 
 
 def _option(key: str, **more: Any) -> Callable[[Any], Any]:

@@ -51,6 +51,7 @@ def run_job(
         return 0
     scale, settings = take_scale(options)
     del settings["dry_run"]
+    keep_going = settings.pop("keep_going")
     del settings["shard"]  # it is no setting: an output is made of shards with the same ones
     if settings.get("queue_timeout") is None:
         settings.pop("queue_timeout", None)  # as in a recipe: written down where it is given
@@ -66,5 +67,7 @@ def run_job(
         settings.get("max_retries", 0),
         settings["max_cost"],
         part,
+        keep_going,
     )
-    return print_summary(output, [wait_for(execute.run_stages(job, Console(), scale=scale))])
+    counts = wait_for(execute.run_stages(job, Console(), scale=scale))
+    return print_summary(output, [counts], keep_going=keep_going)

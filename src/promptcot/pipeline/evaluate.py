@@ -44,7 +44,9 @@ _TOY_WORDS = (
 
 @dataclass
 class Evaluation:
-    """One evaluation into `directory`; `problems` are by benchmark. `solved` and `results` are filled by `run`."""
+    """One evaluation into `directory`; `problems` are by benchmark. `solved` and `results` are filled by `run`, which
+    asks about all problems with `keep_going`, though no trace may be of use.
+    """
 
     recipe: EvalRecipe
     directory: Path
@@ -53,6 +55,7 @@ class Evaluation:
     solved: dict[Path, StageCounts] = field(default_factory=dict)
     results: list[Evaluated] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
+    keep_going: bool = False
 
     @property
     def stage(self) -> Solve:
@@ -104,6 +107,7 @@ class Evaluation:
             recipe.model_dump(mode="json"),
             stage.prompts.hashes,
             recipe.concurrency,
+            keep_going=self.keep_going,
         )
         return await run_stages(job, observer, engines, shown_as=source)
 

@@ -192,7 +192,13 @@ async def run_stages(
             shown = {shown_as or job.name: output.counts}
             with observer.watch(shown, total=total, note=lambda: opened.note, standing=standing):
                 ahead = _rows_ahead(opened, total)
-                runner = LocalRunner(job.concurrency, max_retries=job.max_retries, budget=budget, rows_ahead=ahead)
+                runner = LocalRunner(
+                    job.concurrency,
+                    max_retries=job.max_retries,
+                    budget=budget,
+                    rows_ahead=ahead,
+                    keep_going=job.keep_going,
+                )
                 await take_through(job, asked, runner, output, journal)
             output.commit(job.manifest(asked))
             journal.sync()

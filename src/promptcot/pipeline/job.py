@@ -34,7 +34,7 @@ class Ask:
 class StageJob:
     """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest.
 
-    The items of `asks` are those of a `part`.
+    The items of `asks` are those of a `part`. With `keep_going` all of them are asked about, of whatever use it is.
     """
 
     name: str
@@ -46,6 +46,7 @@ class StageJob:
     max_retries: int = 0
     max_cost: float | None = None
     part: Part = EVERYTHING
+    keep_going: bool = False
 
     def manifest(self, engines: Sequence[Engine]) -> dict[str, Any]:
         """What is written beside the output: the models by role, or by stage where there are several."""

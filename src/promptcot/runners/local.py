@@ -38,7 +38,8 @@ class LocalRunner:
     """Runs stages in this process, with at most `concurrency` calls of each stage at a time, to each server of it.
 
     `max_retries` bounds how often a row is asked again because of its reply; `budget` what all stages may spend;
-    `rows_ahead` how far the newest row of a stage may run ahead of the oldest, where the default is too little.
+    `rows_ahead` how far the newest row of a stage may run ahead of the oldest, where the default is too little. With
+    `keep_going` a stage is not stopped because nothing that comes back can be used.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class LocalRunner:
         max_retries: int = 0,
         budget: Budget | None = None,
         rows_ahead: int = 0,
+        keep_going: bool = False,
     ) -> None:
+        self.keep_going = keep_going
         self.concurrency = concurrency
         self.retries = retries or Retries()
         self.max_retries = max_retries
@@ -96,7 +99,7 @@ class _Passage:
         self._fed = False
         self._news = asyncio.Event()
         self._health = Health(stage.name, journal.directory)
-        self._readability = Readability(stage.name, journal.directory)
+        self._readability = Readability(stage.name, journal.directory, keep_going=runner.keep_going)
         self._model = engine.model
 
     def _rows(self) -> int:
@@ -206,7 +209,7 @@ class _Passage:
         if self._readability.saw(useless, len(replies) - known, known):
             self._slots.admit()
         for reply in replies:
-            written = bool(reply.completion.text.strip())
+            written = bool(reply.completion.text.strip()) or self.runner.keep_going
             if written or not reply.known:
                 self._health.saw(good=written)
 

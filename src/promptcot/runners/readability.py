@@ -19,16 +19,18 @@ IN_A_ROW, LEAST_SHARE = 200, 0.01
 
 
 class Readability:
-    """What the replies of one stage, whose journal is in a folder, are worth so far.
+    """What the replies of one stage, whose journal is in a folder, are worth so far. With `keep_going` nothing is
+    stopped or held back: a model is measured, and may be of no use.
 
     Replies that the journal knew are evidence that the model can be read, and none that it cannot: rows are read again
     in their own order, and the first of them may be the only bad ones. Where the stage was given up before, and nothing
     has changed, they are evidence enough not to ask again.
     """
 
-    def __init__(self, stage: str, journal: Path) -> None:
+    def __init__(self, stage: str, journal: Path, *, keep_going: bool = False) -> None:
         self._stage = stage
         self._journal = journal
+        self._keeps_going = keep_going
         self._given_up = given_up(journal)
         self._under_way: set[str] = set()
         self._calls_a_row = 1
@@ -42,7 +44,7 @@ class Readability:
         No more than 40 are made in all then, of which the first 20 decide; but a row that takes more gets them all,
         since it could not be read otherwise.
         """
-        if self._usable:
+        if self._usable or self._keeps_going:
             return calls
         return min(calls, MOST_UNPROVEN, max(self._calls_a_row, MOST_UNPROVEN - self._arrived))
 
@@ -58,7 +60,12 @@ class Readability:
         """
         call, before = _name(key, request), self._given_up
         unproven = not (changed or self._under_way or self._arrived or self._usable)
-        if before is not None and unproven and (call in before.calls or self._seen >= FIRST_LOOK):
+        if (
+            before is not None
+            and unproven
+            and not self._keeps_going
+            and (call in before.calls or self._seen >= FIRST_LOOK)
+        ):
             raise SystematicFailure(
                 f"{self._stage}: nothing has changed since it was stopped, so nothing is asked. It was {before.words}"
             )
@@ -82,7 +89,7 @@ class Readability:
             return self._saw_usable(asked, known)
         self._useless.add(unusable, asked + known)
         self._in_a_row += asked
-        few = self._usable < LEAST_SHARE * self._seen
+        few = self._usable < LEAST_SHARE * self._seen and not self._keeps_going
         if asked and few and self._in_a_row >= (IN_A_ROW if self._usable else FIRST_LOOK):
             self._stop()
         return False
@@ -113,7 +120,8 @@ class Readability:
             f"One of them {described(example)}\n"
             f"Likely cause: {likely.cause}.\nRemedy: {likely.remedy}.\n"
             f"All replies are kept in {self._journal}. Run the command again with the remedy; where that changes "
-            "nothing but the server, move this folder away first, so that the same is asked again"
+            "nothing but the server, move this folder away first, so that the same is asked again. To measure a model "
+            "that may be of no use: --keep-going (a single step, eval)"
         )
 
 

@@ -28,12 +28,12 @@ DISTILL = """
       --model_path nano:solver --temperature 0.6 --max_len 400
     promptcot label --data_path D/traces.jsonl --output_path D/labels.jsonl --sft_path D/sft.jsonl --min-agreement 0.7
       --prompts nano --seed 8000
-    promptcot eval nano --output-dir D/eval-before --model nano:base --n 8 --set seed=8000
+    promptcot eval nano --output-dir D/eval-before --model nano:base --n 8 --keep-going --set seed=8000
     promptcot train nano-student --model_path nano:base --data_path D/sft.jsonl --output_dir D/student --set seed=8000
-    promptcot eval nano --output-dir D/eval-after --model D/student/model --n 8 --set seed=8000
+    promptcot eval nano --output-dir D/eval-after --model D/student/model --n 8 --keep-going --set seed=8000
     promptcot chain mismatch --data_path D/sft.jsonl --seed 8000 --output_path D/wrong.jsonl
     promptcot train nano-student --model_path nano:base --data_path D/wrong.jsonl --output_dir D/control --set seed=8000
-    promptcot eval nano --output-dir D/eval-control --model D/control/model --n 8 --set seed=8000
+    promptcot eval nano --output-dir D/eval-control --model D/control/model --n 8 --keep-going --set seed=8000
     promptcot chain students --before D/eval-before --after D/eval-after --control D/eval-control
       --model_path D/student/model --output_path D/results.json
 """
@@ -58,9 +58,9 @@ COLD_START = """
       --temperature 0.25 --counts raw --levels AMC12,AIME,HMMT-Feb --prompts nano --seed 8000
       --embed_path D/vectors.safetensors
     promptcot generate --data_path D/prompts.jsonl --output_path D/before.jsonl --model_path nano:base
-      --temperature 0.7 --max_len 400 --seed 8000
+      --temperature 0.7 --max_len 400 --seed 8000 --keep_going
     promptcot generate --data_path D/prompts.jsonl --output_path D/after.jsonl --model_path D/generator/model
-      --temperature 0.7 --max_len 400 --seed 8000
+      --temperature 0.7 --max_len 400 --seed 8000 --keep_going
     promptcot chain generators --prompts_path D/prompts.jsonl --trained_on D/rows.jsonl --before D/before.jsonl
       --after D/after.jsonl --nano --output_path D/results.json
 """

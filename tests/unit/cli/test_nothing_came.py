@@ -300,3 +300,14 @@ def test_an_example_without_an_id_is_not_called_by_one(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(("codes", "code"), [([0, 3], 3), ([3, 1, 0], 1), ([0, 0], 0), ([], 0)])
 def test_of_several_outputs_one_of_which_nothing_came_counts_most(codes: list[int], code: int) -> None:
     assert worst(codes) == code
+
+
+def test_a_model_may_be_measured_though_nothing_comes_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    annotating.play(monkeypatch, {"m": lambda _: REFUSAL})
+    jsonl("p.jsonl", [{"id": str(number), "prompt": "Write."} for number in range(60)])
+    command = "generate --data_path p.jsonl --output_path out.jsonl --base-url http://127.0.0.1:9/v1 --model_path m"
+    assert run(command) == 1
+    assert not Path("out.jsonl").exists()
+    assert run(f"{command} --keep-going") == 0
+    assert Path("out.jsonl").read_bytes() == b""
+    assert len(Path("out.dropped.jsonl").read_text().splitlines()) == 60

@@ -58,10 +58,11 @@ async def take(
     concurrency: int = 256,
     max_retries: int = 0,
     latency: Callable[[Request], float] | None = None,
+    keep_going: bool = False,
 ) -> tuple[list[Outcome], StageCounts]:
     """All outcomes, and the counts. Raises SystematicFailure, with the counts as `counts`."""
     counts = StageCounts("strict")
-    runner = LocalRunner(concurrency, Retries(tries=3, base=0.001), max_retries)
+    runner = LocalRunner(concurrency, Retries(tries=3, base=0.001), max_retries, keep_going=keep_going)
     engine = ScriptedEngine(script, latency=latency)
     with Journal(folder) as journal:
         try:
@@ -260,3 +261,13 @@ async def test_what_was_never_asked_before_is_asked_after_a_stop(tmp_path: Path)
     assert told.startswith("strict: stopped, since none")
     outcomes, _ = await take(tmp_path, lambda r: GOOD if r.attempt == 2 else BAD, 50, Strict(retry=True), max_retries=2)
     assert all(not isinstance(outcome.result, Drop) for outcome in outcomes)
+
+
+@pytest.mark.parametrize("reply", [BAD, " ", "poor"])
+async def test_a_model_that_is_measured_is_asked_about_all_rows_of_whatever_use_it_is(
+    tmp_path: Path, reply: str
+) -> None:
+    await stopped(tmp_path, lambda _: reply)
+    outcomes, counts = await take(tmp_path, lambda _: reply, keep_going=True)
+    assert len(outcomes) == 500
+    assert counts.calls + counts.reused == 500

@@ -104,8 +104,11 @@ def worst(codes: Iterable[int]) -> int:
     return min(filter(None, codes), default=0)
 
 
-def print_summary(output: Path, stage_counts: Iterable[StageCounts]) -> int:
-    """Print what became of the rows of a stage command, and what went wrong; returns the exit code."""
+def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_going: bool = False) -> int:
+    """Print what became of the rows of a stage command, and what went wrong; returns the exit code.
+
+    With `keep_going` it is no failure that nothing came.
+    """
     stage_counts = list(stage_counts)
     for counts in stage_counts:
         if line := calls(counts):
@@ -117,4 +120,6 @@ def print_summary(output: Path, stage_counts: Iterable[StageCounts]) -> int:
     for kind in ("dropped.jsonl", "failed.jsonl"):
         if beside(output, kind).exists():
             say(f"         {beside(output, kind)}")
-    return worst(exit_code(nothing=came_to_nothing(one), failed=bool(one.failed)) for one in stage_counts)
+    return worst(
+        exit_code(nothing=came_to_nothing(one) and not keep_going, failed=bool(one.failed)) for one in stage_counts
+    )
