@@ -37,7 +37,7 @@ from promptcot.stages.solve import Solve, problem_samples
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
     """Have a model solve each problem n times, with reasoning and an answer in a box.
 
-    Each trace is a row of its own, with a seed of its own; the books count traces.
+    Each trace is a row of its own, with a seed of its own; rows are counted by traces.
     """
     loaded = prompts.load(domain or domain_of(model_of(options)))
 

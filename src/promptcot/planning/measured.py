@@ -179,7 +179,7 @@ class _Reader:
         return None if self.solver and told.get("model_path") != self.solver else told
 
     def _solved(self, traces: int) -> dict[str, Rate]:
-        """What `solve` measured; its books count traces, and bytes are of a problem."""
+        """What `solve` measured; its counts are of traces, and bytes are of a problem."""
         summary = _object(self.directory / "solve.summary.json", "").get("stages", {}).get("solve", {})
         calls = int(summary.get("calls", 0))
         of_a_problem = {

@@ -1,4 +1,4 @@
-"""The books of one stage: how many rows came in, where each of them went, and what it cost.
+"""The counts of one stage: how many rows came in, where each of them went, and what it cost.
 
 Rows are counted in input rows, and none may go missing: `in = out + dropped + failed`. Runners count calls and tokens
 as they happen (progress is read from here); rows are counted when they are written.

@@ -129,7 +129,7 @@ class Output:
             )
 
     def finish(self) -> None:
-        """Close the books and bring all files to disk under temporary names: a full disk shows before any appears.
+        """Check the counts and bring all files to disk under temporary names: a full disk shows before any appears.
 
         Raises StorageError; AssertionError if a row is unaccounted for.
         """
@@ -137,7 +137,7 @@ class Output:
             self._settle(inf if self._cut.last is None else self._cut.last)
             self._leave_out_the_rest()
         if not self.counts.balanced:
-            raise AssertionError(f"the books of {self.counts.name} do not balance: {self.counts.summary()}")
+            raise AssertionError(f"the counts of {self.counts.name} do not add up: {self.counts.summary()}")
         for writer in self._writers.values():
             writer.finish()
 
