@@ -161,14 +161,15 @@ def test_two_runs_into_one_directory_from_two_threads_are_refused(tmp_path: Path
     begun, go_on = threading.Event(), threading.Event()
 
     def slow(progress: promptcot.Progress) -> None:
-        begun.set()
-        assert go_on.wait(120)
+        if "filter" in progress.counts and progress.counts["filter"].rows_done < 64:  # rows, not vectors, are made
+            begun.set()
+            assert go_on.wait(120)
 
     errors: list[BaseException] = []
 
     def first() -> None:
         try:
-            promptcot.run("nano", max_candidates=4, output_dir=tmp_path, on_progress=slow)
+            promptcot.run("nano", max_candidates=64, output_dir=tmp_path, on_progress=slow)
         except BaseException as error:
             errors.append(error)
 
@@ -177,7 +178,7 @@ def test_two_runs_into_one_directory_from_two_threads_are_refused(tmp_path: Path
     try:
         assert begun.wait(120)
         with pytest.raises(promptcot.LockedError, match="another process is writing"):
-            promptcot.run("nano", max_candidates=4, output_dir=tmp_path)
+            promptcot.run("nano", max_candidates=64, output_dir=tmp_path)
     finally:
         go_on.set()
         thread.join()
