@@ -297,6 +297,11 @@ def _canonical(value: Any) -> bytes:
         return json.dumps(value, sort_keys=True).encode()
 
 
+def count_of(value: object) -> int | None:
+    """A count that a row states, such as its tokens; None for what can be none."""
+    return value if type(value) is int and 0 <= value < 1 << 53 else None
+
+
 def derive_seed(*parts: object) -> int:
     """A seed in [0, 2**31) from any printable parts, the same on every machine and in every process."""
     text = "\x1f".join(str(part) for part in parts)
@@ -304,7 +309,7 @@ def derive_seed(*parts: object) -> int:
 
 
 def content_id(*parts: object) -> str:
-    """A row's id: 16 hex digits from what the row is made of."""
+    """A row's id: 16 hex digits from what the row is made of; huge integers are decimals there."""
     return hashlib.blake2b(
-        json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"), digest_size=8
+        json.dumps(parts, ensure_ascii=False, default=str).encode(errors="surrogatepass"), digest_size=8
     ).hexdigest()

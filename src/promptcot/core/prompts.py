@@ -103,6 +103,6 @@ def _environment() -> ImmutableSandboxedEnvironment:
 def mark_for(content: str) -> str:
     """A fence for `content`: sixteen hex digits that do not occur in it, the same for the same content."""
     salt = 0
-    while (mark := hashlib.sha256(f"{salt}\n{content}".encode()).hexdigest()[:16]) in content:
+    while (mark := hashlib.sha256(f"{salt}\n{content}".encode(errors="surrogatepass")).hexdigest()[:16]) in content:
         salt += 1
     return mark

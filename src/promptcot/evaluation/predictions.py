@@ -26,7 +26,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.registry import with_source
 from promptcot.grading.grader import Grade, Grader, grade_integer
-from promptcot.records import LENGTH, Row, finish_of
+from promptcot.records import LENGTH, Row, count_of, finish_of
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.json import dumps, loads
 from promptcot.storage.rows import read_rows
@@ -148,14 +148,14 @@ class PredictionGrader:
         """The row's `sample`; in files without it, how often the problem came before."""
         count = self._seen.get(key, 0)
         self._seen[key] = count + 1
-        given = row.get("sample")
-        return given if isinstance(given, int) else count
+        given = count_of(row.get("sample"))
+        return count if given is None else given
 
 
 def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
-    tokens, reason = row.get("completion_tokens"), row.get("finish_reason")
+    tokens, reason = count_of(row.get("completion_tokens")), row.get("finish_reason")
     truncated = None if reason is None else finish_of(reason) == LENGTH
-    return Sample(correct, number, tokens if isinstance(tokens, int) else None, truncated)
+    return Sample(correct, number, tokens, truncated)
 
 
 def _level(row: Row) -> str | None:

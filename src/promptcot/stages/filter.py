@@ -93,10 +93,10 @@ class Joined:
 
     def __enter__(self) -> Joined:
         self._table.execute(
-            "create table verdicts (id text, judge int, verdict text, primary key (id, judge)) without rowid"
+            "create table verdicts (id blob, judge int, verdict text, primary key (id, judge)) without rowid"
         )
         for judge, path in enumerate(self._paths):
-            rows = ((row["id"], judge, verdict_of(row)) for row in with_ids(read_rows(path, may_be_empty=True)))
+            rows = ((_key(row["id"]), judge, verdict_of(row)) for row in with_ids(read_rows(path, may_be_empty=True)))
             self._table.executemany("insert into verdicts values (?, ?, ?)", rows)
         return self
 
@@ -109,13 +109,19 @@ class Joined:
         lacking = (
             "select distinct id from verdicts where id not in (select id from verdicts where judge = 0) order by id"
         )
-        for (name,) in self._table.execute(lacking).fetchall():
+        for (key,) in self._table.execute(lacking).fetchall():
+            name = key.decode(errors="surrogatepass")
             place = {SOURCE_INDEX: AFTER_ALL} if self._placed else {}
             yield Judged({"id": name, **place}, self._verdicts(name))
 
     def _verdicts(self, name: str) -> dict[str, str]:
-        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (name,))
+        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
         return {self.names[judge]: verdict for judge, verdict in found}
+
+
+def _key(name: str) -> bytes:
+    """An id as SQLite can hold it: half a surrogate is no text there."""
+    return name.encode(errors="surrogatepass")
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, Key, in_order
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
-from promptcot.records import Item, Row, Sampling, derive_seed
+from promptcot.records import Item, Row, Sampling, count_of, derive_seed
 from promptcot.stages.solve import Solve
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
@@ -138,8 +138,7 @@ async def _read(row: Row, where: str, classes: Classes) -> _Trace:
     async with classes.turn(key):
         if text is not None:
             number = await classes.place(key, text)
-    tokens = row.get("completion_tokens")
-    return _Trace(key, text, number, unfit(row) is None, tokens if isinstance(tokens, int) else None)
+    return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
 
 
 def _count(problem: _Problem, trace: _Trace) -> None:

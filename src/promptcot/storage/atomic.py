@@ -14,9 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from promptcot.errors import LockedError, StorageError
+from promptcot.storage.json import indented
 from promptcot.storage.paths import url_of
 
 
@@ -77,7 +76,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write an indented JSON file whole. Raises StorageError."""
-    write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_whole(path, indented(value))
 
 
 @contextmanager

@@ -40,6 +40,8 @@ class StageCounts:
     completion_tokens: int = 0
     end_tokens: int = 0
     """Replies with end tokens in their text, which were taken off."""
+    replaced: Counter[str] = field(default_factory=Counter)
+    """Values that the format of an output does not have, by what stands for them there."""
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
@@ -60,6 +62,7 @@ class StageCounts:
             failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
             end_tokens=summary.get("end_tokens", 0),
+            replaced=Counter(summary.get("replaced", {})),
             paid=paid,
             **{key: summary[key] for key in asked},
         )
@@ -153,6 +156,7 @@ class StageCounts:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             **({"end_tokens": self.end_tokens} if self.end_tokens else {}),
+            **({"replaced": dict(sorted(self.replaced.items()))} if self.replaced else {}),
             "seconds": round(self.seconds, 3),
             "cost": self.cost,
             "models": {model: paid.summary() for model, paid in sorted(self.paid.items())},

@@ -140,6 +140,7 @@ class Output:
             raise AssertionError(f"the counts of {self.counts.name} do not add up: {self.counts.summary()}")
         for writer in self._writers.values():
             writer.finish()
+            self.counts.replaced += writer.replaced
 
     def publish(self) -> None:
         """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""

@@ -94,6 +94,12 @@ def calls(counts: StageCounts) -> str | None:
     return f"{counts.name}: {', '.join(words)}"
 
 
+def replaced(counts: StageCounts) -> str | None:
+    """What an output could not hold as it was; None where it holds everything."""
+    found = "; ".join(f"{count:,} {what}" for what, count in sorted(counts.replaced.items()))
+    return f"{counts.name}: replaced where it was written: {found}" if found else None
+
+
 def exit_code(*, nothing: bool, failed: bool) -> int:
     """What a command ends with that was not stopped: 1 where rows came to nothing, 3 where some failed, else 0."""
     return 1 if nothing else 3 if failed else 0
@@ -114,6 +120,8 @@ def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_goi
         if line := calls(counts):
             say(line)
         say(account(counts))
+        if line := replaced(counts):
+            say(line)
         if trouble := trouble_of(counts, output):
             say_all(trouble.lines)
     say(f"written: {output}")
