@@ -5,7 +5,7 @@
     ├── InputError            a file or value the user gave is wrong                     exit 1
     │   ├── RecipeError       a recipe has mistakes; all of them are listed              exit 1
     │   └── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
-    ├── StageFault            a stage or step raised, or returned what it may not        exit 1
+    ├── StageFault            a stage or step raised, or returned what it may not        that row; of many rows: exit 1
     ├── LockedError           somebody else is writing this output                       exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
     ├── SystematicFailure     nearly everything fails or is empty, so going on is waste  exit 1
@@ -15,7 +15,8 @@
         └── EngineUnusable    no request can work (wrong key, unknown model)             exit 1
 
 Failures of single rows are rows, not exceptions: a runner turns `TransientError`, `RequestRefused` and `UnfitRow` into
-failed rows and lets everything else stop the run. Messages say what is wrong, where, and the way out.
+failed rows, `StageFault` into a failed or a dropped one, and lets everything else stop the run. Messages say what is
+wrong, where, and the way out.
 """
 
 from __future__ import annotations
@@ -59,16 +60,24 @@ class RecipeError(InputError):
 
 
 class StageFault(PromptCoTError):
-    """A stage or step has a mistake of its own: it raised, or returned something that it may not return."""
+    """A stage or step has a mistake of its own: it raised, or returned something that it may not return.
 
-    def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str) -> None:
-        self.stage, self.function, self.row, self.what = stage, function, row, what
+    `what` it did, and the `place` in its source where it raised.
+    """
+
+    def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str, place: str = "") -> None:
+        self.stage, self.function, self.row, self.what, self.place = stage, function, row, what, place
         where = f" for row {row.get('id')}" if row else ""
-        super().__init__(f"{stage}: `{function}` failed{where}: {what}")
+        super().__init__(f"{stage}: `{function}` failed{where}: {what}{f' ({place})' if place else ''}")
 
-    def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str]]:
+    @property
+    def reason(self) -> str:
+        """The exception, or what was returned: what such rows are counted under."""
+        return self.what.removeprefix("raised ")
+
+    def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str, str]]:
         """It may come from another process."""
-        return type(self), (self.stage, self.function, self.row, self.what)
+        return type(self), (self.stage, self.function, self.row, self.what, self.place)
 
 
 class LockedError(PromptCoTError):

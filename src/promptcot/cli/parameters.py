@@ -6,6 +6,7 @@ everything else has to be on this machine.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -77,9 +78,21 @@ BESIDE = Target("read")
 """A file that is read, and gets results beside it."""
 COUNT = click.IntRange(min=1)
 WHOLE = click.IntRange(min=0)
-ABOVE_ZERO = click.FloatRange(0, min_open=True)
-NOT_NEGATIVE = click.FloatRange(min=0)
-SHARE = click.FloatRange(0, 1)
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
+
+
+ABOVE_ZERO = Number(0, min_open=True)
+NOT_NEGATIVE = Number(min=0)
+SHARE = Number(0, 1)
 
 
 class ShardName(click.ParamType[Shard]):

@@ -14,10 +14,11 @@ from promptcot.cli.report.console import print_summary, refuse_own_output, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
-from promptcot.core.shards import Part, Shard
+from promptcot.core.shards import AFTER_ALL, Part, Shard
 from promptcot.pipeline.inputs import drawn_rows
 from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Sample
+from promptcot.records import Failed, Row
 from promptcot.stages.defaults import domain_of_concepts, sampling_of
 from promptcot.stages.sample import read_table
 from promptcot.storage.manifest import manifest
@@ -59,12 +60,15 @@ def command(shard: Shard | None, **options: Any) -> int:
         refuse_another_shard(shard, output_path)
     domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
     ends: list[Exhausted] = []
-    table = read_table(concepts, columns)
+    unfit: list[tuple[Row, str]] = []
+    table = read_table(concepts, columns, lambda row, why: unfit.append((row, why)))
     rows = drawn_rows(table, settings, options["seed"], options["embed_path"], domain, ends.append)
     with Output(output_path, "sample", placed=shard is not None) as output:
         with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
             for item in part.items(islice(rows, size)):
                 output.add(item.index, item.row, item.row)
+        for row, why in unfit:
+            output.add(AFTER_ALL, row, Failed("unfit", why))
         output.commit({**manifest(options, domain.hashes, {}), **part.told()})
         for end in ends:
             say(f"sample: {end}")

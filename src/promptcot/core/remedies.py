@@ -20,6 +20,8 @@ _RAW = "chat = false (a step's option --use-chat-template false, or the key in t
 _LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
 _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.cpp: -c, which its -np slots share)"
 _MISCOUNTED = 8  # servers count the tokens around a reply or do not
+READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
+"""What the reasons of rows begin with over which a step's own code failed."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
@@ -104,7 +106,12 @@ _DROPS = {
 }
 
 
+_OWN_CODE = (
+    "mend the step's own code, and run the same command again: replies that are known are read again, and nothing is "
+    "paid twice"
+)
 _FAILURES = {
+    "ask failed": "mend the step's own code",
     "over-long": f"{_MORE_CONTEXT}; rows whose prompts are longer can only be left out",
 }
 
@@ -119,7 +126,7 @@ def remedy_for_failed(failed: Mapping[str, int]) -> str:
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
     """What to do where rows were left out for these reasons; None where nothing in particular helps."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
-    return _DROPS.get(most)
+    return _OWN_CODE if most.startswith((READER_FAILED, STEP_FAILED)) else _DROPS.get(most)
 
 
 def reasons(counts: Mapping[str, int]) -> str:

@@ -56,7 +56,7 @@ Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)
 class Section(BaseModel):
     """A table of a recipe: complete, checked, without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Limits(Section):

@@ -15,8 +15,8 @@ from typing import Any
 from promptcot.core.filtering import bring_back, decide, training_row, verdict_of
 from promptcot.core.shards import AFTER_ALL, EVERYTHING, Part
 from promptcot.core.statistics.agreement import Agreements
-from promptcot.errors import InputError
-from promptcot.records import SOURCE_INDEX, Drop, Row
+from promptcot.errors import InputError, UnfitRow
+from promptcot.records import SOURCE_INDEX, Drop, Failed, Row
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -64,10 +64,18 @@ def filter_files(
             verdicts = {"judgements": judged.verdicts}
             row = {**item.row, **verdicts}
             result = step.apply(row)
-            if not isinstance(result, Drop):
-                result = [{**bring_back(item.row), **training_row(item.row), **verdicts}]
-            output.add(item.index, row, result)
+            output.add(item.index, row, result if isinstance(result, Drop) else _accepted(item.row, verdicts, index))
     return step.agreements
+
+
+def _accepted(row: Row, verdicts: Row, index: int) -> list[Row] | Failed:
+    """An accepted row; a failure where there is nothing in it to learn. Raises UnfitRow for the first of a file."""
+    try:
+        return [{**bring_back(row), **training_row(row), **verdicts}]
+    except UnfitRow as error:
+        if not index:
+            raise
+        return Failed("unfit", str(error))
 
 
 @dataclass(frozen=True)

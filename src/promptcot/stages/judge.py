@@ -15,7 +15,7 @@ from typing import Any
 from promptcot.core.filtering import generator_text, set_aside
 from promptcot.core.parsing.judging import read_reply
 from promptcot.core.prompts import PromptSet
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.stages.asking import Asker, counted
 
@@ -35,7 +35,7 @@ class Judge:
         return f"judge-{self.judge}"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row lacks concepts, level or the generator's text.
+        """One request. Raises UnfitRow when the row lacks concepts, level or the generator's text.
 
         The judge's name enters the seed, so that two judges on one model are two opinions.
         """
@@ -66,13 +66,13 @@ class Judge:
     def _concepts(self, row: Row) -> list[str]:
         concepts = row.get("foundational_concepts")
         if not isinstance(concepts, list) or not concepts or not all(isinstance(item, str) for item in concepts):
-            raise InputError(f"{self.name}: row {row.get('id')} has no list of strings in `foundational_concepts`")
+            raise UnfitRow(f"{self.name}: row {row.get('id')} has no list of strings in `foundational_concepts`")
         return concepts
 
     def _level(self, row: Row) -> str:
         level = row.get("level")
         if not isinstance(level, str) or not level:
-            raise InputError(f"{self.name}: row {row.get('id')} has no text in `level`")
+            raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `level`")
         return level
 
 

@@ -161,7 +161,7 @@ def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str])
     if kind is None:
         others = sum(value is not None and not isinstance(value, str) for value in values)
         if others:
-            replaced[f"values of `{name}`, which has several types, by text"] += others
+            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += others
         return arrow.array([None if value is None else _as_text(value) for value in values], arrow.string())
     try:
         return arrow.array(values, kind)
