@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import gc
 import importlib
+import io
 import signal
+import sys
 from types import FrameType
 
 import click
@@ -89,6 +91,9 @@ def root() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # half a surrogate is no letter of any terminal
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)

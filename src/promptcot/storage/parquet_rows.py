@@ -63,7 +63,7 @@ def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> C
 def whole_letters(value: Any, halves: list[None]) -> Any:
     """The value without halves of surrogate pairs, which are no letters of UTF-8; notes each text with some."""
     if isinstance(value, dict):
-        return {_written_out(name): whole_letters(inner, halves) for name, inner in value.items()}
+        return {_written_out(name, halves): whole_letters(inner, halves) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [whole_letters(inner, halves) for inner in value]
     if not isinstance(value, str) or _is_whole(value):
@@ -80,8 +80,10 @@ def _is_whole(text: str) -> bool:
     return True
 
 
-def _written_out(name: Any) -> str:
-    return str(name).encode(errors="backslashreplace").decode()
+def _written_out(name: str, halves: list[None]) -> str:
+    if not _is_whole(name):
+        halves.append(None)
+    return name.encode(errors="backslashreplace").decode()
 
 
 class _Misfit(Exception):

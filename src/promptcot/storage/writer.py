@@ -12,7 +12,7 @@ from typing import IO, Literal
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.atomic import is_still, make_parent, open_locked, storing, sync
-from promptcot.storage.json import written
+from promptcot.storage.json import loads, written
 from promptcot.storage.parquet_rows import BATCH, whole_letters, write_parquet
 from promptcot.storage.rows import read_lines
 
@@ -63,7 +63,7 @@ class RowWriter:
         if not self._is_parquet or b"\\ud" not in line:
             return line
         halves: list[None] = []
-        line = written(whole_letters(row, halves), self._nan)[0]
+        line = written(whole_letters(loads(line), halves), self._nan)[0]
         self.replaced["texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"] += len(halves)
         return line
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from promptcot.core.remedies import shown
 from promptcot.errors import UsageError
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts
@@ -96,7 +97,7 @@ def calls(counts: StageCounts) -> str | None:
 
 def replaced(counts: StageCounts) -> str | None:
     """What an output could not hold as it was; None where it holds everything."""
-    found = "; ".join(f"{count:,} {what}" for what, count in sorted(counts.replaced.items()))
+    found = "; ".join(f"{count:,} {shown(what)}" for what, count in sorted(counts.replaced.items()))
     return f"{counts.name}: replaced where it was written: {found}" if found else None
 
 
