@@ -26,6 +26,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "broken.jsonl").write_text('{"concepts": ["a"]}\n{"concepts": [\n')
     jsonl(tmp_path / "lacking.jsonl", [*CONCEPTS, {"problem": "x"}])
+    jsonl(tmp_path / "problems.jsonl", [{"problem": "x"}])
     jsonl(tmp_path / "vectors.jsonl", [{"sentence": "primes", "embedding": [1.0, 0.0]}])
     (tmp_path / "three.toml").write_text('sed = 1\n[run]\nmax_candidates = 0\n[[judge]]\nname = "a"\nmodle = "x"\n')
 
@@ -35,7 +36,10 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
     ("missing file", [*SAMPLE, "--data_path", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
     ("empty file", [*SAMPLE, "--data_path", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
     ("not JSON", [*SAMPLE, "--data_path", "broken.jsonl"], 1, ["broken.jsonl, line 2: not JSON"]),
-    ("no concepts", [*SAMPLE, "--data_path", "lacking.jsonl"], 1, ["lacking.jsonl, row 4", "concepts"]),
+    ("no concepts", [*SAMPLE, "--data_path", "problems.jsonl"], 1, ["problems.jsonl, row 1", "concepts"]),
+    ("NaN", [*SAMPLE, "--data_path", "concepts.jsonl", "--temperature", "nan"], 2, ["'nan' is no finite number"]),
+    ("infinite", ["label", "--data_path", "x", "--output_path", "y", "--limit", "inf"], 2, ["'inf' is no finite"]),
+    ("NaN in a recipe", ["run", "nano", "--set", "sample.temperature=nan"], 1, ["sample.temperature", "finite"]),
     ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["of 5 concepts", "only 3 distinct"]),
     ("no vector", [*SAMPLE, "--data_path", "concepts.jsonl", "--embed_path", "vectors.jsonl"], 1, ["gcd", "parity"]),
     (
