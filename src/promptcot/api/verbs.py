@@ -64,7 +64,8 @@ def ask(
 ) -> StageResult:
     """Run a stage of your own: for each row, what it asks goes to the model, and what it reads are the output rows.
 
-    Raises StageFault where the stage raises, or returns what it may not.
+    A row over which the stage raises, or returns what it may not, is left out. Raises StageFault where `ask` fails over
+    each of the first 20 rows, and SystematicFailure where the stage fails over more than a tenth of them, and 20.
     """
     return Job(rows, working).ask(stage, model_of(model), role)
 

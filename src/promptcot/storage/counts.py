@@ -133,6 +133,7 @@ class StageCounts:
         self.rows_written += other.rows_written
         self.dropped += other.dropped
         self.failed += other.failed
+        self.replaced += other.replaced
         for model, paid in other.paid.items():
             self.paid.setdefault(model, Paid()).include(paid)
 

@@ -76,6 +76,8 @@ def _answer(request: Request) -> Completion | str:
     """What generators, judges and annotators write, by what they are asked for."""
     if request.prompt.startswith("Write"):
         return annotating.generate(request)
+    if "step by step" in request.prompt:
+        return "\\boxed{1}"
     return annotating.judge(request) if request.prompt.startswith("You referee") else annotating.annotate(request)
 
 

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from promptcot.engines.scripted import ScriptedEngine
-from promptcot.errors import InputError, StorageError, SystematicFailure
+from promptcot.errors import InputError, StageFault, StorageError, SystematicFailure
+from promptcot.pipeline.job import Ask, StageJob
+from promptcot.recipe.schema import Model
 from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Row, derive_seed
 from promptcot.runners.local import LocalRunner
+from promptcot.stages import called
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
@@ -124,14 +127,31 @@ async def test_more_than_a_tenth_of_the_rows_stop_the_stage_and_a_tenth_does_not
 
 
 @pytest.mark.parametrize("error", [StorageError("the disk is full"), KeyboardInterrupt()], ids=["disk", "Ctrl-C"])
-async def test_what_is_not_one_rows_affair_is_no_drop(tmp_path: Path, error: BaseException) -> None:
+def test_what_is_not_one_rows_affair_is_no_drop(error: BaseException) -> None:
     stage = Brittle()
     stage.error = error
     with pytest.raises(type(error)):
-        stage_read(stage)
+        called.read(stage, {"id": "1", "read": True}, [Completion("x")])
 
 
-def stage_read(stage: Brittle) -> None:
-    from promptcot.stages import called
+ASKED: list[tuple[str, list[Row], type[Exception] | None]] = [
+    ("over the first row alone", [{"ask": True}, {}, {"ask": True}], None),
+    ("over all rows", [{"ask": True}] * 3, StageFault),
+    ("over the first 20 rows", [*[{"ask": True}] * 20, {}], StageFault),
+    ("over 19 rows", [*[{"ask": True}] * 19, {}], None),
+]
 
-    called.read(stage, {"id": "1", "read": True}, [Completion("x")])
+
+@pytest.mark.parametrize(("rows", "error"), [one[1:] for one in ASKED], ids=[one[0] for one in ASKED])
+def test_a_stage_that_cannot_ask_is_found_before_a_model_is_loaded(
+    rows: list[Row], error: type[Exception] | None
+) -> None:
+    numbered = [Item(index, {"id": str(index), **row}) for index, row in enumerate(rows)]
+    job = StageJob(
+        "brittle", [Ask(Brittle(), Model(model="m"), "generator", lambda: iter(numbered))], Path("out.jsonl")
+    )
+    if error is None:
+        assert job.count_items() == len(rows)
+    else:
+        with pytest.raises(error, match="`ask` failed for row 0"):
+            job.count_items()
