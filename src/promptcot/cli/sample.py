@@ -67,7 +67,7 @@ def command(shard: Shard | None, **options: Any) -> int:
         with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
             for item in part.items(islice(rows, size)):
                 output.add(item.index, item.row, item.row)
-        for row, why in unfit:
+        for row, why in unfit if shard is None or shard.index == 1 else ():  # each shard reads all concepts
             output.add(AFTER_ALL, row, Failed("unfit", why))
         output.commit({**manifest(options, domain.hashes, {}), **part.told()})
         for end in ends:

@@ -33,7 +33,7 @@ class Faults:
         self._rows += 1
         if fault is None:
             return
-        self._reasons[fault.reason] += 1
+        self._reasons[shown(fault.reason)] += 1
         count = self._reasons.total()
         if count >= _LEAST and count > _LEAST_SHARE * self._rows:
             raise SystematicFailure(self._words(count, fault)) from fault

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.remedies import READER_FAILED, STEP_FAILED, shown
-from promptcot.errors import InputError, PromptCoTError, StageFault
+from promptcot.errors import InputError, PromptCoTError, StageFault, StorageError
 from promptcot.records import Completion, Drop, Dropped, Failed, Request, Retry, Row
 from promptcot.stages.protocol import Stage, Step
 from promptcot.storage.json import dumps
@@ -79,9 +79,11 @@ def unusable(stage: Stage, row: Row) -> str | None:
 
 
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
-    """What the step makes of a row. Raises StageFault."""
+    """What the step makes of a row. Raises StageFault, and StorageError where it cannot keep what it remembers."""
     try:
         found = step.apply({**row})
+    except OSError as error:
+        raise StorageError(f"{step.name}: `apply` failed for row {row.get('id')}: {error}") from error
     except Exception as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise

@@ -150,7 +150,8 @@ async def _read_if_fit(row: Row, where: str, classes: Classes, *, first: bool) -
     try:
         return await _read(row, where, classes)
     except Exception as error:
-        if first or (isinstance(error, PromptCoTError) and not isinstance(error, InputError)):
+        of_the_row = isinstance(error, InputError) or not isinstance(error, (PromptCoTError, OSError))
+        if first or not of_the_row:
             raise
         return None
 

@@ -88,7 +88,9 @@ def _inside(value: Any) -> Any:
 
 def _is_finite(value: Any) -> bool:
     """Whether no number in there is infinite or NaN."""
-    return math.isfinite(value) if isinstance(value, float) else all(map(_is_finite, _inside(value)))
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return all(_is_finite(inner) for inner in _inside(value) if isinstance(inner, (float, dict, list, tuple)))
 
 
 def _slowly(row: Any, nan: str) -> tuple[bytes, int]:
