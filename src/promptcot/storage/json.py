@@ -50,7 +50,7 @@ def indented(value: Any) -> bytes:
 def loads(line: bytes) -> Any:
     """The JSON value of one line. Raises ValueError, also for too deep a nesting."""
     value = _value(line)
-    if line.count(b"[") + line.count(b"{") > MOST_NESTED and _is_deeper(value, MOST_NESTED):
+    if _is_deeper(value, MOST_NESTED):
         raise ValueError(f"it is nested more than {MOST_NESTED} deep")
     return value
 
@@ -76,10 +76,10 @@ def _integer(digits: str) -> int | Decimal:
 def _is_deeper(value: Any, most: int) -> bool:
     level = [value]
     for _ in range(most):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [inner for outer in level for inner in _inside(outer) if isinstance(inner, (dict, list))]
         if not level:
             return False
-    return any(isinstance(one, (dict, list)) for one in level)
+    return True
 
 
 def _inside(value: Any) -> Any:
