@@ -16,6 +16,7 @@ from typing import NamedTuple, cast
 from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import LIMITED, EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
+from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
 from promptcot.runners.health import Health
 from promptcot.runners.readability import Readability
@@ -246,7 +247,9 @@ class _Passage:
         Raises RequestRefused for a reply that the server refused, which is journaled too.
         """
         if reply.finish_reason == CONTENT_FILTER:
-            raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
+            raise RequestRefused(
+                f"the server refuses the content: {quoted(reply.text) or CONTENT_FILTER}", "content-refused"
+            )
         reply = ended(reply)
         self.counts.end_tokens += bool(reply.end_tokens)
         return reply

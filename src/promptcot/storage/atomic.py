@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from promptcot.errors import LockedError, StorageError
+from promptcot.redaction import redacted_in
 from promptcot.storage.paths import url_of
 
 
@@ -76,8 +77,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write an indented JSON file whole. Raises StorageError."""
-    write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
+    content = orjson.dumps(redacted_in(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    write_whole(path, content)
 
 
 @contextmanager
