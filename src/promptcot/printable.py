@@ -16,16 +16,22 @@ _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
+# What terminals obey as a whole, in 7 bits and in 8: CSI, and strings (titles, clipboards, links) with their end.
+_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"
+)
 LONGEST_QUOTE = 500
 """Characters of a server's or a model's text that a message repeats."""
 
 
 def printable(text: str) -> str:
-    """The text with escapes such as `\\x1b` for characters that a terminal obeys or does not show.
+    """The text with `�` for whole sequences that a terminal obeys, and escapes such as `\\x07` for other characters
+    that it obeys or does not show.
 
     Line breaks (`\\n`) and tabs stay: who quotes the text of others uses `quoted`.
     """
-    return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_escape, text)
+    return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_escape, _SEQUENCE.sub("�", text))
 
 
 def presentable(text: str) -> str:

@@ -48,7 +48,8 @@ _BODY_ENDS: tuple[str, ...] = (
 _BODY_ENDS += ("authtoken", "apitoken", "bearertoken")
 
 _USER = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!NAME:PASSWORD@)(?P<user>[^\s/?#]+)@", re.IGNORECASE
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!NAME:PASSWORD@)(?P<user>[^\s?#'\"<>]*[^\s?#/])@",
+    re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?P<head>[?&#;](?P<name>[\w.%-]+)=)(?P<value>[^\s&#;'\"<>\\]+)")
 _KEYS = re.compile(

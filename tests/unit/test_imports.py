@@ -49,7 +49,7 @@ BESIDE = {("promptcot.training", "promptcot.engines"), ("promptcot.training", "p
 AT_THE_TOP = {"__init__", "__main__", "api", "errors", "printable", "records", "redaction"}
 """The modules that lie loose in the package."""
 
-CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "numpy", "jinja2"}
+CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "promptcot.printable", "numpy", "jinja2"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "http", "multiprocessing", "socket"),
     *("ssl", "subprocess", "threading", "time", "urllib"),

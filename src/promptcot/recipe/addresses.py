@@ -35,10 +35,9 @@ def plain(url: str) -> str:
 def has_secret(url: str) -> bool:
     """Whether a URL names a user, or has a key anywhere. Looks at the text, since a mistyped URL may have both."""
     base, *others = re.split(r"[?#]", url)
-    _, separator, rest = base.partition("://")
-    host = re.split(r"[/\\]", rest)[0] if separator else base
     names = [name for other in others for name, value in parse_qsl(other.replace(";", "&")) if value]
-    return "@" in unquote(host) or any(map(is_named_like_key, names)) or looks_like_key(url)
+    named = re.search(r"[^/]@", unquote(base)) is not None  # a password may have slashes; paths have `/@cf/`
+    return named or any(map(is_named_like_key, names)) or looks_like_key(url)
 
 
 @lru_cache(maxsize=256)
