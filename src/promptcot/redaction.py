@@ -48,7 +48,7 @@ _BODY_ENDS: tuple[str, ...] = (
 _BODY_ENDS += ("authtoken", "apitoken", "bearertoken")
 
 _USER = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!NAME:PASSWORD@)(?P<user>[^\s?#'\"<>]*[^\s?#/])@",
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!/|NAME:PASSWORD@)(?P<user>[^\s?#'\"<>]*[^\s?#/])@",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?P<head>[?&#;](?P<name>[\w.%-]+)=)(?P<value>[^\s&#;'\"<>\\]+)")
@@ -141,7 +141,7 @@ def _of_environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
         if _is_key_variable(name) and not value.startswith(("/", "~", "./")) and is_secret(value.strip()):
             yield value.strip()
-        elif "@" in value and (found := _USER.search(value)) and is_secret(found["user"].partition(":")[2]):
+        elif "@" in value and (found := _USER.match(value)) and is_secret(found["user"].partition(":")[2]):
             password = found["user"].partition(":")[2]
             yield from {password, unquote(password)}
 
