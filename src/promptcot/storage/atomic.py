@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from promptcot.errors import LockedError, StorageError
-from promptcot.redaction import redacted_in
+from promptcot.redaction import redacted, redacted_in
 from promptcot.storage.paths import url_of
 
 
@@ -78,8 +78,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
-    content = orjson.dumps(redacted_in(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    write_whole(path, content)
+    content = _indented(value)
+    text = content.decode()
+    write_whole(path, content if redacted(text) == text else _indented(redacted_in(value)))
+
+
+def _indented(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 @contextmanager
