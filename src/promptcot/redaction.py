@@ -47,8 +47,10 @@ _BODY_ENDS: tuple[str, ...] = (
 )
 _BODY_ENDS += ("authtoken", "apitoken", "bearertoken")
 
+# A password may have slashes in it, and a path an `@`: `HOST:8000/team@work` names no user.
 _USER = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!/|NAME:PASSWORD@)(?P<user>[^\s?#'\"<>]*[^\s?#/])@",
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!/|NAME:PASSWORD@)"
+    r"(?P<user>[^\s/?#:\['\"<>]*:(?!\d*/)[^\s?#'\"<>]+|[^\s/?#'\"<>]+)@",
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"(?P<head>[?&#;](?P<name>[\w.%-]+)=)(?P<value>[^\s&#;'\"<>\\]+)")

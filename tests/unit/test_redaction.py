@@ -58,6 +58,8 @@ def test_a_word_with_which_a_secret_begins_stays_in_texts() -> None:
         ("Authorization: Bearer abcdef123456.x", "Authorization: Bearer ***"),
         ("abfs://container@account.dfs/x", "abfs://container@account.dfs/x"),
         ("hdfs://me@node/x", "hdfs://me@node/x"),
+        ("http://host:8000/team@work/v1", "http://host:8000/team@work/v1"),
+        ("http://[::1]:8000/a@b", "http://[::1]:8000/a@b"),
         ("http://NAME:PASSWORD@HOST:PORT", "http://NAME:PASSWORD@HOST:PORT"),
         ("Let f(x) = 2; write to a@b.c about http://host/v1?api-version=2024", None),
     ],

@@ -36,8 +36,14 @@ def has_secret(url: str) -> bool:
     """Whether a URL names a user, or has a key anywhere. Looks at the text, since a mistyped URL may have both."""
     base, *others = re.split(r"[?#]", url)
     names = [name for other in others for name, value in parse_qsl(other.replace(";", "&")) if value]
-    named = re.search(r"[^/]@", unquote(base)) is not None  # a password may have slashes; paths have `/@cf/`
-    return named or any(map(is_named_like_key, names)) or looks_like_key(url)
+    return _names_user(unquote(base)) or any(map(is_named_like_key, names)) or looks_like_key(url)
+
+
+def _names_user(base: str) -> bool:
+    """Whether an `@` is a user's: in a path it may stand, but a password may have slashes in it too."""
+    _, separator, rest = base.partition("://")
+    host, _, path = re.split(r"([/\\])", rest, maxsplit=1) if re.search(r"[/\\]", rest) else (rest, "", "")
+    return "@" in (host if separator else base) or ("@" in path and re.search(r"^[^\[]*:\D", host) is not None)
 
 
 @lru_cache(maxsize=256)
