@@ -16,7 +16,8 @@
 
 Failures of single rows are rows, not exceptions: a runner turns `TransientError`, `RequestRefused` and `UnfitRow` into
 failed rows, `StageFault` into a failed or a dropped one, and lets everything else stop the run. Messages say what is
-wrong, where, and the way out.
+wrong, where, and the way out. They may quote servers, models and files, so each is freed of secrets and control
+characters when the error is made: whoever shows it, logs it or writes it down has nothing more to do.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptcot.printable import presentable
+
 
 class PromptCoTError(Exception):
     """Base of all errors that promptcot raises on purpose."""
 
     exit_code = 1
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(presentable(str(one)) for one in words))
 
 
 class UsageError(PromptCoTError):
@@ -49,7 +55,7 @@ class RecipeError(InputError):
     """A recipe has one or more mistakes; `mistakes` holds one line for each."""
 
     def __init__(self, where: str, mistakes: Sequence[str]) -> None:
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(map(presentable, mistakes))
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         super().__init__("\n".join([f"{where}: {count}", *(f"  - {mistake}" for mistake in self.mistakes)]))
         self._where = where
@@ -96,7 +102,7 @@ class EngineError(PromptCoTError):
     """A model could not be asked. `cause` is a short, stable word under which failures are counted."""
 
     def __init__(self, message: str, cause: str = "engine") -> None:
-        self.cause = cause
+        self.cause = presentable(cause)
         super().__init__(message)
 
 

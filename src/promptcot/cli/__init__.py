@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns 0 (done), 1 (stopped), 2 (wrong usage), 3 (failed rows) or 130 (interrupted)."""
+    from promptcot.cli.report.terminal import guard
     from promptcot.cli.root import run
 
+    if arguments is None:  # this process is ours
+        guard()
     return run(list(sys.argv[1:] if arguments is None else arguments))

@@ -14,6 +14,7 @@ import click
 
 from promptcot import __version__
 from promptcot.cli.addresses import with_addresses
+from promptcot.cli.report.console import complain
 from promptcot.errors import PromptCoTError
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
@@ -100,16 +101,23 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        complain(_usage(error))
         return 2
     except PromptCoTError as error:
-        click.echo(f"promptcot: {error}", err=True)
+        complain(f"promptcot: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. What was finished is kept: run the same command again to go on.", err=True)
+        complain("Interrupted. What was finished is kept: run the same command again to go on.")
         return 130
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click says about a mistake; it may repeat anything that was typed."""
+    words = io.StringIO()
+    error.show(words)
+    return words.getvalue().rstrip("\n")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from promptcot.printable import quoted
 from promptcot.records import Unusable
 
 _SHOWN = 160
@@ -144,6 +145,4 @@ def described(reply: Unusable) -> str:
 
 def shown(text: str, most: int = _SHOWN) -> str:
     """How a text begins, on one line and without control characters: it may come from a model or a server."""
-    line = " ".join(text[: 8 * most].split())
-    line = "".join(letter if letter.isprintable() else "�" for letter in line)
-    return f"{line[:most]} …" if len(line) > most or len(text) > 8 * most else line or "(nothing)"
+    return quoted(text, most) or "(nothing)"

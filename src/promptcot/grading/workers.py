@@ -15,6 +15,7 @@ import threading
 import time
 
 from promptcot.errors import PromptCoTError
+from promptcot.redaction import environment_without_secrets
 
 _START_SECONDS = 120.0
 
@@ -33,7 +34,13 @@ class Worker:
     def __init__(self, limit: float, memory: int) -> None:
         command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            close_fds=True,
+            env=environment_without_secrets(),
         )
         self._limit = limit
         self._ready = False

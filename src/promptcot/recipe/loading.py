@@ -19,9 +19,11 @@ from pydantic.fields import FieldInfo
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
 from promptcot.recipe.schema import SECRET, Recipe, Served
+from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
 
 _URLS = re.compile(r"\w+://[^\"'\s,]+")
+_VALUES = re.compile(r"([\w-]+)[\"']?\s*[=:]\s*([^,}]+)")
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
@@ -146,10 +148,17 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _shown(change: str) -> str:
-    """A change as messages may repeat it: without a key or a password in a URL."""
+    """A change as messages may repeat it: without a key, or a password in a URL."""
     key, equals, text = change.partition("=")
     urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
-    return f"{key}{equals}***" if any(map(addresses.has_secret, urls)) else change
+    values = [(key.rpartition(".")[2].strip(), text), *_VALUES.findall(text)]
+    hidden = any(_is_key(name, value.strip().strip("\"'")) for name, value in values)
+    return f"{key}{equals}{MASK}" if hidden or any(map(addresses.has_secret, urls)) else change
+
+
+def _is_key(name: str, value: str) -> bool:
+    """Whether the value of a key of a recipe is a secret: one typed where a variable's name belongs, for example."""
+    return not is_variable(value) if name == "api_key_env" else is_named_like_key(name) or looks_like_key(value)
 
 
 def _parse_change(change: str) -> tuple[str, Any]:
@@ -198,7 +207,8 @@ def _explain(mistake: Any, section: type[BaseModel]) -> str:
     location = [str(part) for part in mistake["loc"]]
     where = ".".join(location)
     if mistake["type"] != "extra_forbidden":
-        shown = mistake["type"] not in ("missing", SECRET) and not isinstance(mistake["input"], (dict, BaseModel))
+        secret = mistake["type"] == SECRET or any(part == "api_key_env" or is_named_like_key(part) for part in location)
+        shown = mistake["type"] != "missing" and not secret and not isinstance(mistake["input"], (dict, BaseModel))
         given = f" (it is {mistake['input']!r})" if shown else ""
         return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
     known = list(_fields_at(section, location[:-1]))

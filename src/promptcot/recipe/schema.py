@@ -26,6 +26,7 @@ from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
+from promptcot.redaction import is_variable, keys_in
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -35,7 +36,10 @@ EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 SECRET = "secret"
 """The type of a mistake whose value must not be shown."""
-_SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
+_NO_VARIABLE = (
+    "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
+    "a name that is not in capitals counts where it is set. What was given is not repeated here"
+)
 
 
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
@@ -56,7 +60,7 @@ Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)
 class Section(BaseModel):
     """A table of a recipe: complete, checked, without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Limits(Section):
@@ -140,11 +144,19 @@ class Served(Section):
         except addresses.HoldsSecret as error:
             raise PydanticCustomError(SECRET, "{words}", {"words": str(error)}) from None
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, name: str) -> str:
+        if name and not is_variable(name):
+            raise PydanticCustomError(SECRET, "{words}", {"words": _NO_VARIABLE})
+        return name
+
     @field_validator("extra_body")
     @classmethod
     def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
-        if found := [name for name in body if name.lower().replace("_", "") in _SECRET]:
-            raise ValueError(f"{found[0]} is written down with the recipe: put the key into the variable api_key_env")
+        if found := next(keys_in(body), None):
+            words = f"{found} is written down with the recipe: put the key into the variable api_key_env"
+            raise PydanticCustomError(SECRET, "{words}", {"words": words})
         return body
 
     @property

@@ -24,6 +24,7 @@ from promptcot.errors import (
     TransientError,
     UnfitRow,
 )
+from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
 from promptcot.runners.faults import Faults
 from promptcot.runners.health import Health
@@ -265,7 +266,9 @@ class _Passage:
         Raises RequestRefused for a reply that the server refused, which is journaled too.
         """
         if reply.finish_reason == CONTENT_FILTER:
-            raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
+            raise RequestRefused(
+                f"the server refuses the content: {quoted(reply.text) or CONTENT_FILTER}", "content-refused"
+            )
         reply = ended(reply)
         self.counts.end_tokens += bool(reply.end_tokens)
         return reply

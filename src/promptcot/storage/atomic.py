@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.errors import LockedError, StorageError
+from promptcot.redaction import redacted, redacted_in
 from promptcot.storage.json import indented
 from promptcot.storage.paths import url_of
 
@@ -75,8 +76,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write an indented JSON file whole. Raises StorageError."""
-    write_whole(path, indented(value))
+    """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
+    content = indented(value)
+    text = content.decode()
+    write_whole(path, content if redacted(text) == text else indented(redacted_in(value)))
 
 
 @contextmanager

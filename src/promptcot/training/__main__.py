@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 from promptcot.cli import main
+from promptcot.cli.report.console import complain
 from promptcot.training.launch import end_with_parent, launched
 
 _OF_LAUNCHERS = ("--local_rank", "--local-rank")
@@ -26,7 +27,7 @@ def run() -> int:
     """Train; returns the exit code. What stops all processes is said by the first, so that the others wait for it."""
     end_with_parent()
     if launched() and any(one.partition("=")[0] == "--journal" for one in sys.argv[1:]):
-        sys.stderr.write("promptcot: --journal: each process would copy the model; `promptcot train` does so once\n")
+        complain("promptcot: --journal: each process would copy the model; `promptcot train` does so once")
         return 2
     code = main(["train", *without_launcher(sys.argv[1:])])
     if code and os.environ.get("RANK", "0") != "0":

@@ -44,7 +44,7 @@ def test_the_likely_cause_and_its_remedy(reply: Unusable, cause: str, remedy: st
 
 def test_a_reply_is_shown_on_one_line_without_control_characters() -> None:
     line = described(Unusable("no list\x1b[2J", "a\r\n\tb\x00\u2028c\x9b", "len\ngth", 9, True))
-    assert line == "(no list\ufffd[2J, finish reason len gth): a b\ufffd c\ufffd"
+    assert line == "(no list\ufffd, finish reason len gth): a b\\x00 c\\u009b"
 
 
 def test_a_long_text_is_cut_and_an_empty_one_is_named() -> None:

@@ -12,13 +12,19 @@ import click
 from promptcot.core.remedies import shown
 from promptcot.errors import UsageError
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
+from promptcot.printable import presentable
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 
 
 def say(text: str = "") -> None:
     """One line to standard output."""
-    click.echo(text)
+    click.echo(presentable(text))
+
+
+def complain(text: str) -> None:
+    """One line to standard error."""
+    click.echo(presentable(text), err=True)
 
 
 def say_all(lines: Iterable[str]) -> None:
