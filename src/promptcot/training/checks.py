@@ -12,6 +12,7 @@ from pathlib import Path
 
 from promptcot import nano
 from promptcot.engines.machine import visible_gpus
+from promptcot.engines.weights import adapter_fault, weights_fault
 from promptcot.errors import InputError, RecipeError
 from promptcot.storage.paths import url_of
 from promptcot.training.data.rows import look
@@ -54,6 +55,9 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         )
     if (url := url_of(model.path)) is not None:
         yield f"model.path: {url}: an address; a training starts from a folder on this machine, or from the Hub"
+    elif (folder := Path(nano.resolve(model.path, "base")).expanduser()).is_dir():
+        if fault := weights_fault(folder) or adapter_fault(folder):
+            yield f"model.path: {': '.join(fault)}"
     elif _on_the_hub(model.path) and model.revision is None:
         yield (
             f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "

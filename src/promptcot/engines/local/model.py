@@ -19,6 +19,7 @@ import torch
 import transformers
 
 from promptcot.engines.model_files import journaled_name
+from promptcot.engines.weights import check_weights
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
 from promptcot.records import Request
 
@@ -82,8 +83,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
     """Load a model and its tokenizer. Raises InputError when a path or `dtype` is wrong, EngineUnusable otherwise."""
     folder = _folder(model_path, "model")
     tokenizer_folder = folder if tokenizer_path is None else _folder(tokenizer_path, "tokenizer")
-    if not any(folder.glob("*.safetensors")):
-        raise EngineUnusable(f"{folder}: holds no *.safetensors; weights are read from no other format")
+    check_weights(folder)
     _quieten()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(folder, _dtype(dtype, device)).to(device)
