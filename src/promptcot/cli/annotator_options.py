@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.cli.options import model_of, model_options
-from promptcot.cli.parameters import WHOLE, together
+from promptcot.cli.parameters import PROMPTS, WHOLE, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
@@ -38,7 +38,10 @@ annotator_options = together(
         "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
     ),
     click.option(
-        "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+        "--prompts",
+        "domain",
+        type=PROMPTS,
+        help="The folder of prompts.  [default: nano for models that are named nano, else math]",
     ),
     click.option(
         "--max-retries",

@@ -8,7 +8,7 @@ import pytest
 
 from promptcot.engines.opening import Engines
 from promptcot.engines.weights import check_weights
-from promptcot.errors import EngineUnusable, PromptCoTError, RecipeError
+from promptcot.errors import EngineUnusable, RecipeError
 from promptcot.recipe.schema import Encode, Model
 from promptcot.training.checks import check
 from promptcot.training.recipe import load_train
@@ -30,7 +30,8 @@ def test_a_folder_that_holds_only_pickles_is_named_with_the_way_out(tmp_path: Pa
     with pytest.raises(EngineUnusable) as raised:
         check_weights(folder)
     said = str(raised.value)
-    assert said.startswith(f"{folder}: holds no *.safetensors") and name in said and "save_pretrained" in said
+    assert said.startswith(f"{folder}: holds no *.safetensors")
+    assert all(word in said for word in (name, "save_pretrained"))
     assert "\n" not in said
 
 
