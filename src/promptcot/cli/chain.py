@@ -14,7 +14,7 @@ import click
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import CARD, FILE_OR_NAME, PATH, SOURCE, TARGET_ALONE, WHOLE, changes_option
+from promptcot.cli.parameters import CARD, FILE_OR_NAME, RUN_FOLDER, SOURCE, TARGET_ALONE, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.cli.report.console import print_summary, say, say_all
 from promptcot.core.columns import Columns
@@ -93,9 +93,9 @@ def _write(
 
 
 @command.command("students")
-@click.option("--before", type=PATH, required=True, help="What `eval` left of the student before its training.")
-@click.option("--after", type=PATH, required=True, help="The same of the student afterwards.")
-@click.option("--control", type=PATH, help="The same of a student that was trained on mismatched traces.")
+@click.option("--before", type=RUN_FOLDER, required=True, help="What `eval` left of the student before its training.")
+@click.option("--after", type=RUN_FOLDER, required=True, help="The same of the student afterwards.")
+@click.option("--control", type=RUN_FOLDER, help="The same of a student that was trained on mismatched traces.")
 @click.option("--model-path", type=CARD, help="The trained model, whose card the results are put into.")
 @numbers_path
 def students(model_path: Path | None, output_path: Path, **folders: Path | None) -> int:

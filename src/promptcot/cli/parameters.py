@@ -20,8 +20,8 @@ from promptcot.core.columns import Columns
 from promptcot.core.columns import parse as parse_columns
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
-from promptcot.storage.overlap import MODEL, Read, Written
-from promptcot.storage.paths import Kind, url_of
+from promptcot.storage.overlap import MODEL, RUN, Read, Written
+from promptcot.storage.paths import Kind, expanded, url_of
 from promptcot.storage.usable import status
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,10 +48,11 @@ class Touches:
 
 
 class LocalPath(click.Path, Touches):
-    """A file or folder on this machine; `file://` is one, too. It is read."""
+    """A file or folder on this machine, which is read, or of a folder files such as `inside`; `file://` is one, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, inside: tuple[str, ...] = ()) -> None:
         super().__init__(path_type=Path)
+        self._inside = inside
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
@@ -71,7 +72,7 @@ class LocalPath(click.Path, Touches):
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
         if str(value) not in _SHIPPED:
-            yield Read(Path(value))
+            yield Read(Path(value), self._inside)
 
 
 class Workplace(LocalPath):
@@ -114,9 +115,6 @@ class Card(LocalPath):
     def writes(self, value: Any) -> Iterator[Written]:
         yield Written(Path(value), (Path(value) / "README.md",))
 
-    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
-        yield Read(Path(value), MODEL)
-
 
 def _domains() -> Collection[str]:
     from promptcot import prompts  # `--help` needs no templates
@@ -138,7 +136,7 @@ class NameOr(click.ParamType[str], Touches):
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
         """What is there under the name, unless the name means what ships. With commas it may be several names."""
         for name in dict.fromkeys((value, *value.split(","))):
-            path = Path(name).expanduser()
+            path = expanded(name)
             shipped = name in _SHIPPED or name.startswith("nano:") or name in self._names()
             if name and not shipped and self._is_meant(status(path)):
                 yield Read(path, self._inside)
@@ -147,10 +145,13 @@ class NameOr(click.ParamType[str], Touches):
         return found is not None and stat.S_ISDIR(found.st_mode) == bool(self._inside)
 
 
-PATH = LocalPath()
+RUN_FOLDER = LocalPath(RUN)
+"""The directory of a run or an evaluation, on this machine."""
 WORKPLACE = Workplace()
-CARD = Card()
+CARD = Card(MODEL)
 SOURCE = Source()
+SOURCE_EITHER = Source(RUN)
+"""A file of rows, or the directory of a run."""
 TARGET = Target("file")
 TARGET_ALONE = Target("plain")
 TARGET_FOLDER = Target("folder")

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, PATH, WHOLE, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, changes_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
@@ -37,7 +37,7 @@ _DRAWS = 20_480
 @click.option(
     "--run",
     "run_directory",
-    type=PATH,
+    type=RUN_FOLDER,
     help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
 )
 @click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")

@@ -35,7 +35,7 @@ class Read:
     """A path that is read; of a folder, the files in it whose names match one of `inside`."""
 
     path: Path
-    inside: tuple[str, ...] = RUN
+    inside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ class Written:
 
     @classmethod
     def of(cls, path: str | Path, kind: Kind) -> Self:
-        """All that belongs to an output of a kind."""
+        """All that belongs to an output of a kind. Raises UsageError for a path that names no file, such as `/`."""
         main = Path(path)
         if kind == "either":
             kind = "file" if main.name.endswith(SUFFIXES) else "folder"
         if kind == "folder":
             return cls(main, tuple(main / name for name in _OF_A_FOLDER), is_folder=True)
+        if not main.name:
+            raise UsageError(f"{main}: is a folder, and a file is to be written; choose another output")
         own = [] if kind == "read" else [main]
         return cls(main, (*own, *companions(main, kind)), tuple(state(main, kind)))
 
@@ -142,7 +144,7 @@ def _refuse_loss(source: Read, output: Written, its: _Places) -> None:
                 f"{source.path}: {file.name} lies beside it, and would be replaced by the output {output.path}; choose "
                 "another output"
             )
-    held = (*state(source.path, "file"), *([source.path] if source.path.is_dir() else []))
+    held = [source.path] if source.path.is_dir() else state(source.path, "file")
     for folder in map(_Place.of, held):
         inside = source.inside if folder.is_same(place) else ("*",)
         if names := [*_in_folder(its.files, folder, inside)]:

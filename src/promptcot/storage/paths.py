@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,11 @@ def companions(output: Path, kind: Kind) -> list[Path]:
 def state(output: Path, kind: Kind) -> list[Path]:
     """The folders beside an output, in which work that was interrupted goes on."""
     return [beside(rows_of(output), name) for name in STATE.get(kind, ())]
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with the home directory in the place of `~`; one of a user who does not exist stays as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def url_of(path: str | Path) -> str | None:

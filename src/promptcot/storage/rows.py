@@ -21,6 +21,7 @@ from promptcot.storage.parquet import pyarrow
 from promptcot.storage.parquet_values import columns_to_change, readable
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.sources import open_file, shown
+from promptcot.storage.usable import check_readable, status
 
 _BATCH = 1024
 
@@ -43,7 +44,8 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
 
 def _check(source: Path) -> None:
     """Raises InputError for a path that is no readable file."""
-    if not source.exists():
+    check_readable(source)
+    if status(source) is None:
         raise InputError(f"{source}: no such file")
     if not os.access(source, os.R_OK):
         raise InputError(f"{source}: it may not be read")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from promptcot.errors import InputError, UsageError
@@ -51,20 +51,22 @@ def check_readable(path: Path) -> None:
         )
 
 
-def check_writable(path: Path, files: Iterable[Path], folders: Iterable[Path]) -> None:
+def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
     """Raises UsageError, InputError where the files and folders of the output `path` cannot come to be."""
-    if str(path) == "-" or _is_stream(path):
+    for one in (*files, *folders):
+        _check_length(path, one.with_name(one.name + PARTIAL))
+    if (status(path) is None and str(path) == "-") or _is_stream(path):
         raise UsageError(
             f"{path}: is no file on a disk, and an output is a file that appears when it is whole; give a file's name"
         )
     for file in files:
-        _check_length(path, file.with_name(file.name + PARTIAL))
         found = status(file)
         if found is not None and not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"{file}: is {_KINDS[stat.S_IFMT(found.st_mode)]}, and a file is to be written there")
+            raise UsageError(
+                f"{file}: is {_KINDS[stat.S_IFMT(found.st_mode)]}, and a file is to be written; choose another output"
+            )
         _check_parent(file.parent)
     for folder in folders:
-        _check_length(path, folder)
         found = status(folder)
         if found is not None and not stat.S_ISDIR(found.st_mode):
             raise UsageError(f"{folder}: is a file, and a folder is to be made there; choose another output")

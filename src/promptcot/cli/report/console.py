@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import click
-
+from promptcot.cli.report.streams import STREAMS
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
@@ -16,7 +15,7 @@ from promptcot.storage.paths import beside
 
 def say(text: str = "") -> None:
     """One line to standard output."""
-    click.echo(text)
+    STREAMS.write(text)
 
 
 def say_all(lines: Iterable[str]) -> None:
