@@ -1,4 +1,4 @@
-"""Standard output that is closed, full, or that nobody reads: no traceback, results are whole, the exit code is sane."""
+"""Standard output that is closed, full, or read by nobody: no traceback, whole results, a sane exit code."""
 
 from __future__ import annotations
 
