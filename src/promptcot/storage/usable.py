@@ -46,7 +46,7 @@ def check_readable(path: Path) -> None:
         raise InputError("-: standard input is not read, as rows are read more than once; write them to a file first")
     if found is not None and not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
         raise InputError(
-            f"{path}: is {_KINDS[stat.S_IFMT(found.st_mode)]}, and what is read has to be a file, as it is read more "
+            f"{path}: is {_kind(found)}, and what is read has to be a file, as it is read more "
             "than once; write it to a file first"
         )
 
@@ -54,7 +54,7 @@ def check_readable(path: Path) -> None:
 def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -> None:
     """Raises UsageError, InputError where the files and folders of the output `path` cannot come to be."""
     for one in (*files, *folders):
-        _check_length(path, one.with_name(one.name + PARTIAL))
+        _check_length(path, one.parent / f"{one.name}{PARTIAL}")
     if (status(path) is None and str(path) == "-") or _is_stream(path):
         raise UsageError(
             f"{path}: is no file on a disk, and an output is a file that appears when it is whole; give a file's name"
@@ -62,15 +62,17 @@ def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -
     for file in files:
         found = status(file)
         if found is not None and not stat.S_ISREG(found.st_mode):
-            raise UsageError(
-                f"{file}: is {_KINDS[stat.S_IFMT(found.st_mode)]}, and a file is to be written; choose another output"
-            )
+            raise UsageError(f"{file}: is {_kind(found)}, and a file is to be written; choose another output")
         _check_parent(file.parent)
     for folder in folders:
         found = status(folder)
         if found is not None and not stat.S_ISDIR(found.st_mode):
             raise UsageError(f"{folder}: is a file, and a folder is to be made there; choose another output")
         _check_parent(folder)
+
+
+def _kind(found: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(found.st_mode), "no file")
 
 
 def _is_stream(path: Path) -> bool:
