@@ -18,7 +18,7 @@ from promptcot.cli.parameters import JOURNAL, WORKPLACE, Target, Touches
 from promptcot.cli.report.console import say
 from promptcot.errors import UsageError
 from promptcot.storage.delivery import Delivery
-from promptcot.storage.overlap import check_paths
+from promptcot.storage.overlap import Read, Written, check_paths
 from promptcot.storage.paths import Kind, url_of
 
 _WELL = (0, 3)
@@ -53,15 +53,20 @@ def with_addresses(command: click.Command) -> click.Command:
 
 def _checking(callback: Callable[..., Any], params: Sequence[click.Parameter]) -> Callable[..., Any]:
     """The callback of a command, called where no output is an input. Raises UsageError, InputError."""
-    types = {str(param.name): param.type for param in params if isinstance(param.type, Touches)}
 
     def call(**options: Any) -> Any:
-        given = [(kind, value) for name, kind in types.items() for value in _flat(options[name]) if value is not None]
-        reads = (read for kind, value in given for read in kind.reads(value, options))
-        check_paths(reads, (written for kind, value in given for written in kind.writes(value)))
+        check_paths(*touched(params, options))
         return callback(**options)
 
     return call
+
+
+def touched(params: Iterable[click.Parameter], options: Mapping[str, Any]) -> tuple[list[Read], list[Written]]:
+    """What a command with these parameters reads and writes, where these options are given."""
+    types = {str(param.name): param.type for param in params if isinstance(param.type, Touches)}
+    given = [(kind, value) for name, kind in types.items() for value in _flat(options[name]) if value is not None]
+    reads = [read for kind, value in given for read in kind.reads(value, options)]
+    return reads, [written for kind, value in given for written in kind.writes(value)]
 
 
 def _delivering(callback: Callable[..., Any], kinds: Mapping[str, Kind]) -> Callable[..., Any]:

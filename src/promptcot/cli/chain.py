@@ -26,10 +26,12 @@ from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
 from promptcot.grading.grader import Grader
+from promptcot.pipeline.paths import benchmark_files
 from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import Written, check_paths
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import is_file
@@ -56,6 +58,7 @@ def command() -> None:
 def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
     """Leave out problems that a student will be evaluated on, word for word but for capitals and white space."""
     benchmarks = load_eval(eval_recipe, changes).benchmarks
+    check_paths(benchmark_files(benchmarks), [Written.of(output_path, "file")])
     why_not = freshness(row.problem for name in benchmarks for row in load(name).rows)
 
     def decide(row: Row, number: int) -> Row | str:

@@ -35,8 +35,12 @@ def check_evaluation(
     files = list(files)
     outputs = [Written.of(directory, "folder"), *(Written.of(file, "file") for file in files)]
     grades = [Written.of(file, "read") for file in files]
-    named = [Read(Path(name)) for name in benchmarks if os.path.isfile(name)]
-    check_paths([*named, *_prompts(domain), *_models([model])], [*outputs, *grades])
+    check_paths([*benchmark_files(benchmarks), *_prompts(domain), *_models([model])], [*outputs, *grades])
+
+
+def benchmark_files(benchmarks: Iterable[str]) -> list[Read]:
+    """Those of the benchmarks that are files."""
+    return [Read(Path(name)) for name in benchmarks if os.path.isfile(name)]
 
 
 def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:

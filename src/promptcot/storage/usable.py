@@ -59,7 +59,7 @@ def check_writable(path: Path, files: Sequence[Path], folders: Sequence[Path]) -
         raise UsageError(
             f"{path}: is no file on a disk, and an output is a file that appears when it is whole; give a file's name"
         )
-    for file in files:
+    for file in (*files, *(one.parent / f"{one.name}{PARTIAL}" for one in files)):
         found = status(file)
         if found is not None and not stat.S_ISREG(found.st_mode):
             raise UsageError(f"{file}: is {_kind(found)}, and a file is to be written; choose another output")

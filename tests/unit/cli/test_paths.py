@@ -16,7 +16,7 @@ from promptcot.cli.parameters import Target, Touches
 from promptcot.cli.root import VERBS, root
 
 TEXTS = {
-    *("annotators", "api_key_env", "base_url", "engine_args", "extra_body", "levels", "omit", "stop", "style"),
+    *("api_key_env", "base_url", "engine_args", "extra_body", "levels", "omit", "stop", "style"),
     *("changes", "judge", "name", "until", "other_rates", "host", "models", "api_key", "ray_address", "role"),
     *("actors", "server_ports", "batch_size"),
 }
@@ -105,6 +105,7 @@ LINES = [
     "solve --data_path bench.jsonl --output_path bench.jsonl",
     "solve --data_path bench.jsonl --output_path model/tokenizer.jsonl --tokenizer_path ./model",
     "extract --data_path rows.jsonl --output_path rows.jsonl",
+    "extract --data_path rows.jsonl --annotator one=model --output_path model/tokenizer.jsonl",
     "explain --data_path rows.jsonl --prompt_like prompts.jsonl --output_path prompts.jsonl",
     "filter --template judged.jsonl --output_path judged.jsonl",
     "filter --template judged.failed.jsonl --output_path judged.jsonl",
@@ -124,6 +125,7 @@ LINES = [
     "merge shard shard",
     "merge judged.jsonl judged.jsonl",
     "chain fresh --data_path rows.jsonl --output_path rows.jsonl --eval-recipe nano",
+    "chain fresh --data_path rows.jsonl --output_path bench.jsonl --eval-recipe nano --set benchmarks=['bench.jsonl']",
     "chain mismatch --data_path traces.jsonl --output_path link.jsonl",
     "chain generators --prompts-path prompts.jsonl --trained-on rows.jsonl --before judged.jsonl --after judged.jsonl "
     "--output_path judged.failed.jsonl",
