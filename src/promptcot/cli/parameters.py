@@ -32,7 +32,7 @@ JOURNAL = "journal"
 
 
 _SHIPPED = ("nano", "contest")
-"""Names of what ships, which mean no file of this name."""
+"""Names of concepts, problems and models that ship, which mean no file of this name."""
 
 
 class Touches:
@@ -71,8 +71,7 @@ class LocalPath(click.Path, Touches):
         return "this is an address, and a path on this machine is needed here; copy it to a disk and give its path"
 
     def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
-        if str(value) not in _SHIPPED:
-            yield Read(Path(value), self._inside)
+        yield Read(Path(value), self._inside)
 
 
 class Workplace(LocalPath):
@@ -87,6 +86,10 @@ class Source(LocalPath):
 
     def _why_not(self, ctx: click.Context | None) -> str | None:
         return None
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        if self._inside or str(value) not in _SHIPPED:
+            yield Read(Path(value), self._inside)
 
 
 class Target(LocalPath):

@@ -130,6 +130,7 @@ LINES = [
     "chain generators --prompts-path prompts.jsonl --trained-on rows.jsonl --before judged.jsonl --after judged.jsonl "
     "--output_path judged.failed.jsonl",
     "chain students --before shard --after shard --output_path shard/results.json",
+    "chain students --before nano --after out --output_path nano/results.json",
     "chain students --before shard --after out --model-path model --output_path model/README.md",
     "run nano --output-dir out --set concepts.path=out/sample.jsonl",
     "run nano --output-dir prompts --set prompts=./prompts",
@@ -143,6 +144,7 @@ LINES = [
 ]
 """Each would replace an input, or one output by another."""
 MORE = {
+    "nano/results.json": "rows.jsonl",
     "out/sample.jsonl": "concepts.jsonl",
     "out/filter.dropped.jsonl": "prompts.jsonl",
     "out/generate.journal/calls.jsonl": "vectors.jsonl",
