@@ -34,6 +34,7 @@ from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
 from promptcot.stages.defaults import annotator_name, domain_of
 from promptcot.stages.protocol import Stage
+from promptcot.storage import overlap
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -100,6 +101,7 @@ class Job:
             if source.parent == Path(apart) and not source.stat().st_size:
                 return StageResult([], [], [], StageCounts(name))
             output = folder / f"{name}.jsonl"
+            overlap.check_paths([overlap.Read(source)], [overlap.Written.of(output, "file")])
             part = self._part(source, output)
             job = self._job(name, asks(source, part), output, part)
             observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))

@@ -50,11 +50,12 @@ from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge
 from promptcot.stages.label import Settings, label_file
 from promptcot.stages.protocol import Stage
-from promptcot.stages.sample import read_table
+from promptcot.stages.sample import concepts_file, read_table
 from promptcot.stages.solve import Solve, problem_samples
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import Read, Written, check_paths
 from promptcot.storage.paths import url_of
 from promptcot.storage.sources import fetched
 
@@ -224,8 +225,10 @@ def encode(
     spec = Encode.model_validate({name: getattr(settings, name) for name in Served.model_fields})
     counts = StageCounts("encode")
     with workplace(None) as folder:
-        names = read_table(str(as_file(_named(concepts), folder))).names
+        source = str(as_file(_named(concepts), folder))
         target = folder / "encode.jsonl" if output_path is None else Path(output_path)
+        check_paths([Read(concepts_file(source))], [Written.of(target, "file")])
+        names = read_table(source).names
 
         async def work() -> Path:
             async with delivered(target, journal, "file") as made:
@@ -319,6 +322,7 @@ def grade(
         source, details = as_file(predictions, folder), folder / "details.jsonl"
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
+        check_paths([Read(source)], [Written.of(source, "read")])
         golds = golds_of(benchmark, grader)
         found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, RUN_FOLDER, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
 from promptcot.doctor.findings import Finding, note, ok, problem_of
@@ -30,18 +30,19 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 @click.command("doctor")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, type=FILE_OR_NAME)
 @click.option("--base-url", multiple=True, help="A server to look at, http://HOST:PORT/v1; or the recipe's.")
 @click.option(
     "--model",
     "--model-path",
     "model",
+    type=MODEL_OR_NAME,
     help="The model to ask it for; with RECIPE, that of all steps for which it names none.",
 )
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--output-dir",
-    type=PATH,
+    type=RUN_FOLDER,
     help="Where the run will write: its disk is looked at, and vectors that exist there are used.",
 )
 @changes_option()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import gc
 import importlib
 import io
 import signal
-import sys
 from types import FrameType
 
 import click
@@ -15,6 +15,7 @@ import click
 from promptcot import __version__
 from promptcot.cli.addresses import with_addresses
 from promptcot.cli.report.console import complain
+from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
@@ -92,10 +93,16 @@ def root() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # half a surrogate is no letter of any terminal
+    STREAMS.begin()
     before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return STREAMS.end(_run(arguments))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code as far as the command itself knows."""
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -109,8 +116,17 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         complain("Interrupted. What was finished is kept: run the same command again to go on.")
         return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except OSError as error:
+        return _refused(error)
+
+
+def _refused(error: OSError) -> int:
+    """What the system refused, in one line. Without the name of a file it is the help, which click prints itself."""
+    if error.filename is None:
+        STREAMS.lose(error)
+        return 0 if error.errno == errno.EPIPE else 1
+    complain(f"promptcot: {error.filename}: {error.strerror}; see to it that it can be used")
+    return 1
 
 
 def _usage(error: click.ClickException) -> str:

@@ -9,8 +9,17 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE, columns_option, shard_option, take_columns
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    COUNT,
+    PROMPTS,
+    SOURCE,
+    WHOLE,
+    columns_option,
+    shard_option,
+    take_columns,
+)
+from promptcot.cli.report.console import print_summary, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
@@ -43,7 +52,9 @@ from promptcot.storage.outputs import Output
 )
 @click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True)
-@click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
+@click.option(
+    "--prompts", "domain", type=PROMPTS, help="The folder whose wording is used.  [default: math; nano for nano]"
+)
 @prompt_like
 @shard_option
 def command(shard: Shard | None, **options: Any) -> int:
@@ -55,7 +66,6 @@ def command(shard: Shard | None, **options: Any) -> int:
     columns, options = take_columns(options, say)
     settings, concepts = _settings(options), str(options["data_path"])
     output_path, size, part = options["output_path"], options["data_size"], Part(shard)
-    refuse_own_output([options["data_path"]], output_path)
     if shard is not None:
         refuse_another_shard(shard, output_path)
     domain = prompts.load(options["domain"] or domain_of_concepts(concepts))

@@ -27,6 +27,7 @@ from promptcot.grading.grader import Grader
 from promptcot.pipeline.execute import open_engines, run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.paths import check_evaluation
 from promptcot.records import Row
 from promptcot.runners.streams import in_order
 from promptcot.stages.fitting import Traits, misfits
@@ -82,6 +83,8 @@ class Evaluation:
 
     async def run(self, observer: Observer, scale: Scale | None = None) -> None:
         """Solve, grade, and write down what came of it; with a `scale` on a cluster. Raises PromptCoTError."""
+        files = [self._file(source) for source in self.problems]
+        check_evaluation(self.recipe.benchmarks, self.recipe.model, self.recipe.prompts, self.directory, files)
         for note in self.notes:
             observer.note(note)
         async with open_engines(self.directory, observer, scale, self.recipe.concurrency) as engines:

@@ -22,6 +22,7 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest_path, read_manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import RUN, Read, Written, check_paths
 from promptcot.storage.paths import beside, url_of
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import result_on_disk, shown
@@ -76,8 +77,7 @@ def _check_paths(target: Path, paths: Sequence[Path]) -> None:
             raise InputError(f"{path}: no such file or directory")
     if len({path.is_dir() for path in paths}) > 1:
         raise UsageError("merge: these are run directories and files; join directories with each other, and files")
-    if target.resolve() in {path.resolve() for path in paths}:
-        raise UsageError(f"{target}: this is one of the shards, and would be replaced; give the result another name")
+    check_paths([Read(path, RUN) for path in paths], [Written.of(target, "either")])
     if target.exists() and target.is_dir() != paths[0].is_dir():
         kind = "directories, and it is a file" if paths[0].is_dir() else "files, and it is a directory"
         raise UsageError(f"{target}: the shards are {kind}; give the result another name")

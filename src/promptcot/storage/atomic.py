@@ -17,7 +17,7 @@ from typing import Any
 from promptcot.errors import LockedError, StorageError
 from promptcot.redaction import redacted, redacted_in
 from promptcot.storage.json import indented
-from promptcot.storage.paths import url_of
+from promptcot.storage.paths import PARTIAL, url_of
 
 
 @contextmanager
@@ -66,10 +66,10 @@ def make_parent(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file under a temporary name and rename it. Raises StorageError."""
-    partial = path.with_name(path.name + ".partial")
+    """Write a small file under a temporary name and rename it. Raises StorageError, and leaves nothing unfinished."""
+    partial = path.with_name(path.name + PARTIAL)
     make_parent(path)
-    with storing(path):
+    with storing(path), removed_on_error(partial):
         partial.write_bytes(content)
         sync(partial)
         os.replace(partial, path)
@@ -80,6 +80,17 @@ def write_json(path: Path, value: Any) -> None:
     content = indented(value)
     text = content.decode()
     write_whole(path, content if redacted(text) == text else indented(redacted_in(value)))
+
+
+@contextmanager
+def removed_on_error(partial: Path) -> Iterator[None]:
+    """Removes an unfinished file where the work on it fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from promptcot.storage.manifest import read_manifest
 from promptcot.storage.parquet_rows import read_parquet
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.sources import open_file, shown
+from promptcot.storage.usable import check_readable, status
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How a file in UTF-16 begins."""
@@ -44,7 +45,8 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
 
 def _check(source: Path) -> None:
     """Raises InputError for a path that is no readable file."""
-    if not source.exists():
+    check_readable(source)
+    if status(source) is None:
         raise InputError(f"{source}: no such file")
     if not os.access(source, os.R_OK):
         raise InputError(f"{source}: it may not be read")

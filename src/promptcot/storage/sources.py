@@ -12,12 +12,12 @@ from typing import IO
 
 from promptcot.errors import InputError
 from promptcot.storage.parquet import pyarrow
-from promptcot.storage.paths import SUFFIXES, stem, url_of
+from promptcot.storage.paths import SUFFIXES, expanded, stem, url_of
 
 
 def cache_folder() -> Path:
     """Where files are kept that can be had again: `$PROMPTCOT_CACHE`, else ~/.cache/promptcot."""
-    return Path(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot").expanduser()
+    return expanded(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot")
 
 
 def shown(path: str | Path) -> str:

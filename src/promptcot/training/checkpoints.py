@@ -16,9 +16,9 @@ from typing import Any
 
 from promptcot.errors import InputError
 from promptcot.storage.atomic import write_json
+from promptcot.training.files import BEGAN_WITH, CHECKPOINTS
 
 CONTENTS = "contents.json"
-BEGAN_WITH = "data.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def seal(folder: Path) -> None:
 
 def rotate(directory: Path, keep: int) -> None:
     """Remove all but the newest `keep` whole checkpoints, and torn ones that are older than the newest."""
-    newest_first = sorted(directory.glob("checkpoint-*"), key=_step, reverse=True)
+    newest_first = sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True)
     whole = [folder for folder in newest_first if incomplete(folder) is None]
     if whole:
         kept = set(whole[:keep])
@@ -52,7 +52,7 @@ def rotate(directory: Path, keep: int) -> None:
 def latest(directory: Path) -> Found:
     """The newest whole checkpoint under `directory`."""
     passed_over: list[str] = []
-    for folder in sorted(directory.glob("checkpoint-*"), key=_step, reverse=True):
+    for folder in sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True):
         fault = incomplete(folder)
         if fault is None:
             return Found(folder, tuple(passed_over))

@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from promptcot.engines.machine import visible_gpus
+from promptcot.training.files import LOGS
 from promptcot.training.recipe import TrainRecipe
 
-LOGS = "processes"
 """Where in a training's folder the processes but the first write their errors."""
 
 PARENT = "PROMPTCOT_PARENT"

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import click
-
+from promptcot.cli.report.streams import STREAMS
 from promptcot.core.remedies import shown
-from promptcot.errors import UsageError
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
-from promptcot.printable import presentable
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.paths import beside
 
 
 def say(text: str = "") -> None:
     """One line to standard output."""
-    click.echo(presentable(text))
+    STREAMS.write(text)
 
 
 def complain(text: str) -> None:
     """One line to standard error."""
-    click.echo(presentable(text), err=True)
+    STREAMS.complain(text)
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -47,25 +44,6 @@ class Console:
         from promptcot.cli.report.progress import Progress  # what forecasts needs numpy, and `--help` does not
 
         return Progress(counts, **how)
-
-
-def refuse_own_output(inputs: Iterable[Path], output: Path) -> None:
-    """Raises UsageError when a command would write over what it reads."""
-    written = {path.resolve() for path in (output, beside(output, "dropped.jsonl"), beside(output, "failed.jsonl"))}
-    for path in inputs:
-        if path.resolve() in written:
-            raise UsageError(
-                f"{path}: this file would be replaced by the output {output}; choose another output. "
-                "(Failed rows are asked again when the same command is run again)"
-            )
-
-
-def refuse_own_outputs(inputs: Iterable[Path], outputs: Sequence[Path]) -> None:
-    """Raises UsageError when a command would write over what it reads, or twice into one file."""
-    for output in outputs:
-        refuse_own_output(inputs, output)
-    if len({output.resolve() for output in outputs}) < len(outputs):
-        raise UsageError("two outputs have the same name; give each a file of its own")
 
 
 def percent(part: int, whole: int) -> str:

@@ -1,7 +1,7 @@
 """What else of a process of ours reaches the terminal: tracebacks, warnings, what libraries log.
 
-Decides that all of it goes through `presentable`, as printed lines do, and that a terminal which lacks a character gets
-an escape instead of an error. What we print ourselves is the affair of `console`.
+Decides that all of it goes through `presentable`, as printed lines do. What we print ourselves is
+the affair of `console`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ import warnings
 from types import TracebackType
 from typing import TextIO
 
+from promptcot.cli.report.streams import STREAMS
 from promptcot.printable import presentable
 
 
 def guard() -> None:
     """From now on nothing that Python itself writes to standard error holds a secret or a control character."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    STREAMS.begin()
     sys.excepthook = _excepthook
     threading.excepthook = lambda found: _excepthook(
         found.exc_type, found.exc_value or found.exc_type(), found.exc_traceback

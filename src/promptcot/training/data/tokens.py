@@ -30,6 +30,7 @@ from promptcot.storage.rows import hash_id
 from promptcot.storage.sources import cache_folder
 from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
+from promptcot.training.files import DROPPED
 from promptcot.training.recipe import Data, TrainRecipe
 
 _VERSION = 3
@@ -41,7 +42,6 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "ids": np.uint8,  # of the rows, in UTF-8
     "id_lengths": np.int32,
 }
-DROPPED = "dropped.jsonl"
 """The rows that are left out, with their reasons; in the store, and beside the trained model."""
 
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
