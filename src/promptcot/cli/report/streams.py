@@ -1,8 +1,8 @@
 """Standard output and standard error as a command finds them: closed, full, or with nobody who reads them any more.
 
 What is printed is not what a command is for: its results are files. So it goes on in silence when a stream takes no
-more, and in the end says so, where that was no wish of whoever reads (`promptcot … | head -1` is one). Whatever is printed
-is free of secrets and control characters.
+more, and in the end says so, where that was no wish of whoever reads (`promptcot … | head -1` is one). Whatever is
+printed is free of secrets and control characters.
 """
 
 from __future__ import annotations
