@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import gc
 import importlib
-import signal
-from types import FrameType
 
 import click
 
 from promptcot import __version__
+from promptcot.cli import say_interrupted
 from promptcot.cli.addresses import with_addresses
 from promptcot.errors import PromptCoTError
+from promptcot.interruption import INTERRUPTED
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
@@ -89,7 +89,6 @@ def root() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
-    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
@@ -101,13 +100,5 @@ def run(arguments: list[str]) -> int:
         click.echo(f"promptcot: {error}", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. What was finished is kept: run the same command again to go on.", err=True)
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite end is handled like Ctrl-C; asked for twice, it is still handled once."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+        say_interrupted()
+        return INTERRUPTED

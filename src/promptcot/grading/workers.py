@@ -33,7 +33,13 @@ class Worker:
     def __init__(self, limit: float, memory: int) -> None:
         command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            close_fds=True,
+            process_group=0,  # Ctrl-C would end it, and its pair would count as one that crashes
         )
         self._limit = limit
         self._ready = False

@@ -169,7 +169,7 @@ def test_a_child_gets_the_arguments_and_gives_its_exit_code(capfd: pytest.Captur
 def test_a_signal_to_the_chain_ends_its_child_too() -> None:
     program = (
         "import sys; from promptcot.chains import running; running._PATIENCE = 0.1\n"
-        "from promptcot.cli.root import _interrupt; import signal; signal.signal(signal.SIGTERM, _interrupt)\n"
+        "from promptcot.interruption import Program; Program('').begin()\n"
         "running.start(['mock-server', '--port', '0'])"
     )
     with started([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as chain:
