@@ -148,6 +148,16 @@ def handlers_kept() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def inherited_deafness() -> Iterator[None]:
+    """Programs that this thread starts in the block never hear requests to stop: who started them ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def end_with_parent() -> None:
     """End this process, if it was started with PARENT, when that one is gone: a kill may have hit it alone."""
     parent = os.environ.pop(PARENT, None)

@@ -22,6 +22,7 @@ import sys
 _WIDTH = 160
 _CHANGING = ("replace", "rename", "link", "unlink", "remove", "truncate", "ftruncate", "write", "fsync")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_BEGINNINGS = ("promptcot.cli.root", "promptcot.grading.worker")  # before, nobody can be ready
 _PACKAGE = f"{os.sep}promptcot{os.sep}"
 
 
@@ -72,10 +73,6 @@ class _Moments:
         select.select([heard], [], [])
         signal.set_wakeup_fd(before)
 
-    def begin(self):
-        """Start to count: with the first module of the package, for nobody can be ready before."""
-        self._begun = True
-
     def path(self, file):
         """A file below the folder that counts, as it is told; None for others."""
         try:
@@ -101,8 +98,7 @@ class _Moments:
     def hear(self, event, given):
         """What Python itself tells of."""
         if event == "import":
-            if given[0].partition(".")[0] == "promptcot":
-                self.begin()
+            self._begun = self._begun or given[0] in _BEGINNINGS
             self.tell(f"import {given[0]}")
         elif event == "open" and not self._inside and isinstance(given[2], int) and given[2] & _WRITING:
             path = self.path(given[0])
