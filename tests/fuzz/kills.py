@@ -9,30 +9,31 @@ and grades that are kept (`X.grades`), whose names depend on when X was written.
 from __future__ import annotations
 
 import json
-import random
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptcot.interruption import INTERRUPTED
 from tests.fuzz.moments import Moment, events
 from tests.fuzz.verbs import Kitchen, Verb
 from tests.programs import PATIENCE, started
 
-CHANGES = r"^(before|after) (replace|rename|link|unlink|remove|truncate|ftruncate) "
-ANY_CHANGE = r"^(before|after|open) "
 ANYTHING = r"^(before|after|open|import|exit)"
+CHANGE = re.compile(r"^(before|after) (replace|rename|link|unlink|remove|truncate|ftruncate) ")
+WRITING = re.compile(r"^(before|after|open) ")
 CALLS = "^call"
+"""Every function of the package: a fine grain also where no file is touched, and three times as slow."""
 
-_GOOD = {0, 3, 130}
 _BAD_WORDS = ("Traceback", "Exception ignored", "Task was destroyed", "Task exception", "Event loop is closed")
 _BAD_WORDS += ("was never awaited", "Unclosed", "Fatal Python error", "leaked")
 _FOLLOWS_THE_MOMENT = ("asked_again", "prompt_tokens", "completion_tokens")
-_CLOCK = re.compile(rb'"(seconds|eta|began|ended)":\s*[-+.e\d]+')
+_CLOCK = re.compile(rb'"seconds":\s*[-+.e\d]+|\b1\d{18}\b')
+"""Durations, and when a file was changed, in nanoseconds."""
 
 Files = dict[str, bytes]
 
@@ -48,11 +49,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Reference:
-    """What an undisturbed run of a verb leaves, and all that it did, by the name of the events' pattern."""
+    """What an undisturbed run of a verb leaves, and all that it did."""
 
     code: int
     files: Files
-    known: Mapping[str, Sequence[str]]
+    done: Sequence[str]
+
+    def places(self, kind: re.Pattern[str]) -> list[int]:
+        """The numbers of its events of a kind."""
+        return [number for number, event in enumerate(self.done, 1) if kind.search(event)]
 
 
 class Attacker:
@@ -64,43 +69,27 @@ class Attacker:
         self._place.mkdir()
         self._trials = 0
 
-    def reference(self, *patterns: str) -> Reference:
-        """Run it undisturbed, once for each pattern of events that is asked for."""
-        known: dict[str, list[str]] = {}
-        for pattern in patterns:
-            folder = self._fresh()
-            ended, known[pattern] = self._run(folder, Moment(0, pattern))
-            assert ended.code in (0, 1, 3), f"{self.name}: {ended}"
-        return Reference(ended.code, self._left(folder), known)
-
-    def killed(self, reference: Reference, moments: Sequence[Moment]) -> list[str]:
-        """Kill it at each of these moments, one after the other, and let it end; what is wrong then."""
+    def reference(self, pattern: str = ANYTHING) -> Reference:
+        """Run it undisturbed, and count these events."""
         folder = self._fresh()
-        wrong = [] if self._verb.writes else list(self._written(folder))
+        ended, done = self._run(folder, Moment(0, pattern))
+        assert ended.code in (0, 1, 3), f"{self.name}: {ended}"
+        written = list(filter(WRITING.search, done))
+        assert self._verb.writes or not written, f"{self.name} is to write nothing: {written}"
+        return Reference(ended.code, dict(_compared(folder, self._verb)), done)
+
+    def disturbed(self, reference: Reference, moments: Sequence[Moment]) -> list[str]:
+        """Run it again and again, disturbed at each of these moments, and to its end; what is wrong on the way."""
+        folder = self._fresh()
+        wrong: list[str] = []
         for moment in moments:
             ended, _ = self._run(folder, moment)
-            if ended.code not in (-signal.SIGKILL, reference.code):
-                wrong.append(f"killed, it ended with {ended.code}: {ended.err[-2000:]}")
-        return wrong + self._finished(folder, reference)
-
-    def interrupted(self, reference: Reference, moment: Moment) -> list[str]:
-        """Interrupt it at a moment, and let it end; what is wrong with what it said, and then."""
-        folder = self._fresh()
-        ended, _ = self._run(folder, moment)
-        wrong = []
-        if ended.code not in {*_GOOD, reference.code}:
-            wrong.append(f"interrupted, it ended with {ended.code}: {ended.err[-2000:]}")
-        if ended.code == 130 and "run the same command again to go on" not in ended.err:
-            wrong.append(f"it does not say how to go on: {ended.err[-2000:]!r}")
-        wrong += [f"it says {word!r}: {ended.err[-4000:]}" for word in _BAD_WORDS if word in ended.err + ended.out]
-        return wrong + self._finished(folder, reference)
-
-    def _finished(self, folder: Path, reference: Reference) -> list[str]:
+            wrong += _complaints(ended, moment, reference)
         ended, _ = self._run(folder, None)
         if ended.code != reference.code:
-            return [f"run again, it ended with {ended.code}, not {reference.code}: {ended.err[-2000:]}"]
-        wrong = [f"{path}: a call is there twice" for path in folder.rglob("calls.jsonl") if _has_one_twice(path)]
-        return wrong + list(_differences(reference.files, self._left(folder)))
+            return [*wrong, f"run again, it ended with {ended.code}, not {reference.code}: {ended.err[-2000:]}"]
+        wrong += [f"{path}: a call is there twice" for path in folder.rglob("calls.jsonl") if _has_one_twice(path)]
+        return wrong + list(_differences(reference.files, dict(_compared(folder, self._verb))))
 
     def _fresh(self) -> Path:
         self._trials += 1
@@ -112,25 +101,33 @@ class Attacker:
         log = folder.parent / "events"
         log.unlink(missing_ok=True)
         environment = moment.environment(folder, log) if moment else None
-        command = [sys.executable, "-m", "promptcot", *self._kitchen.words(self._verb.line)]
+        program = map(self._kitchen.addressed, self._verb.program)
+        command = [sys.executable, *program, *self._kitchen.words(self._verb.line)]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         with started(command, cwd=folder, env=environment, **pipes) as process:
             out, err = process.communicate(timeout=PATIENCE)
         return Ended(process.returncode, out, err), events(log)
 
-    def _left(self, folder: Path) -> Files:
-        return dict(_compared(folder, self._verb.timed))
 
-    def _written(self, folder: Path) -> Iterator[str]:
-        ended, done = self._run(folder, Moment(0, ANY_CHANGE))
-        return (f"it is to write nothing: {one} ({ended.code})" for one in done)
+def _complaints(ended: Ended, moment: Moment, reference: Reference) -> Iterator[str]:
+    """What is wrong with how a disturbed program ended."""
+    if moment.how == signal.SIGKILL:
+        if ended.code not in (-signal.SIGKILL, reference.code):
+            yield f"killed, it ended with {ended.code}: {ended.err[-2000:]}"
+        return
+    if ended.code not in (INTERRUPTED, reference.code):
+        yield f"interrupted by {moment.how.name}, it ended with {ended.code}: {ended.err[-2000:]}"
+    if ended.code == INTERRUPTED and "run the same command again" not in ended.err:
+        yield f"it does not say how to go on: {ended.err[-2000:]!r}"
+    yield from (f"it says {word!r}: {ended.err[-4000:]}" for word in _BAD_WORDS if word in ended.err + ended.out)
 
 
-def _compared(folder: Path, timed: bool) -> Iterator[tuple[str, bytes]]:
+def _compared(folder: Path, verb: Verb) -> Iterator[tuple[str, bytes]]:
     """All files by name, in the form in which they are compared."""
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    found = {path for pattern in verb.results for path in folder.glob(pattern) if path.is_file()}
+    for path in sorted(found):
         name, content = str(path.relative_to(folder)), path.read_bytes()
-        if ".grades/" in name or (timed and (path.name == "summary.json" or ".journal" in name)):
+        if ".grades/" in name or (verb.timed and (path.name == "summary.json" or ".journal" in name)):
             continue
         if path.name == "calls.jsonl":
             content = b"".join(sorted(content.splitlines(keepends=True)))
@@ -165,12 +162,3 @@ def _differences(expected: Files, found: Files) -> Iterator[str]:
             place = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), -1)
             near = slice(max(0, place - 60), max(0, place) + 60)
             yield f"{name} differs at byte {place:,}: {one[near]!r} became {other[near]!r}"
-
-
-def spread(done: Sequence[str], count: int, draws: random.Random) -> list[int]:
-    """The numbers of so many events, the first and the last included, the others drawn one from each stretch."""
-    if len(done) <= count:
-        return list(range(1, len(done) + 1))
-    edges = [1 + place * len(done) // count for place in range(count)] + [len(done) + 1]
-    inner = [draws.randrange(low, high) for low, high in zip(edges, edges[1:], strict=False)]
-    return sorted({1, *inner[1:-1], len(done)})

@@ -17,6 +17,7 @@ from pathlib import Path
 from promptcot.cli import main
 from tests.golden import materials
 from tests.golden.speaker import Speaker, answer_to, speaking
+from tests.integration.training.trainings import write_recipe, write_rows
 
 RUN = materials.CALM.replace("max_candidates = 24", "max_candidates = 10")
 _TEN = materials.lines(
@@ -58,17 +59,27 @@ MATERIALS = (
 class Verb:
     """A command line (`@server@` is the server's address), the inputs that it needs, and whether it writes anything.
 
-    What a `timed` one has begun when it ends depends on the moment: only its rows are compared.
+    What a `timed` one has begun when it ends depends on the moment: only its rows are compared. Of a verb
+    with `results` (patterns) only these files are. `program` is what runs the command line, as Python's own options.
     """
 
     line: str
     inputs: tuple[str, ...]
     writes: bool = True
     timed: bool = False
+    results: tuple[str, ...] = ("**/*",)
+    program: tuple[str, ...] = ("-m", "promptcot")
 
 
 _SERVED = "--base-url @server@ --model_path calm"
 _RUN = ("run.toml", "concepts.jsonl")
+TRAIN = Verb(
+    "train small.toml --output_dir out --set schedule.max_steps=6 --set checkpoints.every=2",
+    ("small.toml", "rows.jsonl"),
+    results=("out/model/*.safetensors", "out/model/*.json", "out/recipe.json"),
+)
+"""Needs the libraries of trainings, and as much time as all others together."""
+
 VERBS = {
     "run": Verb("run run.toml --output-dir out", _RUN),
     "run with a target": Verb("run run.toml --output-dir out --target 3 --max-candidates 30", _RUN, timed=True),
@@ -116,6 +127,11 @@ VERBS = {
     ),
     "merge of outputs": Verb("merge out.jsonl part.1.jsonl part.2.jsonl", tuple(f"part.{n}.*" for n in (1, 2))),
     "merge of runs": Verb("merge out shard-1 shard-2", ("shard-1", "shard-2", "concepts.jsonl")),
+    "chain": Verb(
+        "run distill-nano --output-dir out",
+        ("asks.jsonl", "annotated.jsonl", "predictions.jsonl"),
+        program=(str(Path(__file__).with_name("small_chain.py")), "@server@"),
+    ),
     "plan": Verb("plan run.toml --target 5 --gpus 0", _RUN, writes=False),
     "doctor": Verb("doctor run.toml --no-trial", _RUN, writes=False),
 }
@@ -128,14 +144,16 @@ class Kitchen:
         self._folder, self._server = folder / "materials", server
         self._folder.mkdir()
         for name, text in _INPUTS.items():
-            (self._folder / name).write_text(self._addressed(text), encoding="utf-8")
+            (self._folder / name).write_text(self.addressed(text), encoding="utf-8")
+        write_rows(self._folder / "rows.jsonl", 24)
+        write_recipe(self._folder / "small.toml")
         with chdir(self._folder), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             for line in MATERIALS:
                 assert main(self.words(line)) in (0, 3), line
 
     def words(self, line: str) -> list[str]:
         """A command line as the program gets it."""
-        return shlex.split(self._addressed(line))
+        return shlex.split(self.addressed(line))
 
     def lay_out(self, verb: Verb, folder: Path) -> None:
         """Copy what a verb needs into an empty folder."""
@@ -145,7 +163,8 @@ class Kitchen:
                 copy = shutil.copytree if path.is_dir() else shutil.copy2
                 copy(path, folder / path.name)
 
-    def _addressed(self, text: str) -> str:
+    def addressed(self, text: str) -> str:
+        """A text with the address of the server."""
         return text.replace("@server@", self._server.url)
 
 

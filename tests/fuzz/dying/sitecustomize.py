@@ -8,7 +8,7 @@ Ctrl-C in a terminal; or the `first`, which has to pass it on, and is waited for
 
 An event is `before` or `after` a call that changes files (`before replace out.jsonl`), a file that is opened to be
 written (`open`), a module that is loaded (`import`), a function of the package that begins (`call`, only where `at`
-begins with that word: it takes time), or the end of the interpreter (`exit`). Events are counted over all processes.
+begins with `^call`: it takes time), or the end of the interpreter (`exit`). Events are counted over all processes.
 """
 
 import atexit
@@ -116,7 +116,7 @@ def _set_up(told):
         moments.wrap(name)
     sys.addaudithook(moments.hear)
     atexit.register(moments.tell, "exit")
-    if told["at"].startswith("call"):
+    if told["at"].startswith("^call"):
         sys.setprofile(moments.profile)
 
 
