@@ -3,9 +3,10 @@
     python benchmarks/fuzz_kills.py [--seconds 300] [--seed 0] [--verb NAME ...] [--train] [--smallest]
 
 Each round disturbs every verb (tests/fuzz/verbs.py) at two moments and then lets it end: kills at calls that change
-files, each of them once before any comes again; kills and requests to stop (SIGINT, SIGTERM, SIGHUP, to all processes or
-to the first) at any event, or at any function of the package. No clock has a part in when: the number of an event says
-it. Prints counts by verb, and each find with what repeats it. With --train trainings too, which take most of the time.
+files, each of them once before any comes again; kills and requests to stop (SIGINT, SIGTERM, SIGHUP, to all processes
+or to the first) at any event, or at any function of the package. No clock has a part in when: the number of an event
+says it. Prints counts by verb, and each find with what repeats it. With --train only trainings are disturbed, or beside
+the verbs that are named.
 """
 
 from __future__ import annotations
@@ -47,9 +48,8 @@ class Rounds:
             moments.insert(self._draws.randrange(2), Moment(next(self._left), ANYTHING))
         for moment in moments:
             self.counts["kill" if moment.how.name == "SIGKILL" else "request"] += 1
-        self.finds += [
-            f"{self.name}, {moments}: {wrong}" for wrong in self._attacker.disturbed(self._reference, moments)
-        ]
+        found = self._attacker.disturbed(self._reference, moments)
+        self.finds += [f"{self.name}, {moments}: {wrong}" for wrong in found]
 
     def _shuffled(self) -> Iterator[int]:
         while True:
@@ -89,8 +89,8 @@ def main() -> int:
     verbs = {name: VERBS[name] for name in chosen.verb or ([] if chosen.train else VERBS)}
     verbs |= {"train": TRAIN} if chosen.train else {}
     until = time.monotonic() + chosen.seconds
-    with tempfile.TemporaryDirectory() as name, kitchen(Path(name)) as inputs:
-        rounds = [Rounds(name, verb, inputs, Path(name), chosen.seed) for name, verb in verbs.items()]
+    with tempfile.TemporaryDirectory() as folder, kitchen(Path(folder)) as inputs:
+        rounds = [Rounds(name, verb, inputs, Path(folder), chosen.seed) for name, verb in verbs.items()]
         again = True
         while again:
             for one in rounds:

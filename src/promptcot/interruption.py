@@ -139,7 +139,10 @@ class Program(Listener):
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Libraries that set handlers of their own do so until the end of the block only. In the main thread."""
+    """Libraries that set handlers of their own, as Ray and torch do, have them until the end of the block only."""
+    if threading.current_thread() is not threading.main_thread():  # no handler can be set here
+        yield
+        return
     before = {number: signal.getsignal(number) for number in (*REQUESTS, signal.SIGQUIT)}
     try:
         yield

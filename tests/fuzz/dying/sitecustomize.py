@@ -22,7 +22,7 @@ import sys
 _WIDTH = 160
 _CHANGING = ("replace", "rename", "link", "unlink", "remove", "truncate", "ftruncate", "write", "fsync")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_BEGINNINGS = ("promptcot.cli.root", "promptcot.grading.worker")  # before, nobody can be ready
+_TOO_EARLY = ("promptcot.__main__", "promptcot.cli", "promptcot.interruption")  # nobody can be ready yet
 _PACKAGE = f"{os.sep}promptcot{os.sep}"
 
 
@@ -98,7 +98,7 @@ class _Moments:
     def hear(self, event, given):
         """What Python itself tells of."""
         if event == "import":
-            self._begun = self._begun or given[0] in _BEGINNINGS
+            self._begun = self._begun or (given[0].startswith("promptcot.") and given[0] not in _TOO_EARLY)
             self.tell(f"import {given[0]}")
         elif event == "open" and not self._inside and isinstance(given[2], int) and given[2] & _WRITING:
             path = self.path(given[0])
