@@ -14,9 +14,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Any
 
 REQUESTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -39,7 +40,7 @@ class Listener:
     def __init__(self, first: Callable[[], None]) -> None:
         self._first = first
         self._since: float | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     @property
     def asked(self) -> bool:
@@ -53,8 +54,7 @@ class Listener:
         try:
             yield
         finally:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)  # type: ignore[arg-type]  # as signal.signal gave it
+            _restore(self._before)
 
     def listen(self, signals: Iterable[int] = REQUESTS) -> None:
         """Listen until the program ends."""
@@ -147,7 +147,13 @@ def handlers_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
+        _restore(before)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    """Set handlers again, except those that are none of Python's."""
+    for number, handler in handlers.items():
+        if handler is not None:
             signal.signal(number, handler)
 
 
