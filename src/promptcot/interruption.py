@@ -103,9 +103,10 @@ class Program(Listener):
 
     def begin(self) -> None:
         """Listen from here to the end of the interpreter, which ignores requests in its last moments."""
-        atexit.register(self._ignore)
-        sys.unraisablehook, self._unraisable = self._not_lost, sys.unraisablehook
+        self._unraisable = sys.unraisablehook
         self.listen()
+        sys.unraisablehook = self._not_lost
+        atexit.register(self._ignore)
 
     def over(self) -> None:
         """The exit code is known: a request changes it no more."""
