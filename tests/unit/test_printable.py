@@ -17,6 +17,7 @@ from promptcot.printable import printable, quoted
 
 SOURCE = Path(__file__).parents[2] / "src"
 MAY_PRINT = {
+    "cli/__init__.py": "one line of ours, while nothing else may be loaded any more",
     "cli/report/streams.py": "where lines are printed",
     "cli/report/terminal.py": "what Python prints by itself",
     "grading/worker.py": "a pipe to the process that started it",

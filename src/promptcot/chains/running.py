@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 
 from promptcot.chains.steps import Step
 from promptcot.core.units import duration
+from promptcot.interruption import PARENT
 from promptcot.storage.atomic import locked, write_json
 
 STATE = "chain.json"
@@ -33,9 +35,11 @@ Start = Callable[[Sequence[str]], int]
 def start(arguments: Sequence[str]) -> int:
     """Run `promptcot` with these arguments in a child process; its exit code.
 
-    The child ends before we do: Ctrl-C reaches both, and a signal to us alone is passed on.
+    The child ends before we do, or right after us if we are killed: Ctrl-C reaches both, and a signal to us alone is
+    passed on.
     """
-    with subprocess.Popen([sys.executable, "-m", "promptcot", *arguments]) as child:
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    with subprocess.Popen([sys.executable, "-m", "promptcot", *arguments], env=environment) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:

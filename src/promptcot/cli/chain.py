@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -27,6 +26,7 @@ from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
 from promptcot.grading.grader import Grader
 from promptcot.pipeline.paths import benchmark_files
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
 from promptcot.storage.manifest import manifest
@@ -132,7 +132,7 @@ class _Evaluated:
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = asyncio.run(graded_samples(file, grader, {}, self._recipe["unboxed"]))
+        tallies = wait_for(graded_samples(file, grader, {}, self._recipe["unboxed"]))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._recipe["model"]["model"], samples)
 

@@ -5,7 +5,6 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
 from promptcot.doctor.trial import try_rows
 from promptcot.errors import PromptCoTError, UsageError
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.schema import Recipe
 
@@ -61,7 +61,7 @@ def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...
         raise UsageError("--set changes a recipe: name one, such as `promptcot doctor endpoint --base-url …`")
     resolved = _server_alone(server) if alone else load(recipe or "nano", changes, overrides)
     examination = _Examination(resolved, output_dir or Path("out") / resolved.name, alone)
-    return asyncio.run(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
+    return wait_for(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
 
 
 def _server_alone(server: Mapping[str, Any]) -> Recipe:

@@ -7,16 +7,16 @@ import errno
 import gc
 import importlib
 import io
-import signal
-from types import FrameType
 
 import click
 
 from promptcot import __version__
+from promptcot.cli import say_interrupted
 from promptcot.cli.addresses import with_addresses
 from promptcot.cli.report.console import complain
 from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
+from promptcot.interruption import INTERRUPTED
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
@@ -94,11 +94,7 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
     STREAMS.begin()
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return STREAMS.end(_run(arguments))
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return STREAMS.end(_run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
@@ -114,8 +110,8 @@ def _run(arguments: list[str]) -> int:
         complain(f"promptcot: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        complain("Interrupted. What was finished is kept: run the same command again to go on.")
-        return 130
+        say_interrupted()
+        return INTERRUPTED
     except OSError as error:
         return _refused(error)
 
@@ -134,9 +130,3 @@ def _usage(error: click.ClickException) -> str:
     words = io.StringIO()
     error.show(words)
     return words.getvalue().rstrip("\n")
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite end is handled like Ctrl-C; asked for twice, it is still handled once."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt

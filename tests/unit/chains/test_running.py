@@ -166,18 +166,19 @@ def test_a_child_gets_the_arguments_and_gives_its_exit_code(capfd: pytest.Captur
     assert start(["no-such-verb"]) == 2
 
 
-def test_a_signal_to_the_chain_ends_its_child_too() -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_chain_ends_its_child_too(how: signal.Signals) -> None:
     program = (
         "import sys; from promptcot.chains import running; running._PATIENCE = 0.1\n"
-        "from promptcot.cli.root import _interrupt; import signal; signal.signal(signal.SIGTERM, _interrupt)\n"
+        "from promptcot.interruption import Program; Program('').begin()\n"
         "running.start(['mock-server', '--port', '0'])"
     )
     with started([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline()  # the child is up, and holds the pipe as well
-        chain.send_signal(signal.SIGTERM)
+        chain.send_signal(how)
         chain.communicate(timeout=PATIENCE)  # ends when nobody holds it any more
-        assert chain.returncode != 0
+        assert chain.returncode != 0 if how is not signal.SIGKILL else chain.returncode == -how
 
 
 def trained(folder: Path, machine: Machine, *options: str) -> list[str]:
