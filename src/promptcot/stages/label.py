@@ -18,11 +18,13 @@ from typing import Any
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.problems import gold_if_any, problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.errors import InputError
-from promptcot.evaluation.classes import Classes, Key, in_order
+from promptcot.evaluation.classes import Classes, in_order
+from promptcot.evaluation.compared import Key
+from promptcot.evaluation.golds import Contradictions, Problems
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
 from promptcot.records import Item, Row, Sampling, derive_seed
@@ -77,6 +79,8 @@ class Survey:
     number: array[int]
     fit: bytearray
     undecided: int
+    contradictions: Sequence[str] = ()
+    """What is to be told of rows whose golds contradict each other."""
 
     def agrees(self, trace: int) -> bool:
         """Whether this trace gives the label of its problem."""
@@ -103,12 +107,16 @@ def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item
 
 
 async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
-    """The first pass. Raises InputError for a row that is no trace, naming it."""
-    classes = Classes(grader)
+    """The first pass. Raises InputError for a row that is no trace, or has the id of another problem, naming it."""
+    classes, known = Classes(grader), Problems(grader)
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
-    reading = (_read(item.row, where, classes) for where, item in traces(path, part, columns or Columns()))
+    contradictions = Contradictions(grader.same_gold)
+    reading = (
+        _read(item.row, where, classes, known, contradictions)
+        for where, item in traces(path, part, columns or Columns())
+    )
     async with aclosing(in_order(reading)) as found:
         async for trace in found:
             index = indices.setdefault(trace.key, len(indices))
@@ -119,7 +127,7 @@ async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: C
             number.append(trace.number)
             fit.append(trace.fit)
     labels = [one.label() for one in problems]
-    return Survey(labels, [*indices], problem, number, fit, classes.undecided)
+    return Survey(labels, [*indices], problem, number, fit, classes.undecided, contradictions.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +139,13 @@ class _Trace:
     tokens: int | None
 
 
-async def _read(row: Row, where: str, classes: Classes) -> _Trace:
+async def _read(row: Row, where: str, classes: Classes, known: Problems, found: Contradictions) -> _Trace:
+    found.look(row, where)
     key = (str(row.get("source") or ""), problem_id(row, where))
     text = answer_of(row, where).answer
     number = _NO_ANSWER
     async with classes.turn(key):
+        await known.check(key, row, where, gold_if_any(row, where))
         if text is not None:
             number = await classes.place(key, text)
     tokens = row.get("completion_tokens")
@@ -161,6 +171,8 @@ async def label_file(
     """
     found = await survey(source, grader, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
+    for line in found.contradictions:
+        observe(f"label: {line}")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
     asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)

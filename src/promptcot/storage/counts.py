@@ -17,6 +17,12 @@ from promptcot.storage.budget import Paid, Price
 BEYOND_TARGET = "beyond target"
 
 
+def damaged_lines(count: int) -> str:
+    """What is said of damaged lines of a journal."""
+    lines, whose = ("line", "its call is") if count == 1 else ("lines", "their calls are")
+    return f"{count:,} damaged {lines} of the journal passed over, {whose} asked again where needed"
+
+
 @dataclass
 class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
@@ -40,6 +46,8 @@ class StageCounts:
     completion_tokens: int = 0
     end_tokens: int = 0
     """Replies with end tokens in their text, which were taken off."""
+    damaged: int = 0
+    """Lines of the journal that were passed over; their calls are asked again where they are needed."""
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
@@ -60,6 +68,7 @@ class StageCounts:
             failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
             end_tokens=summary.get("end_tokens", 0),
+            damaged=summary.get("damaged", 0),
             paid=paid,
             **{key: summary[key] for key in asked},
         )
@@ -153,6 +162,7 @@ class StageCounts:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             **({"end_tokens": self.end_tokens} if self.end_tokens else {}),
+            **({"damaged": self.damaged} if self.damaged else {}),
             "seconds": round(self.seconds, 3),
             "cost": self.cost,
             "models": {model: paid.summary() for model, paid in sorted(self.paid.items())},
