@@ -2,7 +2,7 @@
 
 A grade is known by what it is about, the problem, its gold and the answer, and a comparison of two answers by these;
 where they stand in a file does not matter. So rows may be changed, moved or added in between, and a line that is
-doubled, lost, or from elsewhere does no harm. A line that is damaged is passed over, and what it held is found again.
+doubled, lost, or from elsewhere does no harm. A line that is damaged is left out, and what it held is found again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from promptcot.grading.grader import Grade
-from promptcot.storage.atomic import locked, storing
-from promptcot.storage.checked import record_of, sealed
+from promptcot.storage.atomic import locked, storing, write_whole
+from promptcot.storage.checked import intact, record_of, sealed
 from promptcot.storage.json import dumps
 
 Key = tuple[str, str]
@@ -38,7 +38,7 @@ class Same(Protocol):
 class Compared:
     """The comparisons of one file of predictions, in `folder`, by a grader with this `limit`. Use as a context manager.
 
-    `damaged` lines were passed over. Raises LockedError where another process grades the same file, and StorageError.
+    `damaged` lines were left out. Raises LockedError where another process grades the same file, and StorageError.
     """
 
     def __init__(self, folder: Path, grader: Same, limit: float) -> None:
@@ -105,6 +105,10 @@ class Compared:
             else:
                 key = record["source"], record["id"]
                 self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
+
+        if self.damaged:
+            with self._path.open("rb") as lines:
+                write_whole(self._path, b"".join(line for line in lines if intact(line)))
 
     def _records(self) -> Iterator[dict[str, Any]]:
         """The lines that are whole; a torn last one, of a process that was killed, is cut off."""

@@ -93,8 +93,8 @@ class PredictionGrader:
         found = Contradictions(self._grader.same_gold)
         with Compared(state, self._grader, self._grader.limit) as known:
             if known.damaged:
-                lines = "1 damaged line" if known.damaged == 1 else f"{known.damaged:,} damaged lines"
-                self.notes.append(f"{state}: {lines} passed over, what they held is graded again")
+                lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
+                self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
             classes = Classes(known)
             rows = self._rows(path, found)
             async with aclosing(in_order(self._one(row, where, known, classes) for row, where in rows)) as graded:

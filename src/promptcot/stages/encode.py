@@ -173,7 +173,7 @@ class Vectors:
         self._index()
 
     def _begin_anew(self) -> None:
-        self.dimensions = 0
+        self.dimensions, self._damaged = 0, np.empty(0, np.int64)
         self._path.unlink(missing_ok=True)
 
     def _index(self) -> None:

@@ -41,13 +41,15 @@ class LogFile:
     def lines(self) -> Iterator[Row]:
         """What the file holds; nothing if there is none. A line that is unfinished or damaged is passed over.
 
-        Those of earlier versions have no checksum.
+        Files of earlier versions have no checksums at all, since a training that goes on writes its log anew.
         """
         if not self.path.exists():
             return
-        for line in self.path.read_bytes().split(b"\n"):
+        lines = self.path.read_bytes().split(b"\n")
+        old = not any(map(intact, lines))
+        for line in lines:
             try:
-                row = None if intact(line) is False else loads(line)
+                row = loads(line) if old or intact(line) else None
             except ValueError:
                 continue
             if isinstance(row, dict) and isinstance(row.get("step"), int):
