@@ -26,6 +26,8 @@ _PREFIX = b'{"key":"'
 _HEAD = re.compile(rb'\{"key":"[0-9a-f]{32}",')
 _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _FIELDS = ("key", "model", "max_tokens", "finish_reason", "prompt_tokens", "completion_tokens", "cost", "text")
+_TRACES = (_PREFIX, b',"finish_reason":', b',"completion_tokens":', b',"crc32":')
+"""What is left of a finished call in a line that is damaged."""
 _ADDED = {"model", "cost"}
 """Fields that the first journals did not have."""
 
@@ -45,7 +47,7 @@ class Calls:
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
         """Raises InputError where no line has ever been a finished call."""
         self.damaged = offset = 0
-        old, known = True, False
+        old, known = True, False  # whether a line without a checksum may be whole; whether calls were written here
         with self._path.open("rb") as lines:
             for line in lines:
                 call = _call(line, old)
@@ -53,7 +55,7 @@ class Calls:
                 if call:
                     old = old and intact(call) is None
                     yield call, offset - len(call)
-                known = known or bool(call) or _PREFIX in line
+                known = known or any(trace in line for trace in _TRACES)
                 self.damaged += len(call) < len(line) and bool(line.strip())
         if self.damaged and not known:
             raise InputError(

@@ -143,7 +143,7 @@ class Journal:
             os.fsync(self._handle)
 
     def _repair(self) -> int:
-        """Cut off a torn last line; the size that remains."""
+        """Cut off a torn last line, or end it where all but its line break was written; the size then."""
         size = os.fstat(self._handle).st_size
         end = size
         while end > 0:
@@ -154,6 +154,8 @@ class Journal:
                 end = start + found + 1
                 break
             end = start
+        if end != size and intact(os.pread(self._handle, size - end, end)):
+            return size + os.write(self._handle, b"\n")
         if end != size:
             os.ftruncate(self._handle, end)
         return end

@@ -45,9 +45,9 @@ class LogFile:
         """
         if not self.path.exists():
             return
-        lines = self.path.read_bytes().split(b"\n")
-        old = not any(map(intact, lines))
-        for line in lines:
+        content = self.path.read_bytes()
+        old = FIELD.encode() not in content
+        for line in content.split(b"\n"):
             try:
                 row = loads(line) if old or intact(line) else None
             except ValueError:
