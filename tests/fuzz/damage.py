@@ -28,11 +28,15 @@ from promptcot.pipeline.execute import run_stage
 from promptcot.records import Completion, Drop, Request, Row, Sampling
 from promptcot.runners.local import LocalRunner
 from promptcot.stages.encode import encode
+from promptcot.storage.checked import sealed
 from promptcot.storage.given_up import give_up, given_up
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Output
 from promptcot.training.checkpoints import began_with, latest, seal
 from promptcot.training.report.logfile import LogFile
+
+OTHERS = [sealed(b'{"source":"own","id":"p0","answer":"2"}\n'), sealed(b'{"key":"0","text":"a call of nobody"}\n')]
+"""Whole lines of other files."""
 
 FOREIGN = [
     b"\0",
@@ -99,7 +103,7 @@ def _head(content: bytes, draws: random.Random) -> bytes:
 
 def _insert(content: bytes, draws: random.Random) -> bytes:
     place = draws.randrange(len(content) + 1)
-    return content[:place] + draws.choice(FOREIGN) * draws.choice([1, 1, 3]) + content[place:]
+    return content[:place] + draws.choice([*FOREIGN, *OTHERS]) * draws.choice([1, 1, 3]) + content[place:]
 
 
 def _noise(content: bytes, draws: random.Random) -> bytes:

@@ -22,6 +22,8 @@ Key = tuple[str, str]
 """The source and the id of a problem."""
 
 _RULES = 4  # to be raised when an answer may be graded differently than before
+_GRADE = {"source", "id", "gold", "answer", "correct", "method"}
+_PAIR = {"one", "other", "correct", "method"}
 _FLUSH_EVERY = 1000
 _QUICK = "exact"
 """How answers were compared where that takes no longer than to read about it."""
@@ -105,7 +107,6 @@ class Compared:
             else:
                 key = record["source"], record["id"]
                 self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
-
         if self.damaged:
             with self._path.open("rb") as lines:
                 write_whole(self._path, b"".join(line for line in lines if intact(line)))
@@ -121,7 +122,8 @@ class Compared:
                     file.truncate()
                     return
                 size += len(line)
-                if (record := record_of(line)) is not None:
+                record = record_of(line)
+                if record is not None and (record.keys() == _GRADE or record.keys() == _PAIR):
                     yield record
                 else:
                     self.damaged += 1

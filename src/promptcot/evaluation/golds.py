@@ -21,9 +21,13 @@ _MOST_SHOWN = 60
 
 
 class _Known(NamedTuple):
-    """The first row of a problem: where it is, what is asked, as a hash and as it begins, and its gold."""
+    """The first row of a problem: where it is, what is asked, as a hash and as it begins, and its gold.
+
+    `worded` says whether what is asked is the problem alone, or a prompt that may put it in any way.
+    """
 
     where: str
+    worded: bool
     asked: int | None
     begins: str
     gold: str | None
@@ -38,24 +42,24 @@ class Problems:
 
     async def check(self, key: Key, row: Row, where: str, gold: str | None) -> None:
         """Raises InputError for a row whose problem, or gold, is not that of an earlier row with its id."""
-        text = _problem(row, where)
+        text, worded = _problem(row, where), bool(row.get("problem"))
         asked = None if text is None else hash_id(" ".join(text.split()))
-        now = _Known(where, asked, "" if text is None else shown(text, _MOST_SHOWN), gold)
-        first = self._known.setdefault(key, now)
-        if first is now:
+        first = self._known.get(key)
+        if first is None:
+            self._known[key] = _Known(where, worded, asked, shown(text or "", _MOST_SHOWN), gold)
             return
-        if None not in (first.asked, asked) and first.asked != asked:
-            raise InputError(_words(key, "problem", now, repr(now.begins), first, repr(first.begins)))
+        if None not in (first.asked, asked) and first.asked != asked and first.worded == worded:
+            raise InputError(_words(key, "problem", where, shown(text or "", _MOST_SHOWN), first, first.begins))
         if first.gold is None or gold is None:
             self._known[key] = first._replace(gold=first.gold if gold is None else gold)
         elif first.gold != gold and (await self._grader.asame(first.gold, gold)).correct is False:
-            raise InputError(_words(key, "gold", now, repr(gold), first, repr(first.gold)))
+            raise InputError(_words(key, "gold", where, gold, first, first.gold))
 
 
-def _words(key: Key, what: str, now: _Known, here: str, first: _Known, there: str) -> str:
+def _words(key: Key, what: str, where: str, here: str, first: _Known, there: str) -> str:
     of = f" of {key[0]}" if key[0] else ""
     return (
-        f"{now.where}: the {what} with id {key[1]!r}{of} is {here}, and in {first.where} it is {there}. Rows "
+        f"{where}: the {what} with id {key[1]!r}{of} is {here!r}, and in {first.where} it is {there!r}. Rows "
         "with one id are about one problem: give each problem an id of its own, or leave `id` out"
     )
 

@@ -47,7 +47,7 @@ ROWS = [
         "1/2",
         "the problem with id 'p' of own is 'What is 2[?]', and in row 1",
     ),
-    ("another prompt", {"prompt": "What is 2?"}, "1/2", "the problem with id 'p'"),
+    ("a prompt, which may word it otherwise", {"prompt": "Solve: What is 1 + 1?"}, "1/2", None),
 ]
 
 
@@ -63,6 +63,15 @@ async def test_rows_of_one_id_are_about_one_problem(
     else:
         with pytest.raises(InputError, match=message):
             await known.check(KEY, row, "row 2", gold)
+
+
+async def test_prompts_are_compared_with_prompts(grader: Grader) -> None:
+    known = Problems(grader)
+    chat = "<|im_start|>user\nWhat is 2?<|im_end|>"
+    await known.check(KEY, {"prompt": "What is 2?"}, "row 1", None)
+    await known.check(KEY, {"prompt": chat}, "row 2", None)
+    with pytest.raises(InputError, match=r"row 3: the problem with id 'p' of own is 'What is 3\?', and in row 1"):
+        await known.check(KEY, {"prompt": "What is 3?"}, "row 3", None)
 
 
 GOLDS = [

@@ -112,6 +112,7 @@ STATE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "another verdict": lambda lines: [line.replace(b"true", b"false") for line in lines],
     "another answer": lambda lines: [line.replace(b'"answer":"3"', b'"answer":"1/2"') for line in lines],
     "no checksums": lambda lines: [body(line) + b"}\n" for line in lines],
+    "lines of other files": lambda lines: [sealed(b'{"step":1}\n'), sealed(b'{"key":"0","text":""}\n'), *lines],
     "other JSON": lambda lines: [b"[]\n", b"{}\n", b"7\n", *lines[3:]],
     "the grades of other problems": lambda lines: [
         sealed(body(line).replace(b'"id":"p', b'"id":"q').replace(b"false", b"true") + b"}\n")
