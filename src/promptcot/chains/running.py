@@ -118,7 +118,8 @@ class _State:
     def __init__(self, path: Path, recipe: Mapping[str, Any]) -> None:
         self._path, self._recipe = path, recipe
         self.steps: dict[str, dict[str, Any]] = {}
-        steps = (read_document(path) or {}).get("steps")
+        found = read_document(path) or {}
+        steps = found.get("steps") if found.keys() == {"recipe", "steps"} else None
         if isinstance(steps, dict):  # else no chain ran here, or nobody can tell: all steps run
             self.steps = {name: told for name, told in steps.items() if _is_told(told)}
 

@@ -55,10 +55,11 @@ def write_document(path: Path, fields: Mapping[str, Any]) -> None:
     write_json(path, {**fields, FIELD: zlib.crc32(dumps(dict(fields)))})
 
 
-def read_document(path: Path) -> dict[str, Any] | None:
+def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:
     """The fields of such a file; None where there is none, or it is damaged.
 
-    One without a checksum was written by an earlier version, and may be anything that is a JSON object.
+    One without a checksum was written by an earlier version, and may be anything that is a JSON object; it counts
+    where `old` ones do.
     """
     try:
         found = loads(path.read_bytes())
@@ -67,4 +68,4 @@ def read_document(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         return None
     known = found.pop(FIELD, None)
-    return found if known is None or known == zlib.crc32(dumps(found)) else None
+    return found if (known is None and old) or known == zlib.crc32(dumps(found)) else None

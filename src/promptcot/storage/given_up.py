@@ -33,7 +33,7 @@ def give_up(journal: Path, words: str, calls: Iterable[str]) -> None:
 
 def given_up(journal: Path) -> GivenUp | None:
     """What this version remembers; a file that is damaged is none, which costs some calls and nothing else."""
-    found = read_document(journal / _NAME)
+    found = read_document(journal / _NAME, old=False)
     if found is None or found.get("version") != __version__:
         return None
     try:

@@ -77,3 +77,4 @@ def test_what_is_no_json_object_is_none(tmp_path: Path, content: bytes) -> None:
 def test_a_document_of_an_earlier_version_has_no_checksum(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(dumps(FIELDS))
     assert read_document(tmp_path / "a.json") == FIELDS
+    assert read_document(tmp_path / "a.json", old=False) is None
