@@ -2,7 +2,7 @@
 
     python benchmarks/fuzz_damage.py [--trials 10000] [--seed 0] [--smallest]
 
-Each trial damages a journal, the grades, or another state file (tests/fuzz/damage.py) once or twice, does the same work
+Each trial damages a journal, the grades, or another state file (tests/fuzz/damaged_files.py) once or twice, does the same work
 again, and compares. Prints how many trials found what; each find is shown with its seed, and is a failure.
 """
 
@@ -18,7 +18,7 @@ from _options import Options
 
 sys.path.append(str(Path(__file__).parents[1]))
 from promptcot.grading.grader import Grader
-from tests.fuzz.damage import Damage
+from tests.fuzz.damaged_files import Damage
 
 _MOST_SHOWN = 20
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from promptcot.grading.grader import Grader
-from tests.fuzz.damage import Damage
+from tests.fuzz.damaged_files import Damage
 
 TRIALS = 400
 
