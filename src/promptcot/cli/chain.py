@@ -132,7 +132,7 @@ class _Evaluated:
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = wait_for(graded_samples(file, grader, {}, self._recipe["unboxed"]))
+        tallies = wait_for(graded_samples(file, grader, self._recipe["unboxed"]))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._recipe["model"]["model"], samples)
 

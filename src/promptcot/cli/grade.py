@@ -18,6 +18,7 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
+from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
 from promptcot.grading.grader import Grader
 from promptcot.pipeline.synchronous import wait_for
@@ -61,7 +62,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
     with Grader(options["workers"], options["limit"]) as grader:
-        golds = golds_of(options["benchmark"], grader)
+        golds = golds_of(options["benchmark"], grader, say)
+        how["problems"] = Problems(grader)
         graded = [wait_for(grade_file(Path(str(file)), grader, golds, **how)) for file in compare or (predictions,)]
     for one in graded:
         _print(one)
@@ -72,5 +74,6 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
 
 
 def _print(graded: FileGrades) -> None:
+    say_all(f"note: {note}" for note in graded.notes)
     say_all(summary_lines(str(graded.file), list(graded.summaries)))
     say(f"written: {graded.written}")

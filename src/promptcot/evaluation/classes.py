@@ -13,10 +13,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from promptcot.grading.grader import Grader
-
-Key = tuple[str, str]
-"""The source and the id of a problem."""
+from promptcot.evaluation.compared import Key, Same
 
 Result = TypeVar("Result")
 
@@ -26,7 +23,7 @@ _AHEAD = 128
 class Classes:
     """Class numbers by problem and wording, from 0 for each problem. Memory grows with the distinct wordings."""
 
-    def __init__(self, grader: Grader) -> None:
+    def __init__(self, grader: Same) -> None:
         self._grader = grader
         self._numbers: dict[Key, dict[str, int]] = {}
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
@@ -48,10 +45,6 @@ class Classes:
             lock, waiting = self._locks.pop(key)
             if waiting > 1:
                 self._locks[key] = (lock, waiting - 1)
-
-    def note(self, key: Key, text: str, number: int) -> None:
-        """Take over what is known from before."""
-        self._numbers.setdefault(key, {}).setdefault(text, number)
 
     async def place(self, key: Key, text: str) -> int:
         """The class of this wording: known, found among the classes, or new. Call it within `turn`."""

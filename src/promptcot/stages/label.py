@@ -18,11 +18,13 @@ from typing import Any
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.problems import gold_if_any, problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.errors import InputError, PromptCoTError
-from promptcot.evaluation.classes import Classes, Key, in_order
+from promptcot.evaluation.classes import Classes, in_order
+from promptcot.evaluation.compared import Key
+from promptcot.evaluation.golds import Contradictions, Problems, SharedId
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
 from promptcot.records import Failed, Item, Row, Sampling, count_of, derive_seed
@@ -77,6 +79,8 @@ class Survey:
     number: array[int]
     fit: bytearray
     undecided: int
+    contradictions: Sequence[str] = ()
+    """What is to be told of rows whose golds contradict each other."""
 
     def agrees(self, trace: int) -> bool:
         """Whether this trace gives the label of its problem."""
@@ -111,13 +115,16 @@ def _problem_or_place(row: Row, where: str) -> str:
 
 
 async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
-    """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one."""
-    classes = Classes(grader)
+    """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
+    row that has the id of another problem.
+    """
+    read = _Reader(grader)
+    classes, contradictions = read.classes, read.contradictions
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
     rows = enumerate(traces(path, part, columns or Columns()))
-    reading = (_read_if_fit(item.row, where, classes, first=not place) for place, (where, item) in rows)
+    reading = (read.if_fit(item.row, where, first=not place) for place, (where, item) in rows)
     async with aclosing(in_order(reading)) as found:
         async for trace in found:
             if trace is None:
@@ -133,7 +140,7 @@ async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: C
             number.append(trace.number)
             fit.append(trace.fit)
     labels = [one.label() for one in problems]
-    return Survey(labels, [*indices], problem, number, fit, classes.undecided)
+    return Survey(labels, [*indices], problem, number, fit, classes.undecided, contradictions.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +150,6 @@ class _Trace:
     number: int
     fit: bool
     tokens: int | None
-
-
-async def _read_if_fit(row: Row, where: str, classes: Classes, *, first: bool) -> _Trace | None:
-    """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
-    try:
-        return await _read(row, where, classes)
-    except Exception as error:
-        of_the_row = isinstance(error, InputError) or not isinstance(error, (PromptCoTError, OSError))
-        if first or not of_the_row:
-            raise
-        return None
 
 
 def _why_unfit(row: Row, where: str) -> str:
@@ -168,14 +164,36 @@ def _why_unfit(row: Row, where: str) -> str:
     return f"{where}: its answer cannot be compared"
 
 
-async def _read(row: Row, where: str, classes: Classes) -> _Trace:
-    key = (str(row.get("source") or ""), problem_id(row, where))
-    text = answer_of(row, where).answer
-    number = _NO_ANSWER
-    async with classes.turn(key):
-        if text is not None:
-            number = await classes.place(key, text)
-    return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
+class _Reader:
+    """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
+
+    def __init__(self, grader: Grader) -> None:
+        self.classes = Classes(grader)
+        self.contradictions = Contradictions(grader.same_gold)
+        self._problems = Problems(grader)
+
+    async def if_fit(self, row: Row, where: str, *, first: bool) -> _Trace | None:
+        """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
+        try:
+            return await self._trace(row, where)
+        except SharedId:
+            raise
+        except Exception as error:
+            of_the_row = isinstance(error, InputError) or not isinstance(error, (PromptCoTError, OSError))
+            if first or not of_the_row:
+                raise
+            return None
+
+    async def _trace(self, row: Row, where: str) -> _Trace:
+        self.contradictions.look(row, where)
+        key = (str(row.get("source") or ""), problem_id(row, where))
+        text = answer_of(row, where).answer
+        number = _NO_ANSWER
+        async with self.classes.turn(key):
+            await self._problems.check(key, row, where, gold_if_any(row, where))
+            if text is not None:
+                number = await self.classes.place(key, text)
+        return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
 
 
 def _count(problem: _Problem, trace: _Trace) -> None:
@@ -198,6 +216,8 @@ async def label_file(
     """
     found = await survey(source, grader, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
+    for line in found.contradictions:
+        observe(f"label: {line}")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
     asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)

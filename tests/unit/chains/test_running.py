@@ -92,6 +92,34 @@ def test_an_input_that_was_only_touched_has_not_changed(folder: Path) -> None:
     assert machine.ran == ["tell"]
 
 
+@pytest.mark.parametrize("damage", [b'"exit": 0', b'"sha256": "', b'"seconds": 0'])
+def test_steps_run_again_where_the_state_is_damaged(folder: Path, damage: bytes) -> None:
+    machine = Machine()
+    run(folder, machine)
+    state = folder / STATE
+    state.write_bytes(state.read_bytes().replace(damage, damage[:-1] + b"1", 1))
+    run(folder, machine)
+    assert machine.ran == ["one", "two", "tell"]
+
+
+@pytest.mark.parametrize("steps", ["[]", "7", '{"one": 7}', '{"one": {"command": ["one"], "inputs": 7, "exit": 0}}'])
+def test_a_state_without_a_checksum_may_hold_anything(folder: Path, steps: str) -> None:
+    (folder / STATE).write_text(f'{{"recipe": {{}}, "steps": {steps}}}')
+    machine = Machine()
+    run(folder, machine)
+    assert machine.ran == ["one", "two", "tell"]
+
+
+def test_the_state_of_an_earlier_version_counts(folder: Path) -> None:
+    machine = Machine()
+    run(folder, machine)
+    told = json.loads((folder / STATE).read_bytes())
+    del told["crc32"]
+    (folder / STATE).write_text(json.dumps(told))
+    run(folder, machine)
+    assert machine.ran == ["tell"]
+
+
 def test_a_step_whose_product_is_gone_runs_again(folder: Path) -> None:
     machine = Machine()
     run(folder, machine)

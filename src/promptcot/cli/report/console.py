@@ -10,7 +10,7 @@ from typing import Any
 from promptcot.cli.report.streams import STREAMS
 from promptcot.core.remedies import shown
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
-from promptcot.storage.counts import StageCounts
+from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.paths import beside
 
 
@@ -66,7 +66,7 @@ def _reasons(counts: dict[str, int]) -> str:
 
 def calls(counts: StageCounts) -> str | None:
     """What was asked and what was reused, and why something was asked again; None if no model was asked."""
-    if not (counts.calls or counts.reused):
+    if not (counts.calls or counts.reused or counts.damaged):
         return None
     words = [f"{counts.calls:,} calls", f"{counts.completion_tokens:,} tokens written"]
     if counts.reused:
@@ -75,6 +75,8 @@ def calls(counts: StageCounts) -> str | None:
         words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
     if counts.end_tokens:
         words.append(f"end tokens taken off the text of {counts.end_tokens:,} replies")
+    if counts.damaged:
+        words.append(damaged_lines(counts.damaged))
     words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
     return f"{counts.name}: {', '.join(words)}"
 
