@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.lines import lines_of
 from promptcot.records import LENGTH, Completion, FinishReason, finish_of, is_finished
 
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -65,7 +66,7 @@ def split_thinking(reply: str) -> Answer | None:
 
 def fence_at_end(text: str) -> list[str]:
     """The lines in the fence with which a text ends after other words, where it is the only one; else nothing."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) != 2 or fences[0] == 0 or fences[1] != len(lines) - 1:
         return []
@@ -74,7 +75,7 @@ def fence_at_end(text: str) -> list[str]:
 
 def own_lines(text: str) -> list[str] | None:
     """The lines that are not quoted; None where a fence does not close."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) % 2:
         return None

@@ -1,0 +1,52 @@
+"""Folds letters that look alike into one, so that texts can be compared by what a reader sees.
+
+Decides which characters are taken for which: compatibility forms and case as Unicode has them, without accents and
+invisible characters, and a table of letters from other scripts that look like Latin ones. What is compared with what
+is for the caller to say. The folded form is for comparing only: `m` becomes `rn`, and `l` and `1` become `i`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Pairs of a Latin letter and what looks like it. Capitals stand apart where they look like another letter than their
+# small form does. The choice follows confusables.txt of Unicode Technical Standard 39, for scripts in common use.
+_ALIKE = """
+a аɑαᴀаꓮᎪա⍺ b ьвᴃʙβꓐᏴ c сᴄϲꓚᏟᴐ d ԁɗᴅđꓒᎠժ e еєᴇεɛəꓰᎬҽ f ꜰƒꓝϝ g ɡɢԍġցꓖᏀ h һհʜħнꓧᎻ i іıɩɪιɨӏǀꓲᎥ|¡ j јϳȷᴊյꓙᎫ
+k кᴋκꓗᏦ l ʟłꓡᏞւ m мᴍꓟᎷʍ n пɴηոꓠռᴎ o оᴏοσօøꓳ๐ഠ০०○◯ p рᴘρꓑᏢքþ q ԛգզ r гᴦʀꓣᎡᏒ s ѕꜱꓢᏚʂ
+t тᴛτŧꓔᎢ u υᴜսʋꓴц v ѵᴠνꓦᏙ∨ w ѡԝᴡωꓪᎳա x хχ×ꓫ᙮ y уʏγүꓬყ z ᴢζꓜᏃʐ
+"""
+_CAPITALS = "BВΒ HНΗ NΝ PРΡ YΥҮ XХΧ ZΖ TТΤ KКΚ MМΜ CС AАΑ EЕΕ OОΟ IІΙ SЅ JЈ"
+_VISIBLE = re.compile(r"[^\x00-\x7f]")
+_NO_LETTER = re.compile(r"[\W_]+")
+
+
+def _table() -> dict[int, str]:
+    pieces = _ALIKE.split()
+    found = {ord(other): letter for letter, others in zip(pieces[::2], pieces[1::2], strict=True) for other in others}
+    found |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
+    for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # squared, circled and regional letters
+        found |= {first + place: chr(ord("a") + place) for place in range(26)}
+    return found
+
+
+_LATIN = _table()
+_MERGED = str.maketrans({"l": "i", "1": "i", "|": "i", "0": "o", "m": "rn", "w": "vv"})
+
+
+def folded(text: str) -> str:
+    """The text in small Latin letters as far as it looks like them; everything else stays. Never raises."""
+    if _VISIBLE.search(text):
+        text = unicodedata.normalize("NFKD", text.translate(_LATIN)).translate(_LATIN).casefold()
+        text = unicodedata.normalize("NFKD", text).translate(_LATIN)
+        text = "".join(letter for letter in text if unicodedata.category(letter) not in _UNSEEN)
+    return text.lower()
+
+
+def letters(text: str) -> str:
+    """The letters and digits of a folded text and nothing else, those that are easily confused merged."""
+    return _NO_LETTER.sub("", folded(text).translate(_MERGED))
+
+
+_UNSEEN = frozenset(("Mn", "Me", "Cf", "Cs", "Cn", "Co"))
