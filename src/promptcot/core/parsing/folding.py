@@ -13,12 +13,14 @@ import unicodedata
 # Pairs of a Latin letter and what looks like it. Capitals stand apart where they look like another letter than their
 # small form does. The choice follows confusables.txt of Unicode Technical Standard 39, for scripts in common use.
 _ALIKE = """
-a аɑαᴀаꓮᎪա⍺ b ьвᴃʙβꓐᏴ c сᴄϲꓚᏟᴐ d ԁɗᴅđꓒᎠժ e еєᴇεɛəꓰᎬҽ f ꜰƒꓝϝ g ɡɢԍġցꓖᏀ h һհʜħнꓧᎻ i іıɩɪιɨӏǀꓲᎥ|¡ j јϳȷᴊյꓙᎫ
+a аɑαᴀаꓮᎪա⍺ b ьвᴃʙβꓐᏴ c сᴄϲꓚᏟᴐ d ԁɗᴅđꓒᎠժ e еєᴇεɛəꓰᎬҽ f ꜰƒꓝϝ g ɡɢԍġցꓖᏀ h һհʜħнꓧᎻ i іıɩɪιɨӏǀꓲᎥ j јϳȷᴊյꓙᎫ
 k кᴋκꓗᏦ l ʟłꓡᏞւ m мᴍꓟᎷʍ n пɴηոꓠռᴎ o оᴏοσօøꓳ๐ഠ০०○◯ p рᴘρꓑᏢքþ q ԛգզ r гᴦʀꓣᎡᏒ s ѕꜱꓢᏚʂ
 t тᴛτŧꓔᎢ u υᴜսʋꓴц v ѵᴠνꓦᏙ∨ w ѡԝᴡωꓪᎳա x хχ×ꓫ᙮ y уʏγүꓬყ z ᴢζꓜᏃʐ
 """
 _CAPITALS = "BВΒ HНΗ NΝ PРΡ YΥҮ XХΧ ZΖ TТΤ KКΚ MМΜ CС AАΑ EЕΕ OОΟ IІΙ SЅ JЈ"
-_VISIBLE = re.compile(r"[^\x00-\x7f]")
+_UNSEEN = frozenset(("Mn", "Me", "Lm", "Cf", "Cs", "Cn", "Co"))
+_FILLERS = "\u115f\u1160\u3164\uffa0"  # letters by their category, and blank
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NO_LETTER = re.compile(r"[\W_]+")
 
 
@@ -28,25 +30,29 @@ def _table() -> dict[int, str]:
     found |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
     for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # squared, circled and regional letters
         found |= {first + place: chr(ord("a") + place) for place in range(26)}
-    return found
+    return found | {ord(filler): "" for filler in _FILLERS}
 
 
 _LATIN = _table()
-_MERGED = str.maketrans({"l": "i", "1": "i", "|": "i", "0": "o", "m": "rn", "w": "vv"})
+_MERGED = str.maketrans({"l": "i", "1": "i", "0": "o", "m": "rn", "w": "vv"})
 
 
 def folded(text: str) -> str:
     """The text in small Latin letters as far as it looks like them; everything else stays. Never raises."""
-    if _VISIBLE.search(text):
+    if _NOT_ASCII.search(text):
         text = unicodedata.normalize("NFKD", text.translate(_LATIN)).translate(_LATIN).casefold()
         text = unicodedata.normalize("NFKD", text).translate(_LATIN)
-        text = "".join(letter for letter in text if unicodedata.category(letter) not in _UNSEEN)
+        text = visible(text)
     return text.lower()
+
+
+def visible(text: str) -> str:
+    """The text without characters that are not seen, and without the accents of letters that are written in two."""
+    if not _NOT_ASCII.search(text):
+        return text
+    return "".join(letter for letter in text if unicodedata.category(letter) not in _UNSEEN)
 
 
 def letters(text: str) -> str:
     """The letters and digits of a folded text and nothing else, those that are easily confused merged."""
     return _NO_LETTER.sub("", folded(text).translate(_MERGED))
-
-
-_UNSEEN = frozenset(("Mn", "Me", "Cf", "Cs", "Cn", "Co"))

@@ -8,7 +8,8 @@ such lines (see `folded`). Around that the reading is strict, because a doubtful
 - a line that starts like a rating and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
   invalid, and so does a reason that names another rating; longer prose after a label is no rating and is passed over;
 - a line may be repeated, as when a judge sums up at the end, but not with another rating;
-- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it;
+- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it, and nowhere
+  may the judge say that it declines;
 - quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
   fence that ends the reply is, where its lines have the judge's mark, or the material cannot be their source;
 - where lines have the mark that the judge was asked for, only these count (see `own`). Where none has it, a line that
@@ -61,6 +62,12 @@ _DENIED = re.compile(
     r"\W+(?:\w+\W+){0,2}?(perfect|acceptable|bad)\b",
     re.IGNORECASE,
 )
+_DECLINES = re.compile(
+    r"\bI\s(?:\w+\s){0,2}?(?:(?:decline|refuse)(?=\s*(?:[.!;]|\Z))"
+    r"|(?:can(?:not|['’]t)|won['’]t|(?:will|do|must)\snot|decline\sto|refuse\sto)\s(?:rate|judge|comply\swith)\s"
+    r"(?:it|this|that|(?:the|this)\s(?:material|text|submission))(?=\s*(?:[.,!;]|\Z)))",
+    re.IGNORECASE,
+)
 _DOUBTED = re.compile(
     r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
     r"|not (?:really|quite|entirely|fully|exactly))\b",
@@ -93,8 +100,8 @@ def read_reply(
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
     ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `repeated: LABEL` (from the material),
-    `contradiction: LABEL`, `taken back`, `the verdict does not follow from the ratings`, `unmarked, and the material
-    speaks as a judge`.
+    `contradiction: LABEL`, `taken back`, `declined`, `the verdict does not follow from the ratings`, `unmarked, and the
+    material speaks as a judge`.
     """
     if why := stopped_early(finish_reason):
         return _invalid(why)
@@ -185,19 +192,26 @@ def _judge(
     verdict = stated.pop(criteria.verdict.key, None)
     if verdict is None or reasons:
         return _invalid(reasons[0], stated)
-    if reason := _objection(stated, verdict, all_lines[last + 1 :], drafts, criteria):
+    if reason := _objection(stated, verdict, all_lines, last, drafts, criteria):
         return _invalid(reason, stated)
     return Judgement(verdict, stated)
 
 
 def _objection(
-    ratings: Mapping[str, Rating], verdict: Rating, after: Sequence[str], drafts: Sequence[str], criteria: Criteria
+    ratings: Mapping[str, Rating],
+    verdict: Rating,
+    lines: Sequence[str],
+    last: int,
+    drafts: Sequence[str],
+    criteria: Criteria,
 ) -> str | None:
-    """Why a complete set of lines does not count after all."""
+    """Why a complete set of lines, of which the last one stands at `last`, does not count after all."""
     if recompute(ratings, criteria) != verdict:
         return "the verdict does not follow from the ratings"
-    if _takes_back("\n".join(after), verdict):
+    if _takes_back("\n".join(lines[last + 1 :]), verdict):
         return "taken back"
+    if any(map(_DECLINES.search, lines)):
+        return "declined"
     drafted, _ = _readings(drafts, criteria)
     if not set(drafted.get(criteria.verdict.key, [])) <= {verdict, "unclear"}:
         return f"contradiction: {criteria.verdict.label}"

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from promptcot.core.parsing.folding import folded, letters
+from promptcot.core.parsing.folding import folded, letters, visible
 
 # Possessive quantifiers, because a model that writes ten thousand asterisks must not make a search quadratic.
 BEFORE = (
@@ -27,7 +27,10 @@ BEFORE = (
 )
 """A pattern for what may stand before a label: bullets, numbers, bold type, the bars of a table."""
 
-_ESCAPED = re.compile(r"\\+u\{?([0-9a-fA-F]{4,6})\}?|(?:\\+x|%)([0-9a-fA-F]{2})")
+_FIRST_WORD = re.compile(rf"{BEFORE}[(`\\\[【*_]*+(?P<word>[A-Za-z0-9]{{1,40}}+)(?!\w)[\s\\\])】`*_:.|–-]*+")
+_ESCAPED = re.compile(
+    r"\\+(?:u([0-9a-fA-F]{4})|[ux]\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))|%([0-9a-fA-F]{2})"
+)
 _CONTROL = re.compile(r"\\+[nrtbf]")
 _MARKUP = re.compile(
     r"<[^<>]{0,300}>|\]\([^()\s]{0,300}\)|\\(?:begin|end)\s?\{[^{}]{0,40}\}(?:\[[^\[\]]{0,40}\])?|\\[A-Za-z]+\*?"
@@ -43,13 +46,11 @@ def marked(lines: Sequence[str], mark: str) -> list[str | None]:
 
     Bullets and numbers may stand before the mark, which may be bold, in brackets or in the form of code.
     """
-    pattern = _marked(mark)
-    return [line[found.end() :] if (found := pattern.match(line)) else None for line in lines]
-
-
-@lru_cache(maxsize=64)
-def _marked(mark: str) -> re.Pattern[str]:
-    return re.compile(rf"{BEFORE}[(`\\]*+{re.escape(mark)}(?!\w)[\s\\\])】`*_:.|–-]*+", re.IGNORECASE)
+    found = map(_FIRST_WORD.match, lines)
+    return [
+        line[word.end() :] if word and word["word"].lower() == mark.lower() else None
+        for line, word in zip(lines, found, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +70,21 @@ class Material:
             return any(one + two in self.said for one, two in zip(_forms(name), _forms(answer), strict=True))
         return _labelled(name, answer).search(self.plain) is not None
 
-    def speaks(self, verdict: Iterable[str], others: Iterable[str], answers: Iterable[str]) -> bool:
+    def speaks(self, verdict: Sequence[str], others: Sequence[str], answers: Sequence[str]) -> bool:
         """Whether it may hold an answer in the form of the model's, however written.
 
         It does where it names the verdict by one of its names, or rates one of the others. Names of one word, which
         stand in any text, count where an answer follows.
         """
-        words = tuple(answers)
-        return any(self._names(name, words) for name in verdict) or any(
-            self.says(name, word) for name in others for word in words
-        )
+        if any(self._names(name) for name in verdict) or _row(*map(tuple, (verdict, others, answers))).search(
+            self.said
+        ):
+            return True
+        return any(self.says(name, answer) for name in (*verdict, *others) for answer in answers)
 
-    def _names(self, name: str, answers: Sequence[str]) -> bool:
-        first, *rest = name.split()
-        if rest:
-            return _apart(name).search(self.said) is not None
-        return (
-            any(self.says(first, word) for word in answers) or _apart_from(first, answers).search(self.said) is not None
-        )
+    def _names(self, name: str) -> bool:
+        """Whether a name of several words stands in it, with little between them."""
+        return " " in name.strip() and _apart(name).search(self.said) is not None
 
 
 @lru_cache(maxsize=8)
@@ -105,7 +103,7 @@ def repeats(part: str, shown: str, least: int = 20) -> bool:
 
 def _without_markup(text: str) -> list[str]:
     """A text as it is, without escapes, without line breaks that are escaped, and without markup."""
-    plain = unescaped(text)
+    plain = visible(unescaped(text))
     return [text, plain, _CONTROL.sub(" ", plain), _MARKUP.sub("", plain)]
 
 
@@ -120,7 +118,7 @@ def unescaped(text: str) -> str:
 
 
 def _character(escape: re.Match[str]) -> str:
-    code = int(escape[1] or escape[2], 16)
+    code = int(str(escape[escape.lastindex or 0]), 16)
     return chr(code) if code <= 0x10FFFF else ""
 
 
@@ -133,7 +131,8 @@ def _forms(text: str) -> tuple[str, str]:
 def _labelled(name: str, answer: str) -> re.Pattern[str]:
     """A label of one word and its answer, with a sign between that is none of a sentence, and no phrase after it."""
     one, two = re.escape(folded(name)), re.escape(folded(answer))
-    return re.compile(rf"(?<!\w){one}{_BETWEEN}[^\w\s.,;!?'’()]{_BETWEEN}{two}(?!\w|[ -](?![a-z -]{{1,40}}[:=|])[a-z])")
+    sign = rf"{_BETWEEN}[^\w\s.,;!?'’()]{_BETWEEN}"
+    return re.compile(rf"(?<!\w){one}{sign}(?:\w{{1,12}}{sign})?{two}(?!\w|[ -](?![a-z -]{{1,40}}[:=|])[a-z])")
 
 
 @lru_cache(maxsize=64)
@@ -143,7 +142,7 @@ def _apart(name: str) -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=64)
-def _apart_from(name: str, answers: tuple[str, ...]) -> re.Pattern[str]:
-    """A name with two answers right after it, as in the row of a table."""
-    words = "|".join(re.escape(letters(word)) for word in answers)
-    return re.compile(rf"{re.escape(letters(name))}(?:{words}){{2}}")
+def _row(verdict: tuple[str, ...], others: tuple[str, ...], answers: tuple[str, ...]) -> re.Pattern[str]:
+    """The head of a table from the verdict on, and two answers after it."""
+    one, more, words = ("|".join(re.escape(letters(word)) for word in names) for names in (verdict, others, answers))
+    return re.compile(rf"(?:{one})(?:{more})*+(?:{words}){{2}}")
