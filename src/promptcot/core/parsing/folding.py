@@ -50,7 +50,18 @@ def visible(text: str) -> str:
     """The text without characters that are not seen, and without the accents of letters that are written in two."""
     if not _NOT_ASCII.search(text):
         return text
-    return "".join(letter for letter in text if unicodedata.category(letter) not in _UNSEEN)
+    return text.translate(_SEEN)
+
+
+class _Seen(dict[int, int | None]):
+    """For `str.translate`: nothing in place of a character that is not seen. Categories are looked up once."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)) in _UNSEEN else code
+        return self[code]
+
+
+_SEEN = _Seen()
 
 
 def letters(text: str) -> str:

@@ -120,7 +120,7 @@ def read_reply(
         return _judge(*own, _without_mark(drafts, mark), criteria)
     shown = None if material is None else material_of(material)
     speaks = shown is not None and _speaks(shown, criteria)
-    if shown is not None and not speaks and _rates(fence, criteria):
+    if shown is not None and not speaks and not shown.names(criteria.verdict.names) and _rates(fence, criteria):
         lines = [*lines, *fence]
     judgement = _judge(lines, lines, drafts, criteria, shown)
     return _invalid(_SPEAKS, judgement.ratings) if speaks and judgement.reason is None else judgement

@@ -29,16 +29,16 @@ BEFORE = (
 
 _FIRST_WORD = re.compile(rf"{BEFORE}[(`\\\[【*_]*+(?P<word>[A-Za-z0-9]{{1,40}}+)(?!\w)[\s\\\])】`*_:.|–-]*+")
 _ESCAPED = re.compile(
-    r"\\+(?:u([0-9a-fA-F]{4})|[ux]\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))|%([0-9a-fA-F]{2})"
+    r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|[ux]\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))|%([0-9a-fA-F]{2})"
 )
-_CONTROL = re.compile(r"\\+[nrtbf]")
+_CONTROL = re.compile(r"(?<!\\)\\++[nrtbf]")
 _MARKUP = re.compile(
     r"<[^<>]{0,300}>|\]\([^()\s]{0,300}\)|\\(?:begin|end)\s?\{[^{}]{0,40}\}(?:\[[^\[\]]{0,40}\])?|\\[A-Za-z]+\*?"
 )
 _DIGITS = re.compile(r"\d+")
 _UNESCAPED_AT_MOST = 3
 _APART = 24
-_BETWEEN = r"(?:[^\w\n]|_){0,40}"
+_SIGN = r"(?=[\s.,;!?'’()]{0,40}[^\w\s.,;!?'’()])(?:\W|_){1,60}+"
 
 
 def marked(lines: Sequence[str], mark: str) -> list[str | None]:
@@ -70,21 +70,21 @@ class Material:
             return any(one + two in self.said for one, two in zip(_forms(name), _forms(answer), strict=True))
         return _labelled(name, answer).search(self.plain) is not None
 
+    def names(self, verdict: Sequence[str]) -> bool:
+        """Whether it names the verdict, by a name of several words with little between them."""
+        return any(" " in name.strip() and _apart(name).search(self.said) for name in verdict)
+
     def speaks(self, verdict: Sequence[str], others: Sequence[str], answers: Sequence[str]) -> bool:
         """Whether it may hold an answer in the form of the model's, however written.
 
-        It does where it names the verdict by one of its names, or rates one of the others. Names of one word, which
+        It does where it names the verdict and has a word for it, or rates one of the others. Names of one word, which
         stand in any text, count where an answer follows.
         """
-        if any(self._names(name) for name in verdict) or _row(*map(tuple, (verdict, others, answers))).search(
-            self.said
-        ):
+        if self.names(verdict) and any(letters(answer) in self.said for answer in answers):
+            return True
+        if _row(*map(tuple, (verdict, others, answers))).search(self.said):
             return True
         return any(self.says(name, answer) for name in (*verdict, *others) for answer in answers)
-
-    def _names(self, name: str) -> bool:
-        """Whether a name of several words stands in it, with little between them."""
-        return " " in name.strip() and _apart(name).search(self.said) is not None
 
 
 @lru_cache(maxsize=8)
@@ -131,8 +131,8 @@ def _forms(text: str) -> tuple[str, str]:
 def _labelled(name: str, answer: str) -> re.Pattern[str]:
     """A label of one word and its answer, with a sign between that is none of a sentence, and no phrase after it."""
     one, two = re.escape(folded(name)), re.escape(folded(answer))
-    sign = rf"{_BETWEEN}[^\w\s.,;!?'’()]{_BETWEEN}"
-    return re.compile(rf"(?<!\w){one}{sign}(?:\w{{1,12}}{sign})?{two}(?!\w|[ -](?![a-z -]{{1,40}}[:=|])[a-z])")
+    phrase = r"[ -](?![a-z -]{1,40}[:=|])[a-z]"
+    return re.compile(rf"(?<!\w){one}{_SIGN}(?:\w{{1,12}}+{_SIGN})?{two}(?!\w|{phrase})")
 
 
 @lru_cache(maxsize=64)

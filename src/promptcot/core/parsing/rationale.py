@@ -25,10 +25,8 @@ _NAMES = ("BEGIN RATIONALE", "END RATIONALE", "BEGIN PROBLEM", "END PROBLEM")
 _RATIONALE, _PROBLEM = _NAMES[:2], _NAMES[2:]
 _MARKER = re.compile(r"<!-- ((?:BEGIN|END) (?:RATIONALE|PROBLEM)) -->")
 _FENCES = re.compile(r"(?:\s|```\w*+)*+")
-_BLOCK = re.compile(r"<!-- BEGIN (RATIONALE|PROBLEM) -->(.*?)<!-- END \1 -->", re.DOTALL)
-# In folded text, where i, l and 1 are told apart.
 _LIKE_MARKER = re.compile(
-    r"-{2,}\s{0,9}/?\s{0,9}(?:begin|end)[\s_-]{0,9}(?:rationale|problem)"
+    r"--\s{0,9}/?\s{0,9}(?:begin|end)[\s_-]{0,9}(?:rationale|problem)"
     r"|^[^\w\n]{0,20}(?:begin|end)[\s_-]{1,9}(?:rationale|problem)[^\w\n]{0,20}$",
     re.MULTILINE,
 )
@@ -108,7 +106,7 @@ def _not_its_own(part: str, prompt: str) -> str | None:
     """Why a part cannot be what the model wrote and meant."""
     if _LIKE_MARKER.search(folded(part)) or _LIKE_MARKER.search(folded(unescaped(part))):
         return "unclear marker"
-    shown = {" ".join(block[2].split()) for block in _BLOCK.finditer(prompt)}
+    shown = {" ".join(prompt[a.end() : b.start()].split()) for a, b in pairwise(_MARKER.finditer(prompt))}
     return "repeated from the prompt" if " ".join(part.split()) in shown or repeats(part, prompt) else None
 
 
