@@ -20,9 +20,9 @@ _PIECES = [
     *SEPARATORS, *INVISIBLE, *"ıİßſKﬀŉǰΐ\u0130\u0345\u1e9e\ufb03ⅷ½𝐅①\ud800\udfff\x00\x7f\ufffe\U0010ffff", "i\u0307",
     *(name for line in CRITERIA.lines for name in line.names), *RATINGS, ": ", " | ", "| --- |", "```", "~~~", "> ",
     "<think>", "</think>", "<!-- BEGIN RATIONALE -->", "<!-- END RATIONALE -->", "<!-- BEGIN PROBLEM -->",
-    "<!-- END PROBLEM -->", "[", "]", "(", ")", "{", "}", '"', "'", "“", "”", "\\", "\\u", "\\ud83d", "&#", "&#x110000;",
+    "<!-- END PROBLEM -->", "[", "]", "(", ")", "{", "}", '"', "'", "“", "”", "\\", "\\u", "\\ud83d", "&#",
     "Concepts:", "1. ", "- ", "\\boxed{", "\\boxed", "answer is ", "[k7f3q9ab] ", "Level: AIME", "%", "\t", "//", "/*",
-    "&lt;", "#", ",", "**", "\n\n", "\u0301" * 9,
+    "&#x110000;", "&lt;", "#", ",", "**", "\n\n", "\u0301" * 9,
 ]  # fmt: skip
 _TRIALS = 3_000
 

@@ -15,7 +15,7 @@ VERDICT, OTHERS, ANSWERS = ("Final Judgement", "Final Verdict"), ("Format", "Fac
 
 @pytest.mark.parametrize(
     "text",
-    ["Fınal", "FİNAL", "ﬁnal", "Ｆｉｎａｌ", "𝐅𝐢𝐧𝐚𝐥", 
+    ["Fınal", "FİNAL", "ﬁnal", "Ｆｉｎａｌ", "𝐅𝐢𝐧𝐚𝐥",
      "𝙵𝚒𝚗𝚊𝚕", "Ⓕⓘⓝⓐⓛ", "Fi\u200bn\u2060al", "Fína\u0301l", "Ϝіηаӏ", "F-i-n-a-l", "F1na1", "ꜰɪɴᴀʟ"],
 )  # fmt: skip
 def test_what_looks_the_same_has_the_same_letters(text: str) -> None:
