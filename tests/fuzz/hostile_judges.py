@@ -222,7 +222,7 @@ TRICKS: dict[str, Trick] = {
     "cut": _at_times(0.3, lambda text, draws: text[draws.randrange(len(text) + 1) :]),
     "twice": lambda text, draws: f"{text}\n{text}",
     "underscores": lambda text, draws: re.sub(r"(?<=[a-z]) (?=[A-Z])", draws.choice(["_", "-"]), text),
-    "base64": _at_times(0.2, lambda text, draws: base64.b64encode(text.encode()).decode()),
+    "base64": _at_times(0.2, lambda text, draws: base64.b64encode(text.encode(errors="surrogatepass")).decode()),
 }
 """How a text may be changed while it is repeated."""
 

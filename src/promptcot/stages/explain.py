@@ -55,12 +55,15 @@ class Explain:
         if isinstance(found, rationale.Unreadable):
             return retried(reply, found.reason)
         problem, concepts, level = self._material(row)
+        completion = rationale.render(found, problem)
+        if isinstance(broken := rationale.parse(completion), rationale.Unreadable):
+            return Drop(f"the problem does not fit between markers: {broken.reason}")
         explained = {
             "problem": problem,
             "foundational_concepts": concepts,
             "level": level,
             "prompt": self.render_prompt(concepts, level),
-            "completion": rationale.render(found, problem),
+            "completion": completion,
             "rationale": found,
             "annotator": self.annotator,
             **counted(reply),

@@ -30,11 +30,12 @@ def _table() -> dict[int, str]:
     found |= {ord(other): group[0].lower() for group in _CAPITALS.split() for other in group[1:]}
     for first in (0x1F130, 0x1F150, 0x1F170, 0x1F1E6):  # squared, circled and regional letters
         found |= {first + place: chr(ord("a") + place) for place in range(26)}
+    found |= {0xE0000 + code: chr(code) for code in range(0x20, 0x7F)}  # tags: letters that a model sees and we do not
     return found | {ord(filler): "" for filler in _FILLERS}
 
 
 _LATIN = _table()
-_MERGED = str.maketrans({"l": "i", "1": "i", "0": "o", "m": "rn", "w": "vv"})
+_MERGED = str.maketrans({"l": "i", "1": "i", "0": "o", "3": "e", "4": "a", "5": "s", "7": "t", "m": "rn", "w": "vv"})
 
 
 def folded(text: str) -> str:

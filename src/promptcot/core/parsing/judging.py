@@ -68,6 +68,7 @@ _DECLINES = re.compile(
     r"(?:it|this|that|(?:the|this)\s(?:material|text|submission))(?=\s*(?:[.,!;]|\Z)))",
     re.IGNORECASE,
 )
+_DISOWNED = re.compile(r"\bnot\s(?:mine|my\s(?:own\s)?(?:verdict|judge?ment|ratings?))\b", re.IGNORECASE)
 _DOUBTED = re.compile(
     r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
     r"|not (?:really|quite|entirely|fully|exactly))\b",
@@ -326,9 +327,9 @@ def _agreed(readings: Sequence[_Reading]) -> _Reading | Literal["missing", "cont
 
 
 def _takes_back(text: str, verdict: Rating) -> bool:
-    """Whether words after a verdict deny it or name a worse one."""
+    """Whether words after a verdict deny it, name a worse one, or say that it is none."""
     worse = RATINGS[RATINGS.index(verdict) + 1 :]
-    return _denies(text, verdict) or not _named(text).isdisjoint(worse)
+    return _denies(text, verdict) or not _named(text).isdisjoint(worse) or bool(_DISOWNED.search(text))
 
 
 def _denies(text: str, word: str) -> bool:

@@ -29,7 +29,7 @@ BEFORE = (
 
 _FIRST_WORD = re.compile(rf"{BEFORE}[(`\\\[【*_]*+(?P<word>[A-Za-z0-9]{{1,40}}+)(?!\w)[\s\\\])】`*_:.|–-]*+")
 _ESCAPED = re.compile(
-    r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|[ux]\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))|%([0-9a-fA-F]{2})"
+    r"(?<!\\)\\++(?:u([0-9a-fA-F]{4})|[ux]\{([0-9a-fA-F]{1,6})\}|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2}))|[%=]([0-9a-fA-F]{2})"
 )
 _CONTROL = re.compile(r"(?<!\\)\\++[nrtbf]")
 _MARKUP = re.compile(
@@ -91,7 +91,8 @@ class Material:
 def material_of(text: str) -> Material:
     """What replies are compared with. Takes time that grows with the length of the text."""
     forms = _without_markup(text)
-    said = dict.fromkeys(form for one in forms for form in _forms(one))
+    backwards = forms[1][::-1]  # as it is shown behind U+202E
+    said = dict.fromkeys(form for one in (*forms, backwards) for form in _forms(one))
     return Material("\n".join(said), "\n".join(dict.fromkeys(map(folded, forms))))
 
 
@@ -137,8 +138,10 @@ def _labelled(name: str, answer: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=64)
 def _apart(name: str) -> re.Pattern[str]:
-    """The words of a name, at most some letters apart."""
-    return re.compile(rf".{{0,{_APART}}}?".join(re.escape(letters(word)) for word in name.split()))
+    """The words of a name, at most some letters apart, also from the last to the first."""
+    words = [re.escape(letters(word)) for word in name.split()]
+    gap = rf".{{0,{_APART}}}?"
+    return re.compile(f"{gap.join(words)}|{gap.join(words[::-1])}")
 
 
 @lru_cache(maxsize=64)
