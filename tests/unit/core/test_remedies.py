@@ -35,6 +35,7 @@ CASES: list[tuple[str, Unusable, str, str]] = [
         "leaves out the mark",
         "own_mark",
     ),
+    ("declined", Unusable("declined", "I cannot rate it.", "stop", 9, True), "declines", "another judge"),
     ("ended by the server", Unusable("stopped: abort", "Format", "abort", 9, True), "the server ended", "log"),
 ]
 

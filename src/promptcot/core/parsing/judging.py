@@ -272,12 +272,16 @@ def _labels(criteria: Criteria) -> tuple[re.Pattern[str], dict[str, Criterion]]:
     The pattern alone says what a label is. It takes no letter of another alphabet for one of the label's, as Python's
     does otherwise: to it, a dotless i is an i.
     """
-    spelt = {spelling(name): line for line in criteria.lines for name in line.names}
-    names = {f"label{place}": spelt[name] for place, name in enumerate(sorted(spelt, key=len, reverse=True))}
-    labels = "|".join(
-        f"(?P<{group}>{_label(name)})" for group, name in zip(names, sorted(spelt, key=len, reverse=True), strict=True)
-    )
+    spelt = {form: line for line in criteria.lines for name in line.names for form in (_spelt(name), spelling(name))}
+    longest_first = sorted(spelt, key=len, reverse=True)
+    names = {f"label{place}": spelt[name] for place, name in enumerate(longest_first)}
+    labels = "|".join(f"(?P<{group}>{_label(name)})" for group, name in zip(names, longest_first, strict=True))
     return re.compile(rf"{BEFORE}(?P<quote>[\"'“‘`])?(?:{labels})(?(quote)[\"'”’`]){_AFTER}", re.IGNORECASE), names
+
+
+def _spelt(name: str) -> str:
+    """A name as the criteria have it, in lower case: `spelling` makes two letters of `ß`."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", name).lower()).strip()
 
 
 def _label(name: str) -> str:

@@ -267,6 +267,13 @@ def test_criteria_name_their_own_lines_and_rule() -> None:
     assert read_reply(reply_of(["perfect"] * 6), "stop", criteria).reason == "no ratings"
 
 
+@pytest.mark.parametrize("label", ["Größe", "GRÖSSE", "größe", "Gro\u0308ße", "Gr\xf6sse"])
+def test_a_label_may_have_any_letters_and_is_found_in_each_of_its_spellings(label: str) -> None:
+    criteria = parse_criteria(MINIMAL.replace('"Fun"', '"Größe"'), "criteria.toml")
+    assert read_reply(f"{label}: perfect\nVerdict: perfect", "stop", criteria).verdict == "perfect"
+    assert read_reply("Grőße: perfect\nVerdict: perfect", "stop", criteria).reason == "missing: Größe"
+
+
 def test_a_label_that_is_the_start_of_another_is_told_from_it() -> None:
     toml = MINIMAL + '[[ratings]]\nkey = "fun_for_all"\nlabel = "Fun for all"\n'
     criteria = parse_criteria(toml, "criteria.toml")
