@@ -220,7 +220,12 @@ def _objection(
 
 
 def _unfolded(lines: Sequence[str], criteria: Criteria) -> list[str]:
-    return unfolded(lines, {spelling(name): line.key for line in criteria.lines for name in line.names})
+    return unfolded(lines, _keys(criteria))
+
+
+@lru_cache(maxsize=32)
+def _keys(criteria: Criteria) -> dict[str, str]:
+    return {spelling(name): line.key for line in criteria.lines for name in line.names}
 
 
 def _readings(
