@@ -51,6 +51,13 @@ def advice(reply: Unusable) -> Advice:
         )
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
+    if reply.reason == "declined":
+        return Advice("the judge declines to rate", "take another judge, or look at what it is given to rate")
+    if reply.reason.startswith("unmarked, "):
+        return Advice(
+            "the judge leaves out the mark that its own lines should begin with, about problems that hold ratings",
+            "take a stronger judge; where the prompts are your own, let judge.jinja ask for `own_mark`",
+        )
     if reply.reason.startswith("repeated: "):
         return Advice(
             "the judge repeats what it is to rate, and that names a verdict itself",

@@ -17,6 +17,7 @@ from promptcot.core.shards import place_of, without_place
 from promptcot.engines.protocol import Engine
 from promptcot.errors import StageFault, UnfitRow
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
+from promptcot.runners.known import known
 from promptcot.runners.streams import closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
@@ -122,7 +123,7 @@ class Said:
 
     def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
         """By the journal; None where a call is not in it, or was refused."""
-        replies = [found for one in requests if isinstance(found := journal.find(one.key(self.model), one), Completion)]
+        replies = [found for one in requests if isinstance(found := known(journal, one, self.model), Completion)]
         if len(replies) < len(requests) or any(reply.finish_reason == CONTENT_FILTER for reply in replies):
             return None
         try:

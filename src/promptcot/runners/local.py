@@ -28,6 +28,7 @@ from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
 from promptcot.runners.faults import Faults
 from promptcot.runners.health import Health
+from promptcot.runners.known import known
 from promptcot.runners.readability import Readability
 from promptcot.runners.retries import Retries
 from promptcot.runners.slots import Slots
@@ -245,8 +246,7 @@ class _Passage:
 
     async def _call(self, request: Request) -> _Reply:
         """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""
-        key = request.key(self._model)
-        found = self.journal.find(key, request)
+        key, found = request.key(self._model), known(self.journal, request, self._model)
         if isinstance(found, Completion):
             self.counts.reused += 1
             return _Reply(self._written(found), known=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from promptcot.core.parsing import rationale
 from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
-from promptcot.stages.asking import counted, unreadable
+from promptcot.stages.asking import counted, text_of, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Generate:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
         """The row with what was generated, or a drop: `empty`, or `unreadable: ` and why."""
         [reply] = replies
-        read = rationale.parse(reply.text, reply.finish_reason)
+        read = rationale.parse(reply.text, reply.finish_reason, text_of(self.ask(row)[0]))
         if isinstance(read, rationale.Unreadable):
             return unreadable(reply, read.reason)
         generated = {"completion": reply.text, "rationale": read.rationale, "problem": read.problem}

@@ -4,12 +4,15 @@ The judge sees the concepts, the level and the generator's text; its words becom
 generator's text and counts are set aside (see `core.filtering`). A reply that cannot be read is an output like any
 other, with the judgement `invalid` and `invalid_reason`; it is for the filter to drop it. How a reply is read is in
 `core.parsing.judging`.
+
+Where the domain's prompt asks for it, the judge begins its lines with a mark. Earlier versions asked without one, and
+the replies that they left in a journal are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptcot.core.filtering import generator_text, set_aside
@@ -39,15 +42,19 @@ class Judge:
 
         The judge's name enters the seed, so that two judges on one model are two opinions.
         """
-        variables = self.prompts.judging(self._concepts(row), self._level(row), generator_text(row).strip())
-        seed = derive_seed(self.seed, self.judge, row["id"], 0)
-        return [Asker(self.prompts, self.sampling, self.chat).request("judge", seed, variables)]
+        asker, variables = Asker(self.prompts, self.sampling, self.chat), self._variables(row)
+        request = asker.request("judge", self._seed(row), variables)
+        if variables["own_mark"]:
+            unmarked = asker.request("judge", self._seed(row), {**variables, "own_mark": ""})
+            request = replace(request, earlier=unmarked)
+        return [request]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
         """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""
         [reply] = replies
         material = "\n".join([*self._concepts(row), self._level(row), generator_text(row)])
-        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria, material)
+        mark = self._variables(row)["own_mark"]
+        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria, material, mark)
         judged: dict[str, Any] = {
             "judge": self.judge,
             "ratings": dict(judgement.ratings),
@@ -62,6 +69,13 @@ class Judge:
     def unusable(self, row: Row) -> str | None:
         """Why a verdict is invalid; None for one that is valid."""
         return str(row.get("invalid_reason") or "invalid") if row.get("judgement") == "invalid" else None
+
+    def _variables(self, row: Row) -> dict[str, Any]:
+        text = generator_text(row).strip()
+        return self.prompts.judging(self._concepts(row), self._level(row), text, self._seed(row))
+
+    def _seed(self, row: Row) -> int:
+        return derive_seed(self.seed, self.judge, row["id"], 0)
 
     def _concepts(self, row: Row) -> list[str]:
         concepts = row.get("foundational_concepts")

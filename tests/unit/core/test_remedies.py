@@ -29,6 +29,13 @@ CASES: list[tuple[str, Unusable, str, str]] = [
     ),
     ("contradiction", Unusable("contradiction: Format", "Format: bad", "stop", 9, True), "itself", "stronger"),
     ("repeated", Unusable("repeated: Final Judgement", "It says:", "stop", 9, True), "repeats what", "stronger judge"),
+    (
+        "unmarked",
+        Unusable("unmarked, and the material speaks", "It", "stop", 9, True),
+        "leaves out the mark",
+        "own_mark",
+    ),
+    ("declined", Unusable("declined", "I cannot rate it.", "stop", 9, True), "declines", "another judge"),
     ("ended by the server", Unusable("stopped: abort", "Format", "abort", 9, True), "the server ended", "log"),
 ]
 

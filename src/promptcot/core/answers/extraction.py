@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from promptcot.core.parsing.lines import lines_of
+
 Method = Literal["boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box", "nothing"]
 
 _TOKEN = re.compile(r"(\\(?:boxed|fbox)(?![a-zA-Z]))\s*(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
@@ -127,7 +129,7 @@ def _final_line(text: str) -> str | None:
     announced = text[markers[-1].end() :].strip() if markers else ""
     if found := _last_value(_SENTENCE.split(announced, maxsplit=1)[0]):
         return found
-    lines = [line.strip() for line in text.splitlines() if line.strip(" *-_#")]
+    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
     if not lines:
         return None
     if found := _last_value(lines[-1]):
