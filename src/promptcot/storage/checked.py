@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from promptcot.redaction import redacted_in
 from promptcot.storage.atomic import write_json
 from promptcot.storage.json import dumps, loads
 
@@ -51,8 +52,9 @@ def record_of(line: bytes) -> dict[str, Any] | None:
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its checksum. Raises StorageError."""
-    write_json(path, {**fields, FIELD: zlib.crc32(dumps(dict(fields)))})
+    """Write a JSON object whole, with its checksum, which is that of what is left without secrets. Raises StorageError."""
+    written = redacted_in(fields)
+    write_json(path, {**written, FIELD: zlib.crc32(dumps(written))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:

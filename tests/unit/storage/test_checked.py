@@ -54,6 +54,13 @@ def test_line_ends_are_not_part_of_a_line() -> None:
 FIELDS = {"name": "x", "files": {"a": [1, 2]}, "seconds": 1.5, "none": None}
 
 
+def test_a_document_that_a_secret_was_taken_from_is_whole(tmp_path: Path) -> None:
+    write_document(tmp_path / "a.json", {"command": ["--base-url", "http://user:hidden-word-7@host/v1"]})
+    found = read_document(tmp_path / "a.json", old=False)
+    assert found is not None
+    assert "hidden-word-7" not in str(found)
+
+
 def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_document(tmp_path / "a.json", FIELDS)
     assert read_document(tmp_path / "a.json") == FIELDS
