@@ -52,7 +52,7 @@ def record_of(line: bytes) -> dict[str, Any] | None:
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its checksum, which is that of what is left without secrets. Raises StorageError."""
+    """Write a JSON object whole, without secrets and with a checksum of what is left. Raises StorageError."""
     written = redacted_in(fields)
     write_json(path, {**written, FIELD: zlib.crc32(dumps(written))})
 
