@@ -84,8 +84,8 @@ def _one(seed: int, chosen: argparse.Namespace) -> tuple[str, str, trying.Outcom
         seconds = 1.0 if trial.arguments[0] == "mock-server" else _SECONDS.get(trial.kind, 20.0)
         before = trying.hashes(folder)
         outcome = trying.judged(run(trial.arguments, folder, seed, seconds), trial.arguments)
-        if lost := trying.changed(before, folder):
-            outcome.wrong.append((f"input changed by {trial.arguments[0]}", ", ".join(lost)))
+        if lost := trying.changed(before, folder) & command_lines.reads(trial.arguments):
+            outcome.wrong.append((f"input changed by {trial.arguments[0]}", ", ".join(sorted(lost))))
         return trial.kind, trying.shown(trial.arguments), outcome
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import promptcot
 from tests.fuzz import odd
-from tests.fuzz.command_lines import ROWS, fill
+from tests.fuzz.good import ROWS, fill
 from tests.fuzz.replying import open_engine
 from tests.fuzz.trying import Outcome, called
 
@@ -49,9 +49,9 @@ class Call:
         told = [_short(one) for one in self.positional] + [f"{name}={_short(one)}" for name, one in self.named.items()]
         return f"promptcot.{self.name}({', '.join(told)})"
 
-    def tried(self, seed: int, folder: Path) -> Outcome:
+    def tried(self, seed: int, folder: Path, seconds: float = 20.0) -> Outcome:
         """How the call ends in that folder."""
-        return called(lambda: getattr(promptcot, self.name)(*self.positional, **self.named), folder, seed)
+        return called(lambda: getattr(promptcot, self.name)(*self.positional, **self.named), folder, seed, seconds)
 
 
 def call(seed: int, folder: Path) -> Call:

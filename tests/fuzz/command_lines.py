@@ -22,105 +22,15 @@ import zstandard
 
 from promptcot.cli.parameters import LocalPath, Target
 from promptcot.cli.root import VERBS, root
-from promptcot.core.parsing.rationale import render
+from promptcot.errors import PromptCoTError
 from promptcot.recipe.loading import SHIPPED
 from tests.fuzz import odd
+from tests.fuzz.good import BASES, OURS, ROWS, SMALL, fill
 from tests.mutations import mutated
-
-_NAMES = ["Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability"]
-_TEXT = render("Two facts meet.", "Find the least prime above 7.")
-_SPEC = {"id": "r1", "foundational_concepts": ["primes", "parity"], "level": "AIME", "prompt": "Write one."}
-_PROBLEM = {"id": "p1", "problem": "What is 2 + 2?", "level": "AIME", "foundational_concepts": ["a"], "answer": "4"}
-_TRACE = "<think>\nTwo and two.\n</think>\n\nSo it is \\boxed{4}."
-_RATED = {name.lower().replace(" ", "_"): "perfect" for name in _NAMES}
-_JUDGED = {
-    **_SPEC,
-    "judge": "a",
-    "ratings": _RATED,
-    "judgement": "perfect",
-    "rationale_and_problem": _TEXT,
-    "completion": "ok",
-}
-_WRITTEN = {
-    **_SPEC,
-    "completion": _TEXT,
-    "rationale": "Two facts meet.",
-    "problem": "Find it.",
-    "finish_reason": "stop",
-}
-_CONCEPTS: list[list[str]] = [["primes", "parity"], ["primes", "gcd"], ["gcd", "roots"], ["roots", "parity"]]
-
-
-def _thrice(row: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{**row, "id": f"{row['id']}-{number}"} for number in range(3)]
-
-
-ROWS: dict[str, list[dict[str, Any]]] = {
-    "concepts": [{"concepts": names} for names in _CONCEPTS],
-    "inputs": _thrice(_SPEC),
-    "written": _thrice(_WRITTEN),
-    "judged-0": _thrice(_JUDGED),
-    "judged-1": _thrice({**_JUDGED, "judge": "b"}),
-    "problems": _thrice(_PROBLEM),
-    "traces": [
-        {
-            **row,
-            "prompt": "What is 2 + 2?",
-            "completion": _TRACE,
-            "sample": sample,
-            "source": "mine",
-            "finish_reason": "stop",
-        }
-        for row in _thrice(_PROBLEM)
-        for sample in range(2)
-    ],
-    "train": _thrice({"id": "t", "prompt": "What is 2 + 2?", "completion": _TRACE, "label": "4"}),
-    "annotated": _thrice({**_WRITTEN, "annotator": "x", "concepts": ["primes", "gcd"]}),
-    "vectors": [
-        {"sentence": name, "embedding": [1.0, float(n)]} for n, name in enumerate(["gcd", "parity", "primes", "roots"])
-    ],
-}
-"""Good input files, three rows or so each."""
-
-OURS = ["--engine", "tests.fuzz.replying:open_engine", "--model-path", "m"]
-_ASKED = ["--output-path", "out.jsonl", *OURS]
-_SMALL = ["--max-candidates", "3", "--set", "encode.skip=true", "--output-dir", "out"]
-_ANSWERED = [f"--set={key}.engine=tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")]
-_COMPARED = ["chain", "generators", "--prompts-path", "inputs.jsonl", "--trained-on", "train.jsonl"]
-BASES: dict[str, list[list[str]]] = {
-    "run": [["run", "nano", *_SMALL, *_ANSWERED], ["run", "nano", *_SMALL, "--dry-run"]],
-    "extract": [["extract", "--data-path", "problems.jsonl", *_ASKED]],
-    "explain": [["explain", "--data-path", "problems.jsonl", *_ASKED]],
-    "train-rows": [["train-rows", "--data-path", "annotated.jsonl", "--output-path", "out.jsonl"]],
-    "encode": [["encode", "--data-path", "concepts.jsonl", *_ASKED]],
-    "sample": [
-        ["sample", "--data-path", "concepts.jsonl", "--output-path", "out.jsonl", "--size", "2", "--data-size", "5"]
-    ],
-    "generate": [["generate", "--data-path", "inputs.jsonl", *_ASKED]],
-    "judge": [["judge", "--data-path", "written.jsonl", *_ASKED]],
-    "filter": [["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]],
-    "solve": [["solve", "--data-path", "problems.jsonl", *_ASKED]],
-    "grade": [["grade", "--output-path", "traces.jsonl", "--workers", "1"]],
-    "label": [["label", "--data-path", "traces.jsonl", "--output-path", "out.jsonl", "--workers", "1"]],
-    "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
-    "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
-    "chain": [
-        ["chain", "fresh", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--eval-recipe", "nano"],
-        ["chain", "mismatch", "--data-path", "train.jsonl", "--output-path", "out.jsonl"],
-        ["chain", "students", "--before", "folder", "--after", "evaluated", "--output-path", "out.json"],
-        [*_COMPARED, "--before", "written.jsonl", "--after", "written.jsonl", "--output-path", "out.json"],
-    ],
-    "merge": [["merge", "out.jsonl", "judged-0.jsonl", "judged-1.jsonl"], ["merge", "out", "run-1", "run-2"]],
-    "plan": [["plan", "nano", "--target", "5", "--gpus", "1", "--draws", "50"]],
-    "doctor": [["doctor", "nano", "--no-trial"], ["doctor"]],
-    "mock-server": [["mock-server", "--port", "0"]],
-    "nano": [["nano", "check", "problems.jsonl"], ["nano", "path", "solver"]],
-}
-"""Good command lines of each verb, over the files of `ROWS`."""
 
 _RECIPES = {"": ["run", "plan", "doctor"], "eval": ["eval"], "train": ["train"]}
 _TAKE_RECIPE = {
-    "run": lambda recipe: ["run", recipe, *_SMALL[:2], *_SMALL[4:], "--dry-run"],
+    "run": lambda recipe: ["run", recipe, "--max-candidates", "3", "--output-dir", "out", "--dry-run"],
     "plan": lambda recipe: ["plan", recipe, *BASES["plan"][0][2:]],
     "doctor": lambda recipe: ["doctor", recipe, "--no-trial"],
     "eval": lambda recipe: ["eval", recipe, "--limit-rows", "1", "--output-dir", "out", "--dry-run"],
@@ -144,21 +54,6 @@ def trial(seed: int, folder: Path, kinds: Sequence[str] = ()) -> Trial:
     return Trial(kind, _MAKERS[kind](draws, folder))
 
 
-def fill(folder: Path) -> None:
-    """Good inputs, and the files and links with which options may point at something bad."""
-    for name, rows in ROWS.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for name in ("folder", "folder.jsonl", "evaluated", "run-1", "run-2"):
-        (folder / name).mkdir()
-    (folder / "loop.jsonl").symlink_to("loop.jsonl")
-    (folder / "dangling.jsonl").symlink_to("nowhere/x.jsonl")
-    (folder / "empty.jsonl").touch()
-    (folder / "broken.jsonl").write_text('{"concepts": ["a"]}\n{"concepts": [\n')
-    (folder / "binary.parquet").write_bytes(b"PAR1" + bytes(range(256)) + b"PAR1")
-    (folder / "not-zstandard.jsonl.zst").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(range(200)))
-    (folder / "evaluated" / "results.json").write_text('{"benchmarks": {"nano": {}}, "recipe": {}}')
-
-
 def verbs() -> Iterator[tuple[list[str], click.Command]]:
     """All commands with the words that call them, those of groups too."""
     context = click.Context(root)
@@ -168,6 +63,22 @@ def verbs() -> Iterator[tuple[list[str], click.Command]]:
             yield from (([verb, name], one) for name, one in command.commands.items())
         elif command is not None:
             yield [verb], command
+
+
+def reads(arguments: Sequence[str]) -> set[str]:
+    """The files among `ROWS` that a command line reads, which it must leave as they are."""
+    found = next((one for one in verbs() if one[0] == list(arguments[: len(one[0])])), None)
+    names = [f"{name}.jsonl" for name in ROWS]
+    if found is None:
+        return set(names)
+    words, command = found
+    try:
+        context = command.make_context(words[-1], list(arguments[len(words) :]))
+    except (click.ClickException, click.exceptions.Exit, PromptCoTError):
+        return set(names)  # nothing runs
+    written = {str(one.name) for one in command.params if isinstance(one.type, Target) and one.type.kind != "read"}
+    values = repr([value for name, value in context.params.items() if name not in written])
+    return {name for name in names if name in values or ("judged-{}" in values and name.startswith("judged-"))}
 
 
 def _options(draws: random.Random, folder: Path) -> list[str]:
@@ -202,8 +113,7 @@ def _odd_for(option: click.Option, draws: random.Random) -> str:
     if option.name == "changes":
         return _change(draws, draws.choice(_shipped())[1])
     if isinstance(option.type, LocalPath) or option.name in ("data_path", "template", "eval_recipe", "benchmark"):
-        inputs = [] if isinstance(option.type, Target) else [f"{name}.jsonl" for name in ROWS]
-        return str(draws.choice([*odd.PATHS, *inputs]))
+        return str(draws.choice([*odd.PATHS, *(f"{name}.jsonl" for name in ROWS)]))
     if special := odd.ODD_OPTION.get(str(option.name)):
         return str(draws.choice(special))
     if isinstance(option.type, click.Choice):
@@ -251,6 +161,8 @@ def _shipped() -> list[tuple[str, dict[str, Any]]]:
 def _recipe(draws: random.Random, folder: Path) -> list[str]:
     """A command with a recipe that is distorted: as a table, as bytes, or as a whole."""
     kind, table = draws.choice(_shipped())
+    if "nano" in str(table["name"]) and kind != "train":
+        table = _with_our_engines(table)
     text = odd.toml(odd.distort(table, draws, odd.IN_TOML) if draws.random() < 0.8 else table)
     data = text.encode(errors="replace")
     name = draws.choice(["mine.toml"] * 8 + ["é.toml", "a b.toml", ".toml", "mine", "m.TOML"])
@@ -263,7 +175,17 @@ def _recipe(draws: random.Random, folder: Path) -> list[str]:
         (folder / name).mkdir()
     else:
         (folder / name).write_bytes(data)
-    return list(_TAKE_RECIPE[draws.choice(_RECIPES[kind])](name))
+    arguments = list(_TAKE_RECIPE[draws.choice(_RECIPES[kind])](name))
+    if arguments[0] in ("run", "eval") and table["name"] == "nano" and draws.random() < 0.5:
+        arguments.remove("--dry-run")
+    return arguments
+
+
+def _with_our_engines(table: dict[str, Any]) -> dict[str, Any]:
+    """The recipe of a run or an evaluation, answered by our engine."""
+    for section in (table.get("generate", {}), table.get("model", {}), *table.get("judge", [])):
+        section["engine"] = OURS[1]
+    return {**table, "encode": {"skip": True}} if "encode" in table else table
 
 
 _WHOLES: list[Callable[[str], bytes]] = [
@@ -286,7 +208,8 @@ def _set(draws: random.Random, folder: Path) -> list[str]:
     """A shipped recipe, with changes."""
     verb = draws.choice(list(_TAKE_RECIPE))
     kind = next(kind for kind, takers in _RECIPES.items() if verb in takers)
-    path = draws.choice(sorted((SHIPPED / kind).glob("*.toml")))
+    paths = sorted((SHIPPED / kind).glob("*.toml"))
+    path = draws.choice([*paths, *(path for path in paths for _ in range(4) if "nano" in path.name)])
     table = tomllib.loads(path.read_text())
     changes = [f"--set={_change(draws, table)}" for _ in range(draws.choice([1, 1, 2, 3]))]
     return [*_TAKE_RECIPE[verb](path.stem), *changes]
@@ -346,18 +269,24 @@ def _own(draws: random.Random, folder: Path) -> list[str]:
     """A run with a step or an engine of the user's own: some are good, some fail in one of many ways."""
     module = f"own_{draws.randrange(10**9)}"
     (folder / f"{module}.py").write_bytes(draws.choice(_MODULES).encode())
-    uses = [*odd.STEPS, f"{module}:Step", f"{module}:name", module, *odd.OBJECTS]
-    step = {"name": draws.choice(["mine", "mine", "mine", "filter", "x y", ""]), "use": draws.choice(uses)}
-    step |= {"options": {"a": 1}} if draws.random() < 0.2 else {}
-    step |= {"after": draws.choice(["generate", "filter", "sample", "nothing", ""])} if draws.random() < 0.5 else {}
+    uses = [*odd.STEPS * 4, f"{module}:Step", f"{module}:name", module, *odd.OBJECTS]
+    step = {"name": draws.choice(["mine"] * 40 + ["filter", "x y", ""]), "use": draws.choice(uses)}
+    step |= {"options": {"a": 1}} if draws.random() < 0.1 else {}
+    step |= (
+        {"after": draws.choice(["generate", "filter", "sample", "sample", "nothing", ""])}
+        if draws.random() < 0.4
+        else {}
+    )
     step |= {"at_end": True} if draws.random() < 0.3 else {}
-    step |= {"model": {"engine": draws.choice(odd.OPENERS)}} if draws.random() < 0.3 else {}
-    table = tomllib.loads((SHIPPED / "nano.toml").read_text()) | {"step": [step]}
-    for section in (table["generate"], *table["judge"]):
-        section["engine"] = OURS[1] if draws.random() < 0.8 else draws.choice([*odd.OPENERS, f"{module}:Step"])
+    if draws.random() < 0.3:
+        step |= {"model": {"engine": draws.choice(odd.OPENERS)}, "use": "tests.fuzz.replying:Stage"}
+    table = _with_our_engines(tomllib.loads((SHIPPED / "nano.toml").read_text())) | {"step": [step]}
+    if draws.random() < 0.2:
+        section = draws.choice([table["generate"], *table["judge"]])
+        section["engine"] = draws.choice([*odd.OPENERS, f"{module}:Step"])
     (folder / "mine.toml").write_bytes(odd.toml(table).encode(errors="replace"))
     end = [[], [], [], ["--dry-run"]][draws.randrange(4)]
-    return ["run", "mine.toml", *_SMALL, *end] if draws.random() < 0.9 else ["doctor", "mine.toml"]
+    return ["run", "mine.toml", *SMALL, *end] if draws.random() < 0.9 else ["doctor", "mine.toml"]
 
 
 _MODULES = [
@@ -384,7 +313,7 @@ def _replies(draws: random.Random, folder: Path) -> list[str]:
     verb = draws.choice(["extract", "explain", "encode", "generate", "judge", "solve", "run", "doctor", "eval"])
     url = f"{os.environ.get(SERVER, 'http://127.0.0.1:1')}/{draws.randrange(10**9)}/v1"
     if verb == "run":
-        return ["run", "endpoint", *_SMALL, "--base-url", url, *(["--model", "m"] if draws.random() < 0.5 else [])]
+        return ["run", "endpoint", *SMALL, "--base-url", url, *(["--model", "m"] if draws.random() < 0.5 else [])]
     base = BASES[verb][-1]
     kept = (
         [part for part in base if part not in OURS]

@@ -245,6 +245,9 @@ def distort(table: dict[str, Any], draws: random.Random, more: list[Any]) -> dic
 
 
 def _replace(holder: Any, key: Any, draws: random.Random, more: list[Any]) -> None:
+    if isinstance(holder[key], (int, float)) and draws.random() < 0.4:
+        holder[key] = draws.choice([1, 2, 3, 0.5, 1.0, True])
+        return
     own = [*ODD_OPTION.get(str(key), ()), *PATHS] if isinstance(holder[key], str) else NUMBERS[:6]
     holder[key] = draws.choice(own) if draws.random() < 0.3 else odd_value(draws, more)
     if isinstance(holder[key], str) and more is IN_TOML:  # TOML is UTF-8, and has no lone surrogates

@@ -16,6 +16,8 @@ from promptcot.records import Request
 from tests.mutations import mutated
 
 SEED = "PROMPTCOT_FUZZ_SEED"
+GOOD = "good"
+"""Instead of a seed: all replies are as they should be."""
 _VOICE = Voice(0, 30)
 _ERRORS = [promptcot.RequestRefused("no", "refused"), promptcot.EngineUnusable("gone", "gone")]
 
@@ -25,11 +27,13 @@ def reply(request: Request) -> Any:
     draws = random.Random(f"{os.environ.get(SEED)} {request.seed} {request.prompt}")
     asked = "\n".join([request.prompt, *(message.content for message in request.messages)])
     text = _VOICE.reply(asked, draws.randbytes(8))
+    if os.environ.get(SEED, GOOD) == GOOD:
+        return text
     if draws.random() < 0.6:
         text = mutated(text.encode(), draws).decode(errors=draws.choice(["replace", "surrogateescape"]))
     fate = draws.random()
-    if fate < 0.03:
-        return draws.choice(_ERRORS)
+    if fate < 0.02:
+        return _ERRORS[fate < 0.002]
     if fate < 0.3:
         return promptcot.Completion(text, draws.choice(["length", "stop", "content_filter", "", "x" * 99]), 3, 5)
     return text

@@ -22,11 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import promptcot
 from promptcot.cli.root import run
 from promptcot.errors import PromptCoTError
 from tests.fuzz.replying import SEED
 
 ROOT = Path(__file__).parents[2]
+SOURCE = Path(promptcot.__file__).parents[1]
 CODES = {0, 1, 2, 3, 130}
 _NOISE = re.compile(
     r"Traceback \(most recent call last\)|Exception ignored in|was never (?:awaited|retrieved)|\w+Warning: "
@@ -43,7 +45,7 @@ class Outcome:
     wrong: list[tuple[str, str]] = field(default_factory=list)
 
 
-def in_process(arguments: Sequence[str], folder: Path, seed: int, seconds: float = 20.0) -> Outcome:
+def in_process(arguments: Sequence[str], folder: Path, seed: int | str, seconds: float = 20.0) -> Outcome:
     """Run the command line in this process, in `folder`; interrupted like Ctrl-C after so many seconds."""
     found = Outcome()
     written: list[str] = []
@@ -84,7 +86,7 @@ def as_process(arguments: Sequence[str], folder: Path, seed: int, seconds: float
     """The same as a process of its own."""
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        "PYTHONPATH": f"{SOURCE}{os.pathsep}{ROOT}",
         SEED: str(seed),
         "HOME": str(folder),
     }
@@ -128,10 +130,10 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def changed(before: dict[str, str], folder: Path) -> list[str]:
+def changed(before: dict[str, str], folder: Path) -> set[str]:
     """The inputs that are no longer what they were."""
     now = hashes(folder)
-    return [name for name, digest in before.items() if now.get(name) != digest]
+    return {name for name, digest in before.items() if now.get(name) != digest}
 
 
 def shown(arguments: Sequence[str]) -> str:
@@ -159,7 +161,7 @@ def _kind_of_noise(stream: str, noise: re.Match[str]) -> str:
 
 
 @contextmanager
-def _inside(folder: Path, seed: int) -> Iterator[None]:
+def _inside(folder: Path, seed: int | str) -> Iterator[None]:
     """In the folder, with home and temporary files in it too; modules and paths that are added are taken away."""
     before, path, modules, environment = os.getcwd(), list(sys.path), set(sys.modules), dict(os.environ)
     (folder / ".tmp").mkdir()

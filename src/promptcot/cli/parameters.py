@@ -7,6 +7,7 @@ everything else has to be on this machine.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,7 +76,19 @@ TARGET_FOLDER = Target("folder")
 TARGET_EITHER = Target("either")
 BESIDE = Target("read")
 """A file that is read, and gets results beside it."""
-COUNT = click.IntRange(min=1)
+
+
+class Count(click.IntRange):
+    """A number of things, at most as many as can be counted: `islice` and numpy take no larger one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found > sys.maxsize:
+            self.fail(f"{found} is more than can be counted", param, ctx)
+        return found
+
+
+COUNT = Count(min=1)
 WHOLE = click.IntRange(min=0)
 ABOVE_ZERO = click.FloatRange(0, min_open=True)
 NOT_NEGATIVE = click.FloatRange(min=0)

@@ -42,7 +42,8 @@ _SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
 
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
+"""A number of things; what counts them takes no larger one."""
 Seconds = Annotated[float, Field(gt=0)]
 
 

@@ -6,6 +6,7 @@ All faults are reported together. What only data or weights can show is found la
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,4 +67,4 @@ def _compiles(recipe: TrainRecipe) -> bool:
 
 
 def _on_the_hub(path: str) -> bool:
-    return not Path(nano.resolve(path, "base")).expanduser().exists()
+    return not os.path.exists(os.path.expanduser(nano.resolve(path, "base")))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
 
 def _folder(path: str | Path, what: str) -> Path:
     """The folder meant: one on this machine, or a Hub repository that lies in the local Hub cache."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     if folder.is_dir():
         return folder
     if folder.exists():
