@@ -65,7 +65,18 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 OURS = ["--engine", "tests.fuzz.replying:open_engine", "--model-path", "m"]
 _ASKED = ["--output-path", "out.jsonl", *OURS]
-SMALL = ["--max-candidates", "3", "--set", "encode.skip=true", "--set", "prompts=math", "--output-dir", "out"]
+SMALL = [
+    "--max-candidates",
+    "8",
+    "--set",
+    "encode.skip=true",
+    "--set",
+    "prompts=math",
+    "--set",
+    "filter.only_perfect=false",
+    "--output-dir",
+    "out",
+]
 _ANSWERED = [f"--set={key}.engine=tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")]
 _COMPARED = ["chain", "generators", "--prompts-path", "inputs.jsonl", "--trained-on", "train.jsonl"]
 BASES: dict[str, list[list[str]]] = {

@@ -40,11 +40,11 @@ async def _answer(request: web.Request, bodies: list[bytes]) -> web.StreamRespon
         headers["Content-Encoding"] = draws.choice(["gzip", "deflate"])
         data = draws.choice([data, gzip.compress(data), gzip.compress(data)[:-5]])
     response = web.StreamResponse(status=draws.choice(_STATUS), headers=headers)
-    await response.prepare(request)
     size = draws.choice([1 << 20, 1 << 20, 1 << 20, 100, 7])
     again = draws.choice([1] * 200 + [100_000])  # without end, as far as a client can tell
     data, size = (data * 50, 1 << 20) if again > 1 else (data, size)
     with suppress(ConnectionError):  # the client has had enough
+        await response.prepare(request)
         for _ in range(again):
             for place in range(0, len(data), size):
                 await response.write(data[place : place + size])

@@ -139,7 +139,7 @@ def extract(
     found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    sizes = sizes_of(domain.domain) if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
