@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +47,8 @@ def config_of(model: str | Path) -> dict[str, Any] | None:
 
 def folder_on_disk(model: str | Path) -> Path | None:
     """Where a model lies on this machine: its own folder, or its snapshot in the local Hub cache."""
-    folder = Path(os.path.expanduser(model))
-    if os.path.isdir(folder):  # no name is too long to be asked about
+    folder = Path(model).expanduser()
+    if folder.is_dir():
         return folder
     try:
         from huggingface_hub import try_to_load_from_cache

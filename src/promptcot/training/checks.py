@@ -6,7 +6,6 @@ All faults are reported together. What only data or weights can show is found la
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,4 +66,4 @@ def _compiles(recipe: TrainRecipe) -> bool:
 
 
 def _on_the_hub(path: str) -> bool:
-    return not os.path.exists(os.path.expanduser(nano.resolve(path, "base")))
+    return not Path(nano.resolve(path, "base")).expanduser().exists()

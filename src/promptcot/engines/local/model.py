@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
 
 def _folder(path: str | Path, what: str) -> Path:
     """The folder meant: one on this machine, or a Hub repository that lies in the local Hub cache."""
-    folder = Path(os.path.expanduser(path))
+    folder = Path(path).expanduser()
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -11,7 +11,6 @@ opened twice. What a turn says is decided in `turns`, which tokens the texts bec
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,7 +92,7 @@ def _sha256(path: Path) -> str:
 
 
 def _place(path: str) -> Path:
-    return Path(os.path.expanduser(path))
+    return Path(path).expanduser()
 
 
 def _is_file(path: str) -> bool:
