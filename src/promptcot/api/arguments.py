@@ -84,8 +84,10 @@ def _are(fits: Callable[[object], bool]) -> Callable[[object], bool]:
 
 
 def _are_paths(value: object) -> bool:
-    """Without looking into an iterator, which could be read once only."""
-    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    """An iterator is not looked into, since it can be read once only."""
+    if isinstance(value, Sequence):
+        return _are(_is_path)(value)
+    return isinstance(value, Iterable) and not isinstance(value, Mapping)
 
 
 def _are_columns(value: object) -> bool:

@@ -117,8 +117,7 @@ def merge(
     does not belong together.
     """
     paths = list(shards)
-    for path in paths:
-        check("output", path)
+    check("shards", paths)
     return wait_for(_merge(Path(output), [Path(path) for path in paths], journal, partial, observer_of(on_progress)))
 
 
