@@ -82,9 +82,9 @@ def _one(seed: int, chosen: argparse.Namespace) -> tuple[str, str, trying.Outcom
         trial = command_lines.trial(seed, folder, weighted)
         run = trying.as_process if draws.random() < chosen.processes else trying.in_process
         seconds = 1.0 if trial.arguments[0] == "mock-server" else _SECONDS.get(trial.kind, 20.0)
-        before = trying.hashes(folder)
+        before, read = trying.hashes(folder), command_lines.reads(trial.arguments, folder)
         outcome = trying.judged(run(trial.arguments, folder, seed, seconds), trial.arguments)
-        if lost := trying.changed(before, folder) & command_lines.reads(trial.arguments):
+        if lost := trying.changed(before, folder) & read:
             outcome.wrong.append((f"input changed by {trial.arguments[0]}", ", ".join(sorted(lost))))
         return trial.kind, trying.shown(trial.arguments), outcome
 

@@ -11,6 +11,7 @@ import os
 import random
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,15 +66,16 @@ def verbs() -> Iterator[tuple[list[str], click.Command]]:
             yield [verb], command
 
 
-def reads(arguments: Sequence[str]) -> set[str]:
-    """The files among `ROWS` that a command line reads, which it must leave as they are."""
+def reads(arguments: Sequence[str], folder: Path) -> set[str]:
+    """The files among `ROWS` that a command line reads in that folder, which it must leave as they are."""
     found = next((one for one in verbs() if one[0] == list(arguments[: len(one[0])])), None)
     names = [f"{name}.jsonl" for name in ROWS]
     if found is None:
         return set(names)
     words, command = found
     try:
-        context = command.make_context(words[-1], list(arguments[len(words) :]))
+        with chdir(folder):
+            context = command.make_context(words[-1], list(arguments[len(words) :]))
     except (click.ClickException, click.exceptions.Exit, PromptCoTError):
         return set(names)  # nothing runs
     written = {str(one.name) for one in command.params if isinstance(one.type, Target) and one.type.kind != "read"}

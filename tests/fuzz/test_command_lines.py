@@ -34,9 +34,9 @@ def test_no_command_line_ends_in_a_traceback(kind: str, tmp_path: Path) -> None:
         trial = command_lines.trial(seed, folder, [kind])
         if trial.arguments[0] in SLOW:
             continue
-        before = trying.hashes(folder)
+        before, read = trying.hashes(folder), command_lines.reads(trial.arguments, folder)
         outcome = trying.judged(trying.in_process(trial.arguments, folder, seed, seconds=300), trial.arguments)
-        lost = trying.changed(before, folder) & command_lines.reads(trial.arguments)
+        lost = trying.changed(before, folder) & read
         if outcome.wrong or lost:
             finds.append((seed, [what for what, _ in outcome.wrong], lost, trying.shown(trial.arguments)))
     assert finds == []

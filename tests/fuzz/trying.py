@@ -244,8 +244,8 @@ sys.addaudithook(_audit)
 
 @contextmanager
 def _watching(folder: Path, written: list[str]) -> Iterator[None]:
-    """Notes each path outside the folder above that is opened for writing, made, renamed or removed."""
-    allowed = (str(folder.parent), "/dev/null", "/dev/shm/", "/proc/self/", "/dev/tty")
+    """Notes each path outside the two folders above that is opened for writing, made, renamed or removed."""
+    allowed = (str(folder.parents[1]), "/dev/null", "/dev/shm/", "/proc/self/", "/dev/tty")
 
     def note(path: Any) -> None:
         if not isinstance(path, (str, bytes)):
