@@ -75,7 +75,8 @@ def reads(arguments: Sequence[str], folder: Path) -> set[str]:
     words, command = found
     try:
         with chdir(folder):
-            context = command.make_context(words[-1], list(arguments[len(words) :]))
+            above = click.Context(root, **root.context_settings)
+            context = command.make_context(words[-1], list(arguments[len(words) :]), parent=above)
     except (click.ClickException, click.exceptions.Exit, PromptCoTError):
         return set(names)  # nothing runs
     written = {str(one.name) for one in command.params if isinstance(one.type, Target) and one.type.kind != "read"}
