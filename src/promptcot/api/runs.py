@@ -164,8 +164,10 @@ def load_run(directory: str | Path) -> RunResult:
         stages = loads(path.read_bytes())["stages"]
         counts = {name: StageCounts.of_summary(name, table) for name, table in stages.items()}
         return RunResult(Path(directory), counts, [*counts][-1])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: no such file; a run writes it when it ends") from error
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path}: this is not the summary of a run") from error
 

@@ -23,7 +23,7 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
         found = stage.ask(row)
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "ask", row, error) from error
     if _are(Request, found):
         return found
@@ -36,7 +36,7 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
         found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "read", row, error) from error
     if _are(dict, found) or _is_drop(found) or _is_retry(found):
         return found
@@ -67,7 +67,7 @@ def unusable(stage: Stage, row: Row) -> str | None:
         return None
     try:
         found = tell(row)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "unusable", row, error) from error
     if found is not None and not isinstance(found, str):
         raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
@@ -80,7 +80,7 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
         found = step.apply({**row})
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "apply", row, error) from error
     if _are(dict, found) or _is_drop(found):
         return found
@@ -96,7 +96,7 @@ def finish(step: Step) -> Iterator[Row | Dropped]:
             yield left
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "finish", {}, error) from error
 
 
@@ -105,14 +105,14 @@ def summary(step: Step) -> Mapping[str, Any]:
     try:
         found: Any = getattr(step, "summary", dict)()
         dumps(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "summary", {}, error) from error
     if not isinstance(found, Mapping):
         raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
     return found
 
 
-def _raised(name: str, function: str, row: Row, error: Exception) -> StageFault:
+def _raised(name: str, function: str, row: Row, error: BaseException) -> StageFault:
     return StageFault(name, function, row, f"raised {type(error).__name__}: {error}")
 
 

@@ -59,3 +59,8 @@ def test_an_argument_that_does_not_exist_is_pythons_own_error() -> None:
 def test_what_a_default_says_by_none_may_be_said_by_none(tmp_path: Any) -> None:
     model = ScriptedEngine(lambda _: "x")
     assert promptcot.solve(ROWS, model=model, style=None, prompts=None, columns=None, journal=None).counts.rows_in == 1
+
+
+def test_a_run_below_a_file_is_not_there() -> None:
+    with pytest.raises(promptcot.InputError, match="no such file"):
+        promptcot.load_run("/dev/null/x")
