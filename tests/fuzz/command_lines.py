@@ -303,7 +303,7 @@ _MODULES = [
     "class Step:\n    def apply(self): pass\n    def finish(self): pass",
     "class Step:\n    def apply(self, row): return iter([row])\n    def finish(self): return 3",
     "class Step:\n    def __init__(self, a): pass\n    def apply(self, row): return row\n    finish = None",
-    "class Meta(type):\n    def __call__(self, *a, **k): raise BaseException('no')\nclass Step(metaclass=Meta): pass",
+    "class Meta(type):\n    def __call__(self, *a, **k): raise LookupError('no')\nclass Step(metaclass=Meta): pass",
     "def __getattr__(name): raise ValueError(name)",
     "async def Step(*a, **k): return 1",
     "\x00",
