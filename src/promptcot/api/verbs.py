@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from promptcot import prompts as domains
+from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
@@ -60,6 +61,7 @@ from promptcot.storage.paths import url_of
 from promptcot.storage.sources import fetched
 
 
+@checking
 def ask(
     stage: Stage, rows: Rows, *, model: ModelLike = "nano", role: str = "generator", **working: Unpack[Working]
 ) -> StageResult:
@@ -71,6 +73,7 @@ def ask(
     return Job(rows, working).ask(stage, model_of(model), role)
 
 
+@checking
 def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
     """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
     spec, engine = model_of(model, temperature=1.0)
@@ -78,6 +81,7 @@ def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working
     return Job(rows, working).ask(stage, (spec, engine), "generator")
 
 
+@checking
 def judge(
     rows: Rows,
     *,
@@ -93,6 +97,7 @@ def judge(
     return Job(rows, working, domain).ask(stage, (spec, engine), judge_role(called))
 
 
+@checking
 def solve(
     rows: Rows,
     *,
@@ -117,6 +122,7 @@ def solve(
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
+@checking
 def extract(
     rows: Rows,
     *,
@@ -135,7 +141,7 @@ def extract(
     found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    sizes = sizes_of(domain.domain) if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
@@ -149,6 +155,7 @@ def extract(
     return Job(rows, working, domain, found.given).annotate("extract", annotators, stage, read)
 
 
+@checking
 def explain(
     rows: Rows,
     *,
@@ -178,6 +185,7 @@ def explain(
     return Job(rows, working, domain, found.given).annotate("explain", annotators, stage, read)
 
 
+@checking
 def sample(
     concepts: Rows = "nano",
     n: int = 1000,
@@ -195,7 +203,6 @@ def sample(
     of the concepts: `{"concepts": "topics"}`.
     """
     whole_number("n", n, 1)
-    whole_number("seed", seed, 0)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
         recipe = checked(Sample, {**sampling_of(source), **settings})
@@ -209,6 +216,7 @@ def sample(
         return StageResult(*rows_beside(output.path, lasting=False), output.counts)
 
 
+@checking
 def encode(
     concepts: Rows = "nano",
     *,
@@ -253,6 +261,7 @@ def _named(concepts: Any) -> Any:
     return concepts
 
 
+@checking
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
     """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
     if not judged:
@@ -266,6 +275,7 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
         return FilterResult(*found, output.counts, agreement=agreements.summary(), problem=problem)
 
 
+@checking
 def label(
     traces: Rows,
     *,
@@ -301,6 +311,7 @@ def _band(given: Mapping[str, float]) -> Band:
     return Band(**given)
 
 
+@checking
 def grade(
     predictions: Rows,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
@@ -45,7 +46,8 @@ _NO_VARIABLE = (
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
 
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
+"""A number of things; what counts them takes no larger one."""
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -58,9 +60,37 @@ Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)
 
 
 class Section(BaseModel):
-    """A table of a recipe: complete, checked, without unknown keys."""
+    """A table of a recipe: complete, checked, without unknown keys. All texts in it can be written down as UTF-8."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, Mapping) else ():
+            if _holds_surrogate(name) or _holds_surrogate(value):
+                raise ValueError(f"{name!a}: it holds bytes or half characters that are no UTF-8 text")
+        return given
+
+
+def _holds_surrogate(value: Any) -> bool:
+    """Whether there are lone surrogates in a text, or somewhere in a table or list."""
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_surrogate, value)) or any(map(_holds_surrogate, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_holds_surrogate, value))
+
+
+def _fit_for_a_folder(name: str) -> str:
+    parts = name.split("/")
+    if not name.isprintable() or not all(part.strip(". ") and len(part.encode()) <= 200 for part in parts):
+        raise ValueError("a folder in `out` has this name: write a word, such as my-run, of at most 200 bytes")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_fit_for_a_folder)]
+"""What a recipe is called, and the folder that it works in by default."""
 
 
 class Limits(Section):
@@ -306,7 +336,7 @@ class OwnStep(Section):
         try:
             known = inspect.signature(use).parameters
             made = use(**self.options, **{name: value for name, value in more.items() if name in known})
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
             raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
@@ -321,7 +351,7 @@ class OwnStep(Section):
 class Recipe(Section):
     """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
 
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     server: Served | None = None

@@ -27,7 +27,7 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
         found = stage.ask(row)
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "ask", row, error) from error
     if _are(Request, found):
         return found
@@ -38,7 +38,7 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
     """What the stage makes of the replies. Raises StageFault."""
     try:
         found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(stage.name, "read", row, error) from error
@@ -71,7 +71,7 @@ def unusable(stage: Stage, row: Row) -> str | None:
         return None
     try:
         found = tell(row)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "unusable", row, error) from error
     if found is not None and not isinstance(found, str):
         raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
@@ -84,7 +84,7 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
         found = step.apply({**row})
     except OSError as error:
         raise StorageError(f"{step.name}: `apply` failed for row {row.get('id')}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(step.name, "apply", row, error) from error
@@ -102,7 +102,7 @@ def finish(step: Step) -> Iterator[Row | Dropped]:
             yield left
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "finish", {}, error) from error
 
 
@@ -111,7 +111,7 @@ def summary(step: Step) -> Mapping[str, Any]:
     try:
         found: Any = getattr(step, "summary", dict)()
         dumps(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "summary", {}, error) from error
     if not isinstance(found, Mapping):
         raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
@@ -130,12 +130,12 @@ def left_out(fault: StageFault, replies: Sequence[Completion] = ()) -> Drop:
     return Drop(f"{kind}{shown(fault.reason)}", [reply.text for reply in replies], ended)
 
 
-def _raised(name: str, function: str, row: Row, error: Exception) -> StageFault:
+def _raised(name: str, function: str, row: Row, error: BaseException) -> StageFault:
     said = f": {error}" if str(error) else ""
     return StageFault(name, function, row, f"raised {type(error).__name__}{said}", _place(error))
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The line of source that raised."""
     for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
         return f"{Path(frame.f_code.co_filename).name}, line {line}"
