@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ from promptcot.evaluation.results import Evaluated
 from promptcot.records import Row
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
+from promptcot.storage.json import loads
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +132,7 @@ class RunResult:
     @cached_property
     def summary(self) -> Mapping[str, Any]:
         """What `summary.json` holds."""
-        found: Mapping[str, Any] = json.loads((self.directory / "summary.json").read_bytes())
+        found: Mapping[str, Any] = loads((self.directory / "summary.json").read_bytes())
         return found
 
     @property

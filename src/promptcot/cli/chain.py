@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,6 +28,7 @@ from promptcot.pipeline.paths import benchmark_files
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
+from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 from promptcot.storage.overlap import Written, check_paths
@@ -127,10 +127,10 @@ class _Evaluated:
         if not path.is_file():
             raise InputError(f"{path}: no such file; `promptcot eval` writes it into its --output-dir")
         try:
-            told = json.loads(path.read_bytes())
+            told = loads(path.read_bytes())
             self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
             self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: these are not the results of an evaluation") from error
 
     def student(self, benchmark: str, grader: Grader) -> Student:

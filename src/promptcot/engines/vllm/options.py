@@ -17,6 +17,7 @@ from typing import Literal
 
 from promptcot.engines.machine import Gpu
 from promptcot.errors import InputError
+from promptcot.storage.json import loads
 
 Purpose = Literal["complete", "embed"]
 
@@ -129,7 +130,7 @@ def _adapter(words: str) -> Path | None:
     """The folder of an adapter as vLLM takes it: `NAME=FOLDER`, or JSON with a `path`; None for none on this disk."""
     if words.startswith("{"):
         try:
-            told = json.loads(words)
+            told = loads(words.encode(errors="surrogatepass"))
         except ValueError:
             return None  # vLLM says what is wrong with it
         path = told.get("path") if isinstance(told, dict) else None
