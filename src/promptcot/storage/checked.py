@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot.storage.atomic import write_json
+from promptcot.storage.atomic import without_secrets, write_json
 from promptcot.storage.json import dumps, loads
 
 FIELD = "crc32"
@@ -51,8 +51,9 @@ def record_of(line: bytes) -> dict[str, Any] | None:
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its checksum. Raises StorageError."""
-    write_json(path, {**fields, FIELD: zlib.crc32(dumps(dict(fields)))})
+    """Write a JSON object whole, without secrets, with the checksum of what is written. Raises StorageError."""
+    shown = without_secrets(dict(fields))
+    write_json(path, {**shown, FIELD: zlib.crc32(dumps(shown))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:

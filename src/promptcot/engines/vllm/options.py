@@ -17,6 +17,7 @@ from typing import Literal
 
 from promptcot.engines.machine import Gpu
 from promptcot.errors import InputError
+from promptcot.redaction import holds_credentials, without_keys
 
 Purpose = Literal["complete", "embed"]
 
@@ -48,6 +49,7 @@ _FORMATS = (
     *("runai_streamer", "runai_streamer_sharded", "dummy"),
 )
 """The values of `--load-format` with which vLLM reads safetensors only, or nothing at all."""
+_FETCHES_WEIGHTS = ("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "AWS_", "GOOGLE_APPLICATION_", "AZURE_STORAGE_")
 _LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
 
 
@@ -78,6 +80,11 @@ class ServerOptions:
     group: Group | None = None
 
     def __post_init__(self) -> None:
+        if any(map(holds_credentials, self.extra)):
+            raise InputError(
+                "--engine-args: there is a key or a password in it, which logs and the list of processes would show; "
+                "vLLM reads what it needs from the environment too"
+            )
         for name, value in given(self.extra).items():
             if (refused := _meant(name)) is not None:
                 raise InputError(f"--engine-args: {refused} cannot be set here: {_REFUSED[refused]}")
@@ -233,11 +240,12 @@ def _with_port(extra: Sequence[str], port: int) -> list[str]:
 
 def environment(base: Mapping[str, str], gpus: Sequence[Gpu], key: str = "") -> dict[str, str]:
     """The server's environment: nothing is reported to anybody, only these GPUs are seen, and no key is asked for but
-    the one given here, where no list of processes and no log shows it.
+    the one given here, where no list of processes and no log shows it. Of the keys in ours it gets those with which
+    weights are fetched.
     """
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     room = {} if gpus else {"VLLM_CPU_KVCACHE_SPACE": "2"}
-    changed = {**quiet, **room, **base}
+    changed = {**quiet, **room, **without_keys(base, but=_FETCHES_WEIGHTS)}
     changed.pop("VLLM_API_KEY", None)
     if key:
         changed["VLLM_API_KEY"] = key

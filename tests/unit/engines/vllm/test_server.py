@@ -352,6 +352,19 @@ def test_the_environment_names_the_gpus_and_reports_to_nobody() -> None:
     assert base["VLLM_API_KEY"] == "secret"
 
 
+def test_the_server_gets_keys_to_fetch_weights_with_and_no_others() -> None:
+    base = {"HF_TOKEN": "a", "AWS_SECRET_ACCESS_KEY": "b", "OPENAI_API_KEY": "c", "WANDB_API_KEY": "d", "HOME": "/me"}
+    assert environment(base, [], "e").keys() >= {"HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "VLLM_API_KEY", "HOME"}
+    assert not environment(base, [], "e").keys() & {"OPENAI_API_KEY", "WANDB_API_KEY"}
+
+
+@pytest.mark.parametrize("word", ["hf_abcdefghijklmnopqrst", "http://user:secret@host:4317", "http://host/x?sig=abc"])
+def test_a_key_in_an_option_of_vllm_is_refused_without_repeating_it(word: str) -> None:
+    with pytest.raises(InputError, match="--engine-args: there is a key or a password in it") as caught:
+        options(extra=("--otlp-traces-endpoint", word))
+    assert word not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("text", "cause", "way_out"),
     [
