@@ -40,7 +40,7 @@ _BODY_FIELDS = {"key", "token", "authorization", "proxyauthorization", "bearer",
 _BODY_ENDS = (
     *("apikey", "accesskey", "secretkey", "subscriptionkey"),
     *("secret", "password", "passwd"),
-    *("accesstoken", "authtoken", "apitoken", "bearertoken"),
+    *("accesstoken", "authtoken", "apitoken", "bearertoken", "hftoken"),
 )
 
 # A password may have slashes in it, and a path an `@`: `HOST:8000/team@work` names no user.

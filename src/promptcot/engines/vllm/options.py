@@ -17,7 +17,7 @@ from typing import Literal
 
 from promptcot.engines.machine import Gpu
 from promptcot.errors import InputError
-from promptcot.redaction import holds_credentials, without_keys
+from promptcot.redaction import without_keys
 
 Purpose = Literal["complete", "embed"]
 
@@ -80,11 +80,6 @@ class ServerOptions:
     group: Group | None = None
 
     def __post_init__(self) -> None:
-        if any(map(holds_credentials, self.extra)):
-            raise InputError(
-                "--engine-args: there is a key or a password in it, which logs and the list of processes would show; "
-                "vLLM reads what it needs from the environment too"
-            )
         for name, value in given(self.extra).items():
             if (refused := _meant(name)) is not None:
                 raise InputError(f"--engine-args: {refused} cannot be set here: {_REFUSED[refused]}")
