@@ -153,8 +153,8 @@ class Served(Section):
     @classmethod
     def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
         if found := next(keys_in(body), None):
-            words = f"{found} would be written to files: put the key into an environment variable, and name that with "
-            raise PydanticCustomError(SECRET, "{words}api_key_env", {"words": words})
+            words = f"{found} would be written to files: put the key into the variable that api_key_env names"
+            raise PydanticCustomError(SECRET, "{words}", {"words": words})
         return body
 
     @property
