@@ -51,9 +51,10 @@ _USER = re.compile(
 )
 _PARAMETER = re.compile(r"(?P<head>[?&#;](?P<name>[\w.%-]+)=)(?P<value>[^\s&#;'\"<>\\]+)")
 _KEYS = re.compile(
-    r"(?<![A-Za-z0-9])(?:sk-(?!learn\b)[\w-]{12,}|[rsp]k_(?:live|test)_(?=\w*\d)\w{6,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_\w{20,}|glpat-[\w-]{16,}|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}|xox[abeprs]-[\w-]{10,}|gsk_[A-Za-z0-9]{16,}"
-    r"|nvapi-[\w-]{16,}|pplx-[A-Za-z0-9]{16,}|r8_[A-Za-z0-9]{30,}|eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)"
+    r"(?<![A-Za-z0-9])(?:sk-(?!learn\b)[\w-]{12,}|[rsp]k_(?:live|test)_(?=\w*\d)\w{6,}|hf_[A-Za-z0-9]{16,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}"
+    r"|xox[abeprs]-[\w-]{10,}|gsk_[A-Za-z0-9]{16,}|nvapi-[\w-]{16,}|pplx-[A-Za-z0-9]{16,}|r8_[A-Za-z0-9]{30,}"
+    r"|eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)"
     r"|(?<=Bearer )(?=\S*\d)[\w.~+/-]{12,}=*"
 )
 _MIXED = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*\d)[\w+]{17,}=*(/|$)")
