@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from promptcot import prompts
@@ -80,7 +79,7 @@ def test_an_error_is_split_into_what_is_wrong_and_the_way_out() -> None:
 
 def test_a_line_fits_into_100_columns_and_breaks_no_address() -> None:
     url = "http://a-host-with-dashes.example/v1"
-    lines = click.unstyle(cli._line(problem(f"{'word ' * 20}{url}", "do something else " * 5))).splitlines()
+    lines = (" " * 11 + cli._words(problem(f"{'word ' * 20}{url}", "do something else " * 5))).splitlines()
     assert len(lines) > 1
     assert max(map(len, lines)) <= 100
     assert any(url in line for line in lines)

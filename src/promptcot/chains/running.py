@@ -20,7 +20,7 @@ from typing import Any
 from promptcot.chains.steps import Step
 from promptcot.core.units import duration
 from promptcot.interruption import PARENT
-from promptcot.storage.atomic import locked
+from promptcot.storage.atomic import locked, without_secrets
 from promptcot.storage.checked import read_document, write_document
 
 STATE = "chain.json"
@@ -71,7 +71,8 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
 def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
     """Run a step that is due, and write down how it ended. Its inputs are looked at before it may change them."""
     inputs, before = state.look_at(step), state.steps.get(step.name)
-    same = before is not None and before["command"] == list(step.arguments) and _same(before["inputs"], inputs)
+    command, seen = without_secrets([list(step.arguments), inputs])  # as it was written down
+    same = before is not None and before["command"] == command and _same(before["inputs"], seen)
     if before and same and before["exit"] == 0 and step.product.exists() and not step.always:
         say(f"{title}: finished before, in {duration(before['seconds'])}")
         return 0

@@ -18,7 +18,8 @@ from pydantic.fields import FieldInfo
 
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
-from promptcot.recipe.schema import SECRET, Recipe, Served
+from promptcot.recipe.keyless import SECRET
+from promptcot.recipe.schema import Recipe, Served
 from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
 
@@ -165,12 +166,16 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
         raise RecipeError(str(path), [f"not TOML: {_cut(str(error))}"]) from error
 
 
+_HANDED_ON = ("engine_args", "set")
+"""Keys whose values are the words of other programs, in which a key can have any form."""
+
+
 def _shown(change: str) -> str:
     """A change as messages may repeat it: without a key, or a password in a URL."""
     key, equals, text = change.partition("=")
     urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
     values = [(key.rpartition(".")[2].strip(), text), *_VALUES.findall(text)]
-    hidden = any(_is_key(name, value.strip().strip("\"'")) for name, value in values)
+    hidden = values[0][0] in _HANDED_ON or any(_is_key(name, value.strip().strip("\"'")) for name, value in values)
     return f"{key}{equals}{MASK}" if hidden or any(map(addresses.has_secret, urls)) else change
 
 

@@ -25,6 +25,7 @@ from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
+from promptcot.recipe.keyless import SECRET, options_without_key
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
 from promptcot.redaction import is_variable, keys_in
@@ -34,9 +35,6 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 EngineName = Annotated[str, AfterValidator(checked_engine)]
 
-
-SECRET = "secret"
-"""The type of a mistake whose value must not be shown."""
 _NO_VARIABLE = (
     "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
     "a name that is not in capitals counts where it is set. What was given is not repeated here"
@@ -145,7 +143,7 @@ class Served(Section):
     engine: EngineName = "auto"
     n_gpus: Annotated[int, Field(ge=0)] = 0
     replicas: Annotated[Positive | None, Field(exclude_if=lambda replicas: replicas is None)] = None
-    engine_args: list[str] = []
+    engine_args: Annotated[list[str], AfterValidator(options_without_key)] = []
     base_url: list[str] = []
     api_key_env: str = "OPENAI_API_KEY"
     price: Price | None = None
@@ -185,7 +183,7 @@ class Served(Section):
     @classmethod
     def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
         if found := next(keys_in(body), None):
-            words = f"{found} is written down with the recipe: put the key into the variable api_key_env"
+            words = f"{found} would be written to files: put the key into the variable that api_key_env names"
             raise PydanticCustomError(SECRET, "{words}", {"words": words})
         return body
 

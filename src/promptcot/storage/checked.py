@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot.redaction import redacted_in
-from promptcot.storage.atomic import write_json
+from promptcot.storage.atomic import without_secrets, write_json
 from promptcot.storage.json import dumps, loads
 
 FIELD = "crc32"
@@ -52,9 +51,9 @@ def record_of(line: bytes) -> dict[str, Any] | None:
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, without secrets and with a checksum of what is left. Raises StorageError."""
-    written = redacted_in(fields)
-    write_json(path, {**written, FIELD: zlib.crc32(dumps(written))})
+    """Write a JSON object whole, without secrets, with the checksum of what is written. Raises StorageError."""
+    shown = without_secrets(dict(fields))
+    write_json(path, {**shown, FIELD: zlib.crc32(dumps(shown))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:

@@ -120,6 +120,17 @@ def test_the_state_of_an_earlier_version_counts(folder: Path) -> None:
     assert machine.ran == ["tell"]
 
 
+def test_a_finished_step_is_left_out_though_its_command_has_what_looks_like_a_key(tmp_path: Path) -> None:
+    folder = tmp_path / "sk-0123456789-abcdef"
+    folder.mkdir()
+    (folder / "source").write_text("source")
+    machine = Machine()
+    run(folder, machine)
+    run(folder, machine)
+    assert machine.ran == ["tell"]
+    assert "sk-0123456789" not in (folder / STATE).read_text()
+
+
 def test_a_step_whose_product_is_gone_runs_again(folder: Path) -> None:
     machine = Machine()
     run(folder, machine)

@@ -25,6 +25,11 @@ def test_a_sealed_line_is_json_with_the_checksum_as_its_last_field(fields: dict[
     assert body(line) == body(dumps(fields))
 
 
+def test_a_document_from_which_a_secret_was_taken_is_whole(tmp_path: Path) -> None:
+    write_document(tmp_path / "x.json", {"command": ["--data_path", "sk-0123456789abcdef/rows.jsonl"]})
+    assert read_document(tmp_path / "x.json") == {"command": ["--data_path", "***/rows.jsonl"]}
+
+
 @given(st.text(min_size=1), st.data())
 def test_a_byte_that_changed_is_seen(text: str, data: st.DataObject) -> None:
     line = sealed(dumps({"text": text}))

@@ -49,6 +49,13 @@ def test_old_checkpoints_go_by_names_and_sizes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
 
 
+def test_a_training_goes_on_though_the_name_of_its_data_looks_like_a_key(tmp_path: Path) -> None:
+    rows = {"data/sk-0123456789abcdef/rows.jsonl": "ab"}
+    began_with(tmp_path, rows, goes_on=False)
+    began_with(tmp_path, rows, goes_on=True)
+    assert "sk-0123456789" not in (tmp_path / "data.json").read_text()
+
+
 def test_a_training_whose_beginning_is_damaged_stops_with_the_way_out(tmp_path: Path) -> None:
     began_with(tmp_path, {"rows": 1000}, goes_on=False)
     began_with(tmp_path, {"rows": 1000}, goes_on=True)
