@@ -45,8 +45,8 @@ _TOY_WORDS = (
 
 @dataclass
 class Evaluation:
-    """One evaluation into `directory`; `problems` are by benchmark. `run` fills `solved`, `results` and `unfit`, how many
-    traces could not be graded; it asks about all problems with `keep_going`, though no trace may be of use.
+    """One evaluation into `directory`; `problems` are by benchmark. `run` fills `solved`, `results` and `unfit`, the
+    count of traces that could not be graded; it asks about all problems with `keep_going`, though no trace may be of use.
     """
 
     recipe: EvalRecipe

@@ -63,8 +63,8 @@ def _value(line: bytes) -> Any:
             return orjson.loads(line)
         except orjson.JSONDecodeError:
             pass  # json also reads lone surrogates, NaN, and numbers beyond a double
-    try:
-        return json.loads(line, parse_int=_integer)
+    try:  # of bytes json would guess the encoding
+        return json.loads(line.decode("utf-8-sig", "surrogatepass"), parse_int=_integer)
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MOST_NESTED} deep") from error
 
