@@ -46,7 +46,8 @@ _TOY_WORDS = (
 @dataclass
 class Evaluation:
     """One evaluation into `directory`; `problems` are by benchmark. `run` fills `solved`, `results` and `unfit`, the
-    count of traces that could not be graded; it asks about all problems with `keep_going`, though no trace may be of use.
+    count of traces that could not be graded; with `keep_going` it asks about all problems, though no trace may be of
+    use.
     """
 
     recipe: EvalRecipe
