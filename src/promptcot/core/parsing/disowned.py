@@ -21,7 +21,8 @@ _DECLINES = re.compile(
     rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
     rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:rate|judge|comply|be\srating|be\sjudging)"
     rf"(?:\s(?:with\s)?(?:it|this|that|(?:the|this)\s(?:material|text|submission|problem)))?{_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)\s(?:(?:a|any|the|these|such|my)\s)?{_RATINGS}{_END}"
+    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)"
+    rf"\s(?:(?:a|any|the|these|such|my)\s)?{_RATINGS}{_END}"
     rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s(?:give|offer|provide)\sno\s{_RATINGS}{_END}"
     rf"|\bno\s{_RATINGS}\s(?:from|by)\sme\b",
     re.IGNORECASE,
