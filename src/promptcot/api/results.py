@@ -75,10 +75,15 @@ class FilterResult(StageResult):
 
 @dataclass(frozen=True)
 class GradeResult:
-    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction."""
+    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
+
+    `unfit` rows could not be graded and are in neither; `notes` has the reason of the first, and what else was noticed.
+    """
 
     sources: Mapping[str, Summary]
     rows: Sequence[Row]
+    unfit: int = 0
+    notes: Sequence[str] = ()
 
     def accuracy(self, source: str | None = None) -> float | None:
         """The share of right answers of a source, or of the only one; None without data. Raises InputError."""

@@ -326,7 +326,8 @@ def grade(
 
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
     seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
-    call goes on. `columns` as in `solve`.
+    call goes on. `columns` as in `solve`. A row that cannot be graded is counted in `unfit`; a first one raises
+    InputError.
     """
     read = columns_of(columns)
     with workplace(None) as folder, Grader(workers, limit) as grader:
@@ -336,4 +337,5 @@ def grade(
         check_paths([Read(source)], [Written.of(source, "read")])
         golds = golds_of(benchmark, grader)
         found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
-        return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))
+        sources = {one.source: one for one in found.summaries}
+        return GradeResult(sources, list(FileRows(details)), found.unfit, found.notes)
