@@ -24,7 +24,7 @@ from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.paths import benchmark_files
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
@@ -107,8 +107,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
     common = [name for name in evaluated[0].benchmarks if all(name in one.benchmarks for one in evaluated)]
     if not common:
         raise InputError(f"{', '.join(str(one.folder) for one in evaluated)} have no benchmark in common")
-    with Grader(_WORKERS) as grader:
-        found = [side_by_side([one.student(name, grader) for one in evaluated], draws(name)) for name in common]
+    found = [side_by_side([one.student(name) for one in evaluated], draws(name)) for name in common]
     for one in found:
         say()
         say_all(student_lines(one))
@@ -129,10 +128,11 @@ class _Evaluated:
         told = json.loads(path.read_bytes())
         self.benchmarks, self._recipe = list(told["benchmarks"]), told["recipe"]
 
-    def student(self, benchmark: str, grader: Grader) -> Student:
+    def student(self, benchmark: str) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = wait_for(graded_samples(file, grader, self._recipe["unboxed"]))
+        with Graders(_WORKERS, named=self._recipe.get("verifier")) as graders:
+            tallies = wait_for(graded_samples(file, graders, self._recipe["unboxed"]))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._recipe["model"]["model"], samples)
 

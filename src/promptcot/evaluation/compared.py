@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from promptcot.grading.grader import Grade
+from promptcot.grading.grader import Grader
+from promptcot.grading.protocol import Grade
+from promptcot.grading.verifiers import MATHEMATICS
 from promptcot.storage.atomic import locked, storing, write_whole
 from promptcot.storage.checked import intact, record_of, sealed
 from promptcot.storage.json import dumps
@@ -37,36 +39,53 @@ class Same(Protocol):
         ...
 
 
-class Compared:
-    """The comparisons of one file of predictions, in `folder`, by a grader with this `limit`. Use as a context manager.
+class Kept:
+    """The comparisons of one file of predictions, in `folder`, by each grader. Use as a context manager.
 
     `damaged` lines were left out. Raises LockedError where another process grades the same file, and StorageError.
     """
 
-    def __init__(self, folder: Path, grader: Same, limit: float) -> None:
-        rules = hashlib.blake2b(f"{_RULES} {limit}".encode(), digest_size=8).hexdigest()
-        self._folder, self._path, self._grader = folder, folder / f"{rules}.jsonl", grader
-        self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
-        self._pairs: dict[tuple[str, str], Grade] = {}
-        self._pending: list[bytes] = []
-        self.damaged = 0
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._by_grader: dict[Grader, Compared] = {}
 
     def __enter__(self) -> Self:
         self._lock = locked(self._folder / "lock")
         self._lock.__enter__()
-        try:
-            with storing(self._path):
-                self._load()
-        except BaseException as error:
-            self._lock.__exit__(type(error), error, error.__traceback__)
-            raise
         return self
 
     def __exit__(self, *details: Any) -> None:
         try:
-            self._write()
+            for compared in self._by_grader.values():
+                compared.write()
         finally:
             self._lock.__exit__(*details)
+
+    def of(self, grader: Grader) -> Compared:
+        """What this grader compared."""
+        if grader not in self._by_grader:
+            self._by_grader[grader] = Compared(self._folder, grader)
+        return self._by_grader[grader]
+
+    @property
+    def damaged(self) -> int:
+        """How many lines were left out."""
+        return sum(compared.damaged for compared in self._by_grader.values())
+
+
+class Compared:
+    """The comparisons of one file of predictions by one grader: what changes its verdicts makes another file."""
+
+    def __init__(self, folder: Path, grader: Grader) -> None:
+        verifier = "" if grader.version == MATHEMATICS else f" {grader.version}"
+        rules = hashlib.blake2b(f"{_RULES} {grader.limit}{verifier}".encode(), digest_size=8).hexdigest()
+        self._path, self._grader = folder / f"{rules}.jsonl", grader
+        self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
+        self._pairs: dict[tuple[str, str], Grade] = {}
+        self._pending: list[bytes] = []
+        self.damaged = 0
+        with storing(self._path):
+            self._load()
 
     def grade(self, key: Key, gold: str, answer: str) -> Grade | None:
         """The grade of this answer to this problem, if it is known."""
@@ -91,9 +110,10 @@ class Compared:
     def _append(self, about: dict[str, str], grade: Grade) -> None:
         self._pending.append(sealed(dumps({**about, "correct": grade.correct, "method": grade.method})))
         if len(self._pending) >= _FLUSH_EVERY:
-            self._write()
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Bring what is pending to the disk."""
         if self._pending:
             with storing(self._path), self._path.open("ab") as file:
                 file.write(b"".join(self._pending))
