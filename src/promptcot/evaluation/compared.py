@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.grading.protocol import Grade
-from promptcot.grading.verifiers import MATHEMATICS
+from promptcot.grading.verifiers import MATHEMATICS, SHIPPED
 from promptcot.storage.atomic import locked, storing, write_whole
 from promptcot.storage.checked import intact, record_of, sealed
 from promptcot.storage.json import dumps
@@ -26,6 +27,7 @@ Key = tuple[str, str]
 _RULES = 4  # to be raised when an answer may be graded differently than before
 _GRADE = {"source", "id", "gold", "answer", "correct", "method"}
 _PAIR = {"one", "other", "correct", "method"}
+_OWN_PAIR = {*_PAIR, "verifier"}
 _FLUSH_EVERY = 1000
 _QUICK = "exact"
 """How answers were compared where that takes no longer than to read about it."""
@@ -39,53 +41,40 @@ class Same(Protocol):
         ...
 
 
-class Kept:
-    """The comparisons of one file of predictions, in `folder`, by each grader. Use as a context manager.
+class Compared:
+    """The comparisons of one file of predictions, in `folder`, by these graders. Use as a context manager.
 
-    `damaged` lines were left out. Raises LockedError where another process grades the same file, and StorageError.
+    A grade is of its source's verifier. The verifiers that ship compute alike, so that their comparisons of two answers
+    are told from those of one's own only. `damaged` lines were left out. Raises LockedError where another process
+    grades the same file, and StorageError.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._by_grader: dict[Grader, Compared] = {}
+    def __init__(self, folder: Path, graders: Graders) -> None:
+        verifier = graders.of().version
+        told = f"{_RULES} {graders.limit}" + (f" {verifier}" if verifier != MATHEMATICS else "")
+        rules = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+        self._folder, self._path = folder, folder / f"{rules}.jsonl"
+        self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
+        self._pairs: dict[tuple[str | None, str, str], Grade] = {}
+        self._pending: list[bytes] = []
+        self.damaged = 0
 
     def __enter__(self) -> Self:
         self._lock = locked(self._folder / "lock")
         self._lock.__enter__()
+        try:
+            with storing(self._path):
+                self._load()
+        except BaseException as error:
+            self._lock.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(self, *details: Any) -> None:
         try:
-            for compared in self._by_grader.values():
-                compared.write()
+            self._write()
         finally:
             self._lock.__exit__(*details)
-
-    def of(self, grader: Grader) -> Compared:
-        """What this grader compared."""
-        if grader not in self._by_grader:
-            self._by_grader[grader] = Compared(self._folder, grader)
-        return self._by_grader[grader]
-
-    @property
-    def damaged(self) -> int:
-        """How many lines were left out."""
-        return sum(compared.damaged for compared in self._by_grader.values())
-
-
-class Compared:
-    """The comparisons of one file of predictions by one grader: what changes its verdicts makes another file."""
-
-    def __init__(self, folder: Path, grader: Grader) -> None:
-        verifier = "" if grader.version == MATHEMATICS else f" {grader.version}"
-        rules = hashlib.blake2b(f"{_RULES} {grader.limit}{verifier}".encode(), digest_size=8).hexdigest()
-        self._path, self._grader = folder / f"{rules}.jsonl", grader
-        self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
-        self._pairs: dict[tuple[str, str], Grade] = {}
-        self._pending: list[bytes] = []
-        self.damaged = 0
-        with storing(self._path):
-            self._load()
 
     def grade(self, key: Key, gold: str, answer: str) -> Grade | None:
         """The grade of this answer to this problem, if it is known."""
@@ -96,24 +85,24 @@ class Compared:
         self._grades.setdefault(key, {})[gold, answer] = grade
         self._append({"source": key[0], "id": key[1], "gold": gold, "answer": answer}, grade)
 
-    async def asame(self, one: str, other: str) -> Grade:
+    async def asame(self, grader: Grader, one: str, other: str) -> Grade:
         """Whether two answers are the same; asked of the grader where it is not known."""
-        pair = (one, other) if one <= other else (other, one)
-        if pair not in self._pairs:
-            found = await self._grader.asame(*pair)
+        own = None if grader.verifier in SHIPPED else grader.verifier
+        one, other = sorted((one, other))
+        if (own, one, other) not in self._pairs:
+            found = await grader.asame(one, other)
             if found.method == _QUICK:
                 return found
-            self._pairs[pair] = found
-            self._append({"one": pair[0], "other": pair[1]}, found)
-        return self._pairs[pair]
+            self._pairs[own, one, other] = found
+            self._append({"one": one, "other": other, **({"verifier": own} if own else {})}, found)
+        return self._pairs[own, one, other]
 
     def _append(self, about: dict[str, str], grade: Grade) -> None:
         self._pending.append(sealed(dumps({**about, "correct": grade.correct, "method": grade.method})))
         if len(self._pending) >= _FLUSH_EVERY:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
-        """Bring what is pending to the disk."""
+    def _write(self) -> None:
         if self._pending:
             with storing(self._path), self._path.open("ab") as file:
                 file.write(b"".join(self._pending))
@@ -123,7 +112,7 @@ class Compared:
         for record in self._records():
             grade = Grade(record["correct"], record["method"])
             if "one" in record:
-                self._pairs[record["one"], record["other"]] = grade
+                self._pairs[record.get("verifier"), record["one"], record["other"]] = grade
             else:
                 key = record["source"], record["id"]
                 self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
@@ -143,7 +132,18 @@ class Compared:
                     return
                 size += len(line)
                 record = record_of(line)
-                if record is not None and (record.keys() == _GRADE or record.keys() == _PAIR):
+                if record is not None and record.keys() in (_GRADE, _PAIR, _OWN_PAIR):
                     yield record
                 else:
                     self.damaged += 1
+
+
+class ComparedBy:
+    """What one grader says of two answers, with what is known of that."""
+
+    def __init__(self, known: Compared, grader: Grader) -> None:
+        self._known, self._grader = known, grader
+
+    async def asame(self, one: str, other: str) -> Grade:
+        """As `Grader.asame`."""
+        return await self._known.asame(self._grader, one, other)

@@ -20,7 +20,7 @@ from promptcot.core.problems import gold_if_any, gold_of, problem_id, source_of
 from promptcot.core.statistics import Sample
 from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, in_order
-from promptcot.evaluation.compared import Compared, Kept, Key
+from promptcot.evaluation.compared import Compared, ComparedBy, Key
 from promptcot.evaluation.golds import Contradictions, Problems
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.grader import Grader
@@ -58,28 +58,18 @@ Golds = Mapping[Key, str]
 """The gold of (source, problem), for predictions that do not carry their own."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """A grader, what it compared before, and the classes that it sorts answers into."""
-
-    grader: Grader
-    known: Compared
-    classes: Classes
-
-
 class _Judges:
-    """Who judges the rows of a source."""
+    """Who judges the rows of a source, and the classes into which each grader sorts answers."""
 
-    def __init__(self, graders: Graders, kept: Kept) -> None:
-        self._graders, self._kept = graders, kept
-        self._judges: dict[Grader, _Judge] = {}
+    def __init__(self, graders: Graders, known: Compared) -> None:
+        self._graders, self.known = graders, known
+        self._classes: dict[Grader, Classes] = {}
 
-    def of(self, source: str) -> _Judge:
+    def of(self, source: str) -> tuple[Grader, Classes]:
         grader = grader_of(self._graders, source)
-        if grader not in self._judges:
-            known = self._kept.of(grader)
-            self._judges[grader] = _Judge(grader, known, Classes(known))
-        return self._judges[grader]
+        if grader not in self._classes:
+            self._classes[grader] = Classes(ComparedBy(self.known, grader))
+        return grader, self._classes[grader]
 
 
 class PredictionGrader:
@@ -116,15 +106,15 @@ class PredictionGrader:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
         found = Contradictions(self._graders)
-        with Kept(state) as kept:
-            judges = _Judges(self._graders, kept)
+        with Compared(state, self._graders) as known:
+            if known.damaged:
+                lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
+                self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
+            judges = _Judges(self._graders, known)
             rows = self._rows(path, found)
             async with aclosing(in_order(self._one(row, where, judges) for row, where in rows)) as graded:
                 async for one in graded:
                     yield one
-            if kept.damaged:
-                lines = "1 damaged line was" if kept.damaged == 1 else f"{kept.damaged:,} damaged lines were"
-                self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
         self.notes += [*found.lines, *self._graders.notes]
 
     def _rows(self, path: Path, found: Contradictions) -> Iterator[tuple[Row, str]]:
@@ -135,19 +125,19 @@ class PredictionGrader:
 
     async def _one(self, row: Row, where: str, judges: _Judges) -> Graded:
         key = source_of(row, where), problem_id(row, where)
-        sample, judge = self._sample_of(row, key), judges.of(key[0])
-        async with judge.classes.turn(key):
-            found = await answer_of(judge.grader, row, where, unboxed=self._unboxed)
+        sample, (grader, classes) = self._sample_of(row, key), judges.of(key[0])
+        async with classes.turn(key):
+            found = await answer_of(grader, row, where, unboxed=self._unboxed)
             gold = self._gold(row, where, key, needed=found.answer is not None)
             await self._problems.check(key, row, where, gold)
             if found.answer is None or gold is None:
                 sampled = _sampled(row, None if found.lost else False, None)
                 return Graded(*key, sample, sampled, None, found.method, _level(row))
-            grade = judge.known.grade(key, gold, found.answer)
+            grade = judges.known.grade(key, gold, found.answer)
             if grade is None:
-                grade = await self._grade(judge.grader, where, key, gold, found.answer)
-                judge.known.keep(key, gold, found.answer, grade)
-            number = await judge.classes.place(key, found.answer)
+                grade = await self._grade(grader, where, key, gold, found.answer)
+                judges.known.keep(key, gold, found.answer, grade)
+            number = await classes.place(key, found.answer)
         return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
 
     def _gold(self, row: Row, where: str, key: Key, *, needed: bool) -> str | None:

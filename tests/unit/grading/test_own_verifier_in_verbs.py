@@ -1,4 +1,4 @@
-"""A verifier from outside the package, by import path, in `grade`, `label` and `eval`: on the command line and in Python.
+"""A verifier from outside the package, by import path, in `grade`, `label` and `eval`, as commands and in Python.
 
 The module is written into a folder, as a user would; nothing of the package changes.
 """
@@ -137,5 +137,5 @@ def test_a_verifier_that_is_none_is_told_before_anything_is_done(
 
 
 def test_a_recipe_names_a_verifier_that_there_is() -> None:
-    with pytest.raises(promptcot.RecipeError, match="verifier: .*'exakt' is no verifier: known are 'mathematics'"):
+    with pytest.raises(promptcot.RecipeError, match=r"verifier: .*'exakt' is no verifier: known are 'mathematics'"):
         promptcot.evaluate({"benchmarks": ["nano"], "verifier": "exakt"})

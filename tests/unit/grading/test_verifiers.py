@@ -93,7 +93,7 @@ def test_an_own_verifier_is_an_object_or_what_makes_one(name: str) -> None:
         assert (found.answer, found.method) == (" Ann", "own")
         assert asyncio.run(grader.aextract("So\nAnn", unboxed=True)).answer == "Ann"
         assert asyncio.run(grader.aextract("So\nAnn")).method == "no answer"
-        with pytest.raises(InputError, match="'nobody' is refused by .*: somebody tells the truth"):
+        with pytest.raises(InputError, match=r"'nobody' is refused by .*: somebody tells the truth"):
             grader.check_gold("nobody")
 
 
@@ -123,8 +123,7 @@ def test_a_name_that_is_none_says_what_may_stand_there(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "method"),
-    [("raises", "crash"), ("hangs", "timeout"), ("dies", "crash"), ("leaves", "crash"), ("eats", "crash")]
-    + [("prints", "crash"), ("odd", "crash")],
+    [*((answer, "crash") for answer in ("raises", "dies", "leaves", "eats", "prints", "odd")), ("hangs", "timeout")],
 )
 def test_what_an_own_verifier_does_over_one_answer_costs_that_answer(answer: str, method: str) -> None:
     with Grader(workers=1, limit=3 if method == "timeout" else 30, verifier=f"{OWN}:Fragile") as grader:
@@ -156,9 +155,9 @@ def test_a_verifier_that_only_the_caller_can_import_is_told(monkeypatch: pytest.
     module = types.ModuleType("only_here")
     module.Order = __import__(OWN, fromlist=["Order"]).Order  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_here", module)
-    with Grader(workers=1, verifier="only_here:Order") as grader:
-        with pytest.raises(InputError, match="only_here:Order' cannot be opened in a process of its own: .*only_here"):
-            grader.grade("Ann", "Ann")
+    told = r"only_here:Order' cannot be opened in a process of its own: .*only_here"
+    with Grader(workers=1, verifier="only_here:Order") as grader, pytest.raises(InputError, match=told):
+        grader.grade("Ann", "Ann")
 
 
 def test_the_version_of_an_own_verifier_follows_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
