@@ -7,7 +7,6 @@ and whether rows agree about their problems in `golds`; the statistics are in `c
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -149,7 +148,7 @@ class PredictionGrader:
     async def _grade(self, grader: Grader, where: str, key: Key, gold: str, text: str) -> Grade:
         """A new grade. Raises InputError, naming the row, where nothing could equal the gold; it is looked at once."""
         if (key, gold) not in self._checked:
-            await asyncio.to_thread(_check_gold, grader, gold, where)
+            await _check_gold(grader, gold, where)
             self._checked.add((key, gold))
         return await grader.agrade(gold, text)
 
@@ -181,9 +180,9 @@ async def answer_of(grader: Grader, row: Row, where: str, *, unboxed: bool = Fal
     return await grader.aextract(reply, unboxed=unboxed)
 
 
-def _check_gold(grader: Grader, gold: str, where: str) -> None:
+async def _check_gold(grader: Grader, gold: str, where: str) -> None:
     try:
-        grader.check_gold(gold)
+        await grader.acheck_gold(gold)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 

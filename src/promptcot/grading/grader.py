@@ -129,6 +129,13 @@ class Grader:
             took = f"took more than {self.limit:g} s" if lost.why == "timeout" else "ended the process"
             raise InputError(f"the gold answer {shown(gold)!r} cannot be checked: {self.verifier} {took}") from lost
 
+    async def acheck_gold(self, gold: str) -> None:
+        """As `check_gold`, without keeping the event loop waiting."""
+        if self._shipped is not None and self._shipped.golds_at_once:
+            self.check_gold(gold)
+        else:
+            await asyncio.to_thread(self.check_gold, gold)
+
     def _quick(self, gold: str, answer: str | None, mutual: bool) -> Grade | None:
         """The grade if no worker is needed."""
         if answer is None or not answer.strip():

@@ -64,6 +64,9 @@ class Verifier(Protocol):
 class Shipped(Verifier, Protocol):
     """A verifier that may be asked in the caller's process too, for all that takes no computing."""
 
+    golds_at_once: bool
+    """Whether no gold takes computing to be checked."""
+
     def found(self, reply: str, *, unboxed: bool) -> Extracted:
         """As `extract`, and how the answer was found. Takes time linear in the length."""
         ...

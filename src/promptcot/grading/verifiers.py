@@ -34,6 +34,8 @@ class _Boxed:
 class Mathematics(_Boxed):
     """Answers are the same when they mean the same: 1/2 and 0.5, (x-1)(x+1) and x^2-1. See `core.answers`."""
 
+    golds_at_once = False
+
     def grade(self, gold: str, answer: str) -> bool:
         """Whether the answer is what the gold asks for: leniency goes by how the gold is written. May take for ever."""
         known = self.at_once(gold, answer, mutual=False)
@@ -78,6 +80,8 @@ def _unequal(gold: str) -> str:
 class Integers(Mathematics):
     """For benchmarks of integers: exactly the same integer, however it is written (007, 7.0, x = 7, 1,234)."""
 
+    golds_at_once = True
+
     def check_gold(self, gold: str) -> None:
         """Raises InputError for a gold that is no whole number."""
         plain_integer(gold)
@@ -100,6 +104,8 @@ def _is_whole(text: str) -> bool:
 
 class Exact(_Boxed):
     """For short words: the same text but for capitals, white space, quotes and final marks (`core.answers.words`)."""
+
+    golds_at_once = True
 
     def grade(self, gold: str, answer: str) -> bool:
         """Symmetric."""
