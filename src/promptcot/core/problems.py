@@ -118,5 +118,7 @@ def plain_integer(gold: str) -> str:
     """A whole number without leading zeros, thousands separators, dollar and degree signs. Raises InputError."""
     bare = _DEGREES.sub("", gold).replace(",", "").replace("$", "").strip()
     if not _WHOLE.fullmatch(bare) or len(bare) > 1000:
-        raise InputError(f"the gold {gold[:80]!r} is not a whole number, and nothing else is compared by `integers`")
+        raise InputError(
+            f"the gold {gold[:80]!r} is not a whole number, and the verifier `integers` compares nothing else"
+        )
     return str(int(bare))

@@ -64,5 +64,5 @@ def version(name: str) -> str:
     found = import_path.load(name)
     module = inspect.getmodule(found) or inspect.getmodule(type(found))
     file = getattr(module, "__file__", None)
-    content = Path(file).read_bytes() if file else b""
+    content = Path(file).read_bytes() if file and Path(file).is_file() else b""
     return hashlib.blake2b(content, digest_size=8).hexdigest()
