@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self
 from promptcot.grading.grader import Grader
 from promptcot.grading.graders import Graders
 from promptcot.grading.protocol import Grade
-from promptcot.grading.verifiers import MATHEMATICS, SHIPPED
+from promptcot.grading.verifiers import MATHEMATICS
 from promptcot.storage.atomic import locked, storing, write_whole
 from promptcot.storage.checked import intact, record_of, sealed
 from promptcot.storage.json import dumps
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 _RULES = 4  # to be raised when an answer may be graded differently than before
 _GRADE = {"source", "id", "gold", "answer", "correct", "method"}
 _PAIR = {"one", "other", "correct", "method"}
-_OWN_PAIR = {*_PAIR, "verifier"}
+_NAMED_PAIR = {*_PAIR, "verifier"}
 _FLUSH_EVERY = 1000
 _QUICK = "exact"
 """How answers were compared where that takes no longer than to read about it."""
@@ -44,9 +44,9 @@ class Same(Protocol):
 class Compared:
     """The comparisons of one file of predictions, in `folder`, by these graders. Use as a context manager.
 
-    A grade is of its source's verifier. The verifiers that ship compute alike, so that their comparisons of two answers
-    are told from those of one's own only. `damaged` lines were left out. Raises LockedError where another process
-    grades the same file, and StorageError.
+    A grade is by the verifier of its source, and a comparison of two answers names its verifier, unless that is
+    mathematics. `damaged` lines were left out. Raises LockedError where another process grades the same file, and
+    StorageError.
     """
 
     def __init__(self, folder: Path, graders: Graders) -> None:
@@ -55,7 +55,7 @@ class Compared:
         rules = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
         self._folder, self._path = folder, folder / f"{rules}.jsonl"
         self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
-        self._pairs: dict[tuple[str | None, str, str], Grade] = {}
+        self._pairs: dict[tuple[str, str, str], Grade] = {}
         self._pending: list[bytes] = []
         self.damaged = 0
 
@@ -87,15 +87,16 @@ class Compared:
 
     async def asame(self, grader: Grader, one: str, other: str) -> Grade:
         """Whether two answers are the same; asked of the grader where it is not known."""
-        own = None if grader.verifier in SHIPPED else grader.verifier
+        named = {} if grader.verifier == MATHEMATICS else {"verifier": grader.verifier}
         one, other = sorted((one, other))
-        if (own, one, other) not in self._pairs:
+        pair = (grader.verifier, one, other)
+        if pair not in self._pairs:
             found = await grader.asame(one, other)
             if found.method == _QUICK:
                 return found
-            self._pairs[own, one, other] = found
-            self._append({"one": one, "other": other, **({"verifier": own} if own else {})}, found)
-        return self._pairs[own, one, other]
+            self._pairs[pair] = found
+            self._append({"one": one, "other": other, **named}, found)
+        return self._pairs[pair]
 
     def _append(self, about: dict[str, str], grade: Grade) -> None:
         self._pending.append(sealed(dumps({**about, "correct": grade.correct, "method": grade.method})))
@@ -112,7 +113,7 @@ class Compared:
         for record in self._records():
             grade = Grade(record["correct"], record["method"])
             if "one" in record:
-                self._pairs[record.get("verifier"), record["one"], record["other"]] = grade
+                self._pairs[record.get("verifier", MATHEMATICS), record["one"], record["other"]] = grade
             else:
                 key = record["source"], record["id"]
                 self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
@@ -132,7 +133,7 @@ class Compared:
                     return
                 size += len(line)
                 record = record_of(line)
-                if record is not None and record.keys() in (_GRADE, _PAIR, _OWN_PAIR):
+                if record is not None and record.keys() in (_GRADE, _PAIR, _NAMED_PAIR):
                     yield record
                 else:
                     self.damaged += 1

@@ -268,3 +268,18 @@ async def test_thinking_that_was_never_closed_has_no_answer(
     graders: Graders, row: dict[str, str], answer: str | None
 ) -> None:
     assert (await answer_of(graders.of(), row, "here")).answer == answer
+
+
+async def test_what_one_source_was_compared_by_says_nothing_of_another(tmp_path: Path, graders: Graders) -> None:
+    """As mathematics 7 is the root of 49, and for whole numbers it is another wording, whichever source comes first."""
+    answers = ["7", r"\sqrt{49}"]
+    by_source = {
+        source: [trace("p", answer, gold="7", source=source) for answer in answers] for source in ("own", "gsm8k")
+    }
+    for order in (["own", "gsm8k"], ["gsm8k", "own"]):
+        path = write(tmp_path / f"{order[0]}.jsonl", [row for source in order for row in by_source[source]])
+        for _ in range(2):
+            found = {(one.source, one.extracted): one.sampled for one in await grade(path, graders)}
+            assert [found["own", answer].answer for answer in answers] == [0, 0]
+            assert [found["gsm8k", answer].answer for answer in answers] == [0, 1]
+            assert [found["gsm8k", answer].correct for answer in answers] == [True, False]
