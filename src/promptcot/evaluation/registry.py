@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from promptcot.errors import InputError
 from promptcot.grading.grader import Grader
@@ -172,6 +173,7 @@ def grader_of(graders: Graders, source: str) -> Grader:
     return graders.of(verifier_of(source))
 
 
+@lru_cache(maxsize=256)
 def verifier_of(source: str) -> str | None:
     """The verifier that the benchmarks with this source name; None where there is none, or they differ."""
     named = {benchmark.verifier for benchmark in with_source(source)}
