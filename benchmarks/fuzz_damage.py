@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from _options import Options
 
 sys.path.append(str(Path(__file__).parents[1]))
-from promptcot.grading.grader import Grader
+from promptcot.grading import Graders
 from tests.fuzz.damaged_files import Damage
 
 _MOST_SHOWN = 20
@@ -31,8 +31,8 @@ def main() -> int:
     tried: Counter[str] = Counter()
     finds: list[tuple[int, str, str]] = []
     began = time.monotonic()
-    with TemporaryDirectory() as folder, Grader(workers=1, limit=20) as grader:
-        damage = Damage(Path(folder, "damage"), grader)
+    with TemporaryDirectory() as folder, Graders(workers=1, limit=20) as graders:
+        damage = Damage(Path(folder, "damage"), graders)
         for seed in range(chosen.seed, chosen.seed + chosen.trials):
             name, said = damage.trial(seed)
             tried[name] += 1

@@ -17,6 +17,7 @@ _HOMES = {
     "engines.opening": "Site",
     "engines.protocol": "Engine",
     "engines.scripted": "ScriptedEngine",
+    "grading.protocol": "Verifier",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
     "StorageError SystematicFailure TransientError UnfitRow UsageError",
     "recipe.schema": "Encode Model Recipe",

@@ -41,6 +41,7 @@ from promptcot.errors import SystematicFailure as SystematicFailure
 from promptcot.errors import TransientError as TransientError
 from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
+from promptcot.grading.protocol import Verifier as Verifier
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model
 from promptcot.recipe.schema import Recipe as Recipe

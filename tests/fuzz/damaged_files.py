@@ -23,7 +23,7 @@ from promptcot.chains.steps import Step
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import PromptCoTError
 from promptcot.evaluation.predictions import PredictionGrader
-from promptcot.grading.grader import Grader
+from promptcot.grading import Graders
 from promptcot.pipeline.execute import run_stage
 from promptcot.records import Completion, Drop, Request, Row, Sampling
 from promptcot.runners.local import LocalRunner
@@ -125,7 +125,7 @@ def _prediction(number: int, sample: int) -> Row:
 class OfGrades:
     """What `grade` keeps: the grades and classes of all rows are what they are without it."""
 
-    grader: Grader
+    graders: Graders
     right: list[Any] = field(default_factory=list)
 
     def make(self, folder: Path) -> None:
@@ -140,7 +140,7 @@ class OfGrades:
         return "" if await self._grade(folder) == self.right else "another grade"
 
     async def _grade(self, folder: Path) -> list[Any]:
-        judge = PredictionGrader(self.grader)
+        judge = PredictionGrader(self.graders)
         async with aclosing(judge.graded(folder / "p.jsonl", folder / "p.grades")) as graded:
             return [(one.problem, one.sample, one.sampled, one.method) async for one in graded]
 
@@ -291,12 +291,12 @@ class Damage:
     """All targets, made once in `folder`."""
 
     folder: Path
-    grader: Grader
+    graders: Graders
 
     def __post_init__(self) -> None:
         self.targets: dict[str, Target] = {
             "journal": OfJournal(),
-            "grades": OfGrades(self.grader),
+            "grades": OfGrades(self.graders),
             "given-up": OfMark(),
             "chain": OfChain(),
             "checkpoints": OfCheckpoints(),

@@ -12,7 +12,7 @@ from promptcot.api.working import OnProgress, delivered, observer_of, rows_besid
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.recipe import EvalRecipe, load_eval
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline import execute
 from promptcot.pipeline.evaluate import Evaluation, load_problems
 from promptcot.pipeline.inputs import Inputs
@@ -193,12 +193,12 @@ def evaluate(
     resolved = _eval_recipe(recipe, texts, values)
     directory = Path(output_dir) if output_dir is not None else Path("out") / f"eval-{resolved.name}"
     observer = observer_of(on_progress)
-    with Grader(_WORKERS) as grader:
-        problems = load_problems(resolved, grader, limit_rows, observer)
+    with Graders(_WORKERS, named=resolved.verifier) as graders:
+        problems = load_problems(resolved, graders, limit_rows, observer)
 
         async def evaluated() -> Evaluation:
             async with delivered(directory, journal, "folder") as made:
-                evaluation = Evaluation(resolved, made, grader, problems)
+                evaluation = Evaluation(resolved, made, graders, problems)
                 await evaluation.run(observer, scale_of(cluster))
             return evaluation
 

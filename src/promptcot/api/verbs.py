@@ -33,7 +33,7 @@ from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
 from promptcot.evaluation.grades import golds_of, grade_file
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.nano import judge_role
 from promptcot.pipeline.inputs import drawn_rows, prompt_renderer
 from promptcot.pipeline.synchronous import wait_for
@@ -284,18 +284,20 @@ def label(
     seed: int = SEED,
     workers: int = 2,
     columns: Mapping[str, str] | None = None,
+    verifier: str | None = None,
     **band: float,
 ) -> LabelResult:
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
-    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`.
+    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; `verifier` says which
+    answers are the same, as in `grade`.
     """
     settings = Settings(_band(band), domains.load(prompts), style, seed, columns=columns_of(columns))
-    with workplace(None) as folder, Grader(workers) as grader:
+    with workplace(None) as folder, Graders(workers, named=verifier) as graders:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
         source = as_file(traces, folder)
-        counts = wait_for(label_file(source, targets, grader, settings, lambda _: None))
+        counts = wait_for(label_file(source, targets, graders, settings, lambda _: None))
         found, problem = rows_beside(targets["label"], lasting=False), problem_of(counts[-1], targets["label"])
         sft, pairs, rl = (list(FileRows(targets[name])) for name in ("sft", "pairs", "rl"))
         return LabelResult(*found, counts[-1], sft=sft, pairs=pairs, rl=rl, problem=problem)
@@ -321,8 +323,12 @@ def grade(
     limit: float = 5.0,
     workers: int = 2,
     columns: Mapping[str, str] | None = None,
+    verifier: str | None = None,
 ) -> GradeResult:
     """Say how good predictions are, source by source, by the equivalence of answers.
+
+    `verifier` decides which answers are right: "mathematics", "integers", "exact", or one of your own by import path,
+    "module:name" (see `Verifier`). Where it is None, the benchmark's does, and mathematics for other rows.
 
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
     seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
@@ -330,12 +336,12 @@ def grade(
     InputError.
     """
     read = columns_of(columns)
-    with workplace(None) as folder, Grader(workers, limit) as grader:
+    with workplace(None) as folder, Graders(workers, limit, named=verifier) as graders:
         source, details = as_file(predictions, folder), folder / "details.jsonl"
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
         check_paths([Read(source)], [Written.of(source, "read")])
-        golds = golds_of(benchmark, grader)
-        found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
+        golds = golds_of(benchmark, graders)
+        found = wait_for(grade_file(source, graders, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
         sources = {one.source: one for one in found.summaries}
         return GradeResult(sources, list(FileRows(details)), found.unfit, found.notes)

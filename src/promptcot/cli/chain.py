@@ -23,7 +23,7 @@ from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.paths import benchmark_files
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
@@ -107,8 +107,7 @@ def students(model_path: Path | None, output_path: Path, **folders: Path | None)
     common = [name for name in evaluated[0].benchmarks if all(name in one.benchmarks for one in evaluated)]
     if not common:
         raise InputError(f"{', '.join(str(one.folder) for one in evaluated)} have no benchmark in common")
-    with Grader(_WORKERS) as grader:
-        found = [side_by_side([one.student(name, grader) for one in evaluated], draws(name)) for name in common]
+    found = [side_by_side([one.student(name) for one in evaluated], draws(name)) for name in common]
     for one in found:
         say()
         say_all(student_lines(one))
@@ -130,13 +129,15 @@ class _Evaluated:
             told = loads(path.read_bytes())
             self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
             self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
-        except (ValueError, KeyError, TypeError) as error:
+            self._verifier: str | None = recipe.get("verifier")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: these are not the results of an evaluation") from error
 
-    def student(self, benchmark: str, grader: Grader) -> Student:
+    def student(self, benchmark: str) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = wait_for(graded_samples(file, grader, self._unboxed))
+        with Graders(_WORKERS, named=self._verifier) as graders:
+            tallies = wait_for(graded_samples(file, graders, self._unboxed))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._model, samples)
 

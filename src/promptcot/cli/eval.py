@@ -11,12 +11,12 @@ import click
 from promptcot import nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, verifier_option
 from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, worst
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.evaluate import Evaluation, load_problems
 from promptcot.pipeline.synchronous import wait_for
 
@@ -37,6 +37,7 @@ _WORKERS = 2
 @click.option("--base-url", multiple=True, help="An OpenAI-compatible server that has the model.")
 @click.option("--model", type=MODEL_OR_NAME, help="Another model than the recipe's.")
 @click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
+@verifier_option
 @changes_option()
 @cluster_options
 @keep_going
@@ -51,6 +52,7 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     overrides: dict[str, Any] = {
         "benchmarks": [name for names in options["benchmarks"] for name in names.split(",") if name] or None,
         "n": options["n"],
+        "verifier": options["verifier"],
         "model.base_url": list(options["base_url"]) or None,
         "model.model": options["model"],
         "model.engine": options["engine"],
@@ -58,9 +60,9 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     resolved = load_eval(recipe or _default(options), options["changes"], overrides)
     directory = output_dir or Path("out") / f"eval-{resolved.name}"
     observer = Console()
-    with Grader(_WORKERS) as grader:
-        problems = load_problems(resolved, grader, options["limit_rows"], observer)
-        evaluation = Evaluation(resolved, directory, grader, problems, keep_going=options["keep_going"])
+    with Graders(_WORKERS, named=resolved.verifier) as graders:
+        problems = load_problems(resolved, graders, options["limit_rows"], observer)
+        evaluation = Evaluation(resolved, directory, graders, problems, keep_going=options["keep_going"])
         if options["dry_run"]:
             _preview(evaluation)
             return 0

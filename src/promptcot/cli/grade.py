@@ -15,12 +15,13 @@ from promptcot.cli.parameters import (
     TARGET_ALONE,
     columns_option,
     take_columns,
+    verifier_option,
 )
 from promptcot.cli.report.console import exit_code, say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.synchronous import wait_for
 
 _WORKERS = 2
@@ -45,6 +46,7 @@ _WORKERS = 2
 @click.option(
     "--benchmark", type=FILE_OR_NAME, help="Where predictions carry no answer: a benchmark's file or name that has it."
 )
+@verifier_option
 @click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
 @click.option("--k", "ks", type=COUNT, multiple=True, help="k of pass@k and majority@k; repeatable.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a pair.")
@@ -62,10 +64,10 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
         raise click.UsageError("--details goes with --output-path")
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
-    with Grader(options["workers"], options["limit"]) as grader:
-        golds = golds_of(options["benchmark"], grader, say)
-        how["problems"] = Problems(grader)
-        graded = [wait_for(grade_file(Path(str(file)), grader, golds, **how)) for file in compare or (predictions,)]
+    with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:
+        golds = golds_of(options["benchmark"], graders, say)
+        how["problems"] = Problems(graders)
+        graded = [wait_for(grade_file(Path(str(file)), graders, golds, **how)) for file in compare or (predictions,)]
     for one in graded:
         _print(one)
     if compare is not None:

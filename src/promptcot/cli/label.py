@@ -19,12 +19,13 @@ from promptcot.cli.parameters import (
     columns_option,
     shard_option,
     take_columns,
+    verifier_option,
 )
 from promptcot.cli.report.console import print_summary, say
 from promptcot.core.labelling import Band
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.stages.label import Settings, label_file
@@ -49,6 +50,7 @@ from promptcot.storage.manifest import manifest
     "which `train` takes for models with a chat template, do not have it.",
 )
 @click.option("--prompts", "domain", type=PROMPTS, default="math", show_default=True, help="The folder of prompts.")
+@verifier_option
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
 @click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
@@ -69,7 +71,7 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
     part = part_of(shard, [data_path], output_path)
     how = {**manifest(told, loaded.hashes, {}), **part.told()}
     settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns)
-    with Grader(options["workers"], options["limit"]) as grader:
-        counts = wait_for(label_file(data_path, {"label": output_path, **targets}, grader, settings, say))
+    with Graders(options["workers"], options["limit"], named=options.get("verifier")) as graders:
+        counts = wait_for(label_file(data_path, {"label": output_path, **targets}, graders, settings, say))
     paths = {**targets, "label": output_path}
     return [print_summary(paths[one.name], [one]) for one in counts][-1]

@@ -22,6 +22,7 @@ from promptcot.core.columns import Columns
 from promptcot.core.columns import parse as parse_columns
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
+from promptcot.grading.verifiers import SHIPPED, checked_verifier
 from promptcot.storage.overlap import MODEL, RUN, Read, Written
 from promptcot.storage.paths import Kind, expanded, url_of
 from promptcot.storage.usable import status
@@ -233,9 +234,34 @@ columns_option = click.option(
 )
 
 
+class VerifierName(click.ParamType[str]):
+    """The name of a verifier, or of a Python object that is one."""
+
+    name = "verifier"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return f"[{'|'.join(SHIPPED)}|MODULE:NAME]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return checked_verifier(str(value))
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
+
+
+verifier_option = click.option(
+    "--verifier",
+    type=VerifierName(),
+    help="What decides whether an answer is right.  [default: that of the benchmark, else mathematics]",
+)
+
+
+_TOLD_IF_GIVEN = ("columns", "verifier")
+
+
 def take_columns(options: Mapping[str, Any], tell: Callable[[str], None]) -> tuple[Columns, dict[str, Any]]:
-    """How rows are read, and the other options; `columns` is one of them where it was given."""
-    settings = {name: value for name, value in options.items() if name != "columns" or value}
+    """How rows are read, and the other options; `columns` is one of them where it was given, and so is `verifier`."""
+    settings = {name: value for name, value in options.items() if name not in _TOLD_IF_GIVEN or value}
     return Columns(options["columns"] or {}, tell), settings
 
 

@@ -114,9 +114,11 @@ def _after_mark(text: str) -> str:
     return text.rpartition("####")[2].strip()
 
 
-def plain_integer(gold: str, where: str) -> str:
+def plain_integer(gold: str) -> str:
     """A whole number without leading zeros, thousands separators, dollar and degree signs. Raises InputError."""
     bare = _DEGREES.sub("", gold).replace(",", "").replace("$", "").strip()
     if not _WHOLE.fullmatch(bare) or len(bare) > 1000:
-        raise InputError(f"{where}: the gold {gold[:80]!r} is not a whole number, and all golds of this benchmark are")
+        raise InputError(
+            f"the gold {gold[:80]!r} is not a whole number, and the verifier `integers` compares nothing else"
+        )
     return str(int(bare))

@@ -1,14 +1,14 @@
 """Reading benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
 
 A benchmark that cannot be used stops at load, with the row named. One that can, but is not what the registry says it is
-(other golds, fewer rows), is used, and `Loaded.warnings` says so. Whether a gold can be compared with answers is not
-known here: `check_gold` is passed in.
+(other golds, fewer rows), is used, and `Loaded.warnings` says so. Whether a gold can be compared with answers is
+decided by the verifier of its source, where `graders` are given.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,16 +19,12 @@ from promptcot.core.remedies import shown
 from promptcot.errors import InputError
 from promptcot.evaluation.golds import Contradictions
 from promptcot.evaluation.hub import fetch
-from promptcot.evaluation.registry import Benchmark, benchmark_named, with_source
+from promptcot.evaluation.registry import Benchmark, benchmark_named, grader_of, verifier_of, with_source
+from promptcot.grading.graders import Graders
+from promptcot.grading.verifiers import INTEGERS
 from promptcot.records import Row
 from promptcot.storage.paths import SUFFIXES
 from promptcot.storage.rows import read_rows
-
-CheckGold = Callable[[str], None]
-"""Raises InputError for a gold that cannot be parsed or does not equal itself, as `Grader.check_gold` does."""
-
-Same = Callable[[str, str], bool | None]
-"""Whether an answer is what a gold asks for; None where that cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +49,28 @@ class Loaded:
     """Those of the warnings that are about golds which contradict each other in one row."""
 
 
-def load(name_or_path: str | Path, check_gold: CheckGold | None = None, same: Same | None = None) -> Loaded:
+def load(name_or_path: str | Path, graders: Graders | None = None) -> Loaded:
     """The rows of a benchmark, from a file or by its name in the registry.
 
     A file wins over a name (a folder does not), and whatever looks like a path is one. `nano` ships with the package;
     the others are fetched from the Hub at their pinned revision, or found in its local cache (with `HF_HUB_OFFLINE=1`
-    only there). `same` says of two golds of a row, where that takes algebra, whether they are one.
-    Raises InputError for an unknown name, a missing, empty or malformed file, a row without source, problem or gold,
-    two rows with one problem, and a gold that `check_gold` refuses.
+    only there). Raises InputError for an unknown name, a missing, empty or malformed file, a row without source,
+    problem or gold, two rows with one problem, and, with `graders`, a gold that the verifier refuses.
     """
-    path, found = Path(name_or_path), Contradictions(same)
+    path, found = Path(name_or_path), Contradictions(graders)
     if path.is_file() or _looks_like_path(str(name_or_path)):
         told: list[str] = []
         rows = Columns(tell=told.append).problems(read_rows(path), source=path.stem)
-        loaded = _checked(list(_read_all(rows, str(path), found)), check_gold)
+        loaded = _checked(list(_read_all(rows, str(path), found)), graders)
         warnings = (*(f"{path}: {line}" for line in told), *loaded.warnings, *found.lines)
         return replace(loaded, warnings=warnings, contradictions=tuple(found.lines))
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:
         rows = enumerate(read_rows(nano.benchmark_path()), 1)
-        return _checked(list(_read_all(rows, benchmark.name, found)), check_gold)
+        return _checked(list(_read_all(rows, benchmark.name, found)), graders)
     theirs = (row for file in fetch(benchmark.name, benchmark.hub) for row in read_rows(file))
     ours = (_as_ours(row, benchmark) for row in theirs)
-    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name, found)), check_gold)
+    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name, found)), graders)
 
 
 def _looks_like_path(name: str) -> bool:
@@ -120,14 +115,20 @@ def _read(row: Row, where: str) -> BenchmarkRow:
     source = source_of(row, where)
     gold = gold_of(row, where)
     level = row.get("level")
-    integers = any(benchmark.integers for benchmark in with_source(source))
     return BenchmarkRow(
         id=problem_id(row, where),
         source=source,
         problem=problem_of(row, where),
-        gold=plain_integer(gold, where) if integers else gold,
+        gold=_integer(gold, where) if verifier_of(source) == INTEGERS else gold,
         level=None if level is None else str(level),
     )
+
+
+def _integer(gold: str, where: str) -> str:
+    try:
+        return plain_integer(gold)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
 
 def hash_golds(golds: Iterable[str]) -> str:
@@ -137,20 +138,20 @@ def hash_golds(golds: Iterable[str]) -> str:
     ).hexdigest()
 
 
-def _checked(rows: list[BenchmarkRow], check_gold: CheckGold | None) -> Loaded:
-    _check_golds(rows, check_gold)
+def _checked(rows: list[BenchmarkRow], graders: Graders | None) -> Loaded:
+    _check_golds(rows, graders)
     sources = list(dict.fromkeys(row.source for row in rows))
     found = {source: _identify(source, [row for row in rows if row.source == source]) for source in sources}
     warnings = tuple(warning for _, said in found.values() for warning in said)
     return Loaded(tuple(rows), {source: benchmark for source, (benchmark, _) in found.items()}, warnings)
 
 
-def _check_golds(rows: Iterable[BenchmarkRow], check_gold: CheckGold | None) -> None:
-    if check_gold is None:
+def _check_golds(rows: Iterable[BenchmarkRow], graders: Graders | None) -> None:
+    if graders is None:
         return
     for number, row in enumerate(rows, 1):
         try:
-            check_gold(row.gold)
+            grader_of(graders, row.source).check_gold(row.gold)
         except InputError as error:
             raise InputError(f"row {number} of {row.source} (id {row.id}): {error}; or leave the row out") from error
 

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from promptcot.grading.grader import Grade
+from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
+from promptcot.grading.protocol import Grade
+from promptcot.grading.verifiers import MATHEMATICS
 from promptcot.storage.atomic import locked, storing, write_whole
 from promptcot.storage.checked import intact, record_of, sealed
 from promptcot.storage.json import dumps
@@ -24,6 +27,7 @@ Key = tuple[str, str]
 _RULES = 4  # to be raised when an answer may be graded differently than before
 _GRADE = {"source", "id", "gold", "answer", "correct", "method"}
 _PAIR = {"one", "other", "correct", "method"}
+_NAMED_PAIR = {*_PAIR, "verifier"}
 _FLUSH_EVERY = 1000
 _QUICK = "exact"
 """How answers were compared where that takes no longer than to read about it."""
@@ -38,16 +42,20 @@ class Same(Protocol):
 
 
 class Compared:
-    """The comparisons of one file of predictions, in `folder`, by a grader with this `limit`. Use as a context manager.
+    """The comparisons of one file of predictions, in `folder`, by these graders. Use as a context manager.
 
-    `damaged` lines were left out. Raises LockedError where another process grades the same file, and StorageError.
+    A grade is by the verifier of its source, and a comparison of two answers names its verifier, unless that is
+    mathematics. `damaged` lines were left out. Raises LockedError where another process grades the same file, and
+    StorageError.
     """
 
-    def __init__(self, folder: Path, grader: Same, limit: float) -> None:
-        rules = hashlib.blake2b(f"{_RULES} {limit}".encode(), digest_size=8).hexdigest()
-        self._folder, self._path, self._grader = folder, folder / f"{rules}.jsonl", grader
+    def __init__(self, folder: Path, graders: Graders) -> None:
+        verifier = graders.of().version
+        told = f"{_RULES} {graders.limit}" + (f" {verifier}" if verifier != MATHEMATICS else "")
+        rules = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+        self._folder, self._path = folder, folder / f"{rules}.jsonl"
         self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
-        self._pairs: dict[tuple[str, str], Grade] = {}
+        self._pairs: dict[tuple[str, str, str], Grade] = {}
         self._pending: list[bytes] = []
         self.damaged = 0
 
@@ -77,15 +85,17 @@ class Compared:
         self._grades.setdefault(key, {})[gold, answer] = grade
         self._append({"source": key[0], "id": key[1], "gold": gold, "answer": answer}, grade)
 
-    async def asame(self, one: str, other: str) -> Grade:
+    async def asame(self, grader: Grader, one: str, other: str) -> Grade:
         """Whether two answers are the same; asked of the grader where it is not known."""
-        pair = (one, other) if one <= other else (other, one)
+        named = {} if grader.verifier == MATHEMATICS else {"verifier": grader.verifier}
+        one, other = sorted((one, other))
+        pair = (grader.verifier, one, other)
         if pair not in self._pairs:
-            found = await self._grader.asame(*pair)
+            found = await grader.asame(one, other)
             if found.method == _QUICK:
                 return found
             self._pairs[pair] = found
-            self._append({"one": pair[0], "other": pair[1]}, found)
+            self._append({"one": one, "other": other, **named}, found)
         return self._pairs[pair]
 
     def _append(self, about: dict[str, str], grade: Grade) -> None:
@@ -103,7 +113,7 @@ class Compared:
         for record in self._records():
             grade = Grade(record["correct"], record["method"])
             if "one" in record:
-                self._pairs[record["one"], record["other"]] = grade
+                self._pairs[record.get("verifier", MATHEMATICS), record["one"], record["other"]] = grade
             else:
                 key = record["source"], record["id"]
                 self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
@@ -123,7 +133,18 @@ class Compared:
                     return
                 size += len(line)
                 record = record_of(line)
-                if record is not None and (record.keys() == _GRADE or record.keys() == _PAIR):
+                if record is not None and record.keys() in (_GRADE, _PAIR, _NAMED_PAIR):
                     yield record
                 else:
                     self.damaged += 1
+
+
+class ComparedBy:
+    """What one grader says of two answers, with what is known of that."""
+
+    def __init__(self, known: Compared, grader: Grader) -> None:
+        self._known, self._grader = known, grader
+
+    async def asame(self, one: str, other: str) -> Grade:
+        """As `Grader.asame`."""
+        return await self._known.asame(self._grader, one, other)

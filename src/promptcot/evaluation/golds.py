@@ -6,14 +6,15 @@ agree. Which gold counts is decided in `core.problems`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from promptcot.core.answers import exact
 from promptcot.core.problems import problem_of, two_golds
 from promptcot.core.remedies import shown
 from promptcot.errors import InputError, UnfitRow
-from promptcot.evaluation.compared import Key, Same
+from promptcot.evaluation.compared import Key
+from promptcot.evaluation.registry import grader_of, verifier_of
+from promptcot.grading.graders import Graders
+from promptcot.grading.verifiers import MATHEMATICS, at_once
 from promptcot.records import Row
 from promptcot.storage.rows import hash_id
 
@@ -40,8 +41,8 @@ class _Known(NamedTuple):
 class Problems:
     """The problems of some files by source and id, as their first rows have them. About 200 bytes each."""
 
-    def __init__(self, grader: Same) -> None:
-        self._grader = grader
+    def __init__(self, graders: Graders) -> None:
+        self._graders = graders
         self._known: dict[Key, _Known] = {}
 
     async def check(self, key: Key, row: Row, where: str, gold: str | None) -> None:
@@ -56,8 +57,11 @@ class Problems:
             raise SharedId(_words(key, "problem", where, shown(text or "", _MOST_SHOWN), first, first.begins))
         if first.gold is None or gold is None:
             self._known[key] = first._replace(gold=first.gold if gold is None else gold)
-        elif first.gold != gold and (await self._grader.asame(first.gold, gold)).correct is False:
+        elif first.gold != gold and await self._differ(key[0], first.gold, gold):
             raise SharedId(_words(key, "gold", where, gold, first, first.gold))
+
+    async def _differ(self, source: str, one: str, other: str) -> bool:
+        return (await grader_of(self._graders, source).asame(one, other)).correct is False
 
 
 def _words(key: Key, what: str, where: str, here: str, first: _Known, there: str) -> str:
@@ -79,12 +83,12 @@ def _problem(row: Row, where: str) -> str | None:
 class Contradictions:
     """Rows whose `answer` is not what their `reference_solution` ends with: how many, and the first.
 
-    `same` decides what cannot be decided without algebra.
+    Without `graders`, only what takes no computing is decided.
     """
 
-    def __init__(self, same: Callable[[str, str], bool | None] | None = None) -> None:
-        self._same = same or (lambda one, other: None)
-        self._decided: dict[tuple[str, str], bool] = {}
+    def __init__(self, graders: Graders | None = None) -> None:
+        self._graders = graders
+        self._decided: dict[tuple[str, str, str], bool] = {}
         self._count = 0
         self._example = ""
 
@@ -93,16 +97,18 @@ class Contradictions:
         golds = two_golds(row)
         if golds is None:
             return
-        if golds not in self._decided:
-            self._decided[golds] = self._differ(*golds)
-        if self._decided[golds]:
+        asked = (str(row.get("source") or ""), *golds)
+        if asked not in self._decided:
+            self._decided[asked] = self._differ(*asked)
+        if self._decided[asked]:
             self._count += 1
             answer, reference = (shown(gold, _MOST_SHOWN) for gold in golds)
             self._example = self._example or f"{where}: {answer!r}, and {reference!r} after ####"
 
-    def _differ(self, answer: str, reference: str) -> bool:
-        found = exact.same(reference, answer)
-        return (self._same(reference, answer) if found is None else found) is False
+    def _differ(self, source: str, answer: str, reference: str) -> bool:
+        if self._graders is None:
+            return at_once(verifier_of(source) or MATHEMATICS, reference, answer) is False
+        return grader_of(self._graders, source).same_gold(reference, answer) is False
 
     @property
     def lines(self) -> list[str]:

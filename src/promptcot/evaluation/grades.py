@@ -19,7 +19,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.predictions import Golds, PredictionGrader
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.records import derive_seed
 from promptcot.storage.atomic import write_json
 from promptcot.storage.paths import beside
@@ -42,7 +42,7 @@ class FileGrades:
 
 async def grade_file(
     file: Path,
-    grader: Grader,
+    graders: Graders,
     golds: Golds,
     *,
     unboxed: bool = False,
@@ -56,7 +56,7 @@ async def grade_file(
     `problems` are those of files that it is compared with. Raises InputError for a first row that is no prediction, and
     for one that has the id of another problem.
     """
-    judge = PredictionGrader(grader, golds, unboxed=unboxed, columns=columns, problems=problems)
+    judge = PredictionGrader(graders, golds, unboxed=unboxed, columns=columns, problems=problems)
     samples = await _samples(judge, file, details)
     summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
     target = beside(file, "grades.json")
@@ -65,9 +65,9 @@ async def grade_file(
     return FileGrades(file, samples, summaries, target, judge.notes, judge.unfit)
 
 
-async def graded_samples(file: Path, grader: Grader, unboxed: bool = False) -> Tallies:
+async def graded_samples(file: Path, graders: Graders, unboxed: bool = False) -> Tallies:
     """The graded samples of a file of predictions that carry their golds."""
-    return await _samples(PredictionGrader(grader, unboxed=unboxed), file)
+    return await _samples(PredictionGrader(graders, unboxed=unboxed), file)
 
 
 async def _samples(judge: PredictionGrader, file: Path, details: Path | None = None) -> Tallies:
@@ -105,14 +105,14 @@ def draws(source: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed("majority", source))
 
 
-def golds_of(benchmark: str | None, grader: Grader, tell: Callable[[str], object] = str) -> Golds:
+def golds_of(benchmark: str | None, graders: Graders, tell: Callable[[str], object] = str) -> Golds:
     """The golds of a benchmark, by name or file, for predictions that carry none.
 
     `tell` hears of golds that contradict each other.
     """
     if benchmark is None:
         return {}
-    loaded = load(benchmark, grader.check_gold, grader.same_gold)
+    loaded = load(benchmark, graders)
     for line in loaded.contradictions:
         tell(f"note: {line}")
     return {(row.source, row.id): row.gold for row in loaded.rows}

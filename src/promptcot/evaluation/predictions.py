@@ -1,31 +1,31 @@
 """Predictions graded one after the other, in their order.
 
 Decides what a row of predictions must have, and that one which lacks it is left out and counted, unless it is the
-first: then none will have it. What an answer is, and whether it is right, is decided in `core.answers`
-and `grading`, which answers are one class in `classes`, what an earlier grading is worth in `compared`, and whether
-rows agree about their problems in `golds`; the statistics are in `core.statistics`.
+first: then none will have it. What an answer is, and whether it is right, is decided by the verifier of the row's
+source (`grading`), which answers are one class in `classes`, what an earlier grading is worth in `compared`, and
+whether rows agree about their problems in `golds`; the statistics are in `core.statistics`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptcot.core.answers.extraction import Extracted, extract
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
-from promptcot.core.problems import gold_if_any, gold_of, plain_integer, problem_id, source_of
+from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN, after_thought
+from promptcot.core.problems import gold_if_any, gold_of, problem_id, source_of
 from promptcot.core.statistics import Sample
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.evaluation.classes import Classes, in_order
-from promptcot.evaluation.compared import Compared, Key
+from promptcot.evaluation.compared import Compared, ComparedBy, Key
 from promptcot.evaluation.golds import Contradictions, Problems, SharedId
-from promptcot.evaluation.registry import with_source
-from promptcot.grading.grader import Grade, Grader, grade_integer
+from promptcot.evaluation.registry import grader_of
+from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
+from promptcot.grading.protocol import Extracted, Grade
 from promptcot.records import LENGTH, Row, count_of, finish_of
 from promptcot.storage.rows import read_rows
 
@@ -58,6 +58,20 @@ Golds = Mapping[Key, str]
 """The gold of (source, problem), for predictions that do not carry their own."""
 
 
+class _Judges:
+    """Who judges the rows of a source, and the classes into which each grader sorts answers."""
+
+    def __init__(self, graders: Graders, known: Compared) -> None:
+        self._graders, self.known = graders, known
+        self._classes: dict[Grader, Classes] = {}
+
+    def of(self, source: str) -> tuple[Grader, Classes]:
+        grader = grader_of(self._graders, source)
+        if grader not in self._classes:
+            self._classes[grader] = Classes(ComparedBy(self.known, grader))
+        return grader, self._classes[grader]
+
+
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
@@ -69,18 +83,18 @@ class PredictionGrader:
 
     def __init__(
         self,
-        grader: Grader,
+        graders: Graders,
         golds: Golds | None = None,
         *,
         unboxed: bool = False,
         columns: Columns | None = None,
         problems: Problems | None = None,
     ) -> None:
-        self._grader = grader
+        self._graders = graders
         self._columns = columns or Columns()
         self._golds = golds or {}
         self._unboxed = unboxed
-        self._problems = problems or Problems(grader)
+        self._problems = problems or Problems(graders)
         self._checked: set[tuple[Key, str]] = set()
         self._seen: dict[Key, int] = {}
         self.notes: list[str] = []
@@ -94,16 +108,16 @@ class PredictionGrader:
         """
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        found = Contradictions(self._grader.same_gold)
-        with Compared(state, self._grader, self._grader.limit) as known:
+        found = Contradictions(self._graders)
+        with Compared(state, self._graders) as known:
             if known.damaged:
                 lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
                 self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
-            classes = Classes(known)
+            judges = _Judges(self._graders, known)
 
             async def grade(row: Row, where: str) -> Graded:
                 found.look(row, where)
-                return await self._one(row, where, known, classes)
+                return await self._one(row, where, judges)
 
             rows = enumerate(self._rows(path))
             grading = (self._if_fit(grade(row, where), where, first=not place) for place, (row, where) in rows)
@@ -111,7 +125,7 @@ class PredictionGrader:
                 async for one in graded:
                     if one is not None:
                         yield one
-        self.notes += found.lines
+        self.notes += [*found.lines, *self._graders.notes]
         if self.unfit:
             rows_lost = "1 row could not be graded and counts in no number: "
             if self.unfit > 1:
@@ -136,19 +150,20 @@ class PredictionGrader:
             self._why_unfit = self._why_unfit or str(unfit)
             return None
 
-    async def _one(self, row: Row, where: str, known: Compared, classes: Classes) -> Graded:
+    async def _one(self, row: Row, where: str, judges: _Judges) -> Graded:
         key = source_of(row, where), problem_id(row, where)
-        sample = self._sample_of(row, key)
-        found = answer_of(row, where, unboxed=self._unboxed)
-        gold = self._gold(row, where, key, needed=found.answer is not None)
+        sample, (grader, classes) = self._sample_of(row, key), judges.of(key[0])
         async with classes.turn(key):
+            found = await answer_of(grader, row, where, unboxed=self._unboxed)
+            gold = self._gold(row, where, key, needed=found.answer is not None)
             await self._problems.check(key, row, where, gold)
             if found.answer is None or gold is None:
-                return Graded(*key, sample, _sampled(row, False, None), None, found.method, _level(row))
-            grade = known.grade(key, gold, found.answer)
+                sampled = _sampled(row, None if found.lost else False, None)
+                return Graded(*key, sample, sampled, None, found.method, _level(row))
+            grade = judges.known.grade(key, gold, found.answer)
             if grade is None:
-                grade = await self._grade(where, key, gold, found.answer)
-                known.keep(key, gold, found.answer, grade)
+                grade = await self._grade(grader, where, key, gold, found.answer)
+                judges.known.keep(key, gold, found.answer, grade)
             number = await classes.place(key, found.answer)
         return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
 
@@ -158,16 +173,12 @@ class PredictionGrader:
             return self._golds[key]
         return gold_of(row, where) if needed else gold_if_any(row, where)
 
-    async def _grade(self, where: str, key: Key, gold: str, text: str) -> Grade:
+    async def _grade(self, grader: Grader, where: str, key: Key, gold: str, text: str) -> Grade:
         """A new grade. Raises InputError, naming the row, where nothing could equal the gold; it is looked at once."""
-        integers = _integers(key[0])
         if (key, gold) not in self._checked:
-            if integers:
-                plain_integer(gold, where)
-            else:
-                await asyncio.to_thread(_check_gold, self._grader, gold, where)
+            await _check_gold(grader, gold, where)
             self._checked.add((key, gold))
-        return grade_integer(gold, text) if integers else await self._grader.agrade(gold, text)
+        return await grader.agrade(gold, text)
 
     def _sample_of(self, row: Row, key: Key) -> int:
         """The row's `sample`; in files without it, how often the problem came before."""
@@ -196,18 +207,19 @@ def _level(row: Row) -> str | None:
     return None if row.get("level") is None else str(row["level"])
 
 
-def answer_of(row: Row, where: str, *, unboxed: bool = False) -> Extracted:
-    """The answer of a trace. Thinking that the prompt opened and that was never closed has none."""
+async def answer_of(grader: Grader, row: Row, where: str, *, unboxed: bool = False) -> Extracted:
+    """The answer of a trace, which stands behind its thinking. Thinking that was never closed has none."""
     completion, prompt = completion_of(row, where), row.get("prompt")
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)
-    if row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
+    reply = after_thought(without_end_tokens(completion))
+    if reply is None or row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
         return Extracted(None, "unclosed thought")
-    return extract(without_end_tokens(completion), unboxed=unboxed)
+    return await grader.aextract(reply, unboxed=unboxed)
 
 
-def _check_gold(grader: Grader, gold: str, where: str) -> None:
+async def _check_gold(grader: Grader, gold: str, where: str) -> None:
     try:
-        grader.check_gold(gold)
+        await grader.acheck_gold(gold)
     except InputError as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -220,8 +232,3 @@ def completion_of(row: Row, where: str) -> str:
             f"{where}: no text in `completion`; predictions are rows that `solve` writes; {fields_of(row)}"
         )
     return completion
-
-
-def _integers(source: str) -> bool:
-    benchmarks = with_source(source)
-    return bool(benchmarks) and all(benchmark.integers for benchmark in benchmarks)

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
+from promptcot.grading.verifiers import checked_verifier
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
 from promptcot.recipe.schema import FolderName, Model, Positive, Section
 
@@ -19,10 +20,14 @@ SHIPPED_EVAL = Path(SHIPPED) / "eval"
 """The evaluation recipes that come with the package."""
 
 
+VerifierName = Annotated[str, AfterValidator(checked_verifier)]
+
+
 class EvalRecipe(Section):
     """One evaluation: `n` traces of each problem of the benchmarks (names or files), by one model.
 
     `style` is the form of the prompt, see `stages.solve`; with `unboxed`, a final line without a box is an answer.
+    `verifier` decides which answers are right; where it is None, that of each benchmark does, or the domain's.
     """
 
     name: FolderName = "unnamed"
@@ -32,6 +37,7 @@ class EvalRecipe(Section):
     benchmarks: Annotated[list[str], Field(min_length=1)]
     n: Positive = 8
     unboxed: bool = False
+    verifier: Annotated[VerifierName | None, Field(exclude_if=lambda name: name is None)] = None
     concurrency: Positive = 256
     model: Model = Model()
 

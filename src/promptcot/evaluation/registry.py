@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 from promptcot.errors import InputError
+from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
+from promptcot.grading.verifiers import INTEGERS, MATHEMATICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,17 @@ class HubFiles:
 class Benchmark:
     """One benchmark.
 
-    `sources` are the values of the field `source` in files that hold it; the first is ours. `integers`: every gold is a
-    whole number and is compared exactly. `golds` is the hash of its golds, None where no complete file was at hand to
-    compute it from. `licence` is what the page of the data set declares, None where it declares nothing.
+    `sources` are the values of the field `source` in files that hold it; the first is ours. `verifier` says what an
+    answer is; with `integers`, every gold is a whole number and is compared exactly. `golds` is the hash of its golds,
+    None where no complete file was at hand to compute it from. `licence` is what the page of the data set declares,
+    None where it declares nothing.
     """
 
     name: str
     title: str
     sources: tuple[str, ...]
     rows: int
-    integers: bool
+    verifier: str
     licence: str | None
     golds: str | None
     hub: HubFiles | None
@@ -49,7 +54,7 @@ GSM8K = Benchmark(
     title="GSM8K",
     sources=("gsm8k",),
     rows=1319,
-    integers=True,
+    verifier=INTEGERS,
     licence="MIT",
     golds="a844dcd9f850dc0f",
     hub=HubFiles(
@@ -65,7 +70,7 @@ MATH500 = Benchmark(
     title="MATH-500",
     sources=("math500", "math"),
     rows=500,
-    integers=False,
+    verifier=MATHEMATICS,
     licence=None,
     golds="f11f472be002b59c",
     hub=HubFiles("HuggingFaceH4/MATH-500", "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", ("test.jsonl",)),
@@ -77,7 +82,7 @@ AIME2024 = Benchmark(
     title="AIME 2024",
     sources=("aime2024",),
     rows=30,
-    integers=True,
+    verifier=INTEGERS,
     licence=None,
     golds="e62c501dfac02613",
     hub=HubFiles(
@@ -94,7 +99,7 @@ AIME2025 = Benchmark(
     title="AIME 2025",
     sources=("aime2025",),
     rows=30,
-    integers=True,
+    verifier=INTEGERS,
     licence="MIT",
     golds="cc2ace0d98aa5cf4",
     hub=HubFiles(*_AIME2025, ("aime2025-I.jsonl", "aime2025-II.jsonl"), problem="question"),
@@ -106,7 +111,7 @@ AIME2025_I = Benchmark(
     title="AIME 2025 I",
     sources=("aime2025-i", "aime2025"),
     rows=15,
-    integers=True,
+    verifier=INTEGERS,
     licence="MIT",
     golds="33db84117e6cdc10",
     hub=HubFiles(*_AIME2025, ("aime2025-I.jsonl",), problem="question"),
@@ -118,7 +123,7 @@ HMMT_FEB_2025 = Benchmark(
     title="HMMT Feb 2025",
     sources=("hmmt_feb_2025",),
     rows=30,
-    integers=False,
+    verifier=MATHEMATICS,
     licence="CC-BY-NC-SA-4.0",
     golds=None,
     hub=HubFiles(
@@ -133,7 +138,7 @@ NANO = Benchmark(
     title="nano",
     sources=("nano",),
     rows=200,
-    integers=False,
+    verifier=MATHEMATICS,
     licence="MIT",
     golds="703531a4570ab48c",
     hub=None,
@@ -161,3 +166,15 @@ def with_source(source: str) -> tuple[Benchmark, ...]:
     """The benchmarks whose rows may carry this `source`, the usual one first; none for a source that is not known."""
     named = [benchmark for benchmark in BENCHMARKS.values() if source in benchmark.sources]
     return tuple(sorted(named, key=lambda benchmark: benchmark.sources.index(source)))
+
+
+def grader_of(graders: Graders, source: str) -> Grader:
+    """Who judges the rows of a source."""
+    return graders.of(verifier_of(source))
+
+
+@lru_cache(maxsize=256)
+def verifier_of(source: str) -> str | None:
+    """The verifier that the benchmarks with this source name; None where there is none, or they differ."""
+    named = {benchmark.verifier for benchmark in with_source(source)}
+    return named.pop() if len(named) == 1 else None

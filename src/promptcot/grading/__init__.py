@@ -1,8 +1,11 @@
-"""Grading with computer algebra, in worker processes that can be killed.
+"""Whether an answer is right: verifiers, and how one is run.
 
-`Grader` is the face. What can be decided without algebra is decided in `promptcot.core.answers`, where it is called.
+`Verifier` says what is decided, `verifiers` has those that ship, and a `Grader` asks one, in worker processes that can
+be killed where that may take long. What needs no algebra is decided in `promptcot.core.answers`, where it is called.
 """
 
-from promptcot.grading.grader import Grade, Grader, grade_integer
+from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
+from promptcot.grading.protocol import Extracted, Grade, Verifier
 
-__all__ = ["Grade", "Grader", "grade_integer"]
+__all__ = ["Extracted", "Grade", "Grader", "Graders", "Verifier"]

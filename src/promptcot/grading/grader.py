@@ -1,7 +1,7 @@
-"""Whether an answer is right: the face of grading.
+"""Whether an answer is right: a verifier, run so that no answer can hurt.
 
-Decides what a timeout means (neither right nor wrong), what is remembered, and which pairs never need a worker. How
-answers are compared is decided in `promptcot.core.answers` and, with algebra, in `promptcot.grading.symbolic`.
+Decides what a timeout means (neither right nor wrong), what is remembered, and what never needs a worker. What an
+answer is, and how answers are compared, is decided by the verifier (`verifiers`).
 """
 
 from __future__ import annotations
@@ -9,40 +9,44 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Self, TypeVar
 
-from promptcot.core.answers import exact
+from promptcot.core.remedies import shown
 from promptcot.errors import InputError
-from promptcot.grading.workers import Pool, WorkerLost
-
-Method = Literal["exact", "symbolic", "no answer", "timeout", "crash"]
+from promptcot.grading import own
+from promptcot.grading.protocol import Extracted, Grade
+from promptcot.grading.verifiers import MATHEMATICS, SHIPPED, verifier_named
+from promptcot.grading.workers import Fault, Pool, WorkerLost
 
 _REMEMBERED = 4096
 _MEMORY = 2 << 30
 
-
-@dataclass(frozen=True)
-class Grade:
-    """Whether the answer is right, and how that was found; None after a timeout or a crash."""
-
-    correct: bool | None
-    method: Method
+Result = TypeVar("Result")
 
 
 class Grader:
-    """Grades from any thread and from asyncio. A context manager: its worker processes end with the block.
+    """Asks one verifier, from any thread and from asyncio. A context manager: its processes end with the block.
 
-    `workers` processes are started when first needed; `limit` is the seconds of wall clock that a pair may take.
+    `workers` processes are started when first needed; `limit` is the seconds of wall clock that a call may take. Raises
+    InputError for a `verifier` that is neither known nor can be imported.
     """
 
-    def __init__(self, workers: int = 2, limit: float = 5.0) -> None:
+    def __init__(self, workers: int = 2, limit: float = 5.0, verifier: str = MATHEMATICS) -> None:
+        try:
+            verifier_named(verifier)
+        except ValueError as error:
+            raise InputError(f"verifier: {error}") from error
         self.limit = limit
-        self._pool = Pool(workers, limit, _MEMORY)
+        self.verifier = verifier
+        self._shipped = SHIPPED.get(verifier)
+        self._pool = Pool(workers, limit, _MEMORY, verifier)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="promptcot-grader")
         self._known: OrderedDict[tuple[str, str, bool], Grade] = OrderedDict()
         self._lock = threading.Lock()
+        self._faults = 0
+        self._first_fault = ""
 
     def __enter__(self) -> Self:
         return self
@@ -60,66 +64,116 @@ class Grader:
         """Ids of the living worker processes."""
         return self._pool.pids
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of a verifier of the user's own that failed over answers."""
+        if self._shipped is not None or not self._faults:
+            return []
+        calls = "1 call" if self._faults == 1 else f"{self._faults:,} calls"
+        said = f"{self.verifier} failed in {calls}, and what these are about is neither right nor wrong"
+        return [f"{said}; first {self._first_fault}"]
+
+    @property
+    def version(self) -> str:
+        """What changes when the verifier may grade differently: its name, and of one's own the file that it is in."""
+        return self.verifier if self._shipped else f"{self.verifier} {own.version(self.verifier)}"
+
+    async def aextract(self, reply: str, *, unboxed: bool = False) -> Extracted:
+        """The answer in a reply that has no thinking before it."""
+        if self._shipped is not None:
+            return self._shipped.found(reply, unboxed=unboxed)
+        return await self._in_thread(self._extract, reply, unboxed)
+
     def grade(self, gold: str, answer: str | None) -> Grade:
-        """Whether `answer` is what `gold` asks for. Not symmetric: leniency goes by how the gold is written."""
+        """Whether `answer` is what `gold` asks for. Need not be symmetric: leniency may go by how a gold is written."""
         return self._quick(gold, answer, False) or self._slow(gold, answer or "", False)
 
     async def agrade(self, gold: str, answer: str | None) -> Grade:
         """As `grade`, without keeping the event loop waiting."""
-        return self._quick(gold, answer, False) or await self._in_thread(gold, answer or "", False)
+        return self._quick(gold, answer, False) or await self._aslow(gold, answer or "", False)
 
     def same(self, one: str, other: str) -> Grade:
-        """Whether two answers are the same, symmetrically and without any leniency: for sorting them into classes."""
+        """Whether two answers are the same, symmetrically: for sorting them into classes."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or self._slow(one, other, True)
 
     async def asame(self, one: str, other: str) -> Grade:
         """As `same`, without keeping the event loop waiting."""
         one, other = sorted((one, other))
-        return self._quick(one, other, True) or await self._in_thread(one, other, True)
+        return self._quick(one, other, True) or await self._aslow(one, other, True)
 
     def same_gold(self, one: str, other: str) -> bool | None:
         """Whether an answer written as `other` would be right by the gold `one`; None where nobody can tell."""
         return self.grade(one, other).correct
 
+    def takes_gold(self, gold: str) -> bool:
+        """Whether answers can be compared with `gold`."""
+        try:
+            self.check_gold(gold)
+        except InputError:
+            return False
+        return True
+
     def check_gold(self, gold: str) -> None:
-        """Raises InputError naming `gold` unless it can be read and equals itself."""
+        """Raises InputError naming `gold` unless answers can be compared with it."""
         if not gold.strip():
             raise InputError("a gold answer is empty: give every problem an answer, or leave the problem out")
-        if self.grade(gold, f"\\boxed{{{gold}}}").correct is not True:
-            raise InputError(
-                f"the gold answer {gold!r} does not equal itself, so nothing could: correct how it is written"
-            )
+        if self._shipped is not None and self._shipped.gold_at_once(gold):
+            return
+        try:
+            self._pool.ask("check_gold", gold)
+        except Fault as fault:
+            named = f"the gold answer {shown(gold)!r} is refused by {self.verifier}: {fault}"
+            raise InputError(str(fault) if self._shipped is not None and fault.meant else named) from fault
+        except WorkerLost as lost:
+            took = f"took more than {self.limit:g} s" if lost.why == "timeout" else "ended the process"
+            raise InputError(f"the gold answer {shown(gold)!r} cannot be checked: {self.verifier} {took}") from lost
 
-    def _quick(self, gold: str, answer: str | None, strict: bool) -> Grade | None:
+    async def acheck_gold(self, gold: str) -> None:
+        """As `check_gold`, without keeping the event loop waiting."""
+        if self._shipped is not None and self._shipped.golds_at_once:
+            self.check_gold(gold)
+        else:
+            await asyncio.to_thread(self.check_gold, gold)
+
+    def _quick(self, gold: str, answer: str | None, mutual: bool) -> Grade | None:
         """The grade if no worker is needed."""
         if answer is None or not answer.strip():
             return Grade(False, "no answer")
-        verdict = exact.same(gold, answer, strict=strict)
+        verdict = self._shipped.at_once(gold, answer, mutual=mutual) if self._shipped is not None else None
         if verdict is not None:
             return Grade(verdict, "exact")
         with self._lock:
-            return self._known.get((gold, answer, strict))
+            return self._known.get((gold, answer, mutual))
 
-    def _slow(self, gold: str, answer: str, strict: bool) -> Grade:
+    def _slow(self, gold: str, answer: str, mutual: bool) -> Grade:
         try:
-            verdict = self._pool.ask(gold, answer, strict)
-            grade = Grade(verdict, "symbolic" if verdict is not None else "crash")
-        except WorkerLost as lost:
-            grade = Grade(None, "timeout" if lost.why == "timeout" else "crash")
+            verdict = self._pool.ask("same" if mutual else "grade", gold, answer)
+            grade = Grade(bool(verdict), "symbolic" if self._shipped is not None else "own")
+        except (WorkerLost, Fault) as lost:
+            grade = Grade(None, self._failed(lost, answer))
         with self._lock:
-            self._known[gold, answer, strict] = grade
+            self._known[gold, answer, mutual] = grade
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return grade
 
-    async def _in_thread(self, gold: str, answer: str, strict: bool) -> Grade:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._slow, gold, answer, strict)
+    async def _aslow(self, gold: str, answer: str, mutual: bool) -> Grade:
+        return await self._in_thread(self._slow, gold, answer, mutual)
 
+    def _extract(self, reply: str, unboxed: bool) -> Extracted:
+        try:
+            answer = self._pool.ask("extract", reply, unboxed=unboxed)
+        except (WorkerLost, Fault) as lost:
+            return Extracted(None, self._failed(lost, reply))
+        return Extracted(answer, "own") if answer and answer.strip() else Extracted(None, "no answer")
 
-def grade_integer(gold: str, answer: str | None) -> Grade:
-    """For benchmarks whose answers are integers: exactly the same integer, however it is written (007, 7.0, 1,234)."""
-    if answer is None or not answer.strip():
-        return Grade(False, "no answer")
-    return Grade(exact.same_integer(gold, answer), "exact")
+    def _failed(self, lost: WorkerLost | Fault, text: str) -> Any:
+        """The method of what a verifier failed over: "timeout" or "crash"; it is counted."""
+        with self._lock:
+            self._faults += 1
+            self._first_fault = self._first_fault or f"over {shown(text)!r}: {lost}"
+        return "timeout" if isinstance(lost, WorkerLost) and lost.why == "timeout" else "crash"
+
+    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)

@@ -1,7 +1,8 @@
-"""The program of a worker process: reads pairs from standard input, one JSON list a line, and answers each.
+"""The program of a worker process: reads calls of a verifier from standard input, one JSON list a line, answers each.
 
-It limits its own memory, and ends by itself when a pair takes much longer than allowed, so that it outlives neither a
-hang nor a parent that was killed. Standard output is kept for the answers; what libraries print goes nowhere.
+An answer is a list too: what the verifier returned, or what it raised and whether it meant to. The program limits its
+own memory, and ends by itself when a call takes much longer than allowed, so that it outlives neither a hang nor a
+parent that was killed. Standard input and output are kept for calls and answers: what libraries print goes nowhere.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import os
 import signal
 import sys
 import warnings
+from typing import Any
+
+from promptcot.errors import PromptCoTError
 
 
 def limit_memory(size: int) -> None:
@@ -25,28 +29,56 @@ def limit_memory(size: int) -> None:
             continue
 
 
-def main(limit: float, memory: int) -> None:
-    """Answer pairs until standard input ends; `limit` is the seconds a pair may take, `memory` in bytes."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def main(limit: float, memory: int, name: str) -> None:
+    """Answer calls until standard input ends; `limit` is the seconds a call may take, `memory` in bytes."""
+    calls, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
+    for theirs, how in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
+        os.dup2(os.open(os.devnull, how), theirs)
     limit_memory(memory)
     warnings.simplefilter("ignore")
-    from promptcot.grading import symbolic
-
+    try:
+        verifier = _opened(name)
+    except (Exception, SystemExit) as error:
+        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=answers, flush=True)
+        return
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, also in the middle of a C function
     print("ready", file=answers, flush=True)
-    for line in sys.stdin:
-        gold, answer, strict = json.loads(line)
+    for line in calls:
+        call, arguments, options = json.loads(line)
         signal.setitimer(signal.ITIMER_REAL, 2 * limit + 1)
-        try:
-            verdict = json.dumps(symbolic.same(gold, answer, strict=strict))
-        except RecursionError:
-            verdict = "false"
-        except MemoryError:
-            verdict = "null"
+        answer = _answer(verifier, call, arguments, options)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        print(verdict, file=answers, flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+def _opened(name: str) -> Any:
+    """The verifier; computer algebra is loaded before a call's time begins."""
+    from promptcot.grading import verifiers
+
+    if name in verifiers.SHIPPED:
+        from promptcot.grading import symbolic  # noqa: F401
+    return verifiers.verifier_named(name)
+
+
+def _answer(verifier: Any, call: str, arguments: list[Any], options: dict[str, Any]) -> list[Any]:
+    """What the verifier returned, as [value], or what it raised, as [None, text, whether it is a refusal]."""
+    try:
+        value = getattr(verifier, call)(*arguments, **options)
+        if not isinstance(value, _RETURNS[call]):
+            raise TypeError(f"`{call}` returned {type(value).__name__}")
+        return [value]
+    except (Exception, SystemExit) as error:
+        meant = isinstance(error, (ValueError, PromptCoTError)) and bool(str(error))
+        return [None, str(error) if meant else f"{type(error).__name__}: {error}", meant]
+
+
+_RETURNS: dict[str, tuple[type, ...]] = {
+    "extract": (str, type(None)),
+    "grade": (bool,),
+    "same": (bool,),
+    "check_gold": (type(None),),
+}
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]))
+    main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

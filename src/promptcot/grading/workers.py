@@ -1,4 +1,4 @@
-"""A pool of grading processes, each of which can be killed: a pair that hangs costs its worker and nothing else.
+"""A pool of grading processes, each of which can be killed: a call that hangs costs its worker and nothing else.
 
 Workers are fresh interpreters (not forks, which would copy locks and open files) spoken to through pipes. A worker that
 exceeds the limit, or dies, is replaced at once. May be used from any thread.
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
-from promptcot.errors import PromptCoTError
+from promptcot.errors import InputError, PromptCoTError
+from promptcot.grading import own
 from promptcot.interruption import inherited_deafness
 from promptcot.redaction import without_keys
 
@@ -30,11 +32,19 @@ class WorkerLost(Exception):
         super().__init__(why)
 
 
-class Worker:
-    """One process. Not for use by two threads at a time."""
+class Fault(Exception):
+    """What a verifier raised, as text; `meant` where it is a refusal in words, and no mistake of its code."""
 
-    def __init__(self, limit: float, memory: int) -> None:
-        command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory)]
+    def __init__(self, said: str, meant: bool) -> None:
+        self.meant = meant
+        super().__init__(said)
+
+
+class Worker:
+    """One process, which has a verifier. Not for use by two threads at a time."""
+
+    def __init__(self, limit: float, memory: int, verifier: str) -> None:
+        command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory), verifier]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         with inherited_deafness():  # a request to stop would end it, and its pair would count as one that crashes
             self._process = subprocess.Popen(
@@ -44,9 +54,9 @@ class Worker:
                 stderr=nowhere,
                 bufsize=0,
                 close_fds=True,
-                env=without_keys(os.environ),
+                env=_environment(verifier),
             )
-        self._limit = limit
+        self._limit, self._verifier = limit, verifier
         self._ready = False
 
     @property
@@ -54,21 +64,34 @@ class Worker:
         """The process's id."""
         return self._process.pid
 
-    def ask(self, gold: str, answer: str, strict: bool) -> bool | None:
-        """The verdict, None when memory ran out. Raises WorkerLost; the worker is then dead."""
+    def ask(self, call: str, *arguments: str, **options: bool) -> Any:
+        """What the verifier returns. Raises Fault for what it raises, and WorkerLost; the worker is then dead.
+
+        Raises InputError where the verifier cannot be opened in another process than the caller's.
+        """
         try:
-            if not self._ready:
-                self._ready = self._line(_START_SECONDS) == b"ready"
+            self._wait_until_ready()
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps([gold, answer, strict]).encode() + b"\n")
-            verdict = json.loads(self._line(self._limit))
+            self._process.stdin.write(json.dumps([call, arguments, options]).encode() + b"\n")
+            value, *fault = json.loads(self._line(self._limit))
         except (OSError, ValueError) as error:
             self.kill()
             raise WorkerLost("crash") from error
         except WorkerLost:
             self.kill()
             raise
-        return None if verdict is None else bool(verdict)
+        if fault:
+            raise Fault(*fault)
+        return value
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        said = self._line(_START_SECONDS)
+        if said != b"ready":
+            why = said.decode(errors="replace")
+            raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
+        self._ready = True
 
     def _line(self, patience: float) -> bytes:
         assert self._process.stdout is not None
@@ -92,11 +115,22 @@ class Worker:
                 pipe.close()
 
 
-class Pool:
-    """Up to `count` workers, started when first needed. `limit` seconds of wall clock a pair, `memory` bytes each."""
+def _environment(verifier: str) -> dict[str, str]:
+    """Without secrets; modules of a verifier of the user's own are found where the caller finds them."""
+    environment = without_keys(os.environ)
+    if own.is_own(verifier):
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return environment
 
-    def __init__(self, count: int, limit: float, memory: int) -> None:
-        self._limit, self._memory = limit, memory
+
+class Pool:
+    """Up to `count` workers with one verifier, started when first needed.
+
+    A call may take `limit` seconds of wall clock, and a worker `memory` bytes.
+    """
+
+    def __init__(self, count: int, limit: float, memory: int, verifier: str) -> None:
+        self._of_each = limit, memory, verifier
         self._idle: queue.LifoQueue[Worker | None] = queue.LifoQueue()
         self._all: set[Worker] = set()
         self._lock = threading.Lock()
@@ -104,20 +138,21 @@ class Pool:
         for _ in range(count):
             self._idle.put(None)
 
-    def ask(self, gold: str, answer: str, strict: bool) -> bool | None:
-        """The verdict of a free worker, waiting for one. Raises WorkerLost when this pair cost the worker."""
+    def ask(self, call: str, *arguments: str, **options: bool) -> Any:
+        """What the verifier of a free worker returns, waiting for one. Raises Fault, and WorkerLost when this call cost
+        the worker.
+        """
         worker = self._idle.get()
         try:
             if self._closed:
                 raise PromptCoTError("this grader is closed: grade inside its `with` block")
             worker = worker or self._start()
-            verdict = worker.ask(gold, answer, strict)
+            return worker.ask(call, *arguments, **options)
         except WorkerLost:
             worker = self._successor(worker)
             raise
         finally:
             self._idle.put(worker)
-        return verdict
 
     @property
     def pids(self) -> list[int]:
@@ -135,7 +170,7 @@ class Pool:
 
     def _start(self) -> Worker:
         with self._lock:
-            worker = Worker(self._limit, self._memory)
+            worker = Worker(*self._of_each)
             self._all.add(worker)
             return worker
 
@@ -146,6 +181,6 @@ class Pool:
                 self._all.discard(lost)
             if self._closed:
                 return None
-            worker = Worker(self._limit, self._memory)
+            worker = Worker(*self._of_each)
             self._all.add(worker)
             return worker

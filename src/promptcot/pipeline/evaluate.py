@@ -23,7 +23,7 @@ from promptcot.evaluation.predictions import PredictionGrader
 from promptcot.evaluation.recipe import EvalRecipe
 from promptcot.evaluation.registry import with_source
 from promptcot.evaluation.results import Evaluated, draw, file_name
-from promptcot.grading.grader import Grader
+from promptcot.grading.graders import Graders
 from promptcot.pipeline.execute import open_engines, run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.observer import Observer
@@ -52,7 +52,7 @@ class Evaluation:
 
     recipe: EvalRecipe
     directory: Path
-    grader: Grader
+    graders: Graders
     problems: Mapping[str, Sequence[BenchmarkRow]]
     solved: dict[Path, StageCounts] = field(default_factory=dict)
     results: list[Evaluated] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Evaluation:
         """The statistics of a benchmark and of each of its levels, in the order in which they first appear."""
         sources, levels = Tallies(), Tallies()
         file = self._file(source)
-        judge = PredictionGrader(self.grader, unboxed=self.recipe.unboxed)
+        judge = PredictionGrader(self.graders, unboxed=self.recipe.unboxed)
         async for one in judge.graded(file, beside(file, "grades")):
             sources.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
@@ -137,12 +137,12 @@ class Evaluation:
 
 
 def load_problems(
-    recipe: EvalRecipe, grader: Grader, limit: int | None, observer: Observer
+    recipe: EvalRecipe, graders: Graders, limit: int | None, observer: Observer
 ) -> dict[str, list[BenchmarkRow]]:
     """The problems of each benchmark. Raises InputError for golds that cannot be graded, and for a repeated one."""
     found: dict[str, list[BenchmarkRow]] = {}
     for name in recipe.benchmarks:
-        loaded = renamed(load(name, grader.check_gold, grader.same_gold))
+        loaded = renamed(load(name, graders))
         for warning in loaded.warnings:
             observer.note(f"note: {warning}")
         for source in loaded.benchmarks:

@@ -18,40 +18,24 @@ from typing import Any
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.problems import gold_if_any, problem_id, problem_of
+from promptcot.core.problems import gold_if_any, problem_id
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Key
 from promptcot.evaluation.golds import Contradictions, Problems
-from promptcot.evaluation.predictions import answer_of, of_the_row
+from promptcot.evaluation.predictions import answer_of, completion_of, of_the_row
+from promptcot.evaluation.registry import grader_of
 from promptcot.grading.grader import Grader
-from promptcot.records import Failed, Item, Row, Sampling, count_of, derive_seed
-from promptcot.stages.solve import Solve
+from promptcot.grading.graders import Graders
+from promptcot.records import Failed, Item, Row, count_of, derive_seed
+from promptcot.stages.questions import Asked, asks
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
 
 _NO_ANSWER = _UNFIT = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a problem is put to a student: the raw `prompt`, and the user's turn of a chat."""
-
-    prompt: str
-    question: str
-
-    def messages(self, completion: str) -> list[dict[str, str]]:
-        """The chat of a trace; thinking that the raw prompt opened is opened in the reply."""
-        opened = self.prompt.rstrip().endswith("<think>") and not completion.lstrip().startswith("<think>")
-        reply = f"<think>\n{completion.lstrip()}" if opened else completion
-        return [*self.user_turn(), {"role": "assistant", "content": reply}]
-
-    def user_turn(self) -> list[dict[str, str]]:
-        """The chat without the reply."""
-        return [{"role": "user", "content": self.question}]
 
 
 @dataclass(slots=True)
@@ -79,8 +63,8 @@ class Survey:
     number: array[int]
     fit: bytearray
     undecided: int
-    contradictions: Sequence[str] = ()
-    """What is to be told of rows whose golds contradict each other."""
+    notes: Sequence[str] = ()
+    """What is to be told: rows whose golds contradict each other, and a verifier that failed."""
 
     def agrees(self, trace: int) -> bool:
         """Whether this trace gives the label of its problem."""
@@ -114,12 +98,11 @@ def _problem_or_place(row: Row, where: str) -> str:
         return where
 
 
-async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
+async def survey(path: Path, graders: Graders, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
     """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
     row that has the id of another problem.
     """
-    read = _Reader(grader)
-    classes, contradictions = read.classes, read.contradictions
+    read = _Reader(graders)
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
@@ -140,7 +123,7 @@ async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: C
             number.append(trace.number)
             fit.append(trace.fit)
     labels = [one.label() for one in problems]
-    return Survey(labels, [*indices], problem, number, fit, classes.undecided, contradictions.lines)
+    return Survey(labels, [*indices], problem, number, fit, read.undecided, read.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +139,7 @@ def _why_unfit(row: Row, where: str) -> str:
     """Why a row is no trace that can be read."""
     try:
         problem_id(row, where)
-        answer_of(row, where)
+        completion_of(row, where)
     except InputError as error:
         return str(error)
     except Exception as error:
@@ -167,10 +150,21 @@ def _why_unfit(row: Row, where: str) -> str:
 class _Reader:
     """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
 
-    def __init__(self, grader: Grader) -> None:
-        self.classes = Classes(grader)
-        self.contradictions = Contradictions(grader.same_gold)
-        self._problems = Problems(grader)
+    def __init__(self, graders: Graders) -> None:
+        self._graders = graders
+        self._classes: dict[Grader, Classes] = {}
+        self._contradictions = Contradictions(graders)
+        self._problems = Problems(graders)
+
+    @property
+    def undecided(self) -> int:
+        """Pairs of answers that took too long to compare."""
+        return sum(classes.undecided for classes in self._classes.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told in the end."""
+        return [*self._contradictions.lines, *self._graders.notes]
 
     async def if_fit(self, row: Row, where: str, *, first: bool) -> _Trace | None:
         """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
@@ -185,14 +179,16 @@ class _Reader:
             return None
 
     async def _trace(self, row: Row, where: str) -> _Trace:
-        self.contradictions.look(row, where)
+        self._contradictions.look(row, where)
         key = (str(row.get("source") or ""), problem_id(row, where))
-        text = answer_of(row, where).answer
+        grader = grader_of(self._graders, key[0])
+        classes = self._classes.setdefault(grader, Classes(grader))
         number = _NO_ANSWER
-        async with self.classes.turn(key):
+        async with classes.turn(key):
+            text = (await answer_of(grader, row, where)).answer
             await self._problems.check(key, row, where, gold_if_any(row, where))
             if text is not None:
-                number = await self.classes.place(key, text)
+                number = await classes.place(key, text)
         return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
 
 
@@ -207,21 +203,24 @@ def _count(problem: _Problem, trace: _Trace) -> None:
 
 
 async def label_file(
-    source: Path, targets: Mapping[str, Path], grader: Grader, settings: Settings, observe: Callable[[str], None]
+    source: Path, targets: Mapping[str, Path], graders: Graders, settings: Settings, observe: Callable[[str], None]
 ) -> list[StageCounts]:
     """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
 
     Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
     the training rows; the first one raises InputError.
     """
-    found = await survey(source, grader, settings.part, settings.columns)
+    found = await survey(source, graders, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
-    for line in found.contradictions:
+    for line in found.notes:
         observe(f"label: {line}")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
-    asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)
-    writer = Writer(found, settings.band, asks, verifies, settings.seed)
+
+    def verifies(source: str, label: str) -> bool:
+        return grader_of(graders, source).takes_gold(label)
+
+    writer = Writer(found, settings.band, asks(settings.prompts, settings.style), verifies, settings.seed)
     with ExitStack() as held:
         placed = settings.part.shard is not None
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
@@ -249,26 +248,6 @@ class Settings:
     columns: Columns = field(default_factory=Columns)
 
 
-def _asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:
-    """How rows are put to a student: the raw prompt as `solve` has it, the question as its chat has it."""
-    stage = Solve(prompts, Sampling(), 0, style=style)
-
-    def asked(row: Row) -> Asked:
-        [request] = stage.ask({"sample": 0, **row, "id": row.get("id")})
-        [*_, question] = prompts.messages("solve", problem=problem_of(row, f"row {row.get('id')}"))
-        return Asked(request.prompt, question.content)
-
-    return asked
-
-
-def _is_verifiable(grader: Grader, label: str) -> bool:
-    try:
-        grader.check_gold(label)
-    except InputError:
-        return False
-    return True
-
-
 Outputs = Mapping[str, Output]
 """Where the second pass writes: `label`, and those of `sft`, `pairs` and `rl` that are wanted."""
 
@@ -276,11 +255,16 @@ Outputs = Mapping[str, Output]
 class Writer:
     """The second pass. `asked` tells how a problem is put to a student; it is needed for all but the labels.
 
-    `verifiable` says whether the grader can compare answers with a label at all.
+    `verifiable` says of a source and a label whether answers can be compared with it at all.
     """
 
     def __init__(
-        self, found: Survey, band: Band, asked: Callable[[Row], Asked], verifiable: Callable[[str], bool], seed: int
+        self,
+        found: Survey,
+        band: Band,
+        asked: Callable[[Row], Asked],
+        verifiable: Callable[[str, str], bool],
+        seed: int,
     ) -> None:
         self._found = found
         self._refused = [band.refuses(label) for label in found.labels]
@@ -319,7 +303,7 @@ class Writer:
 
     def _to_verify(self, label: Label, row: Row) -> Row | str:
         text = str(label.text)
-        if not self._verifiable(text):
+        if not self._verifiable(str(row.get("source") or ""), text):
             return "answer not verifiable"
         asked = self._asked(row)
         answer = {"answer": text, "pass_rate": label.pass_rate}

@@ -19,6 +19,7 @@ from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import hash_golds, load, renamed
 from promptcot.evaluation.registry import BENCHMARKS, benchmark_named, with_source
+from promptcot.grading import Graders
 
 DS = (
     "<｜begin▁of▁sentence｜>Please reason step by step, and put your final answer within \\boxed{{}}.<｜User｜>"
@@ -110,7 +111,7 @@ def test_the_gold_is_what_follows_the_last_mark() -> None:
     [("033", "33"), ("2,125", "2125"), ("336^\\circ", "336"), ("-5", "-5"), ("$ 18", "18"), ("90^{\\circ}", "90")],
 )
 def test_whole_numbers_are_compared_as_numbers(gold: str, plain: str) -> None:
-    assert plain_integer(gold, "row 1") == plain
+    assert plain_integer(gold) == plain
 
 
 @pytest.mark.parametrize("gold", ["1/2", "3.5", "x", "", "1" * 1001])
@@ -138,20 +139,20 @@ def test_a_row_that_cannot_be_read_stops_and_is_named(tmp_path: Path, changed: d
     assert said in str(error.value)
 
 
-def test_a_gold_that_the_grader_refuses_stops_at_load_and_names_the_row(tmp_path: Path) -> None:
-    def check(gold: str) -> None:
-        if gold.endswith("{"):
-            raise InputError("unbalanced braces")
-
+def test_a_gold_that_the_verifier_refuses_stops_at_load_and_names_the_row(tmp_path: Path) -> None:
     path = written(tmp_path, row(source="math"), row(source="math", prompt="other", reference_solution="#### \\frac{"))
-    with pytest.raises(InputError, match=r"row 2 of math \(id [0-9a-f]{16}\): unbalanced braces; or leave the row out"):
-        load(path, check)
+    refused = r"row 2 of math \(id [0-9a-f]{16}\): the gold answer .* does not equal itself.*; or leave the row out"
+    with Graders(workers=1, limit=20) as graders, pytest.raises(InputError, match=refused):
+        load(path, graders)
 
 
-def test_every_gold_is_shown_to_the_grader(tmp_path: Path) -> None:
-    seen: list[str] = []
-    load(written(tmp_path, row(), row(prompt="other", reference_solution="#### 3")), lambda gold: seen.append(gold))
-    assert seen == ["2", "3"]
+def test_every_gold_is_shown_to_the_verifier_of_its_source(tmp_path: Path) -> None:
+    path = written(tmp_path, row(source="own"), row(source="own", prompt="other", reference_solution="#### 1/3"))
+    with Graders(workers=1, limit=20) as graders:
+        assert [one.gold for one in load(path, graders).rows] == ["2", "1/3"]
+    refused = r"row 2 of own \(id [0-9a-f]{16}\): the gold '1/3' is not a whole number"
+    with Graders(named="integers") as graders, pytest.raises(InputError, match=refused):
+        load(path, graders)
 
 
 def test_a_file_of_a_known_layout_is_a_benchmark_and_says_how_it_was_read(tmp_path: Path) -> None:

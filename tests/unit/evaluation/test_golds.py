@@ -14,7 +14,7 @@ from promptcot.core.problems import two_golds
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.golds import Contradictions, Problems
-from promptcot.grading.grader import Grader
+from promptcot.grading import Graders
 from promptcot.stages.solve import problem_samples
 from promptcot.storage.json import dumps
 
@@ -22,8 +22,8 @@ KEY = "own", "p"
 
 
 @pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    with Grader(workers=1, limit=20) as one:
+def graders() -> Iterator[Graders]:
+    with Graders(workers=1, limit=20) as one:
         yield one
 
 
@@ -53,9 +53,9 @@ ROWS = [
 
 @pytest.mark.parametrize(("row", "gold", "message"), [case[1:] for case in ROWS], ids=[case[0] for case in ROWS])
 async def test_rows_of_one_id_are_about_one_problem(
-    grader: Grader, row: dict[str, Any], gold: str | None, message: str | None
+    graders: Graders, row: dict[str, Any], gold: str | None, message: str | None
 ) -> None:
-    known = Problems(grader)
+    known = Problems(graders)
     await known.check(KEY, FIRST, "row 1", "1/2")
     await known.check(("other", "p"), {"problem": "Why?"}, "row 0", "7")
     if message is None:
@@ -65,8 +65,8 @@ async def test_rows_of_one_id_are_about_one_problem(
             await known.check(KEY, row, "row 2", gold)
 
 
-async def test_prompts_are_compared_with_prompts(grader: Grader) -> None:
-    known = Problems(grader)
+async def test_prompts_are_compared_with_prompts(graders: Graders) -> None:
+    known = Problems(graders)
     chat = "<|im_start|>user\nWhat is 2?<|im_end|>"
     await known.check(KEY, {"prompt": "What is 2?"}, "row 1", None)
     await known.check(KEY, {"prompt": chat}, "row 2", None)
@@ -88,9 +88,9 @@ GOLDS = [
 
 @pytest.mark.parametrize(("row", "count"), GOLDS, ids=str)
 def test_an_answer_that_contradicts_the_reference_solution_is_told(
-    grader: Grader, row: dict[str, Any], count: int
+    graders: Graders, row: dict[str, Any], count: int
 ) -> None:
-    found = Contradictions(grader.same_gold)
+    found = Contradictions(graders)
     found.look(row, "f.jsonl, row 1")
     assert len(found.lines) == count
     assert all("f.jsonl, row 1" in line and "1 row" in line for line in found.lines)

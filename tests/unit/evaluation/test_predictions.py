@@ -15,11 +15,9 @@ import pytest
 
 import promptcot
 from promptcot.cli import main
-from promptcot.core.answers.extraction import extract
 from promptcot.errors import InputError
-from promptcot.evaluation import predictions
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
-from promptcot.grading.grader import Grade, Grader
+from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
 from promptcot.storage.paths import beside
 from tests.programs import computing_at_most
@@ -28,8 +26,8 @@ HANGS = "9^{9^{9^{9}}}"
 
 
 @pytest.fixture(scope="module")
-def grader() -> Iterator[Grader]:
-    with Grader(workers=1, limit=20) as one:
+def graders() -> Iterator[Graders]:
+    with Graders(workers=1, limit=20) as one:
         yield one
 
 
@@ -47,9 +45,9 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-async def grade(path: Path, grader: Grader, stop_after: int | None = None, **options: Any) -> list[Graded]:
+async def grade(path: Path, graders: Graders, stop_after: int | None = None, **options: Any) -> list[Graded]:
     found: list[Graded] = []
-    async with aclosing(PredictionGrader(grader, **options).graded(path, beside(path, "grades"))) as graded:
+    async with aclosing(PredictionGrader(graders, **options).graded(path, beside(path, "grades"))) as graded:
         async for one in graded:
             found.append(one)
             if len(found) == stop_after:
@@ -60,48 +58,48 @@ async def grade(path: Path, grader: Grader, stop_after: int | None = None, **opt
 ROWS = [trace(f"p{number // 6}", answer) for number, answer in enumerate(["1/2", "0.5", "3", "2+1", "x", "1/2"] * 40)]
 
 
-async def test_answers_of_a_problem_are_in_one_class_when_they_are_the_same(tmp_path: Path, grader: Grader) -> None:
-    found = await grade(write(tmp_path / "a.jsonl", ROWS[:6]), grader)
+async def test_answers_of_a_problem_are_in_one_class_when_they_are_the_same(tmp_path: Path, graders: Graders) -> None:
+    found = await grade(write(tmp_path / "a.jsonl", ROWS[:6]), graders)
     assert [one.sampled.answer for one in found] == [0, 0, 1, 1, 2, 0]
     assert [one.sampled.correct for one in found] == [True, True, False, False, False, True]
 
 
-async def test_the_public_format_has_no_samples_so_they_are_counted(tmp_path: Path, grader: Grader) -> None:
+async def test_the_public_format_has_no_samples_so_they_are_counted(tmp_path: Path, graders: Graders) -> None:
     request = "Please reason step by step, and put your final answer within \\boxed{{}}."
     asked = f"<|im_start|>user\nFind it.\n{request}<|im_end|>"
     row = {"prompt": asked, "source": "gsm8k", "reference_solution": "Add. #### 1,234"}
     rows = [{**row, "completion": f"<think>a</think>{boxed(answer)}"} for answer in ("1234", "1234.0", "4")]
-    found = await grade(write(tmp_path / "a.jsonl", rows), grader)
+    found = await grade(write(tmp_path / "a.jsonl", rows), graders)
     assert [one.sample for one in found] == [0, 1, 2]
     assert [one.sampled.correct for one in found] == [True, True, False]
     assert len({one.problem for one in found}) == 1
 
 
 async def test_after_an_interruption_the_result_is_the_same_and_nothing_is_graded_again(
-    tmp_path: Path, grader: Grader, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, graders: Graders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = await grade(write(tmp_path / "whole.jsonl", ROWS), grader)
+    whole = await grade(write(tmp_path / "whole.jsonl", ROWS), graders)
     path = write(tmp_path / "a.jsonl", ROWS)
-    await grade(path, grader, stop_after=100)
+    await grade(path, graders, stop_after=100)
     [state] = (tmp_path / "a.grades").glob("*.jsonl")
     with state.open("ab") as torn:
         torn.write(b'{"correct":tr')
-    again = await grade(path, grader)
+    again = await grade(path, graders)
     assert [one.details() for one in again] == [one.details() for one in whole]
     assert [one.sampled for one in again] == [one.sampled for one in whole]
 
     async def refuse(*_: object) -> Grade:
         raise AssertionError("this was graded before")
 
-    monkeypatch.setattr(grader, "agrade", refuse)
-    assert [one.sampled for one in await grade(path, grader)] == [one.sampled for one in whole]
+    monkeypatch.setattr(graders.of(), "agrade", refuse)
+    assert [one.sampled for one in await grade(path, graders)] == [one.sampled for one in whole]
 
 
-async def test_a_file_that_changed_is_graded_anew(tmp_path: Path, grader: Grader) -> None:
+async def test_a_file_that_changed_is_graded_anew(tmp_path: Path, graders: Graders) -> None:
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2")])
-    assert [one.sampled.correct for one in await grade(path, grader)] == [True]
+    assert [one.sampled.correct for one in await grade(path, graders)] == [True]
     write(path, [trace("p", "999")])
-    assert [one.sampled.correct for one in await grade(path, grader)] == [False]
+    assert [one.sampled.correct for one in await grade(path, graders)] == [False]
 
 
 def _swapped(lines: list[bytes]) -> list[bytes]:
@@ -128,24 +126,24 @@ STATE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 
 @pytest.mark.parametrize("damage", STATE.values(), ids=STATE.keys())
 async def test_what_becomes_of_the_kept_grades_changes_no_grade(
-    tmp_path: Path, grader: Grader, damage: Callable[[list[bytes]], list[bytes]]
+    tmp_path: Path, graders: Graders, damage: Callable[[list[bytes]], list[bytes]]
 ) -> None:
     path = write(tmp_path / "a.jsonl", ROWS)
-    right = await grade(path, grader)
+    right = await grade(path, graders)
     [state] = (tmp_path / "a.grades").glob("*.jsonl")
     state.write_bytes(b"".join(damage(state.read_bytes().splitlines(keepends=True))))
-    assert [one.sampled for one in await grade(path, grader)] == [one.sampled for one in right]
+    assert [one.sampled for one in await grade(path, graders)] == [one.sampled for one in right]
     assert all(map(intact, state.read_bytes().splitlines(keepends=True)))
 
 
-async def test_damaged_grades_are_told_once(tmp_path: Path, grader: Grader) -> None:
+async def test_damaged_grades_are_told_once(tmp_path: Path, graders: Graders) -> None:
     path = write(tmp_path / "a.jsonl", ROWS)
-    await grade(path, grader)
+    await grade(path, graders)
     [state] = (tmp_path / "a.grades").glob("*.jsonl")
     state.write_bytes(b"\0" + state.read_bytes())
     told = []
     for _ in range(2):
-        judge = PredictionGrader(grader)
+        judge = PredictionGrader(graders)
         async with aclosing(judge.graded(path, beside(path, "grades"))) as graded:
             [one async for one in graded]
         told.append(judge.notes)
@@ -156,14 +154,14 @@ async def test_damaged_grades_are_told_once(tmp_path: Path, grader: Grader) -> N
 
 
 async def test_a_row_that_changed_in_the_middle_is_graded_anew_though_size_and_time_did_not(
-    tmp_path: Path, grader: Grader
+    tmp_path: Path, graders: Graders
 ) -> None:
     path = write(tmp_path / "a.jsonl", ROWS)
-    before, told = await grade(path, grader), path.stat()
+    before, told = await grade(path, graders), path.stat()
     changed = [dict(row) for row in ROWS]
     changed[60]["completion"] = changed[60]["completion"].replace("1/2", "1/3")
     os.utime(write(path, changed), ns=(told.st_atime_ns, told.st_mtime_ns))
-    after = await grade(path, grader)
+    after = await grade(path, graders)
     assert path.stat().st_size == told.st_size
     differ = [place for place, (one, two) in enumerate(zip(before, after, strict=True)) if one.sampled != two.sampled]
     assert differ[0] == 60
@@ -179,7 +177,14 @@ async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path:
             return Grade(None, "timeout") if "slow" in (one, other) else await super().asame(one, other)
 
     rows = [trace("p", answer) for answer in ("1/2", "slow", "0.5", "slow")]
-    with Slow(workers=1, limit=20) as slow:
+
+    class Slows(Graders):
+        def of(self, benchmark: str | None = None) -> Grader:
+            return self.one
+
+        one = Slow(workers=1, limit=20)
+
+    with Slows() as slow, slow.one:
         found = await grade(write(tmp_path / "a.jsonl", rows), slow)
     assert [one.sampled.correct for one in found] == [True, None, True, None]
     assert [one.sampled.answer for one in found] == [0, 1, 0, 1]
@@ -188,8 +193,8 @@ async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path:
 
 async def test_a_hostile_answer_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
     rows = [trace("p", HANGS, gold="x^2+1"), trace("q", "1/2")]
-    with Grader(workers=1, limit=3) as grader:
-        found = await grade(write(tmp_path / "a.jsonl", rows), grader)
+    with Graders(workers=1, limit=3) as graders:
+        found = await grade(write(tmp_path / "a.jsonl", rows), graders)
     assert found[0].sampled.correct is not True
     assert found[1].sampled.correct is True
 
@@ -204,11 +209,11 @@ async def test_a_hostile_answer_does_not_keep_the_others_waiting(tmp_path: Path)
     ],
 )
 async def test_a_row_that_is_no_prediction_is_named(
-    tmp_path: Path, grader: Grader, row: dict[str, Any], message: str
+    tmp_path: Path, graders: Graders, row: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message.replace("row 2", "row 1")):
-        await grade(write(tmp_path / "first.jsonl", [row, trace("p", "1/2")]), grader)
-    judge = PredictionGrader(grader)
+        await grade(write(tmp_path / "first.jsonl", [row, trace("p", "1/2")]), graders)
+    judge = PredictionGrader(graders)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), row, trace("q", "1/2")])
     assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
     assert judge.unfit == 1
@@ -217,21 +222,23 @@ async def test_a_row_that_is_no_prediction_is_named(
 
 
 async def test_what_a_library_raises_over_one_row_costs_that_row(
-    tmp_path: Path, grader: Grader, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, graders: Graders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(text: str, **options: Any) -> Any:
-        if "9" in text:
-            raise ZeroDivisionError("odd text")
-        return extract(text, **options)
+    extracted = Grader.aextract
 
-    monkeypatch.setattr(predictions, "extract", fails)
+    async def fails(grader: Grader, reply: str, **options: Any) -> Any:
+        if "9" in reply:
+            raise ZeroDivisionError("odd text")
+        return await extracted(grader, reply, **options)
+
+    monkeypatch.setattr(Grader, "aextract", fails)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), trace("q", "9"), trace("r", "1/2"), trace("s", "9")])
-    judge = PredictionGrader(grader)
+    judge = PredictionGrader(graders)
     assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "r"]
     assert "2 rows could not be graded" in judge.notes[0]
     assert "row 2: ZeroDivisionError: odd text" in judge.notes[0]
     with pytest.raises(InputError, match="row 1: ZeroDivisionError"):
-        await grade(write(tmp_path / "b.jsonl", [trace("q", "9")]), grader)
+        await grade(write(tmp_path / "b.jsonl", [trace("q", "9")]), graders)
 
 
 def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
@@ -249,33 +256,33 @@ def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
     assert promptcot.grade(path).unfit == 2
 
 
-async def test_golds_may_come_from_a_benchmark(tmp_path: Path, grader: Grader) -> None:
+async def test_golds_may_come_from_a_benchmark(tmp_path: Path, graders: Graders) -> None:
     row = {"id": "a", "source": "own", "completion": boxed("7")}
-    found = await grade(write(tmp_path / "a.jsonl", [row]), grader, golds={("own", "a"): "7"})
+    found = await grade(write(tmp_path / "a.jsonl", [row]), graders, golds={("own", "a"): "7"})
     assert found[0].sampled.correct is True
 
 
-async def test_a_completion_of_a_megabyte_is_graded(tmp_path: Path, grader: Grader) -> None:
+async def test_a_completion_of_a_megabyte_is_graded(tmp_path: Path, graders: Graders) -> None:
     text = "<think>" + "so \\frac{1}{2} {" * 70_000 + "</think>" + boxed("1/2")
     assert len(text) > 1_000_000
     path = write(
         tmp_path / "a.jsonl", [trace("p", "", completion=text), trace("q", "", completion=boxed("1" * 1_000_000))]
     )
     with computing_at_most():
-        found = await grade(path, grader)
+        found = await grade(path, graders)
     assert [one.sampled.correct for one in found] == [True, False]
 
 
-def test_invalid_utf_8_is_named_by_its_line(tmp_path: Path, grader: Grader) -> None:
+def test_invalid_utf_8_is_named_by_its_line(tmp_path: Path, graders: Graders) -> None:
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2")])
     with path.open("ab") as file:
         file.write(b'{"id": "b", "source": "own", "completion": "\xff\xfe"}\n')
     with pytest.raises(InputError, match=r"line 2: not JSON"):
-        asyncio.run(grade(path, grader))
+        asyncio.run(grade(path, graders))
 
 
-async def test_a_lone_surrogate_is_text_like_any_other(tmp_path: Path, grader: Grader) -> None:
-    found = await grade(write(tmp_path / "a.jsonl", [trace("p", "", completion="\ud800 " + boxed("1/2"))]), grader)
+async def test_a_lone_surrogate_is_text_like_any_other(tmp_path: Path, graders: Graders) -> None:
+    found = await grade(write(tmp_path / "a.jsonl", [trace("p", "", completion="\ud800 " + boxed("1/2"))]), graders)
     assert found[0].sampled.correct is True
 
 
@@ -300,5 +307,22 @@ OPENED = "Find x. Assistant: <think>\n"
         ({"prompt": "Find x.", "completion": "\\boxed{7}"}, "7"),
     ],
 )
-def test_thinking_that_was_never_closed_has_no_answer(row: dict[str, str], answer: str | None) -> None:
-    assert answer_of(row, "here").answer == answer
+async def test_thinking_that_was_never_closed_has_no_answer(
+    graders: Graders, row: dict[str, str], answer: str | None
+) -> None:
+    assert (await answer_of(graders.of(), row, "here")).answer == answer
+
+
+async def test_what_one_source_was_compared_by_says_nothing_of_another(tmp_path: Path, graders: Graders) -> None:
+    """As mathematics 7 is the root of 49, and for whole numbers it is another wording, whichever source comes first."""
+    answers = ["7", r"\sqrt{49}"]
+    by_source = {
+        source: [trace("p", answer, gold="7", source=source) for answer in answers] for source in ("own", "gsm8k")
+    }
+    for order in (["own", "gsm8k"], ["gsm8k", "own"]):
+        path = write(tmp_path / f"{order[0]}.jsonl", [row for source in order for row in by_source[source]])
+        for _ in range(2):
+            found = {(one.source, one.extracted): one.sampled for one in await grade(path, graders)}
+            assert [found["own", answer].answer for answer in answers] == [0, 0]
+            assert [found["gsm8k", answer].answer for answer in answers] == [0, 1]
+            assert [found["gsm8k", answer].correct for answer in answers] == [True, False]

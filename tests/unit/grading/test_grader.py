@@ -14,12 +14,18 @@ from typing import Any
 import pytest
 
 from promptcot.errors import InputError, PromptCoTError
-from promptcot.grading import Grade, Grader, grade_integer
+from promptcot.grading import Grade, Grader
 from tests.programs import comes_true
 
 TABLE = Path(__file__).parents[2] / "cases" / "answers.jsonl"
 CASES: list[dict[str, Any]] = [json.loads(line) for line in TABLE.read_text(encoding="utf-8").strip().split("\n")]
 HANGS = "9^{9^{9^{9}}}"
+
+
+@pytest.fixture(scope="module")
+def integers() -> Iterator[Grader]:
+    with Grader(workers=1, limit=20, verifier="integers") as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -55,12 +61,12 @@ def test_strict_sameness_with_algebra(grader: Grader, one: str, other: str, expe
 
 
 @pytest.mark.parametrize("answer", [None, "", "  "])
-def test_no_answer_is_wrong(grader: Grader, answer: str | None) -> None:
-    assert grader.grade("7", answer) == grade_integer("7", answer) == Grade(False, "no answer")
+def test_no_answer_is_wrong(grader: Grader, integers: Grader, answer: str | None) -> None:
+    assert grader.grade("7", answer) == integers.grade("7", answer) == Grade(False, "no answer")
 
 
-def test_how_a_grade_was_found_is_told(grader: Grader) -> None:
-    assert grader.grade("7", "007") == grade_integer("7", "007") == Grade(True, "exact")
+def test_how_a_grade_was_found_is_told(grader: Grader, integers: Grader) -> None:
+    assert grader.grade("7", "007") == integers.grade("7", "007") == Grade(True, "exact")
     assert grader.grade("a+b", "b+a") == Grade(True, "symbolic")
     assert grader.grade("a+b", "b+a" * 3000) == Grade(False, "exact")
 

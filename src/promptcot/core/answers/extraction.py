@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptcot.core.parsing.lines import lines_of
+from promptcot.core.parsing.traces import after_thought
 
 Method = Literal["boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box", "nothing"]
 
@@ -55,7 +56,7 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
     >>> extract(r"<think>\\boxed{1}</think> So it is \\boxed{2}.")
     Extracted(answer='2', method='boxed')
     """
-    text = _after_thought(completion)
+    text = after_thought(completion)
     if text is None:
         return Extracted(None, "unclosed thought")
     boxes = _boxes(text)
@@ -65,11 +66,6 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
         return Extracted(None, "no box")
     answer = _final_line(text)
     return Extracted(answer, "unboxed") if answer else Extracted(None, "nothing")
-
-
-def _after_thought(completion: str) -> str | None:
-    text = completion.rpartition("</think>")[2]
-    return None if "<think>" in text else text
 
 
 def _boxes(text: str) -> list[_Box]:

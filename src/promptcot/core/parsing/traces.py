@@ -32,6 +32,12 @@ def malformed(prompt: str, completion: str) -> Malformed | None:
     return None
 
 
+def after_thought(completion: str) -> str | None:
+    """What follows the thinking, if there is any; None where thinking is opened and never closed."""
+    text = completion.rpartition(CLOSE)[2]
+    return None if OPEN in text else text
+
+
 def with_thought(thinking: str, answer: str) -> str:
     """A trace out of thinking and answer that were kept apart; an answer that has thinking in it is one already."""
     if not thinking.strip() or answer.lstrip().startswith(OPEN) or CLOSE in answer:

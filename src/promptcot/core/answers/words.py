@@ -1,0 +1,71 @@
+r"""Answers that are short words: one spelling for what differs in form only.
+
+"Knight", `\text{knight}`, "**the knight**" and "knight." are one text. Left as they are: the order and number of words,
+marks within them (1.5 is not 15), and "a" and "an", since A is a name or a choice. Superscripts stay what they are.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_TEXT = re.compile(r"\\(?:text[a-z]*|math[a-z]+|mbox|hbox|operatorname)\s*\{([^{}]*)\}")
+_SPACES = re.compile(r"\\[,;:! ]|\\q?quad(?![a-zA-Z])|(?<!\\)~|\s+")
+_COMMA = re.compile(r"\s*([,;])\s*")
+_ENDS = re.compile(r"(?:[\s.,;:?。，、？：；]|(?<=[^\W\d_]{2})[!！])+$")
+_BRACKETS = {"(": ")", "[": "]", "{": "}", "“": "”", "„": "“", "«": "»", "「": "」", "『": "』"}
+_MARKS = "\"'`*_$"
+_SPELT = str.maketrans({"’": "'", "‘": "'", "‐": "-", "‑": "-", "–": "-", "—": "-", "−": "-"})
+_DEEPEST = 8
+
+
+def same_text(gold: str, answer: str) -> bool:
+    """Whether two texts are one in this spelling; no text is the same as an empty one."""
+    return bool(gold.strip()) and plain(gold) == plain(answer)
+
+
+def plain(text: str) -> str:
+    r"""The spelling in which texts are compared. A text of nothing but marks stays as it is.
+
+    >>> plain(r"\text{ The  Knight}.")
+    'knight'
+    """
+    text = _TEXT.sub(r"\1", text).translate(_SPELT)
+    text = _SPACES.sub(" ", "".join(map(_character, text))).casefold()
+    text = _COMMA.sub(r"\1 ", unicodedata.normalize("NFKC", text).strip())
+    bare = _bare(text)
+    return bare.removeprefix("the ").strip() or text
+
+
+def _character(character: str) -> str:
+    """Compatibility forms are one, but 10² is not 102; what cannot be seen is left out."""
+    if unicodedata.category(character) == "Cf":
+        return ""
+    mark = unicodedata.decomposition(character).partition(" ")[0]
+    plain_form = unicodedata.normalize("NFKC", character)
+    return {"<super>": "^", "<sub>": "_"}.get(mark, "") + plain_form
+
+
+def _bare(text: str) -> str:
+    """Without final marks, and without the brackets and quotes around the whole of it."""
+    for _ in range(_DEEPEST):
+        text = _ENDS.sub("", text).strip()
+        if len(text) < 2 or not _encloses(text):
+            break
+        text = text[1:-1]
+    return text
+
+
+def _encloses(text: str) -> bool:
+    """Whether the first and the last character are brackets, quotes or marks around all that is between."""
+    opening, closing = text[0], text[-1]
+    if opening in _MARKS:
+        return closing == opening
+    if _BRACKETS.get(opening) != closing:
+        return False
+    depth = 0
+    for character in text[:-1]:
+        depth += (character == opening) - (character == closing)
+        if depth == 0:
+            return False
+    return True

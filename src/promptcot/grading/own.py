@@ -1,0 +1,68 @@
+"""A verifier that a user wrote, by import path, and held to what `Verifier` promises.
+
+Decides whether what a path names is one. It is loaded in the caller's process too, so that a mistake shows before
+anything is paid for, but asked in processes that can be killed only (`workers`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from promptcot.grading.protocol import Verifier
+from promptcot.recipe import import_path
+
+_CALLS: Mapping[str, tuple[tuple[str, ...], Mapping[str, bool]]] = {
+    "extract": (("",), {"unboxed": False}),
+    "grade": (("", ""), {}),
+    "same": (("", ""), {}),
+    "check_gold": (("",), {}),
+}
+"""How each function of a verifier is called."""
+
+
+def is_own(name: str) -> bool:
+    """Whether a name is an import path."""
+    return ":" in name
+
+
+def load(name: str) -> Verifier:
+    """The verifier that MODULE:NAME is, or that the class or function of this name makes. Raises ValueError."""
+    found = import_path.load(name)
+    if isinstance(found, type) or (callable(found) and not isinstance(found, Verifier)):
+        try:
+            found = found()
+        except Exception as error:
+            raise ValueError(f"{name!r}: calling it raises {type(error).__name__}: {error}") from error
+    if (why := _why_not(found)) is not None:
+        raise ValueError(f"{name!r} is {type(found).__name__}, which is no verifier: {why} (docs/api.md)")
+    checked: Verifier = found
+    return checked
+
+
+def _why_not(found: Any) -> str | None:
+    for part, (arguments, options) in _CALLS.items():
+        function = getattr(found, part, None)
+        if not callable(function):
+            return f"it has no function `{part}`"
+        if inspect.iscoroutinefunction(function):
+            return f"`{part}` is a coroutine, and has to be a plain function"
+        try:
+            inspect.signature(function).bind(*arguments, **options)
+        except TypeError as error:
+            return f"`{part}` cannot be called as promptcot.Verifier has it: {error}"
+        except ValueError:  # of a function that is not written in Python
+            continue
+    return None
+
+
+def version(name: str) -> str:
+    """16 hex digits that change with the file of a verifier; what that file imports is not looked at."""
+    found = import_path.load(name)
+    module = inspect.getmodule(found) or inspect.getmodule(type(found))
+    file = getattr(module, "__file__", None)
+    content = Path(file).read_bytes() if file and Path(file).is_file() else b""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()

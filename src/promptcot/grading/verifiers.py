@@ -1,0 +1,152 @@
+r"""The verifiers that ship, and all of them by name.
+
+`mathematics` compares what answers mean, with computer algebra where it takes that; `integers` takes whole numbers
+only; `exact` compares text, for domains whose answers are short words. How answers of mathematics are read is decided
+in `core.answers`, which nothing outside of `grading` asks about them.
+"""
+
+from __future__ import annotations
+
+from promptcot.core.answers import exact
+from promptcot.core.answers.extraction import extract
+from promptcot.core.answers.words import same_text
+from promptcot.core.problems import plain_integer
+from promptcot.errors import InputError
+from promptcot.grading import own
+from promptcot.grading.protocol import Extracted, Shipped, Verifier
+
+MATHEMATICS, INTEGERS, EXACT = "mathematics", "integers", "exact"
+
+
+class _Boxed:
+    """Answers stand in the last box."""
+
+    def extract(self, reply: str, *, unboxed: bool = False) -> str | None:
+        """What the last box holds; with `unboxed` a final line will do."""
+        return self.found(reply, unboxed=unboxed).answer
+
+    def found(self, reply: str, *, unboxed: bool) -> Extracted:
+        """The same, and how it was found."""
+        answer = extract(reply, unboxed=unboxed)
+        return Extracted(answer.answer, answer.method)
+
+
+class Mathematics(_Boxed):
+    """Answers are the same when they mean the same: 1/2 and 0.5, (x-1)(x+1) and x^2-1. See `core.answers`."""
+
+    golds_at_once = False
+
+    def grade(self, gold: str, answer: str) -> bool:
+        """Whether the answer is what the gold asks for: leniency goes by how the gold is written. May take for ever."""
+        known = self.at_once(gold, answer, mutual=False)
+        return _computed(gold, answer, mutual=False) if known is None else known
+
+    def same(self, one: str, other: str) -> bool:
+        """Symmetrically, and without leniency. May take for ever."""
+        known = self.at_once(one, other, mutual=True)
+        return _computed(one, other, mutual=True) if known is None else known
+
+    def check_gold(self, gold: str) -> None:
+        """Raises InputError for a gold that does not equal itself."""
+        if not self.grade(gold, _boxed(gold)):
+            raise InputError(_unequal(gold))
+
+    def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
+        """What takes no algebra."""
+        return exact.same(gold, answer, strict=mutual)
+
+    def gold_at_once(self, gold: str) -> bool:
+        """Whether it equals itself without algebra."""
+        return self.at_once(gold, _boxed(gold), mutual=False) is True
+
+
+def _computed(gold: str, answer: str, *, mutual: bool) -> bool:
+    from promptcot.grading import symbolic
+
+    try:
+        return symbolic.same(gold, answer, strict=mutual)
+    except RecursionError:
+        return False
+
+
+def _boxed(gold: str) -> str:
+    return f"\\boxed{{{gold}}}"
+
+
+def _unequal(gold: str) -> str:
+    return f"the gold answer {gold[:80]!r} does not equal itself, so nothing could: correct how it is written"
+
+
+class Integers(Mathematics):
+    """For benchmarks of integers: exactly the same integer, however it is written (007, 7.0, x = 7, 1,234)."""
+
+    golds_at_once = True
+
+    def check_gold(self, gold: str) -> None:
+        """Raises InputError for a gold that is no whole number."""
+        plain_integer(gold)
+
+    def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
+        """Where neither of two answers is a whole number, they are one as in mathematics, and both are wrong."""
+        if not mutual or _is_whole(gold):
+            return exact.same_integer(gold, answer)
+        return exact.same_integer(answer, gold) if _is_whole(answer) else super().at_once(gold, answer, mutual=True)
+
+    def gold_at_once(self, gold: str) -> bool:
+        """True, or raises as `check_gold` does."""
+        self.check_gold(gold)
+        return True
+
+
+def _is_whole(text: str) -> bool:
+    return exact.same_integer(text, text)
+
+
+class Exact(_Boxed):
+    """For short words: the same text but for capitals, white space, quotes and final marks (`core.answers.words`)."""
+
+    golds_at_once = True
+
+    def grade(self, gold: str, answer: str) -> bool:
+        """Symmetric."""
+        return same_text(gold, answer)
+
+    def same(self, one: str, other: str) -> bool:
+        """As `grade`."""
+        return same_text(one, other)
+
+    def check_gold(self, gold: str) -> None:
+        """Every text that is not empty is a gold."""
+
+    def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
+        """Always known."""
+        return same_text(gold, answer)
+
+    def gold_at_once(self, gold: str) -> bool:
+        """Always."""
+        return True
+
+
+SHIPPED: dict[str, Shipped] = {MATHEMATICS: Mathematics(), INTEGERS: Integers(), EXACT: Exact()}
+"""The verifiers that a benchmark, a domain, a recipe or an option may name; others are named by import path."""
+
+
+def at_once(name: str, gold: str, answer: str) -> bool | None:
+    """Whether the answer is right, as far as a verifier that ships knows without computing; else None."""
+    return SHIPPED[name].at_once(gold, answer, mutual=False) if name in SHIPPED else None
+
+
+def verifier_named(name: str) -> Verifier:
+    """The verifier of that name or import path. Raises ValueError with the known names."""
+    if own.is_own(name):
+        return own.load(name)
+    if name in SHIPPED:
+        return SHIPPED[name]
+    known = ", ".join(f"'{one}'" for one in SHIPPED)
+    raise ValueError(f"{name!r} is no verifier: known are {known}, or MODULE:NAME of one of your own")
+
+
+def checked_verifier(name: str) -> str:
+    """The name, if there is a verifier of it. Raises ValueError."""
+    verifier_named(name)
+    return name
