@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
 
-from promptcot import prompts as domains
+from promptcot import domains
 from promptcot.api.inputs import Rows, as_file
-from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
+from promptcot.api.jobs import SEED, Annotators, Job, annotators_of
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
 from promptcot.api.working import (
     ModelLike,
@@ -42,7 +42,7 @@ from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages import encode as encoding
 from promptcot.stages.annotators import for_each, for_its_own, level_giver, problem_rows, problems_file
-from promptcot.stages.defaults import domain_of, domain_of_concepts, judge_name, sampling_of, sizes_of
+from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of
 from promptcot.stages.explain import Explain
 from promptcot.stages.extract import Extract
 from promptcot.stages.filter import filter_files
@@ -71,10 +71,16 @@ def ask(
     return Job(rows, working).ask(stage, model_of(model), role)
 
 
-def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
-    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
+def generate(
+    rows: Rows, *, model: ModelLike = "nano", prompts: str | None = None, **working: Unpack[Working]
+) -> StageResult:
+    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them.
+
+    `prompts` names the domain, which may have other blocks.
+    """
     spec, engine = model_of(model, temperature=1.0)
-    stage = Generate(spec.sampling, working.get("seed", SEED), spec.chat)
+    domain = domains.settings(prompts or domain_of(spec))
+    stage = Generate(spec.sampling, working.get("seed", SEED), spec.chat, blocks=domain.written)
     return Job(rows, working).ask(stage, (spec, engine), "generator")
 
 
@@ -117,6 +123,10 @@ def solve(
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
+def _known_to(annotators: Annotators) -> str:
+    return common_domain(spec for spec, _ in annotators.values())
+
+
 def extract(
     rows: Rows,
     *,
@@ -127,15 +137,19 @@ def extract(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Name the concepts that each problem rests on: `n` of them (5 by default), or one of several numbers.
+    """Name the concepts that each problem rests on: `n` of them, or one of several numbers; by default
+    as many as the domain says.
 
     `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
     `columns` as in `solve`.
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    domain, seed = (
+        domains.load(prompts or common_domain(spec for spec, _ in annotators.values())),
+        working.get("seed", SEED),
+    )
+    sizes = domain.settings.sizes if n is None else (n,) if isinstance(n, int) else tuple(n)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
@@ -166,7 +180,10 @@ def explain(
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
+    domain, seed = (
+        domains.load(prompts or common_domain(spec for spec, _ in annotators.values())),
+        working.get("seed", SEED),
+    )
     render = prompt_renderer(domain, None if prompt_like is None else str(prompt_like), levels)
 
     def read(source: Path) -> Iterator[Row]:
@@ -198,8 +215,8 @@ def sample(
     whole_number("seed", seed, 0)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
-        recipe = checked(Sample, {**sampling_of(source), **settings})
         domain = domains.load(prompts or domain_of_concepts(source))
+        recipe = checked(Sample, {**sampling_of(domain.settings), **settings})
         path = None if vectors is None else Path(vectors)
         with Output(folder / "sample.jsonl", "sample") as output:
             rows = drawn_rows(read_table(source, columns_of(columns)), recipe, seed, path, domain, lambda _: None)
@@ -269,7 +286,7 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
 def label(
     traces: Rows,
     *,
-    prompts: str = "math",
+    prompts: str = domains.DEFAULT,
     style: str | None = None,
     seed: int = SEED,
     workers: int = 2,

@@ -121,9 +121,9 @@ class Card(LocalPath):
 
 
 def _domains() -> Collection[str]:
-    from promptcot import prompts  # `--help` needs no templates
+    from promptcot import domains  # `--help` needs no templates
 
-    return prompts.domains()
+    return domains.names()
 
 
 class NameOr(click.ParamType[str], Touches):

@@ -12,8 +12,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
+from promptcot import domains
+from promptcot.core.sections import Positive, Section
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Model, Positive, Section
+from promptcot.recipe.schema import Model
 
 SHIPPED_EVAL = Path(SHIPPED) / "eval"
 """The evaluation recipes that come with the package."""
@@ -27,7 +29,7 @@ class EvalRecipe(Section):
 
     name: str = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     style: str | None = None
     benchmarks: Annotated[list[str], Field(min_length=1)]
     n: Positive = 8

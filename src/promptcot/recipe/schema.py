@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_serializer,
     field_validator,
@@ -20,7 +18,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot import domains
+from promptcot.core.sections import SECRET, NotEmpty, Positive, Section
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
@@ -34,8 +33,6 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 
-SECRET = "secret"
-"""The type of a mistake whose value must not be shown."""
 _NO_VARIABLE = (
     "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
     "a name that is not in capitals counts where it is set. What was given is not repeated here"
@@ -45,7 +42,6 @@ _NO_VARIABLE = (
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
 
 
-Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -55,12 +51,6 @@ def _several(given: Any) -> Any:
 
 Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)]
 """One or several numbers, written as a number or as a list."""
-
-
-class Section(BaseModel):
-    """A table of a recipe: complete, checked, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
 
 
 class Limits(Section):
@@ -83,7 +73,10 @@ class Limits(Section):
 
 
 class Concepts(Section):
-    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`."""
+    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`.
+
+    A recipe takes those of its domain, where that has some, if it says nothing (`loading`).
+    """
 
     path: str = "nano"
 
@@ -189,22 +182,29 @@ class Encode(Served):
     skip: bool = False
 
 
-class Sample(Section):
-    """How combinations are drawn. Several sizes are drawn uniformly."""
+def _sizes() -> list[int]:
+    return list(domains.settings(domains.DEFAULT).sizes)
 
-    size: Sizes = [5]
+
+def _levels() -> list[str]:
+    return list(domains.settings(domains.DEFAULT).levels)
+
+
+class Sample(Section):
+    """How combinations are drawn. Several sizes are drawn uniformly; a recipe takes those and the levels of its domain
+    where it says nothing (`loading`).
+    """
+
+    size: Sizes = Field(default_factory=_sizes)
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
-    levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
+    levels: Annotated[list[str], Field(min_length=1)] = Field(default_factory=_levels)
     prompt_like: str | None = None
 
 
 def _unset(given: Any) -> bool:
     """Whether nobody has set a key, which then is not written down either."""
     return given in (None, [])
-
-
-NotEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Model(Served):
@@ -323,7 +323,7 @@ class Recipe(Section):
 
     name: str = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     server: Served | None = None
     run: Limits = Limits()
     concepts: Concepts = Concepts()

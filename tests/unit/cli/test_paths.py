@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli import main
 from promptcot.cli.parameters import Target, Touches
 from promptcot.cli.root import VERBS, root
@@ -81,7 +81,7 @@ def _in_a_folder_of_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("model/config.json").write_text("{}")
     Path("model/model.safetensors").write_bytes(bytes(16))
     for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
-        Path("prompts", name).write_bytes((Path(prompts.__file__).parent / "math" / name).read_bytes())
+        Path("prompts", name).write_bytes((Path(domains.__file__).parent / "math" / name).read_bytes())
     Path("shard/filter.jsonl").write_text("{}\n")
     Path("recipe.toml").write_text('name = "r"\n')
     os.symlink("traces.jsonl", "link.jsonl")
