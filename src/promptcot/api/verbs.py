@@ -216,7 +216,7 @@ def sample(
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
         domain = domains.load(prompts or domain_of_concepts(source))
-        recipe = checked(Sample, {**sampling_of(domain.settings), **settings})
+        recipe = checked(Sample, {**sampling_of(domain, source), **settings})
         path = None if vectors is None else Path(vectors)
         with Output(folder / "sample.jsonl", "sample") as output:
             rows = drawn_rows(read_table(source, columns_of(columns)), recipe, seed, path, domain, lambda _: None)

@@ -113,6 +113,16 @@ class Target(LocalPath):
         yield Written.of(Path(value), self.kind)
 
 
+class NewFolder(LocalPath):
+    """A folder on this machine that is written once, and never read."""
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        return iter(())
+
+    def writes(self, value: Any) -> Iterator[Written]:
+        yield Written.of(Path(value), "folder")
+
+
 class Card(LocalPath):
     """The folder of a model, whose card is rewritten."""
 
@@ -153,6 +163,7 @@ RUN_FOLDER = LocalPath(RUN)
 """The directory of a run or an evaluation, on this machine."""
 WORKPLACE = Workplace()
 CARD = Card(MODEL)
+NEW_FOLDER = NewFolder()
 SOURCE = Source()
 SOURCE_EITHER = Source(RUN)
 """A file of rows, or the directory of a run."""

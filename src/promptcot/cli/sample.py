@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -21,7 +22,6 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import print_summary, say
 from promptcot.cli.report.progress import Progress
-from promptcot.core.domains import Domain
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.shards import AFTER_ALL, Part, Shard
 from promptcot.pipeline.inputs import drawn_rows
@@ -72,7 +72,7 @@ def command(shard: Shard | None, **options: Any) -> int:
     if shard is not None:
         refuse_another_shard(shard, output_path)
     domain = domains.load(options["domain"] or domain_of_concepts(concepts))
-    settings = _settings(options, domain.settings)
+    settings = _settings(options, sampling_of(domain, concepts))
     ends: list[Exhausted] = []
     unfit: list[tuple[Row, str]] = []
     table = read_table(concepts, columns, lambda row, why: unfit.append((row, why)))
@@ -89,8 +89,8 @@ def command(shard: Shard | None, **options: Any) -> int:
         return print_summary(output_path, [output.counts])
 
 
-def _settings(options: dict[str, Any], domain: Domain) -> Sample:
-    settings = dict(sampling_of(domain))
+def _settings(options: dict[str, Any], defaults: Mapping[str, Any]) -> Sample:
+    settings = dict(defaults)
     settings |= {name: options[name] for name in ("temperature", "counts")}
     settings["prompt_like"] = str(options["prompt_like"]) if options["prompt_like"] else None
     if options["size"]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
@@ -44,12 +44,19 @@ class Domain(Section):
     beside `domain.toml`, for recipes that name none.
     """
 
-    levels: Annotated[tuple[NotEmpty, ...], Field(min_length=1)]
-    sizes: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    blocks: Annotated[tuple[str, ...], Field(min_length=1)]
-    problem: str = "problem"
+    levels: tuple[NotEmpty, ...]
+    sizes: tuple[Positive, ...]
+    blocks: tuple[str, ...]
+    problem: str = Field("problem", validate_default=True)
     verifier: str
     concepts: NotEmpty | None = None
+
+    @field_validator("levels", "sizes", "blocks")
+    @classmethod
+    def _are_there(cls, given: Sequence[Any]) -> Sequence[Any]:
+        if not given:
+            raise ValueError("name at least one")
+        return given
 
     @field_validator("levels", "sizes")
     @classmethod

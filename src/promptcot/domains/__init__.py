@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.domains import Domain, domain_of, read_table
+from promptcot.core.parsing.blocks import markers
 from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
 from promptcot.errors import InputError
 
@@ -57,7 +58,9 @@ def load(domain: str | Path) -> PromptSet:
     paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
     if str(domain) not in names() and (folder / SETTINGS).is_file():
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
-    return compile_prompts(str(domain), {path.name: _read(path) for path in paths}, settings(domain))
+    sources, found = {path.name: _read(path) for path in paths}, settings(domain)
+    _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
+    return compile_prompts(str(domain), sources, found)
 
 
 def settings(domain: str | Path) -> Domain:
@@ -73,6 +76,19 @@ def settings(domain: str | Path) -> Domain:
     if found.concepts is None or found.concepts in CATALOGUES:
         return found
     return found.model_copy(update={"concepts": str(path.parent / found.concepts)})
+
+
+def _check_markers(asked: str, domain: Domain, where: str) -> None:
+    """Raises InputError where the generator is shown the markers of some blocks and not of others.
+
+    One that is shown none at all may know them from its training.
+    """
+    lacking = [name for name in domain.blocks if f"<!-- {markers([name])[0]} -->" not in asked]
+    if 0 < len(lacking) < len(domain.blocks):
+        raise InputError(
+            f"{where} shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->), which {SETTINGS} "
+            f"names: the blocks are {', '.join(domain.blocks)}"
+        )
 
 
 @cache

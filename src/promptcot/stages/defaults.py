@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot import domains, nano
-from promptcot.core.domains import Domain
+from promptcot.core.prompts import PromptSet
 from promptcot.recipe.schema import Served
 
 
@@ -39,8 +39,14 @@ def _domain(of_nano: bool) -> str:
     return nano.NAME if of_nano else domains.DEFAULT
 
 
-def sampling_of(domain: Domain) -> Mapping[str, Any]:
-    """The sizes and levels to sample with, as keys of a recipe; the rest is the recipe's default."""
+def sampling_of(prompts: PromptSet, concepts: str) -> Mapping[str, Any]:
+    """The sizes and levels to sample with, as keys of a recipe; the rest is the recipe's default.
+
+    They are those of the domain. Between the domains that ship, the concepts decide, so that what is drawn from a file
+    does not depend on the wording.
+    """
+    shipped = prompts.domain in domains.names()
+    domain = domains.settings(domain_of_concepts(concepts)) if shipped else prompts.settings
     return {"size": list(domain.sizes), "levels": list(domain.levels)}
 
 
