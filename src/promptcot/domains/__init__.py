@@ -47,11 +47,7 @@ def load(domain: str | Path) -> PromptSet:
 
     Raises InputError if there is no such domain, a file is missing or unreadable, or one of them cannot be parsed.
     """
-    folder = folder_of(domain)
-    if not folder.is_dir():
-        raise InputError(
-            f"prompts {domain}: no domain that ships with promptcot ({', '.join(names())}) and no local folder"
-        )
+    folder = _existing(domain)
     missing = [name for name in _REQUIRED if not (folder / name).is_file()]
     if missing:
         raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
@@ -66,9 +62,9 @@ def load(domain: str | Path) -> PromptSet:
 def settings(domain: str | Path) -> Domain:
     """What a domain says of itself: levels, sizes, blocks, verifier; `concepts` as a path, or a catalogue's name.
 
-    Raises RecipeError with all mistakes of its `domain.toml`, InputError where that cannot be read.
+    Raises RecipeError with all mistakes of its `domain.toml`, InputError where there is no such domain.
     """
-    path = folder_of(domain) / SETTINGS
+    path = _existing(domain) / SETTINGS
     if not path.is_file():
         return _default()
     where = f"prompts {domain}: {SETTINGS}"
@@ -76,6 +72,15 @@ def settings(domain: str | Path) -> Domain:
     if found.concepts is None or found.concepts in CATALOGUES:
         return found
     return found.model_copy(update={"concepts": str(path.parent / found.concepts)})
+
+
+def _existing(domain: str | Path) -> Path:
+    folder = folder_of(domain)
+    if not folder.is_dir():
+        raise InputError(
+            f"prompts {domain}: no domain that ships with promptcot ({', '.join(names())}) and no local folder"
+        )
+    return folder
 
 
 def _check_markers(asked: str, domain: Domain, where: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from promptcot import domains
 from promptcot.cli import main
-from promptcot.cli.parameters import Target, Touches
+from promptcot.cli.parameters import NewFolder, Target, Touches
 from promptcot.cli.root import VERBS, root
 
 TEXTS = {
@@ -54,7 +54,7 @@ def test_every_output_has_a_kind(words: str) -> None:
     named = ("output_path", "output_dir", "target", "details", "sft_path", "pairs_path", "rl_path", "concepts_path")
     for param in COMMANDS[words].params:
         if param.name in named and (words, param.name) not in [("doctor", "output_dir"), *_COUNTS]:
-            assert isinstance(param.type, Target), param.name
+            assert isinstance(param.type, NewFolder | Target), param.name
 
 
 ROWS = {

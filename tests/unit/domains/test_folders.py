@@ -102,5 +102,6 @@ def test_a_recipe_of_the_nano_world_draws_what_its_models_know() -> None:
 
 def test_a_domain_that_is_nowhere_is_told_where_prompts_are_loaded() -> None:
     assert parse({"prompts": "./nowhere", "judge": JUDGES}).prompts == "./nowhere"
-    with pytest.raises(InputError, match=r"no domain that ships with promptcot \(math, nano\) and no local folder"):
-        domains.load("./nowhere")
+    for look in (domains.load, domains.settings):
+        with pytest.raises(InputError, match=r"no domain that ships with promptcot \(math, nano\) and no local folder"):
+            look("./nowhere")

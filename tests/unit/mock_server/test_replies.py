@@ -1,12 +1,14 @@
 """What the mock server says: pure, of the right kind, and readable by the readers of this package."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from promptcot import domains
+from promptcot.core.criteria import parse_criteria
 from promptcot.core.parsing import extraction
-from promptcot.core.parsing.blocks import Unreadable, parse, parse_others
+from promptcot.core.parsing.blocks import Blocks, Unreadable, parse, parse_others, render
 from promptcot.core.parsing.judging import read_reply
 from promptcot.mock_server.replies import (
     Voice,
@@ -122,3 +124,40 @@ def test_vectors_have_length_one_and_differ_between_texts_models_and_seeds() -> 
     assert all(float(row @ row) == pytest.approx(1) for row in drawn)
     assert len({row.tobytes() for row in drawn}) == 4
     assert drawn[0].tobytes() == vector(0, "m", "a", 16).tobytes()
+
+
+RULES = [
+    {"required": ["a"], "others_perfect": 0},
+    {"required": ["a", "b", "c"], "others_perfect": 0},
+    {"required": [], "others_perfect": 1},
+    {"required": ["c"], "others_perfect": 2},
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("mark", ["", "[k7f3q9ab] "])
+def test_judgements_fit_criteria_that_the_server_has_never_seen(rule: dict[str, Any], mark: str) -> None:
+    ratings = "".join(f'[[ratings]]\nkey = "{key}"\nlabel = "Part {key.upper()}"\n' for key in "abc")
+    verdict = f'[verdict]\nlabel = "All in All"\nrequired = {rule["required"]}\n'
+    criteria = parse_criteria(f"{verdict}others_perfect = {rule['others_perfect']}\n{ratings}", "test")
+    lines = "\n".join(f"{mark}{line.label}: ..." for line in criteria.lines)
+    prompt = f"Rate this:\n{MATERIAL}\nFormat: ...\nFinal Judgement: ...\n\nEnd with\n{lines}\n"
+    texts = [Voice(0, 100).reply(prompt, key) for key in keys(200)]
+    read = [read_reply(text, "stop", criteria, MATERIAL, mark.strip(" []") or None) for text in texts]
+    assert [judgement.reason for judgement in read] == [None] * 200
+    assert {judgement.verdict for judgement in read} == {"perfect", "acceptable", "bad"}
+
+
+@pytest.mark.parametrize("names", [("plan", "problem", "unit_tests"), ("task",), ("problem",), ("setup", "riddle")])
+@pytest.mark.parametrize("tokens", [1, 100, 1000])
+def test_replies_have_the_blocks_that_the_prompt_shows(names: tuple[str, ...], tokens: int) -> None:
+    blocks = Blocks(names, names[-1])
+    prompt = f"Write:\n{render(dict.fromkeys(names, 'text'), blocks)}"
+    texts = [Voice(0, tokens).reply(prompt, key) for key in keys(50)]
+    found = [parse(text, prompt=prompt, blocks=blocks) for text in texts]
+    assert not any(isinstance(one, Unreadable) for one in found)
+    assert len(set(texts)) > 25
+
+
+def test_one_line_of_the_form_of_a_rating_makes_no_judge() -> None:
+    assert kind_of("Finish this sentence: ...") == "blocks"
