@@ -127,6 +127,7 @@ def test_annotators_write_the_other_blocks(accepted: promptcot.RunResult, folder
     assert len(explained.rows) == len(problems)
     for row in explained.rows:
         assert row["plan"]
+        assert row["task"] == row["problem"]
         assert f"<!-- BEGIN TASK -->\n{row['problem']}\n<!-- END TASK -->" in row["completion"]
 
 

@@ -137,18 +137,16 @@ def extract(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Name the concepts that each problem rests on: `n` of them, or one of several numbers; by default
-    as many as the domain says.
+    """Name the concepts that each problem rests on: `n` of them, or one of several numbers.
+
+    By default as many as the domain says.
 
     `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
     `columns` as in `solve`.
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = (
-        domains.load(prompts or common_domain(spec for spec, _ in annotators.values())),
-        working.get("seed", SEED),
-    )
+    domain, seed = domains.load(prompts or _known_to(annotators)), working.get("seed", SEED)
     sizes = domain.settings.sizes if n is None else (n,) if isinstance(n, int) else tuple(n)
     for size in sizes or (0,):
         whole_number("n", size, 1)
@@ -180,10 +178,7 @@ def explain(
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = (
-        domains.load(prompts or common_domain(spec for spec, _ in annotators.values())),
-        working.get("seed", SEED),
-    )
+    domain, seed = domains.load(prompts or _known_to(annotators)), working.get("seed", SEED)
     render = prompt_renderer(domain, None if prompt_like is None else str(prompt_like), levels)
 
     def read(source: Path) -> Iterator[Row]:

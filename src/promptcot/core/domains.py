@@ -25,7 +25,8 @@ TAKEN = frozenset(
         *("judge", "ratings", "judgement", "judgements", "invalid_reason", "critique", "validity"),
         *("sample", "trace", "truncated", "malformed", "answer", "answers", "gold", "reference_solution", "messages"),
         *("label", "agreement", "margin", "n", "pass_rate", "correct", "extracted", "method", "reason"),
-        *("sentence", "embedding"),
+        *("no_answer", "timeouts", "reasoning_content", "raw", "cause", "error", "source_index"),
+        *("answered", "mean_tokens", "chosen", "rejected", "sentence", "embedding"),
     )
 )
 """Fields of rows that mean something else, so that no block can have their name."""

@@ -8,6 +8,7 @@ another folder, in any place; nothing in the code has to change (docs/domains.md
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ def names() -> list[str]:
 
 def exists(domain: str | Path) -> bool:
     """Whether a domain ships under this name, or a local folder has it."""
-    return folder_of(domain).is_dir()
+    return os.path.isdir(folder_of(domain))
 
 
 def folder_of(domain: str | Path) -> Path:
@@ -52,10 +53,12 @@ def load(domain: str | Path) -> PromptSet:
     if missing:
         raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
     paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
-    if str(domain) not in names() and (folder / SETTINGS).is_file():
+    own = str(domain) not in names() and (folder / SETTINGS).is_file()
+    if own:
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
-    _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
+    if own:
+        _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
     return compile_prompts(str(domain), sources, found)
 
 
@@ -76,7 +79,7 @@ def settings(domain: str | Path) -> Domain:
 
 def _existing(domain: str | Path) -> Path:
     folder = folder_of(domain)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(
             f"prompts {domain}: no domain that ships with promptcot ({', '.join(names())}) and no local folder"
         )

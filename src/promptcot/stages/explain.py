@@ -67,7 +67,7 @@ class Explain:
             "level": level,
             "prompt": self.render_prompt(concepts, level),
             "completion": completion,
-            **found,
+            **blocks.fields(texts),
             "annotator": self.annotator,
             **counted(reply),
         }

@@ -73,6 +73,25 @@ def test_a_folder_that_holds_something_is_left_alone() -> None:
         write_domain("puzzles", Path("file"))
 
 
+def test_what_an_interrupted_call_has_begun_is_completed() -> None:
+    written = write_domain("puzzles", Path("puzzles"))
+    before = {path: path.read_bytes() for path in written}
+    for path in written[4:]:
+        path.unlink()
+    Path("puzzles/generate.jinja.partial").touch()
+    write_domain("puzzles", Path("puzzles"))
+    assert {path: path.read_bytes() for path in written} == before
+
+
+def test_prompts_that_were_changed_are_not_taken_for_an_interrupted_call() -> None:
+    *_, recipe = write_domain("puzzles", Path("puzzles"))
+    recipe.unlink()
+    Path("puzzles/judge.jinja").write_text("my own")
+    with pytest.raises(InputError, match="there is something already"):
+        write_domain("puzzles", Path("puzzles"))
+    assert Path("puzzles/judge.jinja").read_text() == "my own"
+
+
 @pytest.mark.parametrize(
     ("name", "folder", "why"),
     [
