@@ -153,14 +153,14 @@ async def _ours(folder: Path, settings: Settings, gpus: int, more: Sequence[str]
 
 
 async def _solved(spec: Any, rows: list[Result], engine: Any, target: Path) -> Result:
-    from promptcot import prompts as wordings
+    from promptcot import domains
     from promptcot.pipeline.execute import run_stage
     from promptcot.runners.local import LocalRunner
     from promptcot.stages.solve import AS_IT_IS, Solve
     from promptcot.storage.journal import Journal
     from promptcot.storage.outputs import Output
 
-    stage = Solve(wordings.load("math"), spec.sampling, seed=1, style=AS_IT_IS)
+    stage = Solve(domains.load("math"), spec.sampling, seed=1, style=AS_IT_IS)
     with Output(target, "solve") as output, Journal(target.with_suffix(".journal")) as journal:
         began = time.monotonic()
         await run_stage(stage, rows, engine, LocalRunner(len(rows)), output, journal)

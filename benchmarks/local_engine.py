@@ -24,7 +24,7 @@ import transformers
 from _options import Options, verdict
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from promptcot import nano, prompts
+from promptcot import domains, nano
 from promptcot.engines.local.engine import LocalEngine
 from promptcot.errors import InputError
 from promptcot.records import Request, Sampling
@@ -69,7 +69,7 @@ def folder_of(model_path: str | None, scratch: Path) -> Path:
 
 def prompts_of(count: int) -> list[str]:
     """Prompts of the nano generator, from the seed combinations of the catalogue."""
-    render = prompts.load("nano").render
+    render = domains.load("nano").render
     seeds = itertools.cycle(read_rows(nano.concepts_path()))
     return [render("generate", concepts=row["concepts"], level="AIME") for row in itertools.islice(seeds, count)]
 

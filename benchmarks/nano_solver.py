@@ -20,7 +20,7 @@ from pathlib import Path
 
 from _options import Options, verdict
 
-from promptcot import nano, prompts
+from promptcot import domains, nano
 from promptcot.engines.opening import Engines
 from promptcot.pipeline.execute import run_stage
 from promptcot.recipe.schema import Model
@@ -42,7 +42,7 @@ class Solve:
     def __init__(self, samples: int, temperature: float) -> None:
         self._samples = samples
         self._sampling = Sampling(temperature=temperature, max_tokens=600)
-        self._prompts = prompts.load("nano")
+        self._prompts = domains.load("nano")
 
     def ask(self, row: Row) -> Sequence[Request]:
         prompt = self._prompts.render("solve", problem=row["problem"])

@@ -22,7 +22,7 @@ from nano.operations import OPERATIONS
 from nano.problems import Design, DesignError, completion, design
 
 ROLES = ("annotator", "generator", "judge-a", "judge-b", "solver")
-TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "prompts" / "nano"
+TEMPLATES = Path(__file__).parents[1] / "src" / "promptcot" / "domains" / "nano"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from promptcot.core.parsing.rationale import render
+from tests.generations import render
 
 _NAMES = ["Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability"]
 _TEXT = render("Two facts meet.", "Find the least prime above 7.")

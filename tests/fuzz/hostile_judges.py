@@ -16,10 +16,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.core.criteria import RATINGS, Rating, recompute
 
-MATH = prompts.load("math")
+MATH = domains.load("math")
 CRITERIA = MATH.criteria
 
 Trick = Callable[[str, random.Random], str]

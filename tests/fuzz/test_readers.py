@@ -7,10 +7,10 @@ import string
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.core.answers.extraction import extract
 from promptcot.core.criteria import RATINGS
-from promptcot.core.parsing import extraction, rationale, traces
+from promptcot.core.parsing import blocks, extraction, traces
 from promptcot.core.parsing.judging import read_reply, read_word
 from promptcot.core.parsing.prompt_like import LearntTemplate
 from tests.fuzz.hostile_judges import CRITERIA, INVISIBLE, SEPARATORS, TRICKS, block, changed
@@ -42,12 +42,12 @@ def test_no_reader_raises() -> None:
         judgement = read_reply(text, ended, CRITERIA, other, draws.choice([None, "k7f3q9ab"]))
         assert judgement.verdict in (*RATINGS, "invalid"), seed
         assert read_word(text) in (*RATINGS, "invalid"), seed
-        assert rationale.parse(text, ended, other), seed
-        assert rationale.parse_rationale(text, ended, other), seed
+        assert blocks.parse(text, ended, other), seed
+        assert blocks.parse_others(text, ended, other), seed
         assert extraction.parse(text, draws.randint(1, 3), ended, other), seed
         assert traces.malformed(other, text) in (None, *traces.Malformed.__args__), seed  # type: ignore[attr-defined]
         assert extract(text, unboxed=True).method, seed
-        template.read(text)
+        template.read(text, ["AIME", "USAMO"])
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,9 @@ def test_no_reader_raises() -> None:
 )
 def test_a_long_hostile_text_is_read_in_time_that_grows_with_its_length(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    judge = prompts.load("math").criteria
+    judge = domains.load("math").criteria
     with computing_at_most():
         read_reply(text, "stop", judge, text, "k7f3q9ab")
         read_reply(text, "stop", judge, text[:-9])
-        rationale.parse(rationale.render(text, text), "stop", text)
+        blocks.parse(blocks.render({"rationale": text, "problem": text}), "stop", text)
         extraction.parse(text, 2, "stop", text)

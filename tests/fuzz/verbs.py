@@ -87,6 +87,7 @@ VERBS = {
         "run run.toml --output-dir out --max-cost 0.5 --set server.price.prompt=1 --set server.price.completion=3", _RUN
     ),
     "run in passes": Verb("run run.toml --output-dir out --set \"run.models='in turn'\"", _RUN),
+    "init": Verb("init puzzles --output-dir out", ()),
     "extract": Verb(f"extract --data_path problems.jsonl {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
     "explain": Verb(f"explain --data_path extracted.jsonl {_SERVED} --output_path out.jsonl", ("extracted.jsonl",)),
     "encode": Verb(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import RequestRefused
 from promptcot.pipeline.plan import steps_of
@@ -66,7 +66,7 @@ def make(directory: Path, candidates: int, target: int, concurrency: int, latenc
         for name, script in {"generate": write, "judge-a": rate, "judge-b": rate}.items()
     }
     made = recipe(candidates, target)
-    steps = steps_of(made, prompts.load("nano"))
+    steps = steps_of(made, domains.load("nano"))
     return Run(steps, made.run, directory, engines, combinations(), LocalRunner(concurrency))
 
 

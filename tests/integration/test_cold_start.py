@@ -8,8 +8,9 @@ import pytest
 
 from promptcot import nano
 from promptcot.cli import main
-from promptcot.core.parsing.rationale import Generation, parse
+from promptcot.core.parsing.blocks import parse
 from promptcot.storage.rows import read_rows
+from tests.generations import read_as
 
 PROBLEMS = 24
 
@@ -52,7 +53,7 @@ def test_most_rationales_are_readable_and_lead_to_the_problem_word_for_word(fold
     found = list(read_rows(folder / "explained.jsonl"))
     assert len(found) >= 0.8 * extracted
     for row in found:
-        assert parse(row["completion"]) == Generation(row["rationale"], problems[row["id"].removesuffix("-nano")])
+        assert parse(row["completion"]) == read_as(row["rationale"], problems[row["id"].removesuffix("-nano")])
 
 
 def test_some_pass_both_judges_and_become_training_rows_and_concepts_to_sample(folder: Path) -> None:

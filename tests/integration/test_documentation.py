@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+
+from promptcot.storage.rows import read_rows
+from tests.integration.walk import fits, walk
 
 ROOT = Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(?P<language>python|toml)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,3 +47,26 @@ def test_the_readme_has_a_notebook_of_at_most_eight_lines_and_it_runs(tmp_path: 
     done = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(tmp_path)}}).execute()
     [shown] = [output for output in done.cells[1].outputs if output.output_type == "execute_result"]
     assert int(shown["data"]["text/plain"]) > 0
+
+
+def test_the_walk_from_nothing_to_labelled_rows_prints_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = list(walk(ROOT / "docs/domains.md", [sys.executable, "-m", "promptcot"]))
+    assert [ran.command.split()[0] for ran in done] == [
+        *("init", "run", "mock-server", "run", "solve", "label", "train-rows")
+    ]
+    for ran in done:
+        assert ran.code == 0, ran.command
+        assert fits(ran.printed, ran.shown), f"{ran.command} prints\n{ran.printed}"
+    labelled = list(read_rows(Path("labels.jsonl")))
+    assert labelled
+    assert all(row["label"] and row["proof"] for row in labelled)
+
+
+def test_a_page_may_leave_lines_out_and_nothing_else() -> None:
+    assert fits("a\nb\nc\n", "a\n…\nc\n")
+    assert fits("a\nc\n", "a\n…\nc\n")
+    assert not fits("a\nb\nc\n", "a\nc\n")
+    assert not fits("a\nb\n", "a\n")

@@ -7,8 +7,7 @@ from collections import Counter
 
 import pytest
 
-from promptcot import catalogue
-from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot import catalogue, domains
 from promptcot.records import Row
 from promptcot.stages.sample import read_table
 from promptcot.storage.rows import read_rows
@@ -37,7 +36,7 @@ def test_it_has_many_concepts_in_many_combinations_of_five(rows: list[Row]) -> N
     assert len(read_table("contest")) >= 800
     assert len(rows) >= 1200
     assert {len(set(row["concepts"])) for row in rows} == {5}
-    assert {row["level"] for row in rows} <= set(LEVELS)
+    assert {row["level"] for row in rows} <= set(domains.settings("math").levels)
 
 
 def test_no_concept_occurs_in_two_spellings(rows: list[Row]) -> None:

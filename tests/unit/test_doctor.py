@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli import doctor as cli
 from promptcot.doctor import machine, models
 from promptcot.doctor.estimate import Estimate
@@ -61,7 +61,7 @@ def sized(folder: Path, size: int) -> None:
 
 
 def steps(recipe: Recipe) -> list[PlannedStep]:
-    return steps_of(recipe, prompts.load(recipe.prompts))
+    return steps_of(recipe, domains.load(recipe.prompts))
 
 
 def models_of(recipe: Recipe) -> list[models.Asked]:

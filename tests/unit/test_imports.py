@@ -38,7 +38,8 @@ LEVELS = [
     ["promptcot.runners"],
     ["promptcot.stages"],
     ["promptcot.evaluation", "promptcot.engines", "promptcot.training"],
-    ["promptcot.grading", "promptcot.prompts", "promptcot.recipe", "promptcot.nano", "promptcot.catalogue"],
+    ["promptcot.grading", "promptcot.recipe", "promptcot.nano", "promptcot.catalogue"],
+    ["promptcot.domains"],
     ["promptcot.core", "promptcot.storage"],
     ["promptcot.records", "promptcot.errors", "promptcot.interruption", "promptcot.__version__"],
     ["promptcot.printable"],
@@ -50,7 +51,8 @@ BESIDE |= {("promptcot.grading", "promptcot.recipe")}
 AT_THE_TOP = {"__init__", "__main__", "api", "errors", "interruption", "printable", "records", "redaction"}
 """The modules that lie loose in the package."""
 
-CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "promptcot.printable", "numpy", "jinja2"}
+CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "promptcot.printable", "promptcot.redaction"}
+CORE_MAY |= {"numpy", "jinja2", "pydantic"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "http", "multiprocessing", "socket"),
     *("ssl", "subprocess", "threading", "time", "urllib"),

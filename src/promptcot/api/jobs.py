@@ -31,7 +31,7 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.pipeline.trouble import problem_of
 from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
-from promptcot.stages.defaults import annotator_name, domain_of
+from promptcot.stages.defaults import annotator_name
 from promptcot.stages.protocol import Stage
 from promptcot.storage import overlap
 from promptcot.storage.counts import StageCounts
@@ -141,9 +141,3 @@ def annotators_of(given: ModelLike | Mapping[str, ModelLike], **defaults: Any) -
         return {str(name): model_of(one, **defaults) for name, one in given.items()}
     spec, engine = model_of(given, **defaults)
     return {annotator_name(spec): (spec, engine)}
-
-
-def common_domain(annotators: Annotators) -> str:
-    """The folder of prompts that all annotators know."""
-    found = {domain_of(spec) for spec, _ in annotators.values()}
-    return found.pop() if len(found) == 1 else "math"

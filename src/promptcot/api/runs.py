@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from promptcot import domains
 from promptcot.api.arguments import check, check_given, checking
 from promptcot.api.results import EvaluationResult, RunResult, StageResult
 from promptcot.api.working import OnProgress, delivered, observer_of, rows_beside, scale_of, shard_in
@@ -193,7 +194,8 @@ def evaluate(
     resolved = _eval_recipe(recipe, texts, values)
     directory = Path(output_dir) if output_dir is not None else Path("out") / f"eval-{resolved.name}"
     observer = observer_of(on_progress)
-    with Graders(_WORKERS, named=resolved.verifier) as graders:
+    default = domains.settings(resolved.prompts).verifier
+    with Graders(_WORKERS, named=resolved.verifier, default=default) as graders:
         problems = load_problems(resolved, graders, limit_rows, observer)
 
         async def evaluated() -> Evaluation:

@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
 
-from promptcot import prompts as domains
+from promptcot import domains
 from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows, as_file
-from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
+from promptcot.api.jobs import SEED, Annotators, Job, annotators_of
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
 from promptcot.api.working import (
     ModelLike,
@@ -43,7 +43,7 @@ from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages import encode as encoding
 from promptcot.stages.annotators import for_each, for_its_own, level_giver, problem_rows, problems_file
-from promptcot.stages.defaults import domain_of, domain_of_concepts, judge_name, sampling_of, sizes_of
+from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of
 from promptcot.stages.explain import Explain
 from promptcot.stages.extract import Extract
 from promptcot.stages.filter import filter_files
@@ -74,10 +74,16 @@ def ask(
 
 
 @checking
-def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
-    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
+def generate(
+    rows: Rows, *, model: ModelLike = "nano", prompts: str | None = None, **working: Unpack[Working]
+) -> StageResult:
+    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them.
+
+    `prompts` names the domain, which may have other blocks.
+    """
     spec, engine = model_of(model, temperature=1.0)
-    stage = Generate(spec.sampling, working.get("seed", SEED), spec.chat)
+    domain = domains.settings(prompts or domain_of(spec))
+    stage = Generate(spec.sampling, working.get("seed", SEED), spec.chat, blocks=domain.written)
     return Job(rows, working).ask(stage, (spec, engine), "generator")
 
 
@@ -122,6 +128,10 @@ def solve(
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
+def _known_to(annotators: Annotators) -> str:
+    return common_domain(spec for spec, _ in annotators.values())
+
+
 @checking
 def extract(
     rows: Rows,
@@ -133,15 +143,17 @@ def extract(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Name the concepts that each problem rests on: `n` of them (5 by default), or one of several numbers.
+    """Name the concepts that each problem rests on: `n` of them, or one of several numbers.
+
+    By default as many as the domain says.
 
     `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
     `columns` as in `solve`.
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
+    domain, seed = domains.load(prompts or _known_to(annotators)), working.get("seed", SEED)
+    sizes = domain.settings.sizes if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
@@ -173,7 +185,7 @@ def explain(
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
-    domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
+    domain, seed = domains.load(prompts or _known_to(annotators)), working.get("seed", SEED)
     render = prompt_renderer(domain, None if prompt_like is None else str(prompt_like), levels)
 
     def read(source: Path) -> Iterator[Row]:
@@ -205,8 +217,8 @@ def sample(
     whole_number("n", n, 1)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
-        recipe = checked(Sample, {**sampling_of(source), **settings})
         domain = domains.load(prompts or domain_of_concepts(source))
+        recipe = checked(Sample, {**sampling_of(domain, source), **settings})
         path = None if vectors is None else Path(vectors)
         with Output(folder / "sample.jsonl", "sample") as output:
             rows = drawn_rows(read_table(source, columns_of(columns)), recipe, seed, path, domain, lambda _: None)
@@ -279,7 +291,7 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
 def label(
     traces: Rows,
     *,
-    prompts: str = "math",
+    prompts: str = domains.DEFAULT,
     style: str | None = None,
     seed: int = SEED,
     workers: int = 2,
@@ -293,8 +305,10 @@ def label(
     form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; `verifier` says which
     answers are the same, as in `grade`.
     """
-    settings = Settings(_band(band), domains.load(prompts), style, seed, columns=columns_of(columns))
-    with workplace(None) as folder, Graders(workers, named=verifier) as graders:
+    domain = domains.load(prompts)
+    settings = Settings(_band(band), domain, style, seed, columns=columns_of(columns))
+    default = domain.settings.verifier
+    with workplace(None) as folder, Graders(workers, named=verifier, default=default) as graders:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
         source = as_file(traces, folder)
         counts = wait_for(label_file(source, targets, graders, settings, lambda _: None))

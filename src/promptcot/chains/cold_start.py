@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot import domains, nano
 from promptcot.chains.options import model_arguments
 from promptcot.chains.recipe import ColdStart
 from promptcot.chains.steps import MODEL, Step, step, train
+from promptcot.core.parsing.blocks import PLAIN
 
 
 def cold_start_steps(recipe: ColdStart, directory: Path) -> list[Step]:
@@ -59,7 +61,7 @@ def _trained(recipe: ColdStart, directory: Path) -> Iterator[Step]:
     yield _generate(recipe, "after", generator / MODEL, directory)
     before, after, target = (directory / name for name in ("before.jsonl", "after.jsonl", "results.json"))
     told = {"--prompts_path": prompts, "--trained_on": rows, "--before": before, "--after": after}
-    words = ["chain", "generators", told, {"--nano": recipe.prompts == "nano", "--output_path": target}]
+    words = ["chain", "generators", told, {"--nano": nano.is_world(recipe.prompts), "--output_path": target}]
     yield step("results", words, target, prompts, rows, before, after, always=True)
 
 
@@ -80,9 +82,11 @@ def _prompts(recipe: ColdStart, directory: Path, prompts: Path) -> Iterator[Step
 def _generate(recipe: ColdStart, which: str, model: str | Path, directory: Path) -> Step:
     prompts, written = directory / "prompts.jsonl", directory / f"{which}.jsonl"
     asked = recipe.generate.model_copy(update={"model": str(model)})
+    blocks = domains.settings(recipe.prompts).written
+    told = {"--data_path": prompts, "--output_path": written, "--prompts": None if blocks == PLAIN else recipe.prompts}
     words = [
         "generate",
-        {"--data_path": prompts, "--output_path": written},
+        told,
         asked,
         {"--seed": recipe.seed, "--keep_going": True},
     ]

@@ -11,21 +11,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from promptcot import domains, nano
+from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.errors import RecipeError
 from promptcot.recipe.keyless import changes_without_key
-from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import (
-    Encode,
-    Filter,
-    FolderName,
-    Generator,
-    Judges,
-    Model,
-    Positive,
-    Sample,
-    Section,
-    Sizes,
-)
+from promptcot.recipe.loading import SHIPPED, parse_as, read_table, with_sampling
+from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Sample, Sizes
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Changes = Annotated[tuple[str, ...], AfterValidator(changes_without_key)]
@@ -101,7 +92,7 @@ class Distill(Section):
     chain: Literal["distill"] = "distill"
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     control: bool = True
     problems: Problems
     teacher: Teacher
@@ -113,7 +104,7 @@ class Distill(Section):
 class Seeds(Section):
     """The problems to begin with: rows with `problem`, and `level` if known; `nano` ships. Only the first `limit`."""
 
-    path: str = "nano"
+    path: str = nano.NAME
     limit: Positive | None = None
 
 
@@ -131,7 +122,7 @@ class Annotate(Asked):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if self.annotators and self.model != "nano":
+        if self.annotators and self.model != nano.NAME:
             raise ValueError("annotators and model exclude each other: write NAME=MODEL for each of several models")
         return self
 
@@ -150,7 +141,7 @@ class ColdStart(Section):
     chain: Literal["cold-start"] = "cold-start"
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     seeds: Seeds = Seeds()
     annotate: Annotate = Annotate()
     judge: Judges
@@ -180,7 +171,7 @@ def load_chain(
     """
     kind = _kind(*read_table(name_or_path, SHIPPED, changes))
     where, table = read_table(name_or_path, SHIPPED, changes, {"seed": seed, kind.TARGET: target})
-    chain: Chain = parse_as(kind, table, where)
+    chain: Chain = parse_as(kind, with_sampling(table) if "sample" in kind.model_fields else table, where)
     return chain
 
 

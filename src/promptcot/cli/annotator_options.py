@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from promptcot.cli.options import model_of, model_options
-from promptcot.cli.parameters import PROMPTS, WHOLE, NameOr, together
+from promptcot import nano
+from promptcot.cli.options import model_of, model_options, prompts_option
+from promptcot.cli.parameters import WHOLE, NameOr, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
@@ -46,12 +47,7 @@ annotator_options = together(
     click.option(
         "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
     ),
-    click.option(
-        "--prompts",
-        "domain",
-        type=PROMPTS,
-        help="The folder of prompts.  [default: nano for models that are named nano, else math]",
-    ),
+    prompts_option,
     click.option(
         "--max-retries",
         type=WHOLE,
@@ -66,17 +62,17 @@ annotator_options = together(
 
 def annotators(options: Mapping[str, Any]) -> list[Annotator]:
     """The annotators that the options name. Raises UsageError."""
-    if options["annotators"] and options["model_path"] != "nano":
+    if options["annotators"] and options["model_path"] != nano.NAME:
         raise UsageError("--model-path and --annotator exclude each other: write --annotator NAME=MODEL for each model")
-    if options["base_url"] and not options["annotators"] and options["model_path"] == "nano":
-        return [Annotator("annotator", "nano")]  # the only model that the server has
+    if options["base_url"] and not options["annotators"] and options["model_path"] == nano.NAME:
+        return [Annotator("annotator", nano.NAME)]  # the only model that the server has
     return annotators_of(options["annotators"], options["model_path"])
 
 
 def domain_of(options: Mapping[str, Any]) -> str:
-    """The prompts that are named, or those that the models know."""
-    found = {defaults.domain_of(_model(one, options)) for one in annotators(options)}
-    return options["domain"] or (found.pop() if len(found) == 1 else "math")
+    """The domain that is named, or the one that the models know."""
+    models = [_model(one, options) for one in annotators(options)]
+    return options["domain"] or defaults.common_domain(models)
 
 
 def _model(annotator: Annotator, options: Mapping[str, Any]) -> Model:

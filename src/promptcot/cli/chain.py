@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from promptcot import domains
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
@@ -129,14 +130,14 @@ class _Evaluated:
             told = loads(path.read_bytes())
             self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
             self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
-            self._verifier: str | None = recipe.get("verifier")
+            self._verifiers = {"named": recipe.get("verifier"), "default": domains.settings(recipe["prompts"]).verifier}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: these are not the results of an evaluation") from error
 
     def student(self, benchmark: str) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        with Graders(_WORKERS, named=self._verifier) as graders:
+        with Graders(_WORKERS, **self._verifiers) as graders:
             tallies = wait_for(graded_samples(file, graders, self._unboxed))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
         return Student(self.which, self._model, samples)

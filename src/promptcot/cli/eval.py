@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from promptcot import nano
+from promptcot import domains, nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, verifier_option
@@ -60,7 +60,8 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     resolved = load_eval(recipe or _default(options), options["changes"], overrides)
     directory = output_dir or Path("out") / f"eval-{resolved.name}"
     observer = Console()
-    with Graders(_WORKERS, named=resolved.verifier) as graders:
+    default = domains.settings(resolved.prompts).verifier
+    with Graders(_WORKERS, named=resolved.verifier, default=default) as graders:
         problems = load_problems(resolved, graders, options["limit_rows"], observer)
         evaluation = Evaluation(resolved, directory, graders, problems, keep_going=options["keep_going"])
         if options["dry_run"]:

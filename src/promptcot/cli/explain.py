@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path, prompt_like
 from promptcot.cli.parameters import columns_option, take_columns
@@ -33,7 +33,7 @@ def command(prompt_like: Path | None, **options: Any) -> int:
     an interruption: finished calls are not repeated.
     """
     columns, options = take_columns(options, say)
-    loaded = prompts.load(domain_of(options))
+    loaded = domains.load(domain_of(options))
     source = Path(options["data_path"])
     give_level = level_giver(options["levels"], options["seed"])
     render = prompt_renderer(loaded, str(prompt_like) if prompt_like else None, options["levels"])

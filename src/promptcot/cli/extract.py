@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import COUNT, columns_option, take_columns
@@ -16,7 +16,6 @@ from promptcot.cli.report.console import say
 from promptcot.recipe.schema import Model
 from promptcot.records import Row
 from promptcot.stages.annotators import Annotator, for_each, level_giver, problem_rows, problems_file
-from promptcot.stages.defaults import sizes_of
 from promptcot.stages.extract import Extract
 
 
@@ -31,7 +30,7 @@ from promptcot.stages.extract import Extract
     "sizes",
     type=COUNT,
     multiple=True,
-    help="Concepts of a problem; given several times, drawn for each problem.  [default: 5; 2 and 3 for nano prompts]",
+    help="Concepts of a problem; given several times, drawn for each problem.  [default: the domain's sizes]",
 )
 @columns_option
 @click.option("--limit-rows", type=COUNT, help="Only the first N problems.")
@@ -43,9 +42,9 @@ def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> i
     command again after an interruption: finished calls are not repeated.
     """
     columns, options = take_columns(options, say)
-    loaded = prompts.load(domain_of(options))
+    loaded = domains.load(domain_of(options))
     source = problems_file(str(options["data_path"]))
-    sizes = sizes or sizes_of(loaded.domain)
+    sizes = sizes or loaded.settings.sizes
     give_level = level_giver(options["levels"], options["seed"])
 
     def rows(names: Sequence[str]) -> Iterator[Row]:

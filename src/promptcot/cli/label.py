@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
@@ -49,7 +49,14 @@ from promptcot.storage.manifest import manifest
     help="The form of the raw `prompt` in training rows, as in `solve`: deepseek-r1, qwq, or row. Their `messages`, "
     "which `train` takes for models with a chat template, do not have it.",
 )
-@click.option("--prompts", "domain", type=PROMPTS, default="math", show_default=True, help="The folder of prompts.")
+@click.option(
+    "--prompts",
+    "domain",
+    type=PROMPTS,
+    default=domains.DEFAULT,
+    show_default=True,
+    help="The domain, by name or folder.",
+)
 @verifier_option
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
@@ -66,12 +73,13 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
         raise UsageError("--min-pass-rate is above --max-pass-rate, so no problem could be kept")
     columns, options = take_columns(options, say)
     targets = {name: options[f"{name}_path"] for name in ("sft", "pairs", "rl") if options[f"{name}_path"]}
-    loaded = prompts.load(options["domain"])
+    loaded = domains.load(options["domain"])
     told = {"data_path": data_path, "output_path": output_path, **options}
     part = part_of(shard, [data_path], output_path)
     how = {**manifest(told, loaded.hashes, {}), **part.told()}
     settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns)
-    with Graders(options["workers"], options["limit"], named=options.get("verifier")) as graders:
+    named, default = options.get("verifier"), loaded.settings.verifier
+    with Graders(options["workers"], options["limit"], named=named, default=default) as graders:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, graders, settings, say))
     paths = {**targets, "label": output_path}
     return [print_summary(paths[one.name], [one]) for one in counts][-1]

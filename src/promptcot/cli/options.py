@@ -15,6 +15,7 @@ from promptcot.cli.cluster_options import cluster_options, no_batches
 from promptcot.cli.parameters import (
     MODEL_OR_NAME,
     NOT_NEGATIVE,
+    PROMPTS,
     SOURCE,
     TARGET,
     WHOLE,
@@ -64,6 +65,14 @@ def data_path(help: str) -> Callable[[Command], Command]:
 def output_path(help: str) -> Callable[[Command], Command]:
     """The output file."""
     return click.option("--output-path", required=True, type=TARGET, help=help)
+
+
+prompts_option = click.option(
+    "--prompts",
+    "domain",
+    type=PROMPTS,
+    help="The domain: a name, or the folder of one.  [default: nano for models that are named nano, else math]",
+)
 
 
 def prompt_like(command: Command) -> Command:

@@ -115,6 +115,16 @@ class Target(LocalPath):
         yield Written.of(Path(value), self.kind)
 
 
+class NewFolder(LocalPath):
+    """A folder on this machine that is written once, and never read."""
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        return iter(())
+
+    def writes(self, value: Any) -> Iterator[Written]:
+        yield Written.of(Path(value), "folder")
+
+
 class Card(LocalPath):
     """The folder of a model, whose card is rewritten."""
 
@@ -123,9 +133,9 @@ class Card(LocalPath):
 
 
 def _domains() -> Collection[str]:
-    from promptcot import prompts  # `--help` needs no templates
+    from promptcot import domains  # `--help` needs no templates
 
-    return prompts.domains()
+    return domains.names()
 
 
 class NameOr(click.ParamType[str], Touches):
@@ -155,6 +165,7 @@ RUN_FOLDER = LocalPath(RUN)
 """The directory of a run or an evaluation, on this machine."""
 WORKPLACE = Workplace()
 CARD = Card(MODEL)
+NEW_FOLDER = NewFolder()
 SOURCE = Source()
 SOURCE_EITHER = Source(RUN)
 """A file of rows, or the directory of a run."""

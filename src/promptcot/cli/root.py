@@ -23,6 +23,7 @@ _RARELY = (20_000, 20, 20)
 
 VERBS = {
     "run": "The whole pipeline, from concepts to accepted problems.",
+    "init": "Write the folder of a new domain: prompts, criteria, concepts, a recipe.",
     "extract": "Name the concepts that problems rest on.",
     "explain": "Write the rationale that leads from concepts and level to each problem.",
     "train-rows": "Make a generator's training rows, and concepts to sample, from annotated problems.",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli.options import checked, data_path, output_path, prompt_like
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
@@ -21,7 +22,6 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import print_summary, say
 from promptcot.cli.report.progress import Progress
-from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.shards import AFTER_ALL, Part, Shard
 from promptcot.pipeline.inputs import drawn_rows
@@ -44,16 +44,19 @@ from promptcot.storage.outputs import Output
     "--size",
     type=COUNT,
     multiple=True,
-    help="Concepts of one combination; given several times, drawn uniformly.  [default: 5; 2 and 3 for nano]",
+    help="Concepts of one combination; given several times, drawn uniformly.  [default: the domain's]",
 )
 @click.option("--temperature", type=ABOVE_ZERO, default=0.2, show_default=True)
 @click.option(
     "--counts", type=click.Choice(["raw", "log1p"]), default="raw", show_default=True, help="How co-occurrence counts."
 )
-@click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
+@click.option("--levels", help="Levels to draw from, parted by commas.  [default: the domain's]")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True)
 @click.option(
-    "--prompts", "domain", type=PROMPTS, help="The folder whose wording is used.  [default: math; nano for nano]"
+    "--prompts",
+    "domain",
+    type=PROMPTS,
+    help="The domain, by name or folder.  [default: math; nano for its concepts]",
 )
 @prompt_like
 @shard_option
@@ -64,11 +67,12 @@ def command(shard: Shard | None, **options: Any) -> int:
     near it is to them. No combination comes twice.
     """
     columns, options = take_columns(options, say)
-    settings, concepts = _settings(options), str(options["data_path"])
+    concepts = str(options["data_path"])
     output_path, size, part = options["output_path"], options["data_size"], Part(shard)
     if shard is not None:
         refuse_another_shard(shard, output_path)
-    domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
+    domain = domains.load(options["domain"] or domain_of_concepts(concepts))
+    settings = _settings(options, sampling_of(domain, concepts))
     ends: list[Exhausted] = []
     unfit: list[tuple[Row, str]] = []
     table = read_table(concepts, columns, lambda row, why: unfit.append((row, why)))
@@ -85,8 +89,8 @@ def command(shard: Shard | None, **options: Any) -> int:
         return print_summary(output_path, [output.counts])
 
 
-def _settings(options: dict[str, Any]) -> Sample:
-    settings = dict(sampling_of(str(options["data_path"])))
+def _settings(options: dict[str, Any], defaults: Mapping[str, Any]) -> Sample:
+    settings = dict(defaults)
     settings |= {name: options[name] for name in ("temperature", "counts")}
     settings["prompt_like"] = str(options["prompt_like"]) if options["prompt_like"] else None
     if options["size"]:

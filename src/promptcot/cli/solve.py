@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
-from promptcot.cli.options import data_path, model_of, model_options, output_path
-from promptcot.cli.parameters import COUNT, PROMPTS, WHOLE, columns_option, take_columns
+from promptcot import domains
+from promptcot.cli.options import data_path, model_of, model_options, output_path, prompts_option
+from promptcot.cli.parameters import COUNT, WHOLE, columns_option, take_columns
 from promptcot.cli.report.console import say
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
@@ -30,19 +30,14 @@ from promptcot.stages.solve import Solve, problem_samples
 )
 @columns_option
 @click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
-@click.option(
-    "--prompts",
-    "domain",
-    type=PROMPTS,
-    help="The folder of prompts.  [default: nano for models that are named nano, else math]",
-)
+@prompts_option
 @model_options(temperature=0.6)
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
     """Have a model solve each problem n times, with reasoning and an answer in a box.
 
     Each trace is a row of its own, with a seed of its own; rows are counted by traces.
     """
-    loaded = prompts.load(domain or domain_of(model_of(options)))
+    loaded = domains.load(domain or domain_of(model_of(options)))
 
     def stage(model: Model, seed: int) -> Solve:
         return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)

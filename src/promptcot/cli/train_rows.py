@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli.options import output_path, prompt_like
 from promptcot.cli.parameters import PROMPTS, SOURCE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary
@@ -37,9 +37,9 @@ from promptcot.storage.manifest import manifest
     "--prompts",
     "domain",
     type=PROMPTS,
-    default="math",
+    default=domains.DEFAULT,
     show_default=True,
-    help="The wording of prompts that rows do not bring.",
+    help="The domain: its blocks, and the wording of prompts that rows do not bring.",
 )
 @prompt_like
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of drawn levels.")
@@ -50,16 +50,17 @@ def command(output_path: Path, concepts_path: Path | None, **options: Any) -> in
     that lack something, and repeated ones, are dropped with the reason. Give judged rows to `filter` first.
     """
     sources, targets = options["sources"], [path for path in (output_path, concepts_path) if path]
-    loaded = prompts.load(options["domain"])
+    loaded = domains.load(options["domain"])
+    blocks = loaded.settings.written
     like = options["prompt_like"] and str(options["prompt_like"])
     give_level = level_giver(options["levels"], options["seed"])
     render = prompt_renderer(loaded, like, options["levels"])
     told = {**options, "output_path": output_path, "concepts_path": concepts_path, "sources": list(map(str, sources))}
 
     def learn(row: Row) -> Row | str:
-        return generator_row(give_level(row), render)
+        return generator_row(give_level(row), render, blocks)
 
-    first, *others = write_training_rows(sources, learn, targets, manifest(told, loaded.hashes, {}))
+    first, *others = write_training_rows(sources, learn, targets, manifest(told, loaded.hashes, {}), blocks)
     for target, counts in zip(targets[1:], others, strict=True):
         print_summary(target, [counts])
     return print_summary(output_path, [first])

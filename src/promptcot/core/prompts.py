@@ -1,4 +1,5 @@
-"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, and their hashes.
+"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, and what else it says
+of itself; with hashes of the files.
 
 Templates are Jinja2, compiled from text in a sandbox that can load nothing else; a variable that a template uses and
 nobody gives is an error. Text from models is only ever a variable, never a template. A template renders the raw prompt;
@@ -8,7 +9,7 @@ A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, 
 is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too.
 
 A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either;
-with an empty one it renders what it did before it asked for marks. Where the files are is in `promptcot.prompts`.
+with an empty one it renders what it did before it asked for marks. Where the files are is in `promptcot.domains`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptcot.core.criteria import Criteria, parse_criteria
+from promptcot.core.domains import Domain
 from promptcot.core.parsing.folding import letters
 from promptcot.errors import InputError
 from promptcot.records import Message
@@ -35,23 +37,27 @@ _PLAIN = "abcdefghkpqrstvxyz234567"
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of one domain. `hashes` holds the SHA-256 of each source file, for the manifest of a run."""
+    """The prompts of one domain, and its `settings`. `hashes` holds the SHA-256 of each source file, for manifests."""
 
     domain: str
     templates: Mapping[str, Template] = field(repr=False)
     criteria: Criteria
     hashes: Mapping[str, str]
     sources: Mapping[str, str] = field(repr=False)
+    settings: Domain
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process go the sources: compiled templates cannot be sent."""
-        return compile_prompts, (self.domain, dict(self.sources))
+        return compile_prompts, (self.domain, dict(self.sources), self.settings)
 
     def render(self, conversation: str, **variables: Any) -> str:
         """The raw prompt of a conversation. Raises InputError if the domain lacks it or it uses an unknown variable."""
         template = self.templates.get(conversation)
         if template is None:
-            raise InputError(f"prompts {self.domain}: there is no {conversation}.jinja")
+            raise InputError(
+                f"prompts {self.domain}: there is no {conversation}.jinja, so nobody can be asked to {conversation}; "
+                f"there are {', '.join(sorted(self.templates))}"
+            )
         try:
             return template.render(**variables)
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -79,7 +85,7 @@ class PromptSet:
         return any("own_mark" in meta.find_undeclared_variables(_environment().parse(source)) for source in judges)
 
 
-def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:
+def compile_prompts(domain: str, sources: Mapping[str, str], settings: Domain) -> PromptSet:
     """The prompts in `sources`, from file name (`judge.jinja`, `criteria.toml`) to text.
 
     Raises InputError where a template or the criteria cannot be parsed; KeyError without criteria.
@@ -90,9 +96,8 @@ def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:
         if name.endswith(".jinja")
     }
     hashes = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
-    return PromptSet(
-        domain, templates, parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}"), hashes, sources
-    )
+    criteria = parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}")
+    return PromptSet(domain, templates, criteria, hashes, sources, settings)
 
 
 def _compile(source: str, where: str) -> Template:

@@ -1,15 +1,16 @@
 """What a generator learns from: `prompt` and `completion`, from rows that were annotated, explained or accepted.
 
 A row with a `completion` has passed `explain` or `generate` and brings its own `prompt`; one with `rationale` and
-`problem` only, as in public annotated files, gets a prompt from its concepts and level. Of a completion, the rationale
-and the problem with their markers are kept and nothing around them. Which rows are good enough is for judges to say.
+`problem` only, as in public annotated files, or with the blocks of another domain, gets a prompt from its concepts and
+level. Of a completion, the blocks with their markers are kept and nothing around them. Which rows are good enough is
+for judges to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from promptcot.core.parsing import rationale
+from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse, render
 from promptcot.records import Row
 
 _CARRIED = ("level", "annotator", "source")
@@ -29,13 +30,13 @@ def level_of(row: Row) -> str | None:
     return level if isinstance(level, str) and level.strip() else None
 
 
-def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str]) -> Row | str:
+def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], blocks: Blocks = PLAIN) -> Row | str:
     """`id`, `prompt`, `completion`, `foundational_concepts`, `level`, and `annotator` and `source` if known.
 
-    Or the reason why there is no such row: `no concepts`, `no level`, `no rationale`, `no problem`, or `unreadable: `
-    and a reason of `core.parsing.rationale`.
+    Or the reason why there is no such row: `no concepts`, `no level`, `no BLOCK`, or `unreadable: ` and a reason of
+    `core.parsing.blocks`.
     """
-    concepts, level, found = concepts_of(row), level_of(row), _generation(row)
+    concepts, level, found = concepts_of(row), level_of(row), _texts(row, blocks)
     if not concepts:
         return "no concepts"
     if level is None:
@@ -46,27 +47,29 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str]) 
     learned = {
         "id": row["id"],
         "prompt": prompt if isinstance(prompt, str) and prompt else render_prompt(concepts, level),
-        "completion": rationale.render(found.rationale, found.problem),
+        "completion": render(found, blocks),
         "foundational_concepts": concepts,
     }
     return learned | {name: row[name] for name in _CARRIED if isinstance(row.get(name), str)}
 
 
-def concept_row(learned: Row) -> Row:
+def concept_row(learned: Row, blocks: Blocks = PLAIN) -> Row:
     """A row of a concepts file, for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
-    found = rationale.parse(learned["completion"])
-    assert isinstance(found, rationale.Generation)  # that is how the training row was made
-    row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found.problem}
+    found = parse(learned["completion"], blocks=blocks)
+    assert not isinstance(found, Unreadable)  # that is how the training row was made
+    row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found[blocks.problem]}
     return row | ({"source": learned["source"]} if "source" in learned else {})
 
 
-def _generation(row: Row) -> rationale.Generation | str:
-    """Rationale and problem of the completion, or the row's own; or the reason why there are none."""
+def _texts(row: Row, blocks: Blocks) -> dict[str, str] | str:
+    """The blocks of the completion, or the row's own; or the reason why there are none."""
     text = row.get("completion")
     if not isinstance(text, str):
-        for name in ("rationale", "problem"):
-            if not isinstance(row.get(name), str) or not row[name].strip():
+        own = {name: row.get(name) for name in blocks.names}
+        own[blocks.problem] = own[blocks.problem] or row.get("problem")
+        for name, block in own.items():
+            if not isinstance(block, str) or not block.strip():
                 return f"no {name}"
-        text = rationale.render(row["rationale"], row["problem"])
-    found = rationale.parse(text)
-    return f"unreadable: {found.reason}" if isinstance(found, rationale.Unreadable) else found
+        text = render({name: str(block) for name, block in own.items()}, blocks)
+    found = parse(text, blocks=blocks)
+    return f"unreadable: {found.reason}" if isinstance(found, Unreadable) else found

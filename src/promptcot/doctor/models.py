@@ -70,7 +70,7 @@ def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
 def _key(spec: Served, role: str) -> str:
     """What distinguishes one model from another; a vLLM server that makes vectors is one of its own."""
     apart = isinstance(spec, Encode) and kind_of(spec) == "vllm"
-    model = role if spec.model == "nano" and kind_of(spec) != "openai" else spec.model
+    model = role if spec.model == nano.NAME and kind_of(spec) != "openai" else spec.model
     return f"{apart} {model} {spec.model_dump_json(include=set(Served.model_fields) - {'price', 'model'})}"
 
 

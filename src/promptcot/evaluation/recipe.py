@@ -12,9 +12,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
+from promptcot import domains
+from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.grading.verifiers import checked_verifier
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import FolderName, Model, Positive, Section
+from promptcot.recipe.schema import Model
 
 SHIPPED_EVAL = Path(SHIPPED) / "eval"
 """The evaluation recipes that come with the package."""
@@ -32,7 +34,7 @@ class EvalRecipe(Section):
 
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     style: str | None = None
     benchmarks: Annotated[list[str], Field(min_length=1)]
     n: Positive = 8

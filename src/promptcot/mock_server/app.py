@@ -25,7 +25,7 @@ from promptcot.mock_server.calls import Call, Endpoint, Prompt, Refused, read_ca
 from promptcot.mock_server.faults import fault_of, latency_of, retry_after
 from promptcot.mock_server.ledger import Ledger
 from promptcot.mock_server.options import Fault, MockOptions
-from promptcot.mock_server.replies import Voice, math_criteria, prompt_logprobs, vector
+from promptcot.mock_server.replies import Voice, contest_labels, prompt_logprobs, vector
 
 _CALLS: dict[str, Endpoint] = {
     "/v1/completions": "completions",
@@ -83,7 +83,7 @@ class MockServer:
 
     async def start(self) -> None:
         """Listen. Raises InputError where the port is in use or the host is not one of this machine's."""
-        math_criteria()
+        contest_labels()
         options = self.options
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
         try:

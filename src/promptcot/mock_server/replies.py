@@ -1,10 +1,11 @@
 """What the mock server says: texts, tokens, log-probabilities and vectors, all pure functions of a key.
 
-A prompt that names all lines of a judgement gets ratings and the verdict that follows from them, with the mark that it
-asks for; one that shows the markers of a problem gets a rationale and a problem, and one that shows those of a
-rationale only a rationale; one that asks for so many concepts gets a list of them; one that asks for `\\boxed` gets a
-trace with an answer, most often the same one for the same prompt; any other gets a rationale and a problem too. The
-mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
+What is wanted is read off the prompt, so that replies fit any domain. A prompt that ends its instructions with lines
+such as `Solvability: ...` gets a rating for each label and, for the last, the verdict that follows from them, with the
+mark that it asks for; one that shows markers such as `<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so
+many concepts gets a list of them; one that asks for `\\boxed` gets a trace with an answer, most often the same one for
+the same prompt; any other gets a rationale and a problem. The mathematics in it is made up. Sentences and problems are
+those of `phrases.toml`.
 
 A token is four characters, so that counting and cutting cost nothing.
 """
@@ -25,19 +26,18 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot import prompts
-from promptcot.core.criteria import Criteria, Rating, recompute
-from promptcot.core.parsing.rationale import render
+from promptcot import domains
+from promptcot.core.criteria import Rating
+from promptcot.core.parsing.blocks import PLAIN, Blocks, render
 from promptcot.mock_server.faults import uniform
 
 TOKEN = 4
 """Characters in a token."""
 
-Kind = Literal["judgement", "problem", "rationale", "concepts", "trace"]
+Kind = Literal["judgement", "blocks", "concepts", "trace"]
 
-_MARKER = "<!-- BEGIN PROBLEM -->"
-_RATIONALE = ("<!-- BEGIN RATIONALE -->", "<!-- END RATIONALE -->")
-_OWN_MARK = re.compile(r"^(\[\w+\] )[^:\n]+: \.\.\.$", re.MULTILINE)
+_BLOCK = re.compile(r"<!-- BEGIN ([A-Z_]+) -->")
+_RATED = re.compile(r"(?P<mark>\[\w+\] )?(?P<label>[^:\n]+): \.\.\.")
 _WANTED = re.compile(r"exactly (\d{1,3}) concepts")
 _PHRASES = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
 _SENTENCES = tuple(f"{opening}, {ending}." for opening in _PHRASES["openings"] for ending in _PHRASES["endings"])
@@ -56,12 +56,10 @@ class Voice:
         """The whole reply to `prompt` of the call known by `key`."""
         kind = kind_of(prompt)
         if kind == "judgement":
-            return _judgement(self, prompt, key, math_criteria())
-        if kind == "rationale":
-            return "\n".join([_RATIONALE[0], self.filler(key, 60), _RATIONALE[1]])
+            return _judgement(self, prompt, key)
         if kind == "concepts":
             return _concepts(self, prompt, key)
-        return _problem(self, key) if kind == "problem" else _trace(self, prompt, key)
+        return _blocks(self, prompt, key) if kind == "blocks" else _trace(self, prompt, key)
 
     def filler(self, key: bytes, without: int) -> str:
         """Whole sentences, at least one, of about the reply's length less `without` characters."""
@@ -76,23 +74,33 @@ class Voice:
 
 
 @cache
-def math_criteria() -> Criteria:
-    """The criteria that the shipped judges' prompt for mathematics names."""
-    return prompts.load("math").criteria
+def contest_labels() -> tuple[str, ...]:
+    """The labels that the shipped judges' prompt for mathematics names."""
+    return tuple(line.label for line in domains.load("math").criteria.lines)
 
 
 def kind_of(prompt: str) -> Kind:
     """What a prompt asks for. Judges' prompts hold problems and their markers, so they are looked for first."""
-    criteria = math_criteria()
-    if criteria.verdict.label in prompt and all(line.label in prompt for line in criteria.ratings):
+    if rated(prompt):
         return "judgement"
-    if _MARKER in prompt:
-        return "problem"
-    if _RATIONALE[0] in prompt:
-        return "rationale"
+    if _BLOCK.search(prompt):
+        return "blocks"
     if _WANTED.search(prompt):
         return "concepts"
-    return "trace" if "\\boxed" in prompt else "problem"
+    return "trace" if "\\boxed" in prompt else "blocks"
+
+
+def rated(prompt: str) -> list[tuple[str, str]]:
+    """Mark and label of each line that a judge is to write: the last lines of the form that stand together, if any."""
+    if ": ...\n" not in f"{prompt}\n":
+        return []
+    found: list[tuple[str, str]] = []
+    for line in reversed(prompt.split("\n")):
+        if match := _RATED.fullmatch(line):
+            found.append((match["mark"] or "", match["label"]))
+        elif found:
+            break
+    return found[::-1] if len(found) > 1 else []
 
 
 def count_tokens(text: str) -> int:
@@ -134,31 +142,47 @@ def _logprob(seed: int, model: str, before: int, token: int, decoded: str) -> di
     return entry
 
 
-def _judgement(voice: Voice, prompt: str, key: bytes, criteria: Criteria) -> str:
-    ratings = _ratings(voice, key, criteria)
-    *_, mark = ["", *_OWN_MARK.findall(prompt)]
-    lines = [f"{mark}{line.label}: {ratings[line.key]}" for line in criteria.ratings]
-    lines.append(f"{mark}{criteria.verdict.label}: {recompute(ratings, criteria)}")
-    ending = "\n".join(lines)
+def _judgement(voice: Voice, prompt: str, key: bytes) -> str:
+    lines = rated(prompt)
+    labels = tuple(label for _, label in lines)
+    ratings = _ratings(voice, key, len(lines) - 1, sparing=labels == contest_labels())
+    verdict = "bad" if "bad" in ratings else "acceptable" if "acceptable" in ratings else "perfect"
+    ending = "\n".join(f"{mark}{label}: {word}" for (mark, label), word in zip(lines, [*ratings, verdict], strict=True))
     return f"{voice.filler(key, len(ending) + 2)}\n\n{ending}"
 
 
-def _ratings(voice: Voice, key: bytes, criteria: Criteria) -> dict[str, Rating]:
-    """Two fifths are spotless, as many have two flaws, next to each other in the list, and the others a bad one."""
-    keys = [line.key for line in criteria.ratings]
-    ratings: dict[str, Rating] = dict.fromkeys(keys, "perfect")
-    quality, place = voice.number("quality", key, 5), voice.number("flaw", key, len(keys))
+def _ratings(voice: Voice, key: bytes, count: int, *, sparing: bool) -> list[Rating]:
+    """Two fifths are spotless, as many have flaws, and the others a bad rating.
+
+    Where the rule of the verdict is not known, everything has a flaw, so that none can call the whole perfect;
+    `sparing` ones have two, next to each other in the list.
+    """
+    ratings: list[Rating] = ["perfect"] * count
+    quality, place = voice.number("quality", key, 5), voice.number("flaw", key, count)
     if quality == 4:
-        ratings[keys[place]] = "bad"
+        ratings[place] = "bad"
+    elif quality >= 2 and sparing:
+        ratings[place] = ratings[place - 1] = "acceptable"
     elif quality >= 2:
-        ratings[keys[place]] = ratings[keys[place - 1]] = "acceptable"
+        ratings = ["acceptable"] * count
     return ratings
+
+
+def _blocks(voice: Voice, prompt: str, key: bytes) -> str:
+    """The blocks that a prompt shows, in its order: a problem where one is wanted, and sentences for the others."""
+    names = [name.lower() for name in dict.fromkeys(_BLOCK.findall(prompt))] or [*PLAIN.names]
+    others = [name for name in names if name != PLAIN.problem]
+    texts = {} if others == names else {PLAIN.problem: _problem(voice, key)}
+    left = voice.tokens * TOKEN - sum(map(len, texts.values())) - 40 * len(names) - 20
+    for place, name in enumerate(others):
+        own = key + name.encode() if place else key
+        texts[name] = voice.filler(own, voice.tokens * TOKEN - left // len(others))
+    return render(texts, Blocks(tuple(names)))
 
 
 def _problem(voice: Voice, key: bytes) -> str:
     numbers = {name: voice.number(name, key, 97) + least for name, least in (("a", 3), ("b", 10), ("c", 5))}
-    problem = _PROBLEMS[voice.number("problem", key, len(_PROBLEMS))].format(**numbers)
-    return render(voice.filler(key, len(problem) + 100), problem)
+    return _PROBLEMS[voice.number("problem", key, len(_PROBLEMS))].format(**numbers)
 
 
 def _concepts(voice: Voice, prompt: str, key: bytes) -> str:

@@ -6,12 +6,24 @@ here. Importing this costs next to nothing: beside `promptcot.errors` it needs t
 """
 
 from promptcot.nano.checker import REASONS, IllFormed, Operand, Reason, Solution, Step, check, concepts_used
-from promptcot.nano.files import ROLES, benchmark_path, concepts_path, is_nano, judge_role, path, resolve, seeds_path
+from promptcot.nano.files import (
+    NAME,
+    ROLES,
+    benchmark_path,
+    concepts_path,
+    is_nano,
+    is_world,
+    judge_role,
+    path,
+    resolve,
+    seeds_path,
+)
 from promptcot.nano.operations import CONCEPTS
 from promptcot.nano.reading import mask_numbers
 
 __all__ = [
     "CONCEPTS",
+    "NAME",
     "REASONS",
     "ROLES",
     "IllFormed",
@@ -24,6 +36,7 @@ __all__ = [
     "concepts_path",
     "concepts_used",
     "is_nano",
+    "is_world",
     "judge_role",
     "mask_numbers",
     "path",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from promptcot.errors import InputError
 
+NAME = "nano"
+"""What the world is called: its models, its domain, its concepts, seed problems and benchmark."""
 ROLES = ("annotator", "base", "generator", "judge-a", "judge-b", "solver")
 """The roles that an embedded model plays."""
 
@@ -26,7 +28,12 @@ def path(role: str) -> Path:
 
 def is_nano(model: str) -> bool:
     """Whether a model's name means an embedded one: `nano`, or `nano:ROLE`."""
-    return model == "nano" or model.startswith("nano:")
+    return model == NAME or model.startswith(f"{NAME}:")
+
+
+def is_world(name: str) -> bool:
+    """Whether the name of a domain, of concepts or of seed problems means those of the nano world."""
+    return name == NAME
 
 
 def resolve(model: str, role: str) -> str | Path:

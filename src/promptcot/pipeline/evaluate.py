@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from promptcot import nano, prompts
+from promptcot import domains, nano
 from promptcot.core.statistics import SourceTally, Tallies, summarize
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.local.rendering import tokenizer_folder
@@ -64,7 +64,7 @@ class Evaluation:
     def stage(self) -> Solve:
         """How the problems are put to the model."""
         recipe = self.recipe
-        return Solve(prompts.load(recipe.prompts), recipe.model.sampling, recipe.seed, recipe.model.chat, recipe.style)
+        return Solve(domains.load(recipe.prompts), recipe.model.sampling, recipe.seed, recipe.model.chat, recipe.style)
 
     @property
     def notes(self) -> list[str]:
@@ -75,7 +75,7 @@ class Evaluation:
         folder = tokenizer_folder(model, _ROLE)
         traits = None if folder is None else Traits(has_chat_template(folder), frozenset(special_tokens(folder)))
         found = list(misfits(prompt, model.chat, traits))
-        if self.recipe.prompts == "nano" and model.base_url and not nano.is_nano(model.model):
+        if nano.is_world(self.recipe.prompts) and model.base_url and not nano.is_nano(model.model):
             found = [_TOY_WORDS, *found]
         return [f"note: {model.model}: {one}" for one in found]
 

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from promptcot import prompts
-from promptcot.core.parsing.prompt_like import LEVELS, learn_template
+from promptcot import domains
+from promptcot.core.parsing.prompt_like import learn_template
 from promptcot.core.prompts import PromptSet
 from promptcot.core.sampling.combinations import Exhausted
 from promptcot.core.sampling.concepts import ConceptTable
@@ -63,7 +63,7 @@ class Inputs:
 
     @cached_property
     def prompts(self) -> PromptSet:
-        return prompts.load(self.recipe.prompts)
+        return domains.load(self.recipe.prompts)
 
     @cached_property
     def render(self) -> RenderPrompt:
@@ -180,7 +180,7 @@ def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence
                 f"{shown(prompt_like)}: no such file; rows with the `prompt` that the generator was trained on belong "
                 "there. A generator that takes any wording needs none (--set sample.prompt_like='')"
             )
-        known = tuple(dict.fromkeys((*LEVELS, *levels)))
+        known = tuple(dict.fromkeys((*domain.settings.levels, *levels)))
         return learn_template(lambda: read_rows(prompt_like), known, prompt_like).render
 
     def render(concepts: Sequence[str], level: str) -> str:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from promptcot import nano, prompts
+from promptcot import domains, nano
 from promptcot.pipeline.plan import PlannedStep
 from promptcot.recipe.schema import Recipe, Served
 from promptcot.stages.sample import concepts_file
@@ -54,7 +54,7 @@ def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
 
 def _prompts(domain: str) -> Iterator[Read]:
     """The folder of prompts, where it is the user's own."""
-    if domain not in prompts.domains():
+    if domain not in domains.names():
         yield Read(Path(domain), MODEL)
 
 

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import RecipeError, UsageError
 from promptcot.nano import judge_role
@@ -28,12 +29,10 @@ Join = Callable[[Row, Mapping[str, Row]], Row]
 """What steps that stand side by side make together: of the row before them, and the row of each that has one."""
 
 
-_WRITTEN = {
-    "completion": "(what the generator writes)",
-    "rationale": "(the rationale)",
-    "problem": "(the problem)",
-}
-"""What a generator adds to a row, for those who only look."""
+def _written(blocks: Blocks) -> dict[str, str]:
+    """What a generator adds to a row, for those who only look."""
+    texts = {name: f"(the {name.replace('_', ' ')})" for name in blocks.names}
+    return {"completion": "(what the generator writes)", **blocks.fields(texts)}
 
 
 @dataclass(frozen=True)
@@ -68,6 +67,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
 
     Raises UsageError for a step that the recipe does not have, RecipeError for one of the user's own that is none.
     """
+    blocks = prompts.settings.written
     planned = [
         *_vectors(recipe),
         PlannedStep("sample", "source", about=f"at most {recipe.run.candidates:,} combinations"),
@@ -76,8 +76,8 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
             "stage",
             recipe.generate,
             "generator",
-            Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat),
-            example=_WRITTEN,
+            Generate(recipe.generate.sampling, recipe.seed, recipe.generate.chat, blocks=blocks),
+            example=_written(blocks),
         ),
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),

@@ -11,10 +11,8 @@ from itertools import pairwise
 
 from pydantic_core import PydanticCustomError
 
+from promptcot.core.sections import SECRET
 from promptcot.redaction import holds_credentials, keys_in
-
-SECRET = "secret"
-"""The type of a mistake whose value must not be shown."""
 
 
 def options_without_key(words: Sequence[str]) -> Sequence[str]:

@@ -11,22 +11,21 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
+from promptcot import domains
+from promptcot.core.domains import Domain
+from promptcot.core.sections import cut, explain
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
-from promptcot.recipe.keyless import SECRET
 from promptcot.recipe.schema import Recipe, Served
 from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
 
 _DEEPEST = 50
 """The most levels of tables and lists in a recipe. Nothing needs ten, and Python stumbles over a thousand."""
-_LONGEST = 200
-"""The most characters that a message repeats of a value."""
 _URLS = re.compile(r"\w+://[^\"'\s,]+")
 _VALUES = re.compile(r"([\w-]+)[\"']?\s*[=:]\s*([^,}]+)")
 SHIPPED = Path(__file__).parents[1] / "recipes"
@@ -97,7 +96,7 @@ def _copied(value: Any) -> Any:
 
 def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """A checked recipe from a TOML table. Raises RecipeError with all mistakes."""
-    return parse_as(Recipe, _spread_server(table), where)
+    return parse_as(Recipe, _with_concepts(with_sampling(_spread_server(table))), where)
 
 
 def parse_as(section: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:
@@ -108,6 +107,31 @@ def parse_as(section: type[Parsed], table: Mapping[str, Any], where: str) -> Par
         raise RecipeError(where, list(_mistakes(error, section))) from error
 
 
+def with_sampling(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with the sizes and levels of its domain, where it does not say itself what `[sample]` draws.
+
+    Without such a domain it stays as it is; that there is none is said where the prompts are loaded. Raises RecipeError
+    for a `domain.toml` with mistakes.
+    """
+    given, domain = table.get("sample", {}), _domain_of(table)
+    if domain is None or not isinstance(given, Mapping):
+        return dict(table)
+    return {**table, "sample": {"size": list(domain.sizes), "levels": list(domain.levels), **given}}
+
+
+def _with_concepts(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with the concepts that its domain brings, where it names none itself."""
+    given, domain = table.get("concepts", {}), _domain_of(table)
+    if domain is None or domain.concepts is None or not isinstance(given, Mapping):
+        return dict(table)
+    return {**table, "concepts": {"path": domain.concepts, **given}}
+
+
+def _domain_of(table: Mapping[str, Any]) -> Domain | None:
+    name = table.get("prompts", domains.DEFAULT)
+    return domains.settings(name) if isinstance(name, str) and domains.exists(name) else None
+
+
 def _mistakes(error: ValidationError, section: type[BaseModel]) -> Iterator[str]:
     """One line for each mistake; one of `[server]` is not repeated for each section that has its keys."""
     mistakes = error.errors()
@@ -115,7 +139,7 @@ def _mistakes(error: ValidationError, section: type[BaseModel]) -> Iterator[str]
     for mistake in mistakes:
         places = (mistake["loc"][1:], mistake["loc"][2:])
         if mistake["loc"][:1] == ("server",) or not any((place, mistake["msg"]) in common for place in places):
-            yield _explain(mistake, section)
+            yield explain(mistake, section)
 
 
 def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +187,7 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
         with open_file(path) as file:
             return shown(path), tomllib.loads(file.read().decode())
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, no date, thousands of digits or brackets
-        raise RecipeError(str(path), [f"not TOML: {_cut(str(error))}"]) from error
+        raise RecipeError(str(path), [f"not TOML: {cut(str(error))}"]) from error
 
 
 _HANDED_ON = ("engine_args", "set")
@@ -223,36 +247,3 @@ def _entry(items: list[Any], keys: list[str], dotted: str) -> tuple[int, list[st
             return place, keys[end:]
     or_names = f", nor one of the names {', '.join(named)}" if named else ""
     raise RecipeError("--set", [f"{dotted}: {keys[0]!r} is not one of the positions 0 to {len(items) - 1}{or_names}"])
-
-
-def _cut(text: str) -> str:
-    """The beginning of a text that may be long."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
-
-
-def _explain(mistake: Any, section: type[BaseModel]) -> str:
-    """One line for one mistake, with the dotted key and, for an unknown key, the nearest known one."""
-    location = [str(part) for part in mistake["loc"]]
-    where = ".".join(location)
-    if mistake["type"] != "extra_forbidden":
-        secret = mistake["type"] == SECRET or any(part == "api_key_env" or is_named_like_key(part) for part in location)
-        shown = mistake["type"] != "missing" and not secret and not isinstance(mistake["input"], (dict, BaseModel))
-        given = f" (it is {_cut(repr(mistake['input']))})" if shown else ""
-        return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
-    known = list(_fields_at(section, location[:-1]))
-    begun = [key for key in known if key.startswith(location[-1])]
-    near = begun or difflib.get_close_matches(location[-1], known, 1)
-    return f"{where}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
-
-
-def _fields_at(section: type[BaseModel], location: Sequence[str]) -> Mapping[str, FieldInfo]:
-    for part in location:
-        if part in section.model_fields:
-            section = _section_of(section.model_fields[part].annotation) or section
-    return section.model_fields
-
-
-def _section_of(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _section_of(part))), None)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     field_serializer,
     field_validator,
@@ -21,11 +18,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from promptcot.core.parsing.prompt_like import LEVELS
+from promptcot import domains
+from promptcot.core.sections import SECRET, FolderName, NotEmpty, Positive, Section
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
-from promptcot.recipe.keyless import SECRET, options_without_key
+from promptcot.recipe.keyless import options_without_key
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
 from promptcot.redaction import is_variable, keys_in
@@ -34,6 +32,7 @@ Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 EngineName = Annotated[str, AfterValidator(checked_engine)]
+
 
 _NO_VARIABLE = (
     "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
@@ -44,8 +43,6 @@ _NO_VARIABLE = (
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
 
 
-Positive = Annotated[int, Field(gt=0, lt=2**63)]
-"""A number of things; what counts them takes no larger one."""
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -55,40 +52,6 @@ def _several(given: Any) -> Any:
 
 Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)]
 """One or several numbers, written as a number or as a list."""
-
-
-class Section(BaseModel):
-    """A table of a recipe: complete, checked, without unknown keys. All texts in it can be written down as UTF-8."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_text(cls, given: Any) -> Any:
-        for name, value in given.items() if isinstance(given, Mapping) else ():
-            if _holds_surrogate(name) or _holds_surrogate(value):
-                raise ValueError(f"{name!a}: it holds bytes or half characters that are no UTF-8 text")
-        return given
-
-
-def _holds_surrogate(value: Any) -> bool:
-    """Whether there are lone surrogates in a text, or somewhere in a table or list."""
-    if isinstance(value, str):
-        return not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, Mapping):
-        return any(map(_holds_surrogate, value)) or any(map(_holds_surrogate, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(_holds_surrogate, value))
-
-
-def _fit_for_a_folder(name: str) -> str:
-    parts = name.split("/")
-    if not name.isprintable() or not all(part.strip(". ") and len(part.encode()) <= 200 for part in parts):
-        raise ValueError("a folder in `out` has this name: write a word, such as my-run, of at most 200 bytes")
-    return name
-
-
-FolderName = Annotated[str, AfterValidator(_fit_for_a_folder)]
-"""What a recipe is called, and the folder that it works in by default."""
 
 
 class Limits(Section):
@@ -111,7 +74,10 @@ class Limits(Section):
 
 
 class Concepts(Section):
-    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`."""
+    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`.
+
+    A recipe takes those of its domain, where that has some, if it says nothing (`loading`).
+    """
 
     path: str = "nano"
 
@@ -217,22 +183,29 @@ class Encode(Served):
     skip: bool = False
 
 
-class Sample(Section):
-    """How combinations are drawn. Several sizes are drawn uniformly."""
+def _sizes() -> list[int]:
+    return list(domains.settings(domains.DEFAULT).sizes)
 
-    size: Sizes = [5]
+
+def _levels() -> list[str]:
+    return list(domains.settings(domains.DEFAULT).levels)
+
+
+class Sample(Section):
+    """How combinations are drawn. Several sizes are drawn uniformly; a recipe takes those and the levels of its domain
+    where it says nothing (`loading`).
+    """
+
+    size: Sizes = Field(default_factory=_sizes)
     temperature: Annotated[float, Field(gt=0)] = 0.2
     counts: Literal["raw", "log1p"] = "raw"
-    levels: Annotated[list[str], Field(min_length=1)] = list(LEVELS)
+    levels: Annotated[list[str], Field(min_length=1)] = Field(default_factory=_levels)
     prompt_like: str | None = None
 
 
 def _unset(given: Any) -> bool:
     """Whether nobody has set a key, which then is not written down either."""
     return given in (None, [])
-
-
-NotEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Model(Served):
@@ -351,7 +324,7 @@ class Recipe(Section):
 
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = "math"
+    prompts: str = domains.DEFAULT
     server: Served | None = None
     run: Limits = Limits()
     concepts: Concepts = Concepts()

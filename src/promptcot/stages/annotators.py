@@ -23,7 +23,6 @@ from promptcot.records import Row, derive_seed
 from promptcot.stages.defaults import annotator_name
 from promptcot.storage.rows import read_rows, with_ids
 
-NANO = "nano"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -56,7 +55,7 @@ def _annotator(given: str) -> Annotator:
 
 def problems_file(path: str) -> Path:
     """The file of problems of that path; `nano` stands for the seed problems that ship."""
-    return nano.seeds_path() if path == NANO else Path(path)
+    return nano.seeds_path() if nano.is_world(path) else Path(path)
 
 
 def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:

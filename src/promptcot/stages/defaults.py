@@ -1,25 +1,53 @@
-"""What follows from a model or a concepts file where nobody says otherwise: names, wordings, sizes and levels.
+"""What follows from a model or a concepts file where nobody says otherwise: the domain, and what annotators and judges
+are called.
 
-The embedded models know their own prompts, sizes and levels only; everything else is asked as contest mathematics.
+The embedded models know the wording of the nano world only; everything else is asked as contest mathematics. A model
+that is named decides, so does the default model on this machine, which is an embedded one; of a server's model that
+nobody named nothing follows. What belongs to the nano world, `nano.is_nano` (models) and
+`nano.is_world` (all else) say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot import nano
+from promptcot import domains, nano
+from promptcot.core.prompts import PromptSet
 from promptcot.recipe.schema import Served
-
-NANO_SIZES, SIZES = (2, 3), (5,)
-NANO_LEVELS = ("AMC12", "AIME", "HMMT-Feb")
 
 
 def domain_of(model: Served) -> str:
-    """The folder of prompts for a model. Of a server's model whose name nobody gave, nothing follows."""
+    """The domain of a model, by its name."""
     named = "model" in model.model_fields_set or not model.unnamed
-    return "nano" if named and nano.is_nano(model.model) else "math"
+    return _domain(named and nano.is_nano(model.model))
+
+
+def common_domain(models: Iterable[Served]) -> str:
+    """The domain that all these models know."""
+    found = {domain_of(model) for model in models}
+    return found.pop() if len(found) == 1 else domains.DEFAULT
+
+
+def domain_of_concepts(concepts: str) -> str:
+    """The domain for combinations of a concepts file, by its name."""
+    return _domain(nano.is_world(concepts))
+
+
+def _domain(of_nano: bool) -> str:
+    return nano.NAME if of_nano else domains.DEFAULT
+
+
+def sampling_of(prompts: PromptSet, concepts: str) -> Mapping[str, Any]:
+    """The sizes and levels to sample with, as keys of a recipe; the rest is the recipe's default.
+
+    They are those of the domain. Between the domains that ship, the concepts decide, so that what is drawn from a file
+    does not depend on the wording.
+    """
+    shipped = prompts.domain in domains.names()
+    domain = domains.settings(domain_of_concepts(concepts)) if shipped else prompts.settings
+    return {"size": list(domain.sizes), "levels": list(domain.levels)}
 
 
 def annotator_name(model: Served) -> str:
@@ -34,18 +62,3 @@ def judge_name(model: str) -> str:
     if not nano.is_nano(model):
         return Path(model).name
     return (model.partition(":")[2] or "judge-a").removeprefix("judge-")
-
-
-def domain_of_concepts(concepts: str) -> str:
-    """The folder of prompts for combinations of a concepts file."""
-    return "nano" if concepts == "nano" else "math"
-
-
-def sizes_of(domain: str) -> tuple[int, ...]:
-    """How many concepts a problem of a domain rests on."""
-    return NANO_SIZES if domain == "nano" else SIZES
-
-
-def sampling_of(concepts: str) -> Mapping[str, Any]:
-    """Sizes and levels to sample with from a concepts file, as keys of a recipe; the rest is the recipe's default."""
-    return {"size": list(NANO_SIZES), "levels": list(NANO_LEVELS)} if concepts == "nano" else {}

@@ -1,9 +1,10 @@
 """Asks one annotator for the rationale of a problem: how its designer came from the concepts and the level to it.
 
-The row then looks like one that a generator wrote, so that `judge` and `filter` take it: `completion` is rationale and
-problem in the generator's markup, and `prompt` is what the generator will be asked. A reply that cannot be read is
+In a domain with other blocks it is asked for all of them but the problem. The row then looks like one that a generator
+wrote, so that `judge` and `filter` take it: `completion` has all blocks in the generator's markup, and `prompt` is what
+the generator will be asked. A reply that cannot be read is
 asked for again, as often as the runner allows, and then dropped, one that was cut off at once; how it is read is in
-`core.parsing.rationale`.
+`core.parsing.blocks`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from promptcot.core.columns import fields_of
-from promptcot.core.parsing import rationale
+from promptcot.core.parsing.blocks import Unreadable, parse, parse_others, render
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
@@ -51,12 +52,14 @@ class Explain:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The row with the rationale, as a row of `generate`, and the `annotator`."""
         [reply] = replies
-        found = rationale.parse_rationale(reply.text, reply.finish_reason, text_of(self.ask(row)[0]))
-        if isinstance(found, rationale.Unreadable):
+        blocks = self.prompts.settings.written
+        found = parse_others(reply.text, reply.finish_reason, text_of(self.ask(row)[0]), blocks)
+        if isinstance(found, Unreadable):
             return retried(reply, found.reason)
         problem, concepts, level = self._material(row)
-        completion = rationale.render(found, problem)
-        if isinstance(broken := rationale.parse(completion), rationale.Unreadable):
+        texts = {**found, blocks.problem: problem}
+        completion = render(texts, blocks)
+        if isinstance(broken := parse(completion, blocks=blocks), Unreadable):
             return Drop(f"the problem does not fit between markers: {broken.reason}")
         explained = {
             "problem": problem,
@@ -64,7 +67,7 @@ class Explain:
             "level": level,
             "prompt": self.render_prompt(concepts, level),
             "completion": completion,
-            "rationale": found,
+            **blocks.fields(texts),
             "annotator": self.annotator,
             **counted(reply),
         }

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptcot.core.parsing import extraction
-from promptcot.core.parsing.rationale import Unreadable
+from promptcot.core.parsing.blocks import Unreadable
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling, derive_seed

@@ -1,7 +1,7 @@
-"""Asks the generator for a rationale and a problem, with the prompt that the row carries.
+"""Asks the generator for the blocks of its domain, with the prompt that the row carries: a rationale and a problem.
 
 The wording of the prompt was fixed when the row was sampled. A text that cannot be read is dropped with its raw form;
-how it is read is in `core.parsing.rationale`.
+how it is read is in `core.parsing.blocks`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptcot.core.parsing import rationale
+from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse
 from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
 from promptcot.stages.asking import counted, text_of, unreadable
@@ -23,6 +23,7 @@ class Generate:
     seed: int
     chat: bool = False
     name: str = "generate"
+    blocks: Blocks = PLAIN
 
     def ask(self, row: Row) -> Sequence[Request]:
         """One request. Raises UnfitRow when the row has no `prompt`."""
@@ -37,8 +38,7 @@ class Generate:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
         """The row with what was generated, or a drop: `empty`, or `unreadable: ` and why."""
         [reply] = replies
-        read = rationale.parse(reply.text, reply.finish_reason, text_of(self.ask(row)[0]))
-        if isinstance(read, rationale.Unreadable):
+        read = parse(reply.text, reply.finish_reason, text_of(self.ask(row)[0]), self.blocks)
+        if isinstance(read, Unreadable):
             return unreadable(reply, read.reason)
-        generated = {"completion": reply.text, "rationale": read.rationale, "problem": read.problem}
-        return [{**row, **generated, **counted(reply)}]
+        return [{**row, "completion": reply.text, **self.blocks.fields(read), **counted(reply)}]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from promptcot import catalogue
+from promptcot import catalogue, nano
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.sampling.combinations import Combination, Exhausted, combinations
 from promptcot.core.sampling.concepts import ConceptTable, align_embeddings
@@ -27,11 +27,7 @@ def concepts_file(path: str) -> Path:
     """The concepts file of that path; `contest` and `nano` stand for the catalogues that ship."""
     if path == catalogue.NAME:
         return catalogue.path()
-    if path != "nano":
-        return Path(path)
-    from promptcot import nano
-
-    return nano.concepts_path()
+    return nano.concepts_path() if nano.is_world(path) else Path(path)
 
 
 Unfit = Callable[[Row, str], None]

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from promptcot.core.parsing.blocks import PLAIN, Blocks
 from promptcot.core.training_rows import concept_row
 from promptcot.errors import InputError
 from promptcot.records import Row, content_id
@@ -22,13 +23,20 @@ Learn = Callable[[Row], Row | str]
 
 
 def write_training_rows(
-    sources: Sequence[Path], learn: Learn, targets: Sequence[Path], manifest: Mapping[str, Any]
+    sources: Sequence[Path],
+    learn: Learn,
+    targets: Sequence[Path],
+    manifest: Mapping[str, Any],
+    blocks: Blocks = PLAIN,
 ) -> list[StageCounts]:
-    """Write the training rows and, where a second target is named, the concepts; their counts, in that order."""
+    """Write the training rows and, where a second target is named, the concepts; their counts, in that order.
+
+    `blocks` are those of the training rows.
+    """
     with ExitStack() as held:
         names = zip(targets, ("train-rows", "concepts"), strict=False)
         outputs = [held.enter_context(Output(path, name)) for path, name in names]
-        _take_all(with_ids(row for source in sources for row in _unjudged(source)), learn, outputs)
+        _take_all(with_ids(row for source in sources for row in _unjudged(source)), learn, outputs, blocks)
         for output in outputs[1:]:
             output.commit()
         outputs[0].commit(dict(manifest))
@@ -44,7 +52,7 @@ def _unjudged(source: Path) -> Iterator[Row]:
         yield row
 
 
-def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output]) -> None:
+def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output], blocks: Blocks) -> None:
     learned: set[int] = set()
     known: set[int] = set()
     for index, row in enumerate(rows):
@@ -55,7 +63,7 @@ def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output]) -> N
         if isinstance(found, str):
             continue
         for output in outputs[1:]:
-            concepts = concept_row(found)
+            concepts = concept_row(found, blocks)
             output.add(index, concepts, _new(concepts, known, "concepts", "problem"))
 
 

@@ -24,7 +24,7 @@ RUN = ("*.jsonl", "recipe.json", "summary.json", "results.json", "README.md")
 """What is read in the folder of a run, of an evaluation or of a training."""
 MODEL = (
     *("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"),
-    *("*token*", "vocab*", "merges.txt", "chat_template*", "*.model", "*.jinja", "criteria.toml"),
+    *("*token*", "vocab*", "merges.txt", "chat_template*", "*.model", "*.jinja", "criteria.toml", "domain.toml"),
 )
 """What is read in the folder of a model, or of prompts."""
 _OF_A_FOLDER = ("recipe.json", "summary.json", "results.json", "chain.json", "lock", "chain.lock")

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from promptcot.core.columns import checked
+from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.errors import UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import FolderName, Positive, Section
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""

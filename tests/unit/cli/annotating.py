@@ -9,14 +9,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from promptcot import prompts
-from promptcot.core.parsing.rationale import render
+from promptcot import domains
 from promptcot.engines.opening import Engines
 from promptcot.engines.scripted import Script, ScriptedEngine
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request
+from tests.generations import render
 
-LABELS = [line.label for line in (*prompts.load("math").criteria.ratings, prompts.load("math").criteria.verdict)]
+LABELS = [line.label for line in (*domains.load("math").criteria.ratings, domains.load("math").criteria.verdict)]
 
 
 def concepts_of(request: Request) -> str:

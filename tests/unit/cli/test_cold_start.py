@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli import main
 from promptcot.core.parsing import extraction
-from promptcot.core.parsing.rationale import render
 from promptcot.engines.opening import Engines
 from promptcot.errors import EngineUnusable
 from promptcot.records import Completion, Request
 from promptcot.stages.sample import read_table
 from promptcot.storage.rows import read_rows
+from tests.generations import render
 from tests.unit.cli import annotating
 
 SEEDS = [
@@ -167,7 +167,7 @@ def test_explained_rows_look_as_if_a_generator_had_written_them(monkeypatch: pyt
     assert run(EXPLAIN) == 0
     row = rows("explained.jsonl")[0]
     concepts = row["foundational_concepts"]
-    assert row["prompt"] == prompts.load("math").render("generate", concepts=concepts, level="AIME")
+    assert row["prompt"] == domains.load("math").render("generate", concepts=concepts, level="AIME")
     assert row["completion"] == render(row["rationale"], SEEDS[0]["problem"])
     assert (row["finish_reason"], row["annotator"], row["id"]) == ("stop", "s", "p1-s")
     assert row["completion_tokens"] > 0
@@ -315,7 +315,7 @@ def test_a_mistake_is_one_clear_error_before_any_model_is_opened(
     own = Path("own")
     own.mkdir()
     for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
-        (own / name).write_text((Path(prompts.__file__).parent / "math" / name).read_text())
+        (own / name).write_text((Path(domains.__file__).parent / "math" / name).read_text())
     assert run(line) in (1, 2)
     said = capsys.readouterr().err
     assert all(word in said for word in words), said
@@ -325,8 +325,8 @@ def test_a_mistake_is_one_clear_error_before_any_model_is_opened(
 
 def test_a_set_of_prompts_without_the_annotators_wordings_still_serves_the_others(tmp_path: Path) -> None:
     for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
-        (tmp_path / name).write_text((Path(prompts.__file__).parent / "math" / name).read_text())
-    assert prompts.load(tmp_path).render("generate", concepts=["a"], level="AIME")
+        (tmp_path / name).write_text((Path(domains.__file__).parent / "math" / name).read_text())
+    assert domains.load(tmp_path).render("generate", concepts=["a"], level="AIME")
 
 
 def test_the_only_model_of_a_server_is_not_called_after_the_embedded_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.cli import main
-from promptcot.cli.parameters import Target, Touches
+from promptcot.cli.parameters import NewFolder, Target, Touches
 from promptcot.cli.root import VERBS, root
 
 TEXTS = {
@@ -54,7 +54,7 @@ def test_every_output_has_a_kind(words: str) -> None:
     named = ("output_path", "output_dir", "target", "details", "sft_path", "pairs_path", "rl_path", "concepts_path")
     for param in COMMANDS[words].params:
         if param.name in named and (words, param.name) not in [("doctor", "output_dir"), *_COUNTS]:
-            assert isinstance(param.type, Target), param.name
+            assert isinstance(param.type, NewFolder | Target), param.name
 
 
 ROWS = {
@@ -81,7 +81,7 @@ def _in_a_folder_of_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     Path("model/config.json").write_text("{}")
     Path("model/model.safetensors").write_bytes(bytes(16))
     for name in ("generate.jinja", "judge.jinja", "criteria.toml"):
-        Path("prompts", name).write_bytes((Path(prompts.__file__).parent / "math" / name).read_bytes())
+        Path("prompts", name).write_bytes((Path(domains.__file__).parent / "math" / name).read_bytes())
     Path("shard/filter.jsonl").write_text("{}\n")
     Path("recipe.toml").write_text('name = "r"\n')
     os.symlink("traces.jsonl", "link.jsonl")

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 import promptcot
-from promptcot import nano, prompts
+from promptcot import domains, nano
 from promptcot.cli import main
 from promptcot.stages.defaults import domain_of
 from promptcot.storage.rows import read_rows
@@ -90,7 +90,7 @@ class Sent:
 
 def wording(domain: str, verb: str) -> str:
     """What the prompts of a domain make of the row."""
-    loaded = prompts.load(domain)
+    loaded = domains.load(domain)
     if verb == "solve":
         return loaded.render("solve", problem=GENERATED["problem"])
     concepts, level = GENERATED["foundational_concepts"], GENERATED["level"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.errors import RecipeError
 from promptcot.evaluation.paper_numbers import published
 from promptcot.evaluation.recipe import SHIPPED_EVAL, load_eval
@@ -27,7 +27,7 @@ def test_a_shipped_evaluation_recipe_names_what_exists(name: str) -> None:
     assert found.name == name
     assert set(found.benchmarks) <= BENCHMARKS.keys()
     style = f"solve.{found.style}.jinja" if found.style else "solve.jinja"
-    assert style in prompts.load(found.prompts).hashes
+    assert style in domains.load(found.prompts).hashes
 
 
 @pytest.mark.parametrize(("name", "longest"), PUBLIC.items())

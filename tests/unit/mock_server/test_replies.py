@@ -1,25 +1,26 @@
 """What the mock server says: pure, of the right kind, and readable by the readers of this package."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
+from promptcot.core.criteria import parse_criteria
 from promptcot.core.parsing import extraction
+from promptcot.core.parsing.blocks import Blocks, Unreadable, parse, parse_others, render
 from promptcot.core.parsing.judging import read_reply
-from promptcot.core.parsing.rationale import Generation, Unreadable, parse, parse_rationale
 from promptcot.mock_server.replies import (
     Voice,
     count_tokens,
     kind_of,
-    math_criteria,
     prompt_logprobs,
     split_tokens,
     token_id,
     vector,
 )
 
-MATH = prompts.load("math")
+MATH = domains.load("math")
 MATERIAL = (
     "<!-- BEGIN RATIONALE -->\nr\n<!-- END RATIONALE -->\n<!-- BEGIN PROBLEM -->\n\\boxed p\n<!-- END PROBLEM -->"
 )
@@ -36,15 +37,15 @@ def keys(count: int) -> list[bytes]:
 
 
 def test_the_shipped_prompts_get_the_kind_of_reply_that_they_ask_for() -> None:
-    assert [kind_of(shipped(name)) for name in ("generate", "judge", "solve")] == ["problem", "judgement", "trace"]
-    assert [kind_of(shipped(name)) for name in ("extract", "explain")] == ["concepts", "rationale"]
-    assert kind_of("Say anything.") == "problem"
+    assert [kind_of(shipped(name)) for name in ("generate", "judge", "solve")] == ["blocks", "judgement", "trace"]
+    assert [kind_of(shipped(name)) for name in ("extract", "explain")] == ["concepts", "blocks"]
+    assert kind_of("Say anything.") == "blocks"
 
 
 @pytest.mark.parametrize("tokens", [1, 100, 400, 5000])
 def test_problems_are_read_as_generations(tokens: int) -> None:
     texts = [Voice(0, tokens).reply(shipped("generate"), key) for key in keys(50)]
-    assert all(isinstance(parse(text), Generation) for text in texts)
+    assert all(not isinstance(parse(text), Unreadable) for text in texts)
     assert len(set(texts)) == 50
 
 
@@ -52,16 +53,16 @@ def test_annotators_replies_are_readable_and_differ() -> None:
     lists = [extraction.parse(Voice(0, 100).reply(shipped("extract"), key), 3) for key in keys(50)]
     assert not any(isinstance(found, Unreadable) for found in lists)
     assert len(set(lists)) > 25
-    rationales = [parse_rationale(Voice(0, 100).reply(shipped("explain"), key)) for key in keys(50)]
-    assert all(isinstance(found, str) for found in rationales)
-    assert len(set(rationales)) > 25
+    written = [parse_others(Voice(0, 100).reply(shipped("explain"), key)) for key in keys(50)]
+    assert not any(isinstance(found, Unreadable) for found in written)
+    assert len({str(found) for found in written}) > 25
 
 
 @pytest.mark.parametrize("tokens", [1, 100, 400])
 def test_judgements_are_valid_and_of_all_three_verdicts(tokens: int) -> None:
     texts = [Voice(0, tokens).reply(shipped("judge"), key) for key in keys(300)]
     mark = MATH.judging(["primes", "gcd"], "AIME", MATERIAL)["own_mark"]
-    read = [read_reply(text, "stop", math_criteria(), MATERIAL, mark) for text in texts]
+    read = [read_reply(text, "stop", MATH.criteria, MATERIAL, mark) for text in texts]
     assert all(text.count(f"[{mark}] ") == 6 for text in texts)
     assert [judgement.reason for judgement in read] == [None] * 300
     verdicts = Counter(judgement.verdict for judgement in read)
@@ -123,3 +124,40 @@ def test_vectors_have_length_one_and_differ_between_texts_models_and_seeds() -> 
     assert all(float(row @ row) == pytest.approx(1) for row in drawn)
     assert len({row.tobytes() for row in drawn}) == 4
     assert drawn[0].tobytes() == vector(0, "m", "a", 16).tobytes()
+
+
+RULES = [
+    {"required": ["a"], "others_perfect": 0},
+    {"required": ["a", "b", "c"], "others_perfect": 0},
+    {"required": [], "others_perfect": 1},
+    {"required": ["c"], "others_perfect": 2},
+]
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("mark", ["", "[k7f3q9ab] "])
+def test_judgements_fit_criteria_that_the_server_has_never_seen(rule: dict[str, Any], mark: str) -> None:
+    ratings = "".join(f'[[ratings]]\nkey = "{key}"\nlabel = "Part {key.upper()}"\n' for key in "abc")
+    verdict = f'[verdict]\nlabel = "All in All"\nrequired = {rule["required"]}\n'
+    criteria = parse_criteria(f"{verdict}others_perfect = {rule['others_perfect']}\n{ratings}", "test")
+    lines = "\n".join(f"{mark}{line.label}: ..." for line in criteria.lines)
+    prompt = f"Rate this:\n{MATERIAL}\nFormat: ...\nFinal Judgement: ...\n\nEnd with\n{lines}\n"
+    texts = [Voice(0, 100).reply(prompt, key) for key in keys(200)]
+    read = [read_reply(text, "stop", criteria, MATERIAL, mark.strip(" []") or None) for text in texts]
+    assert [judgement.reason for judgement in read] == [None] * 200
+    assert {judgement.verdict for judgement in read} == {"perfect", "acceptable", "bad"}
+
+
+@pytest.mark.parametrize("names", [("plan", "problem", "unit_tests"), ("task",), ("problem",), ("setup", "riddle")])
+@pytest.mark.parametrize("tokens", [1, 100, 1000])
+def test_replies_have_the_blocks_that_the_prompt_shows(names: tuple[str, ...], tokens: int) -> None:
+    blocks = Blocks(names, names[-1])
+    prompt = f"Write:\n{render(dict.fromkeys(names, 'text'), blocks)}"
+    texts = [Voice(0, tokens).reply(prompt, key) for key in keys(50)]
+    found = [parse(text, prompt=prompt, blocks=blocks) for text in texts]
+    assert not any(isinstance(one, Unreadable) for one in found)
+    assert len(set(texts)) > 25
+
+
+def test_one_line_of_the_form_of_a_rating_makes_no_judge() -> None:
+    assert kind_of("Finish this sentence: ...") == "blocks"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.pipeline.plan import groups_of, steps_of
 from promptcot.pipeline.standing import costs_of_a_row, standing_of_job
 from promptcot.recipe.loading import parse
@@ -12,7 +12,7 @@ from promptcot.storage.budget import Paid
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 
 RECIPE = parse({"name": "x", "prompts": "nano", "judge": [{"name": "a"}, {"name": "b"}]})
-GROUPS = list(groups_of(steps_of(RECIPE, prompts.load("nano"))))
+GROUPS = list(groups_of(steps_of(RECIPE, domains.load("nano"))))
 
 
 def counts(name: str, done: int, written: int, calls: int, answered: int, cost: float = 0.0) -> StageCounts:

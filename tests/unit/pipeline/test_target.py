@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.core.statistics.forecast import Forecast, forecast
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.pipeline.plan import steps_of
@@ -73,7 +73,7 @@ class World:
         judges = [{"name": "a"}, {"name": "b"}]
         recipe = parse({"name": "w", "seed": self.seed, "prompts": "nano", "run": limits, "judge": judges})
         least = 0 if self.bounded else UNBOUNDED
-        steps = steps_of(recipe, prompts.load("nano"))
+        steps = steps_of(recipe, domains.load("nano"))
         return Run(steps, recipe.run, directory, engines, self.rows(), LocalRunner(self.concurrency), least_ahead=least)
 
     async def look(self, run: Run, loop: VirtualLoop) -> None:

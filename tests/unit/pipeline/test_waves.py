@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.engines.exclusive import exclusive
 from promptcot.engines.protocol import Engine
 from promptcot.engines.scripted import Script, ScriptedEngine
@@ -23,7 +23,7 @@ from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget, BudgetReached
 from tests.integration import scripted_run
 
-PROMPTS = prompts.load("nano")
+PROMPTS = domains.load("nano")
 FAST = Retries(tries=2, base=0.0001)
 SCRIPTS: dict[str, Script] = {
     "generate": scripted_run.write,

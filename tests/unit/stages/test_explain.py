@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from promptcot import prompts
-from promptcot.core.parsing import rationale
+from promptcot import domains
+from promptcot.core.parsing.blocks import parse
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Retry, Row, Sampling, derive_seed
 from promptcot.stages.explain import Explain
 from promptcot.stages.judge import Judge
+from tests.generations import read_as, render
 
 ROW: Row = {
     "id": "p1-a",
@@ -22,7 +23,7 @@ ROW: Row = {
     "note": [1],
 }
 SAMPLING = Sampling(temperature=0.7, max_tokens=100)
-NANO = prompts.load("nano")
+NANO = domains.load("nano")
 REPLY = Completion("\n<!-- BEGIN RATIONALE -->\nTake 6 and 4.\n<!-- END RATIONALE -->", "stop", 7, 9)
 
 
@@ -31,7 +32,7 @@ def worded(concepts: Sequence[str], level: str) -> str:
 
 
 def stage(name: str = "a", domain: str = "nano", *, chat: bool = False) -> Explain:
-    return Explain(name, prompts.load(domain), worded, SAMPLING, 5, chat)
+    return Explain(name, domains.load(domain), worded, SAMPLING, 5, chat)
 
 
 STAGE = stage()
@@ -62,15 +63,14 @@ def test_the_row_looks_as_if_a_generator_had_written_it() -> None:
     assert row == {
         **ROW,
         "prompt": "AIME: gcd, divisibility",
-        "completion": rationale.render("Take 6 and 4.", "Find gcd(6, 4)."),
+        "completion": render("Take 6 and 4.", "Find gcd(6, 4)."),
         "rationale": "Take 6 and 4.",
         "annotator": "a",
         "finish_reason": "stop",
         "prompt_tokens": 7,
         "completion_tokens": 9,
     }
-    found = rationale.parse(row["completion"])
-    assert found == rationale.Generation(row["rationale"], row["problem"])
+    assert parse(row["completion"]) == read_as(row["rationale"], row["problem"])
     [request] = Judge("one", NANO, SAMPLING, seed=5).ask(row)
     assert row["completion"] in request.prompt
 
@@ -104,7 +104,7 @@ def test_a_row_that_lacks_something_is_named(field: str, value: object, words: s
     [
         (Completion(" "), "empty", "empty"),
         (Completion("because"), "no BEGIN RATIONALE", "unreadable: no BEGIN RATIONALE"),
-        (Completion(rationale.render("r", "p")), "problem markers", "unreadable: problem markers"),
+        (Completion(render("r", "p")), "problem markers", "unreadable: problem markers"),
     ],
 )
 def test_what_cannot_be_read_is_asked_for_again_and_then_dropped(reply: Completion, reason: str, dropped: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Retry, Row, Sampling, derive_seed
 from promptcot.stages.extract import Extract
 
 ROW: Row = {"id": "p1-a", "problem": "Find gcd(6, 4). {{ n }}", "level": "AIME", "note": [1]}
 SAMPLING = Sampling(temperature=0.7, max_tokens=100)
-MATH, NANO = prompts.load("math"), prompts.load("nano")
+MATH, NANO = domains.load("math"), domains.load("nano")
 STAGE = Extract("a", NANO, SAMPLING, seed=5, sizes=(2,))
 REPLY = Completion('\n```python\n["gcd", "divisibility"]\n```', "stop", 7, 9)
 
@@ -75,7 +75,7 @@ def test_a_row_without_a_problem_is_named() -> None:
 
 
 def test_a_domain_without_the_wording_says_which_file_is_missing() -> None:
-    without = type(NANO)("own", {}, NANO.criteria, hashes={}, sources={})
+    without = type(NANO)("own", {}, NANO.criteria, hashes={}, sources={}, settings=NANO.settings)
     with pytest.raises(InputError, match=r"prompts own: there is no extract\.jinja"):
         Extract("a", without, SAMPLING, seed=5).ask(ROW)
 

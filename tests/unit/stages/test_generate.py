@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot import prompts
-from promptcot.core.parsing.rationale import render
+from promptcot import domains
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Row, Sampling, derive_seed
 from promptcot.stages.generate import Generate
+from tests.generations import render
 
 ROW: Row = {"id": "a1", "prompt": "Concepts: gcd {{ 1 }}", "level": "AIME", "note": [1]}
 SAMPLING = Sampling(temperature=0.7, max_tokens=100)
@@ -68,7 +68,7 @@ def test_what_cannot_be_read_is_dropped_with_a_reason_and_its_raw_text(reply: Co
 
 
 def test_the_example_of_the_prompt_is_no_problem() -> None:
-    prompt = prompts.load("math").render("generate", concepts=["gcd"], level="AIME")
+    prompt = domains.load("math").render("generate", concepts=["gcd"], level="AIME")
     asked = {"id": "a", "prompt": prompt}
     example = Completion(prompt[prompt.index("<!-- BEGIN") :])
     for chat in (False, True):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.core.filtering import bring_back
-from promptcot.core.parsing.rationale import render
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.records import Completion, Row, Sampling
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge
+from tests.generations import render
 
 TEXT = "\n" + render("Take 6 and 4.", "Find gcd(6, 4).")
 ROW: Row = {
@@ -28,7 +28,7 @@ ROW: Row = {
     "completion_tokens": 9,
     "note": [1],
 }
-MATH = prompts.load("math")
+MATH = domains.load("math")
 STAGE = Judge("one", MATH, Sampling(), seed=5)
 LABELS = [criterion.label for criterion in (*MATH.criteria.ratings, MATH.criteria.verdict)]
 GOOD = "\n".join(f"{label}: perfect" for label in LABELS)
@@ -167,7 +167,7 @@ def puzzles(tmp_path: Path) -> PromptSet:
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    return prompts.load(tmp_path)
+    return domains.load(tmp_path)
 
 
 def test_another_domain_is_another_folder_of_prompts_and_criteria(puzzles: PromptSet) -> None:
@@ -196,7 +196,7 @@ def test_a_judge_whose_prompt_asks_for_a_mark_knows_the_request_of_before() -> N
     assert "] Format: ..." not in request.earlier.prompt
     assert replace(request, earlier=None, prompt=request.earlier.prompt) == request.earlier
     assert request.again().earlier == request.earlier.again()
-    assert Judge("one", prompts.load("nano"), Sampling(), seed=5).ask(ROW)[0].earlier is None
+    assert Judge("one", domains.load("nano"), Sampling(), seed=5).ask(ROW)[0].earlier is None
 
 
 @pytest.mark.parametrize(

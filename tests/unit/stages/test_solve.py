@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.errors import InputError
 from promptcot.records import Completion, Message, Retry, Row, Sampling, derive_seed
 from promptcot.stages.solve import Solve, samples
 
-MATH = prompts.load("math")
+MATH = domains.load("math")
 SAMPLING = Sampling(temperature=0.6, max_tokens=50)
 ROW: Row = {"id": "a1", "problem": "Find gcd(6, 4).", "prompt": "Concepts: gcd", "sample": 2, "note": [1]}
 

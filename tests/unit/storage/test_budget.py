@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import TransientError
 from promptcot.pipeline.plan import steps_of
@@ -207,7 +207,7 @@ async def test_the_cost_of_two_runs_in_the_summary_is_their_sum(tmp_path: Path) 
         }
         budget = Budget(9)
         runner = LocalRunner(8, budget=budget)
-        steps = steps_of(recipe, prompts.load("nano"))
+        steps = steps_of(recipe, domains.load("nano"))
         rows = scripted_run.combinations()
         await Run(steps, recipe.run, tmp_path, engines, rows, runner, budget=budget).run({})
         assert budget.spent == pytest.approx(bill)

@@ -56,7 +56,7 @@ def caution(recipe: Recipe) -> Iterator[str]:
     """What is said first where a server is asked in the words that only the embedded models know."""
     served = [model for model in models_of(recipe).values() if model.base_url]
     others = [asked(model) for model in served if model.unnamed or not nano.is_nano(model.model)]
-    if recipe.prompts == "nano" and others:
+    if nano.is_world(recipe.prompts) and others:
         names = ", ".join(dict.fromkeys(others))
         yield (
             f"note: {names} is asked in the words of nano, which only models trained on them understand; "

@@ -19,10 +19,10 @@ import unicodedata
 from collections.abc import Sequence
 
 from promptcot.core.parsing import literals
+from promptcot.core.parsing.blocks import Unreadable
 from promptcot.core.parsing.folding import folded
 from promptcot.core.parsing.lines import lines_of
 from promptcot.core.parsing.own import unescaped
-from promptcot.core.parsing.rationale import Unreadable
 from promptcot.core.parsing.replies import split_thinking, stopped_early
 from promptcot.records import STOP, FinishReason
 

@@ -22,9 +22,6 @@ from promptcot.core.parsing.numbered_lists import NumberedList, find_items, find
 from promptcot.errors import InputError
 from promptcot.records import Row
 
-LEVELS = ("AMC12", "AIME", "HMMT-Nov", "HMMT-Feb", "USAJMO", "USAMO", "USOJMO", "USOMO")
-"""The levels that are known unless others are given."""
-
 Rows = Sequence[Row] | Callable[[], Iterable[Row]]
 """Rows that can be read more than once: a sequence, or a function that starts reading them anew."""
 
@@ -46,7 +43,7 @@ class LearntTemplate:
         items = (f"{number}{self.close}{concept}" for number, concept in enumerate(concepts, 1))
         return level.join(self.head) + self.between.join(items) + level.join(self.tail)
 
-    def read(self, prompt: str, levels: Sequence[str] = LEVELS) -> tuple[list[str], str] | None:
+    def read(self, prompt: str, levels: Sequence[str]) -> tuple[list[str], str] | None:
         """The concepts, one a line, and the level of a prompt in this wording; None if it is not in this wording."""
         level = "(?P=level)"
         head, tail = (level.join(re.escape(piece) for piece in part) for part in (self.head, self.tail))
@@ -68,7 +65,7 @@ class LearntTemplate:
         return concepts
 
 
-def learn_template(rows: Rows, levels: Sequence[str] = LEVELS, source: str = "rows") -> LearntTemplate:
+def learn_template(rows: Rows, levels: Sequence[str], source: str = "rows") -> LearntTemplate:
     """The wording that all `rows` share; `source` names them in errors.
 
     Raises InputError if there are no rows, a row has no prompt or does not fit the wording (the first such row, and how

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from promptcot import nano
 from promptcot.engines.lazy import LazyEngine
 from promptcot.engines.machine import visible_gpus
 from promptcot.engines.model_files import journaled_name
@@ -24,7 +25,7 @@ def open_engine(spec: Served, role: str, site: Site) -> LazyEngine:
     folder = local_folder(spec.model, role)
     name = journaled_name(folder, Path(spec.tokenizer) if spec.tokenizer else None)
 
-    shown = f"nano:{role}" if spec.model == "nano" else spec.model
+    shown = f"{nano.NAME}:{role}" if spec.model == nano.NAME else spec.model
 
     def load() -> Engine:
         site.say(f"loading {shown}")

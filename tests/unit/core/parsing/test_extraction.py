@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptcot.core.parsing.blocks import Unreadable
 from promptcot.core.parsing.extraction import LONGEST, parse
-from promptcot.core.parsing.rationale import Unreadable
 from tests.programs import computing_at_most
 
 CASES = [

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from promptcot import prompts
-from promptcot.core.parsing import extraction, rationale
+from promptcot import domains
+from promptcot.core.parsing import blocks, extraction
+from promptcot.core.parsing.blocks import Unreadable
 from promptcot.core.parsing.judging import read_reply
-from promptcot.core.parsing.rationale import Unreadable
 from tests.tables import table
 
 ROWS = table("hostile_replies")
-CRITERIA = prompts.load("math").criteria
+CRITERIA = domains.load("math").criteria
 
 
 def read(row: dict[str, Any]) -> str:
@@ -26,9 +26,9 @@ def read(row: dict[str, Any]) -> str:
         return read_reply(row["reply"], "stop", CRITERIA, row["material"], row.get("mark")).verdict
     found: object
     if row["reader"] == "generate":
-        found = rationale.parse(row["reply"], "stop", row["prompt"])
+        found = blocks.parse(row["reply"], "stop", row["prompt"])
     elif row["reader"] == "explain":
-        found = rationale.parse_rationale(row["reply"], "stop", row["prompt"])
+        found = blocks.parse_others(row["reply"], "stop", row["prompt"])
     else:
         found = extraction.parse(row["reply"], row["n"], "stop", row["prompt"])
     return found.reason if isinstance(found, Unreadable) else "read"

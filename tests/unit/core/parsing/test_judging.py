@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcot import prompts
+from promptcot import domains
 from promptcot.core.criteria import RATINGS, parse_criteria, recompute
 from promptcot.core.parsing.judging import read_reply, read_word
 from promptcot.errors import InputError
@@ -21,7 +21,7 @@ CASES = [
     json.loads(line)
     for line in (Path(__file__).parents[3] / "cases" / "judge_replies.jsonl").read_text(encoding="utf-8").splitlines()
 ]
-CRITERIA = prompts.load("math").criteria
+CRITERIA = domains.load("math").criteria
 LABELS = [criterion.label for criterion in (*CRITERIA.ratings, CRITERIA.verdict)]
 
 

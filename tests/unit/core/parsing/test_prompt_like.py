@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from promptcot.core.parsing.prompt_like import LEVELS, LearntTemplate, learn_template
+from promptcot import domains
+from promptcot.core.parsing import prompt_like
+from promptcot.core.parsing.prompt_like import LearntTemplate
 from promptcot.errors import InputError
 from promptcot.records import Row
 
+LEVELS = domains.settings("math").levels
 Wording = Callable[[list[str], str], str]
+
+
+def learn_template(rows: prompt_like.Rows, levels: Sequence[str] = LEVELS, source: str = "rows") -> LearntTemplate:
+    return prompt_like.learn_template(rows, levels, source)
 
 
 def plain(concepts: list[str], level: str) -> str:
@@ -216,10 +223,10 @@ def test_what_a_template_writes_from_any_concepts_it_reads_back(
 ) -> None:
     template = learn_template(full(wording))
     assume(not any(template.between in concept for concept in concepts))
-    assert template.read(template.render(concepts, level)) == (concepts, level)
+    assert template.read(template.render(concepts, level), LEVELS) == (concepts, level)
 
 
 @given(st.text())
 def test_any_other_text_is_read_without_an_error(text: str) -> None:
-    read = LearntTemplate(("Concepts:\n",), "\n", ". ", ("\nLevel: ", "")).read(text)
+    read = LearntTemplate(("Concepts:\n",), "\n", ". ", ("\nLevel: ", "")).read(text, LEVELS)
     assert read is None or text.startswith("Concepts:\n1. ")

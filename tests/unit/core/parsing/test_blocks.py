@@ -6,7 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from promptcot.core.parsing.rationale import Generation, Unreadable, parse, parse_rationale, render
+from promptcot.core.parsing.blocks import Blocks, Unreadable, parse, parse_others
+from promptcot.core.parsing.blocks import render as render_blocks
+from tests.generations import read_as, render
 
 GOOD = """
 <!-- BEGIN RATIONALE -->
@@ -16,7 +18,7 @@ Choose n = 36.
 Find n.
 <!-- END PROBLEM -->
 """
-READ = Generation("Choose n = 36.", "Find n.")
+READ = read_as("Choose n = 36.", "Find n.")
 
 
 def without(name: str) -> str:
@@ -49,7 +51,7 @@ def test_a_text_that_is_complete_is_read_even_if_the_model_ran_on_to_its_limit()
 
 
 def test_comments_that_are_no_markers_belong_to_the_text() -> None:
-    assert parse(GOOD.replace("Find n.", "Find n. <!-- BEGIN SOLUTION -->")) == Generation(
+    assert parse(GOOD.replace("Find n.", "Find n. <!-- BEGIN SOLUTION -->")) == read_as(
         "Choose n = 36.", "Find n. <!-- BEGIN SOLUTION -->"
     )
 
@@ -101,7 +103,7 @@ parts = st.text().filter(str.strip)
 def test_what_is_rendered_is_read_as_it_was(rationale: str, problem: str) -> None:
     text = (rationale + problem).upper()
     assume(not any(word in text for word in ("<!--", "RATIONALE", "PROBLEM", "THINK>")))
-    assert parse(render(rationale, problem)) == Generation(rationale.strip(), problem.strip())
+    assert parse(render(rationale, problem)) == read_as(rationale.strip(), problem.strip())
 
 
 pieces = st.sampled_from(["<!-- ", " -->", "BEGIN ", "END ", "RATIONALE", "PROBLEM", "\n", "```", "n = 36", GOOD])
@@ -110,7 +112,7 @@ pieces = st.sampled_from(["<!-- ", " -->", "BEGIN ", "END ", "RATIONALE", "PROBL
 @given(st.one_of(st.text(), st.lists(pieces).map("".join)), st.sampled_from(["stop", "length", "other"]))
 def test_any_text_is_either_read_or_unreadable(text: str, finish_reason: str) -> None:
     match parse(text, finish_reason):
-        case Generation(rationale, problem):
+        case {"rationale": rationale, "problem": problem}:
             assert rationale == rationale.strip() != ""
             assert problem == problem.strip() != ""
             assert "<!-- BEGIN PROBLEM -->" not in problem
@@ -133,8 +135,8 @@ ALONE = "<!-- BEGIN RATIONALE -->\nChoose n = 36.\n<!-- END RATIONALE -->"
     ids=["alone", "space", "text around", "thinking", "thinking that the prompt opened"],
 )
 def test_an_annotator_writes_the_rationale_alone(text: str) -> None:
-    assert parse_rationale(text) == "Choose n = 36."
-    assert parse_rationale(text, "length") == "Choose n = 36."
+    assert parse_others(text) == {"rationale": "Choose n = 36."}
+    assert parse_others(text, "length") == {"rationale": "Choose n = 36."}
 
 
 @pytest.mark.parametrize(
@@ -155,4 +157,55 @@ def test_an_annotator_writes_the_rationale_alone(text: str) -> None:
     ],
 )
 def test_an_annotators_text_that_is_no_rationale_says_why(text: str, finish_reason: str, reason: str) -> None:
-    assert parse_rationale(text, finish_reason) == Unreadable(reason)
+    assert parse_others(text, finish_reason) == Unreadable(reason)
+
+
+PUZZLE = Blocks(("setup", "puzzle", "unit_tests"), problem="puzzle")
+WRITTEN = {"setup": "Two doors.", "puzzle": "Which door?", "unit_tests": "assert answer == 'left'"}
+
+
+def test_the_blocks_of_another_domain_are_read_in_its_order() -> None:
+    text = render_blocks(WRITTEN, PUZZLE)
+    assert "<!-- BEGIN UNIT_TESTS -->" in text
+    assert parse(text, blocks=PUZZLE) == WRITTEN
+    assert PUZZLE.fields(WRITTEN) == {**WRITTEN, "problem": "Which door?"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("<!-- END SETUP -->", ""), "no END SETUP"),
+        (("<!-- BEGIN UNIT_TESTS -->", "and\n<!-- BEGIN UNIT_TESTS -->"), "text between puzzle and unit_tests"),
+        (("assert answer == 'left'", ""), "empty unit_tests"),
+        (("UNIT_TESTS", "UNIT-TESTS"), "no BEGIN UNIT_TESTS"),
+        (("Which door?", "Which door?\nEND UNIT TESTS"), "unclear marker"),
+        (("Two doors.", "Two doors.\n--- begin puzzle"), "unclear marker"),
+        (("Two doors.", "<!-- BEGIN PUZZLE --> Two doors."), "repeated BEGIN PUZZLE"),
+        (("Two doors.", "<think>Two doors."), "unclear thinking"),
+    ],
+)
+def test_other_blocks_are_read_as_strictly(change: tuple[str, str], reason: str) -> None:
+    assert parse(render_blocks(WRITTEN, PUZZLE).replace(*change), blocks=PUZZLE) == Unreadable(reason)
+
+
+def test_markers_of_other_domains_are_text() -> None:
+    text = render_blocks({**WRITTEN, "setup": "<!-- BEGIN PROBLEM --> is a comment here"}, PUZZLE)
+    assert isinstance(parse(text, blocks=PUZZLE), dict)
+
+
+def test_an_annotator_writes_all_blocks_but_the_problem() -> None:
+    others = {name: text for name, text in WRITTEN.items() if name != "puzzle"}
+    text = "\n".join(render_blocks({name: block}, Blocks((name,), name)) for name, block in others.items())
+    assert parse_others(text, blocks=PUZZLE) == others
+    assert parse_others(render_blocks(WRITTEN, PUZZLE), blocks=PUZZLE) == Unreadable("puzzle markers")
+
+
+def test_a_block_that_the_prompt_shows_is_not_the_models() -> None:
+    text = render_blocks(WRITTEN, PUZZLE)
+    assert parse(text, prompt=f"Write as here:\n{text}", blocks=PUZZLE) == Unreadable("repeated from the prompt")
+
+
+def test_a_block_whose_name_begins_like_another_one_is_told_from_it() -> None:
+    blocks = Blocks(("test", "tests", "problem"))
+    texts = {"test": "one", "tests": "two", "problem": "three"}
+    assert parse(render_blocks(texts, blocks), blocks=blocks) == texts

@@ -1,0 +1,123 @@
+"""What a domain is, beside its prompts and criteria: the content of its `domain.toml`.
+
+Decides which keys there are and what they may say. Where the files lie, and what holds where a folder says nothing, is
+decided in `promptcot.domains`; what the named verifier does, in `promptcot.grading`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from promptcot.core.parsing.blocks import Blocks
+from promptcot.core.sections import NotEmpty, Positive, Section, explain
+from promptcot.errors import RecipeError
+
+TAKEN = frozenset(
+    (
+        *("id", "concepts", "foundational_concepts", "level", "source", "prompt", "annotator"),
+        *("completion", "finish_reason", "prompt_tokens", "completion_tokens", "rationale_and_problem"),
+        *("generator_finish_reason", "generator_prompt_tokens", "generator_completion_tokens"),
+        *("judge", "ratings", "judgement", "judgements", "invalid_reason", "critique", "validity"),
+        *("sample", "trace", "truncated", "malformed", "answer", "answers", "gold", "reference_solution", "messages"),
+        *("label", "agreement", "margin", "n", "pass_rate", "correct", "extracted", "method", "reason"),
+        *("no_answer", "timeouts", "reasoning_content", "raw", "cause", "error", "source_index"),
+        *("answered", "mean_tokens", "chosen", "rejected", "sentence", "embedding"),
+    )
+)
+"""Fields of rows that mean something else, so that no block can have their name."""
+
+_BLOCK = re.compile(r"[a-z]+(?:_[a-z]+)*")
+_VERIFIER = re.compile(r"[a-z][a-z0-9_]*|[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+_LONGEST_BLOCK = 40
+
+
+class Domain(Section):
+    """How problems of a domain are asked for, written and graded.
+
+    `levels` are the difficulties to draw from, and `sizes` how many concepts a problem rests on. A generator writes
+    `blocks`, in this order, of which `problem` is the one that solvers see. `verifier` is the name of what decides
+    whether an answer is right, or `module:name` for one from elsewhere. `concepts` is a file of seed combinations,
+    beside `domain.toml`, for recipes that name none.
+    """
+
+    levels: tuple[NotEmpty, ...]
+    sizes: tuple[Positive, ...]
+    blocks: tuple[str, ...]
+    problem: str = Field("problem", validate_default=True)
+    verifier: str
+    concepts: NotEmpty | None = None
+
+    @field_validator("levels", "sizes", "blocks")
+    @classmethod
+    def _are_there(cls, given: Sequence[Any]) -> Sequence[Any]:
+        if not given:
+            raise ValueError("name at least one")
+        return given
+
+    @field_validator("levels", "sizes")
+    @classmethod
+    def _differ(cls, given: Sequence[Any]) -> Sequence[Any]:
+        if repeated := [one for place, one in enumerate(given) if one in given[:place]]:
+            raise ValueError(f"{repeated[0]!r} is there twice")
+        return given
+
+    @field_validator("blocks")
+    @classmethod
+    def _can_be_fields(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if mistakes := [why for place, name in enumerate(names) if (why := _unfit(name, names[:place]))]:
+            raise ValueError("; ".join(mistakes))
+        return names
+
+    @field_validator("problem")
+    @classmethod
+    def _is_a_block(cls, name: str, info: ValidationInfo) -> str:
+        blocks = info.data.get("blocks")
+        if blocks is None:  # which has mistakes of its own
+            return name
+        if name not in blocks:
+            raise ValueError(f"it names the block that solvers see, one of {', '.join(blocks)}")
+        if name != "problem" and "problem" in blocks:
+            raise ValueError("rows hold what solvers see in `problem`, so no other block can have that name")
+        return name
+
+    @field_validator("verifier")
+    @classmethod
+    def _is_a_name(cls, name: str) -> str:
+        if not _VERIFIER.fullmatch(name):
+            raise ValueError('write the name of a verifier, such as "mathematics", or "package.module:name"')
+        return name
+
+    @property
+    def written(self) -> Blocks:
+        """The blocks that a generator writes."""
+        return Blocks(self.blocks, self.problem)
+
+
+def _unfit(name: str, before: Sequence[str]) -> str | None:
+    """Why no block can be called so."""
+    if not _BLOCK.fullmatch(name) or len(name) > _LONGEST_BLOCK:
+        return f"{name!r} is no name of a block: it has small letters, and underscores between them"
+    if name in TAKEN:
+        return f"{name!r} is a field of rows that means something else"
+    return f"{name!r} is there twice" if name in before else None
+
+
+def read_table(text: str, where: str) -> dict[str, Any]:
+    """The keys that a `domain.toml` has, unchecked. Raises RecipeError where it is no TOML."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(where, [f"not TOML: {error}"]) from error
+
+
+def domain_of(table: Mapping[str, Any], where: str) -> Domain:
+    """A checked domain from a complete table. Raises RecipeError with all mistakes."""
+    try:
+        return Domain.model_validate(table)
+    except ValidationError as error:
+        raise RecipeError(where, [explain(mistake, Domain) for mistake in error.errors()]) from error

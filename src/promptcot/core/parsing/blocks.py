@@ -1,0 +1,174 @@
+"""Reads the text of a generator: the blocks of its domain, such as a rationale and a problem, each between its markers.
+
+An annotator, who has the problem already, writes the other blocks alone, between the same markers.
+
+The reading is strict, which means that nothing is guessed: each marker stands in the text exactly once, in order, with
+something between the two of a pair, and nothing but space and code fences between the pairs. Text before the first
+marker and after the last one is left aside: a model may greet, think aloud or run on. But what stands within its
+thinking is a draft, a block that holds what looks like a marker may be two blocks or half of one, and what the model
+repeats of its prompt is not its answer. Whether the problem is any good is for judges to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from promptcot.core.parsing.folding import folded
+from promptcot.core.parsing.own import repeats, unescaped
+from promptcot.core.parsing.replies import split_thinking
+from promptcot.core.parsing.traces import CLOSE, OPEN
+from promptcot.records import LENGTH, STOP, FinishReason, finish_of
+
+_FENCES = re.compile(r"(?:\s|```\w*+)*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The blocks that a generator writes, in order, and which of them is the problem. A name has letters and `_`."""
+
+    names: tuple[str, ...] = ("rationale", "problem")
+    problem: str = "problem"
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Those that an annotator writes, who has the problem."""
+        return tuple(name for name in self.names if name != self.problem)
+
+    def fields(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """The fields of a row: each block by its name, and what solvers see as `problem`."""
+        return {**texts, "problem": texts[self.problem]}
+
+
+PLAIN = Blocks()
+"""Rationale and problem, as the public files have them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why a text is not what was asked for: a short, stable reason under which such texts are counted."""
+
+    reason: str
+
+
+def parse(
+    text: str, finish_reason: FinishReason = STOP, prompt: str = "", blocks: Blocks = PLAIN
+) -> dict[str, str] | Unreadable:
+    """The blocks in `text` by name, which answers `prompt`, or why there are none. Never raises.
+
+    Blocks have neither markers nor surrounding space, and none is empty. Reasons: `empty`, `cut off` (the model reached
+    its limit before the last marker, or before any text), `no MARKER` for one that is missing, `repeated MARKER`,
+    `markers out of order`, `text between NAME and NAME`, `empty NAME`, `unclear thinking` (the markers stand in it, or
+    it stands between them), `unclear marker` (something within a block looks like one), `repeated from the prompt`.
+    """
+    if not text.strip() and finish_reason != "length":
+        return Unreadable("empty")
+    return _read(text, blocks.names, blocks, finish_reason, prompt)
+
+
+def parse_others(
+    text: str, finish_reason: FinishReason = STOP, prompt: str = "", blocks: Blocks = PLAIN
+) -> dict[str, str] | Unreadable:
+    """The blocks of an annotator, who was asked `prompt`: all but the problem. Or why there are none. Never raises.
+
+    What is thought before is skipped. Reasons: `unclear thinking`, `NAME markers` of the problem, and those of `parse`
+    that a text without a problem can have.
+    """
+    if not text.strip() and finish_reason != "length":
+        return Unreadable("empty")
+    answer = split_thinking(text)
+    if answer is None:
+        return Unreadable("cut off" if finish_of(finish_reason) == LENGTH else "unclear thinking")
+    problem = markers((blocks.problem,))
+    if not {match[1] for match in _marker(blocks.names).finditer(answer.text)}.isdisjoint(problem):
+        return Unreadable(f"{blocks.problem} markers")
+    return _read(answer.text, blocks.others, blocks, finish_reason, prompt)
+
+
+def render(texts: Mapping[str, str], blocks: Blocks = PLAIN) -> str:
+    """The text that `parse` reads as these blocks, provided that none of them holds a marker."""
+    return "\n".join(f"{_shown(begin)}\n{texts[name]}\n{_shown(end)}" for name, begin, end in _pairs(blocks.names))
+
+
+def markers(names: Sequence[str]) -> tuple[str, ...]:
+    """The words of the markers around blocks of these names, in order: `BEGIN RATIONALE`, `END RATIONALE` …"""
+    return tuple(f"{edge} {name.upper()}" for name in names for edge in ("BEGIN", "END"))
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str, str]]:
+    words = markers(names)
+    return list(zip(names, words[::2], words[1::2], strict=True))
+
+
+def _shown(marker: str) -> str:
+    return f"<!-- {marker} -->"
+
+
+@lru_cache(maxsize=64)
+def _marker(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"<!-- ((?:BEGIN|END) (?:{'|'.join(name.upper() for name in names)})) -->")
+
+
+@lru_cache(maxsize=64)
+def _like_marker(names: tuple[str, ...]) -> re.Pattern[str]:
+    """What looks like a marker in folded text."""
+    name = "|".join(folded(name).replace("_", r"[\s_-]{0,9}") for name in names)
+    return re.compile(
+        rf"--\s{{0,9}}/?\s{{0,9}}(?:begin|end)[\s_-]{{0,9}}(?:{name})"
+        rf"|^[^\w\n]{{0,20}}(?:begin|end)[\s_-]{{1,9}}(?:{name})[^\w\n]{{0,20}}$",
+        re.MULTILINE,
+    )
+
+
+def _read(
+    text: str, names: tuple[str, ...], blocks: Blocks, finish_reason: FinishReason, prompt: str
+) -> dict[str, str] | Unreadable:
+    """Blocks of these names, which are all that the text may hold of the domain's."""
+    found = list(_marker(blocks.names).finditer(text))
+    words = tuple(match[1] for match in found)
+    if words != markers(names):
+        return Unreadable(_what_is_wrong(words, finish_reason, markers(names)))
+    if not found:
+        return {}
+    if _in_thinking(text[: found[0].start()], text[found[0].end() : found[-1].start()], text[found[-1].end() :]):
+        return Unreadable("unclear thinking")
+    pieces = [text[a.end() : b.start()].strip() for a, b in pairwise(found)]
+    texts = dict(zip(names, pieces[::2], strict=True))
+    for (one, other), between in zip(pairwise(names), pieces[1::2], strict=True):
+        if not _FENCES.fullmatch(between):
+            return Unreadable(f"text between {one} and {other}")
+    for name, block in texts.items():
+        if not block:
+            return Unreadable(f"empty {name}")
+    why = next(filter(None, (_not_its_own(block, prompt, blocks) for block in texts.values())), None)
+    return Unreadable(why) if why else texts
+
+
+def _in_thinking(before: str, within: str, after: str) -> bool:
+    """Whether the markers of a text stand in its thinking, or its thinking between them."""
+    ends_after = CLOSE in after.partition(OPEN)[0]
+    return before.count(OPEN) > before.count(CLOSE) or OPEN in within or CLOSE in within or ends_after
+
+
+def _not_its_own(block: str, prompt: str, blocks: Blocks) -> str | None:
+    """Why a block cannot be what the model wrote and meant."""
+    like = _like_marker(blocks.names)
+    if like.search(folded(block)) or like.search(folded(unescaped(block))):
+        return "unclear marker"
+    shown = {" ".join(prompt[a.end() : b.start()].split()) for a, b in pairwise(_marker(blocks.names).finditer(prompt))}
+    return "repeated from the prompt" if " ".join(block.split()) in shown or repeats(block, prompt) else None
+
+
+def _what_is_wrong(words: tuple[str, ...], finish_reason: FinishReason, wanted: tuple[str, ...]) -> str:
+    if finish_of(finish_reason) == LENGTH and words == wanted[: len(words)]:
+        return "cut off"
+    for word in wanted:
+        if word not in words:
+            return f"no {word}"
+    for word in wanted:
+        if words.count(word) > 1:
+            return f"repeated {word}"
+    return "markers out of order"

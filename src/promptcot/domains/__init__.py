@@ -1,0 +1,116 @@
+"""Domains: the kinds of problems that can be made. One folder for each, and how a folder is loaded.
+
+A folder holds `CONVERSATION.jinja` for each conversation (`generate`, `judge`, `solve`, and whatever else its stages
+ask), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, and `domain.toml` with levels, sizes,
+blocks and verifier. What a `domain.toml` leaves out, or a folder without one, is as in `math`. Another domain is
+another folder, in any place; nothing in the code has to change (docs/domains.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.domains import Domain, domain_of, read_table
+from promptcot.core.parsing.blocks import markers
+from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
+from promptcot.errors import InputError
+
+DEFAULT = "math"
+"""The domain that is meant where nothing names one."""
+SETTINGS = "domain.toml"
+CATALOGUES = ("contest", "nano")
+"""The concepts that ship with promptcot, by name."""
+_SHIPPED = Path(__file__).parent
+_REQUIRED = ("generate.jinja", "judge.jinja", CRITERIA)
+
+
+def names() -> list[str]:
+    """The names of the domains that ship with promptcot."""
+    return sorted(path.parent.name for path in _SHIPPED.glob(f"[a-z]*/{CRITERIA}"))
+
+
+def exists(domain: str | Path) -> bool:
+    """Whether a domain ships under this name, or a local folder has it."""
+    return os.path.isdir(folder_of(domain))
+
+
+def folder_of(domain: str | Path) -> Path:
+    """Where the files of a domain lie: one that ships, by name, or else a local folder, by path (`./math`)."""
+    return _SHIPPED / str(domain) if str(domain) in names() else Path(domain)
+
+
+def load(domain: str | Path) -> PromptSet:
+    """The prompts of a shipped domain, by name, or of a local folder, by path (`./math` for a folder called math).
+
+    Raises InputError if there is no such domain, a file is missing or unreadable, or one of them cannot be parsed.
+    """
+    folder = _existing(domain)
+    missing = [name for name in _REQUIRED if not (folder / name).is_file()]
+    if missing:
+        raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
+    paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
+    own = str(domain) not in names() and (folder / SETTINGS).is_file()
+    if own:
+        paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
+    sources, found = {path.name: _read(path) for path in paths}, settings(domain)
+    if own:
+        _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
+    return compile_prompts(str(domain), sources, found)
+
+
+def settings(domain: str | Path) -> Domain:
+    """What a domain says of itself: levels, sizes, blocks, verifier; `concepts` as a path, or a catalogue's name.
+
+    Raises RecipeError with all mistakes of its `domain.toml`, InputError where there is no such domain.
+    """
+    path = _existing(domain) / SETTINGS
+    if not path.is_file():
+        return _default()
+    where = f"prompts {domain}: {SETTINGS}"
+    found = domain_of({**_table_of_default(), **read_table(_read(path), where)}, where)
+    if found.concepts is None or found.concepts in CATALOGUES:
+        return found
+    return found.model_copy(update={"concepts": str(path.parent / found.concepts)})
+
+
+def _existing(domain: str | Path) -> Path:
+    folder = folder_of(domain)
+    if not os.path.isdir(folder):
+        raise InputError(
+            f"prompts {domain}: no domain that ships with promptcot ({', '.join(names())}) and no local folder"
+        )
+    return folder
+
+
+def _check_markers(asked: str, domain: Domain, where: str) -> None:
+    """Raises InputError where the generator is shown the markers of some blocks and not of others.
+
+    One that is shown none at all may know them from its training.
+    """
+    lacking = [name for name in domain.blocks if f"<!-- {markers([name])[0]} -->" not in asked]
+    if 0 < len(lacking) < len(domain.blocks):
+        raise InputError(
+            f"{where} shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->), which {SETTINGS} "
+            f"names: the blocks are {', '.join(domain.blocks)}"
+        )
+
+
+@cache
+def _default() -> Domain:
+    return domain_of(_table_of_default(), f"prompts {DEFAULT}: {SETTINGS}")
+
+
+@cache
+def _table_of_default() -> Mapping[str, Any]:
+    return read_table(_read(_SHIPPED / DEFAULT / SETTINGS), f"prompts {DEFAULT}: {SETTINGS}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"prompts: {path} cannot be read: {error}") from error

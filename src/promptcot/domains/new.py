@@ -1,0 +1,63 @@
+"""Writes the folder of a new domain: what lies in `_new`, with its name and its place filled in.
+
+Everything in it works as it is, with any server; its comments say what to change. What the files are for is in
+docs/domains.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from promptcot import domains
+from promptcot.errors import InputError, UsageError
+from promptcot.storage.atomic import write_whole
+from promptcot.storage.paths import PARTIAL
+
+_TEMPLATES = Path(__file__).with_name("_new")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def write_domain(name: str, folder: Path) -> list[Path]:
+    """Write the files of a domain called `name` into a folder that is new or empty; their paths, the recipe's last.
+
+    What an interrupted call has begun is completed. Raises UsageError for a name that cannot be one, InputError where
+    the folder holds anything else, StorageError.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores")
+    if taken := next((one for one in (name, str(folder)) if one in domains.names()), None):
+        raise UsageError(f"{taken} is a domain that ships with promptcot; give yours another name")
+    place = str(folder)
+    if not place.isprintable():
+        raise UsageError(f"{place!r} holds characters that cannot be shown; take another folder (--output-dir)")
+    filled = {"@NAME@": name, "@FOLDER@": json.dumps(place, ensure_ascii=False), "@SHELL@": shlex.quote(place)}
+    sources = sorted(_TEMPLATES.iterdir(), key=lambda path: (path.suffix == ".toml", path.name))
+    contents = {folder / source.name: _filled(source, filled) for source in sources}
+    if folder.exists() and not _is_begun(folder, contents):
+        raise InputError(f"{folder}: there is something already; take another folder (--output-dir), or remove it")
+    for path, content in contents.items():
+        write_whole(path, content)
+    return [*contents]
+
+
+def _filled(source: Path, values: Mapping[str, str]) -> bytes:
+    text = source.read_text(encoding="utf-8")
+    for mark, value in values.items():
+        text = text.replace(mark, value)
+    return text.encode()
+
+
+def _is_begun(folder: Path, contents: Mapping[Path, bytes]) -> bool:
+    """Whether a folder holds nothing but some of these files, as they are here, and not the last of them."""
+    last = [*contents][-1]
+    return folder.is_dir() and not last.exists() and all(_is_ours(path, contents) for path in folder.iterdir())
+
+
+def _is_ours(path: Path, contents: Mapping[Path, bytes]) -> bool:
+    if path.name.endswith(PARTIAL):
+        return path.with_name(path.name.removesuffix(PARTIAL)) in contents
+    return path in contents and path.is_file() and path.read_bytes() == contents[path]
