@@ -14,7 +14,7 @@ from typing import Any
 
 from promptcot.redaction import redacted_in
 from promptcot.storage.atomic import write_json
-from promptcot.storage.json import dumps, loads
+from promptcot.storage.json import dumps, indented, loads
 
 FIELD = "crc32"
 _MARK = b',"crc32":'
@@ -51,10 +51,17 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     return dict(found)
 
 
+def as_kept(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What `read_document` gives of these fields later: without secrets, and as JSON has them. What is kept is compared
+    with this: a path with a part such as `sk-learn-baseline-2` is not the same afterwards.
+    """
+    return dict(loads(indented(redacted_in(fields))))
+
+
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with its checksum, which is that of what is left without secrets. Raises StorageError."""
-    written = redacted_in(fields)
-    write_json(path, {**written, FIELD: zlib.crc32(dumps(written))})
+    """Write a JSON object whole, with the checksum of what is kept of it. Raises StorageError."""
+    kept = as_kept(fields)
+    write_json(path, {**kept, FIELD: zlib.crc32(dumps(kept))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:

@@ -69,6 +69,17 @@ def test_a_finished_step_is_left_out_and_one_that_tells_is_not(folder: Path) -> 
     ]
 
 
+def test_a_folder_that_is_named_like_a_key_makes_no_step_run_again(tmp_path: Path) -> None:
+    folder = tmp_path / "sk-learn-baseline-12"
+    folder.mkdir()
+    (folder / "source").write_text("source")
+    machine = Machine()
+    run(folder, machine)
+    assert "sk-learn" not in (folder / STATE).read_text()
+    run(folder, machine)
+    assert machine.ran == ["tell"]
+
+
 def test_another_command_runs_again_with_what_follows_from_it(folder: Path) -> None:
     machine = Machine()
     run(folder, machine)

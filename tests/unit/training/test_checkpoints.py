@@ -50,8 +50,9 @@ def test_old_checkpoints_go_by_names_and_sizes(tmp_path: Path) -> None:
 
 
 def test_a_training_whose_beginning_is_damaged_stops_with_the_way_out(tmp_path: Path) -> None:
-    began_with(tmp_path, {"rows": 1000}, goes_on=False)
-    began_with(tmp_path, {"rows": 1000}, goes_on=True)
+    began = {"rows": 1000, "path": "sk-learn-baseline-12/rows.jsonl", "betas": (0.9, 0.95)}
+    began_with(tmp_path, began, goes_on=False)
+    began_with(tmp_path, began, goes_on=True)  # kept without what looks like a key
     path = tmp_path / "data.json"
     path.write_bytes(path.read_bytes().replace(b"1000", b"1001"))
     with pytest.raises(InputError, match=r"data\.json: it is damaged.*delete this file to go on"):
