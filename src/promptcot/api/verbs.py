@@ -31,6 +31,7 @@ from promptcot.core.labelling import Band
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
+from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.grading.grader import Grader
 from promptcot.nano import judge_role
@@ -323,6 +324,9 @@ def grade(
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
         check_paths([Read(source)], [Written.of(source, "read")])
-        golds = golds_of(benchmark, grader)
-        found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
+        golds = golds_of(benchmark, grader, problems := Problems(grader))
+        grading = grade_file(
+            source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read, problems=problems
+        )
+        found = wait_for(grading)
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))

@@ -62,8 +62,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
     with Grader(options["workers"], options["limit"]) as grader:
-        golds = golds_of(options["benchmark"], grader, say)
-        how["problems"] = Problems(grader)
+        how["problems"] = problems = Problems(grader)
+        golds = golds_of(options["benchmark"], grader, problems, say)
         graded = [wait_for(grade_file(Path(str(file)), grader, golds, **how)) for file in compare or (predictions,)]
     for one in graded:
         _print(one)

@@ -33,13 +33,14 @@ Same = Callable[[str, str], bool | None]
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One problem of a benchmark, with its correct answer."""
+    """One problem of a benchmark, with its correct answer. `worded`: in words of its own, not taken from a prompt."""
 
     id: str
     source: str
     problem: str
     gold: str
     level: str | None = None
+    worded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def _read(row: Row, where: str) -> BenchmarkRow:
         problem=problem_of(row, where),
         gold=plain_integer(gold, where) if integers else gold,
         level=None if level is None else str(level),
+        worded=bool(row.get("problem")),
     )
 
 
