@@ -6,8 +6,8 @@ percent-encoded, in base64 and as JSON has it. `redacted` also hides what looks 
 URLs, query parameters named like keys, keys of well-known forms. Text that is data (a model's reply) is freed of known
 secrets only, by `Secrets`; a reply may have a URL in it.
 
-A value is no secret if it is short, a single word or a number (`EMPTY`, `none`, `12345678`): such a key protects
-nothing, and to hide it would tear holes into texts.
+A value is no secret if it is short, a single word, a number or a placeholder (`EMPTY`, `none`, `12345678`,
+`sk-xxxxxxxxxxxx`): such a key protects nothing, and to hide it would tear holes into texts.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from urllib.parse import quote, unquote
 
 MASK = "***"
 _SHORTEST, _LONGEST_WORD = 8, 16
+_FEWEST_CHARACTERS = 5
+"""Different ones, in a secret: placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
 
 _NAMED_LIKE_KEYS = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|_PASS|_PAT|_SAS|ACCESS_KEY_ID|CONNECTION_STRING)_?\d*$"
@@ -35,17 +37,11 @@ _FIELD = re.compile(
     re.IGNORECASE,
 )
 _BODY_FIELDS = {"key", "token", "authorization", "proxyauthorization", "bearer", "cookie", "credentials", "jwt"}
-_BODY_ENDS: tuple[str, ...] = (
-    "apikey",
-    "secret",
-    "password",
-    "passwd",
-    "accesskey",
-    "secretkey",
-    "subscriptionkey",
-    "accesstoken",
+_BODY_ENDS = (
+    *("apikey", "accesskey", "secretkey", "subscriptionkey"),
+    *("secret", "password", "passwd"),
+    *("accesstoken", "authtoken", "apitoken", "bearertoken", "hftoken"),
 )
-_BODY_ENDS += ("authtoken", "apitoken", "bearertoken")
 
 # A password may have slashes in it, and a path an `@`: `HOST:8000/team@work` names no user.
 _USER = re.compile(
@@ -55,11 +51,14 @@ _USER = re.compile(
 )
 _PARAMETER = re.compile(r"(?P<head>[?&#;](?P<name>[\w.%-]+)=)(?P<value>[^\s&#;'\"<>\\]+)")
 _KEYS = re.compile(
-    r"(?<![A-Za-z0-9])(?:sk-[\w-]{12,}|[rsp]k_(?:live|test)_\w{6,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}"
-    r"|github_pat_\w{20,}|glpat-[\w-]{16,}|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}|xox[abeprs]-[\w-]{10,}|gsk_\w{16,}"
-    r"|nvapi-[\w-]{16,}|pplx-\w{16,}|r8_\w{16,}|eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)"
-    r"|(?<=Bearer )[\w.~+/-]{12,}=*"
+    r"(?<![A-Za-z0-9])(?:sk-(?!learn\b)[\w-]{12,}|[rsp]k_(?:live|test)_(?=\w*\d)\w{6,}|hf_[A-Za-z0-9]{16,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|A[KS]IA[0-9A-Z]{12,}|AIza[\w-]{20,}"
+    r"|xox[abeprs]-[\w-]{10,}|gsk_[A-Za-z0-9]{16,}|nvapi-[\w-]{16,}|pplx-[A-Za-z0-9]{16,}|r8_[A-Za-z0-9]{30,}"
+    r"|eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?)"
+    r"|(?<=Bearer )(?=\S*\d)[\w.~+/-]{12,}=*"
 )
+_MIXED = re.compile(r"(?=[^/]*[a-z])(?=[^/]*[A-Z])(?=[^/]*\d)[\w+]{17,}=*(/|$)")
+_WORD = re.compile(r"[A-Z]?[a-z]*[A-Z]?|[A-Z]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _remembered: set[str] = set()
@@ -97,18 +96,22 @@ def _masked(text: str, head: str, form: str) -> str:
 
 
 def is_secret(value: str) -> bool:
-    """Whether a value can be one: long enough, and neither a word nor a number."""
-    return len(value) >= _SHORTEST and (len(value) >= _LONGEST_WORD or not _is_plain(value))
-
-
-def _is_plain(text: str) -> bool:
-    return re.fullmatch(r"[A-Z]?[a-z]*|[A-Z]+|[\W\d_]+", text) is not None
+    """Whether a value can be one: long enough, and neither a word nor a number nor a placeholder."""
+    if len(value) < _SHORTEST or len(set(value)) < _FEWEST_CHARACTERS:
+        return False
+    return len(value) >= _LONGEST_WORD or not (_WORD.fullmatch(value) or re.fullmatch(r"[\W\d_]+", value))
 
 
 def _telling(form: str) -> int:
-    """How many characters of its beginning give a secret away: 8, but more where they are a word or a number."""
-    lengths = range(min(_SHORTEST, len(form)), min(_LONGEST_WORD, len(form)))
-    return next((length for length in lengths if not _is_plain(form[:length])), min(_LONGEST_WORD, len(form)))
+    """How many characters of its beginning give a secret away: 8, but more where any text may have them."""
+    return next((length for length in range(_SHORTEST, len(form)) if _is_telling(form[:length])), len(form))
+
+
+def _is_telling(piece: str) -> bool:
+    """Not a number, not a few characters again and again, and of a word with its hyphen (`correct-…`) 16 characters."""
+    if len(set(piece)) < _FEWEST_CHARACTERS or not any(map(str.isalpha, piece)):
+        return False
+    return len(piece) >= _LONGEST_WORD or _WORD.fullmatch(piece.strip("-_.:/ ")) is None
 
 
 def _forms(value: str) -> set[str]:
@@ -141,11 +144,16 @@ def _secrets(values: frozenset[str]) -> Secrets:
 
 def _of_environment(environment: Mapping[str, str]) -> Iterator[str]:
     for name, value in environment.items():
-        if _is_key_variable(name) and not value.startswith(("/", "~", "./")) and is_secret(value.strip()):
+        if _is_key_variable(name) and is_secret(value.strip()) and not _is_path(value):
             yield value.strip()
         elif "@" in value and (found := _USER.match(value)) and is_secret(found["user"].partition(":")[2]):
             password = found["user"].partition(":")[2]
             yield from {password, unquote(password)}
+
+
+def _is_path(value: str) -> bool:
+    """Whether this is the path of a file with a key, and not a key that begins with a slash, as in base64."""
+    return value.startswith(("/", "~", "./")) and not _MIXED.search(value)
 
 
 @lru_cache(maxsize=4096)
@@ -193,7 +201,7 @@ def looks_like_key(text: str) -> bool:
 
 
 def holds_credentials(address: str) -> bool:
-    """Whether the address of a file or a cluster has a password in it, or a key among its parameters."""
+    """Whether a text, such as the address of a file or a cluster, has a password or a key in it."""
     return redacted(address) != address
 
 
@@ -238,6 +246,6 @@ def without_secret_causes(error: BaseException) -> None:
         link = cause
 
 
-def environment_without_secrets() -> dict[str, str]:
-    """The environment for a child that needs no key."""
-    return {name: value for name, value in os.environ.items() if not _is_key_variable(name)}
+def without_keys(environment: Mapping[str, str], but: tuple[str, ...] = ()) -> dict[str, str]:
+    """The environment for a child that needs no key but those in variables whose names begin so."""
+    return {name: value for name, value in environment.items() if name.startswith(but) or not _is_key_variable(name)}

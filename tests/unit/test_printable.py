@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,15 @@ def test_lines_errors_and_usage_are_shown_without_escapes(capsys: pytest.Capture
     told = "".join(capsys.readouterr())
     assert told.count("�") >= 4
     assert not any(letter in told for letter in "\x1b\u202e\x07")
+
+
+def test_colors_of_ours_reach_a_terminal_and_those_of_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout", terminal)
+    say("\x1b[31mred", "ok", "green")
+    say("plain")
+    assert terminal.getvalue() == "\x1b[32mok\x1b[0m�red\nplain\n"
 
 
 def test_an_error_is_printable_by_whoever_shows_it() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from promptcot.redaction import Secrets, holds_credentials, is_secret, is_variable, keys_in, redacted
+from promptcot.redaction import Secrets, holds_credentials, is_secret, is_variable, keys_in, redacted, without_keys
 
 KEY = 'pw/with"odd+characters=9'
 
@@ -33,9 +33,15 @@ def test_a_secret_is_found_in_every_form(text: str) -> None:
     assert not any(piece in hidden for piece in (KEY[:8], KEY[-8:], quote(KEY, safe="")[:12]))
 
 
-@pytest.mark.parametrize("value", ["", "x", "EMPTY", "none", "changeme", "Placeholder", "12345678", "mathematics"])
-def test_words_numbers_and_short_values_are_no_secrets(value: str) -> None:
-    text = f"{value} mathematics 12345678 changeme"
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("", "x", "EMPTY", "none", "changeme", "Placeholder", "12345678", "mathematics"),
+        *("sk-xxxxxxxxxxxxxxxx", "sk-0000000000000000", "----------------", "0" * 20, "password"),
+    ],
+)
+def test_words_numbers_placeholders_and_short_values_are_no_secrets(value: str) -> None:
+    text = f"{value} mathematics 12345678 changeme {10**20}"
     assert not is_secret(value)
     assert Secrets([value]).without(text) == text
 
@@ -44,6 +50,35 @@ def test_a_word_with_which_a_secret_begins_stays_in_texts() -> None:
     text = "mathematics, and 1234567890 more"
     assert Secrets(["mathematics-department-7"]).without(text) == text
     assert Secrets(["1234567890-ab"]).without(text) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("correct-horse-battery-staple", "the correct-looking answer, a staple"),
+        ("sk-a-key-for-our-solutions", "real-solutions and non-solutions"),
+        ("sk-ab12cd000000000000000000", f"{10**20}"),
+        ("1234567890123456", "the number 12345678901234 of digits 1234567890"),
+        ("test-key", "a test, a key; test-ke"),
+    ],
+)
+def test_what_any_text_may_have_in_common_with_a_secret_stays(key: str, text: str) -> None:
+    assert is_secret(key)
+    assert Secrets([key]).without(text) == text
+    assert Secrets([key]).without(f"it is {key}.") == "it is ***."
+
+
+def test_a_key_that_begins_with_a_slash_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "/wJalrXUtnFEMI5K7MDENGbPxRfiCYEXAMPLEKEY")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/home/me/keys/project-2024-a1b2c3.json")
+    assert redacted("/wJalrXUtnFEMI5K7MDENGbPxRfiCYEXAMPLEKEY") == "***"
+    assert redacted("no /home/me/keys/project-2024-a1b2c3.json") == "no /home/me/keys/project-2024-a1b2c3.json"
+
+
+def test_a_child_gets_the_keys_that_it_needs() -> None:
+    environment = {"PATH": "/bin", "OPENAI_API_KEY": "x", "HF_TOKEN": "y", "MY_SECRET_2": "z"}
+    assert without_keys(environment) == {"PATH": "/bin"}
+    assert without_keys(environment, but=("HF_",)) == {"PATH": "/bin", "HF_TOKEN": "y"}
 
 
 @pytest.mark.parametrize(
@@ -61,6 +96,8 @@ def test_a_word_with_which_a_secret_begins_stays_in_texts() -> None:
         ("http://host:8000/team@work/v1", "http://host:8000/team@work/v1"),
         ("http://[::1]:8000/a@b", "http://[::1]:8000/a@b"),
         ("http://NAME:PASSWORD@HOST:PORT", "http://NAME:PASSWORD@HOST:PORT"),
+        ("out/lora_r8_alpha16_dropout005, data/sk-learn-datasets-2024, sk_test_results", None),
+        ("this server takes Bearer authentication only", None),
         ("Let f(x) = 2; write to a@b.c about http://host/v1?api-version=2024", None),
     ],
 )

@@ -13,7 +13,6 @@ from promptcot.api.results import StageResult
 from promptcot.api.working import (
     ModelLike,
     Working,
-    check_working,
     model_of,
     observer_of,
     rows_beside,
@@ -50,7 +49,7 @@ def plain_rows(source: Path) -> Iterator[Row]:
 
 
 class Job:
-    """One call of a verb: `rows`, and how it works. Raises TypeError for an argument that no verb takes.
+    """One call of a verb: `rows`, and how it works, which is checked before.
 
     `columns` are written down with the other settings.
     """
@@ -62,7 +61,6 @@ class Job:
         domain: PromptSet | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> None:
-        check_working(working)
         self._rows = rows.rows if isinstance(rows, StageResult) else rows
         self._made_for = rows.shard if isinstance(rows, StageResult) else None
         self._working = working

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +15,7 @@ from promptcot.evaluation.results import Evaluated
 from promptcot.records import Row
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
+from promptcot.storage.json import loads
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,10 +75,15 @@ class FilterResult(StageResult):
 
 @dataclass(frozen=True)
 class GradeResult:
-    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction."""
+    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
+
+    `unfit` rows could not be graded and are in neither; `notes` has the reason of the first, and what else was noticed.
+    """
 
     sources: Mapping[str, Summary]
     rows: Sequence[Row]
+    unfit: int = 0
+    notes: Sequence[str] = ()
 
     def accuracy(self, source: str | None = None) -> float | None:
         """The share of right answers of a source, or of the only one; None without data. Raises InputError."""
@@ -132,7 +137,7 @@ class RunResult:
     @cached_property
     def summary(self) -> Mapping[str, Any]:
         """What `summary.json` holds."""
-        found: Mapping[str, Any] = json.loads((self.directory / "summary.json").read_bytes())
+        found: Mapping[str, Any] = loads((self.directory / "summary.json").read_bytes())
         return found
 
     @property

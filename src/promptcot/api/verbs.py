@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from promptcot import prompts as domains
+from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
@@ -61,6 +62,7 @@ from promptcot.storage.paths import url_of
 from promptcot.storage.sources import fetched
 
 
+@checking
 def ask(
     stage: Stage, rows: Rows, *, model: ModelLike = "nano", role: str = "generator", **working: Unpack[Working]
 ) -> StageResult:
@@ -72,6 +74,7 @@ def ask(
     return Job(rows, working).ask(stage, model_of(model), role)
 
 
+@checking
 def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
     """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
     spec, engine = model_of(model, temperature=1.0)
@@ -79,6 +82,7 @@ def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working
     return Job(rows, working).ask(stage, (spec, engine), "generator")
 
 
+@checking
 def judge(
     rows: Rows,
     *,
@@ -94,6 +98,7 @@ def judge(
     return Job(rows, working, domain).ask(stage, (spec, engine), judge_role(called))
 
 
+@checking
 def solve(
     rows: Rows,
     *,
@@ -118,6 +123,7 @@ def solve(
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
+@checking
 def extract(
     rows: Rows,
     *,
@@ -136,7 +142,7 @@ def extract(
     found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    sizes = sizes_of(domain.domain) if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
@@ -150,6 +156,7 @@ def extract(
     return Job(rows, working, domain, found.given).annotate("extract", annotators, stage, read)
 
 
+@checking
 def explain(
     rows: Rows,
     *,
@@ -179,6 +186,7 @@ def explain(
     return Job(rows, working, domain, found.given).annotate("explain", annotators, stage, read)
 
 
+@checking
 def sample(
     concepts: Rows = "nano",
     n: int = 1000,
@@ -196,7 +204,6 @@ def sample(
     of the concepts: `{"concepts": "topics"}`.
     """
     whole_number("n", n, 1)
-    whole_number("seed", seed, 0)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
         recipe = checked(Sample, {**sampling_of(source), **settings})
@@ -210,6 +217,7 @@ def sample(
         return StageResult(*rows_beside(output.path, lasting=False), output.counts)
 
 
+@checking
 def encode(
     concepts: Rows = "nano",
     *,
@@ -254,6 +262,7 @@ def _named(concepts: Any) -> Any:
     return concepts
 
 
+@checking
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
     """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
     if not judged:
@@ -267,6 +276,7 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
         return FilterResult(*found, output.counts, agreement=agreements.summary(), problem=problem)
 
 
+@checking
 def label(
     traces: Rows,
     *,
@@ -302,6 +312,7 @@ def _band(given: Mapping[str, float]) -> Band:
     return Band(**given)
 
 
+@checking
 def grade(
     predictions: Rows,
     *,
@@ -316,7 +327,8 @@ def grade(
 
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
     seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
-    call goes on. `columns` as in `solve`.
+    call goes on. `columns` as in `solve`. A row that cannot be graded is counted in `unfit`; a first one raises
+    InputError.
     """
     read = columns_of(columns)
     with workplace(None) as folder, Grader(workers, limit) as grader:
@@ -329,4 +341,5 @@ def grade(
             source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read, problems=problems
         )
         found = wait_for(grading)
-        return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))
+        sources = {one.source: one for one in found.summaries}
+        return GradeResult(sources, list(FileRows(details)), found.unfit, found.notes)

@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from promptcot.errors import RecipeError
+from promptcot.recipe.keyless import changes_without_key
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Positive, Sample, Section, Sizes
+from promptcot.recipe.schema import (
+    Encode,
+    Filter,
+    FolderName,
+    Generator,
+    Judges,
+    Model,
+    Positive,
+    Sample,
+    Section,
+    Sizes,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Changes = Annotated[tuple[str, ...], AfterValidator(changes_without_key)]
+"""Changes of another recipe, as with `--set`."""
 
 
 class Asked(Model):
@@ -30,7 +44,7 @@ class Training(Section):
 
     recipe: str
     model: str
-    set: tuple[str, ...] = ()
+    set: Changes = ()
 
 
 class Problems(Section):
@@ -39,7 +53,7 @@ class Problems(Section):
     path: str | None = None
     recipe: str | None = None
     target: Positive | None = None
-    set: tuple[str, ...] = ()
+    set: Changes = ()
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -73,7 +87,7 @@ class Evaluation(Section):
     recipe: str
     n: Positive | None = None
     limit_rows: Positive | None = None
-    set: tuple[str, ...] = ()
+    set: Changes = ()
 
 
 class Distill(Section):
@@ -85,7 +99,7 @@ class Distill(Section):
     TARGET: ClassVar[str] = "problems.target"
 
     chain: Literal["distill"] = "distill"
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     control: bool = True
@@ -134,7 +148,7 @@ class ColdStart(Section):
     TARGET: ClassVar[str] = "sample.n"
 
     chain: Literal["cold-start"] = "cold-start"
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     seeds: Seeds = Seeds()

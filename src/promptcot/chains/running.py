@@ -20,8 +20,8 @@ from typing import Any
 from promptcot.chains.steps import Step
 from promptcot.core.units import duration
 from promptcot.interruption import PARENT
-from promptcot.storage.atomic import locked
-from promptcot.storage.checked import as_kept, read_document, write_document
+from promptcot.storage.atomic import locked, without_secrets
+from promptcot.storage.checked import read_document, write_document
 
 STATE = "chain.json"
 SOME_ROWS_FAILED = 3
@@ -71,7 +71,8 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
 def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
     """Run a step that is due, and write down how it ended. Its inputs are looked at before it may change them."""
     inputs, before = state.look_at(step), state.steps.get(step.name)
-    same = before is not None and _same(before, as_kept(_told(step, inputs)))
+    command, seen = without_secrets([list(step.arguments), inputs])  # as it was written down
+    same = before is not None and before["command"] == command and _same(before["inputs"], seen)
     if before and same and before["exit"] == 0 and step.product.exists() and not step.always:
         say(f"{title}: finished before, in {duration(before['seconds'])}")
         return 0
@@ -134,7 +135,8 @@ class _State:
 
     def note(self, step: Step, inputs: Mapping[str, Any], code: int | None, seconds: float) -> None:
         """Write down that a step begins (no `code`), or how it ended. Raises StorageError."""
-        self.steps[step.name] = {**_told(step, inputs), "exit": code, "seconds": round(seconds, 1)}
+        told = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
+        self.steps[step.name] = told
         write_document(self._path, {"recipe": self._recipe, "steps": self.steps})
 
 
@@ -152,15 +154,8 @@ def _is_told(step: object) -> bool:
     )
 
 
-def _told(step: Step, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written down when a step begins."""
-    return {"command": list(step.arguments), "inputs": inputs}
-
-
 def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether it is the same command, and files had the same content."""
-    return before["command"] == now["command"] and _contents(before["inputs"]) == _contents(now["inputs"])
-
-
-def _contents(inputs: Mapping[str, Any]) -> dict[str, str | None]:
-    return {path: told and told["sha256"] for path, told in inputs.items()}
+    """Whether files had the same content."""
+    return {path: told and told["sha256"] for path, told in before.items()} == {
+        path: told and told["sha256"] for path, told in now.items()
+    }

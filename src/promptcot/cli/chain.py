@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -29,11 +28,12 @@ from promptcot.pipeline.paths import benchmark_files
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
+from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 from promptcot.storage.overlap import Written, check_paths
 from promptcot.storage.paths import beside
-from promptcot.storage.rows import read_rows
+from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file
 
 _WORKERS = 2
@@ -126,15 +126,19 @@ class _Evaluated:
         path = folder / "results.json"
         if not path.is_file():
             raise InputError(f"{path}: no such file; `promptcot eval` writes it into its --output-dir")
-        told = json.loads(path.read_bytes())
-        self.benchmarks, self._recipe = list(told["benchmarks"]), told["recipe"]
+        try:
+            told = loads(path.read_bytes())
+            self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
+            self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: these are not the results of an evaluation") from error
 
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = wait_for(graded_samples(file, grader, self._recipe["unboxed"]))
+        tallies = wait_for(graded_samples(file, grader, self._unboxed))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
-        return Student(self.which, self._recipe["model"]["model"], samples)
+        return Student(self.which, self._model, samples)
 
 
 def _add_to_card(model: Path, found: list[Students]) -> None:
@@ -157,11 +161,11 @@ def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Pa
 
     New prompts are those whose concepts and level were together in no training row.
     """
-    prompts, seen = list(read_rows(prompts_path)), {combination(row) for row in read_rows(trained_on)}
+    prompts, seen = list(with_ids(read_rows(prompts_path))), {combination(row) for row in read_rows(trained_on)}
     new = [row for row in prompts if combination(row) not in seen]
     found = {}
     for which, file in files.items():
-        problems = {row["id"]: row for row in read_rows(file, may_be_empty=True)}
+        problems = {row["id"]: row for row in with_ids(read_rows(file, may_be_empty=True))}
         failed = _failed(file)
         for name, rows in ((which, prompts), (f"{which}, new prompts", new)):
             found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
@@ -179,4 +183,4 @@ def _write_numbers(path: Path, found: dict[str, Any]) -> None:
 def _failed(file: Path) -> set[str]:
     """The prompts that nobody answered; they say nothing about the model."""
     failed = beside(file, "failed.jsonl")
-    return {row["id"] for row in read_rows(failed)} if is_file(failed) else set()
+    return {row["id"] for row in with_ids(read_rows(failed))} if is_file(failed) else set()

@@ -127,11 +127,10 @@ class _Examination:
     def _show(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self.problems += finding.mark == "problem"
-            say(_line(finding))
+            say(_words(finding), f"  {finding.mark:<9}", _COLORS[finding.mark])
 
 
-def _line(finding: Finding) -> str:
-    """The mark, what, and the way out, wrapped under itself. Paths and URLs are not broken."""
+def _words(finding: Finding) -> str:
+    """What, and the way out, wrapped below itself behind the mark. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
-    filled = hanging(" " * 11, text, _WIDTH)
-    return f"  {click.style(f'{finding.mark:<9}', fg=_COLORS[finding.mark])}{filled[11:]}"
+    return hanging(" " * 11, text, _WIDTH)[11:]

@@ -12,7 +12,7 @@ from promptcot import nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option
-from promptcot.cli.report.console import Console, print_summary, say, say_all, worst
+from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, worst
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
@@ -69,7 +69,7 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     solved, kept = evaluation.solved.items(), options["keep_going"]
     codes = [print_summary(file, [counts], keep_going=kept) for file, counts in solved]
     say_all(_lines(evaluation))
-    return worst(codes)
+    return worst([*codes, exit_code(nothing=False, failed=evaluation.unfit > 0)])
 
 
 def _default(options: Mapping[str, Any]) -> str:

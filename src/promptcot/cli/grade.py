@@ -16,7 +16,7 @@ from promptcot.cli.parameters import (
     columns_option,
     take_columns,
 )
-from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.console import exit_code, say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
@@ -53,7 +53,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     """Grade predictions by the equivalence of answers, and say how good they are, source by source.
 
     Run the same command again after an interruption: what is graded is not graded again. A JSON file with
-    all numbers is written beside the predictions.
+    all numbers is written beside the predictions. Rows that cannot be graded, such as those without a gold, are
+    counted and left out; exit code 3 then.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
@@ -70,7 +71,7 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     if compare is not None:
         for found in compare_files(*graded):
             say_all(comparison_lines(found))
-    return 0
+    return exit_code(nothing=False, failed=any(one.unfit for one in graded))
 
 
 def _print(graded: FileGrades) -> None:

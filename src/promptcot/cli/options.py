@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -27,6 +26,7 @@ from promptcot.cli.parameters import (
 from promptcot.errors import RecipeError, UsageError
 from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
 from promptcot.recipe.schema import Model, Served
+from promptcot.storage.json import loads
 
 Section = TypeVar("Section", bound=BaseModel)
 
@@ -48,7 +48,7 @@ class EngineName(click.ParamType[str]):
 
 def _json_object(ctx: click.Context, param: click.Parameter, value: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(value) if value else {}
+        found = loads(value.encode(errors="surrogatepass")) if value else {}
     except ValueError as error:
         raise click.BadParameter(f"this is no JSON: {error}") from error
     if not isinstance(found, dict):

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import stat
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -168,7 +169,19 @@ MODEL_OR_NAME = NameOr(MODEL)
 """A model or tokenizer, by its folder or by a name."""
 PROMPTS = NameOr(MODEL, _domains)
 """Prompts, by the name of their domain or by a folder."""
-COUNT = click.IntRange(min=1)
+
+
+class Count(click.IntRange):
+    """A number of things, at most as many as can be counted: `islice` and numpy take no larger one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found > sys.maxsize:
+            self.fail(f"{found} is more than can be counted", param, ctx)
+        return found
+
+
+COUNT = Count(min=1)
 WHOLE = click.IntRange(min=0)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.cli.options import data_path, output_path, prompt_like
+from promptcot.cli.options import checked, data_path, output_path, prompt_like
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
     COUNT,
@@ -95,4 +95,4 @@ def _settings(options: dict[str, Any]) -> Sample:
         settings["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
         if not settings["levels"]:
             raise click.UsageError("--levels: name at least one level")
-    return Sample.model_validate(settings)
+    return checked(Sample, **settings)

@@ -51,7 +51,7 @@ def advice(reply: Unusable) -> Advice:
         )
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
-    if reply.reason == "declined":
+    if reply.reason in ("declined", "not its own words"):
         return Advice("the judge declines to rate", "take another judge, or look at what it is given to rate")
     if reply.reason.startswith("unmarked, "):
         return Advice(

@@ -7,7 +7,6 @@ network: a Hub name is looked up in the local Hub cache only.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promptcot.storage.json import loads
 from promptcot.storage.paths import expanded
 
 _READ_WHOLLY = 100 << 20
@@ -77,7 +77,7 @@ def _stored_bytes(folder: Path) -> int | None:
 def read_json(path: Path) -> Any:
     """What a file of a model holds; None where it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return loads(path.read_bytes())
     except (OSError, ValueError):
         return None
 

@@ -35,7 +35,9 @@ class FileGrades:
     summaries: Sequence[Summary]
     written: Path
     notes: Sequence[str] = ()
-    """What was found out on the way: damage, and golds that contradict each other."""
+    """What was found out on the way: damage, rows that could not be graded, golds that contradict each other."""
+    unfit: int = 0
+    """Rows that could not be graded, and are in no number."""
 
 
 async def grade_file(
@@ -51,15 +53,16 @@ async def grade_file(
 ) -> FileGrades:
     """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
 
-    `problems` are those of files that it is compared with. Raises InputError for a row that is no prediction, or has
-    the id of another problem.
+    `problems` are those of files that it is compared with. Raises InputError for a first row that is no prediction, and
+    for one that has the id of another problem.
     """
     judge = PredictionGrader(grader, golds, unboxed=unboxed, columns=columns, problems=problems)
     samples = await _samples(judge, file, details)
     summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
     target = beside(file, "grades.json")
-    write_json(target, {"sources": {summary.source: summary.as_json() for summary in summaries}})
-    return FileGrades(file, samples, summaries, target, judge.notes)
+    unfit = {"unfit": judge.unfit} if judge.unfit else {}
+    write_json(target, {"sources": {summary.source: summary.as_json() for summary in summaries}, **unfit})
+    return FileGrades(file, samples, summaries, target, judge.notes, judge.unfit)
 
 
 async def graded_samples(file: Path, grader: Grader, unboxed: bool = False) -> Tallies:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation import figures
 from promptcot.evaluation.paper_numbers import Published
 from promptcot.evaluation.registry import BENCHMARKS
+from promptcot.printable import presentable, quoted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _GREY = "#666666"
 _SPREAD = 0.6
+_LONGEST_NAME = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def plot_levels(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
 
 def plot_tokens(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
     """Accuracy against the mean tokens of a trace; one panel per benchmark. Results without tokens are left out."""
-    known = [(result, result.tokens) for result in results if result.tokens is not None]
+    known = [(result, result.tokens) for result in map(_named, results) if result.tokens is not None]
     groups = list(dict.fromkeys(result.group for result, _ in known))
     models = list(dict.fromkeys(result.model for result, _ in known))
     with _figure(len(known), 1 + 3 * len(groups), 3.6, len(groups)) as (figure, panels):
@@ -75,6 +77,7 @@ def plot_tokens(results: Sequence[Result], target: Path) -> tuple[Path, Path]:
 
 
 def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Published], axis: str) -> tuple[Path, Path]:
+    results = [_named(result) for result in results]
     groups = list(dict.fromkeys(result.group for result in results))
     shown = [one for one in printed if one.benchmark in groups]
     models = list(dict.fromkeys([*(result.model for result in results), *(one.model for one in shown)]))
@@ -91,6 +94,12 @@ def _by_group(results: Sequence[Result], target: Path, printed: Sequence[Publish
         axes.set_xlabel(axis)
         _finish(figure, [axes], columns)
         return figures.save(figure, target, bbox_inches="tight")
+
+
+def _named(result: Result) -> Result:
+    """With names as a plot can hold them: levels come from rows, and SVG and fonts have no sign for some characters."""
+    model, group = (presentable(quoted(name, _LONGEST_NAME)) for name in (result.model, result.group))
+    return replace(result, model=model, group=group)
 
 
 def _published(model: str) -> str:

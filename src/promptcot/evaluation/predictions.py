@@ -1,6 +1,7 @@
 """Predictions graded one after the other, in their order.
 
-Decides what a row of predictions must have. What an answer is, and whether it is right, is decided in `core.answers`
+Decides what a row of predictions must have, and that one which lacks it is left out and counted, unless it is the
+first: then none will have it. What an answer is, and whether it is right, is decided in `core.answers`
 and `grading`, which answers are one class in `classes`, what an earlier grading is worth in `compared`, and whether
 rows agree about their problems in `golds`; the statistics are in `core.statistics`.
 """
@@ -8,7 +9,7 @@ rows agree about their problems in `golds`; the statistics are in `core.statisti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,10 @@ from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN
 from promptcot.core.problems import gold_if_any, gold_of, plain_integer, problem_id, source_of
 from promptcot.core.statistics import Sample
-from promptcot.errors import InputError
+from promptcot.errors import InputError, PromptCoTError
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Compared, Key
-from promptcot.evaluation.golds import Contradictions, Problems
+from promptcot.evaluation.golds import Contradictions, Problems, SharedId
 from promptcot.evaluation.registry import with_source
 from promptcot.grading.grader import Grade, Grader, grade_integer
 from promptcot.records import LENGTH, Row, count_of, finish_of
@@ -60,7 +61,8 @@ Golds = Mapping[Key, str]
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
-    `columns` says how rows are read, `problems` which problems other files have; `notes` what is to be told afterwards.
+    `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
+    told, `unfit` how many rows could not be graded.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -82,11 +84,13 @@ class PredictionGrader:
         self._checked: set[tuple[Key, str]] = set()
         self._seen: dict[Key, int] = {}
         self.notes: list[str] = []
+        self.unfit = 0
+        self._why_unfit = ""
 
     async def graded(self, path: Path, state: Path) -> AsyncIterator[Graded]:
         """The predictions of a file, in order. What is in the folder `state` from before is not compared again.
 
-        Raises InputError for a row that is no prediction, or has the id of another problem, naming it.
+        Raises InputError for a first row that is no prediction, and for one that has the id of another problem.
         """
         if not path.is_file():
             raise InputError(f"{path}: no such file")
@@ -96,17 +100,41 @@ class PredictionGrader:
                 lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
                 self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
             classes = Classes(known)
-            rows = self._rows(path, found)
-            async with aclosing(in_order(self._one(row, where, known, classes) for row, where in rows)) as graded:
-                async for one in graded:
-                    yield one
-        self.notes += found.lines
 
-    def _rows(self, path: Path, found: Contradictions) -> Iterator[tuple[Row, str]]:
+            async def grade(row: Row, where: str) -> Graded:
+                found.look(row, where)
+                return await self._one(row, where, known, classes)
+
+            rows = enumerate(self._rows(path))
+            grading = (self._if_fit(grade(row, where), where, first=not place) for place, (row, where) in rows)
+            async with aclosing(in_order(grading)) as graded:
+                async for one in graded:
+                    if one is not None:
+                        yield one
+        self.notes += found.lines
+        if self.unfit:
+            rows_lost = "1 row could not be graded and counts in no number: "
+            if self.unfit > 1:
+                rows_lost = f"{self.unfit:,} rows could not be graded and count in no number, for example "
+            self.notes.append(rows_lost + self._why_unfit)
+
+    def _rows(self, path: Path) -> Iterator[tuple[Row, str]]:
         for number, row in self._columns.traces(read_rows(path, may_be_empty=True), sourced=True):
-            where = f"{path}, row {number}"
-            found.look(row, where)
-            yield row, where
+            yield row, f"{path}, row {number}"
+
+    async def _if_fit(self, grading: Awaitable[Graded], where: str, *, first: bool) -> Graded | None:
+        """The graded row; None for one that cannot be graded, which is counted. Raises what a `first` one raises."""
+        try:
+            return await grading
+        except Exception as error:
+            unfit = of_the_row(error, where)
+            if unfit is None:
+                raise
+            if first:
+                raise unfit from error
+            self.unfit += 1
+            self._why_unfit = self._why_unfit or str(unfit)
+            return None
 
     async def _one(self, row: Row, where: str, known: Compared, classes: Classes) -> Graded:
         key = source_of(row, where), problem_id(row, where)
@@ -147,6 +175,15 @@ class PredictionGrader:
         self._seen[key] = count + 1
         given = count_of(row.get("sample"))
         return count if given is None else given
+
+
+def of_the_row(error: Exception, where: str) -> InputError | None:
+    """The same error, as one that names this row; None for one that is not about this row alone."""
+    if isinstance(error, InputError):
+        return None if isinstance(error, SharedId) else error
+    if isinstance(error, (PromptCoTError, OSError)):
+        return None
+    return InputError(f"{where}: {type(error).__name__}: {error}")
 
 
 def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:

@@ -7,6 +7,7 @@ exceeds the limit, or dies, is replaced at once. May be used from any thread.
 from __future__ import annotations
 
 import json
+import os
 import queue
 import select
 import subprocess
@@ -16,7 +17,7 @@ import time
 
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import inherited_deafness
-from promptcot.redaction import environment_without_secrets
+from promptcot.redaction import without_keys
 
 _START_SECONDS = 120.0
 
@@ -43,7 +44,7 @@ class Worker:
                 stderr=nowhere,
                 bufsize=0,
                 close_fds=True,
-                env=environment_without_secrets(),
+                env=without_keys(os.environ),
             )
         self._limit = limit
         self._ready = False

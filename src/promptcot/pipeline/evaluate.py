@@ -45,8 +45,9 @@ _TOY_WORDS = (
 
 @dataclass
 class Evaluation:
-    """One evaluation into `directory`; `problems` are by benchmark. `solved` and `results` are filled by `run`, which
-    asks about all problems with `keep_going`, though no trace may be of use.
+    """One evaluation into `directory`; `problems` are by benchmark. `run` fills `solved`, `results` and `unfit`, the
+    count of traces that could not be graded; with `keep_going` it asks about all problems, though no trace may be of
+    use.
     """
 
     recipe: EvalRecipe
@@ -56,6 +57,7 @@ class Evaluation:
     solved: dict[Path, StageCounts] = field(default_factory=dict)
     results: list[Evaluated] = field(default_factory=list)
     written: list[Path] = field(default_factory=list)
+    unfit: int = 0
     keep_going: bool = False
 
     @property
@@ -123,6 +125,7 @@ class Evaluation:
             sources.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
                 levels.add(one.level, one.problem, one.sampled, one.sample)
+        self.unfit += judge.unfit
         for note in judge.notes:
             observer.note(f"note: {note}")
         [summary] = [summarize(one, rng=draws(source)) for one in sources] or [summarize(SourceTally(source))]

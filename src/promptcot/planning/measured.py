@@ -8,7 +8,7 @@ seconds say nothing about a GPU.
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from promptcot.pipeline.plan import models_of, sections_of
 from promptcot.planning.rates import Rate
 from promptcot.recipe.schema import Recipe
 from promptcot.storage.counts import BEYOND_TARGET
+from promptcot.storage.json import loads
 
 ENOUGH = 100
 """So many combinations a run must have before it is used unasked: with fewer, the 95 % interval of an accepted share is
@@ -44,7 +45,7 @@ class Found:
 
 def has_enough(directory: Path) -> bool:
     """Whether there is a finished run of enough combinations. Raises InputError for one that cannot be read."""
-    if not (directory / "summary.json").is_file():
+    if not os.path.isfile(directory / "summary.json"):  # no name is too long to be asked about
         return False
     return _rows(_stages(directory).get("sample", {})) >= ENOUGH
 
@@ -83,7 +84,7 @@ def _stages(directory: Path) -> dict[str, Any]:
 
 def _object(path: Path, why: str) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = loads(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {why}") from None
     except (OSError, ValueError) as error:

@@ -13,7 +13,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from promptcot.redaction import is_named_like_key, looks_like_key
 
 _CALL = re.compile(r"/+(chat/completions|completions|embeddings|(?<=/v1/)models)$")
-_KEYLESS = "a URL holds no key, since it is written down: put it into the variable api_key_env"
+_KEYLESS = (
+    "a key or a password does not belong in a URL, which files and logs repeat: put it into an environment variable, "
+    "and name that with api_key_env"
+)
 
 
 class HoldsSecret(ValueError):

@@ -10,14 +10,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from promptcot.core.remedies import READER_FAILED, STEP_FAILED, shown
 from promptcot.errors import InputError, PromptCoTError, StageFault, StorageError
-from promptcot.records import Completion, Drop, Dropped, Failed, Request, Retry, Row
+from promptcot.records import Completion, Drop, Dropped, Failed, Message, Request, Retry, Row, Sampling
 from promptcot.stages.protocol import Stage, Step
-from promptcot.storage.json import dumps
+from promptcot.storage.json import dumps, why_not
 
+_Made = TypeVar("_Made", bound=Sequence[Row] | Retry | Drop)
+
+_A_DROP = "a Drop, all of it texts"
 _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 
 
@@ -27,24 +30,31 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
         found = stage.ask(row)
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "ask", row, error) from error
-    if _are(Request, found):
+    if _are(Request, found) and all(map(_can_be_asked, found)):
         return found
-    raise StageFault(stage.name, "ask", row, f"returned {_shown(found)}; expected a list of promptcot.Request")
+    raise StageFault(
+        stage.name,
+        "ask",
+        row,
+        f"returned {_shown(found)}; expected a list of promptcot.Request, with text and numbers in it",
+    )
 
 
 def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
     """What the stage makes of the replies. Raises StageFault."""
     try:
         found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(stage.name, "read", row, error) from error
     if _are(dict, found) or _is_drop(found) or _is_retry(found):
-        return found
-    raise StageFault(stage.name, "read", row, f"returned {_shown(found)}; expected a list of rows, a Retry or a Drop")
+        return _storable(found, stage.name, "read", row)
+    raise StageFault(
+        stage.name, "read", row, f"returned {_shown(found)}; expected a list of rows, a Retry or {_A_DROP}"
+    )
 
 
 def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
@@ -71,7 +81,7 @@ def unusable(stage: Stage, row: Row) -> str | None:
         return None
     try:
         found = tell(row)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "unusable", row, error) from error
     if found is not None and not isinstance(found, str):
         raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
@@ -83,14 +93,16 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
     try:
         found = step.apply({**row})
     except OSError as error:
+        if isinstance(error, (TimeoutError, ConnectionError)):  # somebody did not answer about this row
+            raise _raised(step.name, "apply", row, error) from error
         raise StorageError(f"{step.name}: `apply` failed for row {row.get('id')}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(step.name, "apply", row, error) from error
     if _are(dict, found) or _is_drop(found):
-        return found
-    raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or a Drop")
+        return _storable(found, step.name, "apply", row)
+    raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or {_A_DROP}")
 
 
 def finish(step: Step) -> Iterator[Row | Dropped]:
@@ -102,7 +114,7 @@ def finish(step: Step) -> Iterator[Row | Dropped]:
             yield left
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "finish", {}, error) from error
 
 
@@ -111,7 +123,7 @@ def summary(step: Step) -> Mapping[str, Any]:
     try:
         found: Any = getattr(step, "summary", dict)()
         dumps(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "summary", {}, error) from error
     if not isinstance(found, Mapping):
         raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
@@ -130,12 +142,27 @@ def left_out(fault: StageFault, replies: Sequence[Completion] = ()) -> Drop:
     return Drop(f"{kind}{shown(fault.reason)}", [reply.text for reply in replies], ended)
 
 
-def _raised(name: str, function: str, row: Row, error: Exception) -> StageFault:
-    said = f": {error}" if str(error) else ""
-    return StageFault(name, function, row, f"raised {type(error).__name__}{said}", _place(error))
+def _raised(name: str, function: str, row: Row, error: BaseException) -> StageFault:
+    return StageFault(name, function, row, f"raised {type(error).__name__}{_said(error)}", _place(error))
 
 
-def _place(error: Exception) -> str:
+def _said(error: BaseException) -> str:
+    try:
+        return f": {error}" if str(error) else ""
+    except Exception:  # an error of somebody's own may fail to say what it is
+        return ""
+
+
+def _storable(found: _Made, name: str, function: str, row: Row) -> _Made:
+    """What was made of a row, where files can hold it. Raises StageFault."""
+    made = found.otherwise if isinstance(found, Retry) else found
+    why = None if isinstance(made, Drop) else why_not(made)
+    if why is None:
+        return found
+    raise StageFault(name, function, row, f"returned what cannot be written as JSON: {why}")
+
+
+def _place(error: BaseException) -> str:
     """The line of source that raised."""
     for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
         return f"{Path(frame.f_code.co_filename).name}, line {line}"
@@ -143,7 +170,17 @@ def _place(error: Exception) -> str:
 
 
 def _is_drop(found: Any) -> bool:
-    return isinstance(found, Drop) and isinstance(found.reason, str) and not isinstance(found.raw, (str, bytes))
+    if not isinstance(found, Drop) or not isinstance(found.reason, str) or not _are(str, found.raw):
+        return False
+    return found.finish_reason is None or isinstance(found.finish_reason, str)
+
+
+def _can_be_asked(request: Request) -> bool:
+    """Whether a request holds what it says that it holds, as far as a call and its key in the journal need it."""
+    turns = _are(Message, request.messages) and all(isinstance(turn.content, str) for turn in request.messages)
+    numbers = (request.seed, request.sample, request.attempt)
+    sound = isinstance(request.prompt, str) and isinstance(request.sampling, Sampling)
+    return turns and sound and all(isinstance(number, int) for number in numbers)
 
 
 def _is_retry(found: Any) -> bool:

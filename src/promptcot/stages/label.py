@@ -21,11 +21,11 @@ from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.problems import gold_if_any, problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
-from promptcot.errors import InputError, PromptCoTError
+from promptcot.errors import InputError
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Key
-from promptcot.evaluation.golds import Contradictions, Problems, SharedId
-from promptcot.evaluation.predictions import answer_of
+from promptcot.evaluation.golds import Contradictions, Problems
+from promptcot.evaluation.predictions import answer_of, of_the_row
 from promptcot.grading.grader import Grader
 from promptcot.records import Failed, Item, Row, Sampling, count_of, derive_seed
 from promptcot.stages.solve import Solve
@@ -176,12 +176,12 @@ class _Reader:
         """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
         try:
             return await self._trace(row, where)
-        except SharedId:
-            raise
         except Exception as error:
-            of_the_row = isinstance(error, InputError) or not isinstance(error, (PromptCoTError, OSError))
-            if first or not of_the_row:
+            unfit = of_the_row(error, where)
+            if unfit is None:
                 raise
+            if first:
+                raise unfit from error
             return None
 
     async def _trace(self, row: Row, where: str) -> _Trace:

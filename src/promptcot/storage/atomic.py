@@ -77,9 +77,13 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
-    content = indented(value)
-    text = content.decode()
-    write_whole(path, content if redacted(text) == text else indented(redacted_in(value)))
+    write_whole(path, indented(without_secrets(value)))
+
+
+def without_secrets(value: Any) -> Any:
+    """What `write_json` writes of a JSON value; it is looked at piece by piece only where there is a secret in it."""
+    text = indented(value).decode()
+    return value if redacted(text) == text else redacted_in(value)
 
 
 @contextmanager

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot.redaction import redacted_in
-from promptcot.storage.atomic import write_json
-from promptcot.storage.json import dumps, indented, loads
+from promptcot.storage.atomic import without_secrets, write_json
+from promptcot.storage.json import dumps, loads
 
 FIELD = "crc32"
 _MARK = b',"crc32":'
@@ -51,17 +50,10 @@ def record_of(line: bytes) -> dict[str, Any] | None:
     return dict(found)
 
 
-def as_kept(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What `read_document` gives of these fields later: without secrets, and as JSON has them. What is kept is compared
-    with this: a path with a part such as `sk-learn-baseline-2` is not the same afterwards.
-    """
-    return dict(loads(indented(redacted_in(fields))))
-
-
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, with the checksum of what is kept of it. Raises StorageError."""
-    kept = as_kept(fields)
-    write_json(path, {**kept, FIELD: zlib.crc32(dumps(kept))})
+    """Write a JSON object whole, without secrets, with the checksum of what is written. Raises StorageError."""
+    shown = without_secrets(dict(fields))
+    write_json(path, {**shown, FIELD: zlib.crc32(dumps(shown))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:

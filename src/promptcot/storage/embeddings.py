@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.atomic import make_parent, removed_on_error, storing, sync
+from promptcot.storage.json import loads
 from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import is_file, on_disk
@@ -94,7 +95,7 @@ def _map(source: Path) -> Matrix:
 
 def _header(text: bytes, source: Path) -> dict[str, Any]:
     try:
-        header = json.loads(text)
+        header = loads(text)
     except ValueError as error:
         raise InputError(f"{source}: not a safetensors file") from error
     return header if isinstance(header, dict) else {}

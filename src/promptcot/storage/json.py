@@ -39,6 +39,17 @@ def written(row: Any, nan: Literal["null", "NaN"] = "null") -> tuple[bytes, int]
     return (line, 0) if b"null" not in line or _is_finite(row) else _slowly(row, nan)
 
 
+def why_not(value: Any) -> str | None:
+    """Why a value can be no line of a file, or would be none that is read again; None where it can."""
+    try:
+        line = dumps(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+    brackets = line.count(b"[") + line.count(b"{")  # seldom so many that a look at how they lie is worth while
+    deep = brackets > MOST_NESTED and _is_deeper(value, MOST_NESTED)
+    return f"it is nested more than {MOST_NESTED} deep" if deep else None
+
+
 def indented(value: Any) -> bytes:
     """The JSON of a small file that people read, such as a summary."""
     try:
@@ -63,8 +74,8 @@ def _value(line: bytes) -> Any:
             return orjson.loads(line)
         except orjson.JSONDecodeError:
             pass  # json also reads lone surrogates, NaN, and numbers beyond a double
-    try:
-        return json.loads(line, parse_int=_integer)
+    try:  # of bytes json would guess the encoding
+        return json.loads(line.decode("utf-8-sig", "surrogatepass"), parse_int=_integer)
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MOST_NESTED} deep") from error
 

@@ -36,7 +36,7 @@ def readable(batch: Any) -> Any:
     """The same batch, with times of nanoseconds as text, which Python's own times cannot hold."""
     pa, types, compute = pyarrow("lib"), pyarrow("types"), pyarrow("compute")
     for place, column in enumerate(batch.schema):
-        if types.is_timestamp(column.type) and column.type.unit == "ns":
+        if (types.is_timestamp(column.type) or types.is_time64(column.type)) and column.type.unit == "ns":
             text = compute.replace_substring(batch.column(place).cast(pa.string()), " ", "T")
             batch = batch.set_column(place, column.name, text)
     return batch
@@ -79,7 +79,7 @@ def _plain(value: Any, what: str, exact: bool) -> Any:
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return _number(value) if exact else f"{value.normalize():f}"
+        return _number(value) if exact else _all_digits(value)
     if isinstance(value, UUID):
         return str(value)
     if hasattr(value, "item"):  # half-precision floats
@@ -90,6 +90,12 @@ def _plain(value: Any, what: str, exact: bool) -> Any:
 def _number(value: Decimal) -> int | float:
     whole = isinstance(exponent := value.as_tuple().exponent, int) and exponent >= 0
     return int(value) if whole else float(value)
+
+
+def _all_digits(value: Decimal) -> str:
+    """Without zeros at the end; `normalize` would round to the 28 digits that Python computes with."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _text(value: bytes, what: str) -> str:

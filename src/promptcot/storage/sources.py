@@ -29,7 +29,7 @@ def is_file(path: str | Path) -> bool:
     """Whether there is such a file. Raises InputError for an address that cannot be asked."""
     url = url_of(path)
     if url is None:
-        return Path(path).is_file()
+        return os.path.isfile(path)  # unlike Path.is_file, it answers for what can be no name, too
     pyarrow("lib")
     from promptcot.storage.remote import info_of
 

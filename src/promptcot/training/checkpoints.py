@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError
-from promptcot.storage.checked import as_kept, read_document, write_document
+from promptcot.storage.atomic import without_secrets
+from promptcot.storage.checked import read_document, write_document
 from promptcot.training.files import BEGAN_WITH, CHECKPOINTS
 
 CONTENTS = "contents.json"
@@ -127,7 +128,7 @@ def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> Non
                 f"{path}: it is damaged, so nobody can tell whether this training began with the same data and "
                 "settings. If it did, delete this file to go on; else choose another --output_dir"
             )
-        if found := list(differences(before, as_kept(now))):
+        if found := list(differences(before, without_secrets(json.loads(json.dumps(now))))):
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
                 f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "

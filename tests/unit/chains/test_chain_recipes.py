@@ -29,6 +29,35 @@ def test_the_recipes_that_a_shipped_chain_names_ship_too_and_start_from_its_mode
     assert load_train(cold.generator.recipe).model.path == cold.generator.model
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "teacher.engine_args=['--hf-token=abc-def-1']",
+        "teacher.engine_args=['--api-key', 'abc-def-1']",
+        "teacher.engine_args='--max-model-len 5 --otlp-traces-endpoint http://me:abc-def-1@host'",
+        "teacher.extra_body={api_key='abc-def-1'}",
+        "teacher.base_url='http://me:abc-def-1@host/v1'",
+        "teacher.api_key_env='abc-def-1'",
+        "student.set=['model.api_key=abc-def-1']",
+        "eval.set=['server.base_url=http://me:abc-def-1@host/v1']",
+    ],
+)
+def test_no_step_of_a_chain_is_started_with_a_key_on_its_command_line(
+    change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "distill-nano", "--dry-run", "--set", change]) in (1, 2)
+    told = "".join(capsys.readouterr())
+    assert "abc-def-1" not in told
+    assert "promptcot solve" not in told
+
+
+def test_options_that_only_look_like_keys_are_handed_on() -> None:
+    changes = ["teacher.engine_args='--max-model-len 5 -tp 2 --tokenizer t'", "eval.set=['server.api_key_env=MY_KEY']"]
+    chain = load_chain("distill-nano", changes)
+    assert isinstance(chain, Distill)
+    assert chain.teacher.engine_args == ["--max-model-len", "5", "-tp", "2", "--tokenizer", "t"]
+
+
 def test_changes_options_and_targets_reach_their_keys() -> None:
     distill = load_chain("distill-nano", ["teacher.n=7", "eval.limit_rows=5"], seed=3, target=11)
     assert isinstance(distill, Distill)

@@ -166,3 +166,23 @@ def test_filter_joins_by_id_and_loses_no_row(tmp_path: Path, capsys: pytest.Capt
     assert [row["id"] for row in read_rows("out.jsonl")] == ["2", "3"]
     assert next(read_rows("out.jsonl"))["completion"] == "r"
     assert "4 in = 2 out + 2 dropped (missing verdict: 2) + 0 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--data-size", "--size"])
+def test_more_than_can_be_counted_is_wrong_usage(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", option, str(2**63)]) == 2
+    assert "more than can be counted" in capsys.readouterr().err
+
+
+def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
+    jsonl(
+        Path("odd.jsonl"), [{"problem": "?", "foundational_concepts": odd} for odd in (3.5, "ab", {"a": 1}, [[1], {}])]
+    )
+    assert main(["nano", "check", "odd.jsonl"]) == 0
+    assert "sampled concepts used   n/a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["\udcff", "a..b", "a" * 80])
+def test_a_host_that_has_no_such_name_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mock-server", "--port", "0", "--host", host]) == 1
+    assert f"mock server: {host!a} is no name of a host" in capsys.readouterr().err

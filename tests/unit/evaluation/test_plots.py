@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -44,6 +45,14 @@ def test_a_name_with_a_dollar_or_an_underscore_is_data(tmp_path: Path) -> None:
     _, svg = plot_accuracy(odd, tmp_path / "odd.name")
     assert svg.name == "odd.name.svg"
     assert "cost $x^{" in svg.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("words")
+@pytest.mark.parametrize("name", ["a\x00b\x1b[2J", "half \ud800", "x\u202ey\u200b", "two\nlines", "long" * 50_000])
+def test_whatever_a_row_calls_its_level_can_be_drawn(name: str, tmp_path: Path) -> None:
+    for plot in (plot_levels, plot_tokens):
+        _, svg = plot([Result(name, name, 0.5, (0.4, 0.6), 10, 5.0)], tmp_path / "odd")
+        ElementTree.parse(svg)
 
 
 @pytest.mark.usefixtures("words")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 
 import pytest
 
+import promptcot
 from promptcot.cli import main
+from promptcot.core.answers.extraction import extract
 from promptcot.errors import InputError
+from promptcot.evaluation import predictions
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading.grader import Grade, Grader
 from promptcot.storage.checked import body, intact, sealed
@@ -202,8 +206,47 @@ async def test_a_hostile_answer_does_not_keep_the_others_waiting(tmp_path: Path)
 async def test_a_row_that_is_no_prediction_is_named(
     tmp_path: Path, grader: Grader, row: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(InputError, match=message):
-        await grade(write(tmp_path / "a.jsonl", [trace("p", "1/2"), row]), grader)
+    with pytest.raises(InputError, match=message.replace("row 2", "row 1")):
+        await grade(write(tmp_path / "first.jsonl", [row, trace("p", "1/2")]), grader)
+    judge = PredictionGrader(grader)
+    path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), row, trace("q", "1/2")])
+    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert judge.unfit == 1
+    [note] = judge.notes
+    assert re.search(f"1 row could not be graded and counts in no number: .*{message}", note)
+
+
+async def test_what_a_library_raises_over_one_row_costs_that_row(
+    tmp_path: Path, grader: Grader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(text: str, **options: Any) -> Any:
+        if "9" in text:
+            raise ZeroDivisionError("odd text")
+        return extract(text, **options)
+
+    monkeypatch.setattr(predictions, "extract", fails)
+    path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), trace("q", "9"), trace("r", "1/2"), trace("s", "9")])
+    judge = PredictionGrader(grader)
+    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "r"]
+    assert "2 rows could not be graded" in judge.notes[0]
+    assert "row 2: ZeroDivisionError: odd text" in judge.notes[0]
+    with pytest.raises(InputError, match="row 1: ZeroDivisionError"):
+        await grade(write(tmp_path / "b.jsonl", [trace("q", "9")]), grader)
+
+
+def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [trace("p", "1/2"), trace("q", "1", gold=True), trace("r", "1/2"), {**trace("s", "1"), "completion": 7}]
+    path = write(tmp_path / "a.jsonl", rows)
+    assert main(["grade", "--output-path", str(path), "--details", str(tmp_path / "details.jsonl")]) == 3
+    shown = capsys.readouterr().out
+    assert "2 rows could not be graded and count in no number, for example " in shown
+    assert "row 2: the gold in `answer` is true" in shown
+    assert "2 problems, 2 samples" in shown
+    assert json.loads((tmp_path / "a.grades.json").read_text())["unfit"] == 2
+    assert len((tmp_path / "details.jsonl").read_text().splitlines()) == 2
+    assert promptcot.grade(path).unfit == 2
 
 
 async def test_golds_may_come_from_a_benchmark(tmp_path: Path, grader: Grader) -> None:

@@ -12,7 +12,7 @@ from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import InputError, StageFault, StorageError, SystematicFailure
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.recipe.schema import Model
-from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Row, derive_seed
+from promptcot.records import Completion, Drop, Failed, Item, Message, Outcome, Request, Retry, Row, derive_seed
 from promptcot.runners.local import LocalRunner
 from promptcot.stages import called
 from promptcot.storage.counts import StageCounts
@@ -88,6 +88,92 @@ async def test_what_may_not_be_returned_is_that_rows_drop_too(tmp_path: Path) ->
     outcomes, _ = await run(tmp_path, [{}, {"nonsense": True}], Brittle())
     assert isinstance(outcomes[1].result, Drop)
     assert outcomes[1].result.reason.startswith("reader failed: returned str; expected a list of rows")
+
+
+class Wordless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def nested(depth: int) -> Row:
+    row: Row = {}
+    for _ in range(depth):
+        row = {"x": row}
+    return row
+
+
+NO_ROWS: list[tuple[Any, str]] = [
+    ([{"x": {1}}], "TypeError: Object of type set is not JSON serializable"),
+    ([{"x": b"a"}], "TypeError: Object of type bytes is not JSON serializable"),
+    ([nested(205)], "it is nested more than 200 deep"),
+    ([nested(5_000)], "RecursionError"),
+    (Retry("x", [{"x": {1}}]), "TypeError: Object of type set is not JSON serializable"),
+    (Drop("x", [b"a"]), "returned Drop; expected"),  # type: ignore[list-item]
+    (Drop("x", 5), "returned Drop; expected"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("made", "words"), NO_ROWS)
+async def test_what_no_file_can_hold_is_that_rows_drop(tmp_path: Path, made: Any, words: str) -> None:
+    class Odd(Brittle):
+        def read(self, row: Row, replies: Sequence[Completion]) -> Any:
+            return made if row.get("odd") else super().read(row, replies)
+
+    outcomes, _ = await run(tmp_path, [{}, {"odd": True}, {}], Odd())
+    found = outcomes[1].result
+    assert isinstance(found, Drop)
+    assert found.reason.startswith("reader failed: ")
+    assert words in found.reason
+    assert list(found.raw) == ["about 1"]
+    assert [isinstance(outcome.result, list) for outcome in outcomes] == [True, False, True]
+
+
+NO_REQUESTS: list[dict[str, Any]] = [
+    {"prompt": b"x"},
+    {"prompt": 5},
+    {"prompt": "x", "seed": "a"},
+    {"prompt": "x", "sampling": None},
+    {"messages": 5},
+    {"messages": [{"role": "user", "content": "x"}]},
+    {"messages": (Message("user", b"x"),)},  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("told", NO_REQUESTS, ids=repr)
+async def test_a_request_that_holds_something_else_is_that_rows_failure(tmp_path: Path, told: dict[str, Any]) -> None:
+    class Odd(Brittle):
+        def ask(self, row: Row) -> Sequence[Request]:
+            return [Request(**told)] if row.get("odd") else super().ask(row)
+
+    outcomes, counts = await run(tmp_path, [{}, {"odd": True}, {}], Odd())
+    assert isinstance(outcomes[1].result, Failed)
+    assert "expected a list of promptcot.Request, with text and numbers in it" in outcomes[1].result.message
+    assert counts.calls == 2
+
+
+STEP_FAILS: list[tuple[Any, str]] = [
+    ([{"x": {1}}], "returned what cannot be written as JSON: TypeError"),
+    (TimeoutError("nobody answers"), "raised TimeoutError: nobody answers"),
+    (Wordless(), "raised Wordless"),
+]
+
+
+@pytest.mark.parametrize(("made", "words"), STEP_FAILS)
+def test_what_a_step_makes_that_no_file_can_hold_and_what_it_raises_are_of_that_row(made: Any, words: str) -> None:
+    class Odd:
+        name = "odd"
+
+        def apply(self, row: Row) -> Any:
+            if isinstance(made, Exception):
+                raise made
+            return made
+
+        def finish(self) -> Sequence[Row]:
+            return []
+
+    with pytest.raises(StageFault) as why:
+        called.apply(Odd(), {"id": "1"})
+    assert words in why.value.what
 
 
 async def test_a_row_over_which_a_stage_fails_before_it_asks_has_failed(tmp_path: Path) -> None:

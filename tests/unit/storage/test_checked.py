@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcot.storage.checked import as_kept, body, intact, read_document, record_of, sealed, write_document
+from promptcot.storage.checked import body, intact, read_document, record_of, sealed, write_document
 from promptcot.storage.json import dumps
 
 VALUES = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text()
@@ -23,6 +23,11 @@ def test_a_sealed_line_is_json_with_the_checksum_as_its_last_field(fields: dict[
     assert intact(line)
     assert record_of(line) == fields
     assert body(line) == body(dumps(fields))
+
+
+def test_a_document_from_which_a_secret_was_taken_is_whole(tmp_path: Path) -> None:
+    write_document(tmp_path / "x.json", {"command": ["--data_path", "sk-0123456789abcdef/rows.jsonl"]})
+    assert read_document(tmp_path / "x.json") == {"command": ["--data_path", "***/rows.jsonl"]}
 
 
 @given(st.text(min_size=1), st.data())
@@ -59,14 +64,6 @@ def test_a_document_that_a_secret_was_taken_from_is_whole(tmp_path: Path) -> Non
     found = read_document(tmp_path / "a.json", old=False)
     assert found is not None
     assert "hidden-word-7" not in str(found)
-
-
-@pytest.mark.parametrize(
-    "value", ["\ud83d", 10**30, float("inf"), float("nan"), (1, 2), {7: 1}, 1e-5, "sk-abcdefghijkl12"]
-)
-def test_a_document_is_read_as_it_is_kept_whatever_it_holds(tmp_path: Path, value: Any) -> None:
-    write_document(tmp_path / "a.json", {"value": value})
-    assert read_document(tmp_path / "a.json", old=False) == as_kept({"value": value})
 
 
 def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:

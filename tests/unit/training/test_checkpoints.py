@@ -49,10 +49,16 @@ def test_old_checkpoints_go_by_names_and_sizes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
 
 
+def test_a_training_goes_on_though_the_name_of_its_data_looks_like_a_key(tmp_path: Path) -> None:
+    rows = {"data/sk-0123456789abcdef/rows.jsonl": "ab"}
+    began_with(tmp_path, rows, goes_on=False)
+    began_with(tmp_path, rows, goes_on=True)
+    assert "sk-0123456789" not in (tmp_path / "data.json").read_text()
+
+
 def test_a_training_whose_beginning_is_damaged_stops_with_the_way_out(tmp_path: Path) -> None:
-    began = {"rows": 1000, "path": "sk-learn-baseline-12/rows.jsonl", "betas": (0.9, 0.95)}
-    began_with(tmp_path, began, goes_on=False)
-    began_with(tmp_path, began, goes_on=True)  # kept without what looks like a key
+    began_with(tmp_path, {"rows": 1000}, goes_on=False)
+    began_with(tmp_path, {"rows": 1000}, goes_on=True)
     path = tmp_path / "data.json"
     path.write_bytes(path.read_bytes().replace(b"1000", b"1001"))
     with pytest.raises(InputError, match=r"data\.json: it is damaged.*delete this file to go on"):

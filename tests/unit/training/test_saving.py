@@ -317,6 +317,13 @@ def test_results_of_an_evaluation_replace_earlier_ones(tmp_path: Path, card: Cal
     assert text.endswith("head of this file.\n")
 
 
+def test_a_card_holds_no_key_and_nothing_that_a_terminal_obeys(tmp_path: Path, card: Callable[..., str]) -> None:
+    text = card(recipe(), {"data": {"hf_abcdefghijklmnopqrst/half \ud800\x1b[2J.jsonl": "ab"}})
+    assert "| data: ***/half \\ud800�.jsonl | ab |" in text
+    saving.add_results(tmp_path / "model", [Result("half \ud800", "\x1b[2J", 0.5, None, 4)])
+    assert "| half \\ud800 | � | 50.0 |" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+
+
 def test_results_need_a_card_of_ours(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         saving.add_results(tmp_path, [])

@@ -14,9 +14,9 @@ from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.paths import beside
 
 
-def say(text: str = "") -> None:
-    """One line to standard output."""
-    STREAMS.write(text)
+def say(text: str = "", start: str = "", color: str | None = None) -> None:
+    """One line to standard output; on a terminal its start is in color."""
+    STREAMS.write(text, start, color)
 
 
 def complain(text: str) -> None:

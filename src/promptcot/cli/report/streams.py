@@ -41,12 +41,13 @@ class Streams:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
 
-    def write(self, text: str) -> None:
-        """One line to standard output, for as long as it takes any."""
+    def write(self, text: str, start: str = "", color: str | None = None) -> None:
+        """One line to standard output, for as long as it takes any; on a terminal its start is in color."""
         if self.lost is not None:
             return
         try:
-            click.echo(presentable(text))
+            head = click.style(presentable(start), fg=color) if start else ""
+            click.echo(head + presentable(text))
         except OSError as error:
             self.lose(error)
 

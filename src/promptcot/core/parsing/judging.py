@@ -8,8 +8,8 @@ such lines (see `folded`). Around that the reading is strict, because a doubtful
 - a line that starts like a rating and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
   invalid, and so does a reason that names another rating; longer prose after a label is no rating and is passed over;
 - a line may be repeated, as when a judge sums up at the end, but not with another rating;
-- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it, and nowhere
-  may the judge say that it declines;
+- words after the last of these lines may explain the verdict, but must not name a worse one, or deny it, nowhere may
+  the judge say that it declines, and what leads into the lines must not call them another's (see `disowned`);
 - quoted and fenced lines are not the judge's words (see `replies`), nor is a line in quotation marks as a whole. But a
   fence that ends the reply is, where its lines have the judge's mark, or the material cannot be their source;
 - where lines have the mark that the judge was asked for, only these count (see `own`). Where none has it, a line that
@@ -29,6 +29,7 @@ from functools import lru_cache
 from typing import Literal
 
 from promptcot.core.criteria import RATINGS, Criteria, Criterion, Rating, Verdict, recompute, spelling
+from promptcot.core.parsing.disowned import declines, leads_elsewhere, takes_back
 from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.folded import unfolded
 from promptcot.core.parsing.folding import folded
@@ -62,13 +63,7 @@ _DENIED = re.compile(
     r"\W+(?:\w+\W+){0,2}?(perfect|acceptable|bad)\b",
     re.IGNORECASE,
 )
-_DECLINES = re.compile(
-    r"\bI\s(?:\w+\s){0,2}?(?:(?:decline|refuse)(?=\s*(?:[.!;]|\Z))"
-    r"|(?:can(?:not|['’]t)|won['’]t|(?:will|do|must)\snot|decline\sto|refuse\sto)\s(?:rate|judge|comply\swith)\s"
-    r"(?:it|this|that|(?:the|this)\s(?:material|text|submission))(?=\s*(?:[.,!;]|\Z)))",
-    re.IGNORECASE,
-)
-_DISOWNED = re.compile(r"\bnot\s(?:mine|my\s(?:own\s)?(?:verdict|judge?ment|ratings?))\b", re.IGNORECASE)
+_IS_MARKUP = re.compile(r"\s*(?:```|~~~|<[a-z]+>\s*\Z|\\begin\s?\{\w+\*?\}\s*\Z|\W*\Z)")
 _DOUBTED = re.compile(
     r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
     r"|not (?:really|quite|entirely|fully|exactly))\b",
@@ -101,8 +96,8 @@ def read_reply(
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no
     ratings` (a refusal, say), `missing: LABEL`, `unclear: LABEL`, `repeated: LABEL` (from the material),
-    `contradiction: LABEL`, `taken back`, `declined`, `the verdict does not follow from the ratings`, `unmarked, and the
-    material speaks as a judge`.
+    `contradiction: LABEL`, `taken back`, `declined`, `not its own words` (introduced as what it would write, say), `the
+    verdict does not follow from the ratings`, `unmarked, and the material speaks as a judge`.
     """
     if why := stopped_early(finish_reason):
         return _invalid(why)
@@ -118,13 +113,38 @@ def read_reply(
     fence = _unfolded(fence_at_end(answer.text), criteria)
     drafts = [] if answer.opened else _unfolded(lines_of(answer.thinking), criteria)
     if mark and (own := _own(lines, fence, mark, criteria)):
-        return _judge(*own, _without_mark(drafts, mark), criteria)
+        return _unless_led_into(_judge(*own, _without_mark(drafts, mark), criteria), answer.text, criteria, mark)
     shown = None if material is None else material_of(material)
     speaks = shown is not None and _speaks(shown, criteria)
     if shown is not None and not speaks and not shown.names(criteria.verdict.names) and _rates(fence, criteria):
         lines = [*lines, *fence]
     judgement = _judge(lines, lines, drafts, criteria, shown)
-    return _invalid(_SPEAKS, judgement.ratings) if speaks and judgement.reason is None else judgement
+    if speaks and judgement.reason is None:
+        return _invalid(_SPEAKS, judgement.ratings)
+    return _unless_led_into(judgement, answer.text, criteria)
+
+
+def _unless_led_into(judgement: Judgement, text: str, criteria: Criteria, mark: str | None = None) -> Judgement:
+    """The same judgement, unless the line before the ratings calls them another's."""
+    if judgement.reason is None and leads_elsewhere(_before_ratings(text, criteria, mark)):
+        return _invalid("not its own words", judgement.ratings)
+    return judgement
+
+
+def _before_ratings(text: str, criteria: Criteria, mark: str | None) -> str:
+    """The last line before the block of ratings, under this mark, that ends a text; an empty one where there is none.
+
+    The block may stand in a fence or an environment: lines of markup alone belong to it.
+    """
+
+    def rates(line: str) -> bool:
+        return _rates(_unfolded([line] if mark is None else _after_mark([line], mark), criteria), criteria)
+
+    lines = (line for line in reversed(lines_of(text)) if line.strip())
+    found = next(filter(rates, lines), "")
+    while found and (rates(found) or _IS_MARKUP.match(found)):
+        found = next(lines, "")
+    return found
 
 
 def _own(
@@ -211,7 +231,7 @@ def _objection(
         return "the verdict does not follow from the ratings"
     if _takes_back("\n".join(lines[last + 1 :]), verdict):
         return "taken back"
-    if any(map(_DECLINES.search, lines)):
+    if declines(lines):
         return "declined"
     drafted, _ = _readings(drafts, criteria)
     if not set(drafted.get(criteria.verdict.key, [])) <= {verdict, "unclear"}:
@@ -338,7 +358,7 @@ def _agreed(readings: Sequence[_Reading]) -> _Reading | Literal["missing", "cont
 def _takes_back(text: str, verdict: Rating) -> bool:
     """Whether words after a verdict deny it, name a worse one, or say that it is none."""
     worse = RATINGS[RATINGS.index(verdict) + 1 :]
-    return _denies(text, verdict) or not _named(text).isdisjoint(worse) or bool(_DISOWNED.search(text))
+    return _denies(text, verdict) or not _named(text).isdisjoint(worse) or takes_back(text)
 
 
 def _denies(text: str, word: str) -> bool:

@@ -17,6 +17,8 @@ from typing import Literal
 
 from promptcot.engines.machine import Gpu
 from promptcot.errors import InputError
+from promptcot.redaction import without_keys
+from promptcot.storage.json import loads
 
 Purpose = Literal["complete", "embed"]
 
@@ -49,6 +51,7 @@ _FORMATS = (
     *("runai_streamer", "runai_streamer_sharded", "dummy"),
 )
 """The values of `--load-format` with which vLLM reads safetensors only, or nothing at all."""
+_FETCHES_WEIGHTS = ("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "AWS_", "GOOGLE_APPLICATION_", "AZURE_STORAGE_")
 _LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
 
 
@@ -130,7 +133,7 @@ def _adapter(words: str) -> Path | None:
     """The folder of an adapter as vLLM takes it: `NAME=FOLDER`, or JSON with a `path`; None for none on this disk."""
     if words.startswith("{"):
         try:
-            told = json.loads(words)
+            told = loads(words.encode(errors="surrogatepass"))
         except ValueError:
             return None  # vLLM says what is wrong with it
         path = told.get("path") if isinstance(told, dict) else None
@@ -234,11 +237,12 @@ def _with_port(extra: Sequence[str], port: int) -> list[str]:
 
 def environment(base: Mapping[str, str], gpus: Sequence[Gpu], key: str = "") -> dict[str, str]:
     """The server's environment: nothing is reported to anybody, only these GPUs are seen, and no key is asked for but
-    the one given here, where no list of processes and no log shows it.
+    the one given here, where no list of processes and no log shows it. Of the keys in ours it gets those with which
+    weights are fetched.
     """
     quiet = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     room = {} if gpus else {"VLLM_CPU_KVCACHE_SPACE": "2"}
-    changed = {**quiet, **room, **base}
+    changed = {**quiet, **room, **without_keys(base, but=_FETCHES_WEIGHTS)}
     changed.pop("VLLM_API_KEY", None)
     if key:
         changed["VLLM_API_KEY"] = key

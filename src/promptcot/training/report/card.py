@@ -18,6 +18,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from promptcot import __version__
 from promptcot.core.units import duration
 from promptcot.evaluation.plots import Result
+from promptcot.printable import presentable
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
@@ -55,7 +56,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         recipe=recipe.model_dump_json(indent=2),
         versions=_table(("package", "version"), versions.items()),
     )
-    return f"{written}\n"
+    return presentable(f"{written}\n")
 
 
 def with_results(card: str, results: Sequence[Result]) -> str:
@@ -65,7 +66,8 @@ def with_results(card: str, results: Sequence[Result]) -> str:
     if not begin or not end:
         raise ValueError("the card has no place that is marked for results of evaluations")
     columns = ("model", "benchmark", "accuracy, %", "95 % interval", "problems", "mean tokens")
-    return f"{before}{begin}\n\n{_table(columns, map(_evaluated, results))}\n\n{end}{after}"
+    table = _table(columns, map(_evaluated, results))
+    return f"{before}{begin}\n\n{presentable(table)}\n\n{end}{after}"
 
 
 def _evaluated(result: Result) -> tuple[str, ...]:

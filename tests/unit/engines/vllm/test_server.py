@@ -73,6 +73,18 @@ async def test_a_started_server_answers_and_a_stopped_one_leaves_no_process(make
     await server.stop()
 
 
+@on_linux
+async def test_no_list_of_processes_shows_a_key(make: Maker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijklmnop")
+    before = offspring()
+    await make(key="the-key-of-the-run").start()
+    for pid in offspring() - before:
+        shown = Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert b"python" in shown
+        assert b"the-key-of-the-run" not in shown
+        assert b"hf_abc" not in shown
+
+
 async def test_a_server_that_ignores_the_polite_end_is_killed(make: Maker) -> None:
     before = offspring()
     server = make("stubborn", grace=0.3)
@@ -358,6 +370,12 @@ def test_the_environment_names_the_gpus_and_reports_to_nobody() -> None:
     assert environment(base, [])["VLLM_CPU_KVCACHE_SPACE"] == "2"
     assert environment({"VLLM_CPU_KVCACHE_SPACE": "7"}, [])["VLLM_CPU_KVCACHE_SPACE"] == "7"
     assert base["VLLM_API_KEY"] == "secret"
+
+
+def test_the_server_gets_keys_to_fetch_weights_with_and_no_others() -> None:
+    base = {"HF_TOKEN": "a", "AWS_SECRET_ACCESS_KEY": "b", "OPENAI_API_KEY": "c", "WANDB_API_KEY": "d", "HOME": "/me"}
+    assert environment(base, [], "e").keys() >= {"HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "VLLM_API_KEY", "HOME"}
+    assert not environment(base, [], "e").keys() & {"OPENAI_API_KEY", "WANDB_API_KEY"}
 
 
 @pytest.mark.parametrize(
