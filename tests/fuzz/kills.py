@@ -1,24 +1,27 @@
 """Kills and interruptions of whole programs: what must be the same afterwards, and what may be said.
 
 A trial runs a verb to its end once more and compares every file with those of a run that nobody disturbed. What is
-masked: clocks; how many calls were made and how many reused, which together must be the same (except in `encode`, which
-asks for many texts in one call and reuses each by itself); the order of lines in a journal, which is that of arrival;
-and grades that are kept (`X.grades`), whose names depend on when X was written.
+masked: clocks, and checksums of what has clocks in it; how many calls were made and how many reused, which together
+must be the same; and the order of lines in journals and kept grades, which is that of arrival. The server counts too:
+what it is asked in the end is new in a journal afterwards. No journal has paid more than a verb's cap.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from promptcot.interruption import INTERRUPTED
+from promptcot.storage.checked import intact
 from tests.fuzz.moments import Moment, events
 from tests.fuzz.verbs import Kitchen, Verb
 from tests.programs import PATIENCE, started
@@ -32,17 +35,22 @@ CALLS = "^call"
 _BAD_WORDS = ("Traceback", "Exception ignored", "Task was destroyed", "Task exception", "Event loop is closed")
 _BAD_WORDS += ("was never awaited", "Unclosed", "Fatal Python error", "leaked")
 _FOLLOWS_THE_MOMENT = ("asked_again", "prompt_tokens", "completion_tokens")
-_CLOCK = re.compile(rb'"seconds":\s*[-+.e\d]+|\b1\d{18}\b')
-"""Durations, and when a file was changed, in nanoseconds."""
+_CLOCK = re.compile(rb'"(seconds|crc32)":\s*[-+.e\d]+|\b1\d{18}\b')
+"""Durations, when a file was changed, in nanoseconds, and a checksum that depends on them."""
+_ARRIVING = re.compile(r"/calls\.jsonl$|\.grades/")
+"""Files whose lines stand in the order in which something was finished."""
+
+_NUMBERS = count()
 
 Files = dict[str, bytes]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a program ended, and what it said."""
+    """How a program ended, what it said, and for how many texts it asked the server."""
 
     code: int
+    asked: int
     out: str
     err: str
 
@@ -73,7 +81,7 @@ class Attacker:
         """Run it undisturbed, and count these events."""
         folder = self._fresh()
         ended, done = self._run(folder, Moment(0, pattern))
-        assert ended.code in (0, 1, 3), f"{self.name}: {ended}"
+        assert ended.code == self._verb.code, f"{self.name}: {ended}"
         written = list(filter(WRITING.search, done))
         assert self._verb.writes or not written, f"{self.name} is to write nothing: {written}"
         return Reference(ended.code, dict(_compared(folder, self._verb)), done)
@@ -85,10 +93,16 @@ class Attacker:
         for moment in moments:
             ended, _ = self._run(folder, moment)
             wrong += _complaints(ended, moment, reference)
+        before = len(_calls(folder))
         ended, _ = self._run(folder, None)
         if ended.code != reference.code:
             return [*wrong, f"run again, it ended with {ended.code}, not {reference.code}: {ended.err[-2000:]}"]
         wrong += [f"{path}: a call is there twice" for path in folder.rglob("calls.jsonl") if _has_one_twice(path)]
+        calls = _calls(folder)
+        if ended.asked > len(calls) - before and not self._verb.timed:
+            wrong.append(f"asked for {ended.asked} texts, and {len(calls) - before} are new: some were there")
+        if (paid := sum(call["cost"] or 0 for call in calls)) > self._verb.cap:
+            wrong.append(f"{paid} was paid, more than {self._verb.cap}")
         return wrong + list(_differences(reference.files, dict(_compared(folder, self._verb))))
 
     def _fresh(self) -> Path:
@@ -100,13 +114,14 @@ class Attacker:
     def _run(self, folder: Path, moment: Moment | None) -> tuple[Ended, list[str]]:
         log = folder.parent / "events"
         log.unlink(missing_ok=True)
-        environment = moment.environment(folder, log) if moment else None
+        key = f"run-{next(_NUMBERS)}-of-{self._place.name}"
+        environment = moment.environment(folder, log) if moment else dict(os.environ)
         program = map(self._kitchen.addressed, self._verb.program)
         command = [sys.executable, *program, *self._kitchen.words(self._verb.line)]
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        with started(command, cwd=folder, env=environment, **pipes) as process:
+        with started(command, cwd=folder, env={**environment, "OPENAI_API_KEY": key}, **pipes) as process:
             out, err = process.communicate(timeout=PATIENCE)
-        return Ended(process.returncode, out, err), events(log)
+        return Ended(process.returncode, self._kitchen.asked(key), out, err), events(log)
 
 
 def _complaints(ended: Ended, moment: Moment, reference: Reference) -> Iterator[str]:
@@ -127,9 +142,9 @@ def _compared(folder: Path, verb: Verb) -> Iterator[tuple[str, bytes]]:
     found = {path for pattern in verb.results for path in folder.glob(pattern) if path.is_file()}
     for path in sorted(found):
         name, content = str(path.relative_to(folder)), path.read_bytes()
-        if ".grades/" in name or (verb.timed and (path.name == "summary.json" or ".journal" in name)):
+        if verb.timed and (path.name == "summary.json" or ".journal" in name):
             continue
-        if path.name == "calls.jsonl":
+        if _ARRIVING.search(name):
             content = b"".join(sorted(content.splitlines(keepends=True)))
         elif path.name.endswith("summary.json"):
             content = _settled(json.loads(content))
@@ -140,12 +155,17 @@ def _compared(folder: Path, verb: Verb) -> Iterator[tuple[str, bytes]]:
 
 def _settled(summary: Any) -> bytes:
     """A summary without clocks, and with calls and reused ones as one number."""
-    for step, stage in summary["stages"].items():
-        calls, reused = stage.pop("calls", 0), stage.pop("reused", 0)
-        stage["calls"] = None if step == "encode" else calls + reused
+    for stage in summary["stages"].values():
+        stage["calls"] = stage.pop("calls", 0) + stage.pop("reused", 0)
         for name in ("seconds", *_FOLLOWS_THE_MOMENT):
             stage.pop(name, None)
     return json.dumps(summary, indent=1).encode()
+
+
+def _calls(folder: Path) -> list[dict[str, Any]]:
+    """The finished calls in the journals of a folder; a line that a kill cut off is none."""
+    lines = (line for path in folder.rglob("calls.jsonl") for line in path.read_bytes().splitlines())
+    return [json.loads(line) for line in lines if intact(line)]
 
 
 def _has_one_twice(calls: Path) -> bool:

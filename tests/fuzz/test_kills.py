@@ -20,6 +20,7 @@ from tests.fuzz.verbs import TRAIN, VERBS, Kitchen, Verb, kitchen
 from tests.programs import finished
 
 ALIKE = {"run", "run with a target", "run in passes", "generate to zst", "merge of outputs", "solve", "explain"}
+ALIKE |= {"run up to its cap", "extract", "judge", "sample", "train-rows", "plan", "doctor", "eval"}
 """Verbs that do their work as others do: only the benchmark disturbs them."""
 
 

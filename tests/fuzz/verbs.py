@@ -6,6 +6,7 @@ moments, and what must be the same afterwards) is in `kills`.
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ _TEN = materials.lines(
 )
 _HARD = materials.lines(
     *(
-        {"id": f"q{n}", "source": "own", "completion": f"\\boxed{{(x+{n})^2}}", "answer": f"x^2+{2 * n}x+{n * n}"}
+        {"id": f"hard {n}", "source": "own", "completion": f"\\boxed{{(x+{n})^2}}", "answer": f"x^2+{2 * n}x+{n * n}"}
         for n in range(1, 9)
     )
 )
@@ -59,8 +60,9 @@ MATERIALS = (
 class Verb:
     """A command line (`@server@` is the server's address), the inputs that it needs, and whether it writes anything.
 
-    What a `timed` one has begun when it ends depends on the moment: only its rows are compared. Of a verb
-    with `results` (patterns) only these files are. `program` is what runs the command line, as Python's own options.
+    What a `timed` one has begun when it ends depends on the moment: only its rows are compared. Of a verb with
+    `results` (patterns) only these files are. `program` is what runs the command line, as Python's own options. It ends
+    with `code`, 0 or 3 for some failed rows, and has not paid more than `cap` by then.
     """
 
     line: str
@@ -69,10 +71,13 @@ class Verb:
     timed: bool = False
     results: tuple[str, ...] = ("**/*",)
     program: tuple[str, ...] = ("-m", "promptcot")
+    code: int = 0
+    cap: float = math.inf
 
 
 _SERVED = "--base-url @server@ --model_path calm"
 _RUN = ("run.toml", "concepts.jsonl")
+_PRICES = "--set server.price.prompt=1 --set server.price.completion=3"
 TRAIN = Verb(
     "train small.toml --output_dir out --set schedule.max_steps=6 --set checkpoints.every=2",
     ("small.toml", "rows.jsonl"),
@@ -83,13 +88,16 @@ TRAIN = Verb(
 VERBS = {
     "run": Verb("run run.toml --output-dir out", _RUN),
     "run with a target": Verb("run run.toml --output-dir out --target 3 --max-candidates 30", _RUN, timed=True),
-    "run with a cap": Verb(
-        "run run.toml --output-dir out --max-cost 0.5 --set server.price.prompt=1 --set server.price.completion=3", _RUN
+    "run with a cap": Verb(f"run run.toml --output-dir out --max-cost 0.5 {_PRICES}", _RUN, cap=0.5),
+    "run up to its cap": Verb(
+        f"run run.toml --output-dir out --max-cost 0.014 {_PRICES}", _RUN, timed=True, code=1, cap=0.014
     ),
     "run in passes": Verb("run run.toml --output-dir out --set \"run.models='in turn'\"", _RUN),
     "init": Verb("init puzzles --output-dir out", ()),
     "extract": Verb(f"extract --data_path problems.jsonl {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
-    "explain": Verb(f"explain --data_path extracted.jsonl {_SERVED} --output_path out.jsonl", ("extracted.jsonl",)),
+    "explain": Verb(
+        f"explain --data_path extracted.jsonl {_SERVED} --output_path out.jsonl", ("extracted.jsonl",), code=3
+    ),
     "encode": Verb(
         f"encode --data_path concepts.jsonl {_SERVED} --batch-size 3 --output_path out.safetensors", ("concepts.jsonl",)
     ),
@@ -98,10 +106,8 @@ VERBS = {
         " --output_path out.jsonl",
         ("concepts.jsonl", "vectors.safetensors", "vectors.jsonl"),
     ),
-    "generate": Verb(f"generate --data_path asks.jsonl {_SERVED} --seed 1 --output_path out.jsonl", ("asks.jsonl",)),
-    "generate to zst": Verb(
-        f"generate --data_path asks.jsonl {_SERVED} --seed 1 --output_path out.jsonl.zst", ("asks.jsonl",)
-    ),
+    "generate": Verb(f"generate --data_path asks.jsonl {_SERVED} --output_path out.jsonl", ("asks.jsonl",)),
+    "generate to zst": Verb(f"generate --data_path asks.jsonl {_SERVED} --output_path out.jsonl.zst", ("asks.jsonl",)),
     "judge": Verb(
         f"judge --data_path written.jsonl {_SERVED} --prompts nano --output_path out.jsonl", ("written.jsonl",)
     ),
@@ -130,11 +136,11 @@ VERBS = {
     "merge of runs": Verb("merge out shard-1 shard-2", ("shard-1", "shard-2", "concepts.jsonl")),
     "chain": Verb(
         "run distill-nano --output-dir out",
-        ("asks.jsonl", "annotated.jsonl", "predictions.jsonl"),
+        ("asks.jsonl", "annotated.jsonl"),
         program=(str(Path(__file__).with_name("small_chain.py")), "@server@"),
     ),
     "plan": Verb("plan run.toml --target 5 --gpus 0", _RUN, writes=False),
-    "doctor": Verb("doctor run.toml --no-trial", _RUN, writes=False),
+    "doctor": Verb("doctor run.toml --no-trial", _RUN, writes=False, code=1),
 }
 
 
@@ -163,6 +169,10 @@ class Kitchen:
             for path in self._folder.glob(pattern):
                 copy = shutil.copytree if path.is_dir() else shutil.copy2
                 copy(path, folder / path.name)
+
+    def asked(self, key: str) -> int:
+        """For how many texts the server was asked with a key."""
+        return self._server.heard[f"Bearer {key}"]
 
     def addressed(self, text: str) -> str:
         """A text with the address of the server."""

@@ -175,6 +175,8 @@ class Speaker(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self._met: Counter[str] = Counter()
+        self.heard: Counter[str] = Counter()
+        """How many texts were asked for, by the key that came with the request."""
         self._lock = threading.Lock()
 
     @property
@@ -188,6 +190,11 @@ class Speaker(ThreadingHTTPServer):
         """Let every call meet its faults again."""
         with self._lock:
             self._met.clear()
+
+    def hear(self, key: str) -> None:
+        """Count a request for a text."""
+        with self._lock:
+            self.heard[key] += 1
 
     def fault(self, key: str) -> int:
         """Which fault of the moment a call meets now, from 0; a higher number than there are faults is none."""
@@ -211,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         known_by = {name: value for name, value in body.items() if name not in _NOT_IN_KEY}
+        if "input" not in body:
+            self.server.hear(self.headers.get("Authorization", ""))
         told = {name: value for name, value in known_by.items() if _NEUTRAL.get(name) != value}
         key = json.dumps(told, sort_keys=True)
         whole = json.dumps(_embedded(body) if self.path.endswith("/embeddings") else _completed(body, key))

@@ -32,6 +32,7 @@ from promptcot.core.labelling import Band
 from promptcot.engines.opening import Engines, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
+from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.grading.graders import Graders
 from promptcot.nano import judge_role
@@ -355,7 +356,10 @@ def grade(
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
         check_paths([Read(source)], [Written.of(source, "read")])
-        golds = golds_of(benchmark, graders)
-        found = wait_for(grade_file(source, graders, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
+        golds = golds_of(benchmark, graders, problems := Problems(graders))
+        grading = grade_file(
+            source, graders, golds, unboxed=unboxed, details=details, ks=ks, columns=read, problems=problems
+        )
+        found = wait_for(grading)
         sources = {one.source: one for one in found.summaries}
         return GradeResult(sources, list(FileRows(details)), found.unfit, found.notes)

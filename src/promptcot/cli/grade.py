@@ -65,8 +65,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
     with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:
-        golds = golds_of(options["benchmark"], graders, say)
-        how["problems"] = Problems(graders)
+        how["problems"] = problems = Problems(graders)
+        golds = golds_of(options["benchmark"], graders, problems, say)
         graded = [wait_for(grade_file(Path(str(file)), graders, golds, **how)) for file in compare or (predictions,)]
     for one in graded:
         _print(one)

@@ -29,13 +29,14 @@ from promptcot.storage.rows import read_rows
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One problem of a benchmark, with its correct answer."""
+    """One problem of a benchmark, with its correct answer. `worded`: in words of its own, not taken from a prompt."""
 
     id: str
     source: str
     problem: str
     gold: str
     level: str | None = None
+    worded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ def _read(row: Row, where: str) -> BenchmarkRow:
         problem=problem_of(row, where),
         gold=_integer(gold, where) if verifier_of(source) == INTEGERS else gold,
         level=None if level is None else str(level),
+        worded=bool(row.get("problem")),
     )
 
 

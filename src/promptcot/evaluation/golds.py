@@ -26,7 +26,7 @@ class SharedId(InputError):
 
 
 class _Known(NamedTuple):
-    """The first row of a problem: where it is, what is asked, as a hash and as it begins, and its gold.
+    """What the first rows of a problem say: where it is, what is asked, as a hash and as it begins; its gold and where.
 
     `worded` says whether what is asked is the problem alone, or a prompt that may put it in any way.
     """
@@ -36,6 +36,7 @@ class _Known(NamedTuple):
     asked: int | None
     begins: str
     gold: str | None
+    gold_where: str
 
 
 class Problems:
@@ -45,29 +46,37 @@ class Problems:
         self._graders = graders
         self._known: dict[Key, _Known] = {}
 
+    def know(self, key: Key, text: str, gold: str, where: str, *, worded: bool) -> None:
+        """Take a problem from a benchmark: rows with its id are checked against it."""
+        self._known[key] = _known(where, text, worded, gold)
+
     async def check(self, key: Key, row: Row, where: str, gold: str | None) -> None:
         """Raises SharedId for a row whose problem, or gold, is not that of an earlier row with its id."""
         text, worded = _problem(row, where), bool(row.get("problem"))
-        asked = None if text is None else hash_id(" ".join(text.split()))
-        first = self._known.get(key)
-        if first is None:
-            self._known[key] = _Known(where, worded, asked, shown(text or "", _MOST_SHOWN), gold)
+        this = _known(where, text, worded, gold)
+        first = self._known.setdefault(key, this)
+        if None not in (first.asked, this.asked) and first.asked != this.asked and first.worded == worded:
+            raise SharedId(_words(key, "problem", where, this.begins, first.where, first.begins))
+        if gold is None:
             return
-        if None not in (first.asked, asked) and first.asked != asked and first.worded == worded:
-            raise SharedId(_words(key, "problem", where, shown(text or "", _MOST_SHOWN), first, first.begins))
-        if first.gold is None or gold is None:
-            self._known[key] = first._replace(gold=first.gold if gold is None else gold)
+        if first.gold is None:
+            self._known[key] = first._replace(gold=gold, gold_where=where)
         elif first.gold != gold and await self._differ(key[0], first.gold, gold):
-            raise SharedId(_words(key, "gold", where, gold, first, first.gold))
+            raise SharedId(_words(key, "gold", where, gold, first.gold_where, first.gold))
 
     async def _differ(self, source: str, one: str, other: str) -> bool:
         return (await grader_of(self._graders, source).asame(one, other)).correct is False
 
 
-def _words(key: Key, what: str, where: str, here: str, first: _Known, there: str) -> str:
+def _known(where: str, text: str | None, worded: bool, gold: str | None) -> _Known:
+    asked = None if text is None else hash_id(" ".join(text.split()))
+    return _Known(where, worded, asked, shown(text or "", _MOST_SHOWN), gold, where)
+
+
+def _words(key: Key, what: str, where: str, here: str, other: str, there: str) -> str:
     of = f" of {key[0]}" if key[0] else ""
     return (
-        f"{where}: the {what} with id {key[1]!r}{of} is {here!r}, and in {first.where} it is {there!r}. Rows "
+        f"{where}: the {what} with id {key[1]!r}{of} is {here!r}, and in {other} it is {there!r}. Rows "
         "with one id are about one problem: give each problem an id of its own, or leave `id` out"
     )
 

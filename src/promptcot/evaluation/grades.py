@@ -105,8 +105,8 @@ def draws(source: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed("majority", source))
 
 
-def golds_of(benchmark: str | None, graders: Graders, tell: Callable[[str], object] = str) -> Golds:
-    """The golds of a benchmark, by name or file, for predictions that carry none.
+def golds_of(benchmark: str | None, graders: Graders, problems: Problems, tell: Callable[[str], object] = str) -> Golds:
+    """The golds of a benchmark, by name or file, for predictions that carry none, and that are about its `problems`.
 
     `tell` hears of golds that contradict each other.
     """
@@ -115,4 +115,6 @@ def golds_of(benchmark: str | None, graders: Graders, tell: Callable[[str], obje
     loaded = load(benchmark, graders)
     for line in loaded.contradictions:
         tell(f"note: {line}")
+    for row in loaded.rows:
+        problems.know((row.source, row.id), row.problem, row.gold, f"the benchmark {benchmark}", worded=row.worded)
     return {(row.source, row.id): row.gold for row in loaded.rows}

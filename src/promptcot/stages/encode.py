@@ -39,9 +39,9 @@ async def encode(
 ) -> None:
     """Write the embeddings of the distinct `concepts` to `output_path`, asking the engine for `batch_size` at a time.
 
-    `counts`, if given, is in concepts. What an earlier, interrupted run finished with the same model is reused.
-    Raises InputError without concepts, LockedError when another process encodes to the same output, StorageError, and
-    what the engine raises; all that was finished by then is kept.
+    The rows of `counts`, if given, are concepts; a call is one for a batch of them. What an earlier, interrupted run
+    finished with the same model is reused. Raises InputError without concepts, LockedError when another process encodes
+    to the same output, StorageError, and what the engine raises; all that was finished by then is kept.
     """
     names = list(dict.fromkeys(name.strip() for name in concepts))
     if not names or "" in names:
@@ -64,7 +64,7 @@ async def _embed(
 ) -> None:
     """See to it that the journal holds the vectors of a chunk."""
     if vectors.hold(keys):
-        counts.reused += len(names)
+        counts.reused += 1
         return
     found = await engine.embed(names)
     if not np.isfinite(found).all():

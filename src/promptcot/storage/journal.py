@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
@@ -64,6 +65,8 @@ class Journal:
             with storing(self._path):
                 self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._stack.callback(os.close, self._handle)
+            if not stat.S_ISREG(os.fstat(self._handle).st_mode):  # a pipe or a device may never end
+                raise StorageError(f"{self._path}: this is no file; move it away, and run the same command again")
             self._size = self._repair()
             self._keys, self._offsets = self._index()
         except BaseException:

@@ -65,6 +65,23 @@ async def test_rows_of_one_id_are_about_one_problem(
             await known.check(KEY, row, "row 2", gold)
 
 
+async def test_a_gold_is_said_to_be_where_it_is(graders: Graders) -> None:
+    known = Problems(graders)
+    for number, gold in enumerate([None, "2"], 1):
+        await known.check(KEY, FIRST, f"row {number}", gold)
+    with pytest.raises(InputError, match=r"row 3: the gold with id 'p' of own is '3', and in row 2 it is '2'"):
+        await known.check(KEY, FIRST, "row 3", "3")
+
+
+async def test_predictions_are_about_the_problems_of_their_benchmark(graders: Graders) -> None:
+    known = Problems(graders)
+    known.know(KEY, "What is 1 + 1?", "2", "the benchmark sums", worded=True)
+    await known.check(KEY, FIRST, "row 1", "2")
+    await known.check(KEY, {"prompt": "Solve: What is 1 + 1?"}, "row 2", "2")
+    with pytest.raises(InputError, match=r"row 3: the problem with id 'p' .* 'Why\?', and in the benchmark sums it is"):
+        await known.check(KEY, {"problem": "Why?"}, "row 3", "2")
+
+
 async def test_prompts_are_compared_with_prompts(graders: Graders) -> None:
     known = Problems(graders)
     chat = "<|im_start|>user\nWhat is 2?<|im_end|>"

@@ -311,7 +311,15 @@ def test_a_placement_by_the_user_is_not_doubled(name: str) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [("--model", "x"), ("--api-key=k",), ("--api-k", "k"), ("--hf_token", "s"), ("--ssl-keyfile", "f"), ("--ssl-k=f",)],
+    [
+        ("--model", "x"),
+        ("--api-key=k",),
+        ("--api-k", "k"),
+        ("--hf_token", "s"),
+        ("--ssl-keyfile", "f"),
+        ("--ssl-k=f",),
+        ("--config", "f"),
+    ],
 )
 def test_options_that_would_cut_us_off_are_refused_without_their_value(extra: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=r"--engine-args: --[a-z-]+ cannot be set here: \w+"):
