@@ -69,7 +69,7 @@ class Grader:
         return self._quick(gold, answer, False) or await self._in_thread(gold, answer or "", False)
 
     def same(self, one: str, other: str) -> Grade:
-        """Whether two answers are the same, symmetrically and without any leniency: for sorting them into classes."""
+        """Whether each of two answers is right where the other is the gold: symmetric, for sorting them into classes."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or self._slow(one, other, True)
 
@@ -87,31 +87,31 @@ class Grader:
                 f"the gold answer {gold!r} does not equal itself, so nothing could: correct how it is written"
             )
 
-    def _quick(self, gold: str, answer: str | None, strict: bool) -> Grade | None:
+    def _quick(self, gold: str, answer: str | None, mutual: bool) -> Grade | None:
         """The grade if no worker is needed."""
         if answer is None or not answer.strip():
             return Grade(False, "no answer")
-        verdict = exact.same(gold, answer, strict=strict)
+        verdict = exact.mutual(gold, answer) if mutual else exact.same(gold, answer)
         if verdict is not None:
             return Grade(verdict, "exact")
         with self._lock:
-            return self._known.get((gold, answer, strict))
+            return self._known.get((gold, answer, mutual))
 
-    def _slow(self, gold: str, answer: str, strict: bool) -> Grade:
+    def _slow(self, gold: str, answer: str, mutual: bool) -> Grade:
         try:
-            verdict = self._pool.ask(gold, answer, strict)
+            verdict = self._pool.ask(gold, answer, mutual)
             grade = Grade(verdict, "symbolic" if verdict is not None else "crash")
         except WorkerLost as lost:
             grade = Grade(None, "timeout" if lost.why == "timeout" else "crash")
         with self._lock:
-            self._known[gold, answer, strict] = grade
+            self._known[gold, answer, mutual] = grade
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return grade
 
-    async def _in_thread(self, gold: str, answer: str, strict: bool) -> Grade:
+    async def _in_thread(self, gold: str, answer: str, mutual: bool) -> Grade:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._slow, gold, answer, strict)
+        return await loop.run_in_executor(self._threads, self._slow, gold, answer, mutual)
 
 
 def grade_integer(gold: str, answer: str | None) -> Grade:

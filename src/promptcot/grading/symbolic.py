@@ -12,51 +12,75 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import sympy
 from latex2sympy2_extended import NormalizationConfig
-from math_verify import LatexExtractionConfig, parse, verify
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
+from math_verify import verify
 
 from promptcot.core.answers.brackets import deepest
-from promptcot.core.answers.exact import compare, same_expression
+from promptcot.core.answers.exact import comparable, compare, same_expression
 from promptcot.core.answers.parts import parse as parse_parts
+from promptcot.core.answers.units import DEGREE, measured
+from promptcot.grading.sets import computed
 
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)
 logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
 
 _DIGITS = 50
+_MOST_DIGITS = 6000
 _AGREE = sympy.Float("1e-35", _DIGITS)
 _ROUNDED = sympy.Float("1e-10", _DIGITS)
 _POINTS = 5
 _DEEPEST = 100  # the parser takes time that is quadratic in the depth, and stack
 # Without its units, which take the t of "1 + t" for tonnes.
-_READING = LatexExtractionConfig(
-    normalization_config=NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
-)
+_SPELLING = NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
+_READING = ConversionConfig(lowercase_symbols=False)
 _MIXED = re.compile(r"(?<![\d.}_^])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
-_UNITS = re.compile(
-    r"(?:\s*\\text\{[^{}]*\}(?:\s*\^\s*\{?-?\d\}?)?|\s+(?:mm|cm|km|ft|kg)(?:\^\{?\d\}?)?|\s+[a-z]{4,})+\s*$"
-)
+_IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\([^()]*\))\s*\^\s*\{?\\circ(?![a-z])\}?")
+# Letters that the parser does not know, or takes for constants, as others with a number that nobody writes.
+_UNKNOWN = {"hbar": 99, "ell": 98, "gamma": 97, "Gamma": 96}
+_INDEXED = re.compile(r"(?<![a-zA-Z\\])([eE])_(?:\{(\w+)\}|(\w))")
+_LETTERS = re.compile(rf"\\({'|'.join(_UNKNOWN)})(?![a-zA-Z])")
 _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 _UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
 
 
-def same(gold: str, answer: str, *, strict: bool = False) -> bool:
+def same(gold: str, answer: str) -> bool:
     """Whether `answer` says what `gold` says. Raises nothing but RecursionError and MemoryError; may take for ever."""
-    judge = partial(_same_expression, strict=strict)
-    return bool(compare(parse_parts(gold), parse_parts(answer), judge, strict=strict))
+    sides = (parse_parts(computed(text, read_latex)) for text in (gold, answer))
+    return bool(compare(*sides, _same_expression))
 
 
-def _same_expression(gold: str, answer: str, *, strict: bool) -> bool:
-    known = same_expression(gold, answer, strict=strict)
+def _same_expression(gold: str, answer: str) -> bool:
+    known = same_expression(gold, answer)
     if known is not None:
         return known
+    pair = comparable(gold, answer)
+    if pair is None:
+        return False
+    angle = measured(gold).unit == DEGREE, measured(answer).unit == DEGREE
+    if any(angle) and not all(angle):
+        return _same_angle(*pair, angle)
+    return _same_text(*pair)
+
+
+def _same_text(gold: str, answer: str) -> bool:
     read = read_latex(gold), read_latex(answer)
     if read[0] is None or read[1] is None:
         return False
-    return _same_object(read[0], read[1], strict)
+    return _same_object(read[0], read[1])
+
+
+def _same_angle(gold: str, answer: str, in_degrees: tuple[bool, bool]) -> bool:
+    """An angle in degrees and one without a unit: radians where it holds pi, else degrees."""
+    radians = answer if in_degrees[0] else gold
+    if "\\pi" not in radians:
+        return _same_text(gold, answer)
+    turned = (f"({text}) \\cdot \\frac{{\\pi}}{{180}}" if degrees else text for text, degrees in zip((gold, answer), in_degrees, strict=True))
+    return _same_text(*turned)
 
 
 @lru_cache(maxsize=1024)
@@ -65,15 +89,19 @@ def read_latex(text: str) -> Any | None:
     if deepest(text) > _DEEPEST:
         return None
     text = _MIXED.sub(_sum_if_proper, text)
-    text = _UNITS.sub("", text)
+    text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
     text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)
+    text = _LETTERS.sub(lambda letter: f"{letter[1][0]}_{{{_UNKNOWN[letter[1]]}}}", text)
+    text = _INDEXED.sub(lambda letter: f"z_{{{ord(letter[1])}0{letter[2] or letter[3]}}}", text)
+    if "\\text" in text:
+        return None  # words that no unit is
     try:
-        found = parse(f"${text}$", [_READING], fallback_mode="no_fallback", parsing_timeout=None)
+        found = latex2sympy(text, normalization_config=_SPELLING, conversion_config=_READING)
     except (RecursionError, MemoryError):
         raise
     except Exception:  # the parser promises nothing about what it raises
         return None
-    return found[0] if found and not isinstance(found[0], str) else None
+    return found
 
 
 def _sum_if_proper(found: re.Match[str]) -> str:
@@ -81,20 +109,20 @@ def _sum_if_proper(found: re.Match[str]) -> str:
     return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else found[0]
 
 
-def _same_object(gold: Any, answer: Any, strict: bool) -> bool:
+def _same_object(gold: Any, answer: Any) -> bool:
     try:
         gold, answer = (_explicit(side) if isinstance(side, sympy.MatrixExpr) else side for side in (gold, answer))
-        gold, answer = _imaginary(gold, answer), _imaginary(answer, gold)
+        gold, answer = _imaginary(gold), _imaginary(answer)
         if gold == answer:
             return True
         if isinstance(gold, sympy.Rel) and isinstance(answer, sympy.Rel):
             return _same_relation(gold, answer)
         if isinstance(gold, sympy.MatrixBase) and isinstance(answer, sympy.MatrixBase):
             return gold.shape == answer.shape and all(
-                _same_value(a, b, strict) for a, b in zip(gold, answer, strict=True)
+                _same_value(a, b) for a, b in zip(gold, answer, strict=True)
             )
         if isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr):
-            return _same_value(gold, answer, strict)
+            return _same_value(gold, answer)
         return _same_otherwise(gold, answer)
     except (RecursionError, MemoryError):
         raise
@@ -102,10 +130,10 @@ def _same_object(gold: Any, answer: Any, strict: bool) -> bool:
         return False
 
 
-def _imaginary(one: Any, other: Any) -> Any:
-    """`one` with i as the imaginary unit, unless `other` uses i as a variable too."""
-    unit = {symbol for symbol in one.free_symbols - other.free_symbols if symbol.name == "i"}
-    return one.subs(dict.fromkeys(unit, sympy.I)) if unit else one
+def _imaginary(one: Any) -> Any:
+    """`one` with i as the imaginary unit, which it is wherever it is not bound, as the index of a sum."""
+    unit = {symbol: sympy.I for symbol in one.free_symbols if symbol.name == "i"}
+    return one.subs(unit) if unit else one
 
 
 def _explicit(matrix: Any) -> Any:
@@ -129,9 +157,9 @@ def _points(symbols: list[Any]) -> Iterator[dict[Any, Any]]:
         }
 
 
-def _at(expression: Any, point: dict[Any, Any]) -> Any | None:
+def _at(expression: Any, point: dict[Any, Any], digits: int = _DIGITS) -> Any | None:
     """The value there, or None if there is none."""
-    value = sympy.N(expression.subs(point), _DIGITS)
+    value = sympy.N(expression.subs(point) if point else expression, digits)
     if not (value.is_number and value.is_finite):
         return None
     real, imaginary = (_significant(part) for part in value.as_real_imag())
@@ -147,14 +175,16 @@ def _symbols(*expressions: Any) -> list[Any]:
     return sorted(set().union(*(expression.free_symbols for expression in expressions)), key=str)
 
 
-def _same_value(gold: Any, answer: Any, strict: bool) -> bool:
+def _same_value(gold: Any, answer: Any) -> bool:
     """Whether two expressions have the same values; exactly the same expression if they have none."""
     if gold.has(*_UNEVALUATED) or answer.has(*_UNEVALUATED):
         gold, answer = gold.doit(), answer.doit()
-    near = _ROUNDED if not strict and gold.has(sympy.Float) != answer.has(sympy.Float) else _AGREE
+    symbols = _symbols(gold, answer)
+    if not symbols and not gold.has(sympy.Float) and not answer.has(sympy.Float):
+        return _same_constant(gold, answer)
+    near = _ROUNDED if gold.has(sympy.Float) != answer.has(sympy.Float) else _AGREE
     if gold.has(sympy.Float) and answer.has(sympy.Float):
         near = _AGREE * 10**21  # what SymPy reads as a decimal has 15 digits
-    symbols = _symbols(gold, answer)
     compared = 0
     for point in _points(symbols):
         values = _at(gold, point), _at(answer, point)
@@ -167,6 +197,37 @@ def _same_value(gold: Any, answer: Any, strict: bool) -> bool:
         if not symbols:
             break
     return compared > 0 or sympy.simplify(gold - answer) == 0
+
+
+def _same_constant(gold: Any, answer: Any) -> bool:
+    """Numbers without decimals: exactly where they are rational, else to as many digits as may decide."""
+    if gold.is_Rational and answer.is_Rational:
+        return bool(gold == answer)
+    digits = _DIGITS
+    values = _at(gold, {}), _at(answer, {})
+    if values[0] is None or values[1] is None:
+        return bool(values[0] == values[1] and sympy.simplify(gold - answer) == 0)
+    if not _agree(*values, digits):
+        return False
+    digits += min(_MOST_DIGITS, 2 * _digits_of(gold - answer))
+    return digits < 2 * _DIGITS or _agree(_at(gold, {}, digits), _at(answer, {}, digits), digits)
+
+
+def _agree(one: Any, other: Any, digits: int) -> bool:
+    return bool(abs(one - other) <= sympy.Float(10, digits) ** (15 - digits) * max(abs(one), abs(other)))
+
+
+def _digits_of(expression: Any) -> int:
+    """How many digits the rational numbers in an expression have, together: a difference may lie that deep."""
+    numbers = expression.atoms(sympy.Rational) | {power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer}
+    return sum(_length(number) for number in numbers)
+
+
+def _length(number: Any) -> int:
+    if number.is_Rational:
+        return int((number.p.bit_length() + number.q.bit_length()) * 0.302) + 1
+    base = sympy.N(abs(number.base), 5)
+    return int(abs(sympy.log(base, 10).evalf(5) * number.exp)) + 1 if base.is_number and base > 0 else 1
 
 
 _FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge: sympy.Le}

@@ -43,13 +43,13 @@ class Worker:
         """The process's id."""
         return self._process.pid
 
-    def ask(self, gold: str, answer: str, strict: bool) -> bool | None:
+    def ask(self, gold: str, answer: str, mutual: bool) -> bool | None:
         """The verdict, None when memory ran out. Raises WorkerLost; the worker is then dead."""
         try:
             if not self._ready:
                 self._ready = self._line(_START_SECONDS) == b"ready"
             assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps([gold, answer, strict]).encode() + b"\n")
+            self._process.stdin.write(json.dumps([gold, answer, mutual]).encode() + b"\n")
             verdict = json.loads(self._line(self._limit))
         except (OSError, ValueError) as error:
             self.kill()
@@ -93,14 +93,14 @@ class Pool:
         for _ in range(count):
             self._idle.put(None)
 
-    def ask(self, gold: str, answer: str, strict: bool) -> bool | None:
+    def ask(self, gold: str, answer: str, mutual: bool) -> bool | None:
         """The verdict of a free worker, waiting for one. Raises WorkerLost when this pair cost the worker."""
         worker = self._idle.get()
         try:
             if self._closed:
                 raise PromptCoTError("this grader is closed: grade inside its `with` block")
             worker = worker or self._start()
-            verdict = worker.ask(gold, answer, strict)
+            verdict = worker.ask(gold, answer, mutual)
         except WorkerLost:
             worker = self._successor(worker)
             raise

@@ -17,10 +17,13 @@ Method = Literal["boxed", "unboxed", "unclosed thought", "no box", "unclosed box
 _TOKEN = re.compile(r"(\\(?:boxed|fbox)(?![a-zA-Z]))\s*(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
 _BARE = re.compile(r"(?:(?!\\[)\]])[^\s$])+")
 _JOINT = re.compile(
-    r"(?:[\s,$]|\\[,;:! ()\[\]]|\\q?quad(?![a-zA-Z])|\\(?:text|textrm|mathrm|mbox)\{\s*(?:,|and|or)*\s*\}"
-    r"|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z]))*"
+    r"(?:[\s,，、$;；]|\\[,;:! ()\[\]]|\\q?quad(?![a-zA-Z])|\\(?:text|textrm|mathrm|mbox)\{\s*(?:,|and|or)*\s*\}"
+    r"|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])|或者?|和|以及|[a-zA-Z]\w*\s*=(?=\s*$))*"
 )
-_MARKER = re.compile(r"(?:answer|result)\s*(?:is|:|=|\*\*:?)+\s*", re.IGNORECASE)
+_MARKER = re.compile(
+    r"(?:answer|result)\s*(?:(?:is|:|=|：|\*\*:?)\s*)+|(?:答案|结果|答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|(?m:^####(?!#)\s*)",
+    re.IGNORECASE,
+)
 _CHAT = re.compile(r"<\|[^|>]*\|>.*|I hope it is correct.*", re.DOTALL)
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
 _NUMBER = re.compile(
@@ -29,6 +32,8 @@ _NUMBER = re.compile(
 _TAIL = 4000  # characters in which a final line without a box is looked for
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n\s*\n")
 _MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")
+_REASON = re.compile(r"(?<=[\w})$])[,;]?\s+(?:because|since|as|which|where|so that|due to)\b[^\d$\\]*$")
+_AROUND = " \t\r\n`"
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 
 
@@ -124,7 +129,7 @@ def _final_line(text: str) -> str | None:
     """What an answer phrase announces, else the last line; of prose only its last formula or number."""
     text = _CHAT.sub("", text[-_TAIL:]).strip()
     markers = list(_MARKER.finditer(text))
-    announced = text[markers[-1].end() :].strip() if markers else ""
+    announced = _within_emphasis(text[markers[-1].end() :].strip()) if markers else ""
     if found := _last_value(_SENTENCE.split(announced, maxsplit=1)[0]):
         return found
     lines = [line.strip() for line in text.splitlines() if line.strip(" *-_#")]
@@ -136,9 +141,14 @@ def _final_line(text: str) -> str | None:
     return "".join(formulas[-1]) if formulas else None
 
 
+def _within_emphasis(text: str) -> str:
+    """What stands before the end of an emphasis that began before the text, as in **Answer: 12**."""
+    return text.partition("**")[0] if text.count("**") % 2 and not text.startswith("**") else text
+
+
 def _last_value(line: str) -> str | None:
     """The line itself if it is mathematics or a few words, else the last formula or number in it; None without any."""
-    line = line.strip()
+    line = _REASON.sub("", line.strip(_AROUND).rstrip("。").strip(_AROUND))
     formulas = list(_MATH.finditer(line))
     numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
     if not formulas and not line.startswith((r"\]", "$$")) and (_MATHEMATICAL.match(line) or not _WORD.search(line)):

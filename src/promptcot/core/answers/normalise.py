@@ -10,32 +10,9 @@ import re
 from functools import lru_cache
 
 from promptcot.core.answers.brackets import closing
+from promptcot.core.answers.characters import in_latex
+from promptcot.core.answers.spelling import as_latex, undressed, without_ordinals
 
-_CHARACTERS = str.maketrans(
-    {"−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "°": r"^\circ ", "π": r"\pi ", "∞": r"\infty "}
-    | {"≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap "}
-    | {
-        "∈": r"\in ",
-        "²": "^{2}",
-        "³": "^{3}",
-        "½": r"\frac{1}{2}",
-        "％": "%",
-        "，": ",",
-        "、": ",",
-        "；": ";",
-        "：": ":",
-    }
-    | {
-        "（": "(",
-        "）": ")",
-        "\u00a0": " ",
-        "\u202f": " ",
-        "\u2009": " ",
-        "θ": r"\theta ",
-        "√": r"\sqrt ",
-        "∅": r"\emptyset ",
-    }
-)
 _ENVIRONMENT = r"(?:p|b|v|B|V|small)?matrix\*?"
 _RULES: list[tuple[re.Pattern[str], str]] = [
     (re.compile(pattern), replacement)
@@ -44,7 +21,7 @@ _RULES: list[tuple[re.Pattern[str], str]] = [
         (r"\\left(?![a-z])\s*\.?|\\right(?![a-z])\s*\.?|\\(?:[bB]igg?[lrm]?|displaystyle|limits)(?![a-zA-Z])", ""),
         (r"(?<!\\)\\(?:!|,|;|:|>|q?quad(?![a-zA-Z])| )|~", " "),
         (r"\*\*", "^"),
-        (r"\*", r"\\cdot "),
+        (r"\*(?!\s*\{)", r"\\cdot "),
         (r"\\[dtc]frac(?![a-z])", r"\\frac"),
         (r"\\(?:leq?|leqslant)(?![a-z])|<=", r"\\le "),
         (r"\\(?:geq?|geqslant)(?![a-z])|>=", r"\\ge "),
@@ -63,21 +40,30 @@ _RULES: list[tuple[re.Pattern[str], str]] = [
         (r"\\end\{" + _ENVIRONMENT + r"\}", r"\\end{pmatrix}"),
         (r"[\[(]?\s*\\begin\{array\}\s*\{[^{}]*\}(.*?)\\end\{array\}\s*[\])]?", r"\\begin{pmatrix}\1\\end{pmatrix}"),
         (r"\\(?:mathbf|boldsymbol|mathit|mathsf|bm|overrightarrow|vec)\s*(?=\{)", ""),
+        (r"\\(?:text|textrm|mathrm|operatorname)\*?\s*\{\s*(gcd|lcm|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min)\s*\}(?=\s*[({\\\[]|\s*$|\s+[a-z\d])", r"\\\1 "),
         (r"\\(?:text|textbf|textrm|textit|textnormal|texttt|mathrm|mbox|hbox|operatorname)\*?(?![a-z])", r"\\text"),
-        (r"\\text\s*\{\s*(?:,?\s*(and|or),?|,)\s*\}", r" , "),
-        (r"\\text\{([a-zA-Z])\}(?=\s|$|[-+)=^])", r"\1"),
+        (r"\\frac\s*\{\s*(\\text\s*\{[^{}]*\})\s*\}\s*\{\s*(\\text\s*\{[^{}]*\})\s*\}", r"\1/\2"),
+        (r"\\text\s*\{\s*,?\s*(and|or)\s*,?\s*\}", r" \1 "),
+        (r"\\text\s*\{\s*,\s*\}", r" , "),
+        (r"\\text\{([ei])\}", r"\1"),
+        (r"\\text\{\s*infinity\s*\}", r"\\infty"),
+        (r"(?<![\d}\s/])\\text\{([a-zA-Z])\}(?=\s|$|[-+)=^}_,])", r"\1"),
+        (r"\\langle\s*((?:[^\\,]|\\(?!rangle))*,.*?)\\rangle(?![a-z])", r"(\1)"),
+        (r"\\(?:tbinom|dbinom)(?![a-z])", r"\\binom"),
         (r"\\infinity", r"\\infty"),
         (r"\+\s*\\infty", r"\\infty"),
-        (r"\\sqrt\s*(\d)", r"\\sqrt{\1}"),
-        (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-        (r"\\frac\s*(\d)\s*(?=\{)", r"\\frac{\1}"),
-        (r"(\\frac\s*\{[^{}]*\})\s*(\d)", r"\1{\2}"),
+        (r"(?:\\\$|US\\\$)\s*(\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+[mb]illion)?)(?![\d/])", r"\1\\text{ dollars}"),
         (r"\\\$|\\euro|€|£", ""),
         (r"\\\\?(?=%)", ""),
         (r"([_^])\s*\{\s*(\w)\s*\}", r"\1\2"),
         (r"\s+", " "),
     ]
 ]
+_QUALIFIED = re.compile(
+    r"(?<=\S)[\s,;]*(?:\\text\s*\{[\s,(]*)?(?<![a-zA-Z])for\s+(?:all|any|every|each|some|arbitrary)(?![a-zA-Z]).*$|(?<=\S)[\s,;]*\\forall(?![a-z]).*$",
+    re.DOTALL,
+)
+_PRIMES = re.compile(r"\^\s*(?:\{\s*(?:\\prime\s*)+\}|\\prime(?![a-z]))")
 _DOUBLED = re.compile(r"\\\\(?=(?:begin|frac|[dt]frac|sqrt|left|boxed|text|pi|le|ge|in|cup|infty|times|cdot)(?![a-z]))")
 _OUTER = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
 _MATHEMATICAL = re.compile(r"[\d=+<>^_]|(?<=\s)-|\b[a-z]\b(?=.*[()])")
@@ -105,12 +91,14 @@ def _unwrapped(text: str) -> str:
 @lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """`text` in the one spelling that the other modules of this folder read. Idempotent in meaning, not in letters."""
-    text = text.translate(_CHARACTERS)
+    text = undressed(in_latex(text))
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\(?:begin|frac|sqrt)", text):
         text = text.replace("\\\\", "\\")
     text = _unwrapped(text)
+    text = _PRIMES.sub(lambda primes: "'" * primes[0].count("prime"), text)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
+    text = as_latex(without_ordinals(_QUALIFIED.sub("", text) or text))
     return _unwrapped(re.sub(r"\$(?!\d)|(?<!\S)\$|^\$", " ", text)).strip()
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 from promptcot.core.answers.brackets import closing, split
@@ -58,7 +59,23 @@ class Named:
     value: Part
 
 
-Part = Leaf | Group | Matrix | Named
+@dataclass(frozen=True)
+class Choice:
+    """A choice's letter with the value that stands behind it: \\textbf{(C)}\\ 12."""
+
+    text: str
+    letter: str
+    value: Part
+
+
+Part = Leaf | Group | Matrix | Named | Choice
+
+_CHOICE = re.compile(
+    r"(?:\\text\s*\{\s*\(?(?P<marked>[A-Z])\s*[).:]+\s*\}\s*[.:)]?|\\text\s*\{\s*(?P<bare>[A-Z])\s*\}\s*[.:)]"
+    r"|\(\s*(?:\\text\s*\{\s*)?(?P<bracketed>[A-Z])\s*\}?\s*\)(?=\s+[^\s(])|(?P<plain>[A-Z])(?:\)|[.:](?=\s)))\s*(?P<value>\S.*)",
+    re.DOTALL,
+)
+_CHOSEN = re.compile(r"(?:\\text\s*\{\s*)?(?:option|choice|answer)\s*:?\s*(?:\\text\s*\{\s*)?\(?([A-Z])\)?[\s}.]*", re.IGNORECASE)
 
 _COMMA = re.compile(r"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|(?<![A-Za-z\\])(?:and|or)(?![a-z])")
 _SEMICOLON = re.compile(r";")
@@ -101,11 +118,25 @@ def _part(text: str, depth: int) -> Part:
     text = text.strip()
     if depth > _DEEPEST or number(text) is not None:
         return Leaf(text)
-    for reading in (_assigned, _listed, _related, _united, _bracketed, _tabled, _both_signs):
+    for reading in (_chosen, _assigned, _listed, _related, _united, _bracketed, _tabled, _both_signs):
         found = reading(text, depth)
         if found is not None:
             return found
     return Leaf(text)
+
+
+def _chosen(text: str, depth: int) -> Part | None:
+    """Option C as C, and (C) 12 as a choice with its value."""
+    if depth == 0 and (option := _CHOSEN.fullmatch(text)):
+        return Leaf(option[1].upper())
+    found = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text) if depth == 0 else "")
+    if not found:
+        return None
+    letter = next(found[name] for name in ("marked", "bare", "bracketed", "plain") if found[name])
+    return Choice(text, letter, _part(found["value"], depth + 1))
+
+
+_INSIDE = re.compile(r"^\\text\s*\{(\s*\(?[A-Z]\s*[).:][^{}]*)\}$")
 
 
 def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
@@ -137,6 +168,8 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
     items = _flat(_part(piece, depth + 1) for piece in pieces)
+    if union := _ranges(text, items):
+        return union
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
@@ -147,6 +180,34 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
         if len(set(bases)) == 1 and numbering == [str(i + 1) for i in range(len(items))]:
             items = [replace(item, name=bases[0]) for item in named]
     return Group(text, "list", tuple(items))
+
+
+_INTERVALS = ("()", "(]", "[)", "[]")
+
+
+def _ranges(text: str, items: list[Part]) -> Part | None:
+    """x < 0 or x > 2 as a union, x > 1 and x < 5 as an interval; None for anything but bounds of one variable."""
+    values = [item.value for item in items if isinstance(item, Named)]
+    ranges = [one for one in values if isinstance(one, Group) and one.kind == "tuple" and one.brackets in _INTERVALS]
+    if len(values) < len(items) or not ranges or len({item.name for item in items if isinstance(item, Named)}) > 1:
+        return None
+    if not all(_RELATION.search(item.text) for item in items) or any("\\in" in item.text and not _ORDER.search(item.text) for item in items):
+        return None
+    if len(ranges) == len(items) == 2 and (both := _overlap(*ranges)) and re.search(r"\band\b", text):
+        return both
+    return Group(text, "union", tuple(values))
+
+
+def _overlap(one: Group, other: Group) -> Group | None:
+    """(a, b) of the ranges above a and below b, where these are numbers and a < b."""
+    below, above = (one, other) if one.items[0].text == r"-\infty" else (other, one)
+    if below.items[0].text != r"-\infty" or above.items[1].text != r"\infty":
+        return None
+    bounds = number(above.items[0].text), number(below.items[1].text)
+    if any(bound is None or bound.value is None for bound in bounds) or bounds[0].value >= bounds[1].value:  # type: ignore[union-attr, operator]
+        return None
+    text = f"{above.text} \\cap {below.text}"
+    return Group(text, "tuple", (above.items[0], below.items[1]), above.brackets[0] + below.brackets[1])
 
 
 def _flat(items: Iterable[Part]) -> list[Part]:
@@ -187,14 +248,35 @@ def _related(text: str, depth: int) -> Part | None:
 
 
 def _equation(text: str, sides: list[str], depth: int) -> Part:
+    if len(sides) == 2 and (named := _named_tuple(text, *sides, depth)):
+        return named
     names = [name_of(side) for side in sides]
     if (names[-1] is None or "\\text" in sides[-1]) and any(names) and (len(sides) > 2 or names[0]):
         return Named(text, next(name for name in names if name), _part(sides[-1], depth + 1))
+    if len(sides) > 2 and not _variable(sides[-1]):  # a chain: m + n = 256 + 37 = 293
+        return Named(text, compact(sides[0]), _part(sides[-1], depth + 1))
     if not any(_variable(side) for side in sides):  # a computation: 2 + 3 = 5
         return _part(sides[-1], depth + 1)
     if len(sides) == 2 and names[1] and not names[0]:
         return Named(text, names[1], _part(sides[0], depth + 1))
     return Leaf(text)
+
+
+_TUPLE_OF_NAMES = re.compile(rf"\s*\(\s*{_ATOM}(?:\s*,\s*{_ATOM})+\s*\)\s*")
+
+
+def _named_tuple(text: str, names: str, values: str, depth: int) -> Part | None:
+    """(a, b) = (1, 2) as a tuple with names."""
+    if not _TUPLE_OF_NAMES.fullmatch(names):
+        return None
+    called = tuple(compact(name) for name in names.strip()[1:-1].split(","))
+    found = _part(values, depth + 1)
+    if not isinstance(found, Group):
+        return None
+    if found.brackets == "\\pm" and all(isinstance(one, Group) and len(one.items) == len(called) for one in found.items):
+        return replace(found, text=text, items=tuple(replace(one, names=called) for one in found.items))
+    named = found.kind == "tuple" and len(found.items) == len(called)
+    return replace(found, text=text, names=called) if named else None
 
 
 def _interval(text: str, depth: int) -> Part | None:
@@ -243,7 +325,27 @@ def _bracketed(text: str, depth: int) -> Part | None:
     pieces = pieces if len(pieces) > 1 else _pieces(inside, re.compile(","))
     if len(pieces) == 1:
         return _part(inside, depth + 1)
+    if 0 < sum(_SIGNS.search(piece) is not None for piece in pieces) <= _MOST_SIGNS:
+        return _signed(text, opening, pieces, depth)
     return Group(text, "tuple", tuple(_part(piece, depth + 1) for piece in pieces), opening + text[-1])
+
+
+_SIGNS, _MOST_SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])"), 4
+
+
+def _signed(text: str, opening: str, pieces: list[str], depth: int) -> Part:
+    """The tuples that one with \\pm stands for: signs are chosen together where there is a \\mp, and else each alone."""
+    together = "\\mp" in text
+    choices = [_with_sign(piece) for piece in pieces]
+    rows = zip(*choices, strict=True) if together else product(*(dict.fromkeys(choice) for choice in choices))
+    tuples = [Group(f"{opening}{','.join(row)}{text[-1]}", "tuple", tuple(_part(one, depth + 1) for one in row), opening + text[-1]) for row in rows]
+    return Group(text, "list", tuple(tuples), "\\pm")
+
+
+def _with_sign(text: str) -> tuple[str, str]:
+    """A text with the upper of its signs and with the lower ones."""
+    upper = re.sub(r"\\mp(?![a-z])", "-", re.sub(r"\\pm(?![a-z])", "+", text))
+    return upper, re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
 
 
 def _tabled(text: str, depth: int) -> Part | None:
@@ -255,8 +357,17 @@ def _tabled(text: str, depth: int) -> Part | None:
 
 
 def _both_signs(text: str, depth: int) -> Part | None:
-    if not re.search(r"\\(?:pm|mp)(?![a-z])", text):
+    if not _SIGNS.search(text):
         return None
-    upper = re.sub(r"\\mp(?![a-z])", "-", re.sub(r"\\pm(?![a-z])", "+", text))
-    lower = re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
-    return Group(text, "list", (_part(upper, depth + 1), _part(lower, depth + 1)), "\\pm")
+    upper, lower = _with_sign(text)
+    return Group(text, "list", (_turned(upper, depth), _turned(lower, depth)), "\\pm")
+
+
+def _turned(text: str, depth: int) -> Part:
+    """A signed text; the sign of a tuple is that of its members."""
+    sign, rest = text[:1], text[1:].strip()
+    inside = _part(rest, depth + 1) if sign in ("+", "-") and rest[:1] == "(" else None
+    if not isinstance(inside, Group) or inside.kind != "tuple":
+        return _part(text, depth + 1)
+    members = tuple(_part(f"{'-' if sign == '-' else ''}({one.text})", depth + 1) for one in inside.items)
+    return replace(inside, text=text, items=members)

@@ -1,0 +1,292 @@
+r"""What stands behind a number or an expression: units, counted things, magnitudes, and words that change what is said.
+
+Decides which words are units (5 cm is 0.05 m, and not 5 m), which only name what is counted (7 apples), which multiply
+(5 million), and which say something else than the number does (10 or fewer, 10 squared): those are no units, and the
+whole is not read as a number. Scales are exact; the yard and the pound are those of the international agreement of 1959.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a value is counted in: its dimensions with their powers, how many of the base unit it is, and loose words.
+
+    `words` are those that no table knows, without endings of plurals: what is counted.
+    """
+
+    dimensions: tuple[tuple[str, int], ...] = ()
+    scale: Fraction = Fraction(1)
+    words: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.dimensions or self.words)
+
+
+_LONGEST = 200
+
+NONE = Unit()
+PERCENT = Unit((("percent", 1),))
+DEGREE = Unit((("angle", 1),))
+
+_FACTORS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_DOZEN = 12
+_PREFIXES = {"k": 3, "M": 6, "G": 9, "T": 12, "c": -2, "d": -1, "m": -3, "μ": -6, "n": -9, "p": -12}
+_LONG_PREFIXES = {"kilo": 3, "mega": 6, "giga": 9, "centi": -2, "deci": -1, "milli": -3, "micro": -6, "nano": -9}
+_INCH, _POUND = Fraction(254, 10_000), Fraction(45_359_237, 100_000)
+_HOUR, _DAY = 3600, 86_400
+
+# name: dimensions, how many base units (metre, second, gram, cent, degree, bit, …), whether it takes prefixes
+_METRIC: Mapping[str, tuple[dict[str, int], Fraction | int]] = {
+    "m": ({"length": 1}, 1),
+    "g": ({"mass": 1}, 1),
+    "s": ({"time": 1}, 1),
+    "L": ({"length": 3}, Fraction(1, 1000)),
+    "l": ({"length": 3}, Fraction(1, 1000)),
+    "Hz": ({"time": -1}, 1),
+    "N": ({"mass": 1, "length": 1, "time": -2}, 1000),
+    "J": ({"mass": 1, "length": 2, "time": -2}, 1000),
+    "W": ({"mass": 1, "length": 2, "time": -3}, 1000),
+    "Pa": ({"mass": 1, "length": -1, "time": -2}, 1000),
+    "A": ({"current": 1}, 1),
+    "C": ({"current": 1, "time": 1}, 1),
+    "V": ({"mass": 1, "length": 2, "time": -3, "current": -1}, 1000),
+    "eV": ({"electronvolt": 1}, 1),
+    "K": ({"kelvin": 1}, 1),
+    "mol": ({"amount": 1}, 1),
+    "cal": ({"calorie": 1}, 1),
+    "byte": ({"data": 1}, 8),
+    "bit": ({"data": 1}, 1),
+}
+_METRIC_WORDS = {
+    "meter": "m", "metre": "m", "gram": "g", "gramme": "g", "liter": "L", "litre": "L", "hertz": "Hz", "newton": "N",
+    "joule": "J", "watt": "W", "pascal": "Pa", "ampere": "A", "amp": "A", "coulomb": "C", "volt": "V", "kelvin": "K",
+    "mole": "mol", "calorie": "cal", "electronvolt": "eV", "byte": "byte", "bit": "bit",
+}  # fmt: skip
+_OTHERS: Mapping[str, tuple[dict[str, int], Fraction | int]] = {
+    **dict.fromkeys(("inch", "inches", "in"), ({"length": 1}, _INCH)),
+    **dict.fromkeys(("foot", "feet", "ft"), ({"length": 1}, 12 * _INCH)),
+    **dict.fromkeys(("yard", "yards", "yd", "yds"), ({"length": 1}, 36 * _INCH)),
+    **dict.fromkeys(("mile", "miles", "mi"), ({"length": 1}, 63_360 * _INCH)),
+    **dict.fromkeys(("mph",), ({"length": 1, "time": -1}, 63_360 * _INCH / _HOUR)),
+    **dict.fromkeys(("kph", "kmh"), ({"length": 1, "time": -1}, Fraction(1000, _HOUR))),
+    **dict.fromkeys(("acre", "acres"), ({"length": 2}, 4840 * (36 * _INCH) ** 2)),
+    **dict.fromkeys(("hectare", "hectares", "ha"), ({"length": 2}, 10_000)),
+    **dict.fromkeys(("gallon", "gallons", "gal"), ({"length": 3}, 231 * _INCH**3)),
+    **dict.fromkeys(("quart", "quarts", "qt"), ({"length": 3}, 231 * _INCH**3 / 4)),
+    **dict.fromkeys(("pint", "pints", "pt"), ({"length": 3}, 231 * _INCH**3 / 8)),
+    **dict.fromkeys(("cup", "cups"), ({"length": 3}, 231 * _INCH**3 / 16)),
+    **dict.fromkeys(("cc",), ({"length": 3}, Fraction(1, 10**6))),
+    **dict.fromkeys(("second", "seconds", "sec", "secs"), ({"time": 1}, 1)),
+    **dict.fromkeys(("minute", "minutes", "min", "mins"), ({"time": 1}, 60)),
+    **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), ({"time": 1}, _HOUR)),
+    **dict.fromkeys(("day", "days"), ({"time": 1}, _DAY)),
+    **dict.fromkeys(("week", "weeks", "wk"), ({"time": 1}, 7 * _DAY)),
+    **dict.fromkeys(("month", "months"), ({"month": 1}, 1)),
+    **dict.fromkeys(("year", "years", "yr", "yrs"), ({"month": 1}, 12)),
+    **dict.fromkeys(("pound", "pounds", "lb", "lbs"), ({"mass": 1}, _POUND)),
+    **dict.fromkeys(("ounce", "ounces", "oz"), ({"mass": 1}, _POUND / 16)),
+    **dict.fromkeys(("tonne", "tonnes", "ton", "tons", "t"), ({"mass": 1}, 10**6)),
+    **dict.fromkeys(("dollar", "dollars", "usd"), ({"money": 1}, 100)),
+    **dict.fromkeys(("cent", "cents", "penny", "pennies"), ({"money": 1}, 1)),
+    **dict.fromkeys(("euro", "euros", "eur"), ({"euro": 1}, 1)),
+    **dict.fromkeys(("degree", "degrees", "deg", r"\circ"), ({"angle": 1}, 1)),
+    **dict.fromkeys(("radian", "radians", "rad"), ({"radian": 1}, 1)),
+    **dict.fromkeys(("arcminute", "arcminutes", "arcmin"), ({"angle": 1}, Fraction(1, 60))),
+    **dict.fromkeys(("arcsecond", "arcseconds", "arcsec"), ({"angle": 1}, Fraction(1, 3600))),
+    **dict.fromkeys(("celsius", r"\circC"), ({"celsius": 1}, 1)),
+    **dict.fromkeys(("fahrenheit", r"\circF"), ({"fahrenheit": 1}, 1)),
+    **dict.fromkeys(("percent", "percentage", "pct", "%"), ({"percent": 1}, 1)),
+    **dict.fromkeys(("rpm",), ({"revolution": 1, "time": -1}, Fraction(1, 60))),
+}
+_COUNTED = {"unit", "units", "item", "items", "point", "points", "total"}  # say nothing about what is counted
+_POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
+_CHANGING = set(
+    "and or not no than at least most fewer more less greater under over above below about approximately around roughly nearly "
+    "almost between to from up if when otherwise else unless except excluding including included inclusive exclusive minus plus "
+    "times divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth fifths tenth tenths "
+    "dozen dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only "
+    "even odd is are was were has have does do every where with without".split()
+)
+_CHANGING -= {"about", "total", "with"}
+_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
+_TOKEN = re.compile(
+    r"\\text\s*\{(?P<text>[^{}]*)\}|(?P<word>\\circ\s*[CF](?![a-zA-Z])|\\circ(?![a-zA-Z])|[^\W\d_]+(?:['.-][^\W\d_]+)*\.?|%)"
+    r"|\^\s*\{?\s*(?P<power>-?\d)\s*\}?|(?P<per>/)|(?P<times>\\cdot(?![a-zA-Z])|[\s^~]+)",
+)
+
+
+_POWER = r"(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_TAIL = re.compile(
+    rf"(?:\s*\\text\s*\{{[^{{}}]*\}}{_POWER}|\s*\^?\s*\{{?\s*\\circ(?![a-zA-Z])\s*\}}?\s*(?:[CF](?![a-zA-Z]))?|\s*%"
+    rf"|\s*/|\s*\\cdot(?=\s*\\text)|(?:(?<=[\d\s}}^/])|(?<=\\text))[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?{_POWER}|\s)+$",
+    re.ASCII,
+)
+_SYMBOLS = set("mm cm dm km kg mg ml mL ft in yd mi mph kph min sec hr hrs lb lbs oz pt kW Hz kHz MHz GHz kJ kN rad deg".split())
+
+
+def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
+    """What stands in `text` from `start` on, behind a value; None where it is more than units and words."""
+    if start == len(text):
+        return 1, NONE
+    if len(text) - start > _LONGEST or not _TAIL.match(text, start):
+        return None
+    bare = re.findall(r"[^\W\d_]+", re.sub(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+\s*[CF]?", " ", text[start:]))
+    if not all(len(word) > 2 or word in _SYMBOLS or word in ("a", "of", "an") for word in bare):
+        return None  # letters behind a number are a variable
+    return read(text[start:])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An expression, the factor that a word behind it gives, and its unit; `changed` holds words that say more."""
+
+    text: str
+    factor: int | Fraction = 1
+    unit: Unit = NONE
+    changed: str = ""
+
+
+@lru_cache(maxsize=4096)
+def measured(text: str) -> Measured:
+    """An expression parted from what stands behind it."""
+    if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:]):
+        return Measured(text)
+    since = max(0, len(text) - _LONGEST)
+    for found in _BEHIND.finditer(text, since):
+        start = found.end()
+        if start and text[:start].strip() and _balanced(text[:start]) and _TAIL.match(text, start):
+            if (unit := tail(text, start)) is not None and not (unit[1] == DEGREE and _ANGULAR.search(text, 0, start)):
+                return Measured(text[:start].strip(), *unit)
+            if "\\text" in text[start:]:
+                words = re.sub(r"\\text|[^\w%/^]", " ", text[start:]).lower()
+                return Measured(text[:start].strip(), changed=" ".join(words.replace(" ", "").split()))
+    return Measured(text)
+
+
+_ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")  # the degrees are of the argument
+_BEHIND = re.compile(r"(?<=[\d}\w)!\]|'])(?=\s*\^?\s*\{?\s*\\(?:text|circ)|\s*%|\s+[^\W\d_])")
+
+
+def _balanced(text: str) -> bool:
+    return text.count("{") == text.count("}") and text.count("(") == text.count(")")
+
+
+@lru_cache(maxsize=4096)
+def read(tail: str) -> tuple[int | Fraction, Unit] | None:
+    """What is written behind a value, as a factor and a unit; None where it changes what is said, or is no words.
+
+    >>> read(r" \\text{ million cm}^2")
+    (1000000, Unit(dimensions=(('length', 2),), scale=Fraction(1, 10000), words=frozenset()))
+    """
+    factor: int | Fraction = 1
+    dimensions: dict[str, int] = {}
+    scale, words = Fraction(1), set()
+    for name, power in _named(tail) or [("or", 1)]:
+        word = name.lower().strip(".")
+        if word in _FACTORS and not (dimensions or words):
+            factor *= 10 ** _FACTORS[word]
+        elif found := _known(name):
+            known, size = found
+            for dimension, count in known.items():
+                dimensions[dimension] = dimensions.get(dimension, 0) + count * power
+            scale *= Fraction(size) ** power
+        elif word in _CHANGING or word in _FACTORS:
+            return None
+        elif word not in _COUNTED:
+            words.add(_singular(word))
+    left = tuple(sorted((name, power) for name, power in dimensions.items() if power))
+    return factor, Unit(left, scale if left else Fraction(1), frozenset() if left else frozenset(words))
+
+
+def _named(tail: str) -> list[tuple[str, int]] | None:
+    """The words with their powers, negative after "per" and "/"; None for anything that is no such words."""
+    found: list[tuple[str, int]] = []
+    sign, pending, place = 1, 1, 0
+    for kind, text in _tokens(tail):
+        if kind == "bad":
+            return None
+        if kind == "power":
+            if not found:
+                return None
+            name, power = found[-1]
+            found[-1] = name, power * int(text)
+        elif kind == "per":
+            sign = -1
+        elif text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each":
+            sign = -1
+        elif text.lower() in _POWERS:
+            if text.lower() in ("squared", "cubed"):
+                if not found or not _known(found[-1][0]):
+                    return None
+                found[-1] = found[-1][0], found[-1][1] * _POWERS[text.lower()]
+            else:
+                pending = _POWERS[text.lower()]
+        else:
+            found.append((text, sign * pending))
+            pending = 1
+        place += 1
+    return found
+
+
+def _tokens(tail: str) -> Iterator[tuple[str, str]]:
+    place = 0
+    while place < len(tail):
+        token = _TOKEN.match(tail, place)
+        if not token:
+            yield "bad", tail[place:]
+            return
+        if token["text"] is not None:
+            yield from _tokens(re.sub(r"[(),!?]", " ", token["text"]))
+        elif token["word"]:
+            yield "word", re.sub(r"\s", "", token["word"]).rstrip(".")
+        elif token["power"]:
+            yield "power", token["power"]
+        elif token["per"]:
+            yield "per", "/"
+        place = token.end()
+
+
+@lru_cache(maxsize=4096)
+def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
+    """The dimensions and the size of a unit by its name; upper and lower case matter where it is a symbol."""
+    if found := _OTHERS.get(name) or (_OTHERS.get(name.lower()) if len(name) > 1 else None):
+        return found
+    for prefix, exponent in (("", 0), *_PREFIXES.items()):
+        if name.startswith(prefix) and (found := _METRIC.get(name[len(prefix) :])):
+            return found[0], Fraction(found[1]) * Fraction(10) ** exponent
+    word = name.lower()
+    for prefix, exponent in (("", 0), *_LONG_PREFIXES.items()):
+        rest = word.removeprefix(prefix) if word.startswith(prefix) else ""
+        symbol = _METRIC_WORDS.get(rest) or _METRIC_WORDS.get(rest.removesuffix("s"))
+        if symbol:
+            dimensions, size = _METRIC[symbol]
+            return dimensions, Fraction(size) * Fraction(10) ** exponent
+    return None
+
+
+def _singular(word: str) -> str:
+    for ending, without in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + without
+    return word
+
+
+def alike(one: Unit, other: Unit) -> bool:
+    """Whether values in these units may be compared: no unit says nothing, and loose words only what they share."""
+    if not one or not other:
+        return True
+    if one.dimensions or other.dimensions:
+        return one.dimensions == other.dimensions
+    return one.words <= other.words or other.words <= one.words
+
+
+def scale_between(one: Unit, other: Unit) -> Fraction:
+    """By what a value in the first unit is multiplied to be one in the second; 1 where either is none."""
+    return one.scale / other.scale if one.dimensions and other.dimensions else Fraction(1)
