@@ -34,7 +34,7 @@ class Grade:
 class Grader:
     """Grades from any thread and from asyncio. A context manager: its worker processes end with the block.
 
-    `workers` processes are started when first needed; `limit` is the seconds of wall clock that a pair may take.
+    `workers` processes are started when first needed; `limit` is the seconds of CPU that a pair may take.
     """
 
     def __init__(self, workers: int = 2, limit: float = 5.0) -> None:

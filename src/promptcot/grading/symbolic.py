@@ -44,6 +44,7 @@ _IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\([^()]*\))\s*\^\s*\{?\\circ(?![a-z])\
 _UNKNOWN = {"hbar": 99, "ell": 98, "gamma": 97, "Gamma": 96}
 _INDEXED = re.compile(r"(?<![a-zA-Z\\])([eE])_(?:\{(\w+)\}|(\w))")
 _LETTERS = re.compile(rf"\\({'|'.join(_UNKNOWN)})(?![a-zA-Z])")
+_DIRECTED = re.compile(r"\\(overrightarrow|widehat)\{([A-Z]+)\}")
 _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 _UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
 
@@ -91,6 +92,7 @@ def read_latex(text: str) -> Any | None:
     text = _MIXED.sub(_sum_if_proper, text)
     text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
     text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)
+    text = _DIRECTED.sub(_as_symbol, text)
     text = _LETTERS.sub(lambda letter: f"{letter[1][0]}_{{{_UNKNOWN[letter[1]]}}}", text)
     text = _INDEXED.sub(lambda letter: f"z_{{{ord(letter[1])}0{letter[2] or letter[3]}}}", text)
     if "\\text" in text:
@@ -102,6 +104,14 @@ def read_latex(text: str) -> Any | None:
     except Exception:  # the parser promises nothing about what it raises
         return None
     return found
+
+
+def _as_symbol(found: re.Match[str]) -> str:
+    """A directed segment as one symbol: the vector BA is minus AB; an arc or a ray from B to A is another than from A to B."""
+    kind, points = found.groups()
+    if kind == "overrightarrow" and len(points) == 2 and points[1] < points[0]:
+        return f"(-v_{{{points[::-1]}}})"
+    return f"{kind[0].replace('o', 'v')}_{{{points}}}"
 
 
 def _sum_if_proper(found: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """The program of a worker process: reads pairs from standard input, one JSON list a line, and answers each.
 
-It limits its own memory, and ends by itself when a pair takes much longer than allowed, so that it outlives neither a
+It limits its own memory and its own CPU time: a pair that takes longer than allowed ends the process by SIGPROF, on a busy
+machine as on an idle one. A limit of wall clock far above that ends what waits for ever, so that it outlives neither a
 hang nor a parent that was killed. Standard output is kept for the answers; what libraries print goes nowhere.
 """
 
@@ -25,26 +26,34 @@ def limit_memory(size: int) -> None:
             continue
 
 
+def patience(limit: float) -> float:
+    """Seconds of wall clock after which a pair is given up that uses no CPU, or on a machine that gives it hardly any."""
+    return 30 * limit + 30
+
+
 def main(limit: float, memory: int) -> None:
-    """Answer pairs until standard input ends; `limit` is the seconds a pair may take, `memory` in bytes."""
+    """Answer pairs until standard input ends; `limit` is the seconds of CPU that a pair may take, `memory` in bytes."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     limit_memory(memory)
     warnings.simplefilter("ignore")
     from promptcot.grading import symbolic
 
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, also in the middle of a C function
+    for ending in (signal.SIGPROF, signal.SIGALRM):  # ends the process, also in the middle of a C function
+        signal.signal(ending, signal.SIG_DFL)
     print("ready", file=answers, flush=True)
     for line in sys.stdin:
         gold, answer, mutual = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, 2 * limit + 1)
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        signal.setitimer(signal.ITIMER_REAL, patience(limit))
         try:
             verdict = json.dumps(symbolic.same(gold, answer) and (not mutual or symbolic.same(answer, gold)))
         except RecursionError:
             verdict = "false"
         except MemoryError:
             verdict = "null"
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+            signal.setitimer(timer, 0)
         print(verdict, file=answers, flush=True)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
 import time
 
 from promptcot.errors import PromptCoTError
+from promptcot.grading.worker import patience
 
 _START_SECONDS = 120.0
 
@@ -50,7 +52,7 @@ class Worker:
                 self._ready = self._line(_START_SECONDS) == b"ready"
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps([gold, answer, mutual]).encode() + b"\n")
-            verdict = json.loads(self._line(self._limit))
+            verdict = json.loads(self._line(patience(self._limit)))
         except (OSError, ValueError) as error:
             self.kill()
             raise WorkerLost("crash") from error
@@ -68,7 +70,7 @@ class Worker:
                 raise WorkerLost("timeout")
             received = self._process.stdout.read(4096)
             if not received:
-                raise WorkerLost("crash")
+                raise WorkerLost("timeout" if self._process.wait() == -signal.SIGPROF else "crash")
             line += received
         return line.strip()
 
@@ -82,7 +84,7 @@ class Worker:
 
 
 class Pool:
-    """Up to `count` workers, started when first needed. `limit` seconds of wall clock a pair, `memory` bytes each."""
+    """Up to `count` workers, started when first needed. `limit` seconds of CPU a pair, `memory` bytes each."""
 
     def __init__(self, count: int, limit: float, memory: int) -> None:
         self._limit, self._memory = limit, memory

@@ -124,7 +124,10 @@ def _value(part: Part) -> Part:
 
 
 def _is_relation(text: str) -> bool:
-    return re.search(r"=|\\(?:[lgn]e)(?![a-z])|[<>]", text) is not None
+    return re.search(r"=|\\(?:[lgn]e)(?![a-z])|[<>]", _BOUNDS.sub("", text)) is not None
+
+
+_BOUNDS = re.compile(r"_\s*\{[^{}]*\}")  # of a sum
 
 
 def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:

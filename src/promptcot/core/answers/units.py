@@ -138,7 +138,7 @@ def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
     if len(text) - start > _LONGEST or not _TAIL.match(text, start):
         return None
     bare = re.findall(r"[^\W\d_]+", re.sub(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+\s*[CF]?", " ", text[start:]))
-    if not all(len(word) > 2 or word in _SYMBOLS or word in ("a", "of", "an") for word in bare):
+    if not all(len(word) > 2 or word in _SYMBOLS or word in ("a", "of", "an") for word in bare if f"/{word}" not in text[start:]):
         return None  # letters behind a number are a variable
     return read(text[start:])
 
@@ -156,7 +156,7 @@ class Measured:
 @lru_cache(maxsize=4096)
 def measured(text: str) -> Measured:
     """An expression parted from what stands behind it."""
-    if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:]):
+    if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:] or "\\text" in text[-_LONGEST:]):
         return Measured(text)
     since = max(0, len(text) - _LONGEST)
     for found in _BEHIND.finditer(text, since):
