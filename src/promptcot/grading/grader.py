@@ -69,7 +69,7 @@ class Grader:
         return self._quick(gold, answer, False) or await self._in_thread(gold, answer or "", False)
 
     def same(self, one: str, other: str) -> Grade:
-        """Whether each of two answers is right where the other is the gold: symmetric, for sorting them into classes."""
+        """Whether each of two answers is right where the other is the gold: symmetric, for sorting into classes."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or self._slow(one, other, True)
 

@@ -25,7 +25,12 @@ _SPLITS: list[tuple[re.Pattern[str], Callable[..., Any]]] = [
     (re.compile(r"\\(?:setminus|backslash)(?![a-z])"), lambda first, *others: first - sympy.Union(*others)),
     (re.compile(r"\\cap(?![a-z])"), sympy.Intersection),
 ]
-_NAMED = {r"\mathbb{R}": sympy.Reals, r"\mathbb{Z}": sympy.Integers, r"\mathbb{N}": sympy.Naturals, r"\emptyset": sympy.EmptySet}
+_NAMED = {
+    r"\mathbb{R}": sympy.Reals,
+    r"\mathbb{Z}": sympy.Integers,
+    r"\mathbb{N}": sympy.Naturals,
+    r"\emptyset": sympy.EmptySet,
+}
 _MEMBER = re.compile(r"^\s*\\?[a-zA-Z]\w*\s*\\in(?![a-z])")
 _COMMA = re.compile(r"[,;]")
 

@@ -21,7 +21,8 @@ from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 from math_verify import verify
 
 from promptcot.core.answers.brackets import deepest
-from promptcot.core.answers.exact import comparable, compare, same_expression
+from promptcot.core.answers.exact import compare
+from promptcot.core.answers.expressions import comparable, same_expression
 from promptcot.core.answers.parts import parse as parse_parts
 from promptcot.core.answers.units import DEGREE, measured
 from promptcot.grading.sets import computed
@@ -51,8 +52,8 @@ _UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Der
 
 def same(gold: str, answer: str) -> bool:
     """Whether `answer` says what `gold` says. Raises nothing but RecursionError and MemoryError; may take for ever."""
-    sides = (parse_parts(computed(text, read_latex)) for text in (gold, answer))
-    return bool(compare(*sides, _same_expression))
+    one, other = (parse_parts(computed(text, read_latex)) for text in (gold, answer))
+    return bool(compare(one, other, _same_expression))
 
 
 def _same_expression(gold: str, answer: str) -> bool:
@@ -80,7 +81,10 @@ def _same_angle(gold: str, answer: str, in_degrees: tuple[bool, bool]) -> bool:
     radians = answer if in_degrees[0] else gold
     if "\\pi" not in radians:
         return _same_text(gold, answer)
-    turned = (f"({text}) \\cdot \\frac{{\\pi}}{{180}}" if degrees else text for text, degrees in zip((gold, answer), in_degrees, strict=True))
+    turned = (
+        f"({text}) \\cdot \\frac{{\\pi}}{{180}}" if degrees else text
+        for text, degrees in zip((gold, answer), in_degrees, strict=True)
+    )
     return _same_text(*turned)
 
 
@@ -107,7 +111,7 @@ def read_latex(text: str) -> Any | None:
 
 
 def _as_symbol(found: re.Match[str]) -> str:
-    """A directed segment as one symbol: the vector BA is minus AB; an arc or a ray from B to A is another than from A to B."""
+    """A directed segment as one symbol: the vector BA is minus AB; an arc from B to A is another than from A to B."""
     kind, points = found.groups()
     if kind == "overrightarrow" and len(points) == 2 and points[1] < points[0]:
         return f"(-v_{{{points[::-1]}}})"
@@ -128,9 +132,7 @@ def _same_object(gold: Any, answer: Any) -> bool:
         if isinstance(gold, sympy.Rel) and isinstance(answer, sympy.Rel):
             return _same_relation(gold, answer)
         if isinstance(gold, sympy.MatrixBase) and isinstance(answer, sympy.MatrixBase):
-            return gold.shape == answer.shape and all(
-                _same_value(a, b) for a, b in zip(gold, answer, strict=True)
-            )
+            return gold.shape == answer.shape and all(_same_value(a, b) for a, b in zip(gold, answer, strict=True))
         if isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr):
             return _same_value(gold, answer)
         return _same_otherwise(gold, answer)
@@ -229,7 +231,9 @@ def _agree(one: Any, other: Any, digits: int) -> bool:
 
 def _digits_of(expression: Any) -> int:
     """How many digits the rational numbers in an expression have, together: a difference may lie that deep."""
-    numbers = expression.atoms(sympy.Rational) | {power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer}
+    numbers = expression.atoms(sympy.Rational) | {
+        power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer
+    }
     return sum(_length(number) for number in numbers)
 
 

@@ -1,8 +1,8 @@
 """The program of a worker process: reads pairs from standard input, one JSON list a line, and answers each.
 
-It limits its own memory and its own CPU time: a pair that takes longer than allowed ends the process by SIGPROF, on a busy
-machine as on an idle one. A limit of wall clock far above that ends what waits for ever, so that it outlives neither a
-hang nor a parent that was killed. Standard output is kept for the answers; what libraries print goes nowhere.
+It limits its own memory and its own CPU time: a pair that takes longer than allowed ends the process by SIGPROF, on a
+busy machine as on an idle one. A limit of wall clock far above that ends what waits for ever, so that it outlives
+neither a hang nor a parent that was killed. Standard output is kept for the answers; what libraries print goes nowhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def limit_memory(size: int) -> None:
 
 
 def patience(limit: float) -> float:
-    """Seconds of wall clock after which a pair is given up that uses no CPU, or on a machine that gives it hardly any."""
+    """Seconds of wall clock after which a pair is given up that uses no CPU, or is given hardly any."""
     return 30 * limit + 30
 
 

@@ -122,12 +122,13 @@ class _Reading:
         return self._signs() * self._power(depth + 1)
 
     def _factorials(self, base: Fraction) -> Fraction:
+        marks = 0
         while self._next() == "!":
             self._take()
-            if self._next() == "!":
-                raise _NoArithmetic  # a double factorial, or one of a factorial: unclear
-            base = _factorial(base)
-        return base
+            marks += 1
+        if marks > 2:
+            raise _NoArithmetic  # nobody agrees on what that is
+        return base if not marks else _factorial(base) if marks == 1 else _double_factorial(base)
 
     def _atom(self, depth: int) -> Fraction:
         token = self._take()
@@ -212,6 +213,11 @@ def _whole(number: Fraction, most: int) -> int:
 
 def _factorial(base: Fraction) -> Fraction:
     return Fraction(math.factorial(_whole(base, 20_000)))
+
+
+def _double_factorial(base: Fraction) -> Fraction:
+    """8!! = 8 · 6 · 4 · 2."""
+    return Fraction(math.prod(range(_whole(base, 20_000), 0, -2)))
 
 
 def _binomial(above: Fraction, below: Fraction) -> Fraction:

@@ -1,4 +1,4 @@
-r"""Characters beyond ASCII, written as LaTeX: ½ ⁴ ₁ √ − π ∪, full-width digits, and what has no width at all.
+r"""Characters beyond ASCII, written as LaTeX: ½ ⁴ ₁ √ − π ∪ &le;, full-width digits, and what has no width at all.
 
 Decides what a character stands for, by its decomposition in Unicode where it has one. What the LaTeX says is decided
 in `normalise`.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from html import unescape
 
 _COMMANDS = {
     "×": "times", "⋅": "cdot", "·": "cdot", "∙": "cdot", "∗": "cdot", "∞": "infty", "≤": "le", "≥": "ge", "⩽": "le",
@@ -17,22 +18,27 @@ _COMMANDS = {
     "∠": "angle", "→": "to", "⟨": "langle", "⟩": "rangle", "〈": "langle", "〉": "rangle", "⌊": "lfloor", "⌋": "rfloor",
     "⌈": "lceil", "⌉": "rceil", "∣": "mid", "∧": "land", "∨": "lor", "≡": "equiv", "…": "ldots", "⋯": "ldots",
     "ℝ": "mathbb{R}", "ℤ": "mathbb{Z}", "ℚ": "mathbb{Q}", "ℕ": "mathbb{N}", "ℂ": "mathbb{C}", "ℓ": "ell", "ħ": "hbar",
-    "ℏ": "hbar", "∀": "forall", "∂": "partial", "∇": "nabla", "⊂": "subset", "⊆": "subseteq",
+    "ℏ": "hbar", "∀": "forall", "∂": "partial", "∇": "nabla", "⊂": "subset", "⊆": "subseteq", "∛": "sqrt[3]",
+    "∜": "sqrt[4]",
 }  # fmt: skip
 _PLAIN = {
     "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "÷": "/", "∕": "/", "⁄": "/", "°": r"^\circ ", "º": r"^\circ ",
-    "%": "%", "，": ",", "、": ",", "；": ";", "：": ":", "（": "(", "）": ")", "．": ".", "。": ".", "【": "[", "】": "]",
-    "‘": "'", "’": "'", "′": "'", "″": "''", "‴": "'''", "“": '"', "”": '"', "＝": "=", "＜": "<", "＞": ">",
+    "%": "%", "，": ",", "、": ",", "；": ";", "：": ":", "（": "(", "）": ")", "．": ".", "。": ".", "【": "[",
+    "】": "]", "‘": "'", "’": "'", "′": "'", "″": "''", "‴": "'''", "“": '"', "”": '"', "＝": "=", "＜": "<",
+    "＞": ">", "˚": r"^\circ ", "¢": r"\text{ cents}",
 }  # fmt: skip
 _SCRIPTS = {"<super>": "^", "<sub>": "_"}
-_ROOT = re.compile(r"√\s*\(")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+_ROOT = re.compile(r"([√∛∜])\s*(\d+(?:\.\d+)?)")
+_ENTITY = re.compile(r"&(?:#\d{1,5}|#x[\da-fA-F]{1,5}|[a-zA-Z]{2,8}\d{0,2});")
 
 
 def in_latex(text: str) -> str:
     """`text` with every character beyond ASCII that means something in mathematics written as LaTeX; others stay."""
+    if "&" in text and ";" in text:
+        text = _ENTITY.sub(lambda entity: unescape(entity[0]), text)
     if text.isascii():
         return text
+    text = _ROOT.sub(r"\1{\2}", text)
     found = []
     script, raised = "", ""
     for character in text:
@@ -95,7 +101,9 @@ def _greek(character: str) -> str:
     return f"\\{letter} "
 
 
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega"
-).split()
-_CAPITALS = "gamma delta theta lambda xi pi sigma upsilon phi psi omega".split()
+_LETTERS = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
+"""
+_LOOK_LATIN = """alpha beta epsilon zeta eta iota kappa mu nu rho tau chi"""
+_GREEK = frozenset(_LETTERS.split())
+_CAPITALS = _GREEK - frozenset(_LOOK_LATIN.split())

@@ -13,6 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from promptcot.core.answers import units
+from promptcot.core.answers.quantities import mixed
 from promptcot.core.answers.units import NONE, PERCENT, Unit, alike, scale_between
 
 _LONGEST = 4000
@@ -33,7 +34,9 @@ _NUMBER = re.compile(
 )
 _REPEATING = re.compile(r"(-?)(\d{1,50})\.(\d{0,50})\\overline\s*\{?\s*(\d{1,50})\s*\}?", re.ASCII)
 _LONG = re.compile(r"(-?)\+?(\d++)(\.\d*+)?", re.ASCII)
-_BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Z]*)\)?\s*_\s*\{?\s*(?P<base>\d{1,2})\s*\}?", re.ASCII)
+_BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Za-z]*)\)?\s*_\s*\{?\s*(?P<base>\d{1,2})\s*\}?", re.ASCII)
+
+
 @dataclass(frozen=True)
 class Number:
     """What was read. `value` is None when the number is too long; then `literal` decides.
@@ -65,6 +68,8 @@ def number(text: str) -> Number | None:
     found = _NUMBER.match(text)
     if not found or len(text) - found.end() > 200:
         return None
+    if several := mixed(text):
+        return Number(several[0], "", several[1])
     tail = units.tail(text, found.end())
     return None if tail is None else _plain(found, *tail)
 
@@ -90,7 +95,7 @@ def _based(found: re.Match[str]) -> Number | None:
     if not 2 <= base <= 36 or len(digits) > _LONGEST or any(int(digit, 36) >= base for digit in digits):
         return None
     value = int(digits, base)
-    return Number(Fraction(-value if found["sign"] else value), found["sign"] + digits.lstrip("0"), base=base)
+    return Number(Fraction(-value if found["sign"] else value), found["sign"] + digits.upper().lstrip("0"), base=base)
 
 
 def _plain(found: re.Match[str], factor: int | Fraction, unit: Unit) -> Number | None:
@@ -122,8 +127,8 @@ def _fraction(found: re.Match[str]) -> Fraction | None:
 def same_number(gold: Number, answer: Number) -> bool:
     """Whether `answer` is the number that `gold` is.
 
-    A number in a base is only the same digits in that base. Units are compared, and converted, where both have one; 10 %
-    may be given as 10 or as 0.1; a decimal of ten significant digits may stand for the fraction that it rounds.
+    A number in a base is only the same digits in that base. Units are compared, and converted, where both have one;
+    10 % may be given as 10 or as 0.1; a decimal of ten significant digits may stand for the fraction that it rounds.
     """
     if gold.base or answer.base:
         return gold.literal == answer.literal and gold.base == answer.base

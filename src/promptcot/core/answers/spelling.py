@@ -20,22 +20,35 @@ _OPTION = re.compile(r"\s*\[[^\[\]]*\]")
 _TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
 _CHOOSE = re.compile(r"\\choose(?![a-zA-Z])")
 
-_SAME = "sin cos tan cot sec csc sinh cosh tanh coth ln log exp gcd lcm max min arcsin arccos arctan".split()
-_NAMES = {name: name for name in _SAME} | {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "lg": "log"}
+_SAME = "sin cos tan cot sec csc sinh cosh tanh coth ln log exp gcd lcm max min arcsin arccos arctan"
+_NAMES = {name: name for name in _SAME.split()} | {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "lg": "log_{10}",
+}
 _FUNCTION = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?=\s*[(^])", re.IGNORECASE)
 _APPLIED = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|ln|log)(?=\s+[a-zA-Z0-9\\])")
 _CALLED = re.compile(r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs)\s*(?=\()", re.IGNORECASE)
 _RAISED = re.compile(r"([\^_])\s*(?=\()")
 _PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
 _INFINITY = re.compile(r"(?<![\\a-zA-Z])(?:infinity|inf|oo)(?![a-zA-Z])", re.IGNORECASE)
-_ORDINAL = re.compile(r"(\d)\s*(?:\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}*|(?:\\text\s*\{\s*)(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))")
-_SIZED = re.compile(r"(?<!\\)\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|rm|bf|it|sf|tt|sl|cal|displaystyle|textstyle|scriptstyle|limits|nolimits|mathstrut|strut)(?![a-zA-Z])")
+_ORDINAL = re.compile(
+    r"(\d)\s*(?:\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}*|\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))"
+)
+_SIZED = re.compile(
+    r"(?<!\\)\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|rm|bf|it|sf|tt|sl|cal|displaystyle"
+    r"|textstyle|scriptstyle|limits|nolimits|mathstrut|strut)(?![a-zA-Z])"
+)
 _COLOURED = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}")
+_TAGGED = re.compile(r"<(b|i|em|strong|code|u|p|span)>([^<>]*)</\1>")
 _SPACED = re.compile(r"\\(?:hspace|vspace|hskip|kern|phantom|hphantom|vphantom)\*?\s*\{[^{}]*\}")
 
 
 def undressed(text: str) -> str:
-    """Without colours, sizes, old fonts and room."""
+    """Without colours, sizes, old fonts, room, and the emphasis of HTML."""
+    if "</" in text:
+        text = _TAGGED.sub(r"\2", text)
     if "\\" not in text:
         return text
     return _SIZED.sub(" ", _SPACED.sub(" ", _COLOURED.sub(" ", text)))
@@ -72,7 +85,9 @@ def _called(text: str) -> str:
         if name.startswith("binom"):
             above, comma, below = inside.partition(",")
             return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{found[0]}({inside})"
-        return rf"|{inside}|" if name == "abs" else rf"\sqrt[3]{{{inside}}}" if name == "cbrt" else rf"\sqrt{{{inside}}}"
+        return (
+            rf"|{inside}|" if name == "abs" else rf"\sqrt[3]{{{inside}}}" if name == "cbrt" else rf"\sqrt{{{inside}}}"
+        )
 
     return _grouped(_CALLED, text, written)
 

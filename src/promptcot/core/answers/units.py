@@ -2,16 +2,28 @@ r"""What stands behind a number or an expression: units, counted things, magnitu
 
 Decides which words are units (5 cm is 0.05 m, and not 5 m), which only name what is counted (7 apples), which multiply
 (5 million), and which say something else than the number does (10 or fewer, 10 squared): those are no units, and the
-whole is not read as a number. Scales are exact; the yard and the pound are those of the international agreement of 1959.
+whole is not read as a number. The units themselves are in `unit_table`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+
+from promptcot.core.answers.unit_table import (
+    CHANGING,
+    FACTORS,
+    LONG_PREFIXES,
+    METRIC,
+    METRIC_WORDS,
+    OTHERS,
+    PREFIXES,
+    SYMBOLS,
+    SYMBOLS_AFTER_LETTERS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,86 +47,8 @@ NONE = Unit()
 PERCENT = Unit((("percent", 1),))
 DEGREE = Unit((("angle", 1),))
 
-_FACTORS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_DOZEN = 12
-_PREFIXES = {"k": 3, "M": 6, "G": 9, "T": 12, "c": -2, "d": -1, "m": -3, "μ": -6, "n": -9, "p": -12}
-_LONG_PREFIXES = {"kilo": 3, "mega": 6, "giga": 9, "centi": -2, "deci": -1, "milli": -3, "micro": -6, "nano": -9}
-_INCH, _POUND = Fraction(254, 10_000), Fraction(45_359_237, 100_000)
-_HOUR, _DAY = 3600, 86_400
-
-# name: dimensions, how many base units (metre, second, gram, cent, degree, bit, …), whether it takes prefixes
-_METRIC: Mapping[str, tuple[dict[str, int], Fraction | int]] = {
-    "m": ({"length": 1}, 1),
-    "g": ({"mass": 1}, 1),
-    "s": ({"time": 1}, 1),
-    "L": ({"length": 3}, Fraction(1, 1000)),
-    "l": ({"length": 3}, Fraction(1, 1000)),
-    "Hz": ({"time": -1}, 1),
-    "N": ({"mass": 1, "length": 1, "time": -2}, 1000),
-    "J": ({"mass": 1, "length": 2, "time": -2}, 1000),
-    "W": ({"mass": 1, "length": 2, "time": -3}, 1000),
-    "Pa": ({"mass": 1, "length": -1, "time": -2}, 1000),
-    "A": ({"current": 1}, 1),
-    "C": ({"current": 1, "time": 1}, 1),
-    "V": ({"mass": 1, "length": 2, "time": -3, "current": -1}, 1000),
-    "eV": ({"electronvolt": 1}, 1),
-    "K": ({"kelvin": 1}, 1),
-    "mol": ({"amount": 1}, 1),
-    "cal": ({"calorie": 1}, 1),
-    "byte": ({"data": 1}, 8),
-    "bit": ({"data": 1}, 1),
-}
-_METRIC_WORDS = {
-    "meter": "m", "metre": "m", "gram": "g", "gramme": "g", "liter": "L", "litre": "L", "hertz": "Hz", "newton": "N",
-    "joule": "J", "watt": "W", "pascal": "Pa", "ampere": "A", "amp": "A", "coulomb": "C", "volt": "V", "kelvin": "K",
-    "mole": "mol", "calorie": "cal", "electronvolt": "eV", "byte": "byte", "bit": "bit",
-}  # fmt: skip
-_OTHERS: Mapping[str, tuple[dict[str, int], Fraction | int]] = {
-    **dict.fromkeys(("inch", "inches", "in"), ({"length": 1}, _INCH)),
-    **dict.fromkeys(("foot", "feet", "ft"), ({"length": 1}, 12 * _INCH)),
-    **dict.fromkeys(("yard", "yards", "yd", "yds"), ({"length": 1}, 36 * _INCH)),
-    **dict.fromkeys(("mile", "miles", "mi"), ({"length": 1}, 63_360 * _INCH)),
-    **dict.fromkeys(("mph",), ({"length": 1, "time": -1}, 63_360 * _INCH / _HOUR)),
-    **dict.fromkeys(("kph", "kmh"), ({"length": 1, "time": -1}, Fraction(1000, _HOUR))),
-    **dict.fromkeys(("acre", "acres"), ({"length": 2}, 4840 * (36 * _INCH) ** 2)),
-    **dict.fromkeys(("hectare", "hectares", "ha"), ({"length": 2}, 10_000)),
-    **dict.fromkeys(("gallon", "gallons", "gal"), ({"length": 3}, 231 * _INCH**3)),
-    **dict.fromkeys(("quart", "quarts", "qt"), ({"length": 3}, 231 * _INCH**3 / 4)),
-    **dict.fromkeys(("pint", "pints", "pt"), ({"length": 3}, 231 * _INCH**3 / 8)),
-    **dict.fromkeys(("cup", "cups"), ({"length": 3}, 231 * _INCH**3 / 16)),
-    **dict.fromkeys(("cc",), ({"length": 3}, Fraction(1, 10**6))),
-    **dict.fromkeys(("second", "seconds", "sec", "secs"), ({"time": 1}, 1)),
-    **dict.fromkeys(("minute", "minutes", "min", "mins"), ({"time": 1}, 60)),
-    **dict.fromkeys(("hour", "hours", "hr", "hrs", "h"), ({"time": 1}, _HOUR)),
-    **dict.fromkeys(("day", "days"), ({"time": 1}, _DAY)),
-    **dict.fromkeys(("week", "weeks", "wk"), ({"time": 1}, 7 * _DAY)),
-    **dict.fromkeys(("month", "months"), ({"month": 1}, 1)),
-    **dict.fromkeys(("year", "years", "yr", "yrs"), ({"month": 1}, 12)),
-    **dict.fromkeys(("pound", "pounds", "lb", "lbs"), ({"mass": 1}, _POUND)),
-    **dict.fromkeys(("ounce", "ounces", "oz"), ({"mass": 1}, _POUND / 16)),
-    **dict.fromkeys(("tonne", "tonnes", "ton", "tons", "t"), ({"mass": 1}, 10**6)),
-    **dict.fromkeys(("dollar", "dollars", "usd"), ({"money": 1}, 100)),
-    **dict.fromkeys(("cent", "cents", "penny", "pennies"), ({"money": 1}, 1)),
-    **dict.fromkeys(("euro", "euros", "eur"), ({"euro": 1}, 1)),
-    **dict.fromkeys(("degree", "degrees", "deg", r"\circ"), ({"angle": 1}, 1)),
-    **dict.fromkeys(("radian", "radians", "rad"), ({"radian": 1}, 1)),
-    **dict.fromkeys(("arcminute", "arcminutes", "arcmin"), ({"angle": 1}, Fraction(1, 60))),
-    **dict.fromkeys(("arcsecond", "arcseconds", "arcsec"), ({"angle": 1}, Fraction(1, 3600))),
-    **dict.fromkeys(("celsius", r"\circC"), ({"celsius": 1}, 1)),
-    **dict.fromkeys(("fahrenheit", r"\circF"), ({"fahrenheit": 1}, 1)),
-    **dict.fromkeys(("percent", "percentage", "pct", "%"), ({"percent": 1}, 1)),
-    **dict.fromkeys(("rpm",), ({"revolution": 1, "time": -1}, Fraction(1, 60))),
-}
 _COUNTED = {"unit", "units", "item", "items", "point", "points", "total"}  # say nothing about what is counted
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
-_CHANGING = set(
-    "and or not no than at least most fewer more less greater under over above below about approximately around roughly nearly "
-    "almost between to from up if when otherwise else unless except excluding including included inclusive exclusive minus plus "
-    "times divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth fifths tenth tenths "
-    "dozen dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only "
-    "even odd is are was were has have does do every where with without".split()
-)
-_CHANGING -= {"about", "total", "with"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
 _TOKEN = re.compile(
     r"\\text\s*\{(?P<text>[^{}]*)\}|(?P<word>\\circ\s*[CF](?![a-zA-Z])|\\circ(?![a-zA-Z])|[^\W\d_]+(?:['.-][^\W\d_]+)*\.?|%)"
@@ -128,7 +62,6 @@ _TAIL = re.compile(
     rf"|\s*/|\s*\\cdot(?=\s*\\text)|(?:(?<=[\d\s}}^/])|(?<=\\text))[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?{_POWER}|\s)+$",
     re.ASCII,
 )
-_SYMBOLS = set("mm cm dm km kg mg ml mL ft in yd mi mph kph min sec hr hrs lb lbs oz pt kW Hz kHz MHz GHz kJ kN rad deg".split())
 
 
 def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
@@ -138,7 +71,10 @@ def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
     if len(text) - start > _LONGEST or not _TAIL.match(text, start):
         return None
     bare = re.findall(r"[^\W\d_]+", re.sub(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+\s*[CF]?", " ", text[start:]))
-    if not all(len(word) > 2 or word in _SYMBOLS or word in ("a", "of", "an") for word in bare if f"/{word}" not in text[start:]):
+    known = SYMBOLS_AFTER_LETTERS if text[:start].rstrip()[-1:].isalpha() else SYMBOLS
+    if not all(
+        len(word) > 2 or word in known or word in ("a", "of", "an") for word in bare if f"/{word}" not in text[start:]
+    ):
         return None  # letters behind a number are a variable
     return read(text[start:])
 
@@ -187,17 +123,18 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
     """
     factor: int | Fraction = 1
     dimensions: dict[str, int] = {}
-    scale, words = Fraction(1), set()
+    scale = Fraction(1)
+    words: set[str] = set()
     for name, power in _named(tail) or [("or", 1)]:
         word = name.lower().strip(".")
-        if word in _FACTORS and not (dimensions or words):
-            factor *= 10 ** _FACTORS[word]
+        if word in FACTORS and not (dimensions or words):
+            factor *= FACTORS[word]
         elif found := _known(name):
             known, size = found
             for dimension, count in known.items():
                 dimensions[dimension] = dimensions.get(dimension, 0) + count * power
             scale *= Fraction(size) ** power
-        elif word in _CHANGING or word in _FACTORS:
+        elif word in CHANGING or word in FACTORS:
             return None
         elif word not in _COUNTED:
             words.add(_singular(word))
@@ -208,7 +145,7 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
 def _named(tail: str) -> list[tuple[str, int]] | None:
     """The words with their powers, negative after "per" and "/"; None for anything that is no such words."""
     found: list[tuple[str, int]] = []
-    sign, pending, place = 1, 1, 0
+    sign, pending = 1, 1
     for kind, text in _tokens(tail):
         if kind == "bad":
             return None
@@ -217,9 +154,7 @@ def _named(tail: str) -> list[tuple[str, int]] | None:
                 return None
             name, power = found[-1]
             found[-1] = name, power * int(text)
-        elif kind == "per":
-            sign = -1
-        elif text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each":
+        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each"):
             sign = -1
         elif text.lower() in _POWERS:
             if text.lower() in ("squared", "cubed"):
@@ -231,7 +166,6 @@ def _named(tail: str) -> list[tuple[str, int]] | None:
         else:
             found.append((text, sign * pending))
             pending = 1
-        place += 1
     return found
 
 
@@ -256,17 +190,17 @@ def _tokens(tail: str) -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=4096)
 def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
     """The dimensions and the size of a unit by its name; upper and lower case matter where it is a symbol."""
-    if found := _OTHERS.get(name) or (_OTHERS.get(name.lower()) if len(name) > 1 else None):
+    if found := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
         return found
-    for prefix, exponent in (("", 0), *_PREFIXES.items()):
-        if name.startswith(prefix) and (found := _METRIC.get(name[len(prefix) :])):
+    for prefix, exponent in (("", 0), *PREFIXES.items()):
+        if name.startswith(prefix) and (found := METRIC.get(name[len(prefix) :])):
             return found[0], Fraction(found[1]) * Fraction(10) ** exponent
     word = name.lower()
-    for prefix, exponent in (("", 0), *_LONG_PREFIXES.items()):
+    for prefix, exponent in (("", 0), *LONG_PREFIXES.items()):
         rest = word.removeprefix(prefix) if word.startswith(prefix) else ""
-        symbol = _METRIC_WORDS.get(rest) or _METRIC_WORDS.get(rest.removesuffix("s"))
+        symbol = METRIC_WORDS.get(rest) or METRIC_WORDS.get(rest.removesuffix("s"))
         if symbol:
-            dimensions, size = _METRIC[symbol]
+            dimensions, size = METRIC[symbol]
             return dimensions, Fraction(size) * Fraction(10) ** exponent
     return None
 
