@@ -82,7 +82,7 @@ def _written(character: str) -> str:
     if tag == "<fraction>":
         above, _, below = "".join(chr(int(code, 16)) for code in codes.split()).partition("⁄")
         return rf"\frac{{{above}}}{{{below}}}" if below else character
-    if tag in ("<wide>", "<font>", "<narrow>", "<noBreak>", "<circle>"):
+    if tag in ("<wide>", "<font>", "<narrow>", "<noBreak>", "<small>", "<circle>"):
         return _written(unicodedata.normalize("NFKC", character)) if tag != "<circle>" else character
     return character
 

@@ -23,6 +23,10 @@ _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _GROUPED = re.compile(r"([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.0*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)", re.ASCII)
 _SUM_OF_NAMES = re.compile(r"\d*[a-w](?:\s*\+\s*\d*\s*[a-w])+\s*=\s*(-?[\d,]+)")
+_MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one of another shape, or by name
+_SEVERAL_VALUES = re.compile(
+    r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"
+)
 _MANY = 60
 
 
@@ -188,7 +192,8 @@ def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
         pair = (gold, group.items[0]) if leaf is gold else (group.items[0], answer)
         return compare(*pair, judge)
     if not isinstance(leaf, Leaf) or not isinstance(group, Group):
-        return judge(gold.text, answer.text) if isinstance(leaf, Leaf) else False
+        matrix = isinstance(leaf, Leaf) and _MATRIX.search(leaf.text) is not None
+        return judge(gold.text, answer.text) if matrix else False
     if number(leaf.text) is not None:
         return _commas(gold, answer, leaf, group, judge)
     if same_text(leaf, r"\mathbb{R}") and same_text(group, r"(-\infty,\infty)"):
@@ -197,9 +202,8 @@ def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
         return True
     if letter_of(leaf.text) or re.fullmatch(r"[^\W\d_]{3,}(?: [^\W\d_]+)*", leaf.text) or "\\ldots" in leaf.text:
         return False
-    if group.kind == "list" and not relates(leaf.text):
-        return False if not re.search(r"\\(?:pm|cup|\{)", leaf.text) else judge(gold.text, answer.text)
-    return judge(gold.text, answer.text)
+    several = _SEVERAL_VALUES.search(leaf.text) or relates(leaf.text)
+    return judge(gold.text, answer.text) if several else False
 
 
 def _chosen_together(leaf: Leaf, group: Group) -> bool:
@@ -249,9 +253,8 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
         return _unordered(gold.items, answer.items, judge) or judge(gold.text, answer.text)
     if gold.kind == answer.kind or (answer.names and gold.kind == "list"):
         return _unordered(gold.items, answer.items, judge)
-    if "union" in (gold.kind, answer.kind):
-        return judge(gold.text, answer.text)
-    return False
+    bounds = any(isinstance(item, Named) for group in (gold, answer) for item in group.items)
+    return judge(gold.text, answer.text) if "union" in (gold.kind, answer.kind) and not bounds else False
 
 
 def _by_name(group: Group) -> list[Part]:
@@ -266,7 +269,7 @@ def _same_brackets(gold: Group, answer: Group) -> bool:
 def _pairwise(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bool | None:
     unsure = False
     for one, other in zip(gold, answer, strict=True):
-        verdict = compare(one, other, judge)
+        verdict = _members(one, other, judge)
         if verdict is False:
             return False
         unsure |= verdict is None
@@ -278,11 +281,17 @@ def _unordered(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bo
     gold, answer = _distinct(gold), _distinct(answer)
     if max(len(gold), len(answer)) > _MANY:
         return False
-    verdicts = [[compare(one, other, judge) for other in answer] for one in gold]
+    verdicts = [[_members(one, other, judge) for other in answer] for one in gold]
     lines = [*verdicts, *zip(*verdicts, strict=True)]
     if all(any(verdict is True for verdict in line) for line in lines):
         return True
     return None if all(any(verdict is not False for verdict in line) for line in lines) else False
+
+
+def _members(one: Part, other: Part, judge: Judge) -> bool | None:
+    """Letters among other members are no choices, so that (a, b) is not (A, B)."""
+    letters = letter_of(one.text), letter_of(other.text)
+    return letters[0] == letters[1] if all(letters) else compare(one, other, judge)
 
 
 def _distinct(parts: Sequence[Part]) -> list[Part]:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from promptcot.core.answers.arithmetic import TOO_LARGE, value
+from promptcot.core.answers.estimate import differ
 from promptcot.core.answers.normalise import compact
 from promptcot.core.answers.numbers import number, same_number
 from promptcot.core.answers.quantities import clock
-from promptcot.core.answers.units import PERCENT, Measured, Unit, alike, measured, scale_between
+from promptcot.core.answers.units import DEGREE, NONE, PERCENT, Measured, Unit, alike, measured, scale_between
 
 _LONGEST = 4000
 _LETTER = re.compile(r"\(?([a-zA-Z])\)?")
@@ -34,7 +35,7 @@ def relates(text: str) -> bool:
 
 def same_expression(gold: str, answer: str) -> bool | None:
     """Whether two normalised expressions are the same; None where that takes algebra."""
-    if compact(upright(gold)) == compact(upright(answer)):
+    if compact(_lowered(gold)) == compact(_lowered(answer)):
         return True
     numbers = number(gold), number(answer)
     if numbers[0] is not None and numbers[1] is not None:
@@ -58,6 +59,13 @@ def upright(text: str) -> str:
     return _TEXT.sub(r"\1", text) if "\\text" in text else text
 
 
+def _lowered(text: str) -> str:
+    """Without the marks of text, and with its words in lower case; letters alone may be variables."""
+    if "\\text" not in text:
+        return text
+    return _TEXT.sub(lambda words: words[1].lower() if len(words[1].strip()) > 1 else words[1], text)
+
+
 def letter_of(text: str) -> str | None:
     """The letter that a text is, in parentheses or as text or bare."""
     found = _LETTER.fullmatch(upright(text).strip(" ."))
@@ -68,6 +76,8 @@ def _same_words(gold: str, answer: str, numeric: bool) -> bool | None:
     letters = letter_of(gold), letter_of(answer)
     if letters[0] and letters[1]:
         return _same_letters(gold, answer, letters[0], letters[1])
+    if numeric and any(letter and letter not in "ei" for letter in letters):
+        return False
     marked = "\\text" in gold + answer
     words = _words(gold, marked), _words(answer, marked)
     if words[0] is not None and words[1] is not None:
@@ -125,9 +135,12 @@ def _same_quantities(gold: str, answer: str) -> bool | None:
     if pair != (gold, answer):
         return same_expression(*pair)
     values = value(gold), value(answer)
-    if None in values:
-        return False if TOO_LARGE in values else None
-    return values[0] == values[1] and TOO_LARGE not in values
+    if TOO_LARGE in values:
+        return False
+    if None not in values:
+        return values[0] == values[1]
+    different = differ(gold, answer)
+    return None if different is None else not different
 
 
 def comparable(gold: str, answer: str) -> tuple[str, str] | None:
@@ -138,6 +151,8 @@ def comparable(gold: str, answer: str) -> tuple[str, str] | None:
         return None
     if PERCENT in (one.unit, other.unit) and one.unit != other.unit:
         one, other = (_hundredth(side) if side.unit == PERCENT else side for side in (one, other))
+    if (one.unit, other.unit) in ((DEGREE, NONE), (NONE, DEGREE)) and "\\pi" in one.text + other.text:
+        one, other = (_in_radians(side) if side.unit == DEGREE else side for side in (one, other))
     scale = scale_between(other.unit, one.unit)
     return _scaled(one.text, one.factor), _scaled(other.text, other.factor * scale)
 
@@ -153,6 +168,11 @@ def _with_letter(side: Measured, other: Unit) -> Measured:
 
 def _hundredth(side: Measured) -> Measured:
     return replace(side, factor=side.factor * Fraction(1, 100))
+
+
+def _in_radians(side: Measured) -> Measured:
+    """An angle as it is compared with one that is written with pi; without pi, a bare number means degrees."""
+    return replace(side, text=rf"({side.text}) \cdot \pi", factor=side.factor * Fraction(1, 180))
 
 
 def _scaled(text: str, factor: int | Fraction) -> str:

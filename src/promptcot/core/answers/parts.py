@@ -35,6 +35,7 @@ _LETTERS = re.compile(r"\\text\s*\{\s*\(?([A-Z])\)?(?:\s*(?:,\s*and\b|,|and\b|&)
 _INSIDE = re.compile(r"^\\text\s*\{(\s*\(?[A-Z]\s*[).:][^{}]*)\}$")
 
 _WORD = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
+_OR = re.compile(r"(?<![A-Za-z\\])or(?![a-z])")
 _COMMA = re.compile(rf"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|{_WORD}|(?<!\\)&")
 _SEMICOLON, _ROW, _AMPERSAND = re.compile(r";"), re.compile(r"\\\\"), re.compile(r"&")
 _CUP = re.compile(r"\\cup(?![a-z])")
@@ -106,9 +107,9 @@ def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
 
 
 def _listed(text: str, depth: int) -> Part | None:
-    for separator in (_SEMICOLON, _ROW, _COMMA):
+    for separator in (_SEMICOLON, _ROW, _OR, _COMMA):
         pieces = _pieces(text, separator)
-        if len(pieces) > 1:
+        if len(pieces) > 1 and (separator is not _OR or all("," in piece and "=" in piece for piece in pieces)):
             return _several(text, pieces, depth)
     return None
 
@@ -146,8 +147,8 @@ def _ranges(text: str, items: list[Part]) -> Part | None:
     members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
     if not ranges or members or not all(relations.is_relation(item.text) for item in items):
         return None
-    if len(ranges) == len(items) == 2 and (both := _overlap(*ranges)) and re.search(r"\band\b", text):
-        return both
+    if re.search(r"\band\b", text):
+        return _overlap(*ranges) if len(ranges) == len(items) == 2 else None
     return Group(text, "union", tuple(values))
 
 

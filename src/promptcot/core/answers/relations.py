@@ -25,8 +25,9 @@ _MODULUS = re.compile(r"^(?P<value>.*?)\s*,?\s*\\pmod\s*\{?(?P<modulus>\w+)\}?\s
 _FUNCTIONS = (
     "frac|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|sum|prod|int|lim|binom|arc[a-z]+|text|pm|mp|cdot|times"
 )
-ATOM = rf"(?:\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z])'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\^\{{-1\}}(?=\())?"
-_SEGMENT = rf"(?:{ATOM}(?:\([^()]*\))?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
+_LETTER = rf"\\math(?:bb|rm)\{{[PEV]\}}(?=[(\[])|\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z]"
+ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\^\{{-1\}}(?=\())?"
+_SEGMENT = rf"(?:{ATOM}(?:\([^()]*\)|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
 _NAME = re.compile(
     rf"\s*(?:(?:\\?#\s*)?{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{ATOM}(?:\s*,\s*{ATOM})*\s*\)"
     rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\(?:angle|triangle)\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}|\\text\{{[^{{}}]*\}}"

@@ -95,7 +95,10 @@ RULES: list[Rule] = [
         r"\\mathbb{\1}",
     ),
     _rule(
-        "the empty set", r"\emptyset \varnothing \{", r"\\(?:emptyset|varnothing)(?![a-z])|\\\{\s*\\\}", r"\\emptyset "
+        "the empty set",
+        r"\emptyset \varnothing \{ {}",
+        r"\\(?:emptyset|varnothing)(?![a-z])|\\\{\s*\\\}|^\{\s*\}$",
+        r"\\emptyset ",
     ),
     _rule("approximately", r"\cong \simeq \thickapprox", r"\\(?:cong|simeq|thickapprox)(?![a-z])", r"\\approx "),
     _rule("dots", r"dots …  ...", r"\\ldots|\\dots[a-z]?|\\cdots|…|\.\.\.+", r"\\ldots "),
@@ -126,6 +129,12 @@ RULES: list[Rule] = [
     _rule("segments, which have no direction", r"\overline", r"\\overline\s*\{\s*([A-Z]{2})\s*\}", _segment),
     _rule("unit vectors", r"\hat", r"\\hat\s*(?:\{\s*([ijkn])\s*\}|([ijkn])(?![a-z]))", r"\1\2"),
     _rule(
+        "fonts of one letter",
+        r"\math \bold \bm \over \vec \under",
+        r"\\(?:mathbf|boldsymbol|mathit|mathsf|mathnormal|bm|overrightarrow|vec|underline)\s*(?:\{\s*([a-zA-Z])\s*\}|\s([a-zA-Z])(?![a-zA-Z]))",
+        r" \1\2 ",
+    ),
+    _rule(
         "fonts of mathematics",
         r"\math \bold \bm \over \vec \under",
         r"\\(?:mathbf|boldsymbol|mathit|mathsf|mathnormal|bm|overrightarrow|vec|underline)\s*(?=\{(?![A-Z]['A-Z_\d]+\}))",
@@ -139,6 +148,10 @@ RULES: list[Rule] = [
     ),
     _rule("the decimal logarithm", r"\lg", r"\\lg(?![a-z])", r"\\log_{10} "),
     _rule("fonts of text", r"\text \math \mbox \hbox \op", rf"\\(?:{_TEXT_FONTS})\*?(?![a-z])", r"\\text"),
+    _rule("numbers as text", r"\text", r"\\text\s*\{\s*(-?\d[\d.,]*|\d[\dA-F]*(?=\s*\}\s*_))\s*\}", r"\1"),
+    _rule("squares in words", "squared", r"(\d)\s*\\text\s*\{\s*squared\s*\}$", r"\1^2"),
+    _rule("cubes in words", "cubed", r"(\d)\s*\\text\s*\{\s*cubed\s*\}$", r"\1^3"),
+    _rule("factorials in words", "factorial", r"(\d)\s*\\text\s*\{\s*factorial\s*\}$", r"\1!"),
     _rule("a power within a unit", r"\text", r"(\\text\s*\{[^{}]*\^)\{(-?\d)\}", r"\1\2"),
     _rule(
         "a unit as a fraction",
@@ -146,6 +159,8 @@ RULES: list[Rule] = [
         r"\\frac\s*\{\s*(\\text\s*\{[^{}]*\}(?:\s*\^\s*\d)?)\s*\}\s*\{\s*(\\text\s*\{[^{}]*\}(?:\s*\^\s*\d)?)\s*\}",
         r"\1/\2",
     ),
+    _rule("and of logic", r"\land \wedge", r"\\(?:land|wedge)(?![a-z])", " and "),
+    _rule("or of logic", r"\lor \vee", r"\\(?:lor|vee)(?![a-z])", " or "),
     _rule("and, or", r"\text", r"\\text\s*\{\s*,?\s*(and|or)\s*,?\s*\}", r" \1 "),
     _rule("and, or in other languages", r"\text", r"\\text\s*\{\s*(?:et|und|и|和|与|及)\s*\}", " and "),
     _rule("or in other languages", r"\text", r"\\text\s*\{\s*(?:ou|oder|или|或|或者)\s*\}", " or "),

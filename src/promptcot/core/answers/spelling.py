@@ -32,6 +32,7 @@ _APPLIED = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|ln|log)(?=\s+[a-zA-Z0-9\
 _CALLED = re.compile(r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs)\s*(?=\()", re.IGNORECASE)
 _RAISED = re.compile(r"([\^_])\s*(?=\()")
 _PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
+_GREEK = re.compile(r"(?<![\\a-zA-Z])(alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|rho)(?![a-zA-Z])")
 _INFINITY = re.compile(r"(?<![\\a-zA-Z])(?:infinity|inf|oo)(?![a-zA-Z])", re.IGNORECASE)
 _ORDINAL = re.compile(
     r"(\d)\s*(?:\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}*|\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))"
@@ -74,7 +75,7 @@ def _as_latex(text: str) -> str:
     text = _called(text)
     text = _FUNCTION.sub(lambda found: f"\\{_NAMES[found[1].lower()]}", text)
     text = _APPLIED.sub(r"\\\1", text)
-    text = _PI.sub(r"\\pi ", text)
+    text = _GREEK.sub(r"\\\1 ", _PI.sub(r"\\pi ", text))
     text = _INFINITY.sub(r"\\infty ", text)
     return _grouped(_RAISED, text, lambda sign, inside: f"{sign[1]}{{{inside}}}")
 

@@ -101,7 +101,7 @@ OTHERS: Mapping[str, tuple[Dimensions, Size]] = {
 _CHANGING_WORDS = """
 and or not no than at least most fewer more less greater under over above below approximately around roughly nearly
 almost between to from up if when otherwise else unless except excluding including included inclusive exclusive
-minus plus times divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth
+minus plus divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth
 fifths tenth tenths dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only
 even odd is are was were has have does do every where without
 """

@@ -49,6 +49,7 @@ DEGREE = Unit((("angle", 1),))
 
 _COUNTED = {"unit", "units", "item", "items", "point", "points", "total"}  # say nothing about what is counted
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
+_SMALL_WORDS = {"a", "an", "of"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
 _TOKEN = re.compile(
     r"\\text\s*\{(?P<text>[^{}]*)\}|(?P<word>\\circ\s*[CF](?![a-zA-Z])|\\circ(?![a-zA-Z])|[^\W\d_]+(?:['.-][^\W\d_]+)*\.?|%)"
@@ -72,9 +73,9 @@ def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
         return None
     bare = re.findall(r"[^\W\d_]+", re.sub(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+\s*[CF]?", " ", text[start:]))
     known = SYMBOLS_AFTER_LETTERS if text[:start].rstrip()[-1:].isalpha() else SYMBOLS
-    if not all(
-        len(word) > 2 or word in known or word in ("a", "of", "an") for word in bare if f"/{word}" not in text[start:]
-    ):
+    behind = text[start:]
+    words = [word for word in bare if f"/{word}" not in behind and word not in _SMALL_WORDS]
+    if any(len(word) <= 2 and word not in known for word in words) or (bare and not words and "/" not in behind):
         return None  # letters behind a number are a variable
     return read(text[start:])
 
@@ -205,7 +206,12 @@ def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
     return None
 
 
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse", "dice": "die"}
+
+
 def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
     for ending, without in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
         if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 1:
             return word[: -len(ending)] + without

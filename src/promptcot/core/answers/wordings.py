@@ -11,11 +11,11 @@ import re
 from promptcot.core.answers.brackets import closing
 
 _KINDS = "answer|result|value|total|number|solution|sum|product|area|volume|perimeter|probability|distance|length"
+_SUCH = "final|correct|exact|required|desired|total|minimum|maximum|smallest|largest|greatest|least|possible"
 _LEAD = re.compile(
-    r"(?P<text>\\text\s*\{\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:the\s+)?(?:(?:final|correct|exact|required|desired|total|"
-    rf"minimum|maximum|smallest|largest|greatest|least|possible)\s+)*(?:{_KINDS})s?"
-    r"(?:\s+(?:of|for|to)\s+[a-z ]{1,40}?)?"
-    r"(?:\s*[:：]|\s+(?:is|are|equals)\b\s*:?)\s*(?=\S)",
+    r"(?:\\text\s*\{\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:there\s+(?:is|are)\s*(?=\}?\s*[-\d])"
+    rf"|(?:the\s+)?(?:(?:{_SUCH})\s+)*(?:{_KINDS})s?(?:\s+(?:of|for|to)\s+[a-z ]{{1,40}}?)?"
+    r"(?:\s*[:：]|\s+(?:is|are|equals)\b\s*:?)\s*(?=\S))",
     re.IGNORECASE,
 )
 _LEAD_CHINESE = re.compile(r"(?:\\text\s*\{\s*)?(?:最终|正确)?(?:答案|结果|答)\s*(?:是|为|[:：])+\s*(?=\S)")
@@ -41,7 +41,7 @@ _PHRASES = {
         ("infinitely many", "infinitely many solutions", "there are infinitely many solutions", "infinite solutions"),
         r"\text{infinitely many}",
     ),
-    "infinity": r"\infty ",
+    **dict.fromkeys(("infinity", "positive infinity"), r"\infty "),
     "negative infinity": r"-\infty ",
 }
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
