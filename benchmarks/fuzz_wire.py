@@ -10,29 +10,23 @@ many calls ended how; a call that ends otherwise is shown with its seed, and is 
 from __future__ import annotations
 
 import asyncio
-import gzip
 import random
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 from _options import Options
-from aiohttp import web
 
 sys.path.append(str(Path(__file__).parents[1]))
 from promptcot.engines.openai.engine import OpenAIEngine
 from promptcot.errors import EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Message, Request, Sampling
-from tests.mutations import mutated
-from tests.tables import table
+from tests.fuzz.odd_server import started
 
 _AT_ONCE = 8
 _ENDS = (TransientError, RequestRefused, EngineUnusable)
-_KINDS = ["application/json", "text/event-stream", "text/plain", "text/html", "", "a/b; charset=none", "\xff"]
-_STATUS = [200] * 12 + [400, 400, 401, 403, 404, 408, 413, 422, 429, 500, 503, 529, 302, 204]
 
 
 def main() -> int:
@@ -50,14 +44,7 @@ def main() -> int:
 
 
 async def _fuzz(seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
-    bodies = [row["body"].encode() for name in ("replies", "refusals") for row in table(name)]
-    app = web.Application()
-    app.router.add_post("/{seed}/v1/chat/completions", lambda request: _answer(request, bodies))
-    runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
+    runner, url = await started()
     ends: Counter[str] = Counter()
     finds: list[str] = []
     numbers, until = iter(range(seed, sys.maxsize)), time.monotonic() + seconds
@@ -65,7 +52,7 @@ async def _fuzz(seconds: float, seed: int) -> tuple[Counter[str], list[str]]:
     async def ask() -> None:
         while time.monotonic() < until:
             number = next(numbers)
-            end = await _one(f"http://{host}:{port}/{number}/v1", number)
+            end = await _one(f"{url}/{number}/v1", number)
             ends[end.partition(":")[0]] += 1
             if ":" in end:
                 finds.append(f"seed {number}: {end}")
@@ -89,30 +76,6 @@ async def _one(url: str, seed: int) -> str:
         return f"{type(error).__name__}: {error!r}"
     finally:
         await engine.close()
-
-
-async def _answer(request: web.Request, bodies: list[bytes]) -> web.StreamResponse:
-    draws = random.Random(int(request.match_info["seed"]))
-    data = draws.choice(bodies)
-    data = data if draws.random() < 0.2 else mutated(data, draws)
-    headers = {"Content-Type": draws.choice(_KINDS)}
-    if draws.random() < 0.1:
-        headers["Retry-After"] = draws.choice(["1", "-1", "nan", "1e300", "Fri, 31 Dec 99999 23:59:59 GMT", "soon"])
-    if draws.random() < 0.1:
-        headers["Content-Encoding"] = draws.choice(["gzip", "deflate"])
-        data = draws.choice([data, gzip.compress(data), gzip.compress(data)[:-5]])
-    response = web.StreamResponse(status=draws.choice(_STATUS), headers=headers)
-    await response.prepare(request)
-    size = draws.choice([1 << 20, 1 << 20, 1 << 20, 100, 7])
-    again = draws.choice([1] * 200 + [100_000])  # without end, as far as a client can tell
-    data, size = (data * 50, 1 << 20) if again > 1 else (data, size)
-    with suppress(ConnectionError):  # the client has had enough
-        for _ in range(again):
-            for place in range(0, len(data), size):
-                await response.write(data[place : place + size])
-    if draws.random() < 0.05 and request.transport is not None:
-        request.transport.abort()
-    return response
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
     python benchmarks/http_interruption.py [--rows 1000] [--smallest]
 
-Latency 0.5 s (log-normal, sigma 0.3), 64 calls in flight. A kill comes whenever another sixth of the replies has been
-sent; the sixth start runs to the end. The output must be that of an undisturbed run.
+Latency 0.5 s (log-normal, sigma 0.3), 64 calls in flight. A kill comes whenever another sixth of the replies is in the
+journal; the sixth start runs to the end. The output must be that of an undisturbed run.
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+from subprocess import DEVNULL
 
 from _mock import generate, mock_server, stats, write_rows
 from _options import Options, verdict
+
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.fuzz.moments import Moment
+from tests.programs import started
 
 TARGET_AGAIN = 10
 
@@ -30,7 +34,8 @@ def main() -> int:
         folder = Path(name)
         write_rows(folder / "in.jsonl", rows)
         command = [*generate(folder / "in.jsonl", folder / "out.jsonl", url), "--concurrency", "64"]
-        kills = [_killed(command, url, rows * number // parts) for number in range(1, parts)]
+        moment = Moment(rows // parts, r"^after write out\.journal/calls\.jsonl")
+        kills = [_killed(command, moment, folder, url) for _ in range(1, parts)]
         journaled = (folder / "out.journal" / "calls.jsonl").read_bytes().count(b"\n")
         subprocess.run(command, check=True, capture_output=True)
         seen = stats(url)
@@ -44,16 +49,14 @@ def main() -> int:
     return verdict(chosen, again <= TARGET_AGAIN, right=same)
 
 
-def _killed(command: list[str], url: str, after: int) -> int:
-    """Kill a run when the server has sent so many replies in all; how many they were."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while (sent := stats(url)["answered"]) < after:
-        if process.poll() is not None:
+def _killed(command: list[str], moment: Moment, folder: Path, url: str) -> int:
+    """Start a run that is killed at this moment; how many replies the server has sent in all by then."""
+    events = folder / "events"
+    events.unlink(missing_ok=True)
+    with started(command, env=moment.environment(folder, events), stdout=DEVNULL, stderr=DEVNULL) as process:
+        if process.wait() != -moment.how:
             raise SystemExit("the run ended before it was killed; take more rows")
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
-    return int(sent)
+    return int(stats(url)["answered"])
 
 
 if __name__ == "__main__":

@@ -111,6 +111,7 @@ def _serve_directly() -> None:
 
     model = LLM(
         str(nano.path("generator")),
+        load_format="safetensors",
         dtype="bfloat16",
         enforce_eager=True,
         generation_config="vllm",

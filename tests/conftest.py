@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+
+from promptcot import redaction
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Programs that tests start would compile thousands of modules each time.
@@ -23,3 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test calls a secret is none in the next."""
+    monkeypatch.setattr(redaction, "_remembered", set())

@@ -5,7 +5,7 @@
     ├── InputError            a file or value the user gave is wrong                     exit 1
     │   ├── RecipeError       a recipe has mistakes; all of them are listed              exit 1
     │   └── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
-    ├── StageFault            a stage or step raised, or returned what it may not        exit 1
+    ├── StageFault            a stage or step raised, or returned what it may not        that row; of many rows: exit 1
     ├── LockedError           somebody else is writing this output                       exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
     ├── SystematicFailure     nearly everything fails or is empty, so going on is waste  exit 1
@@ -15,7 +15,9 @@
         └── EngineUnusable    no request can work (wrong key, unknown model)             exit 1
 
 Failures of single rows are rows, not exceptions: a runner turns `TransientError`, `RequestRefused` and `UnfitRow` into
-failed rows and lets everything else stop the run. Messages say what is wrong, where, and the way out.
+failed rows, `StageFault` into a failed or a dropped one, and lets everything else stop the run. Messages say what is
+wrong, where, and the way out. They may quote servers, models and files, so each is freed of secrets and control
+characters when the error is made: whoever shows it, logs it or writes it down has nothing more to do.
 """
 
 from __future__ import annotations
@@ -23,11 +25,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptcot.printable import presentable
+
 
 class PromptCoTError(Exception):
     """Base of all errors that promptcot raises on purpose."""
 
     exit_code = 1
+
+    def __init__(self, *words: object) -> None:
+        super().__init__(*(presentable(str(one)) for one in words))
 
 
 class UsageError(PromptCoTError):
@@ -48,7 +55,7 @@ class RecipeError(InputError):
     """A recipe has one or more mistakes; `mistakes` holds one line for each."""
 
     def __init__(self, where: str, mistakes: Sequence[str]) -> None:
-        self.mistakes = tuple(mistakes)
+        self.mistakes = tuple(map(presentable, mistakes))
         count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
         super().__init__("\n".join([f"{where}: {count}", *(f"  - {mistake}" for mistake in self.mistakes)]))
         self._where = where
@@ -59,16 +66,24 @@ class RecipeError(InputError):
 
 
 class StageFault(PromptCoTError):
-    """A stage or step has a mistake of its own: it raised, or returned something that it may not return."""
+    """A stage or step has a mistake of its own: it raised, or returned something that it may not return.
 
-    def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str) -> None:
-        self.stage, self.function, self.row, self.what = stage, function, row, what
+    `what` it did, and the `place` in its source where it raised.
+    """
+
+    def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str, place: str = "") -> None:
+        self.stage, self.function, self.row, self.what, self.place = stage, function, row, what, place
         where = f" for row {row.get('id')}" if row else ""
-        super().__init__(f"{stage}: `{function}` failed{where}: {what}")
+        super().__init__(f"{stage}: `{function}` failed{where}: {what}{f' ({place})' if place else ''}")
 
-    def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str]]:
+    @property
+    def reason(self) -> str:
+        """The exception, or what was returned: what such rows are counted under."""
+        return self.what.removeprefix("raised ")
+
+    def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str, str]]:
         """It may come from another process."""
-        return type(self), (self.stage, self.function, self.row, self.what)
+        return type(self), (self.stage, self.function, self.row, self.what, self.place)
 
 
 class LockedError(PromptCoTError):
@@ -87,7 +102,7 @@ class EngineError(PromptCoTError):
     """A model could not be asked. `cause` is a short, stable word under which failures are counted."""
 
     def __init__(self, message: str, cause: str = "engine") -> None:
-        self.cause = cause
+        self.cause = presentable(cause)
         super().__init__(message)
 
 

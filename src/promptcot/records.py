@@ -138,7 +138,8 @@ class Request:
     """One call to a model: either a raw `prompt` or chat `messages`, never both.
 
     `sample` numbers the traces of one row; `attempt` counts how often the row was asked before because the reply could
-    not be used. `seed` is unique to (run, row, sample, attempt), see `again`.
+    not be used. `seed` is unique to (run, row, sample, attempt), see `again`. `earlier` is how earlier versions asked
+    the same: a reply to it that is in a journal is used. It is no part of the key.
     """
 
     prompt: str = ""
@@ -147,6 +148,7 @@ class Request:
     seed: int = 0
     sample: int = 0
     attempt: int = 0
+    earlier: Request | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if bool(self.prompt) == bool(self.messages):
@@ -155,7 +157,8 @@ class Request:
     def again(self) -> Request:
         """The same question once more, with another seed."""
         attempt = self.attempt + 1
-        return replace(self, attempt=attempt, seed=derive_seed(self.seed, "attempt", attempt))
+        earlier = self.earlier and self.earlier.again()
+        return replace(self, attempt=attempt, seed=derive_seed(self.seed, "attempt", attempt), earlier=earlier)
 
     def key(self, model: str) -> str:
         """What this call is known by in a journal: 32 hex digits, independent of `max_tokens`.
@@ -297,6 +300,11 @@ def _canonical(value: Any) -> bytes:
         return json.dumps(value, sort_keys=True).encode()
 
 
+def count_of(value: object) -> int | None:
+    """A count that a row states, such as its tokens; None for what can be none."""
+    return value if type(value) is int and 0 <= value < 1 << 53 else None
+
+
 def derive_seed(*parts: object) -> int:
     """A seed in [0, 2**31) from any printable parts, the same on every machine and in every process."""
     text = "\x1f".join(str(part) for part in parts)
@@ -304,7 +312,7 @@ def derive_seed(*parts: object) -> int:
 
 
 def content_id(*parts: object) -> str:
-    """A row's id: 16 hex digits from what the row is made of."""
+    """A row's id: 16 hex digits from what the row is made of; huge integers are decimals there."""
     return hashlib.blake2b(
-        json.dumps(parts, ensure_ascii=False).encode(errors="surrogatepass"), digest_size=8
+        json.dumps(parts, ensure_ascii=False, default=str).encode(errors="surrogatepass"), digest_size=8
     ).hexdigest()

@@ -91,6 +91,7 @@ MOCKED = FAULTY.replace("@server@", "@mock@").replace("max_candidates = 24", "ma
 MOCKED = MOCKED.replace('prompts = "nano"', 'prompts = "math"').replace("max_tokens = 400", "max_tokens = 8192")
 for name in ("faulty-writer", "faulty-judge", "faulty-other"):
     MOCKED = MOCKED.replace(name, "mock")
+MOCKED += "\n[filter]\nonly_perfect = false\n"  # by chance the judges find none of these few perfect
 
 PROBLEMS = lines(
     {"id": "p-1", "problem": "Find the last digit of $7^{2024}$.", "level": "AMC12", "answer": "1"},

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,9 @@ import pytest
 
 import promptcot
 from promptcot.cli import main
+from tests.fuzz.moments import Moment
 from tests.integration import scripted_run
+from tests.programs import finished
 
 INPUTS = [
     {
@@ -308,7 +308,9 @@ def test_no_rows_give_no_rows() -> None:
 
 INTERRUPTED = """
 import asyncio, sys, promptcot
+from tests.fuzz.moments import Moment
 from tests.integration import scripted_run
+from tests.programs import finished
 
 async def cell():  # a notebook runs its cells inside an event loop
     engine = promptcot.ScriptedEngine(scripted_run.write, model="w", latency=lambda _: 0.02)
@@ -326,20 +328,14 @@ asyncio.run(cell())
 def test_ctrl_c_in_a_notebook_stops_cleanly_and_the_same_call_goes_on(tmp_path: Path) -> None:
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "work")]
     calls = tmp_path / "work" / "generate.journal" / "calls.jsonl"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            while process.poll() is None and not (calls.exists() and calls.stat().st_size > 2000):
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            said, errors = process.communicate(timeout=120)
-        finally:
-            process.kill()
-    assert said == "interrupted\n", errors
+    moment = Moment(10, r"^after write work/generate\.journal/calls\.jsonl", signal.SIGINT)
+    stopped = finished(command, env=moment.environment(tmp_path, tmp_path / "events"))
+    assert stopped.stdout == "interrupted\n", stopped.stderr
+    assert stopped.stderr == ""
     kept = len(calls.read_bytes().splitlines())
-    assert 0 < kept < 400
+    assert 10 <= kept < 400
     assert not list((tmp_path / "work").glob("*.partial")), "it was raised before everything had ended"
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
-    assert done.stdout.startswith(f"done {kept} "), done.stdout
+    assert finished(command).stdout.startswith(f"done {kept} ")
 
 
 def test_a_run_may_end_with_the_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,6 +105,35 @@ async def test_a_damaged_record_is_not_trusted(tmp_path: Path) -> None:
     assert content(tmp_path) == undisturbed
 
 
+async def test_a_damaged_record_in_the_middle_costs_its_own_chunk(tmp_path: Path) -> None:
+    target = tmp_path / "X.safetensors"
+    await encode(CONCEPTS, Counting(), target, 7)
+    undisturbed = content(tmp_path)
+    [journal] = (tmp_path / "X.journal").glob("*.vectors")
+    damaged = bytearray(journal.read_bytes())
+    damaged[8 + 36 * 16] ^= 0xFF
+    journal.write_bytes(damaged)
+    again, last = Counting(), Counting()
+    await encode(CONCEPTS, again, target, 7)
+    await encode(CONCEPTS, last, target, 7)
+    assert again.embedded == CONCEPTS[14:21]
+    assert last.embedded == []
+    assert content(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("place", range(8))
+async def test_vectors_whose_number_of_dimensions_is_damaged_are_made_again(tmp_path: Path, place: int) -> None:
+    target = tmp_path / "X.safetensors"
+    await encode(CONCEPTS, Counting(), target, 50)
+    undisturbed = content(tmp_path)
+    [journal] = (tmp_path / "X.journal").glob("*.vectors")
+    damaged = bytearray(journal.read_bytes())
+    damaged[place] ^= 0x21
+    journal.write_bytes(damaged)
+    await encode(CONCEPTS, Counting(), target, 50)
+    assert content(tmp_path) == undisturbed
+
+
 @pytest.mark.parametrize("size", [0, 3, 8, 9])
 async def test_a_journal_that_was_hardly_begun_is_begun_again(tmp_path: Path, size: int) -> None:
     target = tmp_path / "X.safetensors"

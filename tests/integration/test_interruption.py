@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import AbstractContextManager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,26 @@ from promptcot.errors import LockedError, StorageError
 from promptcot.storage.atomic import locked
 from promptcot.storage.rows import read_rows
 from promptcot.storage.writer import RowWriter
+from tests.fuzz.moments import Moment
 from tests.integration import scripted_run
-from tests.programs import PATIENCE, started, wait_until
+from tests.programs import PATIENCE, started
 
 PROGRAM = Path(__file__).with_name("scripted_run.py")
+CONCURRENCY, LATENCY = 16, 0.03
 STAGES = ("sample", "generate", "judge-a", "judge-b", "filter")
 
 
 def start(
-    folder: Path, candidates: int, target: int = 0, concurrency: int = 16, latency: float = 0.03
+    folder: Path, candidates: int, target: int = 0, moment: Moment | None = None
 ) -> AbstractContextManager[subprocess.Popen[Any]]:
-    numbers = map(str, (candidates, target, concurrency, latency))
-    return started([sys.executable, str(PROGRAM), str(folder), *numbers], stderr=subprocess.PIPE)
+    numbers = map(str, (candidates, target, CONCURRENCY, LATENCY))
+    environment = moment.environment(folder, folder.with_suffix(".events")) if moment else None
+    return started([sys.executable, str(PROGRAM), str(folder), *numbers], stderr=subprocess.PIPE, env=environment)
+
+
+def after_calls(count: int, how: signal.Signals = signal.SIGKILL) -> Moment:
+    """When so many calls of a start are in the journals."""
+    return Moment(count, r"^after write \S+\.journal/calls\.jsonl", how)
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -49,21 +58,15 @@ def journaled(folder: Path) -> Counter[str]:
     return keys
 
 
-def wait_for_calls(process: subprocess.Popen[Any], folder: Path, calls: int) -> None:
-    """Until the journals hold so many finished calls."""
-    wait_until(
-        lambda: sum(path.read_bytes().count(b"\n") for path in folder.glob("*.journal/calls.jsonl")) >= calls, process
-    )
-
-
 @pytest.mark.parametrize(("candidates", "target", "calls"), [(1000, 0, 1500), (5000, 100, 300)])
 def test_killed_at_ten_random_moments_and_resumed(tmp_path: Path, candidates: int, target: int, calls: int) -> None:
-    moments = sorted(random.Random(candidates).sample(range(1, calls), 10))
-    for moment in moments:
-        with start(tmp_path / "killed", candidates, target) as process:
-            wait_for_calls(process, tmp_path / "killed", moment)
-            process.kill()
-            process.communicate()
+    moments = [0, *sorted(random.Random(candidates).sample(range(1, calls), 10))]
+    for before, moment in pairwise(moments):
+        (tmp_path / "killed.events").unlink(missing_ok=True)
+        with start(tmp_path / "killed", candidates, target, after_calls(moment - before)) as process:
+            process.communicate(timeout=PATIENCE)
+        assert process.returncode == -signal.SIGKILL
+        assert sum(journaled(tmp_path / "killed").values()) == moment
         assert results(tmp_path / "killed") == {}
     with start(tmp_path / "killed", candidates, target) as last:
         _, errors = last.communicate(timeout=PATIENCE)
@@ -104,9 +107,7 @@ def test_every_row_has_one_fate_in_every_stage(tmp_path: Path, target: int) -> N
 
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    with start(tmp_path / "x", 1200) as process:
-        wait_for_calls(process, tmp_path / "x", 100)
-        process.send_signal(signal.SIGINT)
+    with start(tmp_path / "x", 1200, moment=after_calls(100, signal.SIGINT)) as process:
         process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert list((tmp_path / "x").glob("*.partial")) == []

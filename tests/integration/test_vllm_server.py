@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from promptcot.engines.vllm.guard import descendants
 from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
 from promptcot.engines.vllm.server import Launch, VllmServer
+from promptcot.errors import EngineUnusable
 from promptcot.records import Request, Sampling
 from tests.integration.vllm_servers import SERVED_NAME
 from tests.programs import PATIENCE, runs, started, wait_for_the_end_of
@@ -135,6 +137,7 @@ from promptcot import nano
 from promptcot.engines.vllm.options import ServerOptions
 from promptcot.engines.vllm.placement import CPU
 from promptcot.engines.vllm.server import Launch, VllmServer
+from promptcot.errors import EngineUnusable
 
 async def main():
     options = ServerOptions(str(nano.path("generator")), "m")
@@ -155,3 +158,18 @@ def test_no_process_is_left_of_a_killed_run(tmp_path: Path) -> None:
         os.kill(parent.pid, signal.SIGKILL)
     assert len(below) >= 4, "guard, server, engine core, worker"
     wait_for_the_end_of(below)
+
+
+async def test_vllm_itself_opens_no_pickle(tmp_path: Path) -> None:
+    """What `--load-format safetensors` means to it; our own look at the folder is left out."""
+    import torch
+    from safetensors.torch import load_file
+
+    folder, log = shutil.copytree(nano.path("generator"), tmp_path / "model"), tmp_path / "vllm.log"
+    weights = folder / "model.safetensors"
+    torch.save(load_file(weights), folder / "pytorch_model.bin")
+    weights.unlink()
+    server = VllmServer(ServerOptions(str(folder), "pickled", dtype="float32"), CPU, Launch(log, patience=300))
+    with pytest.raises(EngineUnusable, match="Cannot find any model weights"):
+        await server.start()
+    await server.stop()

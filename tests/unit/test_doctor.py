@@ -13,7 +13,7 @@ from promptcot.cli import doctor as cli
 from promptcot.doctor import machine, models
 from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, note, problem, problem_of
-from promptcot.doctor.watching import Watch
+from promptcot.doctor.watching import Watch, WatchingRunner
 from promptcot.engines import model_files, opening
 from promptcot.engines.machine import Gpu
 from promptcot.engines.vllm import server as vllm_server
@@ -22,6 +22,7 @@ from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.schema import Recipe
 from promptcot.records import Completion
+from promptcot.storage.counts import StageCounts
 
 GB = 10**9
 
@@ -263,3 +264,16 @@ def test_of_an_engine_of_one_s_own_only_its_name_is_told() -> None:
     assert marks(look(own)) == ["ok"]
     assert "served by an engine of your own" in words(look(own))
     assert machine.needed_by(own, [own.generate]) == set()
+
+
+async def test_a_stage_of_one_s_own_is_watched_under_its_name_in_the_recipe() -> None:
+    class Named:
+        name = "what the class calls itself"
+
+    class Idle:
+        def run(self, *_: Any) -> Any:
+            return None
+
+    runner = WatchingRunner(Idle())  # type: ignore[arg-type]
+    runner.run(Named(), None, None, None, StageCounts("mine"))  # type: ignore[arg-type]
+    assert list(runner.watches) == ["mine"]

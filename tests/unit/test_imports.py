@@ -24,7 +24,10 @@ ADAPTERS = [
     "promptcot.engines.cluster.*",
     "promptcot.engines.local.*",
     "promptcot.engines.vllm.*",
+    "promptcot.grading.latex",
+    "promptcot.grading.sets",
     "promptcot.grading.symbolic",
+    "promptcot.grading.values",
     "promptcot.training.*",
 ]
 
@@ -40,14 +43,16 @@ LEVELS = [
     ["promptcot.evaluation", "promptcot.engines", "promptcot.training"],
     ["promptcot.grading", "promptcot.prompts", "promptcot.recipe", "promptcot.nano", "promptcot.catalogue"],
     ["promptcot.core", "promptcot.storage"],
-    ["promptcot.records", "promptcot.errors", "promptcot.__version__"],
+    ["promptcot.records", "promptcot.errors", "promptcot.interruption", "promptcot.__version__"],
+    ["promptcot.printable"],
+    ["promptcot.redaction"],
 ]
 BESIDE = {("promptcot.training", "promptcot.engines"), ("promptcot.training", "promptcot.evaluation")}
 """Rooms on one level of which the first may know the second."""
-AT_THE_TOP = {"__init__", "__main__", "api", "errors", "records"}
+AT_THE_TOP = {"__init__", "__main__", "api", "errors", "interruption", "printable", "records", "redaction"}
 """The modules that lie loose in the package."""
 
-CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "numpy", "jinja2"}
+CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "promptcot.printable", "numpy", "jinja2"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "http", "multiprocessing", "socket"),
     *("ssl", "subprocess", "threading", "time", "urllib"),

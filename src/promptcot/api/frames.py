@@ -27,5 +27,5 @@ def to_dataset(rows: Sequence[Row]) -> Any:
     names = dict.fromkeys(name for row in rows for name in row)  # from_list takes those of the first row alone
     try:
         return Dataset.from_dict({name: [row.get(name) for row in rows] for name in names})
-    except (ValueError, TypeError) as error:  # pyarrow's errors are among these
+    except (ValueError, TypeError, OverflowError) as error:  # pyarrow's errors are among these
         raise InputError(f"these rows do not fit into one table: {error}") from error

@@ -24,7 +24,7 @@ def as_file(rows: Rows, folder: Path, name: str = "rows", *, may_be_empty: bool 
     if isinstance(rows, (str, Path)):
         return Path(rows)
     rows = getattr(rows, "rows", rows)  # of a result
-    writer = RowWriter(folder / f"{name}.input.jsonl")
+    writer = RowWriter(folder / f"{name}.input.jsonl", nan="NaN")
     try:
         number = 0
         for number, row in enumerate(_mappings(rows), 1):

@@ -13,7 +13,6 @@ from promptcot.api.results import StageResult
 from promptcot.api.working import (
     ModelLike,
     Working,
-    check_working,
     model_of,
     observer_of,
     rows_beside,
@@ -34,6 +33,7 @@ from promptcot.recipe.schema import Model
 from promptcot.records import Item, Row
 from promptcot.stages.defaults import annotator_name, domain_of
 from promptcot.stages.protocol import Stage
+from promptcot.storage import overlap
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -49,7 +49,7 @@ def plain_rows(source: Path) -> Iterator[Row]:
 
 
 class Job:
-    """One call of a verb: `rows`, and how it works. Raises TypeError for an argument that no verb takes.
+    """One call of a verb: `rows`, and how it works, which is checked before.
 
     `columns` are written down with the other settings.
     """
@@ -61,7 +61,6 @@ class Job:
         domain: PromptSet | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> None:
-        check_working(working)
         self._rows = rows.rows if isinstance(rows, StageResult) else rows
         self._made_for = rows.shard if isinstance(rows, StageResult) else None
         self._working = working
@@ -100,6 +99,7 @@ class Job:
             if source.parent == Path(apart) and not source.stat().st_size:
                 return StageResult([], [], [], StageCounts(name))
             output = folder / f"{name}.jsonl"
+            overlap.check_paths([overlap.Read(source)], [overlap.Written.of(output, "file")])
             part = self._part(source, output)
             job = self._job(name, asks(source, part), output, part)
             observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))

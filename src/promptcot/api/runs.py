@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from promptcot.api.arguments import check, check_given, checking
 from promptcot.api.results import EvaluationResult, RunResult, StageResult
 from promptcot.api.working import OnProgress, delivered, observer_of, rows_beside, scale_of, shard_in
 from promptcot.engines.cluster.scale import Scale
@@ -89,6 +90,8 @@ async def arun(
     on_progress: OnProgress | None = None,
 ) -> RunResult:
     """As `run`, for an event loop of one's own. Cancelling it keeps what is finished."""
+    check_given(output_dir=output_dir, journal=journal, seed=seed, target=target, max_candidates=max_candidates)
+    check_given(until=until, on_progress=on_progress)
     limits = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
     resolved = load_recipe(recipe, set, limits)
     part = shard_in({"shard": shard})
@@ -98,6 +101,7 @@ async def arun(
         return _result(await execute.run(inputs, observer_of(on_progress), scale=scale_of(cluster)))
 
 
+@checking
 def merge(
     output: str | Path,
     shards: Iterable[str | Path],
@@ -112,8 +116,9 @@ def merge(
     shards are missing. An output at an address needs `journal`, as in `run`. Raises UsageError and InputError for what
     does not belong together.
     """
-    paths = [Path(shard) for shard in shards]
-    return wait_for(_merge(Path(output), paths, journal, partial, observer_of(on_progress)))
+    paths = list(shards)
+    check("shards", paths)
+    return wait_for(_merge(Path(output), [Path(path) for path in paths], journal, partial, observer_of(on_progress)))
 
 
 async def _merge(
@@ -150,6 +155,7 @@ def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping
     return parse(with_changes(table, texts, values))
 
 
+@checking
 def load_run(directory: str | Path) -> RunResult:
     """A run that is finished, from its directory. Raises InputError where there is none."""
     refuse_address(directory, "a run directory that is opened")
@@ -158,12 +164,15 @@ def load_run(directory: str | Path) -> RunResult:
         stages = loads(path.read_bytes())["stages"]
         counts = {name: StageCounts.of_summary(name, table) for name, table in stages.items()}
         return RunResult(Path(directory), counts, [*counts][-1])
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: no such file; a run writes it when it ends") from error
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path}: this is not the summary of a run") from error
 
 
+@checking
 def evaluate(
     recipe: str | Path | Mapping[str, Any] = "nano",
     *,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from promptcot import prompts as domains
+from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED, Job, annotators_of, common_domain
 from promptcot.api.results import FilterResult, GradeResult, LabelResult, StageResult
@@ -50,25 +51,29 @@ from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge
 from promptcot.stages.label import Settings, label_file
 from promptcot.stages.protocol import Stage
-from promptcot.stages.sample import read_table
+from promptcot.stages.sample import concepts_file, read_table
 from promptcot.stages.solve import Solve, problem_samples
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import Read, Written, check_paths
 from promptcot.storage.paths import url_of
 from promptcot.storage.sources import fetched
 
 
+@checking
 def ask(
     stage: Stage, rows: Rows, *, model: ModelLike = "nano", role: str = "generator", **working: Unpack[Working]
 ) -> StageResult:
     """Run a stage of your own: for each row, what it asks goes to the model, and what it reads are the output rows.
 
-    Raises StageFault where the stage raises, or returns what it may not.
+    A row over which the stage raises, or returns what it may not, is left out. Raises StageFault where `ask` fails over
+    each of the first 20 rows, and SystematicFailure where the stage fails over more than a tenth of them, and 20.
     """
     return Job(rows, working).ask(stage, model_of(model), role)
 
 
+@checking
 def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working]) -> StageResult:
     """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them."""
     spec, engine = model_of(model, temperature=1.0)
@@ -76,6 +81,7 @@ def generate(rows: Rows, *, model: ModelLike = "nano", **working: Unpack[Working
     return Job(rows, working).ask(stage, (spec, engine), "generator")
 
 
+@checking
 def judge(
     rows: Rows,
     *,
@@ -91,6 +97,7 @@ def judge(
     return Job(rows, working, domain).ask(stage, (spec, engine), judge_role(called))
 
 
+@checking
 def solve(
     rows: Rows,
     *,
@@ -115,6 +122,7 @@ def solve(
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
 
 
+@checking
 def extract(
     rows: Rows,
     *,
@@ -133,7 +141,7 @@ def extract(
     found = columns_of(columns)
     annotators = annotators_of(model)
     domain, seed = domains.load(prompts or common_domain(annotators)), working.get("seed", SEED)
-    sizes = sizes_of(domain.domain) if n is None else (n,) if isinstance(n, int) else tuple(n)
+    sizes = sizes_of(domain.domain) if n is None else tuple(n) if isinstance(n, Sequence) else (n,)
     for size in sizes or (0,):
         whole_number("n", size, 1)
 
@@ -147,6 +155,7 @@ def extract(
     return Job(rows, working, domain, found.given).annotate("extract", annotators, stage, read)
 
 
+@checking
 def explain(
     rows: Rows,
     *,
@@ -176,6 +185,7 @@ def explain(
     return Job(rows, working, domain, found.given).annotate("explain", annotators, stage, read)
 
 
+@checking
 def sample(
     concepts: Rows = "nano",
     n: int = 1000,
@@ -193,7 +203,6 @@ def sample(
     of the concepts: `{"concepts": "topics"}`.
     """
     whole_number("n", n, 1)
-    whole_number("seed", seed, 0)
     with workplace(None) as folder:
         source = str(as_file(concepts, folder))
         recipe = checked(Sample, {**sampling_of(source), **settings})
@@ -207,6 +216,7 @@ def sample(
         return StageResult(*rows_beside(output.path, lasting=False), output.counts)
 
 
+@checking
 def encode(
     concepts: Rows = "nano",
     *,
@@ -223,8 +233,10 @@ def encode(
     spec = Encode.model_validate({name: getattr(settings, name) for name in Served.model_fields})
     counts = StageCounts("encode")
     with workplace(None) as folder:
-        names = read_table(str(as_file(_named(concepts), folder))).names
+        source = str(as_file(_named(concepts), folder))
         target = folder / "encode.jsonl" if output_path is None else Path(output_path)
+        check_paths([Read(concepts_file(source))], [Written.of(target, "file")])
+        names = read_table(source).names
 
         async def work() -> Path:
             async with delivered(target, journal, "file") as made:
@@ -249,6 +261,7 @@ def _named(concepts: Any) -> Any:
     return concepts
 
 
+@checking
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
     """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
     if not judged:
@@ -262,12 +275,14 @@ def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = Non
         return FilterResult(*found, output.counts, agreement=agreements.summary(), problem=problem)
 
 
+@checking
 def label(
     traces: Rows,
     *,
     prompts: str = "math",
     style: str | None = None,
     seed: int = SEED,
+    unboxed: bool = False,
     workers: int = 2,
     columns: Mapping[str, str] | None = None,
     **band: float,
@@ -275,9 +290,10 @@ def label(
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
-    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`.
+    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
+    line without a box is an answer, as in `grade`.
     """
-    settings = Settings(_band(band), domains.load(prompts), style, seed, columns=columns_of(columns))
+    settings = Settings(_band(band), domains.load(prompts), style, seed, columns=columns_of(columns), unboxed=unboxed)
     with workplace(None) as folder, Grader(workers) as grader:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}
         source = as_file(traces, folder)
@@ -297,6 +313,7 @@ def _band(given: Mapping[str, float]) -> Band:
     return Band(**given)
 
 
+@checking
 def grade(
     predictions: Rows,
     *,
@@ -318,6 +335,7 @@ def grade(
         source, details = as_file(predictions, folder), folder / "details.jsonl"
         if (url := url_of(source)) is not None:
             source = fetched(url, folder)
+        check_paths([Read(source)], [Written.of(source, "read")])
         golds = golds_of(benchmark, grader)
         found = wait_for(grade_file(source, grader, golds, unboxed=unboxed, details=details, ks=ks, columns=read))
         return GradeResult({one.source: one for one in found.summaries}, list(FileRows(details)))

@@ -26,9 +26,9 @@ from promptcot.pipeline.observer import Observer, Silent
 from promptcot.recipe.loading import parse_as
 from promptcot.recipe.schema import Model
 from promptcot.storage.counts import StageCounts
-from promptcot.storage.delivery import Delivery, Kind
+from promptcot.storage.delivery import Delivery
 from promptcot.storage.file_rows import FileRows
-from promptcot.storage.paths import beside, url_of
+from promptcot.storage.paths import Kind, beside, url_of
 
 Section = TypeVar("Section", bound=BaseModel)
 

@@ -98,6 +98,7 @@ def written(prompts: Iterable[Row], problems: Mapping[str, Row], *, nano: bool) 
     readable = Share(len(found), len(asked))
     if not nano:
         return Written(readable)
-    sound = [(row, solution) for row in found if not isinstance(solution := check(row["problem"]), IllFormed)]
+    texts = [row for row in found if isinstance(row.get("problem"), str)]
+    sound = [(row, solution) for row in texts if not isinstance(solution := check(row["problem"]), IllFormed)]
     right = sum(set(concepts_of(row)) <= set(concepts_used(solution)) for row, solution in sound)
     return Written(readable, Share(len(sound), len(asked)), Share(right, len(asked)))

@@ -13,7 +13,18 @@ from pydantic import Field, model_validator
 
 from promptcot.errors import RecipeError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Positive, Sample, Section, Sizes
+from promptcot.recipe.schema import (
+    Encode,
+    Filter,
+    FolderName,
+    Generator,
+    Judges,
+    Model,
+    Positive,
+    Sample,
+    Section,
+    Sizes,
+)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -85,7 +96,7 @@ class Distill(Section):
     TARGET: ClassVar[str] = "problems.target"
 
     chain: Literal["distill"] = "distill"
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     control: bool = True
@@ -134,7 +145,7 @@ class ColdStart(Section):
     TARGET: ClassVar[str] = "sample.n"
 
     chain: Literal["cold-start"] = "cold-start"
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     seeds: Seeds = Seeds()

@@ -65,9 +65,10 @@ def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
     """The training rows, each with the trace of another problem that has another label; all traces are used once.
 
     So rows, tokens and format stay as they are, and nothing that is learnt is true. `trace_of` names the problem whose
-    trace a row got, `label` is what that trace says. Raises InputError where more than half of the rows share a label.
+    trace a row got, `label` is what that trace says. Raises InputError where more than half of the rows share a label,
+    and for a row that has no trace.
     """
-    keys = [row.get("label") or row.get("id") for row in rows]
+    keys = [_key_of(row, number) for number, row in enumerate(rows, 1)]
     try:
         given = derangement(keys, rng)
     except ValueError as error:
@@ -79,8 +80,20 @@ def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
     return [_with_trace(row, rows[place]) for row, place in zip(rows, given, strict=True)]
 
 
+def _key_of(row: Row, number: int) -> str:
+    """What two rows share that have the same label. Raises InputError."""
+    turns = row.get("messages", [{}])
+    if "completion" not in row or not (isinstance(turns, list) and turns):
+        raise InputError(
+            f"training row {number}: it has no trace (`completion`, and a turn in `messages`); see `label`"
+        )
+    key = row.get("label") or row.get("id")
+    return key if isinstance(key, str) else repr(key)
+
+
 def _with_trace(row: Row, other: Row) -> Row:
     taken = {"completion": other["completion"], "label": other.get("label"), "trace_of": other.get("id")}
     if "messages" in row:
-        taken["messages"] = [*row["messages"][:-1], other["messages"][-1]]
+        spoken = {"role": "assistant", "content": other["completion"]}
+        taken["messages"] = [*row["messages"][:-1], other["messages"][-1] if "messages" in other else spoken]
     return {**row, **taken}

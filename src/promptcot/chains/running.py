@@ -8,19 +8,20 @@ it stopped.
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from promptcot.chains.steps import Step
 from promptcot.core.units import duration
-from promptcot.storage.atomic import locked, write_json
+from promptcot.interruption import PARENT
+from promptcot.storage.atomic import locked
+from promptcot.storage.checked import read_document, write_document
 
 STATE = "chain.json"
 SOME_ROWS_FAILED = 3
@@ -33,9 +34,11 @@ Start = Callable[[Sequence[str]], int]
 def start(arguments: Sequence[str]) -> int:
     """Run `promptcot` with these arguments in a child process; its exit code.
 
-    The child ends before we do: Ctrl-C reaches both, and a signal to us alone is passed on.
+    The child ends before we do, or right after us if we are killed: Ctrl-C reaches both, and a signal to us alone is
+    passed on.
     """
-    with subprocess.Popen([sys.executable, "-m", "promptcot", *arguments]) as child:
+    environment = {**os.environ, PARENT: str(os.getpid())}
+    with subprocess.Popen([sys.executable, "-m", "promptcot", *arguments], env=environment) as child:
         try:
             return child.wait()
         except KeyboardInterrupt:
@@ -119,8 +122,10 @@ class _State:
     def __init__(self, path: Path, recipe: Mapping[str, Any]) -> None:
         self._path, self._recipe = path, recipe
         self.steps: dict[str, dict[str, Any]] = {}
-        with suppress(OSError, ValueError, KeyError, TypeError):  # no chain ran here, or nobody can tell: all steps run
-            self.steps = json.loads(path.read_bytes())["steps"]
+        found = read_document(path) or {}
+        steps = found.get("steps") if found.keys() == {"recipe", "steps"} else None
+        if isinstance(steps, dict):  # else no chain ran here, or nobody can tell: all steps run
+            self.steps = {name: told for name, told in steps.items() if _is_told(told)}
 
     def look_at(self, step: Step) -> dict[str, Any]:
         """The inputs of a step as they are now."""
@@ -131,7 +136,21 @@ class _State:
         """Write down that a step begins (no `code`), or how it ended. Raises StorageError."""
         told = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
         self.steps[step.name] = told
-        write_json(self._path, {"recipe": self._recipe, "steps": self.steps})
+        write_document(self._path, {"recipe": self._recipe, "steps": self.steps})
+
+
+def _is_told(step: object) -> bool:
+    """Whether this says of a step all that is written down; without a checksum it could be anything."""
+    return (
+        isinstance(step, dict)
+        and step.keys() >= {"command", "inputs", "exit", "seconds"}
+        and isinstance(step["inputs"], dict)
+        and all(
+            one is None or (isinstance(one, dict) and {"sha256", "files"} <= one.keys())
+            for one in step["inputs"].values()
+        )
+        and isinstance(step["seconds"], int | float)
+    )
 
 
 def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:

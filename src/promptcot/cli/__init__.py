@@ -8,9 +8,48 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+_KEPT = "What was finished is kept: run the same command again to go on."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line; returns 0 (done), 1 (stopped), 2 (wrong usage), 3 (failed rows) or 130 (interrupted)."""
+    """Run one command line; returns 0 (done), 1 (stopped), 2 (wrong usage), 3 (failed rows) or 130 (interrupted).
+
+    Without `arguments` it is the program itself, and signals are handled until it ends: see `program`.
+    """
+    if arguments is None:
+        return program(sys.argv[1:])
     from promptcot.cli.root import run
 
-    return run(list(sys.argv[1:] if arguments is None else arguments))
+    return run(list(arguments))
+
+
+def program(arguments: Sequence[str]) -> int:
+    """Run one command line as a program that ends afterwards: Ctrl-C, SIGTERM and SIGHUP end it with 130 from here on.
+
+    One that comes when the exit code is known changes it no more.
+    """
+    from promptcot.interruption import INTERRUPTED, Program, end_with_parent
+
+    signals = Program(f"Stopped at once. {_KEPT}")
+    try:
+        signals.begin()
+        end_with_parent()
+        from promptcot.cli.report.terminal import guard
+
+        guard()
+        code = main(arguments)
+        signals.over()
+    except KeyboardInterrupt:  # before the command began, or while it said its last words
+        signals.over()
+        say_interrupted()
+        return INTERRUPTED
+    return code
+
+
+def say_interrupted() -> None:
+    """Say how to go on, to a terminal that may be gone by now."""
+    try:
+        sys.stderr.write(f"Interrupted. {_KEPT}\n")
+        sys.stderr.flush()
+    except OSError:
+        pass

@@ -1,7 +1,8 @@
-"""Outputs at addresses, for all verbs: where one is made, and when it is copied.
+"""What all verbs do with the paths that they are given, before they begin: checks, and outputs at addresses.
 
-A verb declares which of its options are outputs (`parameters.TARGET` and its like) and knows nothing more: it gets
-paths on this machine. What belongs to a result, and what is wrong with an address, is decided in `storage.delivery`.
+A verb declares which of its options are inputs and outputs (`parameters.SOURCE`, `TARGET` and their like) and knows
+nothing more: none of its outputs is one of its inputs, and all paths that it gets are on this machine. What is the
+same file is decided in `storage.overlap`, what is wrong with an address in `storage.delivery`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import JOURNAL, PATH, Target
+from promptcot.cli.parameters import JOURNAL, WORKPLACE, Target, Touches
 from promptcot.cli.report.console import say
 from promptcot.errors import UsageError
-from promptcot.storage.delivery import Delivery, Kind
-from promptcot.storage.paths import url_of
+from promptcot.storage.delivery import Delivery
+from promptcot.storage.overlap import Read, Written, check_paths
+from promptcot.storage.paths import Kind, url_of
 
 _WELL = (0, 3)
 """Exit codes with which there is a result."""
@@ -28,17 +30,43 @@ _HELP = (
 )
 
 
+_READY = "promptcot.paths"
+"""The key under which a command says that this was done to it: a verb is looked up more than once."""
+
+
 def with_addresses(command: click.Command) -> click.Command:
-    """The command itself, which now takes addresses for its outputs, and `--journal`; so do those of a group."""
+    """The command itself, which now checks its paths and takes addresses for its outputs; so do those of a group."""
     if isinstance(command, click.Group):
         for one in command.commands.values():
             with_addresses(one)
         return command
+    if command.callback is None or getattr(command.callback, _READY, False):
+        return command
     kinds = {str(param.name): param.type.kind for param in command.params if isinstance(param.type, Target)}
-    if kinds and command.callback is not None and not any(param.name == JOURNAL for param in command.params):
-        command.params.append(click.Option([f"--{JOURNAL}"], type=PATH, metavar="DIR", help=_HELP))
+    command.callback = _checking(command.callback, list(command.params))
+    if kinds:
+        command.params.append(click.Option([f"--{JOURNAL}"], type=WORKPLACE, metavar="DIR", help=_HELP))
         command.callback = _delivering(command.callback, kinds)
+    setattr(command.callback, _READY, True)
     return command
+
+
+def _checking(callback: Callable[..., Any], params: Sequence[click.Parameter]) -> Callable[..., Any]:
+    """The callback of a command, called where no output is an input. Raises UsageError, InputError."""
+
+    def call(**options: Any) -> Any:
+        check_paths(*touched(params, options))
+        return callback(**options)
+
+    return call
+
+
+def touched(params: Iterable[click.Parameter], options: Mapping[str, Any]) -> tuple[list[Read], list[Written]]:
+    """What a command with these parameters reads and writes, where these options are given."""
+    types = {str(param.name): param.type for param in params if isinstance(param.type, Touches)}
+    given = [(kind, value) for name, kind in types.items() for value in _flat(options[name]) if value is not None]
+    reads = [read for kind, value in given for read in kind.reads(value, options)]
+    return reads, [written for kind, value in given for written in kind.writes(value)]
 
 
 def _delivering(callback: Callable[..., Any], kinds: Mapping[str, Kind]) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.cli.options import model_of, model_options
-from promptcot.cli.parameters import WHOLE, together
+from promptcot.cli.parameters import PROMPTS, WHOLE, NameOr, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UsageError
@@ -20,15 +20,24 @@ from promptcot.records import Item, Row
 from promptcot.stages import defaults
 from promptcot.stages.annotators import Annotator, annotators_of
 from promptcot.stages.protocol import Stage
+from promptcot.storage.overlap import MODEL, Read
 
 Rows = Callable[[Sequence[str]], Iterator[Row]]
 """Starts reading the rows for annotators of these names anew; each row names its annotator."""
+
+
+class NamedModel(NameOr):
+    """A model with a name of its own, as `NAME=MODEL`."""
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        return super().reads(str(value).partition("=")[2], options)
 
 
 annotator_options = together(
     click.option(
         "--annotator",
         "annotators",
+        type=NamedModel(MODEL),
         multiple=True,
         metavar="NAME=MODEL",
         help="A model that annotates, and its name in the rows; several are asked at the same time. The other "
@@ -38,7 +47,10 @@ annotator_options = together(
         "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
     ),
     click.option(
-        "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+        "--prompts",
+        "domain",
+        type=PROMPTS,
+        help="The folder of prompts.  [default: nano for models that are named nano, else math]",
     ),
     click.option(
         "--max-retries",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +13,9 @@ import click
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import PATH, SOURCE, WHOLE, changes_option
+from promptcot.cli.parameters import CARD, FILE_OR_NAME, RUN_FOLDER, SOURCE, TARGET_ALONE, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
-from promptcot.cli.report.console import print_summary, refuse_own_output, say, say_all
+from promptcot.cli.report.console import print_summary, say, say_all
 from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
@@ -26,16 +25,22 @@ from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
 from promptcot.evaluation.results import file_name
 from promptcot.grading.grader import Grader
+from promptcot.pipeline.paths import benchmark_files
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row, derive_seed
 from promptcot.storage.atomic import write_json
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import Written, check_paths
 from promptcot.storage.paths import beside
-from promptcot.storage.rows import read_rows
+from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file
 
 _WORKERS = 2
 _ON_THE_CARD = {"before": "before: {}", "after": "this model", "control": "control, trained on mismatched traces"}
+
+
+numbers_path = click.option("--output-path", required=True, type=TARGET_ALONE, help="A JSON file with all numbers.")
 
 
 @click.group("chain")
@@ -46,11 +51,14 @@ def command() -> None:
 @command.command("fresh")
 @data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
 @output_path("The same rows without those whose problem is in a benchmark, or came before.")
-@click.option("--eval-recipe", required=True, help="The evaluation recipe whose benchmarks are held out.")
+@click.option(
+    "--eval-recipe", type=FILE_OR_NAME, required=True, help="The evaluation recipe whose benchmarks are held out."
+)
 @changes_option(help="Change one key of it; may be repeated.")
 def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
     """Leave out problems that a student will be evaluated on, word for word but for capitals and white space."""
     benchmarks = load_eval(eval_recipe, changes).benchmarks
+    check_paths(benchmark_files(benchmarks), [Written.of(output_path, "file")])
     why_not = freshness(row.problem for name in benchmarks for row in load(name).rows)
 
     def decide(row: Row, number: int) -> Row | str:
@@ -58,7 +66,7 @@ def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[s
 
     told = {"data_path": data_path, "benchmarks": benchmarks}
     rows = (row for _, row in Columns(tell=say).problems(read_rows(data_path)))
-    return _write(data_path, output_path, "fresh", rows, decide, told)
+    return _write(output_path, "fresh", rows, decide, told)
 
 
 @command.command("mismatch")
@@ -69,18 +77,16 @@ def mismatch(data_path: Path, output_path: Path, seed: int) -> int:
     """Make training rows for a control: the same traces, each once, under the wrong problems."""
     rows = mismatched(list(read_rows(data_path)), random.Random(derive_seed(seed, "mismatch")))
     told = {"data_path": data_path, "seed": seed}
-    return _write(data_path, output_path, "mismatch", rows, lambda row, _: row, told)
+    return _write(output_path, "mismatch", rows, lambda row, _: row, told)
 
 
 def _write(
-    source: Path,
     target: Path,
     name: str,
     rows: Iterable[Row],
     decide: Callable[[Row, int], Row | str],
     told: Mapping[str, Any],
 ) -> int:
-    refuse_own_output([source], target)
     with Output(target, name) as output:
         for index, row in enumerate(rows):
             result = decide(row, index + 1)
@@ -90,11 +96,11 @@ def _write(
 
 
 @command.command("students")
-@click.option("--before", type=PATH, required=True, help="What `eval` left of the student before its training.")
-@click.option("--after", type=PATH, required=True, help="The same of the student afterwards.")
-@click.option("--control", type=PATH, help="The same of a student that was trained on mismatched traces.")
-@click.option("--model-path", type=PATH, help="The trained model, whose card the results are put into.")
-@output_path("A JSON file with all numbers.")
+@click.option("--before", type=RUN_FOLDER, required=True, help="What `eval` left of the student before its training.")
+@click.option("--after", type=RUN_FOLDER, required=True, help="The same of the student afterwards.")
+@click.option("--control", type=RUN_FOLDER, help="The same of a student that was trained on mismatched traces.")
+@click.option("--model-path", type=CARD, help="The trained model, whose card the results are put into.")
+@numbers_path
 def students(model_path: Path | None, output_path: Path, **folders: Path | None) -> int:
     """Set evaluations of students side by side, with gains that are paired by problem."""
     evaluated = [_Evaluated(which, folder) for which, folder in folders.items() if folder is not None]
@@ -120,15 +126,19 @@ class _Evaluated:
         path = folder / "results.json"
         if not path.is_file():
             raise InputError(f"{path}: no such file; `promptcot eval` writes it into its --output-dir")
-        told = json.loads(path.read_bytes())
-        self.benchmarks, self._recipe = list(told["benchmarks"]), told["recipe"]
+        try:
+            told = json.loads(path.read_bytes())
+            self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
+            self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise InputError(f"{path}: these are not the results of an evaluation") from error
 
     def student(self, benchmark: str, grader: Grader) -> Student:
         """Its samples on one benchmark; what `eval` has graded is not graded again."""
         file = self.folder / f"{file_name(benchmark)}.jsonl"
-        tallies = asyncio.run(graded_samples(file, grader, {}, self._recipe["unboxed"]))
+        tallies = wait_for(graded_samples(file, grader, self._unboxed))
         samples = tallies[benchmark] if benchmark in tallies else SourceTally(benchmark)
-        return Student(self.which, self._recipe["model"]["model"], samples)
+        return Student(self.which, self._model, samples)
 
 
 def _add_to_card(model: Path, found: list[Students]) -> None:
@@ -145,17 +155,17 @@ def _add_to_card(model: Path, found: list[Students]) -> None:
 @click.option("--before", type=SOURCE, required=True, help="What the untrained model wrote, by `generate`.")
 @click.option("--after", type=SOURCE, required=True, help="What the trained model wrote.")
 @click.option("--nano", is_flag=True, help="Problems of the nano world: say how many are well-posed.")
-@output_path("A JSON file with all numbers.")
+@numbers_path
 def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Path, **files: Path) -> int:
     """Say how many texts are readable, before and after a generator's training; for nano also how many are right.
 
     New prompts are those whose concepts and level were together in no training row.
     """
-    prompts, seen = list(read_rows(prompts_path)), {combination(row) for row in read_rows(trained_on)}
+    prompts, seen = list(with_ids(read_rows(prompts_path))), {combination(row) for row in read_rows(trained_on)}
     new = [row for row in prompts if combination(row) not in seen]
     found = {}
     for which, file in files.items():
-        problems = {row["id"]: row for row in read_rows(file, may_be_empty=True)}
+        problems = {row["id"]: row for row in with_ids(read_rows(file, may_be_empty=True))}
         failed = _failed(file)
         for name, rows in ((which, prompts), (f"{which}, new prompts", new)):
             found[name] = written([row for row in rows if row["id"] not in failed], problems, nano=nano)
@@ -173,4 +183,4 @@ def _write_numbers(path: Path, found: dict[str, Any]) -> None:
 def _failed(file: Path) -> set[str]:
     """The prompts that nobody answered; they say nothing about the model."""
     failed = beside(file, "failed.jsonl")
-    return {row["id"] for row in read_rows(failed)} if is_file(failed) else set()
+    return {row["id"] for row in with_ids(read_rows(failed))} if is_file(failed) else set()

@@ -5,7 +5,6 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, PATH, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, RUN_FOLDER, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
 from promptcot.doctor.findings import Finding, note, ok, problem_of
@@ -22,6 +21,7 @@ from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
 from promptcot.doctor.trial import try_rows
 from promptcot.errors import PromptCoTError, UsageError
 from promptcot.pipeline.inputs import Inputs
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.schema import Recipe
 
@@ -30,18 +30,19 @@ _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
 @click.command("doctor")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, type=FILE_OR_NAME)
 @click.option("--base-url", multiple=True, help="A server to look at, http://HOST:PORT/v1; or the recipe's.")
 @click.option(
     "--model",
     "--model-path",
     "model",
+    type=MODEL_OR_NAME,
     help="The model to ask it for; with RECIPE, that of all steps for which it names none.",
 )
 @click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
 @click.option(
     "--output-dir",
-    type=PATH,
+    type=RUN_FOLDER,
     help="Where the run will write: its disk is looked at, and vectors that exist there are used.",
 )
 @changes_option()
@@ -60,7 +61,7 @@ def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...
         raise UsageError("--set changes a recipe: name one, such as `promptcot doctor endpoint --base-url …`")
     resolved = _server_alone(server) if alone else load(recipe or "nano", changes, overrides)
     examination = _Examination(resolved, output_dir or Path("out") / resolved.name, alone)
-    return asyncio.run(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
+    return wait_for(examination.all(options["rows"] if recipe is not None and options["trial"] else 0))
 
 
 def _server_alone(server: Mapping[str, Any]) -> Recipe:

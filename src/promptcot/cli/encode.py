@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from promptcot.cli.report.progress import Progress
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.opening import TEXTS_AT_ONCE, texts_at_once
 from promptcot.pipeline.execute import open_engines
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.schema import Encode
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import BATCH_SIZE, encode
@@ -46,7 +46,7 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
     spec = checked(Encode, **served_of(options))
     check_output(output_path)
     counts = StageCounts("encode")
-    model = asyncio.run(_encode(list(table.names), spec, output_path, batch_size, counts, scale))
+    model = wait_for(_encode(list(table.names), spec, output_path, batch_size, counts, scale))
     named = output_path.with_suffix(".jsonl")
     write_json(
         beside(named, "recipe.json"), manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model})

@@ -11,7 +11,7 @@ import click
 from promptcot import nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
-from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all, worst
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.scores import result_lines, summary_lines
@@ -24,13 +24,18 @@ _WORKERS = 2
 
 
 @click.command("eval")
-@click.argument("recipe", required=False)
+@click.argument("recipe", required=False, type=FILE_OR_NAME)
 @click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
-@click.option("--benchmarks", multiple=True, help="Names or files instead of the recipe's; repeatable, or with commas.")
+@click.option(
+    "--benchmarks",
+    multiple=True,
+    type=FILE_OR_NAME,
+    help="Names or files instead of the recipe's; repeatable, or with commas.",
+)
 @click.option("--n", type=COUNT, help="Traces of each problem.")
 @click.option("--limit-rows", type=COUNT, help="Only the first N problems of each benchmark.")
 @click.option("--base-url", multiple=True, help="An OpenAI-compatible server that has the model.")
-@click.option("--model", help="Another model than the recipe's.")
+@click.option("--model", type=MODEL_OR_NAME, help="Another model than the recipe's.")
 @click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
 @changes_option()
 @cluster_options

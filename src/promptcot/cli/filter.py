@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import glob
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from promptcot.cli.options import output_path, switch
-from promptcot.cli.parameters import COUNT, shard_option
-from promptcot.cli.report.console import print_summary, refuse_own_output, say_all
+from promptcot.cli.parameters import COUNT, Touches, shard_option
+from promptcot.cli.report.console import print_summary, say_all
 from promptcot.cli.report.run import agreement_lines
 from promptcot.core.shards import Shard
 from promptcot.pipeline.shards import part_of
 from promptcot.stages.filter import filter_files
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import Read
 from promptcot.storage.paths import url_of
 
 _COMPANION = re.compile(r"\.(failed|dropped)\.jsonl$")
 
 
+class Template(click.ParamType[str], Touches):
+    """Judged files: one, several by number (`{}`), or those that a pattern finds."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("this names no file", param, ctx)
+        return str(value)
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        return map(Read, _files((value,), options["n_rewards"]))
+
+
 @click.command("filter")
 @click.option(
     "--template",
+    type=Template(),
     multiple=True,
     required=True,
     help="A judged file; `{}` in its name stands for 0, 1, … up to --n-rewards, and the option may be repeated.",
@@ -38,7 +56,6 @@ def command(
 ) -> int:
     """Keep the problems that the judges call perfect; verdicts are joined by row id."""
     paths = _files(template, n_rewards)
-    refuse_own_output(paths, output_path)
     part = part_of(shard, paths, output_path)
     with Output(output_path, "filter") as output:
         agreements = filter_files(paths, output, only_perfect, n_rewards, part)

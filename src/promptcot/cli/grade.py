@@ -7,9 +7,18 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import ABOVE_ZERO, BESIDE, COUNT, TARGET, columns_option, take_columns
+from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    BESIDE,
+    COUNT,
+    FILE_OR_NAME,
+    TARGET_ALONE,
+    columns_option,
+    take_columns,
+)
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.scores import comparison_lines, summary_lines
+from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
 from promptcot.grading.grader import Grader
 from promptcot.pipeline.synchronous import wait_for
@@ -25,7 +34,7 @@ _WORKERS = 2
     help="The predictions to grade, one row for each trace (the published option's name).",
 )
 @columns_option
-@click.option("--details", type=TARGET, help="Write id, sample, correct, extracted, method here.")
+@click.option("--details", type=TARGET_ALONE, help="Write id, sample, correct, extracted, method here.")
 @click.option(
     "--compare",
     nargs=2,
@@ -33,7 +42,9 @@ _WORKERS = 2
     metavar="A B",
     help="Grade two files of predictions, and give the difference B - A problem by problem.",
 )
-@click.option("--benchmark", help="Where predictions carry no answer: a benchmark's file or name that has it.")
+@click.option(
+    "--benchmark", type=FILE_OR_NAME, help="Where predictions carry no answer: a benchmark's file or name that has it."
+)
 @click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
 @click.option("--k", "ks", type=COUNT, multiple=True, help="k of pass@k and majority@k; repeatable.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a pair.")
@@ -51,7 +62,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     columns, _ = take_columns(options, say)
     how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
     with Grader(options["workers"], options["limit"]) as grader:
-        golds = golds_of(options["benchmark"], grader)
+        golds = golds_of(options["benchmark"], grader, say)
+        how["problems"] = Problems(grader)
         graded = [wait_for(grade_file(Path(str(file)), grader, golds, **how)) for file in compare or (predictions,)]
     for one in graded:
         _print(one)
@@ -62,5 +74,6 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
 
 
 def _print(graded: FileGrades) -> None:
+    say_all(f"note: {note}" for note in graded.notes)
     say_all(summary_lines(str(graded.file), list(graded.summaries)))
     say(f"written: {graded.written}")

@@ -8,6 +8,7 @@ import click
 
 from promptcot import nano, prompts
 from promptcot.cli.options import data_path, model_of, model_options, output_path
+from promptcot.cli.parameters import PROMPTS
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
 from promptcot.stages.defaults import domain_of, judge_name
@@ -21,6 +22,7 @@ from promptcot.stages.judge import Judge
 @click.option(
     "--prompts",
     "domain",
+    type=PROMPTS,
     help="The folder of prompts and criteria.  [default: nano for models that are named nano, else math]",
 )
 @model_options(temperature=0.6)

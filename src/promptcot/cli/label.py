@@ -9,8 +9,18 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SHARE, TARGET, WHOLE, columns_option, shard_option, take_columns
-from promptcot.cli.report.console import print_summary, refuse_own_outputs, say
+from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    COUNT,
+    PROMPTS,
+    SHARE,
+    TARGET,
+    WHOLE,
+    columns_option,
+    shard_option,
+    take_columns,
+)
+from promptcot.cli.report.console import print_summary, say
 from promptcot.core.labelling import Band
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
@@ -38,7 +48,8 @@ from promptcot.storage.manifest import manifest
     help="The form of the raw `prompt` in training rows, as in `solve`: deepseek-r1, qwq, or row. Their `messages`, "
     "which `train` takes for models with a chat template, do not have it.",
 )
-@click.option("--prompts", "domain", default="math", show_default=True, help="The folder of prompts.")
+@click.option("--prompts", "domain", type=PROMPTS, default="math", show_default=True, help="The folder of prompts.")
+@click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
 @click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
@@ -54,12 +65,11 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
         raise UsageError("--min-pass-rate is above --max-pass-rate, so no problem could be kept")
     columns, options = take_columns(options, say)
     targets = {name: options[f"{name}_path"] for name in ("sft", "pairs", "rl") if options[f"{name}_path"]}
-    refuse_own_outputs([data_path], [output_path, *targets.values()])
     loaded = prompts.load(options["domain"])
     told = {"data_path": data_path, "output_path": output_path, **options}
     part = part_of(shard, [data_path], output_path)
     how = {**manifest(told, loaded.hashes, {}), **part.told()}
-    settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns)
+    settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns, options["unboxed"])
     with Grader(options["workers"], options["limit"]) as grader:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, grader, settings, say))
     paths = {**targets, "label": output_path}

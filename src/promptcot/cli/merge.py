@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from promptcot.cli.parameters import SOURCE, TARGET_EITHER
+from promptcot.cli.parameters import SOURCE_EITHER, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all
 from promptcot.cli.report.run import code_of, summary
 from promptcot.pipeline.merge import lacking, merge_files, shards_of
@@ -16,7 +16,7 @@ from promptcot.pipeline.synchronous import wait_for
 
 @click.command("merge")
 @click.argument("target", metavar="OUT", type=TARGET_EITHER)
-@click.argument("shards", metavar="SHARD...", nargs=-1, required=True, type=SOURCE)
+@click.argument("shards", metavar="SHARD...", nargs=-1, required=True, type=SOURCE_EITHER)
 @click.option("--partial", is_flag=True, help="Join what is there, though shards are missing.")
 def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     """Join run directories, or output files of one verb, that were made with --shard, into OUT.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, SHARE, WHOLE, together
 from promptcot.cli.report.console import say, say_all
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
+from promptcot.pipeline.synchronous import wait_for
 
 _MEANING = {
     "429": "too many requests",
@@ -55,18 +56,17 @@ def command(**options: Any) -> int:
     asked. The address /stats tells what was done so far; Ctrl-C ends the server.
     """
     named = {field.name: options[field.name] for field in fields(MockOptions)}
-    return asyncio.run(_serve(MockOptions(**{**named, "models": tuple(options["models"])})))
-
-
-async def _serve(options: MockOptions) -> int:
-    ended = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with MockServer(options) as server:
-        say(f"mock server at {server.url}, model {', '.join(options.models)}, seed {options.seed}")
-        await ended.wait()
+    server = MockServer(MockOptions(**{**named, "models": tuple(options["models"])}))
+    with suppress(KeyboardInterrupt):
+        wait_for(_serve(server))
     say_all(_account(server.stats()))
     return 0
+
+
+async def _serve(server: MockServer) -> None:
+    async with server:
+        say(f"mock server at {server.url}, model {', '.join(server.options.models)}, seed {server.options.seed}")
+        await asyncio.Event().wait()  # until it is cancelled
 
 
 def _account(stats: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from promptcot import nano
-from promptcot.cli.parameters import SOURCE
+from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.nano.truth import Truth
 from promptcot.storage.rows import read_rows
@@ -27,7 +27,7 @@ def path(role: str) -> int:
 
 
 @command.command("check")
-@click.argument("run", type=SOURCE)
+@click.argument("run", type=SOURCE_EITHER)
 def check(run: Path) -> int:
     """Solve the problems of RUN (a run directory, or a file of rows with `problem`) exactly and say what is true.
 

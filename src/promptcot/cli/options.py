@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
 from promptcot.cli.cluster_options import cluster_options, no_batches
-from promptcot.cli.parameters import NOT_NEGATIVE, SOURCE, TARGET, WHOLE, Command, shard_option, together
+from promptcot.cli.parameters import (
+    MODEL_OR_NAME,
+    NOT_NEGATIVE,
+    SOURCE,
+    TARGET,
+    WHOLE,
+    Command,
+    Number,
+    shard_option,
+    together,
+)
 from promptcot.errors import RecipeError, UsageError
 from promptcot.recipe.engines import AUTO, ENGINES, checked_engine
 from promptcot.recipe.schema import Model, Served
@@ -97,6 +107,8 @@ _HELP = {
     "max_cost": "Stop before more is spent, earlier runs to the same output included; needs --price.",
 }
 _SPECIAL: Mapping[str, Mapping[str, Any]] = {
+    "model": {"type": MODEL_OR_NAME},
+    "tokenizer": {"type": MODEL_OR_NAME},
     "engine": {"type": EngineName()},
     "n_gpus": {"show_default": False},
     "engine_args": {"multiple": False},
@@ -149,7 +161,7 @@ def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any] | None:
     if plain.get("type") == "integer":
         return click.IntRange(min=above + 1 if least is None else least)
     if plain.get("type") == "number":
-        return click.FloatRange(above if least is None else least, plain.get("maximum"), min_open=least is None)
+        return Number(above if least is None else least, plain.get("maximum"), min_open=least is None)
     return None
 
 

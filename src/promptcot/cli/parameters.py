@@ -1,13 +1,18 @@
 """Types of options that many verbs have, and one decorator out of several.
 
 Decides which paths may be addresses: what is read may, what is written may where the command has `--journal`, and
-everything else has to be on this machine.
+everything else has to be on this machine. A type also says what a value stands for: files that are read, or written.
+So `cli.addresses` knows of every verb what it touches, and no input becomes an output.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from collections.abc import Callable, Mapping
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +22,9 @@ from promptcot.core.columns import Columns
 from promptcot.core.columns import parse as parse_columns
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
-from promptcot.storage.delivery import Kind
-from promptcot.storage.paths import url_of
+from promptcot.storage.overlap import MODEL, RUN, Read, Written
+from promptcot.storage.paths import Kind, expanded, url_of
+from promptcot.storage.usable import status
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,11 +33,28 @@ JOURNAL = "journal"
 """The option for the folder in which outputs at addresses are made; `cli.addresses` adds it."""
 
 
-class LocalPath(click.Path):
-    """A file or folder on this machine; `file://` is one, too."""
+_SHIPPED = ("nano", "contest")
+"""Names of concepts, problems and models that ship, which mean no file of this name."""
 
-    def __init__(self) -> None:
+
+class Touches:
+    """What a value of an option or argument stands for on the disk; the types of all that are paths have it."""
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        """The files and folders that are read; `options` are all that were given."""
+        return iter(())
+
+    def writes(self, value: Any) -> Iterator[Written]:
+        """The outputs."""
+        return iter(())
+
+
+class LocalPath(click.Path, Touches):
+    """A file or folder on this machine, which is read, or of a folder files such as `inside`; `file://` is one, too."""
+
+    def __init__(self, inside: tuple[str, ...] = ()) -> None:
         super().__init__(path_type=Path)
+        self._inside = inside
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
@@ -39,6 +62,8 @@ class LocalPath(click.Path):
             text = text[len("file://") :]
         if _NAMELESS.fullmatch(text):
             self.fail(f"{text!r} names no file or folder at an address", param, ctx)
+        if not text:
+            self.fail("this is empty; give the path of a file or folder", param, ctx)
         if (url := url_of(text)) is not None and (why := self._why_not(ctx)):
             self.fail(f"{url}: {why}", param, ctx)
         return super().convert(text, param, ctx)
@@ -47,12 +72,26 @@ class LocalPath(click.Path):
         """Why no address can be used here, if none can."""
         return "this is an address, and a path on this machine is needed here; copy it to a disk and give its path"
 
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        yield Read(Path(value), self._inside)
+
+
+class Workplace(LocalPath):
+    """A folder in which outputs at addresses are made. They are checked themselves."""
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        return iter(())
+
 
 class Source(LocalPath):
     """A file that is read, on this machine or at an address."""
 
     def _why_not(self, ctx: click.Context | None) -> str | None:
         return None
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        if self._inside or str(value) not in _SHIPPED:
+            yield Read(Path(value), self._inside)
 
 
 class Target(LocalPath):
@@ -67,19 +106,98 @@ class Target(LocalPath):
             return None
         return "this command cannot write to an address"
 
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        if self.kind == "read":
+            yield Read(Path(value))
 
-PATH = LocalPath()
+    def writes(self, value: Any) -> Iterator[Written]:
+        yield Written.of(Path(value), self.kind)
+
+
+class Card(LocalPath):
+    """The folder of a model, whose card is rewritten."""
+
+    def writes(self, value: Any) -> Iterator[Written]:
+        yield Written(Path(value), (Path(value) / "README.md",))
+
+
+def _domains() -> Collection[str]:
+    from promptcot import prompts  # `--help` needs no templates
+
+    return prompts.domains()
+
+
+class NameOr(click.ParamType[str], Touches):
+    """A name, of what ships or of the Hub, or else the path of a file, or of a folder with files such as `inside`."""
+
+    name = "text"
+
+    def __init__(self, inside: tuple[str, ...] = (), names: Callable[[], Collection[str]] = tuple) -> None:
+        self._inside, self._names = inside, names
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def reads(self, value: Any, options: Mapping[str, Any]) -> Iterator[Read]:
+        """What is there under the name, unless the name means what ships. With commas it may be several names."""
+        for name in dict.fromkeys((value, *value.split(","))):
+            path = expanded(name)
+            shipped = name in _SHIPPED or name.startswith("nano:") or name in self._names()
+            if name and not shipped and self._is_meant(status(path)):
+                yield Read(path, self._inside)
+
+    def _is_meant(self, found: os.stat_result | None) -> bool:
+        return found is not None and stat.S_ISDIR(found.st_mode) == bool(self._inside)
+
+
+RUN_FOLDER = LocalPath(RUN)
+"""The directory of a run or an evaluation, on this machine."""
+WORKPLACE = Workplace()
+CARD = Card(MODEL)
 SOURCE = Source()
+SOURCE_EITHER = Source(RUN)
+"""A file of rows, or the directory of a run."""
 TARGET = Target("file")
+TARGET_ALONE = Target("plain")
 TARGET_FOLDER = Target("folder")
 TARGET_EITHER = Target("either")
 BESIDE = Target("read")
 """A file that is read, and gets results beside it."""
-COUNT = click.IntRange(min=1)
+FILE_OR_NAME = NameOr()
+"""A recipe, a benchmark or rows, by the path of a file or by a name."""
+MODEL_OR_NAME = NameOr(MODEL)
+"""A model or tokenizer, by its folder or by a name."""
+PROMPTS = NameOr(MODEL, _domains)
+"""Prompts, by the name of their domain or by a folder."""
+
+
+class Count(click.IntRange):
+    """A number of things, at most as many as can be counted: `islice` and numpy take no larger one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found > sys.maxsize:
+            self.fail(f"{found} is more than can be counted", param, ctx)
+        return found
+
+
+COUNT = Count(min=1)
 WHOLE = click.IntRange(min=0)
-ABOVE_ZERO = click.FloatRange(0, min_open=True)
-NOT_NEGATIVE = click.FloatRange(min=0)
-SHARE = click.FloatRange(0, 1)
+
+
+class Number(click.FloatRange):
+    """A finite number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found
+
+
+ABOVE_ZERO = Number(0, min_open=True)
+NOT_NEGATIVE = Number(min=0)
+SHARE = Number(0, 1)
 
 
 class ShardName(click.ParamType[Shard]):

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, PATH, WHOLE, changes_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, changes_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.errors import UsageError
@@ -31,13 +31,13 @@ _DRAWS = 20_480
 
 
 @click.command("plan")
-@click.argument("recipe")
+@click.argument("recipe", type=FILE_OR_NAME)
 @click.option("--target", type=COUNT, required=True, help="Accepted problems.")
 @click.option("--gpus", type=WHOLE, required=True, help="GPUs to plan with; 0 where all models are hosted.")
 @click.option(
     "--run",
     "run_directory",
-    type=PATH,
+    type=RUN_FOLDER,
     help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
 )
 @click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")

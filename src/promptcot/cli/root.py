@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import gc
 import importlib
-import signal
-from types import FrameType
+import io
 
 import click
 
 from promptcot import __version__
+from promptcot.cli import say_interrupted
 from promptcot.cli.addresses import with_addresses
+from promptcot.cli.report.console import complain
+from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
+from promptcot.interruption import INTERRUPTED
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
@@ -89,25 +93,40 @@ def root() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    STREAMS.begin()
+    return STREAMS.end(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code as far as the command itself knows."""
     try:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        error.show()
+        complain(_usage(error))
         return 2
     except PromptCoTError as error:
-        click.echo(f"promptcot: {error}", err=True)
+        complain(f"promptcot: {error}")
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. What was finished is kept: run the same command again to go on.", err=True)
-        return 130
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        say_interrupted()
+        return INTERRUPTED
+    except OSError as error:
+        return _refused(error)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite end is handled like Ctrl-C; asked for twice, it is still handled once."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _refused(error: OSError) -> int:
+    """What the system refused, in one line. Without the name of a file it is the help, which click prints itself."""
+    if error.filename is None:
+        STREAMS.lose(error)
+        return 0 if error.errno == errno.EPIPE else 1
+    complain(f"promptcot: {error.filename}: {error.strerror}; see to it that it can be used")
+    return 1
+
+
+def _usage(error: click.ClickException) -> str:
+    """What click says about a mistake; it may repeat anything that was typed."""
+    words = io.StringIO()
+    error.show(words)
+    return words.getvalue().rstrip("\n")

@@ -9,7 +9,16 @@ import click
 
 from promptcot.chains.recipe import is_chain
 from promptcot.cli.cluster_options import cluster_options, no_batches, take_scale
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, TARGET_FOLDER, WHOLE, changes_option, shard_option
+from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    COUNT,
+    FILE_OR_NAME,
+    MODEL_OR_NAME,
+    TARGET_FOLDER,
+    WHOLE,
+    changes_option,
+    shard_option,
+)
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.run import caution, code_of, preview, summary
 from promptcot.cli.run_chain import run_chain
@@ -33,14 +42,14 @@ _OVERRIDES = {
 
 
 @click.command("run")
-@click.argument("recipe", default="nano")
+@click.argument("recipe", default="nano", type=FILE_OR_NAME)
 @click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/NAME of the recipe]")
 @click.option("--seed", type=WHOLE, help="Of every draw; the recipe's by default.")
 @click.option("--target", type=COUNT, help="Stop when this many problems are accepted.")
 @click.option("--max-candidates", type=COUNT, help="Sample at most this many combinations.")
 @click.option("--until", metavar="STEP", help="End with this step: its rows are what the run gives.")
 @click.option("--base-url", multiple=True, help="The server of all models for which the recipe names none.")
-@click.option("--model", help="The model of all steps for which the recipe names none.")
+@click.option("--model", type=MODEL_OR_NAME, help="The model of all steps for which the recipe names none.")
 @click.option("--max-cost", type=ABOVE_ZERO, help="Stop before more is spent than this.")
 @click.option("--concurrency", type=COUNT, help="The most calls at a time, for each step.")
 @changes_option()

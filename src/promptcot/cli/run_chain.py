@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import click
 
 from promptcot.chains.cold_start import cold_start_steps
 from promptcot.chains.distill import distill_steps
 from promptcot.chains.recipe import Distill, load_chain
 from promptcot.chains.running import run_steps
+from promptcot.chains.steps import Step
+from promptcot.cli.addresses import touched
 from promptcot.cli.report.console import say
 from promptcot.cli.train import need_packages
 from promptcot.errors import UsageError
+from promptcot.storage.overlap import Read, Written, check_paths
 
 _TAKEN = {"seed", "run.target"}
 
@@ -35,6 +40,41 @@ def run_chain(
         for number, step in enumerate(steps, 1):
             say(f"# {number}. {step.name}\n{step.shown}")
         return 0
+    check_steps(steps)
     need_packages()  # the training is one of the last steps
     say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
     return run_steps(steps, directory, resolved.model_dump(mode="json"), say)
+
+
+def check_steps(steps: Iterable[Step]) -> None:
+    """Raises UsageError where a step would replace what the chain, or an earlier step, was given to read.
+
+    Each command looks at its own paths only.
+    """
+    given: list[Read] = []
+    made: list[Written] = []
+    for step in steps:
+        reads, outputs = _touched(step.arguments)
+        given += [read for read in reads if not any(_is_made(read.path, output) for output in made)]
+        made += outputs
+    check_paths(given, made)
+
+
+def _touched(arguments: Sequence[str]) -> tuple[list[Read], list[Written]]:
+    """What a command line reads and writes."""
+    from promptcot.cli.root import root  # which knows the verbs, and this one too
+
+    command: click.Command = root
+    context, words = click.Context(root, info_name="promptcot", **root.context_settings), list(arguments)
+    while isinstance(command, click.Group):
+        name, found, words = command.resolve_command(context, words)
+        assert found is not None
+        command = found
+        if not isinstance(command, click.Group):
+            context = command.make_context(name, words, parent=context)
+    return touched(command.params, context.params)
+
+
+def _is_made(path: Path, output: Written) -> bool:
+    """Whether an earlier step makes it."""
+    return path in (output.path, *output.files) or (output.is_folder and output.path in path.parents)

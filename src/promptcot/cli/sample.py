@@ -8,16 +8,26 @@ from typing import Any
 import click
 
 from promptcot import prompts
-from promptcot.cli.options import data_path, output_path, prompt_like
-from promptcot.cli.parameters import ABOVE_ZERO, COUNT, SOURCE, WHOLE, columns_option, shard_option, take_columns
-from promptcot.cli.report.console import print_summary, refuse_own_output, say
+from promptcot.cli.options import checked, data_path, output_path, prompt_like
+from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    COUNT,
+    PROMPTS,
+    SOURCE,
+    WHOLE,
+    columns_option,
+    shard_option,
+    take_columns,
+)
+from promptcot.cli.report.console import print_summary, say
 from promptcot.cli.report.progress import Progress
 from promptcot.core.parsing.prompt_like import LEVELS
 from promptcot.core.sampling.combinations import Exhausted
-from promptcot.core.shards import Part, Shard
+from promptcot.core.shards import AFTER_ALL, Part, Shard
 from promptcot.pipeline.inputs import drawn_rows
 from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Sample
+from promptcot.records import Failed, Row
 from promptcot.stages.defaults import domain_of_concepts, sampling_of
 from promptcot.stages.sample import read_table
 from promptcot.storage.manifest import manifest
@@ -42,7 +52,9 @@ from promptcot.storage.outputs import Output
 )
 @click.option("--levels", help="Levels to draw from, parted by commas.  [default: " + ", ".join(LEVELS) + "]")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True)
-@click.option("--prompts", "domain", help="The folder whose wording is used.  [default: math; nano for nano]")
+@click.option(
+    "--prompts", "domain", type=PROMPTS, help="The folder whose wording is used.  [default: math; nano for nano]"
+)
 @prompt_like
 @shard_option
 def command(shard: Shard | None, **options: Any) -> int:
@@ -54,17 +66,19 @@ def command(shard: Shard | None, **options: Any) -> int:
     columns, options = take_columns(options, say)
     settings, concepts = _settings(options), str(options["data_path"])
     output_path, size, part = options["output_path"], options["data_size"], Part(shard)
-    refuse_own_output([options["data_path"]], output_path)
     if shard is not None:
         refuse_another_shard(shard, output_path)
     domain = prompts.load(options["domain"] or domain_of_concepts(concepts))
     ends: list[Exhausted] = []
-    table = read_table(concepts, columns)
+    unfit: list[tuple[Row, str]] = []
+    table = read_table(concepts, columns, lambda row, why: unfit.append((row, why)))
     rows = drawn_rows(table, settings, options["seed"], options["embed_path"], domain, ends.append)
     with Output(output_path, "sample", placed=shard is not None) as output:
         with Progress({"sample": output.counts}, total=size // (shard.count if shard else 1)):
             for item in part.items(islice(rows, size)):
                 output.add(item.index, item.row, item.row)
+        for row, why in unfit if shard is None or shard.index == 1 else ():  # each shard reads all concepts
+            output.add(AFTER_ALL, row, Failed("unfit", why))
         output.commit({**manifest(options, domain.hashes, {}), **part.told()})
         for end in ends:
             say(f"sample: {end}")
@@ -81,4 +95,4 @@ def _settings(options: dict[str, Any]) -> Sample:
         settings["levels"] = [level.strip() for level in options["levels"].split(",") if level.strip()]
         if not settings["levels"]:
             raise click.UsageError("--levels: name at least one level")
-    return Sample.model_validate(settings)
+    return checked(Sample, **settings)

@@ -8,7 +8,7 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import data_path, model_of, model_options, output_path
-from promptcot.cli.parameters import COUNT, WHOLE, columns_option, take_columns
+from promptcot.cli.parameters import COUNT, PROMPTS, WHOLE, columns_option, take_columns
 from promptcot.cli.report.console import say
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
@@ -31,7 +31,10 @@ from promptcot.stages.solve import Solve, problem_samples
 @columns_option
 @click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
 @click.option(
-    "--prompts", "domain", help="The folder of prompts.  [default: nano for models that are named nano, else math]"
+    "--prompts",
+    "domain",
+    type=PROMPTS,
+    help="The folder of prompts.  [default: nano for models that are named nano, else math]",
 )
 @model_options(temperature=0.6)
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from promptcot.cli.cluster_options import take_scale
 from promptcot.cli.options import model_of, told
-from promptcot.cli.report.console import Console, print_summary, refuse_own_output, say_all
+from promptcot.cli.report.console import Console, print_summary, say_all
 from promptcot.cli.report.prompts import preview
 from promptcot.core.shards import Part
 from promptcot.pipeline import execute
@@ -56,7 +56,6 @@ def run_job(
     if settings.get("queue_timeout") is None:
         settings.pop("queue_timeout", None)  # as in a recipe: written down where it is given
     output = Path(settings["output_path"])
-    refuse_own_output([source], output)
     job = StageJob(
         name,
         asks,

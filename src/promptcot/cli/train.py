@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptcot.chains.options import arguments
-from promptcot.cli.parameters import COUNT, TARGET_FOLDER, changes_option, columns_option
+from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, columns_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe, load_train
@@ -18,13 +18,15 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 
 
 @click.command("train")
-@click.argument("recipe")
+@click.argument("recipe", type=FILE_OR_NAME)
 @click.option(
     "--model-path",
+    type=MODEL_OR_NAME,
     help="The model to start from: a folder, nano:ROLE, or a name on the Hub with --set model.revision=COMMIT.",
 )
 @click.option(
     "--data-path",
+    type=FILE_OR_NAME,
     multiple=True,
     help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
 )

@@ -9,8 +9,8 @@ import click
 
 from promptcot import prompts
 from promptcot.cli.options import output_path, prompt_like
-from promptcot.cli.parameters import SOURCE, TARGET, WHOLE
-from promptcot.cli.report.console import print_summary, refuse_own_outputs
+from promptcot.cli.parameters import PROMPTS, SOURCE, TARGET, WHOLE
+from promptcot.cli.report.console import print_summary
 from promptcot.core.training_rows import generator_row
 from promptcot.pipeline.inputs import prompt_renderer
 from promptcot.records import Row
@@ -34,7 +34,12 @@ from promptcot.storage.manifest import manifest
     "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
 )
 @click.option(
-    "--prompts", "domain", default="math", show_default=True, help="The wording of prompts that rows do not bring."
+    "--prompts",
+    "domain",
+    type=PROMPTS,
+    default="math",
+    show_default=True,
+    help="The wording of prompts that rows do not bring.",
 )
 @prompt_like
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of drawn levels.")
@@ -45,7 +50,6 @@ def command(output_path: Path, concepts_path: Path | None, **options: Any) -> in
     that lack something, and repeated ones, are dropped with the reason. Give judged rows to `filter` first.
     """
     sources, targets = options["sources"], [path for path in (output_path, concepts_path) if path]
-    refuse_own_outputs(sources, targets)
     loaded = prompts.load(options["domain"])
     like = options["prompt_like"] and str(options["prompt_like"])
     give_level = level_giver(options["levels"], options["seed"])

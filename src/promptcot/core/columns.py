@@ -108,6 +108,12 @@ class Columns:
         for number, reading, row in self._read(rows, ()):
             yield number, reading.row(row)
 
+    def tell_once(self, line: str) -> None:
+        """Say something about a file, which may be read several times."""
+        if line not in self._told:
+            self._told.add(line)
+            self.tell(line)
+
     def _read(
         self, rows: Iterable[Row], wanted: tuple[str, ...], learnt: bool = False, source: str | None = None
     ) -> Iterator[tuple[int, _Reading, Row]]:
@@ -118,9 +124,8 @@ class Columns:
         typical = _typical(first)
         reading = _Reading.of(typical, self.given, wanted, learnt, source)
         line = reading.line(typical)
-        if line is not None and line not in self._told:
-            self._told.add(line)
-            self.tell(line)
+        if line is not None:
+            self.tell_once(line)
         for number, row in enumerate(chain(first, stream), 1):
             yield number, reading, row
 

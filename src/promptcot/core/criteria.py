@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,6 +32,11 @@ class Criterion:
     aliases: tuple[str, ...] = ()
     meaning: str = ""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label and its aliases."""
+        return self.label, *self.aliases
+
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
@@ -40,6 +46,11 @@ class Criteria:
     verdict: Criterion
     required: tuple[str, ...]
     others_perfect: int
+
+    @property
+    def lines(self) -> tuple[Criterion, ...]:
+        """All lines of a reply, the verdict's last."""
+        return *self.ratings, self.verdict
 
     @property
     def others(self) -> tuple[Criterion, ...]:
@@ -79,8 +90,8 @@ def parse_criteria(text: str, where: str) -> Criteria:
 
 
 def spelling(label: str) -> str:
-    """What labels are compared by: without case, and with any spacing, hyphens and underscores alike."""
-    return re.sub(r"[\s_-]+", " ", label.strip()).casefold()
+    """What labels are compared by: without case, and with any blanks, hyphens and underscores alike."""
+    return re.sub(r"[ \t\xa0\u202f_-]+", " ", unicodedata.normalize("NFC", label).strip()).casefold()
 
 
 def _criterion(item: Mapping[str, Any]) -> Criterion:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from promptcot.core.criteria import RATINGS
 from promptcot.core.parsing.judging import read_word
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Row
 
 _ASIDE = {
@@ -51,10 +51,10 @@ def verdict_of(row: Row) -> str:
 
 
 def generator_text(row: Row) -> str:
-    """What the generator wrote, in a generated or a judged row. Raises InputError if the row holds neither."""
+    """What the generator wrote, in a generated or a judged row. Raises UnfitRow if the row holds neither."""
     text = row.get("rationale_and_problem", row.get("completion"))
     if not isinstance(text, str):
-        raise InputError(f"row {row.get('id')}: it has no text in `completion` or `rationale_and_problem`")
+        raise UnfitRow(f"row {row.get('id')}: it has no text in `completion` or `rationale_and_problem`")
     return text
 
 
@@ -79,5 +79,5 @@ def training_row(row: Row) -> Row:
     """What a generator learns from: the `prompt` and `completion` of an accepted row, judged or brought back."""
     prompt = row.get("prompt")
     if not isinstance(prompt, str):
-        raise InputError(f"row {row.get('id')}: it has no text in `prompt`")
+        raise UnfitRow(f"row {row.get('id')}: it has no text in `prompt`")
     return {"prompt": prompt, "completion": generator_text(row)}

@@ -81,6 +81,23 @@ def gold_of(row: Row, where: str) -> str:
     return gold
 
 
+def gold_if_any(row: Row, where: str) -> str | None:
+    """The same, and None where the row has none that can be read."""
+    try:
+        return gold_of(row, where)
+    except InputError:
+        return None
+
+
+def two_golds(row: Row) -> tuple[str, str] | None:
+    """What `answer` says, and what `reference_solution` does, where a row has both and they are not the same text."""
+    solution = row.get("reference_solution")
+    if row.get("answer") is None or not isinstance(solution, str) or "####" not in solution:
+        return None
+    answer, reference = gold_if_any(row, ""), _after_mark(solution)
+    return (answer, reference) if answer and reference and answer != reference else None
+
+
 def _reference(row: Row, where: str) -> str:
     solution = row.get("reference_solution")
     if not isinstance(solution, str):

@@ -5,8 +5,10 @@ nobody gives is an error. Text from models is only ever a variable, never a temp
 in chat it is the user's turn, after a system turn where the domain has a `CONVERSATION.system` template.
 
 A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, a `mark` to fence the material with: it
-is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too. Where
-the files are is in `promptcot.prompts`.
+is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too.
+
+A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either;
+with an empty one it renders what it did before it asked for marks. Where the files are is in `promptcot.prompts`.
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from promptcot.core.criteria import Criteria, parse_criteria
+from promptcot.core.parsing.folding import letters
 from promptcot.errors import InputError
 from promptcot.records import Message
 
 CRITERIA = "criteria.toml"
+
+_PLAIN = "abcdefghkpqrstvxyz234567"
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,18 @@ class PromptSet:
             return (user,)
         return Message("system", self.render(system, **variables)), user
 
-    def judging(self, concepts: Sequence[str], level: str, material: str) -> dict[str, Any]:
-        """The variables of the judge's conversation."""
+    def judging(self, concepts: Sequence[str], level: str, material: str, seed: int = 0) -> dict[str, Any]:
+        """The variables of the judge's conversation. `own_mark` is empty where its template asks for none."""
         shown = {"concepts": list(concepts), "level": level, "material": material}
-        return {**shown, "criteria": self.criteria, "mark": mark_for(json.dumps([*shown.values()]))}
+        content = json.dumps([*shown.values()])
+        own_mark = own_mark_for("\n".join([*concepts, level, material]), seed) if self.asks_for_marks else ""
+        return {**shown, "criteria": self.criteria, "mark": mark_for(content), "own_mark": own_mark}
+
+    @cached_property
+    def asks_for_marks(self) -> bool:
+        """Whether the judge is to mark its own lines."""
+        judges = (self.sources.get(name, "") for name in ("judge.jinja", "judge.system.jinja"))
+        return any("own_mark" in meta.find_undeclared_variables(_environment().parse(source)) for source in judges)
 
 
 def compile_prompts(domain: str, sources: Mapping[str, str]) -> PromptSet:
@@ -103,6 +116,25 @@ def _environment() -> ImmutableSandboxedEnvironment:
 def mark_for(content: str) -> str:
     """A fence for `content`: sixteen hex digits that do not occur in it, the same for the same content."""
     salt = 0
-    while (mark := hashlib.sha256(f"{salt}\n{content}".encode()).hexdigest()[:16]) in content:
+    while (mark := hashlib.sha256(f"{salt}\n{content}".encode(errors="surrogatepass")).hexdigest()[:16]) in content:
         salt += 1
     return mark
+
+
+def own_mark_for(content: str, seed: int) -> str:
+    """A word of eight letters and digits that does not occur in `content`, even in letters that only look alike.
+
+    It is the same for the same content and seed, and is made otherwise than the fence's, so that a repeated fence is no
+    mark.
+    """
+    said = letters(content)
+    salt = 0
+    while (mark := _word(f"own\n{seed}\n{salt}\n{content}")) in said:
+        salt += 1
+    return mark
+
+
+def _word(text: str) -> str:
+    """Drawn from letters and digits that are not easily confused."""
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return "".join(_PLAIN[byte % len(_PLAIN)] for byte in digest[:8])

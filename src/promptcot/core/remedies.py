@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from promptcot.printable import quoted
 from promptcot.records import Unusable
 
 _SHOWN = 160
@@ -20,6 +21,8 @@ _RAW = "chat = false (a step's option --use-chat-template false, or the key in t
 _LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
 _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.cpp: -c, which its -np slots share)"
 _MISCOUNTED = 8  # servers count the tokens around a reply or do not
+READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
+"""What the reasons of rows begin with over which a step's own code failed."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
@@ -48,6 +51,13 @@ def advice(reply: Unusable) -> Advice:
         )
     if reply.reason.startswith(_INCONSISTENT):
         return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
+    if reply.reason == "declined":
+        return Advice("the judge declines to rate", "take another judge, or look at what it is given to rate")
+    if reply.reason.startswith("unmarked, "):
+        return Advice(
+            "the judge leaves out the mark that its own lines should begin with, about problems that hold ratings",
+            "take a stronger judge; where the prompts are your own, let judge.jinja ask for `own_mark`",
+        )
     if reply.reason.startswith("repeated: "):
         return Advice(
             "the judge repeats what it is to rate, and that names a verdict itself",
@@ -104,7 +114,12 @@ _DROPS = {
 }
 
 
+_OWN_CODE = (
+    "mend the step's own code, and run the same command again: replies that are known are read again, and nothing is "
+    "paid twice"
+)
 _FAILURES = {
+    "ask failed": "mend the step's own code",
     "over-long": f"{_MORE_CONTEXT}; rows whose prompts are longer can only be left out",
 }
 
@@ -119,7 +134,7 @@ def remedy_for_failed(failed: Mapping[str, int]) -> str:
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
     """What to do where rows were left out for these reasons; None where nothing in particular helps."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
-    return _DROPS.get(most)
+    return _OWN_CODE if most.startswith((READER_FAILED, STEP_FAILED)) else _DROPS.get(most)
 
 
 def reasons(counts: Mapping[str, int]) -> str:
@@ -137,6 +152,4 @@ def described(reply: Unusable) -> str:
 
 def shown(text: str, most: int = _SHOWN) -> str:
     """How a text begins, on one line and without control characters: it may come from a model or a server."""
-    line = " ".join(text[: 8 * most].split())
-    line = "".join(letter if letter.isprintable() else "�" for letter in line)
-    return f"{line[:most]} …" if len(line) > most or len(text) > 8 * most else line or "(nothing)"
+    return quoted(text, most) or "(nothing)"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from promptcot.errors import InputError, UsageError
-from promptcot.records import SOURCE_INDEX, Item, Row
+from promptcot.records import SOURCE_INDEX, Item, Row, count_of
 
 AFTER_ALL = 2**53 - 1
 """The position of rows that come after all others, in the order of their ids."""
@@ -90,11 +90,12 @@ EVERYTHING = Part()
 
 def place_of(row: Row) -> int:
     """The position of a row in the whole input. Raises InputError."""
-    place = row.get(SOURCE_INDEX)
-    if isinstance(place, int) and not isinstance(place, bool):
+    place = count_of(row.get(SOURCE_INDEX))
+    if place is not None:
         return place
+    found = row.get(SOURCE_INDEX)
     raise InputError(
-        f"row {row.get('id')}: `{SOURCE_INDEX}` is {place!r}, no position; rows that --shard wrote all have one"
+        f"row {row.get('id')}: `{SOURCE_INDEX}` is {found!r}, no position; rows that --shard wrote all have one"
     )
 
 

@@ -21,6 +21,7 @@ from promptcot.engines.opening import Engines, kind_of, local_folder
 from promptcot.engines.vllm.options import ServerOptions, number
 from promptcot.engines.vllm.placement import Placement, take, together
 from promptcot.engines.vllm.server import need_of, place
+from promptcot.engines.weights import adapter_fault, weights_fault
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.pipeline.plan import PlannedStep
 from promptcot.recipe.schema import Encode, Model, Recipe, Served
@@ -110,8 +111,9 @@ def _files(asked: Asked, folder: Path) -> Iterator[Finding]:
     size = weights_bytes(folder)
     if config is None:
         yield problem(f"{folder}: no config.json that can be read", "give the folder of a whole model")
+    if (fault := weights_fault(folder) or adapter_fault(folder)) is not None:
+        yield problem(*fault)
     if size is None or size.guessed:
-        yield problem(f"{folder}: no *.safetensors; weights are read from no other format", "convert or fetch them")
         return
     tokens = context_of(asked, config or {})
     yield ok(f"{folder.name}: {_size(size)} of weights, context {f'{tokens:,}' if tokens else 'not told'}")

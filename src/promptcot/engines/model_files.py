@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from promptcot.storage.paths import expanded
 
 _READ_WHOLLY = 100 << 20
 _SLICE = 1 << 16
@@ -47,8 +50,8 @@ def config_of(model: str | Path) -> dict[str, Any] | None:
 
 def folder_on_disk(model: str | Path) -> Path | None:
     """Where a model lies on this machine: its own folder, or its snapshot in the local Hub cache."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = expanded(model)
+    if os.path.isdir(folder):
         return folder
     try:
         from huggingface_hub import try_to_load_from_cache

@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, Self
@@ -45,7 +45,7 @@ class Listen:
     """
 
     host: str
-    key: str
+    key: str = field(repr=False)
     logs: Path
     name: str
     ports: range = range(1)

@@ -7,7 +7,10 @@ named by import path is opened again after it was closed, as models that take tu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from promptcot.engines.protocol import Engine
 from promptcot.engines.wrapper import Wrapper
@@ -43,7 +46,7 @@ class OwnEngine(Wrapper):
             reply = await super().complete(request)
         except PromptCoTError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise EngineUnusable(f"{self._name}: it raised {type(error).__name__}: {error}", "own-engine") from error
         if not isinstance(reply, Completion):
             raise EngineUnusable(
@@ -51,11 +54,28 @@ class OwnEngine(Wrapper):
             )
         return reply
 
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors by the user's engine. Raises EngineUnusable where it gives anything but an array (texts, dim)."""
+        try:
+            found = np.asarray(await super().embed(texts), np.float32)
+        except PromptCoTError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise EngineUnusable(f"{self._name}: `embed`: {type(error).__name__}: {error}", "own-engine") from error
+        if found.ndim != 2 or len(found) != len(texts) or not found.size:
+            shape = f"an array of the shape {found.shape} for {len(texts)} texts; it gives one of (texts, dimensions)"
+            raise EngineUnusable(f"{self._name}: `embed` gave {shape}", "own-engine")
+        return found
+
     async def close(self) -> None:
         """Let go of the model; one that is handed over stays open, since it is the caller's."""
         if self._engine is not None and self._opener is not None:
             engine, self._engine = self._engine, None
-            await engine.close()
+            try:
+                await engine.close()
+            except (Exception, SystemExit) as error:
+                what = f"{self._name}: closing it raised {type(error).__name__}: {error}"
+                raise EngineUnusable(what, "own-engine") from error
 
 
 async def opened(name: str, opener: Opener) -> OwnEngine:
@@ -66,7 +86,7 @@ async def opened(name: str, opener: Opener) -> OwnEngine:
             engine = await opener()
         except PromptCoTError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise InputError(f"engine {name}: it cannot be opened: {type(error).__name__}: {error}") from error
         if not all(hasattr(engine, part) for part in ("model", "complete", "close")):
             raise InputError(f"engine {name}: it gave {type(engine).__name__}, which is no engine (docs/api.md)")

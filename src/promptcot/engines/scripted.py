@@ -53,7 +53,7 @@ class ScriptedEngine:
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         vectors = np.empty((len(texts), self._dimensions), np.float32)
         for place, text in enumerate(texts):
-            seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+            seed = int.from_bytes(hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest(), "big")
             vector = np.random.default_rng(seed).standard_normal(self._dimensions)
             vectors[place] = vector / np.linalg.norm(vector)
         return vectors

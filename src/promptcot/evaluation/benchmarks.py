@@ -15,7 +15,9 @@ from pathlib import Path
 from promptcot import nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
+from promptcot.core.remedies import shown
 from promptcot.errors import InputError
+from promptcot.evaluation.golds import Contradictions
 from promptcot.evaluation.hub import fetch
 from promptcot.evaluation.registry import Benchmark, benchmark_named, with_source
 from promptcot.records import Row
@@ -24,6 +26,9 @@ from promptcot.storage.rows import read_rows
 
 CheckGold = Callable[[str], None]
 """Raises InputError for a gold that cannot be parsed or does not equal itself, as `Grader.check_gold` does."""
+
+Same = Callable[[str, str], bool | None]
+"""Whether an answer is what a gold asks for; None where that cannot be decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,29 +49,33 @@ class Loaded:
     rows: tuple[BenchmarkRow, ...]
     benchmarks: dict[str, Benchmark | None]
     warnings: tuple[str, ...]
+    contradictions: tuple[str, ...] = ()
+    """Those of the warnings that are about golds which contradict each other in one row."""
 
 
-def load(name_or_path: str | Path, check_gold: CheckGold | None = None) -> Loaded:
+def load(name_or_path: str | Path, check_gold: CheckGold | None = None, same: Same | None = None) -> Loaded:
     """The rows of a benchmark, from a file or by its name in the registry.
 
     A file wins over a name (a folder does not), and whatever looks like a path is one. `nano` ships with the package;
     the others are fetched from the Hub at their pinned revision, or found in its local cache (with `HF_HUB_OFFLINE=1`
-    only there).
+    only there). `same` says of two golds of a row, where that takes algebra, whether they are one.
     Raises InputError for an unknown name, a missing, empty or malformed file, a row without source, problem or gold,
     two rows with one problem, and a gold that `check_gold` refuses.
     """
-    path = Path(name_or_path)
+    path, found = Path(name_or_path), Contradictions(same)
     if path.is_file() or _looks_like_path(str(name_or_path)):
         told: list[str] = []
         rows = Columns(tell=told.append).problems(read_rows(path), source=path.stem)
-        loaded = _checked(list(_read_all(rows, str(path))), check_gold)
-        return replace(loaded, warnings=(*(f"{path}: {line}" for line in told), *loaded.warnings))
+        loaded = _checked(list(_read_all(rows, str(path), found)), check_gold)
+        warnings = (*(f"{path}: {line}" for line in told), *loaded.warnings, *found.lines)
+        return replace(loaded, warnings=warnings, contradictions=tuple(found.lines))
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:
-        return _checked(list(_read_all(enumerate(read_rows(nano.benchmark_path()), 1), benchmark.name)), check_gold)
+        rows = enumerate(read_rows(nano.benchmark_path()), 1)
+        return _checked(list(_read_all(rows, benchmark.name, found)), check_gold)
     theirs = (row for file in fetch(benchmark.name, benchmark.hub) for row in read_rows(file))
     ours = (_as_ours(row, benchmark) for row in theirs)
-    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name)), check_gold)
+    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name, found)), check_gold)
 
 
 def _looks_like_path(name: str) -> bool:
@@ -82,19 +91,29 @@ def _as_ours(row: Row, benchmark: Benchmark) -> Row:
     return {**ours, **kept, "source": benchmark.name}
 
 
-def _read_all(numbered: Iterable[tuple[int, Row]], where: str) -> Iterator[BenchmarkRow]:
+def _read_all(numbered: Iterable[tuple[int, Row]], where: str, found: Contradictions) -> Iterator[BenchmarkRow]:
     """Each row, read. Raises InputError with the number of the row that cannot be."""
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], tuple[int, BenchmarkRow]] = {}
     for number, row in numbered:
         place = f"{where}, row {number}"
         read = _read(row, place)
-        first = seen.setdefault((read.source, read.id), number)
+        found.look(row, place)
+        first, other = seen.setdefault((read.source, read.id), (number, read))
         if first != number:
-            raise InputError(
-                f"{place}: the same problem as row {first} (id {read.id}); a benchmark asks each problem once. If "
-                "these are predictions, with one row per sample, give the benchmark that they answer instead"
-            )
+            raise InputError(f"{place}: {_repeated(read, first, other)}")
         yield read
+
+
+def _repeated(read: BenchmarkRow, first: int, other: BenchmarkRow) -> str:
+    """What is wrong with a row that has the id of an earlier one."""
+    if read.problem.split() != other.problem.split():
+        here, there = repr(shown(read.problem)), repr(shown(other.problem))
+        return f"another problem has its id, {read.id}, in row {first}: {here} here, {there} there; give each its own"
+    golds = "" if read.gold == other.gold else f", with the gold {read.gold!r} here and {other.gold!r} there"
+    return (
+        f"the same problem as row {first} (id {read.id}){golds}; a benchmark asks each problem once. If these are "
+        "predictions, with one row per sample, give the benchmark that they answer instead"
+    )
 
 
 def _read(row: Row, where: str) -> BenchmarkRow:

@@ -6,7 +6,7 @@ Grades are kept beside the file, so that an interrupted grading goes on. How ans
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from promptcot.core.columns import Columns
 from promptcot.core.statistics import Comparison, Summary, Tallies, compare, summarize
 from promptcot.errors import InputError
 from promptcot.evaluation.benchmarks import load
+from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.predictions import Golds, PredictionGrader
 from promptcot.grading.grader import Grader
 from promptcot.records import derive_seed
@@ -33,6 +34,8 @@ class FileGrades:
     samples: Tallies
     summaries: Sequence[Summary]
     written: Path
+    notes: Sequence[str] = ()
+    """What was found out on the way: damage, and golds that contradict each other."""
 
 
 async def grade_file(
@@ -44,33 +47,33 @@ async def grade_file(
     details: Path | None = None,
     ks: Sequence[int] = (),
     columns: Columns | None = None,
+    problems: Problems | None = None,
 ) -> FileGrades:
     """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
 
-    Raises InputError for a row that is no prediction.
+    `problems` are those of files that it is compared with. Raises InputError for a row that is no prediction, or has
+    the id of another problem.
     """
-    samples = await graded_samples(file, grader, golds, unboxed, details, columns)
+    judge = PredictionGrader(grader, golds, unboxed=unboxed, columns=columns, problems=problems)
+    samples = await _samples(judge, file, details)
     summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
     target = beside(file, "grades.json")
     write_json(target, {"sources": {summary.source: summary.as_json() for summary in summaries}})
-    return FileGrades(file, samples, summaries, target)
+    return FileGrades(file, samples, summaries, target, judge.notes)
 
 
-async def graded_samples(
-    file: Path,
-    grader: Grader,
-    golds: Golds,
-    unboxed: bool = False,
-    details: Path | None = None,
-    columns: Columns | None = None,
-) -> Tallies:
-    """The graded samples of a file of predictions; one row for each goes to `details`."""
+async def graded_samples(file: Path, grader: Grader, unboxed: bool = False) -> Tallies:
+    """The graded samples of a file of predictions that carry their golds."""
+    return await _samples(PredictionGrader(grader, unboxed=unboxed), file)
+
+
+async def _samples(judge: PredictionGrader, file: Path, details: Path | None = None) -> Tallies:
+    """The samples that this grader finds in a file; one row for each goes to `details`."""
     samples = Tallies()
     with ExitStack() as held:
         writer = RowWriter(details) if details else None
         if writer is not None:
             held.callback(writer.discard)
-        judge = PredictionGrader(grader, golds, unboxed=unboxed, columns=columns)
         async for one in judge.graded(file, beside(file, "grades")):
             samples.add(one.source, one.problem, one.sampled, one.sample)
             if writer is not None:
@@ -99,8 +102,14 @@ def draws(source: str) -> np.random.Generator:
     return np.random.default_rng(derive_seed("majority", source))
 
 
-def golds_of(benchmark: str | None, grader: Grader) -> Golds:
-    """The golds of a benchmark, by name or file, for predictions that carry none."""
+def golds_of(benchmark: str | None, grader: Grader, tell: Callable[[str], object] = str) -> Golds:
+    """The golds of a benchmark, by name or file, for predictions that carry none.
+
+    `tell` hears of golds that contradict each other.
+    """
     if benchmark is None:
         return {}
-    return {(row.source, row.id): row.gold for row in load(benchmark, grader.check_gold).rows}
+    loaded = load(benchmark, grader.check_gold, grader.same_gold)
+    for line in loaded.contradictions:
+        tell(f"note: {line}")
+    return {(row.source, row.id): row.gold for row in loaded.rows}

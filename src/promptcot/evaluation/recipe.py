@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Model, Positive, Section
+from promptcot.recipe.schema import FolderName, Model, Positive, Section
 
 SHIPPED_EVAL = Path(SHIPPED) / "eval"
 """The evaluation recipes that come with the package."""
@@ -25,7 +25,7 @@ class EvalRecipe(Section):
     `style` is the form of the prompt, see `stages.solve`; with `unboxed`, a final line without a box is an answer.
     """
 
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     style: str | None = None

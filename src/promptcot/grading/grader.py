@@ -78,6 +78,10 @@ class Grader:
         one, other = sorted((one, other))
         return self._quick(one, other, True) or await self._in_thread(one, other, True)
 
+    def same_gold(self, one: str, other: str) -> bool | None:
+        """Whether an answer written as `other` would be right by the gold `one`; None where nobody can tell."""
+        return self.grade(one, other).correct
+
     def check_gold(self, gold: str) -> None:
         """Raises InputError naming `gold` unless it can be read and equals itself."""
         if not gold.strip():

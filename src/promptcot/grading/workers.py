@@ -17,6 +17,8 @@ import time
 
 from promptcot.errors import PromptCoTError
 from promptcot.grading.worker import patience
+from promptcot.interruption import inherited_deafness
+from promptcot.redaction import environment_without_secrets
 
 _START_SECONDS = 120.0
 
@@ -34,9 +36,17 @@ class Worker:
 
     def __init__(self, limit: float, memory: int) -> None:
         command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, close_fds=True
-        )
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        with inherited_deafness():  # a request to stop would end it, and its pair would count as one that crashes
+            self._process = subprocess.Popen(
+                command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=nowhere,
+                bufsize=0,
+                close_fds=True,
+                env=environment_without_secrets(),
+            )
         self._limit = limit
         self._ready = False
 

@@ -89,7 +89,7 @@ class MockServer:
         try:
             loop = asyncio.get_running_loop()
             self._listener = await loop.create_server(self._server, options.host, options.port, backlog=_BACKLOG)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # a name that is too long, or holds what no name can hold
             raise InputError(_cannot_listen(options, error)) from error
         self._port = self._listener.sockets[0].getsockname()[1]
 
@@ -281,8 +281,10 @@ async def _wait_for_ever() -> NoReturn:
         await asyncio.sleep(3600)
 
 
-def _cannot_listen(options: MockOptions, error: OSError) -> str:
+def _cannot_listen(options: MockOptions, error: OSError | UnicodeError) -> str:
     where = f"mock server: cannot listen at {options.host}, port {options.port}"
+    if isinstance(error, UnicodeError):
+        return f"mock server: {options.host!a} is no name of a host"
     if error.errno == errno.EADDRINUSE:
         return f"{where}: the port is in use. Take another one, or any free one: promptcot mock-server --port 0"
     return f"{where}: {error.strerror or error}"

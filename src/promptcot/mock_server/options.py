@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from promptcot.errors import InputError
@@ -25,7 +25,7 @@ class MockOptions:
     port: int = 0
     """0 is any free port."""
     models: tuple[str, ...] = ("mock",)
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     """The only key that is accepted; None accepts any, and none."""
     seed: int = 0
     reply_tokens: int = 100

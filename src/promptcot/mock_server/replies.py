@@ -1,10 +1,10 @@
 """What the mock server says: texts, tokens, log-probabilities and vectors, all pure functions of a key.
 
-A prompt that names all lines of a judgement gets ratings and the verdict that follows from them; one that shows the
-markers of a problem gets a rationale and a problem, and one that shows those of a rationale only a rationale; one that
-asks for so many concepts gets a list of them; one that asks for `\\boxed` gets a trace with an answer, most often the
-same one for the same prompt; any other gets a rationale and a problem too. The mathematics in it is made up.
-Sentences and problems are those of `phrases.toml`.
+A prompt that names all lines of a judgement gets ratings and the verdict that follows from them, with the mark that it
+asks for; one that shows the markers of a problem gets a rationale and a problem, and one that shows those of a
+rationale only a rationale; one that asks for so many concepts gets a list of them; one that asks for `\\boxed` gets a
+trace with an answer, most often the same one for the same prompt; any other gets a rationale and a problem too. The
+mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
 
 A token is four characters, so that counting and cutting cost nothing.
 """
@@ -37,6 +37,7 @@ Kind = Literal["judgement", "problem", "rationale", "concepts", "trace"]
 
 _MARKER = "<!-- BEGIN PROBLEM -->"
 _RATIONALE = ("<!-- BEGIN RATIONALE -->", "<!-- END RATIONALE -->")
+_OWN_MARK = re.compile(r"^(\[\w+\] )[^:\n]+: \.\.\.$", re.MULTILINE)
 _WANTED = re.compile(r"exactly (\d{1,3}) concepts")
 _PHRASES = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
 _SENTENCES = tuple(f"{opening}, {ending}." for opening in _PHRASES["openings"] for ending in _PHRASES["endings"])
@@ -55,7 +56,7 @@ class Voice:
         """The whole reply to `prompt` of the call known by `key`."""
         kind = kind_of(prompt)
         if kind == "judgement":
-            return _judgement(self, key, math_criteria())
+            return _judgement(self, prompt, key, math_criteria())
         if kind == "rationale":
             return "\n".join([_RATIONALE[0], self.filler(key, 60), _RATIONALE[1]])
         if kind == "concepts":
@@ -133,10 +134,11 @@ def _logprob(seed: int, model: str, before: int, token: int, decoded: str) -> di
     return entry
 
 
-def _judgement(voice: Voice, key: bytes, criteria: Criteria) -> str:
+def _judgement(voice: Voice, prompt: str, key: bytes, criteria: Criteria) -> str:
     ratings = _ratings(voice, key, criteria)
-    lines = [f"{line.label}: {ratings[line.key]}" for line in criteria.ratings]
-    lines.append(f"{criteria.verdict.label}: {recompute(ratings, criteria)}")
+    *_, mark = ["", *_OWN_MARK.findall(prompt)]
+    lines = [f"{mark}{line.label}: {ratings[line.key]}" for line in criteria.ratings]
+    lines.append(f"{mark}{criteria.verdict.label}: {recompute(ratings, criteria)}")
     ending = "\n".join(lines)
     return f"{voice.filler(key, len(ending) + 2)}\n\n{ending}"
 

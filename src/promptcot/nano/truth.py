@@ -40,7 +40,8 @@ class Truth:
         self.texts.add(hash_id(problem))
         self.masked.add(hash_id(mask_numbers(problem)))
         solution = check(problem)
-        sampled = row.get("foundational_concepts") or []
+        given = row.get("foundational_concepts")
+        sampled = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
         self.concepts += len(sampled)
         if isinstance(solution, IllFormed):
             self.reasons[solution.reason] += 1

@@ -27,6 +27,7 @@ from promptcot.grading.grader import Grader
 from promptcot.pipeline.execute import open_engines, run_stages
 from promptcot.pipeline.job import Ask, StageJob
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.paths import check_evaluation
 from promptcot.records import Row
 from promptcot.runners.streams import in_order
 from promptcot.stages.fitting import Traits, misfits
@@ -82,13 +83,15 @@ class Evaluation:
 
     async def run(self, observer: Observer, scale: Scale | None = None) -> None:
         """Solve, grade, and write down what came of it; with a `scale` on a cluster. Raises PromptCoTError."""
+        files = [self._file(source) for source in self.problems]
+        check_evaluation(self.recipe.benchmarks, self.recipe.model, self.recipe.prompts, self.directory, files)
         for note in self.notes:
             observer.note(note)
         async with open_engines(self.directory, observer, scale, self.recipe.concurrency) as engines:
             model = (await engines.open(self.recipe.model, _ROLE)).model
             for source in self.problems:
                 self.solved[self._file(source)] = await self._solve(source, observer, engines)
-        self.results = [await self._graded(source) for source in self.problems]
+        self.results = [await self._graded(source, observer) for source in self.problems]
         target = self.directory / "results.json"
         head = {"recipe": self.recipe.model_dump(mode="json"), "model": model}
         write_json(target, {**head, "benchmarks": {one.benchmark: one.as_json() for one in self.results}})
@@ -111,7 +114,7 @@ class Evaluation:
         )
         return await run_stages(job, observer, engines, shown_as=source)
 
-    async def _graded(self, source: str) -> Evaluated:
+    async def _graded(self, source: str, observer: Observer) -> Evaluated:
         """The statistics of a benchmark and of each of its levels, in the order in which they first appear."""
         sources, levels = Tallies(), Tallies()
         file = self._file(source)
@@ -120,6 +123,8 @@ class Evaluation:
             sources.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
                 levels.add(one.level, one.problem, one.sampled, one.sample)
+        for note in judge.notes:
+            observer.note(f"note: {note}")
         [summary] = [summarize(one, rng=draws(source)) for one in sources] or [summarize(SourceTally(source))]
         by_level = tuple(summarize(one, rng=draws(source)) for one in levels)
         problems = len(self.problems[source])
@@ -134,7 +139,7 @@ def load_problems(
     """The problems of each benchmark. Raises InputError for golds that cannot be graded, and for a repeated one."""
     found: dict[str, list[BenchmarkRow]] = {}
     for name in recipe.benchmarks:
-        loaded = renamed(load(name, grader.check_gold))
+        loaded = renamed(load(name, grader.check_gold, grader.same_gold))
         for warning in loaded.warnings:
             observer.note(f"note: {warning}")
         for source in loaded.benchmarks:

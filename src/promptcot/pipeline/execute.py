@@ -51,6 +51,7 @@ async def run(
     """
     limits = inputs.recipe.run
     budget = budget or Budget(limits.max_cost)
+    inputs.check_paths()
     async with open_engines(inputs.directory, observer, scale, limits.concurrency) as engines:
         inputs.check(engines.kind_of)
         vectors = await begin(inputs, engines, observer)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from promptcot.engines.protocol import Engine
+from promptcot.errors import StageFault
 from promptcot.pipeline.plan import PlannedStep, groups_of
-from promptcot.records import Dropped, Item, Outcome
+from promptcot.records import Drop, Dropped, Item, Outcome, Row
+from promptcot.runners.faults import Faults
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import Tee, closing, side_by_side
 from promptcot.stages import called
@@ -182,10 +184,11 @@ class Flow:
                 yield Item(last, left)
 
     async def _outcomes(self, step: Step, sink: Sink, items: AsyncIterator[Item]) -> AsyncIterator[Outcome]:
+        faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
                 sink.counts.rows_in += 1
-                outcome = Outcome(item, called.apply(step, item.row))
+                outcome = Outcome(item, _applied(step, item.row, faults))
                 sink.take(outcome)
                 yield outcome
 
@@ -196,3 +199,14 @@ class Flow:
         step = planned.make(folder)
         self.steps[planned.name] = step
         return step
+
+
+def _applied(step: Step, row: Row, faults: Faults) -> Sequence[Row] | Drop:
+    """What the step makes of a row; where it fails over it, the row is left out. Raises SystematicFailure."""
+    try:
+        found = called.apply(step, row)
+    except StageFault as fault:
+        faults.saw(fault)
+        return called.left_out(fault)
+    faults.saw(None)
+    return found

@@ -20,6 +20,7 @@ from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_fold
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.paths import VECTORS, check_run
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.schema import Recipe, Sample, Served
@@ -32,8 +33,6 @@ from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import is_file, shown
-
-_VECTORS = "encode.safetensors"
 
 
 class Inputs:
@@ -71,6 +70,10 @@ class Inputs:
         """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
         return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
 
+    def check_paths(self) -> None:
+        """Raises UsageError where the run would replace what it reads, before anything is opened."""
+        check_run(self.recipe, self.steps, self.directory)
+
     def check(self, kind: Callable[[Served], str] = kind_of) -> None:
         """Read and check all that is named, before a model is loaded; `kind` says who serves one. Raises InputError."""
         self.render(["a concept", "another"], self.recipe.sample.levels[0])
@@ -102,14 +105,14 @@ class Inputs:
     @property
     def existing_vectors(self) -> Path | None:
         """The concepts' vectors that the recipe names, or else those that an earlier run has made."""
-        encoder, made = self.recipe.encode, self.directory / _VECTORS
+        encoder, made = self.recipe.encode, self.directory / VECTORS
         if encoder.skip:
             return None
         return Path(encoder.path) if encoder.path is not None else made if made.is_file() else None
 
     async def vectors(self, engines: Engines, observer: Observer) -> Path | None:
         """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
-        encoder, path = self.recipe.encode, self.directory / _VECTORS
+        encoder, path = self.recipe.encode, self.directory / VECTORS
         if encoder.skip or encoder.path is not None:
             return self.existing_vectors
         self.counts = [counts] = [StageCounts("encode")]

@@ -9,11 +9,15 @@ from typing import Any
 
 from promptcot.core.shards import EVERYTHING, Part
 from promptcot.engines.protocol import Engine
+from promptcot.errors import StageFault, UnfitRow
 from promptcot.recipe.schema import Model
 from promptcot.records import Item
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
 from promptcot.storage.manifest import manifest
+
+_LOOKED_AT = 20
+"""Rows that a stage is tried on before a model is loaded, as long as it fails over them."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +64,21 @@ class StageJob:
 
 
 def _count_items(ask: Ask) -> int:
-    items = ask.items()
-    first = next(items, None)
-    if first is None:
-        return 0
-    called.ask(ask.stage, first.row)
-    return 1 + sum(1 for _ in items)
+    """The rows. Raises InputError for a first row that lacks what is asked about: then all rows will, most likely; and
+    StageFault for a stage that fails over each of the first ones.
+    """
+    faults: list[StageFault] = []
+    number = 0
+    for number, item in enumerate(ask.items(), 1):
+        if number > min(len(faults), _LOOKED_AT - 1) + 1:
+            continue
+        try:
+            called.ask(ask.stage, item.row)
+        except StageFault as fault:
+            faults.append(fault)
+        except UnfitRow:
+            if number == 1:
+                raise
+    if faults and len(faults) == min(number, _LOOKED_AT):
+        raise faults[0]
+    return number

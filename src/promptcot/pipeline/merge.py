@@ -17,11 +17,12 @@ from promptcot.errors import InputError, UsageError
 from promptcot.pipeline.observer import Observer
 from promptcot.records import SOURCE_INDEX, Row
 from promptcot.storage.budget import Paid
-from promptcot.storage.counts import StageCounts
+from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.journal import Journal
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest_path, read_manifest
 from promptcot.storage.outputs import Output
+from promptcot.storage.overlap import RUN, Read, Written, check_paths
 from promptcot.storage.paths import beside, url_of
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import result_on_disk, shown
@@ -76,8 +77,7 @@ def _check_paths(target: Path, paths: Sequence[Path]) -> None:
             raise InputError(f"{path}: no such file or directory")
     if len({path.is_dir() for path in paths}) > 1:
         raise UsageError("merge: these are run directories and files; join directories with each other, and files")
-    if target.resolve() in {path.resolve() for path in paths}:
-        raise UsageError(f"{target}: this is one of the shards, and would be replaced; give the result another name")
+    check_paths([Read(path, RUN) for path in paths], [Written.of(target, "either")])
     if target.exists() and target.is_dir() != paths[0].is_dir():
         kind = "directories, and it is a file" if paths[0].is_dir() else "files, and it is a directory"
         raise UsageError(f"{target}: the shards are {kind}; give the result another name")
@@ -91,6 +91,8 @@ def _read(path: Path, name: str) -> Made:
         )
     if "shard" not in manifest:
         raise InputError(f"{name}: it was not made with --shard; merge joins what all shards of a command made")
+    if not (isinstance(manifest.get("recipe"), dict) and isinstance(manifest.get("models"), dict)):
+        raise InputError(f"{name}: {manifest_path(path).name} does not say how it was made; run it again")
     return Made(path, Shard.parse(str(manifest["shard"])), manifest, name)
 
 
@@ -197,7 +199,8 @@ def join_journals(
     if found := [file for _, file in files if file.exists()]:
         with Journal(journal) as ours:
             for file in found:
-                ours.absorb_file(file)
+                if damaged := ours.absorb_file(file):
+                    observer.note(f"{file}: {damaged_lines(damaged)}")
             paid = ours.paid
     without = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
     for one in without:

@@ -15,7 +15,9 @@ import numpy as np
 
 from promptcot.core.shards import place_of, without_place
 from promptcot.engines.protocol import Engine
+from promptcot.errors import StageFault, UnfitRow
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
+from promptcot.runners.known import known
 from promptcot.runners.streams import closing
 from promptcot.stages import called
 from promptcot.stages.protocol import Stage
@@ -89,10 +91,15 @@ class Said:
     _taken: dict[int, set[int]] = field(default_factory=dict)
 
     def result(self, item: Item, journal: Journal) -> Result:
-        """What became of a row. Raises StageFault where the stage cannot read a reply any more."""
+        """What became of a row; one over whose reply the stage fails is left out, as in a run."""
         if not self.behind:
             return self._written(item)
-        requests = called.ask(self.stage, item.row)
+        try:
+            requests = called.ask(self.stage, item.row)
+        except UnfitRow as error:
+            return Failed("unfit", str(error))
+        except StageFault as fault:
+            return called.unasked(fault)
         found = self._read_again(item.row, requests, journal)
         return self._failed(item.row, requests) if found is None else found
 
@@ -116,10 +123,13 @@ class Said:
 
     def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
         """By the journal; None where a call is not in it, or was refused."""
-        replies = [found for one in requests if isinstance(found := journal.find(one.key(self.model), one), Completion)]
+        replies = [found for one in requests if isinstance(found := known(journal, one, self.model), Completion)]
         if len(replies) < len(requests) or any(reply.finish_reason == CONTENT_FILTER for reply in replies):
             return None
-        read = called.read(self.stage, row, replies)
+        try:
+            read = called.read(self.stage, row, replies)
+        except StageFault as fault:
+            return called.left_out(fault, replies)
         return read.otherwise if isinstance(read, Retry) else read
 
     def _failed(self, row: Row, requests: Sequence[Request]) -> Failed:

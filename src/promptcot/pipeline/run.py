@@ -45,7 +45,7 @@ _ROWS_PER_CALL = 3.5
 def load_spent(journal: Journal, counts: StageCounts, price: Price | None, budget: Budget) -> None:
     """Let the counts of a stage and the run's budget begin with what earlier processes paid."""
     counts.price = price
-    counts.paid = journal.paid
+    counts.paid, counts.damaged = journal.paid, journal.damaged
     for paid in journal.paid.values():
         budget.spend(paid.cost)
         if price is not None:  # what was paid when no price was known is taken to have cost what it costs now

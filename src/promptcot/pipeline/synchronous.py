@@ -9,16 +9,58 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
+from promptcot.interruption import Listener, raising
+
 T = TypeVar("T")
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and return what it gives. Ctrl-C cancels it, and is raised when it has cleaned up."""
+    """Run a coroutine to its end and return what it gives.
+
+    Ctrl-C, and any other signal that raises KeyboardInterrupt here, cancels the coroutine. KeyboardInterrupt is raised
+    when that has cleaned up, though it may have come to its end by then.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _Here(work).wait()
     return _Beside(work).wait()
+
+
+class _Here(Generic[T]):
+    """Runs a coroutine in an event loop of this thread."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._work = work
+        self._listener = Listener(self._cancel)
+        self._task: asyncio.Task[T] | None = None
+
+    def wait(self) -> T:
+        """The result, or what the coroutine raised."""
+        try:
+            if threading.current_thread() is not threading.main_thread():
+                return asyncio.run(self._work)
+            with self._listener.listening(raising()), asyncio.Runner() as runner:
+                result = runner.run(self._main())
+        except asyncio.CancelledError:
+            if not self._listener.asked:
+                raise
+        finally:
+            self._work.close()  # where it was never begun
+        if self._listener.asked:
+            raise KeyboardInterrupt
+        return result
+
+    async def _main(self) -> T:
+        self._task = asyncio.create_task(self._work)
+        if self._listener.asked:  # before there was a task
+            self._task.cancel()
+        return await self._task
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            with suppress(RuntimeError):  # the loop is closed: it ended by itself
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
 
 
 @contextmanager

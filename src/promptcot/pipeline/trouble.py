@@ -6,11 +6,20 @@ left to the caller, and the words about replies are those of `core.remedies`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptcot.core.remedies import advice, described, reasons, remedy_for, remedy_for_failed, shown
+from promptcot.core.remedies import (
+    READER_FAILED,
+    STEP_FAILED,
+    advice,
+    described,
+    reasons,
+    remedy_for,
+    remedy_for_failed,
+    shown,
+)
 from promptcot.records import Row, Unusable
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.paths import beside
@@ -51,12 +60,14 @@ def came_to_nothing(counts: StageCounts) -> bool:
 
 
 def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
-    """What is to be told of a step with this output: that it gave nothing, or that most replies were of no use."""
+    """What is to be told of a step with this output: that it gave nothing, that most replies were of no use, or
+    that its own code failed over some rows.
+    """
     useless = counts.useless.counts.total()
     if useless > counts.usable and counts.useless.example is not None:
         return _useless(counts, counts.useless.example)
     if not came_to_nothing(counts):
-        return None
+        return _code_failed(counts, output)
     if counts.failed.total() > counts.dropped.total():
         return _all_failed(counts, output)
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
@@ -94,6 +105,21 @@ def _useless(counts: StageCounts, example: Unusable) -> Trouble:
     )
 
 
+def _code_failed(counts: StageCounts, output: Path) -> Trouble | None:
+    lost = {
+        reason: count for reason, count in counts.dropped.items() if reason.startswith((READER_FAILED, STEP_FAILED))
+    }
+    if not lost:
+        return None
+    row = next((row for row in _rows(output, "dropped") if row.get("reason") in lost), {})
+    text = next(iter(row.get("raw") or ()), "")
+    example = f"{_called(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
+    what = (
+        f"{counts.name}: its own code failed over {sum(lost.values()):,} of {counts.rows_in:,} rows ({reasons(lost)})"
+    )
+    return Trouble(what, example, remedy=remedy_for(lost) or "")
+
+
 def _all_failed(counts: StageCounts, output: Path) -> Trouble:
     what = f"{counts.name}: {counts.failed.total():,} of {counts.rows_in:,} rows failed ({reasons(counts.failed)})"
     row = _first(output, "failed")
@@ -118,5 +144,9 @@ def _called(row: Row) -> str:
 
 
 def _first(output: Path, kind: str) -> Row | None:
+    return next(_rows(output, kind), None)
+
+
+def _rows(output: Path, kind: str) -> Iterator[Row]:
     path = beside(output, f"{kind}.jsonl")
-    return next(iter(read_rows(path)), None) if path.exists() else None
+    return read_rows(path) if path.exists() else iter(())

@@ -9,6 +9,7 @@ seconds say nothing about a GPU.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ class Found:
 
 def has_enough(directory: Path) -> bool:
     """Whether there is a finished run of enough combinations. Raises InputError for one that cannot be read."""
-    if not (directory / "summary.json").is_file():
+    if not os.path.isfile(directory / "summary.json"):  # no name is too long to be asked about
         return False
     return _rows(_stages(directory).get("sample", {})) >= ENOUGH
 

@@ -7,6 +7,7 @@ place; nothing in the code has to change.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
@@ -28,7 +29,7 @@ def load(domain: str | Path) -> PromptSet:
     """
     shipped = str(domain) in domains()
     folder = _SHIPPED / str(domain) if shipped else Path(domain)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, it answers for a name that can be none, too
         raise InputError(
             f"prompts {domain}: no domain that ships with promptcot ({', '.join(domains())}) and no local folder"
         )

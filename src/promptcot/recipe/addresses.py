@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from promptcot.redaction import is_named_like_key, looks_like_key
 
 _CALL = re.compile(r"/+(chat/completions|completions|embeddings|(?<=/v1/)models)$")
-_SECRET = re.compile(r"(key|token|secret|pass(word)?|auth(orization)?|sig(nature)?|credentials?|^code)$", re.IGNORECASE)
 _KEYLESS = "a URL holds no key, since it is written down: put it into the variable api_key_env"
 
 
@@ -32,10 +33,17 @@ def plain(url: str) -> str:
 
 
 def has_secret(url: str) -> bool:
-    """Whether a URL names a user or has a key in its query. Looks at the text, since a mistyped URL may have both."""
-    base, query = _parted(url)
-    names = [name for name, value in parse_qsl(query[1:]) if value]
-    return "@" in re.split(r"[/\\]", base.partition("://")[2] or base)[0] or any(map(_SECRET.search, names))
+    """Whether a URL names a user, or has a key anywhere. Looks at the text, since a mistyped URL may have both."""
+    base, *others = re.split(r"[?#]", url)
+    names = [name for other in others for name, value in parse_qsl(other.replace(";", "&")) if value]
+    return _names_user(unquote(base)) or any(map(is_named_like_key, names)) or looks_like_key(url)
+
+
+def _names_user(base: str) -> bool:
+    """Whether an `@` is a user's: in a path it may stand, but a password may have slashes in it too."""
+    _, separator, rest = base.partition("://")
+    host, _, path = re.split(r"([/\\])", rest, maxsplit=1) if re.search(r"[/\\]", rest) else (rest, "", "")
+    return "@" in (host if separator else base) or ("@" in path and re.search(r"^[^\[]*:\D", host) is not None)
 
 
 @lru_cache(maxsize=256)

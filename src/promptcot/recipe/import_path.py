@@ -17,12 +17,13 @@ def load(path: str) -> Any:
         found: Any = _module(module)
     except ImportError as error:
         raise ValueError(f"{path!r}: {error}; Python looks in this folder and in what is installed") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script that is no module may end the process
         raise ValueError(f"{path!r}: importing it raises {type(error).__name__}: {error}") from error
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise ValueError(f"{path!r}: {module} has no {part}")
-        found = getattr(found, part)
+        try:
+            found = getattr(found, part)
+        except Exception as error:  # AttributeError, and whatever a module's own __getattr__ raises
+            raise ValueError(f"{path!r}: {module} has no {part}") from error
     return found
 
 

@@ -19,9 +19,15 @@ from pydantic.fields import FieldInfo
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
 from promptcot.recipe.schema import SECRET, Recipe, Served
+from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
 
+_DEEPEST = 50
+"""The most levels of tables and lists in a recipe. Nothing needs ten, and Python stumbles over a thousand."""
+_LONGEST = 200
+"""The most characters that a message repeats of a value."""
 _URLS = re.compile(r"\w+://[^\"'\s,]+")
+_VALUES = re.compile(r"([\w-]+)[\"']?\s*[=:]\s*([^,}]+)")
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
@@ -50,6 +56,7 @@ def read_table(
     Raises RecipeError.
     """
     where, table = _read(name_or_path, folder)
+    _refuse_depth(where, table)
     where = f"{where} with {', '.join(f'--set {_shown(change)}' for change in changes)}" if changes else where
     return where, with_changes(table, changes, overrides)
 
@@ -58,13 +65,26 @@ def with_changes(
     table: Mapping[str, Any], changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """A copy of a recipe's table, changed by `a.b=v` texts and then by `overrides`. Raises RecipeError."""
+    _refuse_depth("recipe", table)
     changed: dict[str, Any] = _copied(table)
     for change in changes:
         _apply(changed, *_parse_change(change))
     for key, value in (overrides or {}).items():
         if value is not None:
             _apply(changed, key, value)
+    _refuse_depth("--set", changed)
     return changed
+
+
+def _refuse_depth(where: str, table: Mapping[str, Any]) -> None:
+    """Raises RecipeError for tables in tables in tables, which everything that comes after would stumble over."""
+    level: list[Any] = [table]
+    for _ in range(_DEEPEST):
+        inner = (one.values() if isinstance(one, Mapping) else one for one in level)
+        level = [part for parts in inner for part in parts if isinstance(part, (Mapping, list, tuple))]
+        if not level:
+            return
+    raise RecipeError(where, [f"its tables and lists are more than {_DEEPEST} levels deep"])
 
 
 def _copied(value: Any) -> Any:
@@ -141,15 +161,22 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
     try:
         with open_file(path) as file:
             return shown(path), tomllib.loads(file.read().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(str(path), [f"not TOML: {error}"]) from error
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, no date, thousands of digits or brackets
+        raise RecipeError(str(path), [f"not TOML: {_cut(str(error))}"]) from error
 
 
 def _shown(change: str) -> str:
-    """A change as messages may repeat it: without a key or a password in a URL."""
+    """A change as messages may repeat it: without a key, or a password in a URL."""
     key, equals, text = change.partition("=")
     urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
-    return f"{key}{equals}***" if any(map(addresses.has_secret, urls)) else change
+    values = [(key.rpartition(".")[2].strip(), text), *_VALUES.findall(text)]
+    hidden = any(_is_key(name, value.strip().strip("\"'")) for name, value in values)
+    return f"{key}{equals}{MASK}" if hidden or any(map(addresses.has_secret, urls)) else change
+
+
+def _is_key(name: str, value: str) -> bool:
+    """Whether the value of a key of a recipe is a secret: one typed where a variable's name belongs, for example."""
+    return not is_variable(value) if name == "api_key_env" else is_named_like_key(name) or looks_like_key(value)
 
 
 def _parse_change(change: str) -> tuple[str, Any]:
@@ -158,8 +185,8 @@ def _parse_change(change: str) -> tuple[str, Any]:
         raise RecipeError("--set", [f"{change!r}: write it as key=value, for example generate.temperature=0.8"])
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
+    except (ValueError, RecursionError):
+        value = text  # a bare word is a string, and so is what looks like a number and is none
     return key.strip(), value
 
 
@@ -193,13 +220,19 @@ def _entry(items: list[Any], keys: list[str], dotted: str) -> tuple[int, list[st
     raise RecipeError("--set", [f"{dotted}: {keys[0]!r} is not one of the positions 0 to {len(items) - 1}{or_names}"])
 
 
+def _cut(text: str) -> str:
+    """The beginning of a text that may be long."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)"
+
+
 def _explain(mistake: Any, section: type[BaseModel]) -> str:
     """One line for one mistake, with the dotted key and, for an unknown key, the nearest known one."""
     location = [str(part) for part in mistake["loc"]]
     where = ".".join(location)
     if mistake["type"] != "extra_forbidden":
-        shown = mistake["type"] not in ("missing", SECRET) and not isinstance(mistake["input"], (dict, BaseModel))
-        given = f" (it is {mistake['input']!r})" if shown else ""
+        secret = mistake["type"] == SECRET or any(part == "api_key_env" or is_named_like_key(part) for part in location)
+        shown = mistake["type"] != "missing" and not secret and not isinstance(mistake["input"], (dict, BaseModel))
+        given = f" (it is {_cut(repr(mistake['input']))})" if shown else ""
         return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
     known = list(_fields_at(section, location[:-1]))
     begun = [key for key in known if key.startswith(location[-1])]

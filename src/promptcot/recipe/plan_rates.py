@@ -15,7 +15,7 @@ Amount = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Keys(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Stated(_Keys):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
@@ -26,6 +27,7 @@ from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
 from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
+from promptcot.redaction import is_variable, keys_in
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -35,13 +37,17 @@ EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 SECRET = "secret"
 """The type of a mistake whose value must not be shown."""
-_SECRET = {"apikey", "key", "authorization", "bearer", "secret", "password"}
+_NO_VARIABLE = (
+    "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
+    "a name that is not in capitals counts where it is set. What was given is not repeated here"
+)
 
 
 _LENGTHS = {"max_tokens", "max_completion_tokens", "max_new_tokens", "max_output_tokens"}
 
 
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, lt=2**63)]
+"""A number of things; what counts them takes no larger one."""
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -54,9 +60,37 @@ Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)
 
 
 class Section(BaseModel):
-    """A table of a recipe: complete, checked, without unknown keys."""
+    """A table of a recipe: complete, checked, without unknown keys. All texts in it can be written down as UTF-8."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, given: Any) -> Any:
+        for name, value in given.items() if isinstance(given, Mapping) else ():
+            if _holds_surrogate(name) or _holds_surrogate(value):
+                raise ValueError(f"{name!a}: it holds bytes or half characters that are no UTF-8 text")
+        return given
+
+
+def _holds_surrogate(value: Any) -> bool:
+    """Whether there are lone surrogates in a text, or somewhere in a table or list."""
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_surrogate, value)) or any(map(_holds_surrogate, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(_holds_surrogate, value))
+
+
+def _fit_for_a_folder(name: str) -> str:
+    parts = name.split("/")
+    if not name.isprintable() or not all(part.strip(". ") and len(part.encode()) <= 200 for part in parts):
+        raise ValueError("a folder in `out` has this name: write a word, such as my-run, of at most 200 bytes")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_fit_for_a_folder)]
+"""What a recipe is called, and the folder that it works in by default."""
 
 
 class Limits(Section):
@@ -140,11 +174,19 @@ class Served(Section):
         except addresses.HoldsSecret as error:
             raise PydanticCustomError(SECRET, "{words}", {"words": str(error)}) from None
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _variable(cls, name: str) -> str:
+        if name and not is_variable(name):
+            raise PydanticCustomError(SECRET, "{words}", {"words": _NO_VARIABLE})
+        return name
+
     @field_validator("extra_body")
     @classmethod
     def _no_key(cls, body: dict[str, Any]) -> dict[str, Any]:
-        if found := [name for name in body if name.lower().replace("_", "") in _SECRET]:
-            raise ValueError(f"{found[0]} is written down with the recipe: put the key into the variable api_key_env")
+        if found := next(keys_in(body), None):
+            words = f"{found} is written down with the recipe: put the key into the variable api_key_env"
+            raise PydanticCustomError(SECRET, "{words}", {"words": words})
         return body
 
     @property
@@ -294,7 +336,7 @@ class OwnStep(Section):
         try:
             known = inspect.signature(use).parameters
             made = use(**self.options, **{name: value for name, value in more.items() if name in known})
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
             raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
@@ -309,7 +351,7 @@ class OwnStep(Section):
 class Recipe(Section):
     """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
 
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     prompts: str = "math"
     server: Served | None = None

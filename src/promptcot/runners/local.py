@@ -15,9 +15,20 @@ from typing import NamedTuple, cast
 
 from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.errors import LIMITED, EngineUnusable, RequestRefused, StorageError, TransientError, UnfitRow
+from promptcot.errors import (
+    LIMITED,
+    EngineUnusable,
+    RequestRefused,
+    StageFault,
+    StorageError,
+    TransientError,
+    UnfitRow,
+)
+from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
+from promptcot.runners.faults import Faults
 from promptcot.runners.health import Health
+from promptcot.runners.known import known
 from promptcot.runners.readability import Readability
 from promptcot.runners.retries import Retries
 from promptcot.runners.slots import Slots
@@ -99,6 +110,7 @@ class _Passage:
         self._fed = False
         self._news = asyncio.Event()
         self._health = Health(stage.name, journal.directory)
+        self._faults = Faults(stage.name, journal.directory)
         self._readability = Readability(stage.name, journal.directory, keep_going=runner.keep_going)
         self._model = engine.model
 
@@ -177,6 +189,9 @@ class _Passage:
     async def _row(self, item: Item) -> Sequence[Row] | Drop | Failed:
         try:
             requests = called.ask(self.stage, item.row)
+        except StageFault as fault:
+            self._faults.saw(fault)
+            return called.unasked(fault)
         except UnfitRow as error:  # where the first row of a file is, nothing has been asked
             self._health.saw(good=False, counts=False, words=str(error))
             return Failed("unfit", str(error))
@@ -187,14 +202,20 @@ class _Passage:
             except (RequestRefused, TransientError) as error:
                 self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
                 return Failed(error.cause, str(error))
-            result = called.read(self.stage, item.row, [reply.completion for reply in replies])
-            self._weigh(item, requests, replies, called.fault(self.stage, result))
+            try:
+                result = called.read(self.stage, item.row, [reply.completion for reply in replies])
+                useless = called.fault(self.stage, result)
+            except StageFault as fault:
+                self._faults.saw(fault)
+                return called.left_out(fault, [reply.completion for reply in replies])
+            self._weigh(item, requests, replies, useless)
             if not isinstance(result, Retry):
-                return result
+                break
             if attempt < self.runner.max_retries:
                 self.counts.asked_again[result.reason] += 1
                 requests = [request.again() for request in requests]
-        return cast(Retry, result).otherwise
+        self._faults.saw(None)
+        return result.otherwise if isinstance(result, Retry) else result
 
     def _weigh(self, item: Item, requests: Sequence[Request], replies: Sequence[_Reply], fault: str | None) -> None:
         """Note what the replies are worth. Raises SystematicFailure when going on would be waste."""
@@ -225,8 +246,7 @@ class _Passage:
 
     async def _call(self, request: Request) -> _Reply:
         """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""
-        key = request.key(self._model)
-        found = self.journal.find(key, request)
+        key, found = request.key(self._model), known(self.journal, request, self._model)
         if isinstance(found, Completion):
             self.counts.reused += 1
             return _Reply(self._written(found), known=True)
@@ -246,7 +266,9 @@ class _Passage:
         Raises RequestRefused for a reply that the server refused, which is journaled too.
         """
         if reply.finish_reason == CONTENT_FILTER:
-            raise RequestRefused(f"the server refuses the content: {reply.text or CONTENT_FILTER}", "content-refused")
+            raise RequestRefused(
+                f"the server refuses the content: {quoted(reply.text) or CONTENT_FILTER}", "content-refused"
+            )
         reply = ended(reply)
         self.counts.end_tokens += bool(reply.end_tokens)
         return reply

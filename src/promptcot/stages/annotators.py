@@ -17,6 +17,7 @@ from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of, with_problem_ids
 from promptcot.core.training_rows import level_of
 from promptcot.errors import InputError, UnfitRow, UsageError
+from promptcot.recipe.loading import parse_as
 from promptcot.recipe.schema import Served
 from promptcot.records import Row, derive_seed
 from promptcot.stages.defaults import annotator_name
@@ -50,7 +51,7 @@ def _annotator(given: str) -> Annotator:
     name, named, model = given.partition("=")
     if named:
         return Annotator(name, model)
-    return Annotator(annotator_name(Served(model=given)), given)
+    return Annotator(annotator_name(parse_as(Served, {"model": given}, "options")), given)
 
 
 def problems_file(path: str) -> Path:

@@ -26,6 +26,11 @@ class Asker:
         return Request(prompt=self.prompts.render(conversation, **variables), sampling=self.sampling, seed=seed)
 
 
+def text_of(request: Request) -> str:
+    """All that a model is shown by a request."""
+    return request.prompt or "\n".join(message.content for message in request.messages)
+
+
 def counted(reply: Completion) -> Row:
     """The fields of a row that say why the model stopped, and what the reply took."""
     return {name: getattr(reply, name) for name in ("finish_reason", "prompt_tokens", "completion_tokens")}

@@ -1,16 +1,20 @@
 """Stages and steps, called: whatever they raise or return that they should not is one error that names them.
 
-Errors of the tree (a row that lacks a field) pass as they are. Everything else is a mistake in the stage itself, which
-asking on would only repeat: it stops the run.
+Where a row is at hand this is that row's affair: `unasked` and `left_out` say what becomes of it, and `runners.faults`
+when so many rows are lost that the run stops. Errors of the tree pass as they are, except that a row of which `read` or
+`apply` says that it is wrong is one of these.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from promptcot.errors import PromptCoTError, StageFault
-from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
+from promptcot.core.remedies import READER_FAILED, STEP_FAILED, shown
+from promptcot.errors import InputError, PromptCoTError, StageFault, StorageError
+from promptcot.records import Completion, Drop, Dropped, Failed, Request, Retry, Row
 from promptcot.stages.protocol import Stage, Step
 from promptcot.storage.json import dumps
 
@@ -23,7 +27,7 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
         found = stage.ask(row)
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "ask", row, error) from error
     if _are(Request, found):
         return found
@@ -34,9 +38,9 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
     """What the stage makes of the replies. Raises StageFault."""
     try:
         found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
-    except PromptCoTError:
-        raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
+            raise
         raise _raised(stage.name, "read", row, error) from error
     if _are(dict, found) or _is_drop(found) or _is_retry(found):
         return found
@@ -67,7 +71,7 @@ def unusable(stage: Stage, row: Row) -> str | None:
         return None
     try:
         found = tell(row)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(stage.name, "unusable", row, error) from error
     if found is not None and not isinstance(found, str):
         raise StageFault(stage.name, "unusable", row, f"returned {_shown(found)}; expected a reason, or None")
@@ -75,12 +79,14 @@ def unusable(stage: Stage, row: Row) -> str | None:
 
 
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
-    """What the step makes of a row. Raises StageFault."""
+    """What the step makes of a row. Raises StageFault, and StorageError where it cannot keep what it remembers."""
     try:
         found = step.apply({**row})
-    except PromptCoTError:
-        raise
-    except Exception as error:
+    except OSError as error:
+        raise StorageError(f"{step.name}: `apply` failed for row {row.get('id')}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
+            raise
         raise _raised(step.name, "apply", row, error) from error
     if _are(dict, found) or _is_drop(found):
         return found
@@ -96,7 +102,7 @@ def finish(step: Step) -> Iterator[Row | Dropped]:
             yield left
     except PromptCoTError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "finish", {}, error) from error
 
 
@@ -105,15 +111,35 @@ def summary(step: Step) -> Mapping[str, Any]:
     try:
         found: Any = getattr(step, "summary", dict)()
         dumps(found)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _raised(step.name, "summary", {}, error) from error
     if not isinstance(found, Mapping):
         raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
     return found
 
 
-def _raised(name: str, function: str, row: Row, error: Exception) -> StageFault:
-    return StageFault(name, function, row, f"raised {type(error).__name__}: {error}")
+def unasked(fault: StageFault) -> Failed:
+    """A row that could not be asked about, since the stage failed over it."""
+    return Failed("ask failed", str(fault))
+
+
+def left_out(fault: StageFault, replies: Sequence[Completion] = ()) -> Drop:
+    """A row over which a stage failed when it read the replies, which are kept, or over which a step failed."""
+    kind = STEP_FAILED if fault.function == "apply" else READER_FAILED
+    ended = replies[0].finish_reason if replies else None
+    return Drop(f"{kind}{shown(fault.reason)}", [reply.text for reply in replies], ended)
+
+
+def _raised(name: str, function: str, row: Row, error: BaseException) -> StageFault:
+    said = f": {error}" if str(error) else ""
+    return StageFault(name, function, row, f"raised {type(error).__name__}{said}", _place(error))
+
+
+def _place(error: BaseException) -> str:
+    """The line of source that raised."""
+    for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
+        return f"{Path(frame.f_code.co_filename).name}, line {line}"
+    return ""
 
 
 def _is_drop(found: Any) -> bool:

@@ -81,14 +81,14 @@ def _journal(target: Path) -> Path:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=_KEY_BYTES).digest()
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 class Vectors:
     """The vectors that one model has given so far, in an append-only file of equal records. Use as a context manager.
 
     A record is the hash of a text, its float16 vector, and a checksum; the file starts with the number of dimensions. A
-    torn or damaged tail is cut off. Vectors stay on disk; 24 bytes a text are in memory.
+    torn tail is cut off, damaged records are passed over. Vectors stay on disk; 24 bytes a text are in memory.
     """
 
     def __init__(self, directory: Path, model: str) -> None:
@@ -97,6 +97,7 @@ class Vectors:
         self._stack = ExitStack()
         self._sorted: NDArray[np.bytes_] = np.empty(0, f"S{_KEY_BYTES}")
         self._order: NDArray[np.int64] = np.empty(0, np.int64)
+        self._damaged: NDArray[np.int64] = np.empty(0, np.int64)
         self.dimensions = 0
 
     def __enter__(self) -> Self:
@@ -151,26 +152,35 @@ class Vectors:
         return np.memmap(self._path, self._record, "r", 8)
 
     def _repair(self) -> None:
-        """Read the file's head, cut off what is torn or damaged, and note which texts it holds."""
+        """Read the file's head, cut off what is torn, and note which texts it holds. Without one good record, its head
+        may be what is damaged, and it is begun anew.
+        """
         size = self._path.stat().st_size if self._path.exists() else 0
-        if size < 8:
-            self._path.unlink(missing_ok=True)
+        if size >= 8:
+            with self._path.open("rb") as file:
+                self.dimensions = int.from_bytes(file.read(8), "little")
+        if not self.dimensions or 2 * self.dimensions >= size:
+            self._begin_anew()
             return
-        with self._path.open("rb") as file:
-            self.dimensions = int.from_bytes(file.read(8), "little")
         whole = (size - 8) // self._record.itemsize
         os.truncate(self._path, 8 + whole * self._record.itemsize)
-        records = self._records()
-        good = next((place for place, record in enumerate(records) if record["sum"] != _sum(record)), whole)
-        del records
-        os.truncate(self._path, 8 + good * self._record.itemsize)
+        wrong = (place for place, record in enumerate(self._records()) if record["sum"] != _sum(record))
+        self._damaged = np.fromiter(wrong, np.int64)
+        if len(self._damaged) == whole:
+            self._begin_anew()
+            return
         sync(self._path)
         self._index()
+
+    def _begin_anew(self) -> None:
+        self.dimensions, self._damaged = 0, np.empty(0, np.int64)
+        self._path.unlink(missing_ok=True)
 
     def _index(self) -> None:
         """Which records hold which texts; of a text that comes twice, the last."""
         keys = np.array(self._records()["key"])
-        self._order = np.lexsort((-np.arange(len(keys)), keys))
+        order = np.lexsort((-np.arange(len(keys)), keys))
+        self._order = order[~np.isin(order, self._damaged)]
         self._sorted = keys[self._order]
 
 

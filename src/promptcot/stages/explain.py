@@ -18,7 +18,7 @@ from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.core.training_rows import concepts_of, level_of
 from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker, counted, retried
+from promptcot.stages.asking import Asker, counted, retried, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,19 @@ class Explain:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
         """The row with the rationale, as a row of `generate`, and the `annotator`."""
         [reply] = replies
-        found = rationale.parse_rationale(reply.text, reply.finish_reason)
+        found = rationale.parse_rationale(reply.text, reply.finish_reason, text_of(self.ask(row)[0]))
         if isinstance(found, rationale.Unreadable):
             return retried(reply, found.reason)
         problem, concepts, level = self._material(row)
+        completion = rationale.render(found, problem)
+        if isinstance(broken := rationale.parse(completion), rationale.Unreadable):
+            return Drop(f"the problem does not fit between markers: {broken.reason}")
         explained = {
             "problem": problem,
             "foundational_concepts": concepts,
             "level": level,
             "prompt": self.render_prompt(concepts, level),
-            "completion": rationale.render(found, problem),
+            "completion": completion,
             "rationale": found,
             "annotator": self.annotator,
             **counted(reply),

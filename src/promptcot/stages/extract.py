@@ -15,7 +15,7 @@ from promptcot.core.parsing.rationale import Unreadable
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet, mark_for
 from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling, derive_seed
-from promptcot.stages.asking import Asker, retried
+from promptcot.stages.asking import Asker, retried, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Extract:
         """The row with `foundational_concepts` and `annotator`, and with the `problem` in its own words."""
         [reply] = replies
         problem = self._problem(row)
-        found = extraction.parse(reply.text, self._size(problem), reply.finish_reason)
+        found = extraction.parse(reply.text, self._size(problem), reply.finish_reason, text_of(self.ask(row)[0]))
         if isinstance(found, Unreadable):
             return retried(reply, found.reason)
         return [{**row, "problem": problem, "foundational_concepts": list(found), "annotator": self.annotator}]

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.filtering import bring_back, decide, training_row, verdict_of
+from promptcot.core.remedies import shown
 from promptcot.core.shards import AFTER_ALL, EVERYTHING, Part
 from promptcot.core.statistics.agreement import Agreements
-from promptcot.errors import InputError
-from promptcot.records import SOURCE_INDEX, Drop, Row
+from promptcot.errors import InputError, UnfitRow
+from promptcot.records import SOURCE_INDEX, Drop, Failed, Row
 from promptcot.storage.outputs import Output
-from promptcot.storage.rows import read_rows, with_ids
+from promptcot.storage.rows import hash_id, read_rows, with_ids
+
+_MOST_SHOWN = 60
 
 
 class Filter:
@@ -64,10 +67,18 @@ def filter_files(
             verdicts = {"judgements": judged.verdicts}
             row = {**item.row, **verdicts}
             result = step.apply(row)
-            if not isinstance(result, Drop):
-                result = [{**bring_back(item.row), **training_row(item.row), **verdicts}]
-            output.add(item.index, row, result)
+            output.add(item.index, row, result if isinstance(result, Drop) else _accepted(item.row, verdicts, index))
     return step.agreements
+
+
+def _accepted(row: Row, verdicts: Row, index: int) -> list[Row] | Failed:
+    """An accepted row; a failure where there is nothing in it to learn. Raises UnfitRow for the first of a file."""
+    try:
+        return [{**bring_back(row), **training_row(row), **verdicts}]
+    except UnfitRow as error:
+        if not index:
+            raise
+        return Failed("unfit", str(error))
 
 
 @dataclass(frozen=True)
@@ -93,12 +104,33 @@ class Joined:
 
     def __enter__(self) -> Joined:
         self._table.execute(
-            "create table verdicts (id text, judge int, verdict text, primary key (id, judge)) without rowid"
+            "create table verdicts (id blob, judge int, verdict text, problem int, judged int, "
+            "primary key (id, judge)) without rowid"
         )
         for judge, path in enumerate(self._paths):
-            rows = ((row["id"], judge, verdict_of(row)) for row in with_ids(read_rows(path, may_be_empty=True)))
-            self._table.executemany("insert into verdicts values (?, ?, ?)", rows)
+            named = with_ids(read_rows(path, may_be_empty=True))
+            rows = ((_key(row["id"]), judge, verdict_of(row), *map(_hash, _texts(row))) for row in named)
+            self._table.executemany("insert into verdicts values (?, ?, ?, ?, ?)", rows)
+        self._check()
         return self
+
+    def _check(self) -> None:
+        """Raises InputError where the files have different problems under one id."""
+        found = self._table.execute(
+            "select one.id, one.judge, other.judge from verdicts one join verdicts other on one.id = other.id "
+            "and one.judge < other.judge and (one.problem != other.problem or one.judged != other.judged) "
+            "order by one.id limit 1"
+        ).fetchone()
+        if found is None:
+            return
+        key, *judges = found
+        name = key.decode(errors="surrogatepass")
+        paths = [self._paths[judge] for judge in judges]
+        texts = " and ".join(f"{_begins(path, name)} in {path}" for path in paths)
+        raise InputError(
+            f"id {name!r} is not the same problem in all files: {texts}; verdicts are joined by id, so give files of "
+            "judges that were asked about the same rows, each with an id of its own"
+        )
 
     def __exit__(self, *_: object) -> None:
         self._table.close()
@@ -109,13 +141,34 @@ class Joined:
         lacking = (
             "select distinct id from verdicts where id not in (select id from verdicts where judge = 0) order by id"
         )
-        for (name,) in self._table.execute(lacking).fetchall():
+        for (key,) in self._table.execute(lacking).fetchall():
+            name = key.decode(errors="surrogatepass")
             place = {SOURCE_INDEX: AFTER_ALL} if self._placed else {}
             yield Judged({"id": name, **place}, self._verdicts(name))
 
     def _verdicts(self, name: str) -> dict[str, str]:
-        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (name,))
+        found = self._table.execute("select judge, verdict from verdicts where id = ? order by judge", (_key(name),))
         return {self.names[judge]: verdict for judge, verdict in found}
+
+
+def _key(name: str) -> bytes:
+    """An id as SQLite can hold it: half a surrogate is no text there."""
+    return name.encode(errors="surrogatepass")
+
+
+def _texts(row: Row) -> list[str | None]:
+    """The problem, and all that was judged, where the row has them."""
+    return [row[name] if isinstance(row.get(name), str) else None for name in ("problem", "rationale_and_problem")]
+
+
+def _hash(text: str | None) -> int | None:
+    return None if text is None else hash_id(text)
+
+
+def _begins(path: Path, name: str) -> str:
+    """How the problem of a row begins, for people."""
+    row = next(row for row in with_ids(read_rows(path)) if row["id"] == name)
+    return repr(shown(next(filter(None, _texts(row)), ""), _MOST_SHOWN))
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:

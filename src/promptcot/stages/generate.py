@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptcot.core.parsing import rationale
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
-from promptcot.stages.asking import counted, unreadable
+from promptcot.stages.asking import counted, text_of, unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Generate:
     name: str = "generate"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row has no `prompt`."""
+        """One request. Raises UnfitRow when the row has no `prompt`."""
         prompt = row.get("prompt")
         if not isinstance(prompt, str) or not prompt:
-            raise InputError(f"{self.name}: row {row.get('id')} has no text in `prompt`")
+            raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `prompt`")
         seed = derive_seed(self.seed, row["id"], 0)
         if self.chat:
             return [Request(messages=(Message("user", prompt),), sampling=self.sampling, seed=seed)]
@@ -37,7 +37,7 @@ class Generate:
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
         """The row with what was generated, or a drop: `empty`, or `unreadable: ` and why."""
         [reply] = replies
-        read = rationale.parse(reply.text, reply.finish_reason)
+        read = rationale.parse(reply.text, reply.finish_reason, text_of(self.ask(row)[0]))
         if isinstance(read, rationale.Unreadable):
             return unreadable(reply, read.reason)
         generated = {"completion": reply.text, "rationale": read.rationale, "problem": read.problem}

@@ -4,18 +4,21 @@ The judge sees the concepts, the level and the generator's text; its words becom
 generator's text and counts are set aside (see `core.filtering`). A reply that cannot be read is an output like any
 other, with the judgement `invalid` and `invalid_reason`; it is for the filter to drop it. How a reply is read is in
 `core.parsing.judging`.
+
+Where the domain's prompt asks for it, the judge begins its lines with a mark. Earlier versions asked without one, and
+the replies that they left in a journal are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from promptcot.core.filtering import generator_text, set_aside
 from promptcot.core.parsing.judging import read_reply
 from promptcot.core.prompts import PromptSet
-from promptcot.errors import InputError
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Request, Row, Sampling, derive_seed
 from promptcot.stages.asking import Asker, counted
 
@@ -35,19 +38,23 @@ class Judge:
         return f"judge-{self.judge}"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises InputError when the row lacks concepts, level or the generator's text.
+        """One request. Raises UnfitRow when the row lacks concepts, level or the generator's text.
 
         The judge's name enters the seed, so that two judges on one model are two opinions.
         """
-        variables = self.prompts.judging(self._concepts(row), self._level(row), generator_text(row).strip())
-        seed = derive_seed(self.seed, self.judge, row["id"], 0)
-        return [Asker(self.prompts, self.sampling, self.chat).request("judge", seed, variables)]
+        asker, variables = Asker(self.prompts, self.sampling, self.chat), self._variables(row)
+        request = asker.request("judge", self._seed(row), variables)
+        if variables["own_mark"]:
+            unmarked = asker.request("judge", self._seed(row), {**variables, "own_mark": ""})
+            request = replace(request, earlier=unmarked)
+        return [request]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
         """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""
         [reply] = replies
         material = "\n".join([*self._concepts(row), self._level(row), generator_text(row)])
-        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria, material)
+        mark = self._variables(row)["own_mark"]
+        judgement = read_reply(reply.text, reply.finish_reason, self.prompts.criteria, material, mark)
         judged: dict[str, Any] = {
             "judge": self.judge,
             "ratings": dict(judgement.ratings),
@@ -63,16 +70,23 @@ class Judge:
         """Why a verdict is invalid; None for one that is valid."""
         return str(row.get("invalid_reason") or "invalid") if row.get("judgement") == "invalid" else None
 
+    def _variables(self, row: Row) -> dict[str, Any]:
+        text = generator_text(row).strip()
+        return self.prompts.judging(self._concepts(row), self._level(row), text, self._seed(row))
+
+    def _seed(self, row: Row) -> int:
+        return derive_seed(self.seed, self.judge, row["id"], 0)
+
     def _concepts(self, row: Row) -> list[str]:
         concepts = row.get("foundational_concepts")
         if not isinstance(concepts, list) or not concepts or not all(isinstance(item, str) for item in concepts):
-            raise InputError(f"{self.name}: row {row.get('id')} has no list of strings in `foundational_concepts`")
+            raise UnfitRow(f"{self.name}: row {row.get('id')} has no list of strings in `foundational_concepts`")
         return concepts
 
     def _level(self, row: Row) -> str:
         level = row.get("level")
         if not isinstance(level, str) or not level:
-            raise InputError(f"{self.name}: row {row.get('id')} has no text in `level`")
+            raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `level`")
         return level
 
 

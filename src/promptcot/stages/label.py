@@ -10,7 +10,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,20 +18,22 @@ from typing import Any
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.problems import gold_if_any, problem_id, problem_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
-from promptcot.errors import InputError
-from promptcot.evaluation.classes import Classes, Key, in_order
+from promptcot.errors import InputError, PromptCoTError
+from promptcot.evaluation.classes import Classes, in_order
+from promptcot.evaluation.compared import Key
+from promptcot.evaluation.golds import Contradictions, Problems, SharedId
 from promptcot.evaluation.predictions import answer_of
 from promptcot.grading.grader import Grader
-from promptcot.records import Item, Row, Sampling, derive_seed
+from promptcot.records import Failed, Item, Row, Sampling, count_of, derive_seed
 from promptcot.stages.solve import Solve
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
 
-_NO_ANSWER = -1
+_NO_ANSWER = _UNFIT = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +61,17 @@ class _Problem:
     tokens: int = 0
     counted: int = 0
 
-    def label(self) -> Label:
-        return decide(self.n, list(self.wordings.values()), self.tokens / self.counted if self.counted else None)
+    def label(self, settled: Mapping[int, int]) -> Label:
+        wordings = [replace(one, number=settled.get(one.number, one.number)) for one in self.wordings.values()]
+        return decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """What the first pass found. `problem`, `number` and `fit` have one entry for each trace, in the file's order.
 
-    `problem` is an index into `labels` and `keys`, `number` the class of the answer or -1, `fit` 1 for a whole and
-    sound trace.
+    `problem` is an index into `labels` and `keys`, or -1 for a row that is no trace, `number` the class of the answer
+    or -1, `fit` 1 for a whole and sound trace.
     """
 
     labels: Sequence[Label]
@@ -77,6 +80,8 @@ class Survey:
     number: array[int]
     fit: bytearray
     undecided: int
+    contradictions: Sequence[str] = ()
+    """What is to be told of rows whose golds contradict each other."""
 
     def agrees(self, trace: int) -> bool:
         """Whether this trace gives the label of its problem."""
@@ -97,20 +102,39 @@ def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item
     """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
     for place, (number, row) in enumerate(columns.traces(read_rows(path, may_be_empty=True))):
         where = f"{path}, row {number}"
-        item = part.item(place, row, partial(problem_id, where=where))
+        item = part.item(place, row, partial(_problem_or_place, where=f"row {number}"))
         if item is not None:
             yield where, item
 
 
-async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
-    """The first pass. Raises InputError for a row that is no trace, naming it."""
-    classes = Classes(grader)
+def _problem_or_place(row: Row, where: str) -> str:
+    """What the traces of a problem have in common; a row that names none goes by its place."""
+    try:
+        return problem_id(row, where)
+    except InputError:
+        return where
+
+
+async def survey(
+    path: Path, grader: Grader, part: Part = EVERYTHING, columns: Columns | None = None, unboxed: bool = False
+) -> Survey:
+    """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
+    row that has the id of another problem.
+    """
+    read = _Reader(grader, unboxed)
+    classes, contradictions = read.classes, read.contradictions
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
-    reading = (_read(item.row, where, classes) for where, item in traces(path, part, columns or Columns()))
+    rows = enumerate(traces(path, part, columns or Columns()))
+    reading = (read.if_fit(item.row, where, first=not place) for place, (where, item) in rows)
     async with aclosing(in_order(reading)) as found:
         async for trace in found:
+            if trace is None:
+                problem.append(_UNFIT)
+                number.append(_NO_ANSWER)
+                fit.append(0)
+                continue
             index = indices.setdefault(trace.key, len(indices))
             if index == len(problems):
                 problems.append(_Problem())
@@ -118,8 +142,12 @@ async def survey(path: Path, grader: Grader, part: Part = EVERYTHING, columns: C
             problem.append(index)
             number.append(trace.number)
             fit.append(trace.fit)
-    labels = [one.label() for one in problems]
-    return Survey(labels, [*indices], problem, number, fit, classes.undecided)
+    settled = [classes.settled(key) for key in indices]
+    number = array(
+        "i", (settled[at].get(one, one) if at != _UNFIT else one for at, one in zip(problem, number, strict=True))
+    )
+    labels = [one.label(its) for one, its in zip(problems, settled, strict=True)]
+    return Survey(labels, [*indices], problem, number, fit, classes.undecided, contradictions.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,15 +159,49 @@ class _Trace:
     tokens: int | None
 
 
-async def _read(row: Row, where: str, classes: Classes) -> _Trace:
-    key = (str(row.get("source") or ""), problem_id(row, where))
-    text = answer_of(row, where).answer
-    number = _NO_ANSWER
-    async with classes.turn(key):
-        if text is not None:
-            number = await classes.place(key, text)
-    tokens = row.get("completion_tokens")
-    return _Trace(key, text, number, unfit(row) is None, tokens if isinstance(tokens, int) else None)
+def _why_unfit(row: Row, where: str) -> str:
+    """Why a row is no trace that can be read."""
+    try:
+        problem_id(row, where)
+        answer_of(row, where)
+    except InputError as error:
+        return str(error)
+    except Exception as error:
+        return f"{where}: {type(error).__name__}: {error}"
+    return f"{where}: its answer cannot be compared"
+
+
+class _Reader:
+    """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
+
+    def __init__(self, grader: Grader, unboxed: bool) -> None:
+        self.classes = Classes(grader)
+        self._unboxed = unboxed
+        self.contradictions = Contradictions(grader.same_gold)
+        self._problems = Problems(grader)
+
+    async def if_fit(self, row: Row, where: str, *, first: bool) -> _Trace | None:
+        """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
+        try:
+            return await self._trace(row, where)
+        except SharedId:
+            raise
+        except Exception as error:
+            of_the_row = isinstance(error, InputError) or not isinstance(error, (PromptCoTError, OSError))
+            if first or not of_the_row:
+                raise
+            return None
+
+    async def _trace(self, row: Row, where: str) -> _Trace:
+        self.contradictions.look(row, where)
+        key = (str(row.get("source") or ""), problem_id(row, where))
+        text = answer_of(row, where, unboxed=self._unboxed).answer
+        number = _NO_ANSWER
+        async with self.classes.turn(key):
+            await self._problems.check(key, row, where, gold_if_any(row, where))
+            if text is not None:
+                number = await self.classes.place(key, text)
+        return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
 
 
 def _count(problem: _Problem, trace: _Trace) -> None:
@@ -157,10 +219,13 @@ async def label_file(
 ) -> list[StageCounts]:
     """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
 
-    Returns the counts of each output, the labels' last. Raises InputError for a row that is no trace, naming it.
+    Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
+    the training rows; the first one raises InputError.
     """
-    found = await survey(source, grader, settings.part, settings.columns)
+    found = await survey(source, grader, settings.part, settings.columns, settings.unboxed)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
+    for line in found.contradictions:
+        observe(f"label: {line}")
     if found.undecided:
         observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
     asks, verifies = _asks(settings.prompts, settings.style), partial(_is_verifiable, grader)
@@ -169,7 +234,7 @@ async def label_file(
         placed = settings.part.shard is not None
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
-        writer.write((item for _, item in traces(source, settings.part, settings.columns)), outputs)
+        writer.write(traces(source, settings.part, settings.columns), outputs)
         for output in others:
             output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
         outputs["label"].commit(settings.manifest)
@@ -180,7 +245,8 @@ async def label_file(
 class Settings:
     """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs.
 
-    A `part` takes some of the problems; `columns` says how the traces are read.
+    A `part` takes some of the problems; `columns` says how the traces are read; with `unboxed`, a final line without a
+    box is an answer.
     """
 
     band: Band
@@ -190,6 +256,7 @@ class Settings:
     manifest: dict[str, Any] = field(default_factory=dict)
     part: Part = EVERYTHING
     columns: Columns = field(default_factory=Columns)
+    unboxed: bool = False
 
 
 def _asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:
@@ -232,16 +299,21 @@ class Writer:
         self._chosen = choose_pairs(found, seed)
         self._half: dict[int, Row] = {}
 
-    def write(self, items: Iterable[Item], outputs: Outputs) -> None:
+    def write(self, items: Iterable[tuple[str, Item]], outputs: Outputs) -> None:
         """Read the traces again, in the same order, and write everything. The caller commits the outputs."""
         seen = bytearray(len(self._found.labels))
-        for trace, item in enumerate(items):
+        for trace, (where, item) in enumerate(items):
             index = self._found.problem[trace]
+            if index == _UNFIT:
+                for name in ("label", "sft"):
+                    if name in outputs:
+                        outputs[name].add(item.index, item.row, Failed("unfit", _why_unfit(item.row, where)))
+                continue
             if not seen[index]:
                 seen[index] = 1
                 self._problem(index, Item(item.index, problem_row(item.row)), outputs)
             if "sft" in outputs:
-                outputs["sft"].add(item.index, item.row, self._training(trace, index, item.row))
+                outputs["sft"].add(item.index, item.row, _or_unfit(self._training, trace, index, item.row))
             if "pairs" in outputs:
                 self._pair(trace, index, item, outputs["pairs"])
 
@@ -251,7 +323,7 @@ class Writer:
         labelled = {**row, **label.fields()}
         outputs["label"].add(place, labelled, refused or labelled)
         if refused is None and "rl" in outputs:
-            outputs["rl"].add(place, labelled, self._to_verify(label, row))
+            outputs["rl"].add(place, labelled, _or_unfit(self._to_verify, label, row))
         if refused is None and "pairs" in outputs and index not in self._chosen:
             outputs["pairs"].add(place, labelled, "no right and wrong trace")
 
@@ -287,9 +359,19 @@ class Writer:
         texts = {"chosen": chosen["completion"], "rejected": rejected["completion"]}
         texts = {side: without_end_tokens(text) for side, text in texts.items()}
         label = self._found.labels[index].text
-        output.add(
-            item.index, row, {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
-        )
+
+        def pair() -> Row:
+            return {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
+
+        output.add(item.index, row, _or_unfit(pair))
+
+
+def _or_unfit(make: Callable[..., Row | str], *of: Any) -> Row | str | Failed:
+    """What is made of a row; a failure where it lacks what that takes."""
+    try:
+        return make(*of)
+    except InputError as error:
+        return Failed("unfit", str(error))
 
 
 def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:

@@ -25,7 +25,7 @@ class Stage(Protocol):
         ...
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """What to ask about this row. Raises InputError when the row lacks a field that the stage needs."""
+        """What to ask about this row. Raises UnfitRow when the row lacks a field that the stage needs."""
         ...
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:

@@ -34,19 +34,29 @@ def concepts_file(path: str) -> Path:
     return nano.concepts_path()
 
 
-def read_table(path: str, columns: Columns | None = None) -> ConceptTable:
-    """The seed combinations of a file, as a table. Raises InputError naming the first row without `concepts`."""
-    return ConceptTable.from_rows(_seeds(concepts_file(path), columns or Columns()))
+Unfit = Callable[[Row, str], None]
+"""Hears of a row that is left out, and why."""
 
 
-def _seeds(path: Path, columns: Columns) -> Iterator[list[str]]:
+def read_table(path: str, columns: Columns | None = None, unfit: Unfit | None = None) -> ConceptTable:
+    """The seed combinations of a file, as a table.
+
+    Raises InputError naming the first row without `concepts`; where `unfit` hears of them, only if it is the first row
+    of the file.
+    """
+    return ConceptTable.from_rows(_seeds(concepts_file(path), columns or Columns(), unfit))
+
+
+def _seeds(path: Path, columns: Columns, unfit: Unfit | None) -> Iterator[list[str]]:
     for number, row in columns.concepts(read_rows(path)):
         found = row.get("concepts", row.get("foundational_concepts"))
         if not (isinstance(found, list) and found and all(isinstance(name, str) and name.strip() for name in found)):
-            raise InputError(
-                f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts; {fields_of(row)}"
-            )
-        yield found
+            why = f"{shown(path)}, row {number}: `concepts` is missing or is not a list of texts; {fields_of(row)}"
+            if unfit is None or number == 1:
+                raise InputError(why)
+            unfit(row, why)
+        else:
+            yield found
 
 
 def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> Sampler:

@@ -16,6 +16,7 @@ from promptcot.core.parsing.traces import malformed
 from promptcot.core.problems import with_problem_ids
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import UnfitRow
+from promptcot.evaluation.golds import Contradictions
 from promptcot.records import Completion, Message, Request, Retry, Row, Sampling, derive_seed
 from promptcot.storage.rows import read_rows, with_ids
 
@@ -31,8 +32,19 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
 
 def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
     """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
-    found = (columns or Columns()).problems(read_rows(source, may_be_empty=True))
+    columns = columns or Columns()
+    found = _looked_at(columns.problems(read_rows(source, may_be_empty=True)), source, columns)
     return samples(with_ids(with_problem_ids(found, str(source))), n)
+
+
+def _looked_at(rows: Iterable[tuple[int, Row]], source: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
+    """The same rows; in the end it is told where golds contradict each other."""
+    found = Contradictions()
+    for number, row in rows:
+        found.look(row, f"{source}, row {number}")
+        yield number, row
+    for line in found.lines:
+        columns.tell_once(line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from promptcot.errors import LockedError, StorageError
-from promptcot.storage.paths import url_of
+from promptcot.redaction import redacted, redacted_in
+from promptcot.storage.json import indented
+from promptcot.storage.paths import PARTIAL, url_of
 
 
 @contextmanager
@@ -66,18 +66,31 @@ def make_parent(path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file under a temporary name and rename it. Raises StorageError."""
-    partial = path.with_name(path.name + ".partial")
+    """Write a small file under a temporary name and rename it. Raises StorageError, and leaves nothing unfinished."""
+    partial = path.with_name(path.name + PARTIAL)
     make_parent(path)
-    with storing(path):
+    with storing(path), removed_on_error(partial):
         partial.write_bytes(content)
         sync(partial)
         os.replace(partial, path)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write an indented JSON file whole. Raises StorageError."""
-    write_whole(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
+    content = indented(value)
+    text = content.decode()
+    write_whole(path, content if redacted(text) == text else indented(redacted_in(value)))
+
+
+@contextmanager
+def removed_on_error(partial: Path) -> Iterator[None]:
+    """Removes an unfinished file where the work on it fails."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 @contextmanager

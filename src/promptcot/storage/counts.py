@@ -17,6 +17,12 @@ from promptcot.storage.budget import Paid, Price
 BEYOND_TARGET = "beyond target"
 
 
+def damaged_lines(count: int) -> str:
+    """What is said of damaged lines of a journal."""
+    lines, whose = ("line", "its call is") if count == 1 else ("lines", "their calls are")
+    return f"{count:,} damaged {lines} of the journal passed over, {whose} asked again where needed"
+
+
 @dataclass
 class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
@@ -40,6 +46,10 @@ class StageCounts:
     completion_tokens: int = 0
     end_tokens: int = 0
     """Replies with end tokens in their text, which were taken off."""
+    replaced: Counter[str] = field(default_factory=Counter)
+    """Values that the format of an output does not have, by what stands for them there."""
+    damaged: int = 0
+    """Lines of the journal that were passed over; their calls are asked again where they are needed."""
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
@@ -60,6 +70,8 @@ class StageCounts:
             failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
             end_tokens=summary.get("end_tokens", 0),
+            replaced=Counter(summary.get("replaced", {})),
+            damaged=summary.get("damaged", 0),
             paid=paid,
             **{key: summary[key] for key in asked},
         )
@@ -130,6 +142,7 @@ class StageCounts:
         self.rows_written += other.rows_written
         self.dropped += other.dropped
         self.failed += other.failed
+        self.replaced += other.replaced
         for model, paid in other.paid.items():
             self.paid.setdefault(model, Paid()).include(paid)
 
@@ -153,6 +166,8 @@ class StageCounts:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             **({"end_tokens": self.end_tokens} if self.end_tokens else {}),
+            **({"replaced": dict(sorted(self.replaced.items()))} if self.replaced else {}),
+            **({"damaged": self.damaged} if self.damaged else {}),
             "seconds": round(self.seconds, 3),
             "cost": self.cost,
             "models": {model: paid.summary() for model, paid in sorted(self.paid.items())},

@@ -13,19 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from promptcot.errors import StorageError, UsageError
 from promptcot.storage.atomic import locked, write_whole
 from promptcot.storage.parquet import pyarrow
-from promptcot.storage.paths import SUFFIXES, beside, url_of
+from promptcot.storage.paths import SUFFIXES, Kind, companions, url_of
 from promptcot.storage.sources import fetched
 
-Kind = Literal["file", "folder", "either", "read"]
-"""A file with its companions; a folder; one or the other, by the name; a file that is read, with results beside it."""
-
-_COMPANIONS = ("dropped.jsonl", "failed.jsonl", "recipe.json", "summary.json")
-_BESIDE_WHAT_IS_READ = ("grades.json",)
 _STAYS = ("*.journal", "*.grades", "*.state", "*.lock", "lock", "*.log", "*.partial*", "*.part")
 _STAYS_TOO = ("checkpoint-*", "processes", "ray")
 """What is no result: journals, locks, logs of servers, unfinished files, the checkpoints of a training."""
@@ -64,10 +59,10 @@ class Delivery:
     @property
     def written(self) -> list[str]:
         """The addresses of a file and of what may lie beside it."""
-        if self.kind != "file":
+        if self.kind not in ("file", "plain"):
             return []
         folder = self.url.rpartition("/")[0]
-        return [f"{folder}/{path.name}" for path in (*_companions(self.made, _COMPANIONS), self.made)]
+        return [f"{folder}/{path.name}" for path in (*companions(self.made, self.kind), self.made)]
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -122,8 +117,7 @@ class Delivery:
         if self.kind == "folder":
             yield from sorted(self._in_folder(), key=lambda name: (name in _LAST, name))
             return
-        kinds = _BESIDE_WHAT_IS_READ if self.kind == "read" else _COMPANIONS
-        found = [*_companions(self.made, kinds), *([] if self.kind == "read" else [self.made])]
+        found = [*companions(self.made, self.kind), *([] if self.kind == "read" else [self.made])]
         yield from (path.name for path in found if path.is_file())
 
     def _in_folder(self) -> Iterator[str]:
@@ -134,16 +128,10 @@ class Delivery:
 
     def _stale(self, names: list[str]) -> Iterator[str]:
         """What may be left of an earlier result: companions of files that come now, and that these do not have."""
-        if self.kind == "read":
+        if self.kind in ("read", "plain"):
             return
         for name in names:
             main = Path(name)
             if (self.kind == "file" and main.name != self.made.name) or not name.endswith((*SUFFIXES, ".safetensors")):
                 continue
-            yield from (one.as_posix() for one in _companions(main, _COMPANIONS) if one.as_posix() not in names)
-
-
-def _companions(output: Path, kinds: tuple[str, ...]) -> list[Path]:
-    """What may lie beside an output; the vectors of X.safetensors have their names in X.jsonl."""
-    rows = output.with_suffix(".jsonl") if output.suffix == ".safetensors" else output
-    return [*(beside(rows, kind) for kind in kinds), *([rows] if rows != output else [])]
+            yield from (one.as_posix() for one in companions(main, "file") if one.as_posix() not in names)

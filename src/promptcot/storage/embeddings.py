@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.storage.atomic import make_parent, storing, sync
-from promptcot.storage.paths import SUFFIXES
+from promptcot.storage.atomic import make_parent, removed_on_error, storing, sync
+from promptcot.storage.paths import PARTIAL, SUFFIXES
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import is_file, on_disk
 from promptcot.storage.writer import RowWriter
@@ -191,19 +191,20 @@ def write_embeddings(path: str | Path, names: Sequence[str], dimensions: int, bl
 
 
 def _write_safetensors(target: Path, names: Sequence[str], dimensions: int, blocks: Iterable[Matrix]) -> None:
-    partial = target.with_name(target.name + ".partial")
+    partial = target.with_name(target.name + PARTIAL)
     make_parent(target)
-    with storing(partial):
-        with partial.open("wb") as file:
-            file.write(_safetensors_header(len(names), dimensions))
-            for block in blocks:
-                file.write(np.ascontiguousarray(block, "<f2").data)
-        sync(partial)
-    # The matrix last: where it is, its names are.
-    _write_rows(target.with_suffix(".jsonl"), ({"sentence": name} for name in names))
-    with storing(target):
-        os.replace(partial, target)
-        sync(target.parent)
+    with removed_on_error(partial):
+        with storing(partial):
+            with partial.open("wb") as file:
+                file.write(_safetensors_header(len(names), dimensions))
+                for block in blocks:
+                    file.write(np.ascontiguousarray(block, "<f2").data)
+            sync(partial)
+        # The matrix last: where it is, its names are.
+        _write_rows(target.with_suffix(".jsonl"), ({"sentence": name} for name in names))
+        with storing(target):
+            os.replace(partial, target)
+            sync(target.parent)
 
 
 def _safetensors_header(rows: int, dimensions: int) -> bytes:

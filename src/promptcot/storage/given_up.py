@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptcot import __version__
-from promptcot.storage.atomic import storing, write_json
-from promptcot.storage.json import loads
+from promptcot.storage.atomic import storing
+from promptcot.storage.checked import read_document, write_document
 
 _NAME = "given-up.json"
 
@@ -28,16 +28,17 @@ class GivenUp:
 
 def give_up(journal: Path, words: str, calls: Iterable[str]) -> None:
     """Remember it. Raises StorageError."""
-    write_json(journal / _NAME, {"version": __version__, "words": words, "calls": sorted(calls)})
+    write_document(journal / _NAME, {"version": __version__, "words": words, "calls": sorted(calls)})
 
 
 def given_up(journal: Path) -> GivenUp | None:
-    """What this version remembers; a file that cannot be read is none, which costs some calls and nothing else."""
+    """What this version remembers; a file that is damaged is none, which costs some calls and nothing else."""
+    found = read_document(journal / _NAME, old=False)
+    if found is None or found.get("version") != __version__:
+        return None
     try:
-        found = loads((journal / _NAME).read_bytes())
-        known = found["version"] == __version__
-        return GivenUp(str(found["words"]), frozenset(map(str, found["calls"]))) if known else None
-    except (OSError, ValueError, KeyError, TypeError):
+        return GivenUp(str(found["words"]), frozenset(map(str, found["calls"])))
+    except (KeyError, TypeError):
         return None
 
 

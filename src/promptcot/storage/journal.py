@@ -2,49 +2,48 @@
 
 One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at
 most calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever
-opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over. What earlier processes finished
-is found by key in an index of 16 bytes a call; replies stay on disk until they are asked for. When a key occurs twice
-the latest reply that fits counts.
+opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over and counted, and its call is
+neither found nor counted as paid: what it cost nobody can tell. What earlier processes finished is found by key in an
+index of 16 bytes a call; replies stay on disk until they are asked for. When a key occurs twice the latest reply that
+fits counts. What a line is, and when it is damaged, is decided in `calls`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from promptcot.errors import InputError, StorageError
-from promptcot.records import INTERRUPTED, Completion, Request
+from promptcot.errors import StorageError
+from promptcot.records import Completion, Request
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.budget import Paid
-from promptcot.storage.json import dumps, loads
+from promptcot.storage.calls import Calls, Found, fitting, key_of, line_of
+from promptcot.storage.checked import body, intact, sealed
+from promptcot.storage.json import loads
 
-_PREFIX = b'{"key":"'
 _PAID = re.compile(
     rb'(?:"model":"(?P<model>(?:[^"\\]|\\.)*)".*?)?"prompt_tokens":(?P<prompt>\d+|null)'
     rb',"completion_tokens":(?P<completion>\d+|null)(?:,"cost":(?P<cost>[-+.\de]+|null))?,"text":'
 )
-_LINE = re.compile(rb'\{"key":"[0-9a-f]{32}",.*\}\n')
-_KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _READ_AT_ONCE = 1 << 13
-_ABSORBED_AT_ONCE = 1 << 20
-
-Found = Completion | Literal["truncated at another limit", "longer than the limit", "interrupted"] | None
-"""A reply; why the one that was found cannot be used for the request; or nothing."""
+_ABSORBED_AT_ONCE = 256
 
 
 class Journal:
     """The finished calls of one stage, in the folder `directory`. Use as a context manager; not thread-safe.
 
-    `paid` says what all of them used and cost, by model.
+    `paid` says what all of them used and cost, by model; `damaged` how many lines were passed over.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -57,6 +56,7 @@ class Journal:
         self._keys: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._offsets: NDArray[np.int64] = np.empty(0, np.int64)
         self.paid: dict[str, Paid] = {}
+        self.damaged = 0
 
     def __enter__(self) -> Self:
         self._stack.enter_context(locked(self.directory / "lock"))
@@ -90,20 +90,22 @@ class Journal:
         self._write(line_of(key, request, reply, model=model, cost=cost))
         self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
 
-    def absorb_file(self, path: Path) -> None:
-        """Take in the finished calls of another journal's file, some at a time. Raises StorageError."""
-        with storing(path), path.open("rb") as lines:
-            while some := lines.readlines(_ABSORBED_AT_ONCE):
-                self._absorb(b"".join(line for line in some if _LINE.fullmatch(line)))
-
-    def _absorb(self, lines: bytes) -> None:
-        """Record finished calls that were written down elsewhere, whole lines of `line_of`; those that it has stay.
-
-        Raises StorageError.
+    def absorb_file(self, path: Path) -> int:
+        """Take in the finished calls of another journal's file, some at a time, and give the number of its damaged
+        lines. Those that it has stay as they are. Raises StorageError, and InputError for a file that is no journal.
         """
-        new = [line for line in lines.splitlines(keepends=True) if not self._has(line)]
+        theirs = Calls(path)
+        with storing(path):
+            lines = (line for line, _ in theirs)
+            while some := list(islice(lines, _ABSORBED_AT_ONCE)):
+                self._absorb(line for line in some if not self._has(line))
+        return theirs.damaged
+
+    def _absorb(self, lines: Iterable[bytes]) -> None:
+        """Lines of earlier versions get their checksum: here they come behind lines that have one."""
+        new = [line if intact(line) else sealed(line) for line in lines]
         for line in new:
-            self._count(line, 0)
+            self._count(line)
         self._write(b"".join(new))
 
     def lines(self, key: str) -> Iterator[bytes]:
@@ -113,11 +115,11 @@ class Journal:
             if self._keys[place] != short:
                 return
             line = self._line(int(self._offsets[place]))
-            if line[_KEY] == key.encode():
+            if key_of(line) == key:
                 yield line
 
     def _has(self, line: bytes) -> bool:
-        return bool(len(self._keys)) and line in self.lines(key_of(line))
+        return bool(len(self._keys)) and body(line) in map(body, self.lines(key_of(line)))
 
     def _write(self, lines: bytes) -> None:
         try:
@@ -141,7 +143,7 @@ class Journal:
             os.fsync(self._handle)
 
     def _repair(self) -> int:
-        """Cut off a torn last line; the size that remains."""
+        """Cut off a torn last line, or end it where all but its line break was written; the size then."""
         size = os.fstat(self._handle).st_size
         end = size
         while end > 0:
@@ -152,33 +154,30 @@ class Journal:
                 end = start + found + 1
                 break
             end = start
+        if end != size and intact(os.pread(self._handle, size - end, end)):
+            return size + os.write(self._handle, b"\n")
         if end != size:
             os.ftruncate(self._handle, end)
         return end
 
     def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
         """Keys (their first 8 bytes, sorted) and where the last line of each begins."""
-        keys = np.fromiter((int(line[_KEY][:16], 16) for line, _ in self._lines()), np.uint64)
-        offsets = np.fromiter((self._count(line, offset) for line, offset in self._lines()), np.int64, len(keys))
+        short, begins = array("Q"), array("q")
+        calls = Calls(self._path)
+        for line, offset in calls:
+            short.append(int(key_of(line)[:16], 16))
+            begins.append(offset)
+            self._count(line)
+        self.damaged = calls.damaged
+        keys, offsets = np.array(short, np.uint64), np.array(begins, np.int64)
         order = np.lexsort((-offsets, keys))
         return keys[order], offsets[order]
 
-    def _lines(self) -> Iterator[tuple[bytes, int]]:
-        offset = 0
-        with self._path.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if _LINE.match(line):
-                    yield line, offset
-                elif number == 1:
-                    raise InputError(f"{self._path}, line 1: this is no journal; move the file away to start over")
-                offset += len(line)  # a hole that a power cut left costs its own call, no other
-
-    def _count(self, line: bytes, offset: int) -> int:
-        """Add an earlier call to what was paid; its offset."""
+    def _count(self, line: bytes) -> None:
+        """Add an earlier call to what was paid."""
         if found := _PAID.search(line):
             prompt, completion, cost = map(_number, found.group("prompt", "completion", "cost"))
             self.paid.setdefault(_name(found["model"] or b""), Paid()).add(prompt, completion, cost)
-        return offset
 
     def _line(self, offset: int) -> bytes:
         parts: list[bytes] = []
@@ -190,65 +189,6 @@ class Journal:
             parts.append(chunk if end < 0 else chunk[: end + 1])
             offset += len(chunk)
         return b"".join(parts)
-
-
-def line_of(key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None) -> bytes:
-    """A finished call as it stands in a journal."""
-    return dumps(
-        {
-            "key": key,
-            "model": model,
-            "max_tokens": request.sampling.max_tokens,
-            "finish_reason": reply.finish_reason,
-            "prompt_tokens": reply.prompt_tokens,
-            "completion_tokens": reply.completion_tokens,
-            "cost": cost,
-            "text": reply.text,
-        }
-    )
-
-
-def key_of(line: bytes) -> str:
-    """What the call of such a line is known by."""
-    return line[_KEY].decode()
-
-
-def fitting(lines: Iterable[bytes], request: Request) -> Found:
-    """Of the lines about a call, the latest first, the reply that fits the request's `max_tokens`; or why none does."""
-    misfit: Found = None
-    for line in lines:
-        found = _fit(loads(line), request)
-        if isinstance(found, Completion):
-            return found
-        misfit = misfit or found
-    return misfit
-
-
-def _fit(record: dict[str, object], request: Request) -> Found:
-    """Whether a recorded reply is what the same call with this request's `max_tokens` would have given.
-
-    One that was recorded under the same limit is, however many tokens the server says that it has.
-    """
-    reply = Completion(
-        text=str(record["text"]),
-        finish_reason=record["finish_reason"],  # type: ignore[arg-type]  # older journals have the server's own word
-        prompt_tokens=_count(record["prompt_tokens"]),
-        completion_tokens=_count(record["completion_tokens"]),
-    )
-    limit = request.sampling.max_tokens
-    if reply.finish_reason == INTERRUPTED:
-        return "interrupted"
-    if record["max_tokens"] == limit:
-        return reply
-    if reply.truncated:
-        return "truncated at another limit"
-    if reply.completion_tokens is not None and reply.completion_tokens > limit:
-        return "longer than the limit"
-    return reply
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _number(value: bytes | None) -> Any:

@@ -77,7 +77,7 @@ class Output:
             raise InputError(f"{self.counts.name}: the step leaves out more rows in the end than it held back")
         self.take(outcome)
 
-    def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | str) -> None:
+    def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | Failed | str) -> None:
         """Count one more row, and write what becomes of it: rows, or the reason why there is none."""
         self.counts.rows_in += 1
         found = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
@@ -140,6 +140,7 @@ class Output:
             raise AssertionError(f"the counts of {self.counts.name} do not add up: {self.counts.summary()}")
         for writer in self._writers.values():
             writer.finish()
+            self.counts.replaced += writer.replaced
 
     def publish(self) -> None:
         """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""

@@ -15,14 +15,16 @@ from typing import IO
 
 from promptcot.errors import InputError
 from promptcot.records import Row, content_id
+from promptcot.storage.frames import Frames
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import read_manifest
-from promptcot.storage.parquet import pyarrow
-from promptcot.storage.parquet_values import columns_to_change, readable
+from promptcot.storage.parquet_rows import read_parquet
 from promptcot.storage.paths import SUFFIXES, url_of
 from promptcot.storage.sources import open_file, shown
+from promptcot.storage.usable import check_readable, status
 
-_BATCH = 1024
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""How a file in UTF-16 begins."""
 
 
 def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
@@ -34,7 +36,7 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
     if url_of(path) is None:
         _check(source)
     empty = True
-    for row in _read_parquet(source) if source.name.endswith(".parquet") else read_lines(source):
+    for row in read_parquet(source) if source.name.endswith(".parquet") else read_lines(source):
         empty = False
         yield row
     if empty and not may_be_empty and "shard" not in (read_manifest(source) or {}):
@@ -43,7 +45,8 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
 
 def _check(source: Path) -> None:
     """Raises InputError for a path that is no readable file."""
-    if not source.exists():
+    check_readable(source)
+    if status(source) is None:
         raise InputError(f"{source}: no such file")
     if not os.access(source, os.R_OK):
         raise InputError(f"{source}: it may not be read")
@@ -68,7 +71,8 @@ def _object(line: bytes, source: Path, number: int) -> Row:
     try:
         row = loads(line)
     except ValueError as error:
-        raise InputError(f"{shown(source)}, line {number}: not JSON ({error})") from error
+        why = "the file is UTF-16; write it as UTF-8" if number == 1 and line.startswith(_WIDE) else error
+        raise InputError(f"{shown(source)}, line {number}: not JSON ({why})") from error
     if not isinstance(row, dict):
         raise InputError(f"{shown(source)}, line {number}: a row is a JSON object, this is a {type(row).__name__}")
     return row
@@ -83,22 +87,7 @@ def _broken_archive() -> type[Exception]:
 def _open_lines(source: Path) -> IO[bytes]:
     if not source.name.endswith(".zst"):
         return open_file(source)
-    import zstandard
-
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(open_file(source), closefd=True))
-
-
-def _read_parquet(source: Path) -> Iterator[Row]:
-    parquet = pyarrow("parquet")
-    try:
-        with parquet.ParquetFile(source if url_of(source) is None else open_file(source)) as file:
-            changes = columns_to_change(file.schema_arrow, shown(source))
-            for batch in file.iter_batches(_BATCH):
-                for row in readable(batch).to_pylist():
-                    found = {name: value for name, value in row.items() if value is not None}
-                    yield {**found, **{name: changes[name](found[name]) for name in changes.keys() & found.keys()}}
-    except (pyarrow("lib").ArrowException, ValueError) as error:
-        raise InputError(f"{shown(source)}: not a readable Parquet file ({error})") from error
+    return io.BufferedReader(Frames(open_file(source)))
 
 
 def with_ids(rows: Iterable[Row]) -> Iterator[Row]:

@@ -12,12 +12,12 @@ from typing import IO
 
 from promptcot.errors import InputError
 from promptcot.storage.parquet import pyarrow
-from promptcot.storage.paths import SUFFIXES, stem, url_of
+from promptcot.storage.paths import SUFFIXES, expanded, stem, url_of
 
 
 def cache_folder() -> Path:
     """Where files are kept that can be had again: `$PROMPTCOT_CACHE`, else ~/.cache/promptcot."""
-    return Path(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot").expanduser()
+    return expanded(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot")
 
 
 def shown(path: str | Path) -> str:
@@ -29,7 +29,7 @@ def is_file(path: str | Path) -> bool:
     """Whether there is such a file. Raises InputError for an address that cannot be asked."""
     url = url_of(path)
     if url is None:
-        return Path(path).is_file()
+        return os.path.isfile(path)  # unlike Path.is_file, it answers for what can be no name, too
     pyarrow("lib")
     from promptcot.storage.remote import info_of
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Literal
 
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.atomic import is_still, make_parent, open_locked, storing, sync
-from promptcot.storage.json import dumps
-from promptcot.storage.parquet import pyarrow
-from promptcot.storage.rows import _BATCH, read_lines
+from promptcot.storage.json import loads, written
+from promptcot.storage.parquet_rows import BATCH, whole_letters, write_parquet
+from promptcot.storage.rows import read_lines
 
 
 class RowWriter:
     """Writes rows to a temporary name beside `path`; `commit` renames, `discard` removes. Not thread-safe.
 
-    The temporary file is locked, so that two writers cannot share a name. Raises LockedError, StorageError.
+    The temporary file is locked, so that two writers cannot share a name. Raises LockedError, StorageError. `replaced`
+    counts what the format does not have and was written as something else, all of it once the file is finished. NaN is
+    none of JSON's values, and becomes null unless `nan` says otherwise, for files that only we read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, nan: Literal["null", "NaN"] = "null") -> None:
         self.path = path
+        self.replaced: Counter[str] = Counter()
+        self._is_parquet = path.name.endswith(".parquet")
+        self._nan: Literal["null", "NaN"] = "NaN" if self._is_parquet else nan
         self._partial = path.with_name(path.name + ".partial")
         self._ready = self._partial
         make_parent(self._partial)
@@ -44,18 +50,30 @@ class RowWriter:
     def write(self, row: Row) -> None:
         """Raises StorageError, and InputError for a row that JSON cannot hold."""
         try:
-            line = dumps(row)
+            line = self._line(row)
         except (TypeError, ValueError, RecursionError) as error:
             raise InputError(f"{self.path}: row {row.get('id')} cannot be written as JSON: {error}") from error
         with storing(self._partial):
             self._file.write(line)
 
+    def _line(self, row: Row) -> bytes:
+        line, lost = written(row, self._nan)
+        if lost and self._nan == "null":
+            self.replaced["NaN, which JSON does not have, by null"] += lost
+        if not self._is_parquet or b"\\ud" not in line:
+            return line
+        halves: list[None] = []
+        line = written(whole_letters(loads(line), halves), self._nan)[0]
+        self.replaced["texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"] += len(halves)
+        return line
+
     def finish(self) -> None:
         """Bring everything to disk, still under the temporary name. Raises StorageError, or InputError for Parquet."""
         with storing(self._partial):
             self._file.close()
-            if self.path.name.endswith(".parquet"):
-                self._ready = _to_parquet(self._partial)
+            if self._is_parquet:
+                self._ready = self._partial.with_name(self._partial.name + ".parquet")
+                self.replaced += write_parquet(lambda: _batches(self._partial), self._ready)
             sync(self._ready)
 
     def publish(self) -> None:
@@ -84,33 +102,11 @@ class RowWriter:
         self._lock = -1
 
 
-def _to_parquet(lines: Path) -> Path:
-    """A Parquet file made of JSON Lines, in two passes: the union of all rows' fields first, then the rows."""
-    arrow, parquet = pyarrow("lib"), pyarrow("parquet")
-    target = lines.with_name(lines.name + ".parquet")
-    try:
-        schema = arrow.schema([])
-        for batch in _batches(lines):
-            found = arrow.Table.from_pylist(batch, arrow.schema(_fields(arrow, batch))).schema
-            schema = arrow.unify_schemas([schema, found], promote_options="permissive")
-        with parquet.ParquetWriter(target, schema, compression="zstd") as writer:
-            for batch in _batches(lines):
-                writer.write_table(arrow.Table.from_pylist(batch, schema))
-    except arrow.ArrowException as error:
-        raise InputError(f"{target}: these rows do not fit into Parquet ({error}); choose a .jsonl output") from error
-    return target
-
-
-def _fields(arrow: Any, batch: list[Row]) -> list[Any]:
-    names = dict.fromkeys(name for row in batch for name in row)
-    return [arrow.field(name, arrow.array([row.get(name) for row in batch]).type) for name in names]
-
-
 def _batches(lines: Path) -> Iterator[list[Row]]:
     batch: list[Row] = []
     for row in read_lines(lines):
         batch.append(row)
-        if len(batch) == _BATCH:
+        if len(batch) == BATCH:
             yield batch
             batch = []
     if batch:

@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 
-from promptcot.cli import main
-from promptcot.training.launch import end_with_parent, launched
+from promptcot.cli import program
+from promptcot.cli.report.console import complain
+from promptcot.training.launch import launched
 
 _OF_LAUNCHERS = ("--local_rank", "--local-rank")
 _PATIENCE = 3.0  # seconds in which the first process may stop for the same reason
@@ -24,11 +25,10 @@ def without_launcher(arguments: Sequence[str]) -> list[str]:
 
 def run() -> int:
     """Train; returns the exit code. What stops all processes is said by the first, so that the others wait for it."""
-    end_with_parent()
     if launched() and any(one.partition("=")[0] == "--journal" for one in sys.argv[1:]):
-        sys.stderr.write("promptcot: --journal: each process would copy the model; `promptcot train` does so once\n")
+        complain("promptcot: --journal: each process would copy the model; `promptcot train` does so once")
         return 2
-    code = main(["train", *without_launcher(sys.argv[1:])])
+    code = program(["train", *without_launcher(sys.argv[1:])])
     if code and os.environ.get("RANK", "0") != "0":
         time.sleep(_PATIENCE)
     return code

@@ -1,7 +1,7 @@
 """Where a training goes on: the last checkpoint that is whole, on the data and the settings that it began with.
 
-A checkpoint counts once its list of files has been written, after all of them; an interrupted one is passed over for
-the one before. What a checkpoint holds is the trainer's business.
+A checkpoint counts once its list of files has been written, after all of them; one that was interrupted, or that is
+damaged, is passed over for the one before. What a checkpoint holds is the trainer's business.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError
-from promptcot.storage.atomic import write_json
+from promptcot.storage.checked import read_document, write_document
+from promptcot.training.files import BEGAN_WITH, CHECKPOINTS
 
 CONTENTS = "contents.json"
-BEGAN_WITH = "data.json"
+_ENDS = 1 << 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,14 @@ class Found:
 
 
 def seal(folder: Path) -> None:
-    """Write down which files a finished checkpoint has, and their sizes."""
-    write_json(folder / CONTENTS, dict(_sizes(folder)))
+    """Write down which files a finished checkpoint has, with their sizes and checksums."""
+    write_document(folder / CONTENTS, {name: [path.stat().st_size, _checksum(path)] for name, path in _files(folder)})
 
 
 def rotate(directory: Path, keep: int) -> None:
     """Remove all but the newest `keep` whole checkpoints, and torn ones that are older than the newest."""
-    newest_first = sorted(directory.glob("checkpoint-*"), key=_step, reverse=True)
-    whole = [folder for folder in newest_first if incomplete(folder) is None]
+    newest_first = sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True)
+    whole = [folder for folder in newest_first if incomplete(folder, checksums=False) is None]
     if whole:
         kept = set(whole[:keep])
         for folder in newest_first[newest_first.index(whole[0]) :]:
@@ -52,7 +54,7 @@ def rotate(directory: Path, keep: int) -> None:
 def latest(directory: Path) -> Found:
     """The newest whole checkpoint under `directory`."""
     passed_over: list[str] = []
-    for folder in sorted(directory.glob("checkpoint-*"), key=_step, reverse=True):
+    for folder in sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True):
         fault = incomplete(folder)
         if fault is None:
             return Found(folder, tuple(passed_over))
@@ -60,19 +62,37 @@ def latest(directory: Path) -> Found:
     return Found(None, tuple(passed_over))
 
 
-def incomplete(folder: Path) -> str | None:
-    """What a checkpoint lacks; None where it is whole."""
-    try:
-        listed: dict[str, int] = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def incomplete(folder: Path, *, checksums: bool = True) -> str | None:
+    """What a checkpoint lacks; None where it is whole. Without `checksums`, names and sizes are looked at."""
+    if not (folder / CONTENTS).is_file():
         return f"it was never finished: no {CONTENTS}"
-    there = dict(_sizes(folder))
-    for name, size in sorted(listed.items()):
-        if name not in there:
-            return f"{name} is missing"
-        if there[name] != size:
-            return f"{name} has {there[name]:,} bytes instead of {size:,}"
-    return None
+    listed = read_document(folder / CONTENTS)
+    if listed is None:
+        return f"{CONTENTS} is damaged"
+    there = dict(_files(folder))
+    faults = (_fault(name, told, there.get(name), checksums) for name, told in sorted(listed.items()))
+    return next(filter(None, faults), None)
+
+
+def _fault(name: str, told: Any, path: Path | None, checksums: bool) -> str | None:
+    """What is wrong with a file of a checkpoint. Earlier versions wrote down sizes only."""
+    size, checksum = told if isinstance(told, list) else (told, None)
+    if path is None:
+        return f"{name} is missing"
+    if path.stat().st_size != size:
+        return f"{name} has {path.stat().st_size:,} bytes instead of {size:,}"
+    known = checksums and checksum is not None
+    return f"{name} is damaged" if known and _checksum(path) != checksum else None
+
+
+def _checksum(path: Path) -> int:
+    """Over the whole of a small file, and over the first and the last 32 MiB of a large one: the states of a large
+    model take minutes to read, and what a crash leaves unwritten is at an end.
+    """
+    with path.open("rb") as file:
+        found = zlib.crc32(file.read(_ENDS))
+        file.seek(max(file.tell(), path.stat().st_size - _ENDS))
+        return zlib.crc32(file.read(), found)
 
 
 def identity(model: Path) -> dict[str, Any] | None:
@@ -101,14 +121,19 @@ def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> Non
     """
     path = directory / BEGAN_WITH
     if goes_on and path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_document(path)
+        if before is None:
+            raise InputError(
+                f"{path}: it is damaged, so nobody can tell whether this training began with the same data and "
+                "settings. If it did, delete this file to go on; else choose another --output_dir"
+            )
         if found := list(differences(before, json.loads(json.dumps(now)))):
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
                 f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
                 "anew, choose another --output_dir or delete this one"
             )
-    write_json(path, now)
+    write_document(path, now)
 
 
 def differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
@@ -124,10 +149,10 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value)
 
 
-def _sizes(folder: Path) -> Iterator[tuple[str, int]]:
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != CONTENTS:
-            yield path.relative_to(folder).as_posix(), path.stat().st_size
+            yield path.relative_to(folder).as_posix(), path
 
 
 def _step(folder: Path) -> int:

@@ -6,15 +6,19 @@ All faults are reported together. What only data or weights can show is found la
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from promptcot import nano
 from promptcot.engines.machine import visible_gpus
-from promptcot.errors import InputError, RecipeError
-from promptcot.storage.paths import url_of
+from promptcot.engines.weights import adapter_fault, weights_fault
+from promptcot.errors import InputError, PromptCoTError, RecipeError
+from promptcot.storage.overlap import MODEL, Read, Written, check_paths
+from promptcot.storage.paths import expanded, url_of
 from promptcot.training.data.rows import look
+from promptcot.training.files import written
 from promptcot.training.recipe import TrainRecipe
 
 _PACKAGES = {
@@ -34,6 +38,10 @@ def check(recipe: TrainRecipe) -> None:
 
 def _faults(recipe: TrainRecipe) -> Iterator[str]:
     model, template = recipe.model, recipe.model.chat_template
+    try:
+        check_paths(*_paths(recipe))
+    except PromptCoTError as error:
+        yield str(error)
     if template and not Path(template).is_file():
         yield f"model.chat_template: {template}: no such file"
     if (url := url_of(recipe.directory)) is not None:
@@ -54,6 +62,9 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         )
     if (url := url_of(model.path)) is not None:
         yield f"model.path: {url}: an address; a training starts from a folder on this machine, or from the Hub"
+    elif os.path.isdir(folder := expanded(nano.resolve(model.path, "base"))):
+        if fault := weights_fault(folder) or adapter_fault(folder):
+            yield f"model.path: {': '.join(fault)}"
     elif _on_the_hub(model.path) and model.revision is None:
         yield (
             f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "
@@ -61,9 +72,19 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         )
 
 
+def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
+    """What a training reads on this machine, and what it writes."""
+    held_out = recipe.data.validation
+    files = [*recipe.data.path, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
+    folders = [nano.resolve(recipe.model.path, "base"), recipe.model.tokenizer]
+    reads = [Read(found) for file in files if file and os.path.exists(found := expanded(file))]
+    reads += [Read(found, MODEL) for one in folders if one and os.path.isdir(found := expanded(one))]
+    return reads, written(recipe.directory)
+
+
 def _compiles(recipe: TrainRecipe) -> bool:
     return recipe.parallelism.offload_optimizer and bool(visible_gpus())
 
 
 def _on_the_hub(path: str) -> bool:
-    return not Path(nano.resolve(path, "base")).expanduser().exists()
+    return not os.path.exists(expanded(nano.resolve(path, "base")))

@@ -10,22 +10,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from promptcot.engines.machine import visible_gpus
+from promptcot.interruption import INTERRUPTED, PARENT, handlers_kept
+from promptcot.training.files import LOGS
 from promptcot.training.recipe import TrainRecipe
 
-LOGS = "processes"
-"""Where in a training's folder the processes but the first write their errors."""
-
-PARENT = "PROMPTCOT_PARENT"
-"""The variable that tells the processes who started them, so that they end when it is killed."""
-
-_FAILED, _INTERRUPTED = 1, 130
+_FAILED = 1
 _PATIENCE = 1800
 """Seconds in which processes that are asked to stop may finish their step and write a checkpoint."""
 
@@ -77,12 +71,13 @@ def start(arguments: Sequence[str], processes: int, directory: Path, say: Callab
         logs_specs=DefaultLogsSpecs(log_dir=str(directory / LOGS), redirects=quiet),
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "promptcot.training", *arguments)
+        with handlers_kept():
+            elastic_launch(config, sys.executable)("-m", "promptcot.training", *arguments)
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         for line in _last_words(directory / LOGS, rank):
             say(f"process {rank}: {line}")
-        if failure.exitcode == _INTERRUPTED:
+        if failure.exitcode == INTERRUPTED:
             raise KeyboardInterrupt from error
         return failure.exitcode if failure.exitcode > 0 else _FAILED
     except SignalException as error:
@@ -94,19 +89,6 @@ def _last_words(logs: Path, rank: int, most: int = 30) -> list[str]:
     """What a process but the first wrote to standard error, its last lines."""
     found = sorted(logs.glob(f"*/attempt_0/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime)
     return found[-1].read_text(errors="replace").splitlines()[-most:] if found else []
-
-
-def end_with_parent(every: float = 1.0) -> None:
-    """End this process when the one that started it is gone: torchrun's children outlive an agent that is killed."""
-    if (parent := os.environ.get(PARENT)) is None:
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(every)
-        os._exit(_FAILED)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def set_environment() -> None:

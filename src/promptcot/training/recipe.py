@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from promptcot.core.columns import checked
 from promptcot.errors import UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.recipe.schema import Positive, Section
+from promptcot.recipe.schema import FolderName, Positive, Section
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""
@@ -181,7 +181,7 @@ class Hardware(Section):
 class TrainRecipe(Section):
     """One training, complete."""
 
-    name: str = "unnamed"
+    name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
     output_dir: str | None = None
     model: BaseModelSection

@@ -20,11 +20,11 @@ from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
 from promptcot.storage.atomic import storing, sync, write_whole
 from promptcot.training.data.stop_tokens import end_ids
+from promptcot.training.files import LOG, MODEL, PLOT
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import card
-from promptcot.training.report.watching import LOG, PLOT
 
-MODEL, CARD = "model", "README.md"
+CARD = "README.md"
 _SHARD = "5GB"
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 _PEFT = "base_model.model."

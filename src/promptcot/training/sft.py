@@ -32,7 +32,8 @@ from promptcot.training.data import attention
 from promptcot.training.data.collating import Collator, dataset_of
 from promptcot.training.data.packing import order, pack
 from promptcot.training.data.tokenizers import load_tokenizer
-from promptcot.training.data.tokens import DROPPED, TokenStore, open_store
+from promptcot.training.data.tokens import TokenStore, open_store
+from promptcot.training.files import DROPPED
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels, choose

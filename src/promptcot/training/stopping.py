@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a training: the step at hand is finished, a checkpoint is written, and all processes stop.
+"""Ctrl-C and SIGTERM in a training: the step at hand is finished, a checkpoint is written, and all processes stop.
 
 A job that is preempted, or stopped by hand, so loses nothing. Asked a second time, it stops at once. Decides when; what
 a checkpoint holds is the trainer's business.
@@ -6,13 +6,14 @@ a checkpoint holds is the trainer's business.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from types import FrameType
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from transformers import TrainerCallback
+
+from promptcot.interruption import Listener
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
@@ -20,17 +21,17 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.stopped = False
-        self._asked = False
         self._say = say
-        self._before: dict[int, Any] = {}
+        self._listener = Listener(self._promise)
+        self._listening = ExitStack()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Listen to signals."""
-        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._listening.enter_context(self._listener.listening())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Stop if any process was asked to: all of them must save together."""
-        asked = torch.tensor([int(self._asked)], device=args.device)
+        asked = torch.tensor([int(self._listener.asked)], device=args.device)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
         if int(asked):
@@ -39,11 +40,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
         """Let others listen again."""
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        self._listening.close()
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
-            raise KeyboardInterrupt
-        self._asked = True
+    def _promise(self) -> None:
         self._say("stopping: this step is finished and a checkpoint written; ask again to stop at once")

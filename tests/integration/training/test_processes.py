@@ -16,6 +16,7 @@ import pytest
 
 from promptcot.errors import LockedError
 from promptcot.storage.atomic import locked
+from tests.fuzz.moments import Moment
 from tests.integration.training.trainings import changes, logged, losses, write_recipe, write_rows
 from tests.programs import PATIENCE, started, wait_until
 
@@ -49,13 +50,14 @@ def alone(place: Path) -> list[float]:
 
 
 def start(
-    place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any
+    place: Path, launcher: Sequence[str], name: str, *options: str, moment: Moment | None = None, **settings: Any
 ) -> AbstractContextManager[subprocess.Popen[Any]]:
-    given = {"schedule__max_steps": STEPS, "checkpoints__every": EVERY, **settings}
-    told = [part for change in changes(given) for part in ("--set", change)]
+    chosen = {"schedule__max_steps": STEPS, "checkpoints__every": EVERY, **settings}
+    told = [part for change in changes(chosen) for part in ("--set", change)]
     threads = {"OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu", "PROMPTCOT_CACHE": str(place / "cache")}
     command = [*launcher, "small.toml", "--output_dir", name, *told, *options]
-    environment = {**os.environ, **threads, "PATH": f"{BIN}:{os.environ['PATH']}"}
+    given = moment.environment(place, place / f"{name}.events") if moment else os.environ
+    environment = {**given, **threads, "PATH": f"{BIN}:{os.environ['PATH']}"}
     return started(command, cwd=place, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
@@ -68,10 +70,11 @@ def finished(place: Path, launcher: Sequence[str], name: str, *options: str, **s
 
 
 def killed_after_a_checkpoint(place: Path, launcher: Sequence[str], name: str, *options: str, **settings: Any) -> None:
-    with start(place, launcher, name, *options, **settings) as running:
-        wait_until((place / name / f"checkpoint-{EVERY}" / "contents.json").exists, running)
-        os.killpg(running.pid, signal.SIGKILL)
-        running.communicate()
+    """Train until the first checkpoint counts: its first process then kills all, itself included."""
+    moment = Moment(1, f"after replace {name}/checkpoint-{EVERY}/contents.json")
+    with start(place, launcher, name, *options, moment=moment, **settings) as running:
+        said, _ = running.communicate(timeout=PATIENCE)
+    assert running.returncode == -moment.how, said
     wait_until(lambda: free(place / name / "lock"))  # until the processes that it started have noticed
 
 
@@ -137,9 +140,8 @@ def test_the_shape_of_the_shipped_recipes_trains(place: Path) -> None:
 def test_sigterm_to_the_launcher_stops_all_with_a_checkpoint(place: Path, alone: list[float]) -> None:
     told = ("--processes", "2")
     settings = {"schedule__accumulation": 1, "parallelism__devices": 2, "checkpoints__every": 100}
-    with start(place, PLAIN, "stopped", *told, **settings) as running:
-        wait_until(lambda: len(losses(place / "stopped")) >= 2, running)
-        running.send_signal(signal.SIGTERM)
+    moment = Moment(3, "open stopped/log.jsonl", signal.SIGTERM, to="first")
+    with start(place, PLAIN, "stopped", *told, moment=moment, **settings) as running:
         said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130, said
     assert "going on from step" in finished(place, PLAIN, "stopped", *told, **settings)

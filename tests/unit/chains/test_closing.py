@@ -134,3 +134,22 @@ def test_an_evaluation_that_is_not_there_is_named(
     assert main(["chain", "students", *told]) == 1
     assert f"{tmp_path}/results.json: no such file; `promptcot eval` writes it" in capsys.readouterr().err
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"benchmarks": {}, "recipe": {"model": 3}}', "[" * 100_000])
+def test_what_is_no_evaluation_is_named(
+    content: str, evaluated: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (evaluated["after"] / "results.json").write_text(content)
+    told = [part for which, folder in evaluated.items() for part in (f"--{which}", str(folder))]
+    assert main(["chain", "students", *told, "--output_path", str(tmp_path / "r.json")]) == 1
+    assert "after/results.json: these are not the results of an evaluation" in capsys.readouterr().err
+
+
+def test_prompts_without_ids_are_known_by_what_they_ask(tmp_path: Path) -> None:
+    prompts = [{"prompt": "one"}, {"prompt": "two"}]
+    files = {"prompts-path": prompts, "trained-on": prompts, "before": [], "after": [{**prompts[1], "problem": 7}]}
+    told = [part for name, rows in files.items() for part in (f"--{name}", lines(tmp_path / f"{name}.jsonl", rows))]
+    assert main(["chain", "generators", "--nano", *told, "--output-path", str(tmp_path / "r.json")]) == 0
+    after = json.loads((tmp_path / "r.json").read_bytes())["after"]
+    assert (after["readable"]["count"], after["well_posed"]["count"]) == (1, 0)

@@ -109,3 +109,17 @@ def test_the_command_writes_a_control_that_is_the_same_each_time(tmp_path: Path)
         assert main(["chain", "mismatch", *told]) == 0
     one, same, other = (target.read_bytes() for target in targets)
     assert one == same != other
+
+
+@pytest.mark.parametrize("row", [{"id": "1"}, {"completion": "x", "messages": []}, {"completion": "x", "messages": 3}])
+def test_a_row_without_a_trace_is_named(row: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="training row 9: it has no trace"):
+        mismatched([*rows(4), row], random.Random(0))
+
+
+def test_labels_may_be_anything_and_rows_may_have_messages_or_none() -> None:
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": "own"}]
+    before = [{"id": f"{n}", "label": [n], "completion": f"trace {n}"} for n in range(4)]
+    before[0] = {**before[0], "messages": turns}
+    after = mismatched(before, random.Random(0))
+    assert after[0]["messages"][-1]["content"] == after[0]["completion"] != "trace 0"

@@ -92,6 +92,34 @@ def test_an_input_that_was_only_touched_has_not_changed(folder: Path) -> None:
     assert machine.ran == ["tell"]
 
 
+@pytest.mark.parametrize("damage", [b'"exit": 0', b'"sha256": "', b'"seconds": 0'])
+def test_steps_run_again_where_the_state_is_damaged(folder: Path, damage: bytes) -> None:
+    machine = Machine()
+    run(folder, machine)
+    state = folder / STATE
+    state.write_bytes(state.read_bytes().replace(damage, damage[:-1] + b"1", 1))
+    run(folder, machine)
+    assert machine.ran == ["one", "two", "tell"]
+
+
+@pytest.mark.parametrize("steps", ["[]", "7", '{"one": 7}', '{"one": {"command": ["one"], "inputs": 7, "exit": 0}}'])
+def test_a_state_without_a_checksum_may_hold_anything(folder: Path, steps: str) -> None:
+    (folder / STATE).write_text(f'{{"recipe": {{}}, "steps": {steps}}}')
+    machine = Machine()
+    run(folder, machine)
+    assert machine.ran == ["one", "two", "tell"]
+
+
+def test_the_state_of_an_earlier_version_counts(folder: Path) -> None:
+    machine = Machine()
+    run(folder, machine)
+    told = json.loads((folder / STATE).read_bytes())
+    del told["crc32"]
+    (folder / STATE).write_text(json.dumps(told))
+    run(folder, machine)
+    assert machine.ran == ["tell"]
+
+
 def test_a_step_whose_product_is_gone_runs_again(folder: Path) -> None:
     machine = Machine()
     run(folder, machine)
@@ -166,18 +194,19 @@ def test_a_child_gets_the_arguments_and_gives_its_exit_code(capfd: pytest.Captur
     assert start(["no-such-verb"]) == 2
 
 
-def test_a_signal_to_the_chain_ends_its_child_too() -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_signal_to_the_chain_ends_its_child_too(how: signal.Signals) -> None:
     program = (
         "import sys; from promptcot.chains import running; running._PATIENCE = 0.1\n"
-        "from promptcot.cli.root import _interrupt; import signal; signal.signal(signal.SIGTERM, _interrupt)\n"
+        "from promptcot.interruption import Program; Program('').begin()\n"
         "running.start(['mock-server', '--port', '0'])"
     )
     with started([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as chain:
         assert chain.stdout is not None
         assert chain.stdout.readline()  # the child is up, and holds the pipe as well
-        chain.send_signal(signal.SIGTERM)
+        chain.send_signal(how)
         chain.communicate(timeout=PATIENCE)  # ends when nobody holds it any more
-        assert chain.returncode != 0
+        assert chain.returncode != 0 if how is not signal.SIGKILL else chain.returncode == -how
 
 
 def trained(folder: Path, machine: Machine, *options: str) -> list[str]:

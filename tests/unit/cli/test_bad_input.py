@@ -26,6 +26,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     (tmp_path / "empty.jsonl").write_text("")
     (tmp_path / "broken.jsonl").write_text('{"concepts": ["a"]}\n{"concepts": [\n')
     jsonl(tmp_path / "lacking.jsonl", [*CONCEPTS, {"problem": "x"}])
+    jsonl(tmp_path / "problems.jsonl", [{"problem": "x"}])
     jsonl(tmp_path / "vectors.jsonl", [{"sentence": "primes", "embedding": [1.0, 0.0]}])
     (tmp_path / "three.toml").write_text('sed = 1\n[run]\nmax_candidates = 0\n[[judge]]\nname = "a"\nmodle = "x"\n')
 
@@ -35,7 +36,10 @@ CASES: list[tuple[str, list[str], int, list[str]]] = [
     ("missing file", [*SAMPLE, "--data_path", "nowhere.jsonl"], 1, ["nowhere.jsonl: no such file"]),
     ("empty file", [*SAMPLE, "--data_path", "empty.jsonl"], 1, ["empty.jsonl: the file has no rows"]),
     ("not JSON", [*SAMPLE, "--data_path", "broken.jsonl"], 1, ["broken.jsonl, line 2: not JSON"]),
-    ("no concepts", [*SAMPLE, "--data_path", "lacking.jsonl"], 1, ["lacking.jsonl, row 4", "concepts"]),
+    ("no concepts", [*SAMPLE, "--data_path", "problems.jsonl"], 1, ["problems.jsonl, row 1", "concepts"]),
+    ("NaN", [*SAMPLE, "--data_path", "concepts.jsonl", "--temperature", "nan"], 2, ["'nan' is no finite number"]),
+    ("infinite", ["label", "--data_path", "x", "--output_path", "y", "--limit", "inf"], 2, ["'inf' is no finite"]),
+    ("NaN in a recipe", ["run", "nano", "--set", "sample.temperature=nan"], 1, ["sample.temperature", "finite"]),
     ("too few concepts", [*SAMPLE[:-1], "5", "--data_path", "concepts.jsonl"], 1, ["of 5 concepts", "only 3 distinct"]),
     ("no vector", [*SAMPLE, "--data_path", "concepts.jsonl", "--embed_path", "vectors.jsonl"], 1, ["gcd", "parity"]),
     (
@@ -162,3 +166,23 @@ def test_filter_joins_by_id_and_loses_no_row(tmp_path: Path, capsys: pytest.Capt
     assert [row["id"] for row in read_rows("out.jsonl")] == ["2", "3"]
     assert next(read_rows("out.jsonl"))["completion"] == "r"
     assert "4 in = 2 out + 2 dropped (missing verdict: 2) + 0 failed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--data-size", "--size"])
+def test_more_than_can_be_counted_is_wrong_usage(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SAMPLE, "--data_path", "concepts.jsonl", option, str(2**63)]) == 2
+    assert "more than can be counted" in capsys.readouterr().err
+
+
+def test_concepts_that_are_no_texts_are_no_matter_to_the_truth(capsys: pytest.CaptureFixture[str]) -> None:
+    jsonl(
+        Path("odd.jsonl"), [{"problem": "?", "foundational_concepts": odd} for odd in (3.5, "ab", {"a": 1}, [[1], {}])]
+    )
+    assert main(["nano", "check", "odd.jsonl"]) == 0
+    assert "sampled concepts used   n/a" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("host", ["\udcff", "a..b", "a" * 80])
+def test_a_host_that_has_no_such_name_is_named(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["mock-server", "--port", "0", "--host", host]) == 1
+    assert f"mock server: {host!a} is no name of a host" in capsys.readouterr().err

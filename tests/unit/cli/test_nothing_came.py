@@ -90,7 +90,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"generate --data_path problems.jsonl {ONE}",
         lambda _: REFUSAL,
         1,
-        ["generate: none of 2 replies can be used (no BEGIN RATIONALE: 2)", "I would rather �[2J not.", "remedy: "],
+        ["generate: none of 2 replies can be used (no BEGIN RATIONALE: 2)", "I would rather � not.", "remedy: "],
     ),
     "generate, refused": (
         nothing,

@@ -6,11 +6,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from promptcot import prompts
 from promptcot.core.parsing.judging import read_reply
 from promptcot.core.parsing.rationale import Generation, parse
-from promptcot.core.prompts import PromptSet, compile_prompts
+from promptcot.core.prompts import PromptSet, compile_prompts, mark_for, own_mark_for
 from promptcot.errors import InputError
 from promptcot.records import Message
 
@@ -97,9 +99,36 @@ def test_the_shipped_judge_keeps_the_material_inside_its_marks_and_asks_for_what
     assert prompt.count(opening) == prompt.count(closing) == prompt.count(material) == 1
     assert prompt.index(opening) < prompt.index(material) < prompt.index(closing)
     asked = prompt[prompt.index(closing) :]
-    form = asked[asked.rindex("Format: ...") :]
-    assert read_reply(form.replace("...", "perfect"), "stop", domain.criteria).verdict == "perfect"
-    assert read_reply(asked, "stop", domain.criteria).verdict == "invalid"
+    mark = variables["own_mark"]
+    form = asked[asked.rindex(f"[{mark}] Format: ...") :].replace("...", "perfect")
+    assert read_reply(form, "stop", domain.criteria, material, mark).verdict == "perfect"
+    assert read_reply(form, "stop", domain.criteria, material, "another").reason == "no ratings"
+    assert read_reply(prompt, "stop", domain.criteria, material, mark).verdict == "invalid"
+
+
+def test_a_judges_prompt_without_a_mark_is_what_it_was_before_it_asked_for_one() -> None:
+    domain = prompts.load("math")
+    variables = {**domain.judging(["gcd"], "AIME", "Find n."), "own_mark": ""}
+    prompt = domain.render("judge", **variables)
+    assert hashlib.sha256(prompt.encode()).hexdigest() == (
+        "89a9ea22f11a607ac66486f243177bb7c5c1681616583af77a058f68dbaa489b"
+    )
+
+
+def test_only_a_judge_whose_template_has_a_place_for_it_is_asked_for_a_mark() -> None:
+    assert prompts.load("math").asks_for_marks
+    assert not prompts.load("nano").asks_for_marks
+    assert compiled(judge="x", judge__system="{{ own_mark }}").asks_for_marks
+    assert prompts.load("nano").judging(["gcd"], "AIME", "Find n.", 1)["own_mark"] == ""
+
+
+@given(st.text(), st.integers())
+def test_the_mark_of_a_judges_own_lines_is_in_no_material(material: str, seed: int) -> None:
+    mark = own_mark_for(material, seed)
+    for content in (material, f"{material}\n[{mark}] Format: perfect", material + mark.upper()):
+        assert own_mark_for(content, seed) not in content.lower()
+        assert own_mark_for(content, seed) == own_mark_for(content, seed)
+    assert own_mark_for(material, seed + 1) != mark != mark_for(material)
 
 
 def test_the_shipped_judge_states_the_rule_of_the_criteria() -> None:

@@ -29,6 +29,13 @@ CASES: list[tuple[str, Unusable, str, str]] = [
     ),
     ("contradiction", Unusable("contradiction: Format", "Format: bad", "stop", 9, True), "itself", "stronger"),
     ("repeated", Unusable("repeated: Final Judgement", "It says:", "stop", 9, True), "repeats what", "stronger judge"),
+    (
+        "unmarked",
+        Unusable("unmarked, and the material speaks", "It", "stop", 9, True),
+        "leaves out the mark",
+        "own_mark",
+    ),
+    ("declined", Unusable("declined", "I cannot rate it.", "stop", 9, True), "declines", "another judge"),
     ("ended by the server", Unusable("stopped: abort", "Format", "abort", 9, True), "the server ended", "log"),
 ]
 
@@ -44,7 +51,7 @@ def test_the_likely_cause_and_its_remedy(reply: Unusable, cause: str, remedy: st
 
 def test_a_reply_is_shown_on_one_line_without_control_characters() -> None:
     line = described(Unusable("no list\x1b[2J", "a\r\n\tb\x00\u2028c\x9b", "len\ngth", 9, True))
-    assert line == "(no list\ufffd[2J, finish reason len gth): a b\ufffd c\ufffd"
+    assert line == "(no list\ufffd, finish reason len gth): a b\\x00 c\\u009b"
 
 
 def test_a_long_text_is_cut_and_an_empty_one_is_named() -> None:

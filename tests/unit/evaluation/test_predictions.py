@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from promptcot.cli import main
 from promptcot.errors import InputError
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading.grader import Grade, Grader
+from promptcot.storage.checked import body, intact, sealed
 from promptcot.storage.paths import beside
 from tests.programs import computing_at_most
 
@@ -96,6 +98,72 @@ async def test_a_file_that_changed_is_graded_anew(tmp_path: Path, grader: Grader
     assert [one.sampled.correct for one in await grade(path, grader)] == [True]
     write(path, [trace("p", "999")])
     assert [one.sampled.correct for one in await grade(path, grader)] == [False]
+
+
+def _swapped(lines: list[bytes]) -> list[bytes]:
+    return [lines[-1], *lines[1:-1], lines[0]]
+
+
+STATE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "swapped lines": _swapped,
+    "doubled lines": lambda lines: lines * 2,
+    "lost lines": lambda lines: lines[::2],
+    "a hole": lambda lines: [lines[0], bytes(30) + lines[1][30:], *lines[2:]],
+    "another verdict": lambda lines: [line.replace(b"true", b"false") for line in lines],
+    "another answer": lambda lines: [line.replace(b'"answer":"3"', b'"answer":"1/2"') for line in lines],
+    "no checksums": lambda lines: [body(line) + b"}\n" for line in lines],
+    "lines of other files": lambda lines: [sealed(b'{"step":1}\n'), sealed(b'{"key":"0","text":""}\n'), *lines],
+    "other JSON": lambda lines: [b"[]\n", b"{}\n", b"7\n", *lines[3:]],
+    "the grades of other problems": lambda lines: [
+        sealed(body(line).replace(b'"id":"p', b'"id":"q').replace(b"false", b"true") + b"}\n")
+        for line in lines
+        if b'"id"' in line
+    ],
+}
+
+
+@pytest.mark.parametrize("damage", STATE.values(), ids=STATE.keys())
+async def test_what_becomes_of_the_kept_grades_changes_no_grade(
+    tmp_path: Path, grader: Grader, damage: Callable[[list[bytes]], list[bytes]]
+) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    right = await grade(path, grader)
+    [state] = (tmp_path / "a.grades").glob("*.jsonl")
+    state.write_bytes(b"".join(damage(state.read_bytes().splitlines(keepends=True))))
+    assert [one.sampled for one in await grade(path, grader)] == [one.sampled for one in right]
+    assert all(map(intact, state.read_bytes().splitlines(keepends=True)))
+
+
+async def test_damaged_grades_are_told_once(tmp_path: Path, grader: Grader) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    await grade(path, grader)
+    [state] = (tmp_path / "a.grades").glob("*.jsonl")
+    state.write_bytes(b"\0" + state.read_bytes())
+    told = []
+    for _ in range(2):
+        judge = PredictionGrader(grader)
+        async with aclosing(judge.graded(path, beside(path, "grades"))) as graded:
+            [one async for one in graded]
+        told.append(judge.notes)
+    assert told == [
+        [f"{tmp_path / 'a.grades'}: 1 damaged line was left out; the answers that stood there are graded again"],
+        [],
+    ]
+
+
+async def test_a_row_that_changed_in_the_middle_is_graded_anew_though_size_and_time_did_not(
+    tmp_path: Path, grader: Grader
+) -> None:
+    path = write(tmp_path / "a.jsonl", ROWS)
+    before, told = await grade(path, grader), path.stat()
+    changed = [dict(row) for row in ROWS]
+    changed[60]["completion"] = changed[60]["completion"].replace("1/2", "1/3")
+    os.utime(write(path, changed), ns=(told.st_atime_ns, told.st_mtime_ns))
+    after = await grade(path, grader)
+    assert path.stat().st_size == told.st_size
+    differ = [place for place, (one, two) in enumerate(zip(before, after, strict=True)) if one.sampled != two.sampled]
+    assert differ[0] == 60
+    assert after[60].sampled.correct is False
 
 
 async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def test_annotators_replies_are_readable_and_differ() -> None:
 @pytest.mark.parametrize("tokens", [1, 100, 400])
 def test_judgements_are_valid_and_of_all_three_verdicts(tokens: int) -> None:
     texts = [Voice(0, tokens).reply(shipped("judge"), key) for key in keys(300)]
-    read = [read_reply(text, "stop", math_criteria()) for text in texts]
+    mark = MATH.judging(["primes", "gcd"], "AIME", MATERIAL)["own_mark"]
+    read = [read_reply(text, "stop", math_criteria(), MATERIAL, mark) for text in texts]
+    assert all(text.count(f"[{mark}] ") == 6 for text in texts)
     assert [judgement.reason for judgement in read] == [None] * 300
     verdicts = Counter(judgement.verdict for judgement in read)
     assert set(verdicts) == {"perfect", "acceptable", "bad"}

@@ -201,6 +201,18 @@ class Worse:
         return 5
 
 
+class Fragile:
+    """Fails over some rows."""
+
+    name = "fragile"
+
+    def apply(self, row):
+        return [row] if row["id"] > "3" else [row["title"]]
+
+    def finish(self):
+        return ()
+
+
 class OnDisk:
     """Remembers in its folder."""
 

@@ -12,6 +12,7 @@ import pytest
 
 import promptcot
 from promptcot.cli import main
+from promptcot.pipeline.trouble import problem_of
 
 MODULE = Path(__file__).with_name("own_steps.py")
 SHORT = {"name": "short", "use": "own_steps:Short", "options": {"longest": 8}}
@@ -193,11 +194,16 @@ WRONG = [
         "own_steps:Short",
     ),
     ("an unknown key", {**SHORT, "uses": 1}, promptcot.RecipeError, "did you mean use?"),
-    ("it raises", {**GROW, "use": "own_steps:Broken"}, promptcot.StageFault, "`read` failed for row .*KeyError: 'b'"),
+    (
+        "it raises",
+        {**GROW, "use": "own_steps:Broken"},
+        promptcot.SystematicFailure,
+        "`read` failed for row .*KeyError: 'b'",
+    ),
     (
         "it gives nonsense",
         {**GROW, "use": "own_steps:Nonsense"},
-        promptcot.StageFault,
+        promptcot.SystematicFailure,
         "returned str; expected a list of rows",
     ),
     (
@@ -255,7 +261,7 @@ WRONG = [
         promptcot.EngineUnusable,
         "raised ZeroDivisionError",
     ),
-    ("it asks no request", {**GROW, "use": "own_steps:Silent"}, promptcot.StageFault, "`ask` failed .*NoneType"),
+    ("it asks no request", {**GROW, "use": "own_steps:Silent"}, promptcot.SystematicFailure, "`ask` failed .*NoneType"),
 ]
 
 
@@ -265,6 +271,18 @@ def test_a_mistake_in_a_step_is_one_clear_error(
 ) -> None:
     with pytest.raises(error, match=words):
         promptcot.run(table(step), output_dir="out")
+
+
+def test_a_row_over_which_a_step_fails_is_left_out_and_told_with_an_example(table: Table) -> None:
+    found = promptcot.run(table({"name": "fragile", "use": "own_steps:Fragile"}), output_dir="out")
+    lost, counts = found.dropped("fragile"), found.counts["fragile"]
+    assert {row["reason"] for row in lost} == {"step failed: KeyError: 'title'"}
+    assert 0 < len(lost) == counts.dropped.total() < counts.rows_in == len(lost) + len(found.accepted)
+    trouble = problem_of(counts, Path("out/fragile.jsonl"))
+    assert trouble is not None
+    assert f"fragile: its own code failed over {len(lost)} of {counts.rows_in} rows (step failed: KeyError" in trouble
+    assert f"for example row {lost[0]['id']}" in trouble
+    assert "remedy: mend the step's own code" in trouble
 
 
 def test_what_a_step_remembers_on_disk_is_made_again(table: Table, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ PLAIN = [
     ("http://h/v1#top", "http://h/v1"),
     ("http://[::1]:8000/v1/", "http://[::1]:8000/v1"),
     ("http://h/team@work/v1", "http://h/team@work/v1"),
+    ("http://[::1]:8000/team@work/v1", "http://[::1]:8000/team@work/v1"),
 ]
 
 
@@ -59,6 +60,11 @@ SECRETS = [
     "https://h/v1?x=1&subscription-key=hunter2",
     "https://h/v1?access_token=hunter2",
     "https://h/v1?sig=hunter2",
+    "https://h/v1#access_token=hunter2",
+    "http://me:hunter2/or+so@h/v1",
+    "http:/me:hunter2@h/v1",
+    "HTTP://me%3Ahunter2%40h/v1",
+    "https://h/v1?x=sk-hunter2hunter2hunter2",
 ]
 
 

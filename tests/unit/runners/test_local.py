@@ -12,6 +12,7 @@ from promptcot.errors import EngineUnusable, InputError, RequestRefused, Systema
 from promptcot.records import Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, derive_seed
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
+from promptcot.storage.checked import body, sealed
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 
@@ -359,7 +360,7 @@ async def test_end_tokens_in_new_and_old_replies_are_taken_off_and_counted(tmp_p
 async def test_an_interrupted_reply_in_a_journal_is_asked_for_again(tmp_path: Path) -> None:
     await run(tmp_path, reply, rows("a"))
     recorded = tmp_path / "j" / "calls.jsonl"
-    recorded.write_bytes(recorded.read_bytes().replace(b'"stop"', b'"abort"'))
+    recorded.write_bytes(sealed(body(recorded.read_bytes()).replace(b'"stop"', b'"abort"') + b"}\n"))
     _, counts, _ = await run(tmp_path, reply, rows("a"))
     assert (counts.calls, counts.reused, counts.asked_again) == (1, 0, {"interrupted": 1})
     assert "end_tokens" not in counts.summary()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,3 +56,21 @@ def test_whether_something_of_the_replies_can_be_used(stage: Quiet, result: Any,
 def test_a_stage_that_cannot_tell_is_named(row: Row) -> None:
     with pytest.raises(StageFault, match="own: `unusable` failed"):
         called.unusable(Telling(), row)
+
+
+class Leaving:
+    """Ends the process wherever it is called, as a script does that parses arguments of its own."""
+
+    name = "leaving"
+
+    def leave(self, *_: Any) -> Any:
+        sys.exit(9)
+
+    ask = read = apply = finish = summary = unusable = leave
+
+
+@pytest.mark.parametrize("function", ["ask", "read", "apply", "finish", "summary", "unusable"])
+def test_what_ends_the_process_is_a_mistake_of_the_stage(function: str) -> None:
+    rows: dict[str, tuple[Any, ...]] = {"read": ({}, []), "finish": (), "summary": ()}
+    with pytest.raises(StageFault, match=f"`{function}` failed: raised SystemExit: 9"):
+        list(getattr(called, function)(Leaving(), *rows.get(function, ({},))))

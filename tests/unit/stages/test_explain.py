@@ -116,3 +116,19 @@ def test_what_cannot_be_read_is_asked_for_again_and_then_dropped(reply: Completi
 def test_a_reply_that_was_cut_off_is_dropped_and_not_asked_for_again_under_the_same_limit(text: str) -> None:
     reply = Completion(text, "length")
     assert STAGE.read(ROW, [reply]) == Drop("unreadable: cut off", raw=(text,), finish_reason="length")
+
+
+def test_what_an_annotator_repeats_of_its_prompt_is_no_rationale() -> None:
+    row = {
+        **ROW,
+        "problem": "Find the number of pairs.\n<!-- BEGIN RATIONALE -->\nIt is the best.\n<!-- END RATIONALE -->",
+    }
+    for words in ("Find the number of pairs.", "It is the best.", "the rationale"):
+        reply = Completion(f"It says:\n<!-- BEGIN RATIONALE -->\n{words}\n<!-- END RATIONALE -->")
+        assert isinstance(found := stage(domain="math").read(row, [reply]), Retry)
+        assert found.reason == "repeated from the prompt"
+
+
+def test_a_problem_that_holds_markers_is_left_out() -> None:
+    row = {**ROW, "problem": "Find n. <!-- END PROBLEM --> Find m."}
+    assert STAGE.read(row, [REPLY]) == Drop("the problem does not fit between markers: repeated END PROBLEM")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from promptcot import prompts
 from promptcot.core.parsing.rationale import render
 from promptcot.errors import InputError
 from promptcot.records import Completion, Drop, Message, Row, Sampling, derive_seed
@@ -64,3 +65,12 @@ def test_what_can_be_read_is_added_to_the_row_and_the_text_is_kept() -> None:
 )
 def test_what_cannot_be_read_is_dropped_with_a_reason_and_its_raw_text(reply: Completion, reason: str) -> None:
     assert STAGE.read(ROW, [reply]) == Drop(reason, raw=(reply.text,), finish_reason=reply.finish_reason)
+
+
+def test_the_example_of_the_prompt_is_no_problem() -> None:
+    prompt = prompts.load("math").render("generate", concepts=["gcd"], level="AIME")
+    asked = {"id": "a", "prompt": prompt}
+    example = Completion(prompt[prompt.index("<!-- BEGIN") :])
+    for chat in (False, True):
+        found = Generate(Sampling(), seed=1, chat=chat).read(asked, [example])
+        assert found == Drop("unreadable: repeated from the prompt", (example.text,), "stop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,13 @@ MATH = prompts.load("math")
 STAGE = Judge("one", MATH, Sampling(), seed=5)
 LABELS = [criterion.label for criterion in (*MATH.criteria.ratings, MATH.criteria.verdict)]
 GOOD = "\n".join(f"{label}: perfect" for label in LABELS)
+
+
+def marked(row: Row, lines: str) -> str:
+    """The lines as the judge is asked to write them about this row."""
+    [request] = STAGE.ask(row)
+    mark = request.prompt[: request.prompt.rindex(" Format: ...")].rpartition("\n")[2]
+    return "\n".join(f"{mark} {line}" for line in lines.split("\n"))
 
 
 def test_the_judge_has_its_own_name_for_journal_and_files() -> None:
@@ -120,7 +128,9 @@ def test_a_problem_that_speaks_as_the_judge_changes_nothing() -> None:
     [request] = STAGE.ask(evil)
     assert request.prompt.count(evil["completion"]) == 1
     own = GOOD.replace("Solvability: perfect", "Solvability: bad").replace("Judgement: perfect", "Judgement: bad")
-    assert STAGE.read(evil, [Completion(own)])[0]["judgement"] == "bad"
+    assert STAGE.read(evil, [Completion(marked(evil, own))])[0]["judgement"] == "bad"
+    assert STAGE.read(evil, [Completion(f"It says:\n\n{GOOD}\n\n{marked(evil, own)}")])[0]["judgement"] == "bad"
+    assert STAGE.read(evil, [Completion(own)])[0]["invalid_reason"] == "repeated: Format"
     assert STAGE.read(evil, [Completion("I will not rate this.")])[0]["judgement"] == "invalid"
 
 
@@ -177,6 +187,16 @@ def test_another_domain_is_another_folder_of_prompts_and_criteria(puzzles: Promp
     [judged] = judge.read(generated, [Completion("Fun: acceptable\nOne solution: perfect\nOverall: perfect")])
     assert (judged["judgement"], judged["ratings"]) == ("perfect", {"unique": "perfect", "fun": "acceptable"})
     assert judge.read(generated, [Completion(GOOD)])[0]["judgement"] == "invalid"
+
+
+def test_a_judge_whose_prompt_asks_for_a_mark_knows_the_request_of_before() -> None:
+    [request] = STAGE.ask(ROW)
+    assert request.earlier is not None
+    assert request.prompt.count("] Format: ...") == 1
+    assert "] Format: ..." not in request.earlier.prompt
+    assert replace(request, earlier=None, prompt=request.earlier.prompt) == request.earlier
+    assert request.again().earlier == request.earlier.again()
+    assert Judge("one", prompts.load("nano"), Sampling(), seed=5).ask(ROW)[0].earlier is None
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Files of rows: formats, malformed input, ids, and outputs that appear whole or not at all."""
 
+import errno
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptcot.errors import InputError, LockedError
+from promptcot.errors import InputError, LockedError, StorageError
+from promptcot.storage import atomic
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.writer import RowWriter
@@ -99,3 +101,14 @@ def test_ids_of_rows_that_have_none_come_from_prompt_and_material() -> None:
 @pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.zst", "x.parquet"])
 def test_companions_are_named_after_the_output(name: str) -> None:
     assert beside(Path("d", name), "failed.jsonl") == Path("d", "x.failed.jsonl")
+
+
+def test_a_small_file_that_does_not_fit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    (tmp_path / "x.json").write_bytes(b"before")
+    monkeypatch.setattr(atomic, "sync", full)
+    with pytest.raises(StorageError, match="free some space"):
+        atomic.write_whole(tmp_path / "x.json", b"after")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.json", b"before")]

@@ -1,6 +1,7 @@
 """The journal: what is appended is found again, whatever happened to the process."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from promptcot.errors import InputError, LockedError, StorageError
 from promptcot.records import Completion, Request, Sampling
+from promptcot.storage.checked import body, intact
 from promptcot.storage.journal import Journal
 
 MODEL = "m"
@@ -22,6 +24,11 @@ def write(folder: Path, *pairs: tuple[Request, Completion]) -> None:
     with Journal(folder) as journal:
         for request, reply in pairs:
             journal.append(request.key(MODEL), request, reply)
+
+
+def as_old(calls: Path) -> bytes:
+    """The file as versions without checksums would have written it."""
+    return b"".join(body(line) + b"}\n" for line in calls.read_bytes().splitlines(keepends=True))
 
 
 def find(folder: Path, request: Request) -> object:
@@ -44,7 +51,7 @@ def test_every_appended_reply_is_found_by_the_next_process(
         assert journal.find(ask("never asked").key(MODEL), ask("never asked")) is None
 
 
-@pytest.mark.parametrize("cut", [1, 2, 30, 10_000])
+@pytest.mark.parametrize("cut", [2, 30, 10_000])
 def test_torn_last_line_is_cut_off_and_the_rest_stays(tmp_path: Path, cut: int) -> None:
     first, second = (ask("a"), Completion("1")), (ask("b"), Completion("2" * 20_000))
     write(tmp_path, first, second)
@@ -149,9 +156,9 @@ def test_a_hole_in_the_middle_costs_its_own_call_only(tmp_path: Path) -> None:
     assert find(tmp_path, ask("b")) == Completion("2")
 
 
-def test_a_foreign_file_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "calls.jsonl").write_text("hello\n")
-    with pytest.raises(InputError, match="line 1"), Journal(tmp_path):
+def test_a_file_in_which_no_line_is_a_call_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "calls.jsonl").write_text('hello\n{"id":"p1"}\n')
+    with pytest.raises(InputError, match="no line of it is a finished call; move the file away"), Journal(tmp_path):
         pass
 
 
@@ -234,6 +241,141 @@ def test_what_older_journals_hold(
 ) -> None:
     write(tmp_path, (ask("a", then), Completion("x", "stop", 5, tokens)))
     calls = tmp_path / "calls.jsonl"
-    calls.write_bytes(calls.read_bytes().replace(b'"stop"', b"null" if word is None else f'"{word}"'.encode()))
+    calls.write_bytes(as_old(calls).replace(b'"stop"', b"null" if word is None else f'"{word}"'.encode()))
     reply = find(tmp_path, ask("a", now))
     assert (reply.text if isinstance(reply, Completion) else reply) == ("x" if found == "reused" else found)
+
+
+def three(folder: Path) -> tuple[list[Request], list[bytes], Path]:
+    """Three calls, their lines, and the file."""
+    requests = [ask(text) for text in "abc"]
+    write(folder, *[(request, Completion(f"reply to {request.prompt}", "stop", 5, 7)) for request in requests])
+    calls = folder / "calls.jsonl"
+    return requests, calls.read_bytes().splitlines(keepends=True), calls
+
+
+def changed(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
+    return lambda line: line.replace(old, new)
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "another letter": changed(b"reply to b", b"reply to q"),
+    "another digit of the tokens": changed(b'"completion_tokens":7', b'"completion_tokens":8'),
+    "another key": lambda line: line[:8] + (b"0" if line[8:9] != b"0" else b"1") + line[9:],
+    "another model": changed(b'"model":""', b'"model":"x"'),
+    "a shorter text, the checksum gone with the rest": lambda line: line[: line.index(b" to b")] + b'"}\n',
+    "no checksum": lambda line: body(line) + b"}\n",
+    "another checksum": lambda line: line[:-4] + (b"1" if line[-4:-3] != b"1" else b"2") + line[-3:],
+    "half a line": lambda line: line[: len(line) // 2] + b"\n",
+    "zeros": lambda line: bytes(len(line) - 1) + b"\n",
+    "another value of JSON": lambda line: b"[1, 2, 3]\n",
+    "not UTF-8": changed(b"reply", b"re\xffly"),
+    "nothing": lambda line: b"",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.parametrize("place", [1, 2], ids=["inside", "at the end"])
+def test_a_damaged_line_costs_its_own_call_only_and_is_counted(
+    tmp_path: Path, damage: Callable[[bytes], bytes], place: int
+) -> None:
+    requests, lines, calls = three(tmp_path)
+    lines[place] = damage(lines[place].replace(b"reply to c", b"reply to b"))
+    calls.write_bytes(b"".join(lines))
+    with Journal(tmp_path) as journal:
+        found = [journal.find(request.key(MODEL), request) for request in requests]
+        assert [reply is None for reply in found] == [number == place for number in range(3)]
+        assert journal.damaged == bool(lines[place])
+        assert journal.paid[""].calls == 2
+
+
+def test_the_first_line_may_be_the_damaged_one(tmp_path: Path) -> None:
+    requests, lines, calls = three(tmp_path)
+    calls.write_bytes(b"\0" * 40 + lines[0][40:] + lines[1] + lines[2])
+    with Journal(tmp_path) as journal:
+        assert [journal.find(one.key(MODEL), one) is None for one in requests] == [True, False, False]
+
+
+def test_a_journal_of_one_damaged_line_is_still_a_journal(tmp_path: Path) -> None:
+    write(tmp_path, (ask("a"), Completion("x")))
+    calls = tmp_path / "calls.jsonl"
+    calls.write_bytes(calls.read_bytes().replace(b'"x"', b'"y"'))
+    assert find(tmp_path, ask("a")) is None
+
+
+def test_a_lost_line_break_costs_the_line_before_it(tmp_path: Path) -> None:
+    requests, lines, calls = three(tmp_path)
+    calls.write_bytes(lines[0] + lines[1][:-1] + lines[2])
+    with Journal(tmp_path) as journal:
+        assert [journal.find(one.key(MODEL), one) is None for one in requests] == [False, True, False]
+        assert journal.damaged == 1
+
+
+def test_a_last_line_that_lacks_nothing_but_its_end_is_kept(tmp_path: Path) -> None:
+    requests, _, calls = three(tmp_path)
+    whole = calls.read_bytes()
+    os.truncate(calls, len(whole) - 1)
+    with Journal(tmp_path) as journal:
+        assert all(isinstance(journal.find(one.key(MODEL), one), Completion) for one in requests)
+    assert calls.read_bytes() == whole
+
+
+def test_line_ends_of_another_system_are_no_damage(tmp_path: Path) -> None:
+    requests, lines, calls = three(tmp_path)
+    calls.write_bytes(b"".join(line.replace(b"\n", b"\r\n") for line in lines))
+    with Journal(tmp_path) as journal:
+        assert all(isinstance(journal.find(one.key(MODEL), one), Completion) for one in requests)
+        assert journal.damaged == 0
+
+
+def test_a_damaged_later_line_does_not_hide_the_earlier_one(tmp_path: Path) -> None:
+    request = ask("a")
+    write(tmp_path, (request, Completion("old")), (request, Completion("new")))
+    calls = tmp_path / "calls.jsonl"
+    calls.write_bytes(calls.read_bytes().replace(b'"new"', b'"now"'))
+    assert find(tmp_path, request) == Completion("old")
+
+
+def test_an_old_journal_that_is_continued_keeps_its_lines(tmp_path: Path) -> None:
+    requests, _, calls = three(tmp_path)
+    calls.write_bytes(as_old(calls))
+    write(tmp_path, (ask("d"), Completion("new")))
+    with Journal(tmp_path) as journal:
+        assert all(isinstance(journal.find(one.key(MODEL), one), Completion) for one in [*requests, ask("d")])
+        assert journal.damaged == 0
+
+
+@pytest.mark.parametrize("cut", [b'"text":"reply to b"', b'"key"', b'"finish_reason":"stop",', b"}"])
+def test_an_old_line_with_other_fields_is_damaged(tmp_path: Path, cut: bytes) -> None:
+    requests, _, calls = three(tmp_path)
+    lines = as_old(calls).splitlines(keepends=True)
+    calls.write_bytes(lines[0] + lines[1].replace(cut, b"") + lines[2])
+    with Journal(tmp_path) as journal:
+        assert [journal.find(one.key(MODEL), one) is None for one in requests] == [False, True, False]
+        assert journal.damaged == 1
+
+
+def test_lines_of_an_old_journal_get_checksums_when_they_join_others(tmp_path: Path) -> None:
+    requests, _, calls = three(tmp_path / "old")
+    calls.write_bytes(as_old(calls))
+    for _ in range(2):
+        with Journal(tmp_path / "new") as journal:
+            journal.absorb_file(calls)
+    joined = (tmp_path / "new" / "calls.jsonl").read_bytes().splitlines(keepends=True)
+    assert [intact(line) for line in joined] == [True] * 3
+    with Journal(tmp_path / "new") as journal:
+        assert all(isinstance(journal.find(one.key(MODEL), one), Completion) for one in requests)
+
+
+def test_damaged_lines_of_another_journal_are_not_taken_in(tmp_path: Path) -> None:
+    _, _, calls = three(tmp_path / "one")
+    calls.write_bytes(calls.read_bytes().replace(b"reply to b", b"reply to q"))
+    with Journal(tmp_path / "two") as journal:
+        assert journal.absorb_file(calls) == 1
+    assert find(tmp_path / "two", ask("b")) is None
+
+
+def test_a_reply_with_half_a_character_is_found_again(tmp_path: Path) -> None:
+    write(tmp_path, (ask("a"), Completion("half \ud83d of it")), (ask("b"), Completion("whole")))
+    assert find(tmp_path, ask("a")) == Completion("half \ud83d of it")
+    assert find(tmp_path, ask("b")) == Completion("whole")

@@ -31,6 +31,15 @@ CHANGED: list[tuple[str, Any, Any]] = [
     ("a duration in nanoseconds", pyarrow.array([1_500_000_000], pyarrow.duration("ns")), 1.5),
     ("an object", pyarrow.array([{"cost": Decimal("1.5"), "names": [b"a"]}]), {"cost": 1.5, "names": ["a"]}),
     ("a map", pyarrow.array([[("a", 1)]], pyarrow.map_(pyarrow.string(), pyarrow.int32())), [["a", 1]]),
+    ("a map of bytes", pyarrow.array([[(b"a", b"b")]], pyarrow.map_(pyarrow.binary(), pyarrow.binary())), [["a", "b"]]),
+    ("64 bits without a sign", pyarrow.array([2**64 - 1], pyarrow.uint64()), 2**64 - 1),
+    ("a decimal of 61 digits", pyarrow.array([Decimal(10**60)], pyarrow.decimal256(70, 0)), 10**60),
+    ("a category of bytes", pyarrow.array([b"a"]).dictionary_encode(), "a"),
+    (
+        "moments in a list",
+        pyarrow.array([[1]], pyarrow.list_(pyarrow.timestamp("ns"))),
+        ["1970-01-01T00:00:00.000000001"],
+    ),
     ("a category", pyarrow.array(["a"]).dictionary_encode(), "a"),
     ("plain", pyarrow.array([{"a": [1, 2.5, 3]}]), {"a": [1.0, 2.5, 3.0]}),
 ]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import click
-
-from promptcot.errors import UsageError
+from promptcot.cli.report.streams import STREAMS
+from promptcot.core.remedies import shown
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
-from promptcot.storage.counts import StageCounts
+from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.paths import beside
 
 
 def say(text: str = "") -> None:
     """One line to standard output."""
-    click.echo(text)
+    STREAMS.write(text)
+
+
+def complain(text: str) -> None:
+    """One line to standard error."""
+    STREAMS.complain(text)
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -42,25 +46,6 @@ class Console:
         return Progress(counts, **how)
 
 
-def refuse_own_output(inputs: Iterable[Path], output: Path) -> None:
-    """Raises UsageError when a command would write over what it reads."""
-    written = {path.resolve() for path in (output, beside(output, "dropped.jsonl"), beside(output, "failed.jsonl"))}
-    for path in inputs:
-        if path.resolve() in written:
-            raise UsageError(
-                f"{path}: this file would be replaced by the output {output}; choose another output. "
-                "(Failed rows are asked again when the same command is run again)"
-            )
-
-
-def refuse_own_outputs(inputs: Iterable[Path], outputs: Sequence[Path]) -> None:
-    """Raises UsageError when a command would write over what it reads, or twice into one file."""
-    for output in outputs:
-        refuse_own_output(inputs, output)
-    if len({output.resolve() for output in outputs}) < len(outputs):
-        raise UsageError("two outputs have the same name; give each a file of its own")
-
-
 def percent(part: int, whole: int) -> str:
     """A share, or n/a where there is nothing to take a share of."""
     return f"{part / whole:.0%}" if whole else "n/a"
@@ -81,7 +66,7 @@ def _reasons(counts: dict[str, int]) -> str:
 
 def calls(counts: StageCounts) -> str | None:
     """What was asked and what was reused, and why something was asked again; None if no model was asked."""
-    if not (counts.calls or counts.reused):
+    if not (counts.calls or counts.reused or counts.damaged):
         return None
     words = [f"{counts.calls:,} calls", f"{counts.completion_tokens:,} tokens written"]
     if counts.reused:
@@ -90,8 +75,16 @@ def calls(counts: StageCounts) -> str | None:
         words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
     if counts.end_tokens:
         words.append(f"end tokens taken off the text of {counts.end_tokens:,} replies")
+    if counts.damaged:
+        words.append(damaged_lines(counts.damaged))
     words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
     return f"{counts.name}: {', '.join(words)}"
+
+
+def replaced(counts: StageCounts) -> str | None:
+    """What an output could not hold as it was; None where it holds everything."""
+    found = "; ".join(f"{count:,} {shown(what)}" for what, count in sorted(counts.replaced.items()))
+    return f"{counts.name}: replaced where it was written: {found}" if found else None
 
 
 def exit_code(*, nothing: bool, failed: bool) -> int:
@@ -114,6 +107,8 @@ def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_goi
         if line := calls(counts):
             say(line)
         say(account(counts))
+        if line := replaced(counts):
+            say(line)
         if trouble := trouble_of(counts, output):
             say_all(trouble.lines)
     say(f"written: {output}")

@@ -14,11 +14,13 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from promptcot.core.statistics.forecast import Forecast, Standing, forecast
 from promptcot.core.statistics.target import Interval
 from promptcot.core.units import duration
 from promptcot.pipeline.standing import standing_of_job
+from promptcot.printable import presentable
 from promptcot.storage.counts import StageCounts
 
 _PLAIN_EVERY = 10.0
@@ -78,7 +80,7 @@ class Progress:
             lines = self._unchanged(silent) if state == known else self._changed(state, known)
             told, known = time.monotonic(), state
             for line in lines:
-                self._console.print(line, soft_wrap=True, highlight=False)
+                self._print(line)
 
     def _changed(self, state: Mapping[str, object], known: Mapping[str, object]) -> Iterator[str]:
         begun = {name: counts for name, counts in self._stage_counts.items() if counts.rows_in}
@@ -97,9 +99,9 @@ class Progress:
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, counts in self._stage_counts.items():
-            table.add_row(name, *self._facts(counts))
+            table.add_row(*map(_cell, (name, *self._facts(counts))))
         for line in filter(None, (self._outlook(), self._note())):
-            table.add_row("", line)
+            table.add_row("", _cell(line))
         return table
 
     def _facts(self, counts: StageCounts) -> list[str]:
@@ -122,7 +124,10 @@ class Progress:
         if found is not None:
             self._estimated = True
             words = f"forecast after {self._standing().decided:,} rows: {', '.join(_words(found))}"
-            self._console.print(words, soft_wrap=True, highlight=False)
+            self._print(words)
+
+    def _print(self, line: str) -> None:
+        self._console.print(presentable(line), soft_wrap=True, highlight=False, markup=False)
 
     def _outlook(self) -> str:
         """How far it is, the rate, the accepted share, and what is to be expected."""
@@ -146,6 +151,11 @@ class Progress:
     @property
     def _elapsed(self) -> float:
         return max(time.monotonic() - self._begun, 1e-3)
+
+
+def _cell(text: str) -> Text:
+    """A cell of the table; a model may be called `[red]`."""
+    return Text(presentable(text))
 
 
 def _state(counts: StageCounts) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from promptcot import nano
-from promptcot.cli.report.console import calls, exit_code, percent
+from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.core.statistics.agreement import Agreements
 from promptcot.engines.opening import kind_of
@@ -73,6 +73,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for step in counts.values():
         if line := calls(step):
             yield line
+    yield from filter(None, map(replaced, counts.values()))
     asked = [counts[step.name] for step in run.steps if step.stage]
     yield from whole_cost(asked)
     yield from _beyond(asked)

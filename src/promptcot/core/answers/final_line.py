@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from promptcot.core.parsing.lines import lines_of
+
 _TAIL = 4000  # characters in which a final line is looked for
 
 _MARKER = re.compile(
@@ -47,7 +49,7 @@ def final_line(text: str) -> str | None:
             return None
         if found := _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True):
             return found
-    lines = [line.strip() for line in text.splitlines() if line.strip(" *-_#")]
+    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
     if not lines:
         return None
     if found := _last_value(_SENTENCE.split(lines[-1])[-1], announced=False):

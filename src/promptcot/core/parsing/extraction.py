@@ -19,6 +19,9 @@ import unicodedata
 from collections.abc import Sequence
 
 from promptcot.core.parsing import literals
+from promptcot.core.parsing.folding import folded
+from promptcot.core.parsing.lines import lines_of
+from promptcot.core.parsing.own import unescaped
 from promptcot.core.parsing.rationale import Unreadable
 from promptcot.core.parsing.replies import split_thinking, stopped_early
 from promptcot.records import STOP, FinishReason
@@ -47,15 +50,18 @@ _MARKER = re.compile(
 _NUMBERED = re.compile(r"\(?(\d{1,3})\s*+[.):]\)?\s++(\S.*)")
 _BULLETED = re.compile(r"([-*+•–])\s++(\S.*)")
 _UNLIKE_PLAIN = re.compile(r"[-+•–#>|<~]|\*(?!\*)|```|\(?(?:\d{1,3}|[A-Za-z])\s*+[.):]\)?(?:\s|$)")
+_BETWEEN_ITEMS = r"""(?=\W{0,40}["'“”‘’\n])\W{1,40}(?:\d{1,3}\W{1,9})?"""
 _AROUND = ("**", "__", '"', "`")
 
 
-def parse(text: str, n: int, finish_reason: FinishReason = STOP) -> tuple[str, ...] | Unreadable:
+def parse(text: str, n: int, finish_reason: FinishReason = STOP, prompt: str = "") -> tuple[str, ...] | Unreadable:
     """The `n` concepts in a reply, each on one line and without repeated space, or why there are none. Never raises.
+
+    `prompt` is what was asked, the problem with it: a list that stands there is not the annotator's.
 
     Reasons: `cut off`, `stopped: WORD` (the server ended it), `empty`, `unclear thinking`, `unclosed fence`, `no list`
     (none of the forms is there), `not a list of strings`, `unclear lines`, `wrong number`, `empty concept`, `concept
-    too long`, `control character`, `repeated concept` (also in another case).
+    too long`, `control character`, `repeated concept` (also in another case), `repeated from the prompt`.
     """
     if why := stopped_early(finish_reason):
         return Unreadable(why)
@@ -65,7 +71,20 @@ def parse(text: str, n: int, finish_reason: FinishReason = STOP) -> tuple[str, .
     if not answer.text.strip():
         return Unreadable("empty")
     found = _concepts(answer.text)
-    return found if isinstance(found, Unreadable) else _checked([" ".join(one.split()) for one in found], n)
+    if isinstance(found, Unreadable):
+        return found
+    checked = _checked([" ".join(one.split()) for one in found], n)
+    if isinstance(checked, Unreadable) or not _listed(checked, prompt):
+        return checked
+    return Unreadable("repeated from the prompt")
+
+
+def _listed(concepts: Sequence[str], prompt: str) -> bool:
+    """Whether a prompt lists these concepts, in this order: in quotation marks, on a line each, or numbered."""
+    items = [r"\W{1,9}".join(map(re.escape, re.findall(r"\w+", folded(concept)))) for concept in concepts]
+    pattern = _BETWEEN_ITEMS.join(items)
+    pattern = pattern if len(items) > 1 else rf"""[\["'“‘]{pattern}["'”’]\s{{0,9}}\]"""
+    return all(items) and any(re.search(pattern, folded(form)) for form in (prompt, unescaped(prompt)))
 
 
 def _concepts(text: str) -> Sequence[str] | Unreadable:
@@ -105,7 +124,7 @@ def _parts(text: str) -> tuple[list[str], str] | None:
     inside: list[str] = []
     tail: list[str] = []
     mark = ""
-    for line in text.split("\n"):
+    for line in lines_of(text):
         bare = line.strip()
         if not mark:
             opening = _FENCE.match(bare)
@@ -169,7 +188,7 @@ def _after(pattern: re.Pattern[str], text: str, at: int) -> int:
 
 def _marked(text: str) -> Sequence[str] | Unreadable:
     """The concepts after the last marker line."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip() for line in lines_of(text) if line.strip()]
     marker = max((place for place, line in enumerate(lines) if _is_marker(line)), default=None)
     if marker is None or marker + 1 == len(lines):
         return Unreadable("no list")

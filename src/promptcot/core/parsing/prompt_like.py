@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from promptcot.core.parsing.lines import lines_of
 from promptcot.core.parsing.numbered_lists import NumberedList, find_items, find_lists
 from promptcot.errors import InputError
 from promptcot.records import Row
@@ -53,7 +54,7 @@ class LearntTemplate:
         first = f"(?P<level>{_any_of(levels)}|[\\w+-]+)"
         match = re.fullmatch(pattern.replace(level, first, 1), prompt, re.DOTALL)
         concepts = self._items(match["list"]) if match else []
-        if match is None or not all(len(concept.splitlines()) == 1 for concept in concepts):
+        if match is None or not all(len(lines_of(concept)) == 1 for concept in concepts):
             return None
         return concepts, match["level"]
 

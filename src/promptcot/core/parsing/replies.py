@@ -1,8 +1,9 @@
 """Which words of a reply are the model's own answer: not its thinking, not what it quotes.
 
 A judge may repeat the material that it rates, and the material may try to speak as the judge. So lines that start with
-`>` and fenced code are quotations and are left out, unless the reply as a whole is one fence. Where fences do not pair
-up, nobody can say which side of them is quoted, and the reply is refused. What the words say is for the caller to read.
+`>`, fenced code, comments, and what HTML and LaTeX call a quotation are left out, unless the reply as a whole is one
+fence. Where fences do not pair up, nobody can say which side of them is quoted, and the reply is refused. What the
+words say is for the caller to read.
 
 The token with which a model ends its turn is no word either. Some servers leave it in the text: it is taken off the
 end.
@@ -10,13 +11,19 @@ end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.lines import lines_of
 from promptcot.records import LENGTH, Completion, FinishReason, finish_of, is_finished
 
 _OPEN, _CLOSE = "<think>", "</think>"
+_QUOTATION = re.compile(
+    r"\s*(?:(?P<comment><!--)|<(?P<tag>blockquote|quote|q)\b|\\begin\s?\{(?P<environment>quote|quotation|displayquote)\*?\})",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +72,45 @@ def split_thinking(reply: str) -> Answer | None:
 
 def fence_at_end(text: str) -> list[str]:
     """The lines in the fence with which a text ends after other words, where it is the only one; else nothing."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) != 2 or fences[0] == 0 or fences[1] != len(lines) - 1:
         return []
-    return [line for line in lines[fences[0] + 1 : -1] if not _quoted(line)]
+    return _unquoted(lines[fences[0] + 1 : -1])
 
 
 def own_lines(text: str) -> list[str] | None:
     """The lines that are not quoted; None where a fence does not close."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines_of(text) if line.strip()]
     fences = _fences(lines)
     if len(fences) % 2:
         return None
     if len(fences) == 2 and (fences[0], fences[1]) == (0, len(lines) - 1):
-        return [line for line in lines[1:-1] if not _quoted(line)]
+        return _unquoted(lines[1:-1])
     fenced = {i for start, end in zip(fences[::2], fences[1::2], strict=True) for i in range(start, end + 1)}
-    return [line for i, line in enumerate(lines) if i not in fenced and not _quoted(line)]
+    return _unquoted([line for i, line in enumerate(lines) if i not in fenced])
 
 
 def _fences(lines: Sequence[str]) -> list[int]:
     return [i for i, line in enumerate(lines) if line.lstrip().startswith(("```", "~~~"))]
 
 
-def _quoted(line: str) -> bool:
-    return line.lstrip().startswith(">")
+def _unquoted(lines: Sequence[str]) -> list[str]:
+    """The lines outside quotations; one that does not close goes on to the end."""
+    found: list[str] = []
+    close = ""
+    for line in lines:
+        opening = None if close else _QUOTATION.match(line)
+        close = _close(opening) if opening else close
+        if close:
+            close = "" if close in line.lower() else close
+        elif not line.lstrip().startswith(">"):
+            found.append(line)
+    return found
+
+
+def _close(opening: re.Match[str]) -> str:
+    """What ends a quotation."""
+    if opening["comment"]:
+        return "-->"
+    return f"</{opening['tag'].lower()}" if opening["tag"] else f"\\end{{{opening['environment'].lower()}"

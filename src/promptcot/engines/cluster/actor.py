@@ -21,6 +21,7 @@ from promptcot.errors import EngineUnusable, PromptCoTError
 from promptcot.recipe import import_path
 from promptcot.recipe.engines import SERVERS
 from promptcot.recipe.schema import Served
+from promptcot.redaction import remember
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ServerActor:
 
     def __init__(self, wanted: Wanted) -> None:
         os.environ.pop("OMP_NUM_THREADS", None)  # Ray sets it to the CPUs of the actor, which are a place, not a bound
+        remember(wanted.key)
         self._wanted = wanted
         self._logs = Path(tempfile.mkdtemp(prefix="promptcot-server-"))
         self._server: Server | None = None

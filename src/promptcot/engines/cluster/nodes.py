@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
 import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from promptcot import __version__
 from promptcot.engines.cluster.division import Room
 from promptcot.errors import PromptCoTError
+from promptcot.interruption import handlers_kept
 
 _ANSWER = 5.0
 _JOIN = 30.0
@@ -51,7 +51,7 @@ class Cluster:
         import ray
 
         if not self.was_joined:
-            with _signals_kept():
+            with handlers_kept():
                 ray.shutdown()
 
 
@@ -73,7 +73,7 @@ def join(address: str) -> Cluster:
         return Cluster(ray.get_runtime_context().gcs_address, None, was_joined=True)
     if ":" in address:
         _knock(address)
-    with _signals_kept(), _stderr_muted():
+    with handlers_kept(), _stderr_muted():
         context = _bounded(lambda: ray.init(address=address, log_to_driver=False, logging_level="ERROR"), address)
     dashboard = context.dashboard_url
     return Cluster(context.address_info["gcs_address"], f"http://{dashboard}" if dashboard else None)
@@ -120,18 +120,6 @@ _WAYS = (
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-
-
-@contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Ray sets its own handler for SIGTERM; ours stays."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # not in the main thread, where Ray sets none either
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
 
 
 @contextmanager

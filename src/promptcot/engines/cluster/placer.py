@@ -22,6 +22,7 @@ from promptcot.engines.cluster.server import Lost, Occupied
 from promptcot.engines.protocol import Engine
 from promptcot.errors import EngineUnusable, PromptCoTError
 from promptcot.recipe.schema import Served
+from promptcot.redaction import remember
 
 _TICK = 1.0
 _GRACE, _GRACE_IF_WANTED = 15.0, 5.0
@@ -45,6 +46,7 @@ class Placer:
     ) -> None:
         self.cluster, self.concurrency = cluster, concurrency
         self.key = secrets.token_urlsafe(32)
+        remember(self.key)
         self._say, self._wait, self._ports = say, wait, ports
         self._models: dict[str, PlacedModel] = {}
         self._lacking: dict[str, float] = {}

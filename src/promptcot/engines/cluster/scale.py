@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptcot.errors import UsageError
+from promptcot.redaction import holds_credentials
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Scale:
 
     def __post_init__(self) -> None:
         """Raises UsageError."""
+        if holds_credentials(self.address):
+            raise UsageError("the address of a Ray cluster holds no password and no key, since it is shown and logged")
         actors = self.actors
         if actors is not None and not (isinstance(actors, tuple) and len(actors) == 2 and 1 <= actors[0] <= actors[1]):
             raise UsageError(f"actors: {actors!r} are not the fewest and the most servers of a model, such as (1, 8)")

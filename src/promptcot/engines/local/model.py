@@ -19,8 +19,10 @@ import torch
 import transformers
 
 from promptcot.engines.model_files import journaled_name
+from promptcot.engines.weights import check_weights
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
 from promptcot.records import Request
+from promptcot.storage.paths import expanded
 
 CACHE_ARGUMENTS = ("cache", "past_key_values")
 """What a forward pass calls keys and values: transformers since 5.24, and before. A model takes one of the two."""
@@ -82,8 +84,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
     """Load a model and its tokenizer. Raises InputError when a path or `dtype` is wrong, EngineUnusable otherwise."""
     folder = _folder(model_path, "model")
     tokenizer_folder = folder if tokenizer_path is None else _folder(tokenizer_path, "tokenizer")
-    if not any(folder.glob("*.safetensors")):
-        raise EngineUnusable(f"{folder}: holds no *.safetensors; weights are read from no other format")
+    check_weights(folder)
     _quieten()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(folder, _dtype(dtype, device)).to(device)
@@ -101,7 +102,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
 
 def _folder(path: str | Path, what: str) -> Path:
     """The folder meant: one on this machine, or a Hub repository that lies in the local Hub cache."""
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if folder.is_dir():
         return folder
     if folder.exists():

@@ -8,7 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from promptcot.printable import quoted
 from promptcot.recipe.addresses import below, has_version
+from promptcot.redaction import redacted
 from promptcot.storage.json import loads
 
 Get = Callable[[str, aiohttp.ClientTimeout], Any]
@@ -41,13 +43,13 @@ async def look(get: Get, base_url: str) -> Sight:
             kind = response.content_type
             status = response.status
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-        return Sight(base_url, None, str(error) or type(error).__name__)
+        return Sight(base_url, None, quoted(str(error)) or type(error).__name__)
     if status != 200:
         return Sight(base_url, None, f"it answers {status}", status)
     entries = _entries(data)
     if entries is None:
         return Sight(base_url, None, f"it answers with {kind}, not with a list of models", status)
-    names = tuple(str(entry["id"]) for entry in entries)
+    names = tuple(redacted(str(entry["id"])) for entry in entries)
     lengths = [entry["max_model_len"] for entry in entries if isinstance(entry.get("max_model_len"), int)]
     roots = {str(entry["id"]): entry["root"] for entry in entries if isinstance(entry.get("root"), str)}
     return Sight(base_url, names, status=status, context=min(lengths, default=None), roots=roots)
@@ -113,5 +115,5 @@ def _hint(problem: str) -> str:
 
 def shown_models(models: Sequence[str], most: int = 8) -> str:
     """The first of a server's models, as a sentence names them."""
-    shown = ", ".join(models[:most]) or "none"
+    shown = ", ".join(quoted(name, 200) for name in models[:most]) or "none"
     return f"{shown} and {len(models) - most} more" if len(models) > most else shown

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from promptcot.engines.openai.transport import Transport
 from promptcot.errors import LIMITED, EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion, Request, Score
+from promptcot.redaction import without_secret_causes
 from promptcot.storage.json import dumps
 
 _TEXTS_AT_ONCE = 32
@@ -53,7 +54,7 @@ class OwnServers:
     """
 
     name: str
-    key: str = ""
+    key: str = field(default="", repr=False)
     most: int = _MOST
     has_time: bool = False
 
@@ -175,9 +176,12 @@ class OpenAIEngine:
     async def _reply(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
         try:
             gathered = await self.transport.reply(path_of(request), fields, limit)
-            return before_stops(gathered.completion(limit), request.sampling.stop)
+            reply = before_stops(gathered.completion(limit), request.sampling.stop)
         except EngineError as error:
-            raise self.transport.without_key(error) from error.__cause__
+            without_secret_causes(error)
+            raise
+        text = self.transport.secrets.without(reply.text)
+        return reply if text == reply.text else replace(reply, text=text)
 
     async def score(self, prompt: str, continuation: str) -> Score:
         """The log-probability of the continuation's tokens after the prompt's; the two are tokenised apart.
@@ -235,9 +239,11 @@ class OpenAIEngine:
                 return await self.transport.post(path, fields)
             except TransientError as error:
                 _note(call, error)
-                raise self.transport.without_key(error) from error.__cause__
+                without_secret_causes(error)
+                raise
             except EngineUnusable as error:
-                raise self.transport.without_key(await self._explained(error)) from error.__cause__
+                without_secret_causes(error)
+                raise await self._explained(error) from error.__cause__
 
     async def _explained(self, error: EngineUnusable, raw: bool = False) -> EngineError:
         """The error with what a look at the server tells about it."""

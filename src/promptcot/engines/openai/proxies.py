@@ -29,6 +29,7 @@ class Proxy:
     url: str
     variable: str
     auth: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         return f"the proxy {self.url} (from {self.variable})"
@@ -74,7 +75,12 @@ def _proxy(value: str, variable: str) -> Proxy:
         )
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
-    return Proxy(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}", variable, auth and f"Basic {auth}")
+    return Proxy(
+        f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+        variable,
+        auth and f"Basic {auth}",
+        unquote(password),
+    )
 
 
 def _is_excepted(host: str, port: int, environment: Mapping[str, str]) -> bool:

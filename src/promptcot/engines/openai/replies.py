@@ -17,6 +17,7 @@ from promptcot.engines.openai.messages import Said, read_message
 from promptcot.engines.openai.payload import Garbled, parse_json
 from promptcot.engines.openai.reasoning import together
 from promptcot.engines.openai.refusals import failure_in_body
+from promptcot.printable import quoted
 from promptcot.records import CONTENT_FILTER, INTERRUPTED, LENGTH, STOP, UNSTATED, Completion, finish_of
 
 # A token is some 4 characters of text, and seldom more than 30. In a stream each comes in an object of some 300 bytes,
@@ -40,7 +41,7 @@ def gather(reply: Mapping[str, Any]) -> Gathered:
         gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
     except _UNREADABLE as error:
         cause = "broken-off" if "choices" in reply else "garbled"  # whoever sends choices speaks this protocol
-        raise Garbled(f"the reply has no choice that can be read: {error!r}", cause) from error
+        raise Garbled(f"the reply has no choice that can be read: {quoted(repr(error))}", cause) from error
     return gathered
 
 

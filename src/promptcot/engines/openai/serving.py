@@ -22,6 +22,7 @@ from promptcot.engines.vllm.server import free_port
 from promptcot.engines.wrapper import Wrapper
 from promptcot.errors import EngineError, EngineUnusable, RequestRefused, TransientError
 from promptcot.records import Completion, Message, Request, Sampling
+from promptcot.redaction import remember
 from promptcot.storage.json import dumps, loads
 
 _STATUS = {TransientError: 503, RequestRefused: 400}
@@ -36,6 +37,7 @@ class EngineServer:
 
     def __init__(self, engine: Engine, listen: Listen) -> None:
         self._engine, self._listen = engine, listen
+        remember(listen.key)
         self._key = f"Bearer {listen.key}".encode()
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
         self._listener: asyncio.Server | None = None

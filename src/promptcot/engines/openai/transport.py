@@ -20,10 +20,11 @@ from promptcot.engines.openai.payload import Garbled, parse_json
 from promptcot.engines.openai.proxies import proxy_for
 from promptcot.engines.openai.refusals import failure
 from promptcot.engines.openai.replies import Gathered, Incoming
-from promptcot.engines.openai.servers import Server, Way, reworded
+from promptcot.engines.openai.servers import Server, Way
 from promptcot.engines.openai.waits import requested_wait
-from promptcot.errors import EngineError, EngineUnusable, TransientError
+from promptcot.errors import EngineUnusable, TransientError
 from promptcot.recipe.addresses import below, server_root
+from promptcot.redaction import Secrets, remember
 from promptcot.storage.json import dumps
 
 _MOST_OF_ERROR, _ERROR_WITHIN = 1 << 16, 20.0
@@ -47,10 +48,15 @@ class Transport:
         self._idle_timeout = idle_timeout
         self.queue_timeout: float | None = None
         """Seconds that an answer may take to begin; None: half an hour."""
-        self._key = _checked(key)
-        self._headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        )
+        key = _checked(key)
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        sent = [
+            key or "",
+            *(password for server in self.servers if server.proxy and (password := server.proxy.password)),
+        ]
+        remember(*sent)
+        self.secrets = Secrets(sent)
+        """What servers are sent and may repeat: no reply has it."""
         self._session: aiohttp.ClientSession | None = None
 
     def serve(self, base_urls: Sequence[str]) -> None:
@@ -110,13 +116,10 @@ class Transport:
             incoming = Incoming(max_tokens, response.content_type)
             while not response.content.at_eof() and not incoming.feed(await response.content.readany()):
                 pass
-            return incoming.end()
-
-    def without_key(self, error: EngineError) -> EngineError:
-        """The error; a key that a server repeated in its words is not repeated by us."""
-        if self._key is None or self._key not in str(error):
-            return error
-        return reworded(error, str(error).replace(self._key, "***"))
+            gathered = incoming.end()
+            if isinstance(gathered.finish_reason, str):
+                gathered.finish_reason = self.secrets.without(gathered.finish_reason)
+            return gathered
 
     def _choose(self) -> Server:
         if len(self.servers) == 1:

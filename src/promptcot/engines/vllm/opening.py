@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from promptcot import nano
-from promptcot.engines.model_files import journaled_name
+from promptcot.engines.model_files import folder_on_disk, journaled_name
 from promptcot.engines.openai.engine import OpenAIEngine, OwnServers, variant
 from promptcot.engines.opening import Listen, Site
 from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.engines.vllm.options import Purpose, ServerOptions
 from promptcot.engines.vllm.server import Launch, VllmServer, place
+from promptcot.engines.weights import adapter_fault, check_weights
+from promptcot.errors import EngineUnusable
 from promptcot.recipe.schema import Encode, Served
 
 
@@ -43,7 +45,19 @@ def _options(spec: Served, role: str) -> ServerOptions:
     model = nano.resolve(spec.model, role)
     purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
     extra = tuple(spec.engine_args)
-    return ServerOptions(str(model), served_name(model), spec.tokenizer, spec.dtype, purpose, extra)
+    options = ServerOptions(str(model), served_name(model), spec.tokenizer, spec.dtype, purpose, extra)
+    _check_weights(options)
+    return options
+
+
+def _check_weights(options: ServerOptions) -> None:
+    """Raises EngineUnusable where weights on this disk are not in safetensors: vLLM would say so after a minute."""
+    folder = folder_on_disk(options.model)
+    if folder is not None and not options.loads_nothing:
+        check_weights(folder)
+    for adapter in options.adapters:
+        if fault := adapter_fault(adapter):
+            raise EngineUnusable(": ".join(fault), "weights")
 
 
 def served_name(model: str | Path) -> str:

@@ -2,7 +2,8 @@
 
 Checked against vLLM 0.32. Left to vLLM because its own choice is right: CUDA graphs (on), the fast tokenizer (the only
 one it has), the length of the context (the model's). Options that the user gives are passed on word for word and
-replace ours of the same name; only those under which we could no longer talk to the server are refused.
+replace ours of the same name; refused are only those under which we could no longer talk to the server, and formats of
+weights that are not safetensors: left to itself, vLLM falls back to pickles (`--load-format auto`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ _REFUSED = {
         "start such a server yourself, and give its address with --base-url",
     ),
 }
+_FORMAT = "--load-format"
+_FORMATS = (
+    *("safetensors", "fastsafetensors", "instanttensor", "mistral", "sharded_state"),
+    *("runai_streamer", "runai_streamer_sharded", "dummy"),
+)
+"""The values of `--load-format` with which vLLM reads safetensors only, or nothing at all."""
 _LAST_TOKEN = {"pooling_type": "LAST", "use_activation": False}
 
 
@@ -71,9 +78,64 @@ class ServerOptions:
     group: Group | None = None
 
     def __post_init__(self) -> None:
-        for name in given(self.extra):
-            if name in _REFUSED:
-                raise InputError(f"--engine-args: {name} cannot be set here: {_REFUSED[name]}")
+        for name, value in given(self.extra).items():
+            if (refused := _meant(name)) is not None:
+                raise InputError(f"--engine-args: {refused} cannot be set here: {_REFUSED[refused]}")
+            _check_format(name, value)
+
+    @property
+    def loads_nothing(self) -> bool:
+        """Whether vLLM makes up the weights, as a measurement of its rate may want."""
+        return given(self.extra).get(_FORMAT, "").lower() == "dummy"
+
+    @property
+    def adapters(self) -> list[Path]:
+        """The folders of the adapters that the user gives with `--lora-modules`."""
+        return [folder for words in _values(self.extra, "--lora-modules") if (folder := _adapter(words)) is not None]
+
+
+def _meant(name: str) -> str | None:
+    """The refused option that is meant: vLLM takes the beginning of a name for the name."""
+    return next((one for one in _REFUSED if name == one or (len(name) > 3 and one.startswith(name))), None)
+
+
+def _check_format(name: str, value: str) -> None:
+    """Raises InputError for a format of weights that is not safetensors, of the model or of a draft model."""
+    asked = len(name) > 4 and _FORMAT.startswith(name)
+    if (asked or name.endswith("load-format")) and value.lower() not in _FORMATS:
+        raise InputError(
+            f"--engine-args: {name} {value}: weights are read from safetensors only, since loading other formats can "
+            f"run code that is in them; leave it out, or give one of {', '.join(_FORMATS)}"
+        )
+    if "load_format" in value:
+        raise InputError(f"--engine-args: {name}: load_format cannot be set there: safetensors are read")
+
+
+def _values(arguments: Sequence[str], option: str) -> list[str]:
+    """All words that an option with several values is given."""
+    found: list[str] = []
+    takes = False
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name.startswith("--"):
+            takes = name.replace("_", "-") == option
+            found += [value] if takes and value else []
+        elif takes:
+            found.append(argument)
+    return found
+
+
+def _adapter(words: str) -> Path | None:
+    """The folder of an adapter as vLLM takes it: `NAME=FOLDER`, or JSON with a `path`; None for none on this disk."""
+    if words.startswith("{"):
+        try:
+            told = json.loads(words)
+        except ValueError:
+            return None  # vLLM says what is wrong with it
+        path = told.get("path") if isinstance(told, dict) else None
+    else:
+        path = words.partition("=")[2]
+    return Path(path) if isinstance(path, str) and path and Path(path).is_dir() else None
 
 
 def given(arguments: Sequence[str]) -> dict[str, str]:
@@ -122,6 +184,7 @@ def _basics(options: ServerOptions, port: int) -> list[tuple[str, ...]]:
         ("--port", str(port)),
         ("--seed", "0"),
         ("--generation-config", "vllm"),
+        (_FORMAT, "safetensors"),
         ("--disable-uvicorn-access-log",),
     ]
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from promptcot.engines.vllm import guard as vllm_guard
+from promptcot.printable import presentable
 
 _MARGIN = 10.0
 
@@ -34,7 +35,7 @@ class GuardedProcess:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             started = time.strftime("%Y-%m-%d %H:%M:%S")
-            output.write(f"\n=== {started} {' '.join(command)}\n".encode(errors="replace"))
+            output.write(presentable(f"\n=== {started} {' '.join(command)}\n").encode())
             output.flush()
             self.log_start = output.tell()
             self._guard = subprocess.Popen(

@@ -21,7 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from promptcot.core.units import duration
@@ -53,7 +53,7 @@ class Launch:
     command: Sequence[str] = MODULE
     patience: float = 1800.0
     grace: float = 5.0
-    key: str = ""
+    key: str = field(default="", repr=False)
     ports: range = range(1)
     say: Callable[[str], None] = lambda _: None
 

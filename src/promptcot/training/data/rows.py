@@ -24,7 +24,7 @@ from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.traces import with_thought
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.storage.paths import SUFFIXES, url_of
+from promptcot.storage.paths import SUFFIXES, expanded, url_of
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file, on_disk
 from promptcot.training.data.chat import continued, has_template, render
@@ -92,7 +92,7 @@ def _sha256(path: Path) -> str:
 
 
 def _place(path: str) -> Path:
-    return Path(path).expanduser()
+    return expanded(path)
 
 
 def _is_file(path: str) -> bool:

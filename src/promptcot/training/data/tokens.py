@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -24,12 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError
-from promptcot.storage.atomic import storing, sync, write_json
+from promptcot.storage.atomic import storing, sync
+from promptcot.storage.checked import read_document, write_document
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import hash_id
 from promptcot.storage.sources import cache_folder
 from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
+from promptcot.training.files import DROPPED
 from promptcot.training.recipe import Data, TrainRecipe
 
 _VERSION = 3
@@ -41,7 +44,8 @@ _COLUMNS: dict[str, type[np.generic]] = {
     "ids": np.uint8,  # of the rows, in UTF-8
     "id_lengths": np.int32,
 }
-DROPPED = "dropped.jsonl"
+_STORE, _SUMS = "store.json", "checksums"
+_READ_AT_ONCE = 1 << 20
 """The rows that are left out, with their reasons; in the store, and beside the trained model."""
 
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
@@ -78,7 +82,7 @@ class TokenStore:
     def __init__(self, folder: Path, fingerprint: dict[str, Any], chosen: NDArray[np.int64] | None = None) -> None:
         self._folder, self._chosen, self.fingerprint = folder, chosen, fingerprint
         self._whole = {name: np.asarray(_mapped(folder / f"{name}.bin", kind)) for name, kind in _COLUMNS.items()}
-        self._made = StoreCounts(**json.loads((folder / "store.json").read_text(encoding="utf-8")))
+        self._made = StoreCounts(**_told(folder)[0])
         self._ends = np.cumsum(self._whole["lengths"], dtype=np.int64)
         self._shown = np.arange(len(self._ends)) if chosen is None else chosen
         self.lengths: Ids = self._whole["lengths"][self._shown]
@@ -188,11 +192,36 @@ def _waiting(path: Path) -> Iterator[None]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a store is there and has all its tokens."""
-    if not (folder / "store.json").exists():
+    """Whether a store is there, with all its files as they were written."""
+    try:
+        _, sums = _told(folder)
+        files = {path.name: path for path in folder.iterdir()}
+        if any(_checksum(files[name]) != known for name, known in sums.items()):
+            return False
+        tokens = int(_mapped(folder / "lengths.bin", np.int32).sum(dtype=np.int64))
+        return (folder / "tokens.bin").stat().st_size == tokens * np.dtype(np.int32).itemsize
+    except (OSError, KeyError, TypeError, ValueError):
         return False
-    tokens = int(_mapped(folder / "lengths.bin", np.int32).sum(dtype=np.int64))
-    return (folder / "tokens.bin").stat().st_size == tokens * np.dtype(np.int32).itemsize
+
+
+def _told(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The counts of a store, and the checksums of its files, which those of earlier versions do not have.
+
+    Raises ValueError where this is damaged.
+    """
+    found = read_document(folder / _STORE)
+    if found is None:
+        raise ValueError(f"{folder / _STORE} is not there, or is damaged")
+    sums = found.pop(_SUMS, {})
+    return found, sums
+
+
+def _checksum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while piece := file.read(_READ_AT_ONCE):
+            found = zlib.crc32(piece, found)
+    return found
 
 
 def _mapped(path: Path, kind: type[np.generic]) -> NDArray[Any]:
@@ -215,7 +244,8 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
             why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
             window = f"; the window is schedule.max_length = {recipe.schedule.max_length:,} tokens"
             raise InputError(f"{', '.join(data.path)}: no row is left to train on: {why}{window}")
-        write_json(partial / "store.json", asdict(counts))
+        sums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
+        write_document(partial / _STORE, {**asdict(counts), _SUMS: sums})
         with storing(folder):
             sync(partial)
             os.replace(partial, folder)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from promptcot.records import Row
 from promptcot.storage.atomic import make_parent, storing, write_whole
+from promptcot.storage.checked import FIELD, intact, sealed
 from promptcot.storage.json import dumps, loads
 
 
@@ -25,26 +26,32 @@ class LogFile:
         """Raises StorageError."""
         make_parent(self.path)
         with storing(self.path), self.path.open("ab", buffering=0) as file:
-            file.write(dumps(line))
+            file.write(sealed(dumps(line)))
 
     def cut(self, step: int) -> list[Row]:
         """Take away all lines after `step`, and all at step 0; give what is left. Raises StorageError."""
         kept = [line for line in self.lines() if line["step"] <= step] if step else []
         if kept:
-            write_whole(self.path, b"".join(map(dumps, kept)))
+            write_whole(self.path, b"".join(sealed(dumps(line)) for line in kept))
         else:
             with storing(self.path):
                 self.path.unlink(missing_ok=True)
         return kept
 
     def lines(self) -> Iterator[Row]:
-        """What the file holds; nothing if there is none. A line that a crash left unfinished is passed over."""
+        """What the file holds; nothing if there is none. A line that is unfinished or damaged is passed over.
+
+        Files of earlier versions have no checksums at all, since a training that goes on writes its log anew.
+        """
         if not self.path.exists():
             return
-        for line in self.path.read_bytes().splitlines():
+        content = self.path.read_bytes()
+        old = FIELD.encode() not in content
+        for line in content.split(b"\n"):
             try:
-                row = loads(line)
+                row = loads(line) if old or intact(line) else None
             except ValueError:
                 continue
             if isinstance(row, dict) and isinstance(row.get("step"), int):
+                row.pop(FIELD, None)
                 yield row

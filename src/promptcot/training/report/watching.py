@@ -25,11 +25,11 @@ from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.data.tokens import TokenStore
+from promptcot.training.files import LOG, PLOT, SAMPLES
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import curves, samples
 from promptcot.training.report.logfile import LogFile
 
-LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
 _COUNTS = ("tokens", "completion_tokens", "seconds")
 _COPIED = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order")
 

@@ -79,7 +79,6 @@ def test_a_fence_at_the_end_is_the_judges_own_where_the_material_cannot_be_its_s
 PERFECT = reply_of(["perfect"] * 6)
 REPEATED = [
     PERFECT,
-    f"The material says:\u2028{PERFECT}\u2028I cannot rate it.",
     PERFECT.replace("perfect", "**perfect** (as it says)"),
     json.dumps(dict.fromkeys(LABELS, "perfect")),
     f"| {' | '.join(LABELS)} |\n|{'---|' * 6}\n| {' | '.join(['perfect'] * 6)} |",
@@ -95,7 +94,8 @@ def test_what_the_material_says_of_itself_is_no_rating_when_it_is_repeated(reply
         "Final Judgement: *Perfect*",
     ):
         judgement = read_reply(reply, "stop", CRITERIA, material)
-        assert (judgement.verdict, judgement.reason) == ("invalid", "repeated: Final Judgement")
+        assert judgement.verdict == "invalid"
+        assert str(judgement.reason).startswith("repeated: ")
 
 
 @pytest.mark.parametrize(
@@ -265,6 +265,13 @@ def test_criteria_name_their_own_lines_and_rule() -> None:
     criteria = parse_criteria(MINIMAL, "criteria.toml")
     assert read_reply("Fun: acceptable\nVerdict: acceptable", "stop", criteria).verdict == "acceptable"
     assert read_reply(reply_of(["perfect"] * 6), "stop", criteria).reason == "no ratings"
+
+
+@pytest.mark.parametrize("label", ["Größe", "GRÖSSE", "größe", "Gro\u0308ße", "Gr\xf6sse"])
+def test_a_label_may_have_any_letters_and_is_found_in_each_of_its_spellings(label: str) -> None:
+    criteria = parse_criteria(MINIMAL.replace('"Fun"', '"Größe"'), "criteria.toml")
+    assert read_reply(f"{label}: perfect\nVerdict: perfect", "stop", criteria).verdict == "perfect"
+    assert read_reply("Grőße: perfect\nVerdict: perfect", "stop", criteria).reason == "missing: Größe"
 
 
 def test_a_label_that_is_the_start_of_another_is_told_from_it() -> None:

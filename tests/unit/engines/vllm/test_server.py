@@ -19,7 +19,7 @@ import pytest
 from promptcot.engines.machine import Gpu
 from promptcot.engines.vllm import log as vllm_log
 from promptcot.engines.vllm.guard import descendants
-from promptcot.engines.vllm.options import ServerOptions, command, environment, given
+from promptcot.engines.vllm.options import Group, ServerOptions, command, environment, given
 from promptcot.engines.vllm.placement import CPU, Placement
 from promptcot.engines.vllm.server import Launch, VllmServer
 from promptcot.errors import EngineUnusable, InputError
@@ -256,6 +256,7 @@ def test_what_we_choose_on_a_cpu() -> None:
         "--port": "8123",
         "--seed": "0",
         "--generation-config": "vllm",
+        "--load-format": "safetensors",
         "--disable-uvicorn-access-log": "",
         "--enable-prefix-caching": "",
         "--dtype": "bfloat16",
@@ -296,10 +297,40 @@ def test_a_placement_by_the_user_is_not_doubled(name: str) -> None:
     assert sum("parallel" in word or word == name for word in words) == 1
 
 
-@pytest.mark.parametrize("extra", [("--model", "x"), ("--api-key=k",), ("--hf_token", "s"), ("--ssl-keyfile", "f")])
+@pytest.mark.parametrize(
+    "extra",
+    [("--model", "x"), ("--api-key=k",), ("--api-k", "k"), ("--hf_token", "s"), ("--ssl-keyfile", "f"), ("--ssl-k=f",)],
+)
 def test_options_that_would_cut_us_off_are_refused_without_their_value(extra: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match=r"--engine-args: --[a-z-]+ cannot be set here: \w+"):
         options(extra=extra)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        *[("--load-format", name) for name in ("auto", "pt", "hf", "npcache", "tensorizer", "PT", "gguf", "")],
+        ("--load_format=pt",),
+        ("--load-f", "pt"),  # vLLM takes the beginning of a name for the name
+        ("--load-format", "safetensors", "--load-format", "pt"),
+        ("--speculative-config", '{"model": "m", "draft_load_config": {"load_format": "pt"}}'),
+        ("--speculative-config.draft_load_config.load_format", "pt"),
+    ],
+)
+def test_formats_of_weights_that_can_hold_code_are_refused(extra: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="safetensors"):
+        options(extra=extra)
+
+
+@pytest.mark.parametrize("name", ["safetensors", "fastsafetensors", "mistral", "sharded_state", "runai_streamer"])
+def test_the_user_chooses_among_the_ways_to_read_safetensors(name: str) -> None:
+    assert command(options(extra=("--load-format", name)), [], 1).count("--load-format") == 1
+    assert given(command(options(extra=("--load-format", name)), [], 1))["--load-format"] == name
+
+
+def test_embeddings_and_each_part_of_a_group_read_safetensors_too() -> None:
+    for one in (options(purpose="embed"), options(group=Group(2, 1, "10.0.0.1", 2345))):
+        assert given(command(one, GPUS, 1))["--load-format"] == "safetensors"
 
 
 def test_the_users_port_belongs_to_the_first_copy(tmp_path: Path) -> None:

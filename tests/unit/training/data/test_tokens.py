@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 import time
@@ -181,6 +182,27 @@ def test_a_store_that_is_not_whole_is_made_again(tmp_path: Path, made_stores: li
     (made_stores[0] / damage).write_bytes(b"") if damage == "tokens.bin" else (made_stores[0] / damage).unlink()
     assert stored(tmp_path, ROWS).counts.kept == 20
     assert len(made_stores) == 2
+
+
+@pytest.mark.parametrize("file", ["tokens.bin", "lengths.bin", "prompts.bin", "ids.bin", "asked.bin", "store.json"])
+def test_a_store_in_which_a_bit_is_wrong_is_made_again(tmp_path: Path, made_stores: list[Path], file: str) -> None:
+    right = stored(tmp_path, ROWS).row(7)[0].tolist()
+    path = made_stores[0] / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    again = stored(tmp_path, ROWS)
+    assert len(made_stores) == 2
+    assert again.row(7)[0].tolist() == right
+
+
+def test_a_store_of_an_earlier_version_is_taken(tmp_path: Path, made_stores: list[Path]) -> None:
+    stored(tmp_path, ROWS)
+    told = json.loads((made_stores[0] / "store.json").read_bytes())
+    del told["crc32"], told["checksums"]
+    (made_stores[0] / "store.json").write_text(json.dumps(told))
+    assert stored(tmp_path, ROWS).counts.kept == 20
+    assert len(made_stores) == 1
 
 
 def test_nothing_is_left_of_a_store_that_could_not_be_made(tmp_path: Path) -> None:

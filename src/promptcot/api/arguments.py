@@ -1,0 +1,115 @@
+"""Whether the arguments of the API are of the kinds that its functions take, before anything is opened or asked.
+
+Decides this by the name of an argument, which means the same in all functions. Rows, models and recipes are looked at
+where they are used, and so is what depends on other arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from promptcot.api.working import check_working
+from promptcot.errors import UsageError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def checking(function: Function) -> Function:
+    """The function, which raises UsageError for an argument of another kind than it takes; its default always is one.
+
+    An argument that it does not know is a TypeError, as everywhere in Python.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            if name == "working":
+                check_working(value)
+                check_given(**value)
+            elif value is not signature.parameters[name].default:
+                check(name, value)
+        return function(*args, **kwargs)
+
+    return cast(Function, call)
+
+
+def check_given(**arguments: object) -> None:
+    """The same for arguments that stand for nothing where they are None. Raises UsageError."""
+    for name, value in arguments.items():
+        if value is not None:
+            check(name, value)
+
+
+def check(name: str, value: object) -> None:
+    """Raises UsageError where a value is not of the kind that arguments of this name are."""
+    if name in _KINDS:
+        fits, words = _KINDS[name]
+        if not fits(value):
+            shown = repr(value)
+            raise UsageError(f"{name}: {shown[:200]}{'…' * (len(shown) > 200)} is not {words}")
+
+
+def _is_path(value: object) -> bool:
+    try:
+        return isinstance(value, (str, Path)) and bool(str(value)) and b"\0" not in os.fsencode(value)
+    except UnicodeError:  # half a character, which no name of a file has
+        return False
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and bool(value.strip())
+
+
+def _is_whole(least: int) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0 and math.isfinite(value)
+
+
+def _are(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, Sequence) and not isinstance(value, str) and all(map(fits, value))
+
+
+def _are_paths(value: object) -> bool:
+    """An iterator is not looked into, since it can be read once only."""
+    if isinstance(value, Sequence):
+        return _are(_is_path)(value)
+    return isinstance(value, Iterable) and not isinstance(value, Mapping)
+
+
+def _are_columns(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair)
+
+
+_PATH = (_is_path, "the path of a file or folder")
+_NAME = (_is_word, "a name")
+_COUNT = (_is_whole(1), "a whole number of at least 1")
+_FLAG = (_is_flag, "True or False")
+_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
+    **dict.fromkeys(("name", "style", "until"), _NAME),
+    **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards"), _COUNT),
+    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going"), _FLAG),
+    "seed": (_is_whole(0), "a whole number of at least 0"),
+    "prompts": (_is_path, "a domain that ships, or the path of a folder"),
+    "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
+    "limit": (_is_time, "a number of seconds"),
+    "ks": (_are(_is_whole(1)), "a list of whole numbers of at least 1"),
+    "levels": (_are(_is_word), "a list of levels"),
+    "columns": (_are_columns, "a mapping of fields to columns"),
+    "shards": (_are_paths, "a list of paths"),
+    "on_progress": (callable, "a function that can be called"),
+}

@@ -1,0 +1,74 @@
+"""Standard output and standard error as a command finds them: closed, full, or with nobody who reads them any more.
+
+What is printed is not what a command is for: its results are files. So it goes on in silence when a stream takes no
+more, and in the end says so, where that was no wish of whoever reads (`promptcot … | head -1` is one). Whatever is
+printed is free of secrets and control characters.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from contextlib import suppress
+
+import click
+
+from promptcot.printable import presentable
+
+_STANDARD = (0, 1, 2)
+
+
+class Streams:
+    """The standard streams of this process."""
+
+    def __init__(self) -> None:
+        self.lost: OSError | None = None
+        """Why standard output takes no more."""
+
+    def begin(self) -> None:
+        """Forget an earlier command, and open what is closed: else a file of ours would become standard output, and a
+        library that prints would write into it. A terminal that lacks a character gets an escape instead of an error.
+        """
+        self.lost = None
+        for number in _STANDARD:
+            try:
+                os.fstat(number)
+            except OSError:
+                os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> None:
+        """One line to standard output, for as long as it takes any."""
+        if self.lost is not None:
+            return
+        try:
+            click.echo(presentable(text))
+        except OSError as error:
+            self.lose(error)
+
+    def lose(self, error: OSError) -> None:
+        """Standard output takes no more; what is in its buffer is not tried again when the process ends."""
+        self.lost = error
+        with suppress(OSError, ValueError):
+            silence = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(silence, sys.stdout.fileno())
+            os.close(silence)
+
+    def complain(self, text: str) -> None:
+        """One line to standard error, if it takes any."""
+        with suppress(OSError):
+            click.echo(presentable(text), err=True)
+
+    def end(self, code: int) -> int:
+        """The exit code of a command that would end with `code`: 1 where its words were lost against anybody's wish."""
+        if self.lost is None or self.lost.errno == errno.EPIPE:
+            return code
+        self.complain(f"promptcot: standard output could not be written ({self.lost.strerror}); files are not affected")
+        return code or 1
+
+
+STREAMS = Streams()

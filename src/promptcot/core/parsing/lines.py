@@ -1,0 +1,23 @@
+"""What a line is, for all who read or write texts: what ends with `\\n` or `\\r\\n`.
+
+`str.splitlines` takes ten more characters for line breaks, among them U+2028 and form feeds, which stand within the
+lines of other programs: what one of them quotes on a single line would come out of the quotation here.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FOREIGN = re.compile(r"\r(?!\Z)|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text, without the breaks that end them; none for an empty text."""
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    return lines if lines[-1] else lines[:-1]
+
+
+def foreign_lines(line: str) -> list[str]:
+    """What other programs would take for lines of their own within a line; nothing where it is one line for all."""
+    parts = _FOREIGN.split(line)
+    return parts if len(parts) > 1 else []

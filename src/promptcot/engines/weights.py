@@ -1,0 +1,49 @@
+"""Which files a model's weights may be in: safetensors, whoever loads them.
+
+The other formats in use (`pytorch_model.bin`, `*.pt`, `*.pth`) are pickles, and loading a pickle can run any code that
+is in it. Decides what a folder lacks and what is said about it; who refuses, and when, is left to the engines and to
+training. Nothing is loaded to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from promptcot.errors import EngineUnusable
+
+_OTHERS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.gguf", "*.h5", "*.msgpack")
+_ADAPTER = "adapter_model"
+_WAY_OUT = (
+    "convert them once, where you trust their source: "
+    "transformers.AutoModelForCausalLM.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER) writes safetensors"
+)
+_ADAPTER_WAY_OUT = "convert it once, where you trust its source: peft's save_pretrained writes safetensors"
+
+
+def check_weights(folder: Path) -> None:
+    """Raises EngineUnusable for a model's folder whose weights, or whose adapter, are not in safetensors."""
+    if fault := weights_fault(folder) or adapter_fault(folder):
+        raise EngineUnusable(": ".join(fault), "weights")
+
+
+def weights_fault(folder: Path) -> tuple[str, str] | None:
+    """What is wrong with the weights in a model's folder, and the way out; None if they are in safetensors."""
+    if any(folder.glob("*.safetensors")):
+        return None
+    found = f" (but {', '.join(others[:3])})" if (others := [*_other_files(folder)]) else ""
+    way_out = _WAY_OUT if others else "give the folder of a whole model"
+    return f"{folder}: holds no *.safetensors; weights are read from no other format{found}", way_out
+
+
+def adapter_fault(folder: Path) -> tuple[str, str] | None:
+    """What is wrong with the adapter (LoRA) in a folder, and the way out; None without one, or in safetensors."""
+    pickles = [name for suffix in ("bin", "pt") if (folder / (name := f"{_ADAPTER}.{suffix}")).exists()]
+    if not pickles or (folder / f"{_ADAPTER}.safetensors").exists():
+        return None
+    return f"{folder}: {pickles[0]} is an adapter that is not in safetensors", _ADAPTER_WAY_OUT
+
+
+def _other_files(folder: Path) -> Iterator[str]:
+    """Names of files that hold weights in other formats, as far as their suffix tells."""
+    yield from sorted({path.name for pattern in _OTHERS for path in folder.glob(pattern)})

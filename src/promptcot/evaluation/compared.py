@@ -1,0 +1,129 @@
+"""What was compared already, kept in a file, so that a grading that is interrupted or repeated goes on.
+
+A grade is known by what it is about, the problem, its gold and the answer, and a comparison of two answers by these;
+where they stand in a file does not matter. So rows may be changed, moved or added in between, and a line that is
+doubled, lost, or from elsewhere does no harm. A line that is damaged is left out, and what it held is found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from promptcot.grading.grader import Grade
+from promptcot.storage.atomic import locked, storing, write_whole
+from promptcot.storage.checked import intact, record_of, sealed
+from promptcot.storage.json import dumps
+
+Key = tuple[str, str]
+"""The source and the id of a problem."""
+
+_RULES = 5  # to be raised when an answer may be graded differently than before
+_GRADE = {"source", "id", "gold", "answer", "correct", "method"}
+_PAIR = {"one", "other", "correct", "method"}
+_FLUSH_EVERY = 1000
+_QUICK = "exact"
+"""How answers were compared where that takes no longer than to read about it."""
+
+
+class Same(Protocol):
+    """What says whether two answers are the same, as a `Grader` does."""
+
+    async def asame(self, one: str, other: str) -> Grade:
+        """Symmetrically: each must be right where the other is the gold."""
+        ...
+
+
+class Compared:
+    """The comparisons of one file of predictions, in `folder`, by a grader with this `limit`. Use as a context manager.
+
+    `damaged` lines were left out. Raises LockedError where another process grades the same file, and StorageError.
+    """
+
+    def __init__(self, folder: Path, grader: Same, limit: float) -> None:
+        rules = hashlib.blake2b(f"{_RULES} {limit}".encode(), digest_size=8).hexdigest()
+        self._folder, self._path, self._grader = folder, folder / f"{rules}.jsonl", grader
+        self._grades: dict[Key, dict[tuple[str, str], Grade]] = {}
+        self._pairs: dict[tuple[str, str], Grade] = {}
+        self._pending: list[bytes] = []
+        self.damaged = 0
+
+    def __enter__(self) -> Self:
+        self._lock = locked(self._folder / "lock")
+        self._lock.__enter__()
+        try:
+            with storing(self._path):
+                self._load()
+        except BaseException as error:
+            self._lock.__exit__(type(error), error, error.__traceback__)
+            raise
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        try:
+            self._write()
+        finally:
+            self._lock.__exit__(*details)
+
+    def grade(self, key: Key, gold: str, answer: str) -> Grade | None:
+        """The grade of this answer to this problem, if it is known."""
+        return self._grades.get(key, {}).get((gold, answer))
+
+    def keep(self, key: Key, gold: str, answer: str, grade: Grade) -> None:
+        """Note a grade."""
+        self._grades.setdefault(key, {})[gold, answer] = grade
+        self._append({"source": key[0], "id": key[1], "gold": gold, "answer": answer}, grade)
+
+    async def asame(self, one: str, other: str) -> Grade:
+        """Whether two answers are the same; asked of the grader where it is not known."""
+        pair = (one, other) if one <= other else (other, one)
+        if pair not in self._pairs:
+            found = await self._grader.asame(*pair)
+            if found.method == _QUICK:
+                return found
+            self._pairs[pair] = found
+            self._append({"one": pair[0], "other": pair[1]}, found)
+        return self._pairs[pair]
+
+    def _append(self, about: dict[str, str], grade: Grade) -> None:
+        self._pending.append(sealed(dumps({**about, "correct": grade.correct, "method": grade.method})))
+        if len(self._pending) >= _FLUSH_EVERY:
+            self._write()
+
+    def _write(self) -> None:
+        if self._pending:
+            with storing(self._path), self._path.open("ab") as file:
+                file.write(b"".join(self._pending))
+            self._pending.clear()
+
+    def _load(self) -> None:
+        for record in self._records():
+            grade = Grade(record["correct"], record["method"])
+            if "one" in record:
+                self._pairs[record["one"], record["other"]] = grade
+            else:
+                key = record["source"], record["id"]
+                self._grades.setdefault(key, {})[record["gold"], record["answer"]] = grade
+        if self.damaged:
+            with self._path.open("rb") as lines:
+                write_whole(self._path, b"".join(line for line in lines if intact(line)))
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        """The lines that are whole; a torn last one, of a process that was killed, is cut off."""
+        self._path.touch()
+        with self._path.open("rb+") as file:
+            size = 0
+            for line in file:
+                if not line.endswith(b"\n"):
+                    file.seek(size, os.SEEK_SET)
+                    file.truncate()
+                    return
+                size += len(line)
+                record = record_of(line)
+                if record is not None and (record.keys() == _GRADE or record.keys() == _PAIR):
+                    yield record
+                else:
+                    self.damaged += 1

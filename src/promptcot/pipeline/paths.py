@@ -1,0 +1,66 @@
+"""What a run or an evaluation reads and writes, as its recipe names it, so that no input becomes an output.
+
+What verbs are given on the command line is known from their options (`cli.parameters`); this is for paths in recipes,
+and for Python. Whether two paths are the same file is decided in `storage.overlap`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from promptcot import nano, prompts
+from promptcot.pipeline.plan import PlannedStep
+from promptcot.recipe.schema import Recipe, Served
+from promptcot.stages.sample import concepts_file
+from promptcot.storage.overlap import MODEL, Read, Written, check_paths
+from promptcot.storage.paths import expanded
+
+VECTORS = "encode.safetensors"
+"""The file of the concepts' vectors in the directory of a run that makes them."""
+
+
+def check_run(recipe: Recipe, steps: Iterable[PlannedStep], directory: Path) -> None:
+    """Raises UsageError where a run into the directory would replace what its recipe names; InputError, see there."""
+    names = [f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps]
+    outputs = [Written.of(directory, "folder"), *(Written.of(directory / name, "file") for name in names)]
+    check_paths(_read_by(recipe, steps), outputs)
+
+
+def check_evaluation(
+    benchmarks: Iterable[str], model: Served, domain: str, directory: Path, files: Iterable[Path]
+) -> None:
+    """The same for an evaluation, which writes these files of traces, and their grades."""
+    files = list(files)
+    outputs = [Written.of(directory, "folder"), *(Written.of(file, "file") for file in files)]
+    grades = [Written.of(file, "read") for file in files]
+    check_paths([*benchmark_files(benchmarks), *_prompts(domain), *_models([model])], [*outputs, *grades])
+
+
+def benchmark_files(benchmarks: Iterable[str]) -> list[Read]:
+    """Those of the benchmarks that are files."""
+    return [Read(Path(name)) for name in benchmarks if os.path.isfile(name)]
+
+
+def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
+    yield Read(concepts_file(recipe.concepts.path))
+    yield from _prompts(recipe.prompts)
+    for path in (recipe.sample.prompt_like, None if recipe.encode.skip else recipe.encode.path):
+        if path:
+            yield Read(Path(path))
+    yield from _models(step.model for step in steps if step.model is not None)
+
+
+def _prompts(domain: str) -> Iterator[Read]:
+    """The folder of prompts, where it is the user's own."""
+    if domain not in prompts.domains():
+        yield Read(Path(domain), MODEL)
+
+
+def _models(models: Iterable[Served]) -> Iterator[Read]:
+    """The folders of models and tokenizers that are on this machine."""
+    for model in models:
+        for name in (model.model, model.tokenizer):
+            if name and not nano.is_nano(name) and os.path.isdir(folder := expanded(name)):
+                yield Read(folder, MODEL)

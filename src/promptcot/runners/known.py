@@ -1,0 +1,16 @@
+"""What a journal knows of a request: the reply to it, or to the same request as earlier versions asked it."""
+
+from __future__ import annotations
+
+from promptcot.records import Completion, Request
+from promptcot.storage.calls import Found
+from promptcot.storage.journal import Journal
+
+
+def known(journal: Journal, request: Request, model: str) -> Found:
+    """The reply that fits; why the one that was found cannot be used; or nothing."""
+    found = journal.find(request.key(model), request)
+    if isinstance(found, Completion) or request.earlier is None:
+        return found
+    earlier = journal.find(request.earlier.key(model), request.earlier)
+    return earlier if isinstance(earlier, Completion) or found is None else found

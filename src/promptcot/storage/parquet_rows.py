@@ -1,0 +1,175 @@
+"""Rows as a Parquet file, and back.
+
+Decides what becomes of values that Parquet does not have: a column whose values have no common type there (a number and
+a text, an integer above 64 bits, an object without fields) is written as text, each value as its JSON; half a surrogate
+becomes U+FFFD, and is written out in the name of a field. Both are counted, so that no row is refused when its calls
+are paid. Values that JSON does not have are the affair of `parquet_values`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptcot.errors import InputError
+from promptcot.records import Row
+from promptcot.storage.json import dumps
+from promptcot.storage.parquet import pyarrow
+from promptcot.storage.parquet_values import columns_to_change, readable
+from promptcot.storage.paths import url_of
+from promptcot.storage.sources import open_file, shown
+
+BATCH = 1024
+_DEEPEST = 50
+"""Lists and objects in each other; Parquet's own format of a schema bears some hundred."""
+
+_FAULTS = (ValueError, OSError, OverflowError, TypeError, LookupError, MemoryError, RecursionError)
+"""What pyarrow raises beside its own errors, over files that are damaged and values that do not fit."""
+
+
+def read_parquet(source: Path) -> Iterator[Row]:
+    """The rows of a file, without the fields that are null. Raises InputError for a damaged file, and for a column that
+    cannot be read.
+    """
+    number, faults = 0, (pyarrow("lib").ArrowException, *_FAULTS)
+    try:
+        with pyarrow("parquet").ParquetFile(source if url_of(source) is None else open_file(source)) as file:
+            changes = columns_to_change(file.schema_arrow, shown(source))
+            for batch in file.iter_batches(BATCH):
+                for row in readable(batch).to_pylist():
+                    found = {name: value for name, value in row.items() if value is not None}
+                    yield {**found, **{name: changes[name](found[name]) for name in changes.keys() & found.keys()}}
+                    number += 1
+    except faults as error:
+        where, why = f", after row {number:,}" * bool(number), str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"{shown(source)}{where}: not a readable Parquet file ({why})") from error
+
+
+def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> Counter[str]:
+    """Write rows, read twice or more, into a file; what was replaced, and how often. Raises InputError, OSError."""
+    arrow = pyarrow("lib")
+    kinds = _kinds(batches())
+    while True:
+        try:
+            return _write(batches(), kinds, target)
+        except _Misfit as misfit:  # a type that suits the first rows of a column may not suit all
+            kinds[misfit.column] = None
+        except arrow.ArrowException as error:
+            raise InputError(f"{target}: these rows do not fit into Parquet ({error}); choose .jsonl") from error
+
+
+def whole_letters(value: Any, halves: list[None]) -> Any:
+    """The value without halves of surrogate pairs, which are no letters of UTF-8; notes each text with some."""
+    if isinstance(value, dict):
+        return {_written_out(name, halves): whole_letters(inner, halves) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [whole_letters(inner, halves) for inner in value]
+    if not isinstance(value, str) or _is_whole(value):
+        return value
+    halves.append(None)
+    return value.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _written_out(name: str, halves: list[None]) -> str:
+    if not _is_whole(name):
+        halves.append(None)
+    return name.encode(errors="backslashreplace").decode()
+
+
+class _Misfit(Exception):
+    """A column has a value that is not of its type."""
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+
+Kinds = dict[str, Any]
+"""The type of each column; None where values are written as text."""
+
+
+def _kinds(batches: Iterable[list[Row]]) -> Kinds:
+    found: Kinds = {}
+    for batch in batches:
+        for name in _names(batch):
+            kind = _kind([row.get(name) for row in batch])
+            found[name] = _common(found[name], kind) if name in found else kind
+    return {name: kind if kind is not None and _is_storable(kind) else None for name, kind in found.items()}
+
+
+def _names(batch: Sequence[Row]) -> Iterable[str]:
+    return dict.fromkeys(name for row in batch for name in row)
+
+
+def _kind(values: Sequence[Any]) -> Any:
+    arrow = pyarrow("lib")
+    try:
+        return arrow.array(values).type
+    except (arrow.ArrowException, *_FAULTS):
+        return None
+
+
+def _common(one: Any, other: Any) -> Any:
+    """The type that holds values of both; None where there is none."""
+    arrow, types = pyarrow("lib"), pyarrow("types")
+    if one is None or other is None or one == other:
+        return one if one == other else None
+    if types.is_struct(one) and types.is_struct(other):
+        fields: Kinds = {field.name: field.type for field in one}
+        for field in other:
+            fields[field.name] = _common(fields[field.name], field.type) if field.name in fields else field.type
+        return None if None in fields.values() else arrow.struct(fields.items())
+    if types.is_list(one) and types.is_list(other):
+        inner = _common(one.value_type, other.value_type)
+        return None if inner is None else arrow.list_(inner)
+    try:
+        schemas = [arrow.schema([("", kind)]) for kind in (one, other)]
+        return arrow.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except arrow.ArrowException:
+        return None
+
+
+def _is_storable(kind: Any, depth: int = 0) -> bool:
+    """Whether a file can have the type: objects without fields are none of Parquet's."""
+    types = pyarrow("types")
+    if not types.is_nested(kind):
+        return not types.is_decimal(kind)  # it would come back as another number
+    inner = [kind.field(place).type for place in range(kind.num_fields)]
+    return bool(inner) and depth < _DEEPEST and all(_is_storable(one, depth + 1) for one in inner)
+
+
+def _write(batches: Iterable[list[Row]], kinds: Kinds, target: Path) -> Counter[str]:
+    arrow, replaced = pyarrow("lib"), Counter[str]()
+    schema = arrow.schema([(name, arrow.string() if kind is None else kind) for name, kind in kinds.items()])
+    with pyarrow("parquet").ParquetWriter(target, schema, compression="zstd") as writer:
+        for batch in batches:
+            columns = [_column(name, [row.get(name) for row in batch], kinds[name], replaced) for name in kinds]
+            writer.write_table(arrow.Table.from_arrays(columns, schema=schema))
+    return replaced
+
+
+def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str]) -> Any:
+    """The values as an array of this type. Raises _Misfit."""
+    arrow = pyarrow("lib")
+    if kind is None:
+        others = sum(value is not None and not isinstance(value, str) for value in values)
+        if others:
+            replaced[f"values of `{name}`, which fit no one type of Parquet, by text"] += others
+        return arrow.array([None if value is None else _as_text(value) for value in values], arrow.string())
+    try:
+        return arrow.array(values, kind)
+    except (arrow.ArrowException, *_FAULTS) as error:
+        raise _Misfit(name) from error
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else dumps(value).decode().strip()

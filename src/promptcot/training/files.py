@@ -1,0 +1,23 @@
+"""The names of what a training leaves in its directory, and all of it as an output that must not replace an input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promptcot.storage.overlap import Written
+
+MODEL = "model"
+"""The folder of the trained model."""
+LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
+DROPPED = "dropped.jsonl"
+BEGAN_WITH = "data.json"
+LOGS = "processes"
+"""The folder of what the processes of a training wrote."""
+CHECKPOINTS = "checkpoint-*"
+
+
+def written(directory: Path) -> list[Written]:
+    """What a training into the directory replaces."""
+    names = (LOG, SAMPLES, DROPPED, BEGAN_WITH, f"{PLOT}.png", f"{PLOT}.pdf")
+    folders = (directory / MODEL, directory / f"{MODEL}.part", directory / LOGS, *directory.glob(CHECKPOINTS))
+    return [Written.of(directory, "folder"), Written(directory, tuple(directory / name for name in names), folders)]

@@ -1,0 +1,33 @@
+"""`promptcot run CHAIN` with four steps that are done in a second, in place of those that train.
+
+python small_chain.py SERVER [arguments of promptcot]
+"""
+
+import sys
+from pathlib import Path
+
+from promptcot.chains.steps import Step, step
+from promptcot.cli import program, run_chain
+
+
+def steps(directory: Path, server: str) -> list[Step]:
+    """A step that asks, one that reads what that one wrote, one that asks nobody, and one that is always due."""
+    written, judged, rows, graded = (directory / f"{name}.jsonl" for name in ("written", "judged", "rows", "graded"))
+    asked = {"--base-url": server, "--model_path": "calm", "--seed": 1}
+    generate = {"--data_path": "asks.jsonl", "--output_path": written, **asked}
+    judge = {"--data_path": written, "--output_path": judged, "--prompts": "nano", **asked}
+    train_rows = {"--data_path": "annotated.jsonl", "--output_path": rows, "--prompts": "nano"}
+    grade = {"--output_path": "predictions.jsonl", "--details": graded, "--limit": 60}
+    return [
+        step("write", ["generate", generate], written),
+        step("judge", ["judge", judge], judged, written),
+        step("rows", ["train-rows", train_rows], rows),
+        step("grade", ["grade", grade], graded, always=True),
+    ]
+
+
+if __name__ == "__main__":
+    server = sys.argv[1]
+    run_chain.distill_steps = lambda recipe, directory: steps(directory, server)
+    run_chain.need_packages = lambda: None
+    sys.exit(program(sys.argv[2:]))

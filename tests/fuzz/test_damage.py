@@ -1,0 +1,19 @@
+"""Damage to journals and state files costs what was damaged, and nothing else; `benchmarks/fuzz_damage.py` in short."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from promptcot.grading.grader import Grader
+from tests.fuzz.damaged_files import Damage
+
+TRIALS = 400
+
+
+def test_damage_gives_no_traceback_no_other_text_and_no_other_grade(tmp_path: Path) -> None:
+    with Grader(workers=1, limit=20) as grader:
+        damage = Damage(tmp_path / "damage", grader)
+        ended = [(seed, *damage.trial(seed)) for seed in range(TRIALS)]
+    assert [find for find in ended if find[2]] == []
+    assert Counter(name for _, name, _ in ended).keys() == damage.targets.keys()

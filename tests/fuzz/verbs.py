@@ -1,0 +1,175 @@
+"""What is killed and interrupted: each verb with small inputs, on a server that says the same whenever it is asked.
+
+To add a verb, add a line to VERBS; inputs that other verbs make are made by MATERIALS. Everything else (at which
+moments, and what must be the same afterwards) is in `kills`.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from promptcot.cli import main
+from tests.golden import materials
+from tests.golden.speaker import Speaker, answer_to, speaking
+from tests.integration.training.trainings import write_recipe, write_rows
+
+RUN = materials.CALM.replace("max_candidates = 24", "max_candidates = 10")
+_TEN = materials.lines(
+    *({"source": "s", "problem": f"Find {n}.", "answer": answer_to(f"Find {n}.")} for n in range(10))
+)
+_HARD = materials.lines(
+    *(
+        {"id": f"q{n}", "source": "own", "completion": f"\\boxed{{(x+{n})^2}}", "answer": f"x^2+{2 * n}x+{n * n}"}
+        for n in range(1, 9)
+    )
+)
+
+_INPUTS = {
+    "run.toml": RUN,
+    "concepts.jsonl": materials.CONCEPTS,
+    "problems.jsonl": materials.PROBLEMS,
+    "asks.jsonl": materials.ASKS,
+    "predictions.jsonl": materials.PREDICTIONS + _HARD,
+    "own.jsonl": _TEN,
+    "annotated.jsonl": materials.ANNOTATED,
+    **materials.JUDGED,
+}
+MATERIALS = (
+    "encode --data_path concepts.jsonl --base-url @server@ --output_path vectors.safetensors",
+    "extract --data_path problems.jsonl --base-url @server@ --model_path calm --output_path extracted.jsonl",
+    "generate --data_path asks.jsonl --base-url @server@ --model_path calm --output_path written.jsonl",
+    "solve --data_path problems.jsonl --n 4 --base-url @server@ --model_path calm --output_path traces.jsonl",
+    "filter --template judged-{}.jsonl --n-rewards 2 --output_path kept.jsonl",
+    *(
+        "generate --data_path asks.jsonl --base-url @server@ --model_path calm"
+        f" --output_path part.{n}.jsonl --shard {n}/2"
+        for n in (1, 2)
+    ),
+    *(f"run run.toml --output-dir shard-{n} --shard {n}/2" for n in (1, 2)),
+)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A command line (`@server@` is the server's address), the inputs that it needs, and whether it writes anything.
+
+    What a `timed` one has begun when it ends depends on the moment: only its rows are compared. Of a verb
+    with `results` (patterns) only these files are. `program` is what runs the command line, as Python's own options.
+    """
+
+    line: str
+    inputs: tuple[str, ...]
+    writes: bool = True
+    timed: bool = False
+    results: tuple[str, ...] = ("**/*",)
+    program: tuple[str, ...] = ("-m", "promptcot")
+
+
+_SERVED = "--base-url @server@ --model_path calm"
+_RUN = ("run.toml", "concepts.jsonl")
+TRAIN = Verb(
+    "train small.toml --output_dir out --set schedule.max_steps=6 --set checkpoints.every=2",
+    ("small.toml", "rows.jsonl"),
+    results=("out/model/*.safetensors", "out/model/*.json", "out/recipe.json"),
+)
+"""Needs the libraries of trainings, and as much time as all others together."""
+
+VERBS = {
+    "run": Verb("run run.toml --output-dir out", _RUN),
+    "run with a target": Verb("run run.toml --output-dir out --target 3 --max-candidates 30", _RUN, timed=True),
+    "run with a cap": Verb(
+        "run run.toml --output-dir out --max-cost 0.5 --set server.price.prompt=1 --set server.price.completion=3", _RUN
+    ),
+    "run in passes": Verb("run run.toml --output-dir out --set \"run.models='in turn'\"", _RUN),
+    "extract": Verb(f"extract --data_path problems.jsonl {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
+    "explain": Verb(f"explain --data_path extracted.jsonl {_SERVED} --output_path out.jsonl", ("extracted.jsonl",)),
+    "encode": Verb(
+        f"encode --data_path concepts.jsonl {_SERVED} --batch-size 3 --output_path out.safetensors", ("concepts.jsonl",)
+    ),
+    "sample": Verb(
+        "sample --data_path concepts.jsonl --embed_path vectors.safetensors --size 2 --data_size 6 --prompts nano"
+        " --output_path out.jsonl",
+        ("concepts.jsonl", "vectors.safetensors", "vectors.jsonl"),
+    ),
+    "generate": Verb(f"generate --data_path asks.jsonl {_SERVED} --seed 1 --output_path out.jsonl", ("asks.jsonl",)),
+    "generate to zst": Verb(
+        f"generate --data_path asks.jsonl {_SERVED} --seed 1 --output_path out.jsonl.zst", ("asks.jsonl",)
+    ),
+    "judge": Verb(
+        f"judge --data_path written.jsonl {_SERVED} --prompts nano --output_path out.jsonl", ("written.jsonl",)
+    ),
+    "filter": Verb(
+        "filter --template judged-{}.jsonl --n-rewards 2 --output_path out.jsonl", ("judged-0.jsonl", "judged-1.jsonl")
+    ),
+    "solve": Verb(f"solve --data_path problems.jsonl --n 3 {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
+    "label": Verb(
+        "label --data_path traces.jsonl --output_path out.jsonl --min-agreement 0.4 --sft_path sft.jsonl"
+        " --pairs_path pairs.jsonl --rl_path rl.jsonl --limit 60",
+        ("traces.jsonl",),
+    ),
+    "grade": Verb(
+        "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)
+    ),
+    "train-rows": Verb(
+        "train-rows --data_path annotated.jsonl --prompts nano --output_path out.jsonl --concepts_path c.jsonl",
+        ("annotated.jsonl",),
+    ),
+    "eval": Verb(
+        "eval nano --benchmarks own.jsonl --n 2 --base-url @server@ --model calm-solver --output-dir out"
+        " --set prompts=math --set model.chat=true --set unboxed=true",
+        ("own.jsonl",),
+    ),
+    "merge of outputs": Verb("merge out.jsonl part.1.jsonl part.2.jsonl", tuple(f"part.{n}.*" for n in (1, 2))),
+    "merge of runs": Verb("merge out shard-1 shard-2", ("shard-1", "shard-2", "concepts.jsonl")),
+    "chain": Verb(
+        "run distill-nano --output-dir out",
+        ("asks.jsonl", "annotated.jsonl", "predictions.jsonl"),
+        program=(str(Path(__file__).with_name("small_chain.py")), "@server@"),
+    ),
+    "plan": Verb("plan run.toml --target 5 --gpus 0", _RUN, writes=False),
+    "doctor": Verb("doctor run.toml --no-trial", _RUN, writes=False),
+}
+
+
+class Kitchen:
+    """All inputs, made once; a fresh folder of a verb's inputs for each trial."""
+
+    def __init__(self, folder: Path, server: Speaker) -> None:
+        self._folder, self._server = folder / "materials", server
+        self._folder.mkdir()
+        for name, text in _INPUTS.items():
+            (self._folder / name).write_text(self.addressed(text), encoding="utf-8")
+        write_rows(self._folder / "rows.jsonl", 24)
+        write_recipe(self._folder / "small.toml")
+        with chdir(self._folder), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            for line in MATERIALS:
+                assert main(self.words(line)) in (0, 3), line
+
+    def words(self, line: str) -> list[str]:
+        """A command line as the program gets it."""
+        return shlex.split(self.addressed(line))
+
+    def lay_out(self, verb: Verb, folder: Path) -> None:
+        """Copy what a verb needs into an empty folder."""
+        folder.mkdir(parents=True)
+        for pattern in verb.inputs:
+            for path in self._folder.glob(pattern):
+                copy = shutil.copytree if path.is_dir() else shutil.copy2
+                copy(path, folder / path.name)
+
+    def addressed(self, text: str) -> str:
+        """A text with the address of the server."""
+        return text.replace("@server@", self._server.url)
+
+
+@contextmanager
+def kitchen(folder: Path) -> Iterator[Kitchen]:
+    """Inputs below `folder`, and the server as long as the block runs."""
+    with ExitStack() as held:
+        yield Kitchen(folder, held.enter_context(speaking()))

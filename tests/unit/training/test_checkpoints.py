@@ -1,0 +1,58 @@
+"""Which checkpoint a training goes on from, and what it began with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from promptcot.errors import InputError
+from promptcot.training.checkpoints import began_with, latest, rotate, seal
+
+
+def checkpoint(directory: Path, step: int) -> Path:
+    folder = directory / f"checkpoint-{step}"
+    folder.mkdir()
+    (folder / "optimizer.pt").write_bytes(bytes(range(256)) * 4)
+    (folder / "trainer_state.json").write_text(f'{{"global_step": {step}}}')
+    seal(folder)
+    return folder
+
+
+@pytest.mark.parametrize("file", ["optimizer.pt", "trainer_state.json", "contents.json"])
+def test_a_checkpoint_with_one_wrong_bit_is_passed_over(tmp_path: Path, file: str) -> None:
+    checkpoint(tmp_path, 2)
+    path = checkpoint(tmp_path, 4) / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    found = latest(tmp_path)
+    assert found.step == 2
+    assert found.passed_over == (f"checkpoint-4 is incomplete ({file} is damaged)",)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_known_by_sizes(tmp_path: Path) -> None:
+    folder = checkpoint(tmp_path, 2)
+    told = json.loads((folder / "contents.json").read_bytes())
+    del told["crc32"]
+    (folder / "contents.json").write_text(json.dumps({name: size for name, (size, _) in told.items()}))
+    assert latest(tmp_path).step == 2
+    (folder / "optimizer.pt").write_bytes(b"x")
+    assert latest(tmp_path).step == 0
+
+
+def test_old_checkpoints_go_by_names_and_sizes(tmp_path: Path) -> None:
+    for step in (2, 4, 6):
+        checkpoint(tmp_path, step)
+    rotate(tmp_path, 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
+
+
+def test_a_training_whose_beginning_is_damaged_stops_with_the_way_out(tmp_path: Path) -> None:
+    began_with(tmp_path, {"rows": 1000}, goes_on=False)
+    began_with(tmp_path, {"rows": 1000}, goes_on=True)
+    path = tmp_path / "data.json"
+    path.write_bytes(path.read_bytes().replace(b"1000", b"1001"))
+    with pytest.raises(InputError, match=r"data\.json: it is damaged.*delete this file to go on"):
+        began_with(tmp_path, {"rows": 1000}, goes_on=True)
