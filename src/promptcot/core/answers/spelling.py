@@ -15,6 +15,7 @@ _LONGEST, _DEEPEST = 2000, 100
 
 _ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1}
 _MACRO = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])")
+_ROW_OF_MACROS = re.compile(r"(?:\\(?:frac|binom|sqrt)\s*){60}")
 _NEXT = re.compile(r"\s*(\\[a-zA-Z]+|[^\s{}\\])")
 _OPTION = re.compile(r"\s*\[[^\[\]]*\]")
 _TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
@@ -135,7 +136,8 @@ def _around(text: str, place: int) -> tuple[int, int]:
 
 def braced(text: str) -> str:
     r"""Arguments of \frac, \binom and \sqrt in braces; a text that is nested very deeply stays as it is."""
-    return text if not _MACRO.search(text) or deepest(text) > _DEEPEST else _braced(text)
+    deep = deepest(text) > _DEEPEST or _ROW_OF_MACROS.search(text)
+    return text if deep or not _MACRO.search(text) else _braced(text)
 
 
 def _braced(text: str) -> str:
