@@ -14,7 +14,7 @@ from typing import Any
 from latex2sympy2_extended import NormalizationConfig
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
-from promptcot.core.answers.brackets import deepest
+from promptcot.core.answers.brackets import deepest, split
 
 logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
 
@@ -22,6 +22,7 @@ _DEEPEST = 100  # the parser takes time that is quadratic in the depth, and stac
 # Without its units, which take the t of "1 + t" for tonnes.
 _SPELLING = NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
 _READING = ConversionConfig(lowercase_symbols=False)
+_EQUALS = re.compile("=")
 _MIXED = re.compile(r"(?<![\d.}_^])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
 _IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\([^()]*\))\s*\^\s*\{?\\circ(?![a-z])\}?")
 # Letters that the parser does not know, or takes for constants, as others with a number that nobody writes.
@@ -36,8 +37,8 @@ _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 @lru_cache(maxsize=1024)
 def read_latex(text: str) -> Any | None:
     """The SymPy object that a normalised text describes; None if it cannot be read, or only as text."""
-    if deepest(text) > _DEEPEST:
-        return None
+    if deepest(text) > _DEEPEST or len(split(text, _EQUALS)) > 2:
+        return None  # of a = b = c the parser keeps the ends
     text = _MIXED.sub(_sum_if_proper, text)
     text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
     text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)

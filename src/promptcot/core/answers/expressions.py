@@ -15,7 +15,7 @@ from promptcot.core.answers.estimate import differ
 from promptcot.core.answers.normalise import compact
 from promptcot.core.answers.numbers import number, same_number
 from promptcot.core.answers.quantities import clock
-from promptcot.core.answers.units import DEGREE, NONE, PERCENT, Measured, Unit, alike, measured, scale_between
+from promptcot.core.answers.units import DEGREE, NONE, Measured, Unit, alike, is_percent, measured, scale_between
 
 _LONGEST = 4000
 _LETTER = re.compile(r"\(?([a-zA-Z])\)?")
@@ -149,8 +149,8 @@ def comparable(gold: str, answer: str) -> tuple[str, str] | None:
     one, other = _with_letter(one, other.unit), _with_letter(other, one.unit)
     if one.changed != other.changed or not alike(one.unit, other.unit):
         return None
-    if PERCENT in (one.unit, other.unit) and one.unit != other.unit:
-        one, other = (_hundredth(side) if side.unit == PERCENT else side for side in (one, other))
+    if is_percent(one.unit) != is_percent(other.unit):
+        one, other = (_hundredth(side) if is_percent(side.unit) else side for side in (one, other))
     if (one.unit, other.unit) in ((DEGREE, NONE), (NONE, DEGREE)) and "\\pi" in one.text + other.text:
         one, other = (_in_radians(side) if side.unit == DEGREE else side for side in (one, other))
     scale = scale_between(other.unit, one.unit)

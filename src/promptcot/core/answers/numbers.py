@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from promptcot.core.answers import units
 from promptcot.core.answers.quantities import mixed
-from promptcot.core.answers.units import NONE, PERCENT, Unit, alike, scale_between
+from promptcot.core.answers.units import NONE, Unit, alike, is_percent, scale_between
 
 _LONGEST = 4000
 _ENOUGH_DIGITS = 10
@@ -134,7 +134,7 @@ def same_number(gold: Number, answer: Number) -> bool:
         return gold.literal == answer.literal and gold.base == answer.base
     if gold.value is None or answer.value is None:
         return gold.literal == answer.literal
-    percent = gold.unit == PERCENT, answer.unit == PERCENT
+    percent = is_percent(gold.unit), is_percent(answer.unit)
     if any(percent) and not all(percent) and (answer if percent[0] else gold).unit:
         return False
     if any(percent) and not all(percent):
@@ -148,7 +148,7 @@ def _meanings(gold: Number, answer: Number) -> list[Fraction]:
     """What `answer` may mean, in the unit of `gold`, when exactly one of the two is a percentage."""
     assert gold.value is not None
     assert answer.value is not None
-    if gold.unit == PERCENT:
+    if is_percent(gold.unit):
         return [answer.value, answer.value * 100]
     # "0.1 %" is not 0.1; but who asks for "what percentage" and notes 10 means 10 %.
     return [answer.value / 100, *([answer.value] if abs(gold.value) > 1 else [])]

@@ -19,6 +19,7 @@ EQUALS = re.compile(r"=|\\equiv(?![a-z])")
 _APPROXIMATELY = re.compile(r"\\approx(?![a-z])")
 _IN = re.compile(r"\\in(?![a-z])")
 _ORDER = re.compile(r"\\[lg]e(?![a-z])|[<>]")
+_UNEQUAL = re.compile(r"\\ne(?![a-z])")
 _RELATION = re.compile(r"=|\\(?:[lgn]e|approx|equiv|in)(?![a-z])|[<>]")
 _MODULUS = re.compile(r"^(?P<value>.*?)\s*,?\s*\\pmod\s*\{?(?P<modulus>\w+)\}?\s*$")
 
@@ -141,6 +142,8 @@ def _named_tuple(text: str, names: str, values: str, depth: int, read: Reader) -
 
 def _interval(text: str, depth: int, read: Reader) -> Part | None:
     """x > 5, 5 < x and 1 < x \\le 2 as intervals, where the bounds are numbers; other orders stay whole."""
+    if hole := _hole(text, depth, read):
+        return hole
     sides, signs = split(text, _ORDER), _ORDER.findall(text)
     if len(sides) not in (2, 3) or len(signs) != len(sides) - 1:
         return Leaf(text) if _ORDER.search(text) and len(sides) > 1 else None
@@ -159,6 +162,17 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
     if name is None or has_variable(sides[0]) or has_variable(sides[2]):
         return Leaf(text)
     return Named(text, name, _between(text, sides[0], sides[2], signs, depth, read))
+
+
+def _hole(text: str, depth: int, read: Reader) -> Part | None:
+    """x \\ne 2 as the union of what is below and above; None for all others."""
+    sides = split(text, _UNEQUAL)
+    name = name_of(sides[0]) if len(sides) == 2 and number(sides[1].strip()) else None
+    if name is None:
+        return None
+    below = _between(f"x<{sides[1]}", r"-\infty", sides[1], ["<", "<"], depth, read)
+    above = _between(f"x>{sides[1]}", sides[1], r"\infty", ["<", "<"], depth, read)
+    return Named(text, name, Group(text, "union", (below, above)))
 
 
 def _between(text: str, least: str, most: str, signs: list[str], depth: int, read: Reader) -> Group:

@@ -143,7 +143,8 @@ RULES: list[Rule] = [
     _rule(
         "functions set as text",
         r"\text \math \op",
-        r"\\(?:text|textrm|mathrm|operatorname)\*?\s*\{\s*(" + _FUNCTION + r")\s*\}(?=\s*[({\\\[]|\s*$|\s+[a-z\d])",
+        rf"\\(?:text|textrm|mathrm|operatorname)\*?\s*\{{\s*({_FUNCTION})\s*\}}"
+        r"(?=\s*[({\\\[]|(?<!min\})(?<!max\})(?:\s*$|\s+[a-z\d]))",
         r"\\\1 ",
     ),
     _rule("the decimal logarithm", r"\lg", r"\\lg(?![a-z])", r"\\log_{10} "),
@@ -161,6 +162,7 @@ RULES: list[Rule] = [
     ),
     _rule("and of logic", r"\land \wedge", r"\\(?:land|wedge)(?![a-z])", " and "),
     _rule("or of logic", r"\lor \vee", r"\\(?:lor|vee)(?![a-z])", " or "),
+    _rule("and, or behind a unit", r"\text", r"(\\text\s*\{[^{}]*?\w)\s*,?\s+(and|or)\s*\}(?=\s*[-\d\\(])", r"\1} \2 "),
     _rule("and, or", r"\text", r"\\text\s*\{\s*,?\s*(and|or)\s*,?\s*\}", r" \1 "),
     _rule("and, or in other languages", r"\text", r"\\text\s*\{\s*(?:et|und|и|和|与|及)\s*\}", " and "),
     _rule("or in other languages", r"\text", r"\\text\s*\{\s*(?:ou|oder|или|或|或者)\s*\}", " or "),

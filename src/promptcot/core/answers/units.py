@@ -30,7 +30,7 @@ from promptcot.core.answers.unit_table import (
 class Unit:
     """What a value is counted in: its dimensions with their powers, how many of the base unit it is, and loose words.
 
-    `words` are those that no table knows, without endings of plurals: what is counted.
+    `words` are those that no table knows, without endings of plurals: what is counted, or what is said of it.
     """
 
     dimensions: tuple[tuple[str, int], ...] = ()
@@ -140,7 +140,7 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
         elif word not in _COUNTED:
             words.add(_singular(word))
     left = tuple(sorted((name, power) for name, power in dimensions.items() if power))
-    return factor, Unit(left, scale if left else Fraction(1), frozenset() if left else frozenset(words))
+    return factor, Unit(left, scale if left else Fraction(1), frozenset(words))
 
 
 def _named(tail: str) -> list[tuple[str, int]] | None:
@@ -222,9 +222,13 @@ def alike(one: Unit, other: Unit) -> bool:
     """Whether values in these units may be compared: no unit says nothing, and loose words only what they share."""
     if not one or not other:
         return True
-    if one.dimensions or other.dimensions:
-        return one.dimensions == other.dimensions
-    return one.words <= other.words or other.words <= one.words
+    words = one.words <= other.words or other.words <= one.words
+    return words and one.dimensions == other.dimensions
+
+
+def is_percent(unit: Unit) -> bool:
+    """Whether something is counted in hundredths, whatever is said of it."""
+    return unit.dimensions == PERCENT.dimensions
 
 
 def scale_between(one: Unit, other: Unit) -> Fraction:
