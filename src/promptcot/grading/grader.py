@@ -21,6 +21,7 @@ Method = Literal["exact", "symbolic", "no answer", "timeout", "crash"]
 
 _REMEMBERED = 4096
 _MEMORY = 2 << 30
+_NAMED = 80  # characters of a gold that a message names
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,9 @@ class Grader:
         if not gold.strip():
             raise InputError("a gold answer is empty: give every problem an answer, or leave the problem out")
         if self.grade(gold, f"\\boxed{{{gold}}}").correct is not True:
+            named = repr(gold if len(gold) <= _NAMED else gold[:_NAMED] + "…")
             raise InputError(
-                f"the gold answer {gold!r} does not equal itself, so nothing could: correct how it is written"
+                f"the gold answer {named} does not equal itself, so nothing could: correct how it is written"
             )
 
     def _quick(self, gold: str, answer: str | None, mutual: bool) -> Grade | None:

@@ -82,6 +82,12 @@ def test_a_gold_that_does_not_equal_itself_is_named(grader: Grader, gold: str) -
         grader.check_gold(gold)
 
 
+def test_a_long_gold_is_named_by_its_beginning(grader: Grader) -> None:
+    with pytest.raises(InputError) as raised:
+        grader.check_gold(r"\frac{1}{" + "0" * 5000)
+    assert len(str(raised.value)) < 250
+
+
 @pytest.mark.parametrize("case", CASES[::7], ids=lambda case: str(case["gold"]))
 def test_golds_equal_themselves(grader: Grader, case: dict[str, Any]) -> None:
     grader.check_gold(case["gold"])
