@@ -7,6 +7,7 @@ where no intermediate value is very large or small, so that digits are not lost;
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException, localcontext
@@ -15,6 +16,7 @@ from itertools import pairwise
 
 from promptcot.core.answers.formulas import NotPlain, computed, tokens_of
 
+_MIXED = re.compile(r"(?<![\d.}_^])(\d{1,50})\s*\\frac\{(\d{1,50})\}\{(\d{1,50})\}")
 _CONTEXT = Context(prec=60)
 _EXACTLY = Decimal("1e-40")
 _ROUGHLY = Decimal("1e-9")  # where a decimal was written, values as close as this are compared elsewhere
@@ -50,11 +52,17 @@ def differ(one: str, other: str) -> bool | None:
 @lru_cache(maxsize=4096)
 def _tokens(text: str) -> Sequence[str] | None:
     try:
-        found = tokens_of(text)
+        found = tokens_of(_MIXED.sub(_as_sum, text))
     except NotPlain:
         return None
     called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(found))
     return None if called or r"\frac{d}" in text or _UNCLEAR & set(found) else found
+
+
+def _as_sum(mixed: re.Match[str]) -> str:
+    """1\\frac{4}{5} as the sum that it is; 1\\frac{5}{4} is a product, or a mistake, and stays."""
+    whole, above, below = mixed.groups()
+    return rf"({whole}+\frac{{{above}}}{{{below}}})" if int(above) < int(below) else mixed[0]
 
 
 def _place(number: int) -> Decimal:
