@@ -8,13 +8,17 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).parent / "cases" / "answers"
+CASES = Path(__file__).parent / "cases"
 
 
 def answer_cases() -> list[dict[str, Any]]:
     """The rows of all tables: `gold`, `pred`, `expected`, and a `note` that names the kind."""
-    tables = sorted(FOLDER.glob("*.jsonl"))
-    return [json.loads(line) for table in tables for line in table.read_text(encoding="utf-8").strip().split("\n")]
+    return [case for path in sorted((CASES / "answers").glob("*.jsonl")) for case in table(f"answers/{path.stem}")]
+
+
+def table(name: str) -> list[dict[str, Any]]:
+    """The rows of one table of `tests/cases`."""
+    return [json.loads(line) for line in (CASES / f"{name}.jsonl").read_text(encoding="utf-8").strip().split("\n")]
 
 
 def families(cases: Sequence[dict[str, Any]]) -> list[list[str]]:

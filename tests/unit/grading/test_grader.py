@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from promptcot.core.answers.extraction import extract
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.grading import Grade, Grader, grade_integer
-from tests.answers import answer_cases, families, readings
+from tests.answers import answer_cases, families, readings, table
 from tests.programs import comes_true
 
 CASES = answer_cases()
@@ -152,3 +153,9 @@ async def test_the_event_loop_goes_on_while_a_pair_hangs() -> None:
 def test_nonsense_is_wrong_and_hurts_nobody(grader: Grader, answer: str) -> None:
     assert grader.grade(r"\sqrt{2}", answer).correct is False
     assert grader.grade(*ALGEBRA).correct is True
+
+
+@pytest.mark.parametrize("case", table("completions"), ids=lambda case: f"{case['gold']} | {case['completion'][:60]}")
+def test_the_answer_of_a_completion_is_found_and_graded(grader: Grader, case: dict[str, Any]) -> None:
+    answer = extract(case["completion"], unboxed=True).answer
+    assert grader.grade(case["gold"], answer).correct is case["expected"], answer
