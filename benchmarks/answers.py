@@ -1,32 +1,39 @@
-"""How well and how quickly answers are graded, with Math-Verify alone beside it.
+"""How well and how quickly answers are graded, with Math-Verify alone beside it, and both kinds of error of each.
 
     python benchmarks/answers.py [--cases CASES.jsonl] [--benchmarks FOLDER] [--smallest]
 
-`--cases`: labelled pairs (`gold`, `pred`, `expected`, `kind` answer or response, `contested`). `--benchmarks`: files in
-the public format, whose `reference_solution` ends in "#### answer"; their golds are graded against themselves and
-against perturbations of them. Hostile answers and the speed need no files, but the speed is more real with benchmarks.
+`--cases`: labelled pairs (`gold`, `pred`, `expected`, `kind` answer or response, `contested`); without it, our own
+tables. `--benchmarks`: files in the public format, whose `reference_solution` ends in "#### answer"; their golds are
+graded against themselves, against other spellings, and against answers that are nearly right (`_spellings`). The
+relation of labels is checked on all pairs of answers from the tables. Hostile answers need no files.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import random
 import re
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from fractions import Fraction
-from itertools import islice
+from dataclasses import dataclass
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
 from _options import Options
+from _options import verdict as outcome
+from _spellings import equal_anyway, exact_neighbours, perturbed, respelled
 from math_verify import parse, verify
 
 from promptcot.core.answers.extraction import extract
 from promptcot.grading import Grader
 
+TABLES = Path(__file__).parent.parent / "tests" / "cases" / "answers"
+TARGET_TRACES, TARGET_BARE = 28, 8  # times as quick as Math-Verify
 TOWER = "5^{5^{5^{5^{5}}}}"
 HOSTILE = {
     "tower of powers": TOWER,
@@ -91,18 +98,48 @@ def alone(gold: str, text: str) -> bool:
         return False
 
 
+@dataclass
+class Errors:
+    """Both kinds of error of one grader: right answers counted wrong, and the worse kind, wrong ones counted right."""
+
+    pairs: int = 0
+    wrong_counted_right: int = 0
+    right_counted_wrong: int = 0
+    undecided: int = 0
+
+    def add(self, verdict: bool | None, expected: bool) -> None:
+        """Count one verdict."""
+        self.pairs += 1
+        self.undecided += verdict is None
+        self.wrong_counted_right += verdict is True and not expected
+        self.right_counted_wrong += verdict is False and expected
+
+    def __str__(self) -> str:
+        right = self.pairs - self.wrong_counted_right - self.right_counted_wrong - self.undecided
+        return (
+            f"{right / max(1, self.pairs):7.2%} as labelled; wrong counted right {self.wrong_counted_right}, "
+            f"right counted wrong {self.right_counted_wrong}, undecided {self.undecided}"
+        )
+
+
+def show(name: str, ours: Errors, beside: Errors | None = None) -> None:
+    print(f"{name}, {ours.pairs:,} pairs\n  this grader  {ours}" + (f"\n  Math-Verify  {beside}" if beside else ""))
+
+
 def show_cases(grader: Grader, path: Path) -> None:
-    rows = [row for row in read(path) if not row.get("contested")]
-    ours, beside, wrong = 0, 0, []
-    for row in rows:
-        response = row.get("kind") == "response"
-        grade = grader.grade(gold_of(row["gold"]), answer_of(row["pred"], response=response))
-        ours += grade.correct is row["expected"]
-        beside += alone(row["gold"], row["pred"] if response else in_math(row["pred"])) is row["expected"]
-        if grade.correct is not row["expected"]:
-            wrong.append((row["gold"][-60:], row["pred"][-60:], row["expected"], grade))
-    print(f"labelled cases: {ours}/{len(rows)} = {ours / len(rows):.2%}; Math-Verify alone {beside / len(rows):.2%}")
-    for case in wrong:
+    """Labelled pairs, graded by both; those that this grader grades otherwise than labelled."""
+    ours, beside, differ = Errors(), Errors(), []
+    for row in read(path):
+        if row.get("contested"):
+            continue
+        response, expected = row.get("kind") == "response", bool(row["expected"])
+        verdict = grader.grade(gold_of(row["gold"]), answer_of(row["pred"], response=response)).correct
+        ours.add(verdict, expected)
+        beside.add(alone(row["gold"], row["pred"] if response else in_math(row["pred"])), expected)
+        if verdict is not expected:
+            differ.append((row["gold"][-60:], row["pred"][-60:], f"expected {expected}, is {verdict}"))
+    show(path.name, ours, beside)
+    for case in differ:
         print("  differs:", *map(ascii, case))
 
 
@@ -110,65 +147,73 @@ def golds(path: Path) -> list[str]:
     return [str(row["reference_solution"]).rpartition("#### ")[2].strip() for row in read(path)]
 
 
-def rational(text: str) -> Fraction | None:
-    """An independent and narrow reading, for telling which pairs are equal anyway."""
-    text = re.sub(r"\\[!,]|[,$\\]|\^?\\?\{?\\?circ\}?|\s", "", text.replace("\\circ", "").replace("^", ""))
-    found = re.fullmatch(r"(-?)[dt]?frac\{?(-?\d+?)\}?\{?(\d+)\}?", text)
-    try:
-        return Fraction(f"{found[1]}{found[2]}/{found[3]}") if found else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        return None
+def golds_of(table: Path) -> list[str]:
+    return list(dict.fromkeys(str(row["gold"]) for row in read(table)))
 
 
-def equal_anyway(one: str, other: str) -> bool:
-    one, other = (re.sub(r"^[a-z]\s*=", "", text) for text in (one, other))
-    plain = [re.sub(r"\\left|\\right|\\!|\s|[{}$]", "", text).replace("dfrac", "frac") for text in (one, other)]
-    values = rational(one), rational(other)
-    sets = [sorted(text.split(",")) if re.fullmatch(r"[-\d,]+", text) else None for text in plain]
-    return plain[0] == plain[1] or (values[0] is not None and values[0] == values[1]) or (sets[0] or 0) == sets[1]
-
-
-def perturbed(answers: list[str], draws: random.Random) -> Iterator[tuple[str, str, str]]:
-    """(what was done, gold, wrong answer)"""
+def wrong_answers(answers: list[str], draws: random.Random) -> Iterator[tuple[str, str, str]]:
+    """(what was done, gold, wrong answer): each gold perturbed, and the answers of other problems."""
     for gold in answers:
-        value = rational(gold)
-        if value is not None:
-            for name, wrong in (("×100", value * 100), ("÷100", value / 100), ("+1", value + 1)):
-                if wrong != value:
-                    yield name, gold, str(wrong)
-                    if 10**9 % wrong.denominator == 0:
-                        yield name, gold, f"{float(wrong):.9f}".rstrip("0").rstrip(".")
-        elif re.search(r"\d", gold) and not re.search(r"[,=_]|text|mbox|matrix|circ|\\in\b|pm|cup|[\[{(]\s*$", gold):
-            for name, wrong_text in (
-                ("×100", f"100({gold})"),
-                ("÷100", f"\\frac{{{gold}}}{{100}}"),
-                ("+1", f"{gold}+1"),
-            ):
-                yield name, gold, wrong_text
+        for name, wrong in perturbed(gold, draws):
+            yield name, gold, wrong
         for other in (answers[draws.randrange(len(answers))] for _ in range(8)):
             if not equal_anyway(gold, other):
                 yield "another's", gold, other
 
 
-def show_benchmarks(grader: Grader, folder: Path) -> None:
+def show_benchmarks(grader: Grader, folder: Path, beside: int) -> None:
+    """Golds against themselves, other spellings of them, and wrong answers; Math-Verify on some `beside`."""
     for path in sorted(folder.glob("*.jsonl")):
         answers = golds(path)
-        equal = sum(grader.grade(gold, gold).correct is True for gold in answers)
-        counts: Counter[str] = Counter()
-        false = []
-        for name, gold, wrong in perturbed(answers, random.Random(0)):
-            counts[name] += 1
-            if grader.grade(gold, wrong).correct is not False:
-                false.append((name, gold, wrong))
-        pairs = ", ".join(f"{name} {count:,}" for name, count in counts.items())
-        print(f"{path.name}: gold against gold {equal}/{len(answers)}; {len(false)} false positives ({pairs})", *false)
+        unequal = [gold for gold in answers if grader.grade(gold, gold).correct is not True]
+        print(f"{path.name}: {len(answers) - len(unequal):,} of {len(answers):,} golds equal themselves", *unequal)
+        spelled = [(name, gold, text, True) for gold in dict.fromkeys(answers) for name, text in respelled(gold)]
+        wrong = [(name, gold, text, False) for name, gold, text in wrong_answers(answers, random.Random(0))]
+        for what, pairs in (("other spellings", spelled), ("wrong answers", wrong)):
+            show_pairs(grader, f"  {what}", pairs, beside)
+
+
+def show_pairs(grader: Grader, what: str, pairs: list[tuple[str, str, str, bool]], beside: int) -> None:
+    ours, theirs = Errors(), Errors()
+    counts = Counter(name for name, *_ in pairs)
+    for _, gold, text, expected in pairs:
+        ours.add(grader.grade(gold, text).correct, expected)
+    for _, gold, text, expected in random.Random(1).sample(pairs, min(beside, len(pairs))):
+        theirs.add(alone(gold, in_math(text)), expected)
+    show(what, ours, theirs)
+    print(f"  Math-Verify on {theirs.pairs:,} of them; kinds: " + ", ".join(f"{n} {c:,}" for n, c in counts.items()))
+    for name, gold, text, expected in pairs:
+        if grader.grade(gold, text).correct is not expected:
+            print("  differs:", name, ascii(gold), ascii(text))
+
+
+def show_relation(grader: Grader, texts: list[str]) -> None:
+    """All pairs of answers: `same` must be symmetric, and right exactly where each is right beside the other."""
+    broken, undecided = [], 0
+    for one, other in combinations(texts, 2):
+        there, back = grader.grade(one, other).correct, grader.grade(other, one).correct
+        here, again = grader.same(one, other).correct, grader.same(other, one).correct
+        undecided += None in (there, back, here)
+        if here is not again or (None not in (there, back, here) and here is not (there and back)):
+            broken.append((one, other, there, back, here, again))
+    pairs = len(texts) * (len(texts) - 1) // 2
+    print(f"relation: {len(broken)} violations in {pairs:,} pairs of {len(texts):,} answers, {undecided} undecided")
+    for case in broken[:20]:
+        print("  broken:", *map(ascii, case))
+
+
+def show_neighbours(grader: Grader) -> None:
+    false = [pair for pair in exact_neighbours() if grader.grade(*pair).correct is not False]
+    print(
+        f"large numbers beside their neighbours: {len(false)} of {len(list(exact_neighbours()))} counted right", *false
+    )
 
 
 def show_hostile(limit: float, count: int) -> None:
     """So many hostile answers, as answers and as golds, within the limit; the workers live and still grade."""
     slowest, methods = 0.0, Counter[str]()
     with Grader(workers=1, limit=limit) as grader:
-        grader.grade("x+1", "1+x")
+        grader.grade(r"\sin(x+1)", r"\sin(1+x)")  # starts the worker
         for name, text in islice(HOSTILE.items(), count):
             for gold, answer in (("42", text), (text, "x+1")):
                 started = time.perf_counter()
@@ -177,11 +222,11 @@ def show_hostile(limit: float, count: int) -> None:
                 methods[grade.method] += 1
                 if grade.method in ("timeout", "crash"):
                     print(f"  {grade.method}: {name}, {took:.1f} s")
-                    grader.grade("x+2", f"2+x+0^{sum(methods.values())}")  # the next worker is ready after this
+                    grader.grade(r"\sin(x+2)", rf"\sin(2+x+0^{sum(methods.values())})")  # the next worker is ready then
                 slowest = max(slowest, took)
-        alive = grader.grade("(x+1)^2", "x^2+2x+1")
+        alive = grader.grade(r"\sin^2 x", r"1-\cos^2 x")
     print(f"hostile: {sum(methods.values())} pairs, slowest {slowest:.2f} s (limit {limit} s), {dict(methods)}")
-    print(f"  afterwards (x+1)^2 against x^2+2x+1: {alive}")
+    print(f"  afterwards sin² x against 1 - cos² x: {alive}")
 
 
 THOUGHT = "We try $k = {0}$ and get $\\frac{{{0}}}{{2}} + {0}^2$, which is too large, so we go back to the sum. "
@@ -208,33 +253,73 @@ def per_second(grade: Callable[[str, str], object], pairs: list[tuple[str, str]]
     return len(pairs) / (time.perf_counter() - started)
 
 
-def show_speed(grader: Grader, folder: Path | None, count: int) -> None:
-    pairs = traces(folder, count)
-    grader.grade("x+1", "1+x")
-    ours = per_second(lambda gold, text: grader.grade(gold, extract(text).answer), pairs)
-    theirs = per_second(alone, pairs)
-    integers = sum(gold.lstrip("-").isdigit() for gold, _ in pairs) / count
-    print(f"speed on {count:,} traces, {integers:.0%} with integer golds: {ours:,.0f} pairs/s, "
+def show_speed(name: str, pairs: list[tuple[str, str]]) -> float:
+    """How many times as quick as Math-Verify one worker is that has seen none of the pairs."""
+    with Grader(workers=1) as grader:
+        grader.grade(r"\sin(x+1)", r"\sin(1+x)")  # starts the worker
+        ours = per_second(lambda gold, text: grader.grade(gold, answer_of(text, response=False)), pairs)
+    theirs = per_second(lambda gold, text: alone(gold, in_math(text)), pairs)
+    integers = sum(gold.lstrip("-").isdigit() for gold, _ in pairs) / len(pairs)
+    print(f"speed on {name}, {len(pairs):,} pairs, {integers:.0%} with integer golds: {ours:,.0f} pairs/s, "
           f"Math-Verify {theirs:,.0f} pairs/s, {ours / theirs:.1f} times")  # fmt: skip
+    return ours / theirs
 
 
-def main() -> None:
-    options = Options(__doc__, limit=0.5, hostile=1, traces=20)
-    options.add_argument("--cases", type=Path, help="labelled pairs, JSON lines")
+def mixed_pairs(answers: list[str], count: int) -> list[tuple[str, str]]:
+    """So many golds in other words, so many near misses, and so many answers of other problems."""
+    draws = random.Random(2)
+    found = []
+    for _ in range(count):
+        gold = draws.choice(answers)
+        found.append((gold, draws.choice(list(respelled(gold)))[1]))
+        near = list(perturbed(gold, draws))
+        found.append((gold, draws.choice(near)[1] if near else gold + "+1"))
+        found.append((gold, draws.choice(answers)))
+    return found
+
+
+def main() -> int:
+    options = Options(__doc__, limit=0.5, hostile=1, traces=20, pairs=10, beside=5, relation=12)
+    options.add_argument("--cases", type=Path, action="append", help="labelled pairs, JSON lines; repeatable")
     options.add_argument("--benchmarks", type=Path, help="folder of benchmark files in the public format")
     options.add_argument("--limit", type=float, default=2.0, help="seconds a hostile pair may take")
     options.add_argument("--hostile", type=int, default=len(HOSTILE), help="how many of the hostile answers")
     options.add_argument("--traces", type=int, default=2000, help="how many traces the speed is measured on")
+    options.add_argument("--pairs", type=int, default=500, help="so many of each kind for the speed on bare answers")
+    options.add_argument("--beside", type=int, default=300, help="pairs of each kind that Math-Verify grades too")
+    options.add_argument("--relation", type=int, default=700, help="answers of the tables to compare, all pairs")
     chosen = options.parse_args()
     logging.disable(logging.ERROR)
-    with Grader(workers=2) as grader:
-        if chosen.cases:
-            show_cases(grader, chosen.cases)
-        if chosen.benchmarks:
-            show_benchmarks(grader, chosen.benchmarks)
-        show_speed(grader, chosen.benchmarks, chosen.traces)
+    fast = show_speeds(chosen)  # first, when no cache is warm
+    show_tables(chosen)
     show_hostile(chosen.limit, chosen.hostile)
+    return outcome(chosen, fast)
+
+
+def show_speeds(chosen: argparse.Namespace) -> bool:
+    """Both speeds beside Math-Verify; whether they reach the targets."""
+    answers = golds(chosen.benchmarks / "math500.jsonl") if chosen.benchmarks else golds_of(tables_of(chosen)[0])
+    bare = show_speed("bare answers", mixed_pairs(answers, chosen.pairs))
+    return show_speed("traces", traces(chosen.benchmarks, chosen.traces)) >= TARGET_TRACES and bare >= TARGET_BARE
+
+
+def show_tables(chosen: argparse.Namespace) -> None:
+    """What is right and wrong: the tables, the golds of benchmarks, and the relation of labels."""
+    tables = tables_of(chosen)
+    with Grader(workers=2) as grader:
+        for table in tables:
+            show_cases(grader, table)
+        if chosen.benchmarks:
+            show_benchmarks(grader, chosen.benchmarks, chosen.beside)
+        show_neighbours(grader)
+        texts = list(dict.fromkeys(row[side] for table in tables for row in read(table) for side in ("gold", "pred")))
+        show_relation(grader, random.Random(3).sample(texts, min(chosen.relation, len(texts))))
+
+
+def tables_of(chosen: argparse.Namespace) -> list[Path]:
+    tables: list[Path] = chosen.cases or sorted(TABLES.glob("*.jsonl"))
+    return tables[:1] if chosen.smallest else tables
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

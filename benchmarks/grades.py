@@ -1,9 +1,10 @@
 """Grading a million predictions: time, memory, and what an interruption costs.
 
-    python benchmarks/grades.py [--predictions 1000000] [--smallest]
+    python benchmarks/grades.py [--predictions 1000000] [--characters 450] [--smallest]
 
 Eight traces a problem, answers mostly integers, some fractions, some missing. `promptcot grade` runs once to the end; a
-second time on a copy it is killed with -9 when a third is graded, and started again.
+second time on a copy it is killed with -9 when a third is graded, and started again. Long thoughts are another matter:
+`--predictions 50000 --characters 20000` is to reach the rate named below.
 """
 
 from __future__ import annotations
@@ -22,29 +23,34 @@ from _options import Options, verdict
 from promptcot.storage.writer import RowWriter
 
 TARGET_MEGABYTES = 1000
+TARGET_RATE = 400
 SAMPLES = 8
+THOUGHT = "So we try $k = 7$, get $\\frac{7}{2}$, and go back to the sum. "
 
 
 def main() -> int:
     parser = Options(__doc__, predictions=3000)
     parser.add_argument("--predictions", type=int, default=1_000_000)
+    parser.add_argument("--characters", type=int, default=450, help="length of a completion")
     chosen = parser.parse_args()
     count = chosen.predictions
     with tempfile.TemporaryDirectory() as name:
         whole, broken = Path(name, "whole.jsonl"), Path(name, "broken.jsonl")
         for path in (whole, broken):
-            _write(path, count)
+            _write(path, count, chosen.characters)
         used = run(_grade(whole), f"{name}/log")
         if used.code:
             raise SystemExit(Path(name, "log").read_text())
         kept = _killed(broken, count // 3)
         again = run(_grade(broken), f"{name}/log")
         same = _numbers(whole) == _numbers(broken)
+    rate = count / used.seconds
     print(f"{count:,} predictions in {used.seconds:,.0f} s, {1e6 * used.cpu / count:,.0f} µs of CPU each")
+    print(f"{rate:,.0f} predictions a second (target at 20,000 characters > {TARGET_RATE})")
     print(f"peak memory {used.megabytes:,.0f} MB (target < {TARGET_MEGABYTES})")
     print(f"killed with {kept:,} grades kept; the rest took {again.seconds:,.0f} s")
     print(f"the same numbers: {same}")
-    return verdict(chosen, used.megabytes < TARGET_MEGABYTES, right=same)
+    return verdict(chosen, used.megabytes < TARGET_MEGABYTES and rate > TARGET_RATE, right=same)
 
 
 def _killed(path: Path, after: int) -> int:
@@ -68,8 +74,8 @@ def _numbers(path: Path) -> object:
     return json.loads(path.with_name(f"{path.stem}.grades.json").read_text())
 
 
-def _write(path: Path, count: int) -> None:
-    draw = np.random.default_rng(7)
+def _write(path: Path, count: int, characters: int) -> None:
+    draw, thought = np.random.default_rng(7), THOUGHT * (characters // len(THOUGHT))
     writer = RowWriter(path)
     for number in range(count):
         problem, sample = divmod(number, SAMPLES)
@@ -84,7 +90,7 @@ def _write(path: Path, count: int) -> None:
                 "source": "made-up",
                 "answer": str(gold),
                 "sample": sample,
-                "completion": f"<think>\nLet us see. {'So it is. ' * 20}\n</think>\nThe answer is {told}",
+                "completion": f"<think>\nLet us see. {thought}\n</think>\nThe answer is {told}",
                 "finish_reason": "stop",
                 "completion_tokens": 80,
             }

@@ -24,7 +24,10 @@ ADAPTERS = [
     "promptcot.engines.cluster.*",
     "promptcot.engines.local.*",
     "promptcot.engines.vllm.*",
+    "promptcot.grading.latex",
+    "promptcot.grading.sets",
     "promptcot.grading.symbolic",
+    "promptcot.grading.values",
     "promptcot.training.*",
 ]
 

@@ -295,6 +295,7 @@ def label(
     prompts: str = domains.DEFAULT,
     style: str | None = None,
     seed: int = SEED,
+    unboxed: bool = False,
     workers: int = 2,
     columns: Mapping[str, str] | None = None,
     verifier: str | None = None,
@@ -303,11 +304,11 @@ def label(
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
-    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; `verifier` says which
-    answers are the same, as in `grade`.
+    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
+    line without a box is an answer, and `verifier` says which answers are the same, both as in `grade`.
     """
     domain = domains.load(prompts)
-    settings = Settings(_band(band), domain, style, seed, columns=columns_of(columns))
+    settings = Settings(_band(band), domain, style, seed, columns=columns_of(columns), unboxed=unboxed)
     default = domain.settings.verifier
     with workplace(None) as folder, Graders(workers, named=verifier, default=default) as graders:
         targets = {name: folder / f"{name}.jsonl" for name in ("label", "sft", "pairs", "rl")}

@@ -58,6 +58,7 @@ from promptcot.storage.manifest import manifest
     help="The domain, by name or folder.",
 )
 @verifier_option
+@click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
 @click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
@@ -77,7 +78,7 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
     told = {"data_path": data_path, "output_path": output_path, **options}
     part = part_of(shard, [data_path], output_path)
     how = {**manifest(told, loaded.hashes, {}), **part.told()}
-    settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns)
+    settings = Settings(band, loaded, options["style"], options["seed"], how, part, columns, options["unboxed"])
     named, default = options.get("verifier"), loaded.settings.verifier
     with Graders(options["workers"], options["limit"], named=named, default=default) as graders:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, graders, settings, say))

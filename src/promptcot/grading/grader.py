@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 class Grader:
     """Asks one verifier, from any thread and from asyncio. A context manager: its processes end with the block.
 
-    `workers` processes are started when first needed; `limit` is the seconds of wall clock that a call may take. Raises
+    `workers` processes are started when first needed; `limit` is the seconds of CPU that a call may take. Raises
     InputError for a `verifier` that is neither known nor can be imported.
     """
 
@@ -93,7 +93,7 @@ class Grader:
         return self._quick(gold, answer, False) or await self._aslow(gold, answer or "", False)
 
     def same(self, one: str, other: str) -> Grade:
-        """Whether two answers are the same, symmetrically: for sorting them into classes."""
+        """Whether each of two answers is right where the other is the gold: symmetric, for sorting into classes."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or self._slow(one, other, True)
 

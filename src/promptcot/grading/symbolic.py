@@ -1,100 +1,65 @@
-r"""Whether two expressions are the same, by Math-Verify and SymPy. Runs in worker processes only: it may never end.
+r"""Whether two answers are the same, by Math-Verify and SymPy. Runs in worker processes only: it may never end.
 
 Math-Verify reads LaTeX. Its verdict is not taken as it is, because it rounds to six decimals (so that 1e-10 equals 0),
-drops subscripts and compares equations by their right-hand sides. So whatever has values is compared by them, with 50
-digits at fixed points that no reasonable expression singles out (two analytic functions that agree there are the same
-for all practical purposes: the idea of Schwartz, 1980, and Zippel, 1979); equations by whether the quotient of their
-differences is constant. Only what has no values, such as sets, is left to Math-Verify's own comparison.
+drops subscripts and compares equations by their right-hand sides. So whatever has values is compared by them
+(`values`), and only what has none, such as sets, is left to Math-Verify's own comparison.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator
-from functools import lru_cache, partial
 from typing import Any
 
 import sympy
-from latex2sympy2_extended import NormalizationConfig
-from math_verify import LatexExtractionConfig, parse, verify
+from math_verify import verify
 
-from promptcot.core.answers.brackets import deepest
-from promptcot.core.answers.exact import compare, same_expression
+from promptcot.core.answers.exact import compare
+from promptcot.core.answers.expressions import comparable, same_expression
 from promptcot.core.answers.parts import parse as parse_parts
+from promptcot.grading.latex import read_latex
+from promptcot.grading.sets import computed
+from promptcot.grading.values import same_relation, same_value
 
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
 
 _DIGITS = 50
-_AGREE = sympy.Float("1e-35", _DIGITS)
-_ROUNDED = sympy.Float("1e-10", _DIGITS)
-_POINTS = 5
-_DEEPEST = 100  # the parser takes time that is quadratic in the depth, and stack
-# Without its units, which take the t of "1 + t" for tonnes.
-_READING = LatexExtractionConfig(
-    normalization_config=NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
-)
-_MIXED = re.compile(r"(?<![\d.}_^])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
-_UNITS = re.compile(
-    r"(?:\s*\\text\{[^{}]*\}(?:\s*\^\s*\{?-?\d\}?)?|\s+(?:mm|cm|km|ft|kg)(?:\^\{?\d\}?)?|\s+[a-z]{4,})+\s*$"
-)
-_ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
-_UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
 
 
-def same(gold: str, answer: str, *, strict: bool = False) -> bool:
+def same(gold: str, answer: str) -> bool:
     """Whether `answer` says what `gold` says. Raises nothing but RecursionError and MemoryError; may take for ever."""
-    judge = partial(_same_expression, strict=strict)
-    return bool(compare(parse_parts(gold), parse_parts(answer), judge, strict=strict))
+    one, other = (parse_parts(computed(text, read_latex)) for text in (gold, answer))
+    return bool(compare(one, other, _same_expression))
 
 
-def _same_expression(gold: str, answer: str, *, strict: bool) -> bool:
-    known = same_expression(gold, answer, strict=strict)
+def _same_expression(gold: str, answer: str) -> bool:
+    known = same_expression(gold, answer)
     if known is not None:
         return known
+    pair = comparable(gold, answer)
+    if pair is None:
+        return False
+    return _same_text(*pair)
+
+
+def _same_text(gold: str, answer: str) -> bool:
     read = read_latex(gold), read_latex(answer)
     if read[0] is None or read[1] is None:
         return False
-    return _same_object(read[0], read[1], strict)
+    return _same_object(read[0], read[1])
 
 
-@lru_cache(maxsize=1024)
-def read_latex(text: str) -> Any | None:
-    """The SymPy object that a normalised text describes; None if it cannot be read, or only as text."""
-    if deepest(text) > _DEEPEST:
-        return None
-    text = _MIXED.sub(_sum_if_proper, text)
-    text = _UNITS.sub("", text)
-    text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)
-    try:
-        found = parse(f"${text}$", [_READING], fallback_mode="no_fallback", parsing_timeout=None)
-    except (RecursionError, MemoryError):
-        raise
-    except Exception:  # the parser promises nothing about what it raises
-        return None
-    return found[0] if found and not isinstance(found[0], str) else None
-
-
-def _sum_if_proper(found: re.Match[str]) -> str:
-    whole, above, below = found.groups()
-    return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else found[0]
-
-
-def _same_object(gold: Any, answer: Any, strict: bool) -> bool:
+def _same_object(gold: Any, answer: Any) -> bool:
     try:
         gold, answer = (_explicit(side) if isinstance(side, sympy.MatrixExpr) else side for side in (gold, answer))
-        gold, answer = _imaginary(gold, answer), _imaginary(answer, gold)
+        gold, answer = _imaginary(gold), _imaginary(answer)
         if gold == answer:
             return True
         if isinstance(gold, sympy.Rel) and isinstance(answer, sympy.Rel):
-            return _same_relation(gold, answer)
+            return same_relation(gold, answer)
         if isinstance(gold, sympy.MatrixBase) and isinstance(answer, sympy.MatrixBase):
-            return gold.shape == answer.shape and all(
-                _same_value(a, b, strict) for a, b in zip(gold, answer, strict=True)
-            )
+            return gold.shape == answer.shape and all(same_value(a, b) for a, b in zip(gold, answer, strict=True))
         if isinstance(gold, sympy.Expr) and isinstance(answer, sympy.Expr):
-            return _same_value(gold, answer, strict)
+            return same_value(gold, answer)
         return _same_otherwise(gold, answer)
     except (RecursionError, MemoryError):
         raise
@@ -102,10 +67,10 @@ def _same_object(gold: Any, answer: Any, strict: bool) -> bool:
         return False
 
 
-def _imaginary(one: Any, other: Any) -> Any:
-    """`one` with i as the imaginary unit, unless `other` uses i as a variable too."""
-    unit = {symbol for symbol in one.free_symbols - other.free_symbols if symbol.name == "i"}
-    return one.subs(dict.fromkeys(unit, sympy.I)) if unit else one
+def _imaginary(one: Any) -> Any:
+    """`one` with i as the imaginary unit, which it is wherever it is not bound, as the index of a sum."""
+    unit = {symbol: sympy.I for symbol in one.free_symbols if symbol.name == "i"}
+    return one.subs(unit) if unit else one
 
 
 def _explicit(matrix: Any) -> Any:
@@ -117,73 +82,3 @@ def _same_otherwise(gold: Any, answer: Any) -> bool:
     if isinstance(gold, sympy.Expr) != isinstance(answer, sympy.Expr):
         return False
     return bool(verify(gold, answer, numeric_precision=_DIGITS, timeout_seconds=None))
-
-
-def _points(symbols: list[Any]) -> Iterator[dict[Any, Any]]:
-    """Fixed points, positive and negative: quotients of primes, exact so that what cancels is seen to be zero."""
-    for point in range(1, _POINTS + 1):
-        sign = -1 if point % 2 == 0 else 1
-        yield {
-            symbol: sign * sympy.Rational(sympy.prime(5 + 3 * place + point), sympy.prime(11 + 2 * place + 2 * point))
-            for place, symbol in enumerate(symbols)
-        }
-
-
-def _at(expression: Any, point: dict[Any, Any]) -> Any | None:
-    """The value there, or None if there is none."""
-    value = sympy.N(expression.subs(point), _DIGITS)
-    if not (value.is_number and value.is_finite):
-        return None
-    real, imaginary = (_significant(part) for part in value.as_real_imag())
-    return real + sympy.I * imaginary
-
-
-def _significant(part: Any) -> Any:
-    """SymPy marks what it cannot tell from zero by a precision of one bit."""
-    return sympy.Integer(0) if part.is_Float and part._prec == 1 else part
-
-
-def _symbols(*expressions: Any) -> list[Any]:
-    return sorted(set().union(*(expression.free_symbols for expression in expressions)), key=str)
-
-
-def _same_value(gold: Any, answer: Any, strict: bool) -> bool:
-    """Whether two expressions have the same values; exactly the same expression if they have none."""
-    if gold.has(*_UNEVALUATED) or answer.has(*_UNEVALUATED):
-        gold, answer = gold.doit(), answer.doit()
-    near = _ROUNDED if not strict and gold.has(sympy.Float) != answer.has(sympy.Float) else _AGREE
-    if gold.has(sympy.Float) and answer.has(sympy.Float):
-        near = _AGREE * 10**21  # what SymPy reads as a decimal has 15 digits
-    symbols = _symbols(gold, answer)
-    compared = 0
-    for point in _points(symbols):
-        values = _at(gold, point), _at(answer, point)
-        if (values[0] is None) != (values[1] is None):
-            return False
-        if values[0] is not None and values[1] is not None:
-            compared += 1
-            if abs(values[0] - values[1]) > near * max(abs(values[0]), abs(values[1])):
-                return False
-        if not symbols:
-            break
-    return compared > 0 or sympy.simplify(gold - answer) == 0
-
-
-_FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge: sympy.Le}
-
-
-def _same_relation(gold: Any, answer: Any) -> bool:
-    """Whether one relation is a multiple of the other; a negative factor turns the order round."""
-    sides = gold.lhs - gold.rhs, answer.lhs - answer.rhs
-    factors = []
-    for point in _points(_symbols(*sides)):
-        values = _at(sides[0], point), _at(sides[1], point)
-        if values[0] is None or values[1] is None or values[1] == 0:
-            continue
-        factors.append(values[0] / values[1])
-    if not factors or any(abs(factor - factors[0]) > _AGREE * 10**10 * abs(factors[0]) for factor in factors):
-        return False
-    if factors[0] == 0 or sympy.im(factors[0]) != 0:
-        return False
-    kind = type(answer) if factors[0] > 0 else _FLIPPED.get(type(answer), type(answer))
-    return type(gold) is kind

@@ -42,7 +42,7 @@ class Mathematics(_Boxed):
         return _computed(gold, answer, mutual=False) if known is None else known
 
     def same(self, one: str, other: str) -> bool:
-        """Symmetrically, and without leniency. May take for ever."""
+        """Whether each is right where the other is the gold. May take for ever."""
         known = self.at_once(one, other, mutual=True)
         return _computed(one, other, mutual=True) if known is None else known
 
@@ -53,7 +53,7 @@ class Mathematics(_Boxed):
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
         """What takes no algebra."""
-        return exact.same(gold, answer, strict=mutual)
+        return exact.mutual(gold, answer) if mutual else exact.same(gold, answer)
 
     def gold_at_once(self, gold: str) -> bool:
         """Whether it equals itself without algebra."""
@@ -64,7 +64,7 @@ def _computed(gold: str, answer: str, *, mutual: bool) -> bool:
     from promptcot.grading import symbolic
 
     try:
-        return symbolic.same(gold, answer, strict=mutual)
+        return symbolic.same(gold, answer) and (not mutual or symbolic.same(answer, gold))
     except RecursionError:
         return False
 

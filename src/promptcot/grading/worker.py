@@ -1,7 +1,8 @@
 """The program of a worker process: reads calls of a verifier from standard input, one JSON list a line, answers each.
 
 An answer is a list too: what the verifier returned, or what it raised and whether it meant to. The program limits its
-own memory, and ends by itself when a call takes much longer than allowed, so that it outlives neither a hang nor a
+own memory and its own CPU time: a call that takes longer than allowed ends the process by SIGPROF, on a busy machine as
+on an idle one. A limit of wall clock far above that ends what waits for ever, so that it outlives neither a hang nor a
 parent that was killed. Standard input and output are kept for calls and answers: what libraries print goes nowhere.
 """
 
@@ -29,8 +30,13 @@ def limit_memory(size: int) -> None:
             continue
 
 
+def patience(limit: float) -> float:
+    """Seconds of wall clock after which a call is given up that uses no CPU, or is given hardly any."""
+    return 30 * limit + 30
+
+
 def main(limit: float, memory: int, name: str) -> None:
-    """Answer calls until standard input ends; `limit` is the seconds a call may take, `memory` in bytes."""
+    """Answer calls until standard input ends; `limit` is the seconds of CPU that a call may take, `memory` in bytes."""
     calls, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     for theirs, how in ((0, os.O_RDONLY), (1, os.O_WRONLY)):
         os.dup2(os.open(os.devnull, how), theirs)
@@ -41,13 +47,16 @@ def main(limit: float, memory: int, name: str) -> None:
     except (Exception, SystemExit) as error:
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=answers, flush=True)
         return
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process, also in the middle of a C function
+    for ending in (signal.SIGPROF, signal.SIGALRM):  # ends the process, also in the middle of a C function
+        signal.signal(ending, signal.SIG_DFL)
     print("ready", file=answers, flush=True)
     for line in calls:
         call, arguments, options = json.loads(line)
-        signal.setitimer(signal.ITIMER_REAL, 2 * limit + 1)
+        signal.setitimer(signal.ITIMER_PROF, limit)
+        signal.setitimer(signal.ITIMER_REAL, patience(limit))
         answer = _answer(verifier, call, arguments, options)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+            signal.setitimer(timer, 0)
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import Any
 
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.grading import own
+from promptcot.grading.worker import patience
 from promptcot.interruption import inherited_deafness
 from promptcot.redaction import without_keys
 
@@ -73,7 +75,7 @@ class Worker:
             self._wait_until_ready()
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps([call, arguments, options]).encode() + b"\n")
-            value, *fault = json.loads(self._line(self._limit))
+            value, *fault = json.loads(self._line(patience(self._limit)))
         except (OSError, ValueError) as error:
             self.kill()
             raise WorkerLost("crash") from error
@@ -93,16 +95,16 @@ class Worker:
             raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
         self._ready = True
 
-    def _line(self, patience: float) -> bytes:
+    def _line(self, longest: float) -> bytes:
         assert self._process.stdout is not None
-        until, line = time.monotonic() + patience, b""
+        until, line = time.monotonic() + longest, b""
         while not line.endswith(b"\n"):
             ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))
             if not ready:
                 raise WorkerLost("timeout")
             received = self._process.stdout.read(4096)
             if not received:
-                raise WorkerLost("crash")
+                raise WorkerLost("timeout" if self._process.wait() == -signal.SIGPROF else "crash")
             line += received
         return line.strip()
 
@@ -126,7 +128,7 @@ def _environment(verifier: str) -> dict[str, str]:
 class Pool:
     """Up to `count` workers with one verifier, started when first needed.
 
-    A call may take `limit` seconds of wall clock, and a worker `memory` bytes.
+    A call may take `limit` seconds of CPU, and a worker `memory` bytes.
     """
 
     def __init__(self, count: int, limit: float, memory: int, verifier: str) -> None:

@@ -10,7 +10,7 @@ import random
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,9 @@ class _Problem:
     tokens: int = 0
     counted: int = 0
 
-    def label(self) -> Label:
-        return decide(self.n, list(self.wordings.values()), self.tokens / self.counted if self.counted else None)
+    def label(self, settled: Mapping[int, int]) -> Label:
+        wordings = [replace(one, number=settled.get(one.number, one.number)) for one in self.wordings.values()]
+        return decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +99,13 @@ def _problem_or_place(row: Row, where: str) -> str:
         return where
 
 
-async def survey(path: Path, graders: Graders, part: Part = EVERYTHING, columns: Columns | None = None) -> Survey:
+async def survey(
+    path: Path, graders: Graders, part: Part = EVERYTHING, columns: Columns | None = None, unboxed: bool = False
+) -> Survey:
     """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
     row that has the id of another problem.
     """
-    read = _Reader(graders)
+    read = _Reader(graders, unboxed)
     indices: dict[Key, int] = {}
     problems: list[_Problem] = []
     problem, number, fit = array("i"), array("i"), bytearray()
@@ -122,7 +125,11 @@ async def survey(path: Path, graders: Graders, part: Part = EVERYTHING, columns:
             problem.append(index)
             number.append(trace.number)
             fit.append(trace.fit)
-    labels = [one.label() for one in problems]
+    settled = [read.classes_of(key).settled(key) for key in indices]
+    number = array(
+        "i", (settled[at].get(one, one) if at != _UNFIT else one for at, one in zip(problem, number, strict=True))
+    )
+    labels = [one.label(its) for one, its in zip(problems, settled, strict=True)]
     return Survey(labels, [*indices], problem, number, fit, read.undecided, read.notes)
 
 
@@ -150,8 +157,9 @@ def _why_unfit(row: Row, where: str) -> str:
 class _Reader:
     """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
 
-    def __init__(self, graders: Graders) -> None:
+    def __init__(self, graders: Graders, unboxed: bool) -> None:
         self._graders = graders
+        self._unboxed = unboxed
         self._classes: dict[Grader, Classes] = {}
         self._contradictions = Contradictions(graders)
         self._problems = Problems(graders)
@@ -165,6 +173,11 @@ class _Reader:
     def notes(self) -> list[str]:
         """What is to be told in the end."""
         return [*self._contradictions.lines, *self._graders.notes]
+
+    def classes_of(self, key: Key) -> Classes:
+        """The classes into which the answers of a problem are sorted, by the verifier of its source."""
+        grader = grader_of(self._graders, key[0])
+        return self._classes.setdefault(grader, Classes(grader))
 
     async def if_fit(self, row: Row, where: str, *, first: bool) -> _Trace | None:
         """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
@@ -181,11 +194,10 @@ class _Reader:
     async def _trace(self, row: Row, where: str) -> _Trace:
         self._contradictions.look(row, where)
         key = (str(row.get("source") or ""), problem_id(row, where))
-        grader = grader_of(self._graders, key[0])
-        classes = self._classes.setdefault(grader, Classes(grader))
+        grader, classes = grader_of(self._graders, key[0]), self.classes_of(key)
         number = _NO_ANSWER
         async with classes.turn(key):
-            text = (await answer_of(grader, row, where)).answer
+            text = (await answer_of(grader, row, where, unboxed=self._unboxed)).answer
             await self._problems.check(key, row, where, gold_if_any(row, where))
             if text is not None:
                 number = await classes.place(key, text)
@@ -210,7 +222,7 @@ async def label_file(
     Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
     the training rows; the first one raises InputError.
     """
-    found = await survey(source, graders, settings.part, settings.columns)
+    found = await survey(source, graders, settings.part, settings.columns, settings.unboxed)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
     for line in found.notes:
         observe(f"label: {line}")
@@ -236,7 +248,8 @@ async def label_file(
 class Settings:
     """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs.
 
-    A `part` takes some of the problems; `columns` says how the traces are read.
+    A `part` takes some of the problems; `columns` says how the traces are read; with `unboxed`, a final line without a
+    box is an answer.
     """
 
     band: Band
@@ -246,6 +259,7 @@ class Settings:
     manifest: dict[str, Any] = field(default_factory=dict)
     part: Part = EVERYTHING
     columns: Columns = field(default_factory=Columns)
+    unboxed: bool = False
 
 
 Outputs = Mapping[str, Output]

@@ -1,41 +1,48 @@
-"""Whether two answers are the same, as far as that can be seen without computer algebra.
+r"""Whether two answers are the same, as far as that can be seen without computer algebra.
 
 `compare` walks through the parts of both answers and asks a `Judge` about the expressions in them. The judge here,
-`same_expression`, knows numbers and words and says None where it does not know; `promptcot.grading` brings one that
-computes. So both decide by the same rules what is ordered, what is a name and what a unit is.
+`expressions.same_expression`, knows numbers and words and says None where it does not know; `promptcot.grading` brings
+one that computes. So both decide by the same rules what is ordered, what is a name and what a unit is.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 
+from promptcot.core.answers.arithmetic import value
+from promptcot.core.answers.expressions import letter_of, relates, same_expression
 from promptcot.core.answers.normalise import compact, normalise
-from promptcot.core.answers.numbers import number, same_number
-from promptcot.core.answers.parts import Group, Leaf, Matrix, Named, Part, listing, parse
+from promptcot.core.answers.numbers import number
+from promptcot.core.answers.parts import listing, parse
+from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part, same_text
 
 Judge = Callable[[str, str], bool | None]
 
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _GROUPED = re.compile(r"([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.0*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)", re.ASCII)
-_LETTER = re.compile(r"\(?([a-zA-Z])\)?")
-_WORDS = re.compile(r"[^\W\d_][^\W\d_' .,\-]*(?:[ '.,\-]+[^\W\d_]+)*[.!]?")
-_RATIO = re.compile(r"(\d{1,50})\s*:\s*(\d{1,50})", re.ASCII)
+_SUM_OF_NAMES = re.compile(r"\d*[a-w](?:\s*\+\s*\d*\s*[a-w])+\s*=\s*(-?[\d,]+)")
+_MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one of another shape, or by name
+_SEVERAL_VALUES = re.compile(
+    r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"
+)
 _MANY = 60
 
 
-def same(gold: str, answer: str, *, strict: bool = False) -> bool | None:
-    """Whether `answer` says what `gold` says; None if that needs computer algebra.
-
-    `strict` is symmetric and transitive where it decides, for sorting answers into classes: no leniency, no names.
-    """
+def same(gold: str, answer: str) -> bool | None:
+    """Whether `answer` says what `gold` says; None if that needs computer algebra."""
     if _INTEGER.fullmatch(gold) and _INTEGER.fullmatch(answer):
         return int(gold) == int(answer)
     if not answer.strip():
         return not gold.strip()
-    return compare(parse(gold), parse(answer), partial(same_expression, strict=strict), strict=strict)
+    return compare(parse(gold), parse(answer), same_expression)
+
+
+def mutual(one: str, other: str) -> bool | None:
+    """Whether each says what the other says; None if that needs computer algebra."""
+    verdicts = same(one, other), same(other, one)
+    return False if False in verdicts else None if None in verdicts else True
 
 
 _LONGEST_INTEGER = 1000
@@ -52,7 +59,7 @@ def same_integer(gold: str, answer: str) -> bool:
         return digits[0] == digits[1]
     if digits[0] is None or "%" in answer or len(answer) > _LONGEST_INTEGER or _SEVERAL.search(answer):
         return False
-    return same(gold, answer, strict=True) is True
+    return same(gold, answer) is True
 
 
 def _whole(text: str) -> str | None:
@@ -64,33 +71,80 @@ def _whole(text: str) -> str | None:
     return "-" + digits if found[1] == "-" and digits != "0" else digits
 
 
-def compare(gold: Part, answer: Part, judge: Judge, *, strict: bool = False) -> bool | None:
+def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
     """Whether two answers are the same if `judge` is right about their expressions; None if it is needed and unsure."""
     if compact(gold.text) == compact(answer.text):
         return True
+    if isinstance(gold, Choice) or isinstance(answer, Choice):
+        return _choices(gold, answer, judge)
     if isinstance(gold, Named) or isinstance(answer, Named):
-        return _named(gold, answer, judge, strict)
+        return _named(gold, answer, judge)
+    if _is_residue(gold) or _is_residue(answer):
+        return _residues(gold, answer, judge)
     if isinstance(gold, Matrix) and isinstance(answer, Matrix):
-        return _matrices(gold, answer, judge, strict)
-    if isinstance(gold, Group) and isinstance(answer, Group):
-        return _groups(gold, answer, judge, strict)
+        return _matrices(gold, answer, judge)
+    if isinstance(gold, Group | Matrix) and isinstance(answer, Group | Matrix):
+        return _groups(_as_tuple(gold), _as_tuple(answer), judge)
     if isinstance(gold, Leaf) and isinstance(answer, Leaf):
-        return judge(gold.text, answer.text)
-    return _unlike(gold, answer, judge, strict)
+        return _sum_of_names(gold, answer) or judge(gold.text, answer.text)
+    return _unlike(gold, answer, judge)
 
 
-def _named(gold: Part, answer: Part, judge: Judge, strict: bool) -> bool | None:
+def _sum_of_names(gold: Leaf, answer: Leaf) -> bool:
+    """m + n = 293, where 293 is asked for: the sum only says what it is the sum of."""
+    found = _SUM_OF_NAMES.fullmatch(answer.text)
+    return found is not None and found[1].replace(",", "") == gold.text.replace(",", "")
+
+
+def _choices(gold: Part, answer: Part, judge: Judge) -> bool | None:
+    """A choice with its value is the choice, and the value; two of them agree in both."""
+    if isinstance(gold, Choice) and isinstance(answer, Choice):
+        return gold.letter == answer.letter and compare(gold.value, answer.value, judge)
+    choice, other = (gold, answer) if isinstance(gold, Choice) else (answer, gold)
+    assert isinstance(choice, Choice)
+    if isinstance(other, Leaf) and letter_of(other.text) == choice.letter:
+        return True
+    pair = (choice.value, other) if choice is gold else (other, choice.value)
+    return compare(*pair, judge)
+
+
+def _named(gold: Part, answer: Part, judge: Judge) -> bool | None:
     """A name on one side only says nothing; two names must agree, unless x = 2y solves y = x/2 for the other one.
 
-    A relation that is more than a name and a value is compared whole.
+    A relation that is more than a name and a value is compared whole; y = 2x is f(x) = 2x, and so is f(t) = 2t.
     """
     for one, other in ((gold, answer), (answer, gold)):
-        if isinstance(other, Leaf) and _is_relation(other.text) and isinstance(one, Named):
-            return judge(gold.text, answer.text)
-    if isinstance(gold, Named) and isinstance(answer, Named) and not strict and gold.name != answer.name:
+        if isinstance(other, Leaf) and relates(other.text) and isinstance(one, Named):
+            return (
+                _sum_of_names(gold, answer)
+                if isinstance(gold, Leaf) and isinstance(answer, Leaf)
+                else judge(gold.text, answer.text)
+            )
+    if not (isinstance(gold, Named) and isinstance(answer, Named)):
+        return compare(_value(gold), _value(answer), judge)
+    if _is_residue(gold.value) != _is_residue(answer.value):
+        return False  # all numbers of a class, and one number
+    if gold.name != answer.name and not _is_function_of(gold, answer):
         whole = "|" in gold.name + answer.name or _has_variables(gold.value) or _has_variables(answer.value)
         return judge(gold.text, answer.text) if whole else False
-    return compare(_value(gold), _value(answer), judge, strict=strict)
+    return compare(gold.value, _renamed(answer, gold.argument), judge)
+
+
+def _is_function_of(gold: Named, answer: Named) -> bool:
+    """y = 2x beside f(x) = 2x."""
+    return (gold.name == "y" and answer.argument == "x") or (answer.name == "y" and gold.argument == "x")
+
+
+def _renamed(function: Named, argument: str) -> Part:
+    """The value of a function in another variable: f(t) = t + 1 in x is x + 1."""
+    own, text = function.argument, function.value.text
+    if not own or not argument or own == argument or "," in own + argument or _letters(argument).search(text):
+        return function.value
+    return parse(_letters(own).sub(lambda _: f" {argument} ", text))
+
+
+def _letters(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\\a-zA-Z]){re.escape(name)}(?![a-zA-Z])")
 
 
 def _has_variables(part: Part) -> bool:
@@ -101,33 +155,70 @@ def _value(part: Part) -> Part:
     return part.value if isinstance(part, Named) else part
 
 
-def _is_relation(text: str) -> bool:
-    return re.search(r"=|\\(?:[lgn]e)(?![a-z])|[<>]", text) is not None
+def _is_residue(part: Part) -> bool:
+    return isinstance(part, Group) and part.kind == "residue"
 
 
-def _unlike(gold: Part, answer: Part, judge: Judge, strict: bool) -> bool | None:
+def _residues(gold: Part, answer: Part, judge: Judge) -> bool | None:
+    """4 mod 9 is 13 mod 9; beside a plain number, it is the number that was written, or the smallest of its class."""
+    pairs = [_residue(part) for part in (gold, answer)]
+    (one, modulus), (other, second) = pairs
+    if modulus is not None and second is not None:
+        if one is None or other is None:
+            same_modulus = modulus == second
+            return compare(gold.items[0], answer.items[0], judge) if same_modulus else False  # type: ignore[union-attr]
+        return modulus == second and (one - other) % modulus == 0
+    if one is None or other is None:
+        return compare(_plain(gold), _plain(answer), judge)
+    return one == other or (other == one % modulus if modulus is not None else one == other % (second or 1))
+
+
+def _plain(part: Part) -> Part:
+    return part.items[0] if isinstance(part, Group) and part.kind == "residue" else part
+
+
+def _residue(part: Part) -> tuple[int | None, int | None]:
+    """The whole number and the modulus of a part; None for what is none."""
+    found = value(_plain(part).text)
+    number = int(found) if found is not None and not isinstance(found, str) and found.denominator == 1 else None
+    modulus = part.items[1].text if isinstance(part, Group) and part.kind == "residue" else ""
+    return number, int(modulus) if re.fullmatch(r"[1-9]\d{0,99}", modulus) else 0 if modulus else None
+
+
+def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
     """A group or a matrix on one side, an expression on the other."""
     leaf, group = (gold, answer) if isinstance(gold, Leaf) else (answer, gold)
     if isinstance(group, Group) and group.kind == "list" and len(group.items) == 1:
         pair = (gold, group.items[0]) if leaf is gold else (group.items[0], answer)
-        return compare(*pair, judge, strict=strict)
+        return compare(*pair, judge)
     if not isinstance(leaf, Leaf) or not isinstance(group, Group):
-        return judge(gold.text, answer.text) if isinstance(leaf, Leaf) else False
+        matrix = isinstance(leaf, Leaf) and _MATRIX.search(leaf.text) is not None
+        return judge(gold.text, answer.text) if matrix else False
     if number(leaf.text) is not None:
-        return not strict and _commas(gold, answer, leaf, group, judge)
-    if _words(leaf.text) is not None or "\\ldots" in leaf.text:
+        return _commas(gold, answer, leaf, group, judge)
+    if same_text(leaf, r"\mathbb{R}") and same_text(group, r"(-\infty,\infty)"):
+        return True
+    if _chosen_together(leaf, group):
+        return True
+    if letter_of(leaf.text) or re.fullmatch(r"[^\W\d_]{3,}(?: [^\W\d_]+)*", leaf.text) or "\\ldots" in leaf.text:
         return False
-    if group.kind == "list" and not _is_relation(leaf.text):
-        return False if not re.search(r"\\(?:pm|cup|\{)", leaf.text) else judge(gold.text, answer.text)
-    return judge(gold.text, answer.text)
+    several = _SEVERAL_VALUES.search(leaf.text) or relates(leaf.text)
+    return judge(gold.text, answer.text) if several else False
+
+
+def _chosen_together(leaf: Leaf, group: Group) -> bool:
+    """AC, where A and C are to be chosen."""
+    letters = [letter_of(item.text) or "" for item in group.items]
+    return group.kind == "list" and all(letters) and leaf.text.isupper() and sorted(leaf.text) == sorted(letters)
 
 
 def _commas(gold: Part, answer: Part, leaf: Leaf, group: Group, judge: Judge) -> bool | None:
     """A comma may separate decimals, thousands or the members of a list; the other answer tells which."""
     if "," in leaf.text and group.kind == "list":
         listed = listing(leaf.text)
-        pair = (listed, answer) if leaf is gold else (gold, listed)
-        return isinstance(listed, Group) and compare(*pair, judge)
+        if not isinstance(listed, Group) or any(re.match("0.", item.text) for item in listed.items):
+            return False
+        return compare(listed, answer, judge) if leaf is gold else compare(gold, listed, judge)
     comma = _DECIMAL_COMMA.fullmatch(group.text)
     if comma:
         decimal = Leaf(f"{comma[1]}.{comma[2]}")
@@ -136,27 +227,34 @@ def _commas(gold: Part, answer: Part, leaf: Leaf, group: Group, judge: Judge) ->
     return False
 
 
-def _matrices(gold: Matrix, answer: Matrix, judge: Judge, strict: bool) -> bool | None:
+def _as_tuple(part: Group | Matrix) -> Group:
+    """A column or a row of a matrix as a tuple."""
+    if isinstance(part, Group):
+        return part
+    row = part.rows[0] if len(part.rows) == 1 else tuple(line[0] for line in part.rows if len(line) == 1)
+    vector = len(part.rows) == 1 or len(row) == len(part.rows)
+    return Group(part.text, "tuple", row if vector else (part,), "()")
+
+
+def _matrices(gold: Matrix, answer: Matrix, judge: Judge) -> bool | None:
     if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
         return False
-    return _pairwise(sum(gold.rows, ()), sum(answer.rows, ()), judge, strict)
+    return _pairwise(sum(gold.rows, ()), sum(answer.rows, ()), judge)
 
 
-def _groups(gold: Group, answer: Group, judge: Judge, strict: bool) -> bool | None:
-    if gold.names and answer.names and (strict or set(gold.names) == set(answer.names)):
-        return (
-            _pairwise(_by_name(gold), _by_name(answer), judge, strict)
-            if len(gold.items) == len(answer.items)
-            else False
-        )
-    if gold.kind == answer.kind == "tuple" or (gold.names and not strict):
-        ordered = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)
-        return _pairwise(gold.items, answer.items, judge, strict) if ordered else False
-    if gold.kind == answer.kind or (answer.names and gold.kind == "list" and not strict):
-        return _unordered(gold.items, answer.items, judge, strict)
-    if "union" in (gold.kind, answer.kind):
-        return judge(gold.text, answer.text)
-    return False
+def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
+    if gold.names and answer.names and set(gold.names) == set(answer.names):
+        return _pairwise(_by_name(gold), _by_name(answer), judge) if len(gold.items) == len(answer.items) else False
+    ordered = gold.kind == answer.kind and gold.kind in ("tuple", "case")
+    if ordered or gold.names:
+        alike = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)
+        return _pairwise(gold.items, answer.items, judge) if alike else False
+    if gold.kind == answer.kind == "union":
+        return _unordered(gold.items, answer.items, judge) or judge(gold.text, answer.text)
+    if gold.kind == answer.kind or (answer.names and gold.kind == "list"):
+        return _unordered(gold.items, answer.items, judge)
+    bounds = any(isinstance(item, Named) for group in (gold, answer) for item in group.items)
+    return judge(gold.text, answer.text) if "union" in (gold.kind, answer.kind) and not bounds else False
 
 
 def _by_name(group: Group) -> list[Part]:
@@ -168,79 +266,33 @@ def _same_brackets(gold: Group, answer: Group) -> bool:
     return len(gold.items) != 2 or gold.brackets == answer.brackets or bool(gold.names or answer.names)
 
 
-def _pairwise(gold: Sequence[Part], answer: Sequence[Part], judge: Judge, strict: bool) -> bool | None:
+def _pairwise(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bool | None:
     unsure = False
     for one, other in zip(gold, answer, strict=True):
-        verdict = compare(one, other, judge, strict=strict)
+        verdict = _members(one, other, judge)
         if verdict is False:
             return False
         unsure |= verdict is None
     return None if unsure else True
 
 
-def _unordered(gold: Sequence[Part], answer: Sequence[Part], judge: Judge, strict: bool) -> bool | None:
+def _unordered(gold: Sequence[Part], answer: Sequence[Part], judge: Judge) -> bool | None:
     """Whether every member of one has its match in the other. Repeated members count once."""
     gold, answer = _distinct(gold), _distinct(answer)
     if max(len(gold), len(answer)) > _MANY:
         return False
-    verdicts = [[compare(one, other, judge, strict=strict) for other in answer] for one in gold]
+    verdicts = [[_members(one, other, judge) for other in answer] for one in gold]
     lines = [*verdicts, *zip(*verdicts, strict=True)]
     if all(any(verdict is True for verdict in line) for line in lines):
         return True
     return None if all(any(verdict is not False for verdict in line) for line in lines) else False
 
 
+def _members(one: Part, other: Part, judge: Judge) -> bool | None:
+    """Letters among other members are no choices, so that (a, b) is not (A, B)."""
+    letters = letter_of(one.text), letter_of(other.text)
+    return letters[0] == letters[1] if all(letters) else compare(one, other, judge)
+
+
 def _distinct(parts: Sequence[Part]) -> list[Part]:
     return list({compact(part.text): part for part in parts}.values())
-
-
-def same_expression(gold: str, answer: str, *, strict: bool) -> bool | None:
-    """Whether two normalised expressions are the same, for numbers, words and ratios; None for all others."""
-    if compact(_upright(gold)) == compact(_upright(answer)):
-        return True
-    numbers = number(gold), number(answer)
-    if numbers[0] is not None and numbers[1] is not None:
-        return same_number(numbers[0], numbers[1], strict=strict)
-    if "\\ldots" in gold or "\\ldots" in answer or max(len(gold), len(answer)) > 4000:
-        return False
-    marked = "\\text" in gold + answer
-    words = _words(gold, marked), _words(answer, marked)
-    if words[0] is not None and words[1] is not None:
-        return words[0] == words[1]
-    if any(words) and (any(numbers) or not re.search(r"[a-zA-Z]", gold) or not re.search(r"[a-zA-Z]", answer)):
-        return False
-    if any(found is not None and found.base for found in numbers):
-        return False
-    if any(numbers) and any(_is_relation(text) for text in (gold, answer)):
-        return False
-    return _ratios(gold, answer)
-
-
-def _upright(text: str) -> str:
-    """Without the marks of text."""
-    return re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text)
-
-
-def _words(text: str, marked: bool = False) -> str | None:
-    """A choice's letter or a few words, in lower case; None for what may be mathematics, such as xy.
-
-    What is set as text, or `marked` since the other answer is, is no mathematics.
-    """
-    marked = marked or "\\text" in text
-    plain = _upright(text).strip(" .!$")
-    if letter := _LETTER.fullmatch(plain):
-        return letter[1].lower()
-    if not _WORDS.fullmatch(plain):
-        return None
-    long = any(len(word) > 2 and re.search("[aeiouyAEIOUY]", word) for word in re.findall(r"[^\W\d_]+", plain))
-    return " ".join(plain.lower().split()) if marked or long else None
-
-
-def _ratios(gold: str, answer: str) -> bool | None:
-    """1:2 is 2:4; but 12:05 is a time, not 12:5."""
-    ratios = _RATIO.fullmatch(gold), _RATIO.fullmatch(answer)
-    if ratios[0] is None or ratios[1] is None:
-        return None
-    (a, b), (c, d) = ratios[0].groups(), ratios[1].groups()
-    times = any(len(part) > 1 and part.startswith("0") for part in (b, d))
-    return (int(a), int(b)) == (int(c), int(d)) if times else int(a) * int(d) == int(b) * int(c)

@@ -3,7 +3,7 @@ r"""Which part of a completion is its answer.
 Only what follows the last `</think>` counts; a trace that opens a thought and never closes it has no answer. Of the
 rest, the last `\boxed` counts, found by a scanner that pairs braces in one pass. Boxes joined by nothing but commas,
 "and" or "or" are one list. A last box that is empty or never closed is no answer: credit does not fall back to an
-earlier one. Whether the answer is right is not decided here.
+earlier one. A completion without a box is read by `final_line`. Whether the answer is right is not decided here.
 """
 
 from __future__ import annotations
@@ -12,27 +12,20 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from promptcot.core.parsing.lines import lines_of
+from promptcot.core.answers.final_line import final_line
 from promptcot.core.parsing.traces import after_thought
 
 Method = Literal["boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box", "nothing"]
 
 _TOKEN = re.compile(r"(\\(?:boxed|fbox)(?![a-zA-Z]))\s*(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
 _BARE = re.compile(r"(?:(?!\\[)\]])[^\s$])+")
+_TEXTS = r"\\(?:text|textrm|mathrm|mbox)"
 _JOINT = re.compile(
-    r"(?:[\s,$]|\\[,;:! ()\[\]]|\\q?quad(?![a-zA-Z])|\\(?:text|textrm|mathrm|mbox)\{\s*(?:,|and|or)*\s*\}"
-    r"|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z]))*"
+    r"(?:[\s,，、$;；&]|\\[,;:! ()\[\]]|\\q?quad(?![a-zA-Z])|或者?|和|以及|与|及|\([a-e]\)|[a-zA-Z]\w*\s*=(?=\s*$)"
+    rf"|{_TEXTS}\{{[^{{}}.]{{0,40}}(?:,|\band|\bor)\s*\}}|{_TEXTS}\{{\s*\}}"
+    r"|(?<![^\W\d_])(?:and|or|et|ou|und|oder|y|o|и|или)(?![^\W\d_]))*"
+    r"|[\s$]*[^\W\d_][\w\s()$]{0,40}\s(?:and|or)[\s$]+"
 )
-_MARKER = re.compile(r"(?:answer|result)\s*(?:is|:|=|\*\*:?)+\s*", re.IGNORECASE)
-_CHAT = re.compile(r"<\|[^|>]*\|>.*|I hope it is correct.*", re.DOTALL)
-_MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
-_NUMBER = re.compile(
-    r"(?<![\w.,])[-+]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
-)
-_TAIL = 4000  # characters in which a final line without a box is looked for
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n\s*\n")
-_MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")
-_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ def extract(completion: str, *, unboxed: bool = False) -> Extracted:
         return _from_boxes(text, boxes)
     if not unboxed:
         return Extracted(None, "no box")
-    answer = _final_line(text)
+    answer = final_line(text)
     return Extracted(answer, "unboxed") if answer else Extracted(None, "nothing")
 
 
@@ -116,42 +109,3 @@ def _from_boxes(text: str, boxes: list[_Box]) -> Extracted:
             break
         joined.append(earlier.content)
     return Extracted(", ".join(part.strip() for part in reversed(joined)), "boxed")
-
-
-def _final_line(text: str) -> str | None:
-    """What an answer phrase announces, else the last line; of prose only its last formula or number."""
-    text = _CHAT.sub("", text[-_TAIL:]).strip()
-    markers = list(_MARKER.finditer(text))
-    announced = text[markers[-1].end() :].strip() if markers else ""
-    if found := _last_value(_SENTENCE.split(announced, maxsplit=1)[0]):
-        return found
-    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
-    if not lines:
-        return None
-    if found := _last_value(lines[-1]):
-        return found
-    formulas = _MATH.findall(text)
-    return "".join(formulas[-1]) if formulas else None
-
-
-def _last_value(line: str) -> str | None:
-    """The line itself if it is mathematics or a few words, else the last formula or number in it; None without any."""
-    line = line.strip()
-    formulas = list(_MATH.finditer(line))
-    numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
-    if not formulas and not line.startswith((r"\]", "$$")) and (_MATHEMATICAL.match(line) or not _WORD.search(line)):
-        return line or None
-    if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
-        return _with_percent(line, "".join(group or "" for group in formulas[-1].groups()))
-    if numbers:
-        return numbers[-1][0].strip(" ,")
-    return line if line and len(line) < 60 and not line.startswith((r"\]", "$$")) else None
-
-
-def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:
-    return one.start() < other.end() and other.start() < one.end()
-
-
-def _with_percent(line: str, formula: str) -> str:
-    percent = re.search(re.escape(formula) + r"\s*\${0,2}\s*(?:%|percent|pct)", line)
-    return f"{formula}\\%" if percent and "%" not in formula else formula

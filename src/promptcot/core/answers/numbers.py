@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from promptcot.core.answers import units
+from promptcot.core.answers.quantities import mixed
+from promptcot.core.answers.units import NONE, Unit, alike, is_percent, scale_between
+
 _LONGEST = 4000
 _ENOUGH_DIGITS = 10
 
@@ -30,36 +34,20 @@ _NUMBER = re.compile(
 )
 _REPEATING = re.compile(r"(-?)(\d{1,50})\.(\d{0,50})\\overline\s*\{?\s*(\d{1,50})\s*\}?", re.ASCII)
 _LONG = re.compile(r"(-?)\+?(\d++)(\.\d*+)?", re.ASCII)
-_BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Z]*)\)?\s*_\s*\{?\s*(?P<base>\d{1,2})\s*\}?", re.ASCII)
-_EXPONENT = r"(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
-_SHORT = "mm|cm|dm|km|kg|mg|ml|mL|ft|in|yd|mi|mph|kph|min|sec|hr|hrs|lb|lbs|oz|pt|px|kW|Hz|pm|am"
-_UNIT = re.compile(
-    rf"\s*(?:(?P<percent>(?:\\text\s*\{{\s*)?(?:%|percent(?:age)?|pct\.?)\s*\}}?(?:\s*points?)?)"
-    rf"|(?P<degree>\^?\\circ\s*[CF]?|(?:\\text\s*\{{\s*)?degrees?\s*\}}?(?:\s*(?:Celsius|Fahrenheit))?)"
-    rf"|(?P<unit>(?:\\text\s*\{{[^{{}}]*\}}{_EXPONENT}|(?:{_SHORT})(?![a-zA-Z]){_EXPONENT}"
-    rf"|(?<=\s)(?!and\b|or\b|sin|cos|tan|log|sqrt|exp)[a-zA-Z]{{3,}}{_EXPONENT}(?=[\s/.]|$)|(?<=[a-z}}])[\s/]+[a-z]+)+))$"
-)
-_CANONICAL = {
-    **{"centimeters": "cm", "centimetres": "cm", "centimeter": "cm", "meters": "m", "metres": "m", "meter": "m"},
-    **{"kilometers": "km", "kilometer": "km", "feet": "ft", "foot": "ft", "inches": "in", "inch": "in"},
-    **{"seconds": "s", "second": "s", "sec": "s", "minutes": "min", "minute": "min", "hours": "h", "hour": "h"},
-    **{"hrs": "h", "hr": "h", "days": "day", "years": "year", "dollars": "dollar", "cents": "cent", "miles": "mile"},
-    **{name: name for name in ("cm", "mm", "m", "km", "ft", "in", "s", "min", "h", "day", "year", "dollar", "cent")},
-    **{name: name for name in ("kg", "g", "mile")},
-}
+_BASED = re.compile(r"(?P<sign>-?)\(?(?P<digits>\d[0-9A-Za-z]*)\)?\s*_\s*\{?\s*(?P<base>\d{1,2})\s*\}?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Number:
     """What was read. `value` is None when the number is too long; then `literal` decides.
 
-    `unit` is "%", "degree", a unit's name or "". `decimals` is the number of significant digits of a decimal, 0 for an
-    integer or fraction. `base` is 0 unless a base was written as a subscript; then `value` is in that base.
+    `decimals` is the number of significant digits of a decimal, 0 for an integer or fraction. `base` is 0 unless a base
+    was written as a subscript; then `value` is in that base.
     """
 
     value: Fraction | None
     literal: str
-    unit: str = ""
+    unit: Unit = NONE
     decimals: int = 0
     base: int = 0
 
@@ -80,10 +68,10 @@ def number(text: str) -> Number | None:
     found = _NUMBER.match(text)
     if not found or len(text) - found.end() > 200:
         return None
-    unit = _UNIT.match(text, found.end()) if found.end() < len(text) else None
-    if found.end() < len(text) and not unit:
-        return None
-    return _plain(found, _name(unit) if unit else "")
+    if several := mixed(text):
+        return Number(several[0], "", several[1])
+    tail = units.tail(text, found.end())
+    return None if tail is None else _plain(found, *tail)
 
 
 def _repeating(sign: str, whole: str, once: str, period: str) -> Number:
@@ -98,16 +86,6 @@ def _inside(text: str) -> str:
     return next(part for part in found.groups() if part is not None).strip() if found else text
 
 
-def _name(unit: re.Match[str]) -> str:
-    if unit["percent"]:
-        return "%"
-    if unit["degree"]:
-        return "degree"
-    name = re.sub(r"\\text|[{}\s.]", "", unit["unit"])
-    word = re.match(r"[a-zA-Z]+", name)
-    return (_CANONICAL.get(word[0], "?") + name[word.end() :] if word and word.end() else "?") if name else ""
-
-
 def _digits(text: str) -> str:
     return re.sub(r"[,\s+]", "", text)
 
@@ -117,10 +95,10 @@ def _based(found: re.Match[str]) -> Number | None:
     if not 2 <= base <= 36 or len(digits) > _LONGEST or any(int(digit, 36) >= base for digit in digits):
         return None
     value = int(digits, base)
-    return Number(Fraction(-value if found["sign"] else value), found["sign"] + digits.lstrip("0"), base=base)
+    return Number(Fraction(-value if found["sign"] else value), found["sign"] + digits.upper().lstrip("0"), base=base)
 
 
-def _plain(found: re.Match[str], unit: str) -> Number | None:
+def _plain(found: re.Match[str], factor: int | Fraction, unit: Unit) -> Number | None:
     if found["decimal"]:
         digits = _digits(found["decimal"])
         value = Fraction(digits if digits[-1] != "." else digits[:-1])
@@ -131,7 +109,7 @@ def _plain(found: re.Match[str], unit: str) -> Number | None:
         if fraction is None:
             return None
         value, decimals = fraction, 0
-    return Number(-value if found["sign"] == "-" else value, "", unit, decimals)
+    return Number((-value if found["sign"] == "-" else value) * factor, "", unit, decimals)
 
 
 def _fraction(found: re.Match[str]) -> Fraction | None:
@@ -146,34 +124,34 @@ def _fraction(found: re.Match[str]) -> Fraction | None:
     return whole + value if 0 < value < 1 else whole * value if found["n1"] else None
 
 
-def same_number(gold: Number, answer: Number, *, strict: bool) -> bool:
+def same_number(gold: Number, answer: Number) -> bool:
     """Whether `answer` is the number that `gold` is.
 
-    A number in a base is only the same digits in that base. Not strict: units are compared when both are known, 10 %
-    may be given as 10 or as 0.1, and a decimal of ten significant digits may stand for the fraction that it rounds.
-    Strict: units say nothing, and 10 % is 10.
+    A number in a base is only the same digits in that base. Units are compared, and converted, where both have one;
+    10 % may be given as 10 or as 0.1; a decimal of ten significant digits may stand for the fraction that it rounds.
     """
     if gold.base or answer.base:
         return gold.literal == answer.literal and gold.base == answer.base
     if gold.value is None or answer.value is None:
         return gold.literal == answer.literal
-    if strict:
-        return gold.value == answer.value
-    if gold.unit != answer.unit and not {gold.unit, answer.unit} & {"", "?", "%", "degree"}:
+    percent = is_percent(gold.unit), is_percent(answer.unit)
+    if any(percent) and not all(percent) and (answer if percent[0] else gold).unit:
         return False
-    return any(_near(gold, value, answer.decimals) for value in _meanings(gold, answer))
+    if any(percent) and not all(percent):
+        return any(_near(gold, value, answer.decimals) for value in _meanings(gold, answer))
+    if not alike(gold.unit, answer.unit):
+        return False
+    return _near(gold, answer.value * scale_between(answer.unit, gold.unit), answer.decimals)
 
 
 def _meanings(gold: Number, answer: Number) -> list[Fraction]:
     """What `answer` may mean, in the unit of `gold`, when exactly one of the two is a percentage."""
     assert gold.value is not None
     assert answer.value is not None
-    if gold.unit == "%" and answer.unit != "%":
+    if is_percent(gold.unit):
         return [answer.value, answer.value * 100]
-    if answer.unit == "%" and gold.unit != "%":
-        # "0.1 %" is not 0.1; but who asks for "what percentage" and notes 10 means 10 %.
-        return [answer.value / 100, *([answer.value] if abs(gold.value) > 1 else [])]
-    return [answer.value]
+    # "0.1 %" is not 0.1; but who asks for "what percentage" and notes 10 means 10 %.
+    return [answer.value / 100, *([answer.value] if abs(gold.value) > 1 else [])]
 
 
 def _near(gold: Number, value: Fraction, decimals: int) -> bool:

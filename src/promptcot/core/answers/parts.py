@@ -1,86 +1,50 @@
-r"""How an answer is put together: tuples, lists, intervals, unions, matrices, named values, and what is left.
+r"""How an answer is put together: tuples, lists, intervals, unions, matrices, cases, choices, and what is left.
 
-Decides what is ordered, (1, 2), what is not, \{1, 2\} or "1 and 2", what "x = 5" names, and which inequalities are
-intervals. Does not look inside expressions and compares nothing.
+Decides what is ordered, (1, 2), and what is not, \{1, 2\} or "1 and 2". Names and relations are read by `relations`,
+\pm by `signs`. Does not look inside expressions and compares nothing.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
-from typing import Literal
 
+from promptcot.core.answers import relations, signs
 from promptcot.core.answers.brackets import closing, split
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
+from promptcot.core.answers.relations import ATOM
+from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part
 
 _DEEPEST = 12
 _LONGEST = 4000
 
+_CHOICE = re.compile(
+    r"(?:\\text\s*\{\s*\(?(?P<marked>[A-Z])\s*[).:]+\s*\}\s*[.:)]?|\\text\s*\{\s*(?P<bare>[A-Z])\s*\}\s*[.:)]"
+    r"|\(\s*(?:\\text\s*\{\s*)?(?P<bracketed>[A-Z])\s*\}?\s*\)(?=\s+[^\s(])|(?P<plain>[A-Z])(?:\)|[.:](?=\s)))"
+    r"\s*(?P<value>\S.*)",
+    re.DOTALL,
+)
+_CHOSEN = re.compile(
+    r"(?:\\text\s*\{\s*)?(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)\s*(?:is|:)?\s*(?:\\text\s*\{\s*)?\(?([A-Z])\)?[\s}.]*",
+    re.IGNORECASE,
+)
+_LETTERS = re.compile(r"\\text\s*\{\s*\(?([A-Z])\)?(?:\s*(?:,\s*and\b|,|and\b|&)\s*\(?([A-Z])\)?)+\s*\}")
+_INSIDE = re.compile(r"^\\text\s*\{(\s*\(?[A-Z]\s*[).:][^{}]*)\}$")
 
-@dataclass(frozen=True)
-class Leaf:
-    """An expression, a word, or a relation that is more than a name and a value."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """Several parts: an ordered `tuple` (also an interval) with its brackets, an unordered `list`, or a `union`.
-
-    `names` are those of a tuple that was written as x = 1, y = 2.
-    """
-
-    text: str
-    kind: Literal["tuple", "list", "union"]
-    items: tuple[Part, ...]
-    brackets: str = ""
-    names: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Rows of entries."""
-
-    text: str
-    rows: tuple[tuple[Part, ...], ...]
-
-
-@dataclass(frozen=True)
-class Named:
-    """A value and what it is called: x = 5, f(x) = 2x, x \\in [0, 1]."""
-
-    text: str
-    name: str
-    value: Part
-
-
-Part = Leaf | Group | Matrix | Named
-
-_COMMA = re.compile(r"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|(?<![A-Za-z\\])(?:and|or)(?![a-z])")
-_SEMICOLON = re.compile(r";")
-_EQUALS = re.compile(r"=|\\equiv(?![a-z])")
-_APPROXIMATELY = re.compile(r"\\approx(?![a-z])")
-_IN = re.compile(r"\\in(?![a-z])")
+_WORD = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
+_OR = re.compile(r"(?<![A-Za-z\\])or(?![a-z])")
+_COMMA = re.compile(rf"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|{_WORD}|(?<!\\)&")
+_SEMICOLON, _ROW, _AMPERSAND = re.compile(r";"), re.compile(r"\\\\"), re.compile(r"&")
 _CUP = re.compile(r"\\cup(?![a-z])")
-_ORDER = re.compile(r"\\[lg]e(?![a-z])|[<>]")
-_RELATION = re.compile(r"=|\\(?:[lgn]e|approx|equiv|in)(?![a-z])|[<>]")
-_AMPERSAND, _ROW = re.compile(r"&"), re.compile(r"\\\\")
-
-_FUNCTIONS = (
-    "frac|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|sum|prod|int|lim|binom|arc[a-z]+|text|pm|mp|cdot|times"
-)
-_ATOM = rf"(?:\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z])'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*"
-_SEGMENT = rf"(?:{_ATOM}(?:\([^()]*\))?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
-_NAME = re.compile(
-    rf"\s*(?:{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{_ATOM}(?:\s*,\s*{_ATOM})*\s*\)"
-    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\angle\s*[A-Z]+|\\text\{{[^{{}}]*\}}|[A-Za-z]{{3,}}(?: [a-z]+)*)\s*"
-)
-_ARGUMENT = re.compile(r"\((?:\\?[a-zA-Z]+)(?:,\\?[a-zA-Z]+)*\)$")
 _SUBSCRIPT = re.compile(r"_(?:\{?(\w+)\}?)")
+_INTERVALS = ("()", "(]", "[)", "[]")
+_TURNED = re.compile(r"([\](\[])([^\[\]()]*,[^\[\]()]*)([\])\[])")
+_POINT = re.compile(r"([A-Z]'?(?:_\{?\d\}?)?)\s*(\(.*,.*\))")
+_BUILT = re.compile(rf"\s*({ATOM})\s*(?:\\in\s*\\mathbb\{{?R\}}?\s*)?(?:\\mid(?![a-z])|\||:)\s*(.+)", re.DOTALL)
+_IF = re.compile(r"\\text\s*\{\s*,?\s*(?:if|when|for|where)\s*\}|\b(?:if|when|for)\b")
 
 
 @lru_cache(maxsize=8192)
@@ -88,8 +52,12 @@ def parse(text: str) -> Part:
     """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
     if len(text) > 2 * _LONGEST:
         return Leaf(text.strip())
-    normalised = normalise(text)
-    return _part(normalised, 0)
+    return _part(normalise(text), 0)
+
+
+def is_choice(text: str) -> bool:
+    """Whether an answer is a choice with its value: (C) 12, and neither C nor 12."""
+    return isinstance(parse(text), Choice)
 
 
 def listing(text: str) -> Part:
@@ -101,29 +69,52 @@ def _part(text: str, depth: int) -> Part:
     text = text.strip()
     if depth > _DEEPEST or number(text) is not None:
         return Leaf(text)
-    for reading in (_assigned, _listed, _related, _united, _bracketed, _tabled, _both_signs):
+    for reading in (_chosen, _assigned, _environment, _listed, _residue, _related, _united, _bracketed, _both_signs):
         found = reading(text, depth)
         if found is not None:
             return found
     return Leaf(text)
 
 
+def _assigned(text: str, _: int) -> Part | None:
+    return relations.assigned(text)
+
+
+def _residue(text: str, depth: int) -> Part | None:
+    return relations.residue(text, depth, _part)
+
+
+def _related(text: str, depth: int) -> Part | None:
+    return relations.related(text, depth, _part)
+
+
+def _both_signs(text: str, depth: int) -> Part | None:
+    return signs.both(text, depth, _part)
+
+
+def _chosen(text: str, depth: int) -> Part | None:
+    """Option C as C, "A and C" as two choices, and (C) 12 as a choice with its value."""
+    if depth or not re.match(r"[\\(A-Za-z]", text):
+        return None
+    if option := _CHOSEN.fullmatch(text):
+        return Leaf(rf"\text{{{option[1].upper()}}}")
+    if _LETTERS.fullmatch(text):
+        return Group(text, "list", tuple(Leaf(letter) for letter in re.findall(r"\b[A-Z]\b", text)))
+    found = _CHOICE.fullmatch(_INSIDE.sub(r"\1", text))
+    if not found:
+        return None
+    letter = next(found[name] for name in ("marked", "bare", "bracketed", "plain") if found[name])
+    return Choice(text, letter, _part(found["value"], depth + 1))
+
+
 def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
     return [piece.strip() for piece in split(text, separator) if piece.strip()]
 
 
-def _assigned(text: str, depth: int) -> Part | None:
-    """x = 58,500, whose comma is not one of a list."""
-    name, equals, value = text.partition("=")
-    if equals and "," in value and number(value) is not None and (called := name_of(name)):
-        return Named(text, called, Leaf(value.strip()))
-    return None
-
-
 def _listed(text: str, depth: int) -> Part | None:
-    for separator in (_SEMICOLON, _COMMA):
+    for separator in (_SEMICOLON, _ROW, _OR, _COMMA):
         pieces = _pieces(text, separator)
-        if len(pieces) > 1:
+        if len(pieces) > 1 and (separator is not _OR or all("," in piece and "=" in piece for piece in pieces)):
             return _several(text, pieces, depth)
     return None
 
@@ -136,7 +127,9 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     pieces = list({compact(piece): piece for piece in pieces}.values())
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
-    items = _flat(_part(piece, depth + 1) for piece in pieces)
+    items = signs.flat(_part(piece, depth + 1) for piece in pieces)
+    if union := _ranges(text, items):
+        return union
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
@@ -149,78 +142,31 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     return Group(text, "list", tuple(items))
 
 
-def _flat(items: Iterable[Part]) -> list[Part]:
-    """Lists that come from a sign such as \\pm are part of the list around them."""
-    flat: list[Part] = []
-    for item in items:
-        value = item.value if isinstance(item, Named) else item
-        if isinstance(value, Group) and value.brackets == "\\pm":
-            named = isinstance(item, Named)
-            flat += [replace(item, value=one) if named and isinstance(item, Named) else one for one in value.items]
-        else:
-            flat.append(item)
-    return flat
-
-
-def name_of(text: str) -> str | None:
-    """The name that `text` is, without the variables of a function; None if it says more than a name."""
-    return _ARGUMENT.sub("", compact(text)) if _NAME.fullmatch(text) else None
-
-
-def _related(text: str, depth: int) -> Part | None:
-    """A named value, or a whole relation; None if `text` is neither."""
-    if not _RELATION.search(text):
+def _ranges(text: str, items: list[Part]) -> Part | None:
+    """x < 0 or x > 2 as a union, x > 1 and x < 5 as an interval; None for anything but bounds of one variable."""
+    named = [item for item in items if isinstance(item, Named)]
+    if len(named) < len(items) or len({item.name for item in named}) > 1:
         return None
-    member = split(text, _IN)
-    if len(member) == 2:
-        name = name_of(member[0])
-        return Named(text, name, _part(member[1], depth + 1)) if name else Leaf(text)
-    sides = split(text, _EQUALS)
-    value, *rough = split(sides[-1], _APPROXIMATELY)
-    if rough:
-        if len(sides) == 1 and (name := name_of(value)):
-            return Named(text, name, _part(rough[0], depth + 1))
-        return _part("=".join([*sides[:-1], value]), depth + 1)
-    if len(sides) > 1:
-        return _equation(text, sides, depth)
-    return _interval(text, depth)
+    values = [item.value for item in named]
+    ranges = [one for one in values if isinstance(one, Group) and one.kind == "tuple" and one.brackets in _INTERVALS]
+    members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
+    if not ranges or members or not all(relations.is_relation(item.text) for item in items):
+        return None
+    if re.search(r"\band\b", text):
+        return _overlap(*ranges) if len(ranges) == len(items) == 2 else None
+    return Group(text, "union", tuple(values))
 
 
-def _equation(text: str, sides: list[str], depth: int) -> Part:
-    names = [name_of(side) for side in sides]
-    if (names[-1] is None or "\\text" in sides[-1]) and any(names) and (len(sides) > 2 or names[0]):
-        return Named(text, next(name for name in names if name), _part(sides[-1], depth + 1))
-    if not any(_variable(side) for side in sides):  # a computation: 2 + 3 = 5
-        return _part(sides[-1], depth + 1)
-    if len(sides) == 2 and names[1] and not names[0]:
-        return Named(text, names[1], _part(sides[0], depth + 1))
-    return Leaf(text)
-
-
-def _interval(text: str, depth: int) -> Part | None:
-    """x > 5, 5 < x and 1 < x \\le 2 as intervals, where the bounds are numbers; other orders stay whole."""
-    sides, signs = split(text, _ORDER), _ORDER.findall(text)
-    if len(sides) not in (2, 3) or len(signs) != len(sides) - 1:
-        return Leaf(text) if _ORDER.search(text) and len(sides) > 1 else None
-    if all(sign in (">", r"\ge") for sign in signs):
-        sides, signs = sides[::-1], [{">": "<", r"\ge": r"\le"}[sign] for sign in signs[::-1]]
-    if not all(sign in ("<", r"\le") for sign in signs):
-        return Leaf(text)
-    if len(sides) == 2:
-        if name_of(sides[0]):
-            sides, signs = [r"-\infty", *sides], ["<", *signs]
-        else:
-            sides, signs = [*sides, r"\infty"], [*signs, "<"]
-    name = name_of(sides[1])
-    if name is None or _variable(sides[0]) or _variable(sides[2]):
-        return Leaf(text)
-    brackets = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
-    bounds = (_part(sides[0], depth + 1), _part(sides[2], depth + 1))
-    return Named(text, name, Group(text, "tuple", bounds, brackets))
-
-
-def _variable(text: str) -> bool:
-    return re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)) is not None
+def _overlap(one: Group, other: Group) -> Group | None:
+    """(a, b) of the ranges above a and below b, where these are numbers and a < b."""
+    below, above = (one, other) if one.items[0].text == r"-\infty" else (other, one)
+    if below.items[0].text != r"-\infty" or above.items[1].text != r"\infty":
+        return None
+    least, most = number(above.items[0].text), number(below.items[1].text)
+    if least is None or most is None or least.value is None or most.value is None or least.value >= most.value:
+        return None
+    text = f"{above.text} \\cap {below.text}"
+    return Group(text, "tuple", (above.items[0], below.items[1]), above.brackets[0] + below.brackets[1])
 
 
 def _united(text: str, depth: int) -> Part | None:
@@ -229,34 +175,64 @@ def _united(text: str, depth: int) -> Part | None:
 
 
 def _bracketed(text: str, depth: int) -> Part | None:
-    """(1, 2), [0, 1), \\{1, 2\\} and {1, 2}; (x) is x."""
+    """(1, 2), [0, 1), ]0, 1], \\{1, 2\\} and {1, 2}; (x) is x; A(1, 2) is a point with a name."""
+    if (turned := _TURNED.fullmatch(text)) and (turned[1] == "]" or turned[3] == "["):
+        brackets = {"]": "(", "[": "["}.get(turned[1], turned[1]) + {"[": ")", "]": "]"}.get(turned[3], turned[3])
+        return _bracketed(f"{brackets[0]}{turned[2]}{brackets[1]}", depth)
+    if (point := _POINT.fullmatch(text)) and closing(text, point.start(2)) == len(text):
+        return Named(text, point[1], _part(point[2], depth + 1))
     opening = text[:2] if text.startswith(r"\{") else text[:1]
     if opening not in (r"\{", "{", "(", "[") or closing(text, 0) != len(text):
         return None
     inside = text[len(opening) : -2 if text.endswith(r"\}") else -1]
     if opening in (r"\{", "{"):
-        if re.search(r"\\mid|[|:]", inside):
-            return Leaf(text)
-        found = _part(inside, depth + 1)
-        return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
+        return _braced(text, inside, depth)
     pieces = _pieces(inside, _SEMICOLON)
     pieces = pieces if len(pieces) > 1 else _pieces(inside, re.compile(","))
     if len(pieces) == 1:
         return _part(inside, depth + 1)
+    if signed := signs.in_tuple(text, opening, pieces, depth, _part):
+        return signed
     return Group(text, "tuple", tuple(_part(piece, depth + 1) for piece in pieces), opening + text[-1])
 
 
-def _tabled(text: str, depth: int) -> Part | None:
-    start, end = r"\begin{pmatrix}", r"\end{pmatrix}"
-    if not (text.startswith(start) and closing(text, 0) == len(text)):
-        return None
-    rows = [split(row, _AMPERSAND) for row in split(text[len(start) : -len(end)], _ROW) if row.strip()]
+def _braced(text: str, inside: str, depth: int) -> Part:
+    """A set by its members, or by a condition: \\{x \\mid x > 2\\} is what x > 2 says."""
+    if re.search(r"\\mid|[|:]", inside):
+        built = _BUILT.fullmatch(inside)
+        condition = _part(built[2], depth + 1) if built else None
+        return (
+            condition if isinstance(condition, Named) and built and condition.name == compact(built[1]) else Leaf(text)
+        )
+    found = _part(inside, depth + 1)
+    if found.text.strip() == r"\emptyset":
+        return Leaf(text)  # the set of the empty set has a member
+    return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
+
+
+def _environment(text: str, depth: int) -> Part | None:
+    """Matrices, and cases: of a system the list of its equations, of a function the values with their conditions."""
+    for name, reading in (("pmatrix", _matrix), ("cases", _cases), ("aligned", _cases)):
+        start, end = rf"\begin{{{name}}}", rf"\end{{{name}}}"
+        if text.startswith(start) and closing(text, 0) == len(text):
+            rows = [split(row, _AMPERSAND) for row in split(text[len(start) : -len(end)], _ROW) if row.strip()]
+            return reading(text, rows, depth)
+    return None
+
+
+def _matrix(text: str, rows: list[list[str]], depth: int) -> Part:
     return Matrix(text, tuple(tuple(_part(entry, depth + 1) for entry in row) for row in rows))
 
 
-def _both_signs(text: str, depth: int) -> Part | None:
-    if not re.search(r"\\(?:pm|mp)(?![a-z])", text):
-        return None
-    upper = re.sub(r"\\mp(?![a-z])", "-", re.sub(r"\\pm(?![a-z])", "+", text))
-    lower = re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
-    return Group(text, "list", (_part(upper, depth + 1), _part(lower, depth + 1)), "\\pm")
+def _cases(text: str, rows: list[list[str]], depth: int) -> Part:
+    equations = ["".join(row) for row in rows]
+    if all(re.search(r"=", row[0] if len(row) == 1 else row[1][:2]) for row in rows):
+        return _several(text, equations, depth)
+    return Group(text, "list", tuple(_case(row, depth) for row in rows), "cases")
+
+
+def _case(row: list[str], depth: int) -> Part:
+    value, condition = row[0].strip().rstrip(","), " ".join(row[1:])
+    if len(row) == 1 and (found := _IF.search(value)):
+        value, condition = value[: found.start()].strip().rstrip(","), value[found.end() :]
+    return Group(" & ".join(row), "case", (_part(value, depth + 1), _part(_IF.sub(" ", condition), depth + 1)))

@@ -68,7 +68,7 @@ def test_credit_never_falls_back_to_something_earlier(completion: str, method: s
         (r"$\boxed{1}$ or $\boxed{2}$", "1, 2"),
         (r"\[\boxed{1} \quad \text{and} \quad \boxed{2}\]", "1, 2"),
         (r"\boxed{0}; so \boxed{1} and \boxed{2}", "1, 2"),
-        (r"\boxed{1} cats and \boxed{2}", "2"),
+        (r"\boxed{1} cats and \boxed{2} dogs", "1, 2"),
         (r"\boxed{1}. Therefore \boxed{2}", "2"),
         (r"\boxed{1} android \boxed{2}", "2"),
         (r"\boxed{1} + \boxed{2}", "2"),

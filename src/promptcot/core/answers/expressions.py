@@ -1,0 +1,181 @@
+r"""Whether two expressions are the same, for numbers, words, times, ratios and quantities; None for all others.
+
+Works on normalised texts. Decides what a word is, what a lone letter is, how percentages and units enter, and what can
+be computed exactly. Variables, roots and functions need algebra, which `promptcot.grading` has.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+
+from promptcot.core.answers.arithmetic import TOO_LARGE, value
+from promptcot.core.answers.estimate import differ
+from promptcot.core.answers.normalise import compact
+from promptcot.core.answers.numbers import number, same_number
+from promptcot.core.answers.quantities import clock
+from promptcot.core.answers.units import DEGREE, NONE, Measured, Unit, alike, is_percent, measured, scale_between
+
+_LONGEST = 4000
+_LETTER = re.compile(r"\(?([a-zA-Z])\)?")
+_WORDS = re.compile(r"[^\W\d_][^\W\d_' .,\-]*(?:[ '.,\-]+[^\W\d_]+)*[.!]?")
+_ARTICLE = re.compile(r"(?:an?|the|on|both) (?=\w{3})")
+_RATIO = re.compile(r"\d{1,50}(?:\s*:\s*\d{1,50})+", re.ASCII)
+_UNIT_LETTER = re.compile(r"(.*\d)\s*([a-zA-Z])", re.DOTALL)
+_BOUNDS = re.compile(r"_\s*\{[^{}]*\}")  # of a sum
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_CHOICES, _MARKED_CHOICES = "ABCDabcd", "ABCDEFGHIJabcdefghij"
+
+
+def relates(text: str) -> bool:
+    """Whether a text is an equation or an inequality; the bounds of a sum make it none."""
+    return re.search(r"=|\\(?:[lgn]e)(?![a-z])|[<>]", _BOUNDS.sub("", text)) is not None
+
+
+def same_expression(gold: str, answer: str) -> bool | None:
+    """Whether two normalised expressions are the same; None where that takes algebra."""
+    if compact(_lowered(gold)) == compact(_lowered(answer)):
+        return True
+    numbers = number(gold), number(answer)
+    if numbers[0] is not None and numbers[1] is not None:
+        return same_number(numbers[0], numbers[1])
+    if "\\ldots" in gold or "\\ldots" in answer or max(len(gold), len(answer)) > _LONGEST:
+        return False
+    if (verdict := _same_words(gold, answer, any(numbers))) is not None:
+        return verdict
+    if any(found is not None and found.base for found in numbers):
+        return False
+    if any(numbers) and any(relates(text) for text in (gold, answer)):
+        return False
+    for same in (_same_times, _same_ratios):
+        if (verdict := same(gold, answer)) is not None:
+            return verdict
+    return _same_quantities(gold, answer)
+
+
+def upright(text: str) -> str:
+    """Without the marks of text."""
+    return _TEXT.sub(r"\1", text) if "\\text" in text else text
+
+
+def _lowered(text: str) -> str:
+    """Without the marks of text, and with its words in lower case; letters alone may be variables."""
+    if "\\text" not in text:
+        return text
+    return _TEXT.sub(lambda words: words[1].lower() if len(words[1].strip()) > 1 else words[1], text)
+
+
+def letter_of(text: str) -> str | None:
+    """The letter that a text is, in parentheses or as text or bare."""
+    found = _LETTER.fullmatch(upright(text).strip(" ."))
+    return found[1] if found else None
+
+
+def _same_words(gold: str, answer: str, numeric: bool) -> bool | None:
+    letters = letter_of(gold), letter_of(answer)
+    if letters[0] and letters[1]:
+        return _same_letters(gold, answer, letters[0], letters[1])
+    if numeric and any(letter and letter not in "ei" for letter in letters):
+        return False
+    marked = "\\text" in gold + answer
+    words = _words(gold, marked), _words(answer, marked)
+    if words[0] is not None and words[1] is not None:
+        return words[0] == words[1]
+    mathematics = not re.search(r"[a-zA-Z]", gold) or not re.search(r"[a-zA-Z]", answer)
+    return False if any(words) and (numeric or mathematics) else None
+
+
+def _same_letters(gold: str, answer: str, one: str, other: str) -> bool:
+    """Variables in upper and lower case are different; the letters of choices are the same."""
+    marked = any(mark in text for text in (gold, answer) for mark in ("(", "\\text"))
+    choices = _MARKED_CHOICES if marked else _CHOICES
+    return one == other or (one in choices and one.lower() == other.lower())
+
+
+def _words(text: str, marked: bool = False) -> str | None:
+    """A few words in lower case, without an article; None for what may be mathematics, such as xy.
+
+    What is set as text, or `marked` since the other answer is, is no mathematics.
+    """
+    marked = marked or "\\text" in text
+    plain = upright(text).strip(" .$")
+    if not _WORDS.fullmatch(plain):
+        return None
+    long = any(len(word) > 2 and re.search("[aeiouyAEIOUY]", word) for word in re.findall(r"[^\W\d_]+", plain))
+    return _ARTICLE.sub("", " ".join(plain.lower().split()), count=1).rstrip(" !") if marked or long else None
+
+
+def _same_times(gold: str, answer: str) -> bool | None:
+    """9:30 p.m. is 21:30, and not 9:30; None unless both are times and one names the half of the day."""
+    times = clock(gold), clock(answer)
+    if times[0] is None or times[1] is None or not (times[0][1] or times[1][1]):
+        return None
+    clear = all(named or minutes >= 13 * 60 for minutes, named in (times[0], times[1]))
+    return clear and times[0][0] == times[1][0]
+
+
+def _same_ratios(gold: str, answer: str) -> bool | None:
+    """1:2 is 2:4, and 3:4:5 is 6:8:10; but 12:05 is a time, not 12:5. None unless both are ratios of whole numbers."""
+    if ":" not in gold or not (_RATIO.fullmatch(gold) and _RATIO.fullmatch(answer)):
+        return None
+    one, other = (text.replace(" ", "").split(":") for text in (gold, answer))
+    times = any(len(part) > 1 and part.startswith("0") for part in one[1:] + other[1:])
+    terms, others = [int(part) for part in one], [int(part) for part in other]
+    if times or len(terms) != len(others):
+        return terms == others
+    return all(a * others[0] == b * terms[0] for a, b in zip(terms, others, strict=True)) and any(others) == any(terms)
+
+
+def _same_quantities(gold: str, answer: str) -> bool | None:
+    """Expressions with what stands behind them; None where the expressions must be computed."""
+    pair = comparable(gold, answer)
+    if pair is None:
+        return False
+    if pair != (gold, answer):
+        return same_expression(*pair)
+    values = value(gold), value(answer)
+    if TOO_LARGE in values:
+        return False
+    if None not in values:
+        return values[0] == values[1]
+    different = differ(gold, answer)
+    return None if different is None else not different
+
+
+def comparable(gold: str, answer: str) -> tuple[str, str] | None:
+    """Two expressions in one unit, without it; None where their units, or words behind them, make them different."""
+    one, other = measured(gold), measured(answer)
+    one, other = _with_letter(one, other.unit), _with_letter(other, one.unit)
+    if one.changed != other.changed or not alike(one.unit, other.unit):
+        return None
+    if is_percent(one.unit) != is_percent(other.unit):
+        one, other = (_hundredth(side) if is_percent(side.unit) else side for side in (one, other))
+    if (one.unit, other.unit) in ((DEGREE, NONE), (NONE, DEGREE)) and "\\pi" in one.text + other.text:
+        one, other = (_in_radians(side) if side.unit == DEGREE else side for side in (one, other))
+    scale = scale_between(other.unit, one.unit)
+    return _scaled(one.text, one.factor), _scaled(other.text, other.factor * scale)
+
+
+def _with_letter(side: Measured, other: Unit) -> Measured:
+    """2400 m as metres, where the other answer has a unit of that kind: alone, m could be a variable."""
+    found = _UNIT_LETTER.fullmatch(side.text) if other.dimensions and not side.unit and not side.changed else None
+    if not found:
+        return side
+    read = measured(rf"{found[1]}\text{{ {found[2]}}}")
+    return read if read.unit.dimensions == other.dimensions else side
+
+
+def _hundredth(side: Measured) -> Measured:
+    return replace(side, factor=side.factor * Fraction(1, 100))
+
+
+def _in_radians(side: Measured) -> Measured:
+    """An angle as it is compared with one that is written with pi; without pi, a bare number means degrees."""
+    return replace(side, text=rf"({side.text}) \cdot \pi", factor=side.factor * Fraction(1, 180))
+
+
+def _scaled(text: str, factor: int | Fraction) -> str:
+    if factor == 1:
+        return text
+    return f"({text}) \\cdot \\frac{{{factor.numerator}}}{{{factor.denominator}}}"

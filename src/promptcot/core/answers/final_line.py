@@ -1,0 +1,93 @@
+r"""The answer of a completion that has no box: what it announces, or what its last line comes to.
+
+Decides what hands an answer over ("The answer is 42", **Answer: 42**, #### 42, 答案：42, 故选 B), where it ends (before
+a reason, a remark, a marker of a chat), and what is taken of a last line that announces nothing: the line if it is
+mathematics, else its last formula or number. "The answer is not 5" is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from promptcot.core.parsing.lines import lines_of
+
+_TAIL = 4000  # characters in which a final line is looked for
+
+_MARKER = re.compile(
+    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*:?)\s*)+"
+    r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选\s*[:：]?\s*(?=\**[(（]?[A-Z])"
+    r"|(?:ответ|réponse|respuesta|resposta|antwort|risposta|정답|답)\s*(?:(?:est|es|ist|é|è|:|：|—)\s*)+"
+    r"|(?m:^####(?!#)\s*)",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|</?answer>", re.IGNORECASE)
+_ENDING = re.compile(r"<\|[^|>]*\|>.*|</s>.*|<eos>.*|I hope it is correct.*", re.DOTALL)
+_MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
+_NUMBER = re.compile(
+    r"(?<![\w.,])[-+−]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
+)
+_SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_a-z])|\n\s*\n")
+_MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")
+_REASON = re.compile(r"(?<=[\w})$%`*])[,;]?\s+(?:because|since|as|which|where|so that|due to)\b.*$", re.DOTALL)
+_REMARK = re.compile(r"(?<=[\w})$%])\s+\((?=[^()]*[a-z]{3})[^()\d$\\]*\)\s*\.?$")
+_STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
+_DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
+_BULLET = re.compile(r"^(?:[-*•>]\s+)+")
+_AROUND = " \t\r\n`"
+_WORD = re.compile(r"(?<!\\)(?<![^\W\d_])[^\W\d_]{2,}")
+_JOINING = re.compile(r"\b(?:and|or)\b")
+_LONGEST_WORDS = 60
+
+
+def final_line(text: str) -> str | None:
+    """What an answer phrase announces, else the last line; of prose only its last formula or number."""
+    text = _ENDING.sub("", _OPENING.sub("", text[-_TAIL:])).strip()
+    markers = list(_MARKER.finditer(text))
+    if markers:
+        announced = _SENTENCE.split(_within_emphasis(text[markers[-1].end() :].strip()), maxsplit=1)[0]
+        if _DENIED.match(announced):
+            return None
+        if found := _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True):
+            return found
+    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
+    if not lines:
+        return None
+    if found := _last_value(_SENTENCE.split(lines[-1])[-1], announced=False):
+        return found
+    formulas = _MATH.findall(text)
+    return "".join(formulas[-1]) if formulas else None
+
+
+def _within_emphasis(text: str) -> str:
+    """What stands before the end of an emphasis that began before the text, as in **Answer: 12**."""
+    return text.partition("**")[0] if text.count("**") % 2 and not text.startswith("**") else text
+
+
+def _last_value(line: str, *, announced: bool) -> str | None:
+    """The line itself if it is mathematics or a few words, else the last formula or number in it; None without any."""
+    line = _BULLET.sub("", line.strip(_AROUND))
+    line = line.rstrip("。." + _AROUND) if "`" in line else line.rstrip("。").strip(_AROUND)
+    formulas = list(_MATH.finditer(line))
+    numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
+    prose = _WORD.search(line) is not None
+    if not formulas and not line.startswith((r"\]", "$$")) and (not prose or _MATHEMATICAL.match(line)):
+        return line or None
+    if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
+        return _with_percent(line, "".join(group or "" for group in formulas[-1].groups()))
+    stated = _STATED.search(line)
+    if stated and not formulas and not _WORD.search(_JOINING.sub("", stated[1])):
+        return stated[1].rstrip(".")
+    if announced and not formulas and line.isascii() and len(line) < _LONGEST_WORDS and "=" in line:
+        return line
+    if numbers:
+        return numbers[-1][0].strip(" ,")
+    return line if line and len(line) < _LONGEST_WORDS and not line.startswith((r"\]", "$$")) else None
+
+
+def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:
+    return one.start() < other.end() and other.start() < one.end()
+
+
+def _with_percent(line: str, formula: str) -> str:
+    percent = re.search(re.escape(formula) + r"\s*\${0,2}\s*(?:%|percent|pct)", line)
+    return f"{formula}\\%" if percent and "%" not in formula else formula

@@ -1,0 +1,226 @@
+r"""Reads the plain part of LaTeX mathematics: sums, products, quotients, powers, roots, factorials, binomials.
+
+A recursive descent over tokens that computes while it reads, in whatever kind of number it is given (`Numbers`): exact
+ones in `arithmetic`, many digits at a point in `estimate`. What is more than this raises `NotPlain`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Generic, Protocol, TypeVar
+
+_DEEPEST = 60
+_LONGEST = 2000
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d{1,3}(?:,\d{3})+(?![\d])|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,4}(?![\d.a-zA-Z]))?|\.\d+)"
+    r"|(?P<command>\\(?:frac|binom|sqrt|pi|cdot|times|div|gcd|lcm|max|min|ln)(?![a-zA-Z]))"
+    r"|(?P<sign>[-+*/^!(){},\[\]]|\\[{}])|(?P<name>[a-zA-Z](?:_(?:\w|\{\w{1,9}\}))?))",
+    re.ASCII,
+)
+_COMMANDS_OF_SEVERAL = (r"\gcd", r"\lcm", r"\max", r"\min")
+_STARTS = ("(", "{", r"\frac", r"\binom", r"\sqrt", r"\pi", r"\ln")
+_CLOSING = {"(": ")", "{": "}", r"\{": r"\}", "[": "]"}
+
+
+class NotPlain(Exception):
+    """The text is more than this module reads."""
+
+
+class Value(Protocol):
+    """What can be added and multiplied."""
+
+    def __neg__(self: Number) -> Number: ...
+    def __add__(self: Number, other: Number) -> Number: ...
+    def __mul__(self: Number, other: Number) -> Number: ...
+    def __truediv__(self: Number, other: Number) -> Number: ...
+
+
+Number = TypeVar("Number", bound=Value)
+
+
+class Numbers(Protocol[Number]):
+    """A kind of number. Each method raises NotPlain for what it does not know, ZeroDivisionError where none exists."""
+
+    def literal(self, token: str) -> Number: ...
+    def name(self, token: str) -> Number: ...
+    def checked(self, value: Number) -> Number: ...
+    def power(self, base: Number, exponent: Number) -> Number: ...
+    def root(self, base: Number, degree: Number | None) -> Number: ...
+    def factorial(self, base: Number, step: int) -> Number: ...
+    def binomial(self, above: Number, below: Number) -> Number: ...
+    def logarithm(self, base: Number) -> Number: ...
+    def of_several(self, command: str, values: Sequence[Number]) -> Number: ...
+
+
+def tokens_of(text: str) -> list[str]:
+    """The tokens of a normalised text. Raises NotPlain for anything that is none, and for a very long text."""
+    found, place, text = [], 0, text.rstrip()
+    if len(text) > _LONGEST:
+        raise NotPlain
+    while place < len(text):
+        token = _TOKEN.match(text, place)
+        if not token:
+            raise NotPlain
+        found.append(token[0].strip())
+        place = token.end()
+    if not found:
+        raise NotPlain
+    return found
+
+
+def computed(tokens: Sequence[str], numbers: Numbers[Number]) -> Number:
+    """What the tokens come to. Raises NotPlain, and ZeroDivisionError."""
+    reading = _Reading(tokens, numbers)
+    found = reading.sum(0)
+    if reading.place < len(tokens):
+        raise NotPlain
+    return found
+
+
+class _Reading(Generic[Number]):
+    """Sums of products of powers of atoms, from a place on."""
+
+    def __init__(self, tokens: Sequence[str], numbers: Numbers[Number]) -> None:
+        self._tokens, self._numbers = tokens, numbers
+        self.place = 0
+
+    def sum(self, depth: int) -> Number:
+        if depth > _DEEPEST:
+            raise NotPlain
+        negative = self._signs()
+        total = self._signed(self._product(depth), negative)
+        while self._next() in ("+", "-"):
+            negative = self._signs()
+            total = total + self._signed(self._product(depth), negative)
+        return self._numbers.checked(total)
+
+    def _signed(self, value: Number, negative: bool) -> Number:
+        return -value if negative else value
+
+    def _signs(self) -> bool:
+        negative = False
+        while self._next() in ("+", "-"):
+            negative ^= self._take() == "-"
+        return negative
+
+    def _product(self, depth: int) -> Number:
+        after_number = (self._next() or "")[:1].isdigit()
+        total = self._power(depth)
+        while (token := self._next()) is not None:
+            if token in (r"\cdot", r"\times", "*"):
+                self._take()
+                total = total * self._factor(depth)
+            elif token in ("/", r"\div"):
+                self._take()
+                total = total / self._factor(depth)
+            elif token in _STARTS or token[:1].isalpha():
+                if after_number and token == r"\frac":
+                    raise NotPlain  # 3\frac{1}{2} is a mixed number, which is read elsewhere
+                total = total * self._power(depth)
+            else:
+                break
+            after_number = False
+            self._numbers.checked(total)
+        return total
+
+    def _factor(self, depth: int) -> Number:
+        negative = self._signs()
+        return self._signed(self._power(depth), negative)
+
+    def _power(self, depth: int) -> Number:
+        base = self._factorials(self._atom(depth))
+        if self._next() != "^":
+            return base
+        self._take()
+        return self._factorials(self._numbers.power(base, self._exponent(depth + 1)))
+
+    def _exponent(self, depth: int) -> Number:
+        """A group, or one token; 2^{3^2} is read as a tower, and so is 2^3^2."""
+        if depth > _DEEPEST:
+            raise NotPlain
+        negative = self._signs()
+        found = self._atom(depth)
+        if self._next() == "^":
+            self._take()
+            found = self._numbers.power(found, self._exponent(depth + 1))
+        return self._signed(found, negative)
+
+    def _factorials(self, base: Number) -> Number:
+        marks = 0
+        while self._next() == "!":
+            self._take()
+            marks += 1
+        if marks > 2:
+            raise NotPlain  # nobody agrees on what that is
+        return self._numbers.factorial(base, marks) if marks else base
+
+    def _atom(self, depth: int) -> Number:
+        token = self._take()
+        if token[:1].isdigit() or token[:1] == ".":
+            return self._numbers.literal(token)
+        if token in ("(", "{"):
+            inside = self.sum(depth + 1)
+            self._expect(_CLOSING[token])
+            return inside
+        if token == r"\pi" or token[:1].isalpha():
+            return self._numbers.name(token)
+        return self._command(token, depth)
+
+    def _command(self, token: str, depth: int) -> Number:
+        if token == r"\frac":
+            above, below = self._group(depth), self._group(depth)
+            return above / below
+        if token == r"\binom":
+            return self._numbers.binomial(self._group(depth), self._group(depth))
+        if token == r"\sqrt":
+            degree = self._between("[", depth) if self._next() == "[" else None
+            return self._numbers.root(self._group(depth), degree)
+        if token == r"\ln":
+            return self._numbers.logarithm(self._argument(depth))
+        if token in _COMMANDS_OF_SEVERAL:
+            return self._numbers.of_several(token, self._arguments(depth))
+        raise NotPlain
+
+    def _argument(self, depth: int) -> Number:
+        """A group, or a number that ends its product: of \\ln 2x it is unclear what the x belongs to."""
+        if self._next() in ("(", "{"):
+            return self._atom(depth)
+        found = self._atom(depth)
+        if self._next() not in (None, "+", "-", ")", "}", "/", ","):
+            raise NotPlain
+        return found
+
+    def _group(self, depth: int) -> Number:
+        return self._between("{", depth)
+
+    def _between(self, opening: str, depth: int) -> Number:
+        self._expect(opening)
+        inside = self.sum(depth + 1)
+        self._expect(_CLOSING[opening])
+        return inside
+
+    def _arguments(self, depth: int) -> list[Number]:
+        opening = self._take()
+        if opening not in ("(", r"\{", "{"):
+            raise NotPlain
+        found = [self.sum(depth + 1)]
+        while self._next() == ",":
+            self._take()
+            found.append(self.sum(depth + 1))
+        self._expect(_CLOSING[opening])
+        return found
+
+    def _next(self) -> str | None:
+        return self._tokens[self.place] if self.place < len(self._tokens) else None
+
+    def _take(self) -> str:
+        token = self._next()
+        if token is None:
+            raise NotPlain
+        self.place += 1
+        return token
+
+    def _expect(self, token: str) -> None:
+        if self._take() != token:
+            raise NotPlain

@@ -1,0 +1,64 @@
+r"""Quantities in several units, 5 ft 3 in, 2 hours 15 minutes, 22^\circ 30', and times of the day, 9:30 p.m.
+
+Decides when numbers that follow each other are one quantity: each has a unit of the same kind, and each is smaller than
+the one before. What a unit is, is decided in `units`.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+from promptcot.core.answers import units
+from promptcot.core.answers.units import DEGREE, Unit
+
+_LONGEST = 120
+_PIECE = re.compile(
+    r"\s*(?:,|and\b)?\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>\\text\s*\{[^{}]*\}|\^?\s*\\circ(?![a-zA-Z])|''|'|[a-z]+\.?)",
+    re.ASCII,
+)
+_AND = re.compile(r"[\s,]*\band\b[\s,]*(?=\}?$)|,\s*(?=\}?$)")
+_FEET, _ARCS = {"'": "feet", "''": "inches"}, {"'": "arcminutes", "''": "arcseconds"}
+_CLOCK = re.compile(
+    r"(\d{1,2})(?::(\d{2}))?\s*(?:\\text\s*\{\s*)?([ap])\.?\s*m\b\.?\s*\}?|(\d{1,2}):(\d{2})", re.ASCII | re.IGNORECASE
+)
+
+
+def mixed(text: str) -> tuple[Fraction, Unit] | None:
+    """What numbers with units of one kind come to, in the first unit; None for anything else, also for one of them."""
+    if len(text) > _LONGEST or not text[:1].isdigit():
+        return None
+    total, first, last, place = Fraction(0), units.NONE, units.NONE, 0
+    while place < len(text):
+        piece = _PIECE.match(text, place)
+        if not piece or (unit := _unit(piece["unit"], first)) is None:
+            return None
+        if first and (unit.dimensions != first.dimensions or unit.scale >= last.scale):
+            return None
+        first, last = first or unit, unit
+        total += Fraction(piece["number"]) * units.scale_between(unit, first)
+        place = piece.end()
+    return (total, first) if last is not first else None
+
+
+def _unit(written: str, first: Unit) -> Unit | None:
+    marks = _ARCS if first == DEGREE else _FEET
+    if written in marks:
+        written = marks[written]
+    found = units.read(_AND.sub("", written))
+    return found[1] if found and found[0] == 1 and found[1].dimensions else None
+
+
+@lru_cache(maxsize=1024)
+def clock(text: str) -> tuple[int, bool] | None:
+    """Minutes since midnight of 9:30 p.m. or 21:30, and whether a half of the day was named; None for anything else."""
+    found = _CLOCK.fullmatch(text.strip()) if len(text) <= _LONGEST and ("m" in text.lower() or ":" in text) else None
+    if not found:
+        return None
+    hours, minutes = int(found[1] or found[4]), int(found[2] or found[5] or 0)
+    if minutes > 59 or hours > (12 if found[3] else 23):
+        return None
+    if found[3]:
+        hours = hours % 12 + (12 if found[3] in "pP" else 0)
+    return 60 * hours + minutes, bool(found[3])

@@ -1,0 +1,194 @@
+r"""Names and relations: x = 5, f(x) = 2x, m + n = 256 + 37 = 293, 1 < x \le 2, |x| > 3, x \equiv 2 \pmod 5.
+
+Decides what names a value, which inequalities are intervals, and which relations stay whole, since they say more than
+a name and a value.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from promptcot.core.answers.brackets import split
+from promptcot.core.answers.normalise import compact
+from promptcot.core.answers.numbers import number
+from promptcot.core.answers.shapes import Group, Leaf, Named, Part, Reader
+from promptcot.core.answers.signs import BRACKETS as SIGNED
+
+EQUALS = re.compile(r"=|\\equiv(?![a-z])")
+_APPROXIMATELY = re.compile(r"\\approx(?![a-z])")
+_IN = re.compile(r"\\in(?![a-z])")
+_ORDER = re.compile(r"\\[lg]e(?![a-z])|[<>]")
+_UNEQUAL = re.compile(r"\\ne(?![a-z])")
+_RELATION = re.compile(r"=|\\(?:[lgn]e|approx|equiv|in)(?![a-z])|[<>]")
+_MODULUS = re.compile(r"^(?P<value>.*?)\s*,?\s*\\pmod\s*\{?(?P<modulus>\w+)\}?\s*$")
+
+_FUNCTIONS = (
+    "frac|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|sum|prod|int|lim|binom|arc[a-z]+|text|pm|mp|cdot|times"
+)
+_LETTER = rf"\\math(?:bb|rm)\{{[PEV]\}}(?=[(\[])|\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z]"
+ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\^\{{-1\}}(?=\())?"
+_SEGMENT = rf"(?:{ATOM}(?:\([^()]*\)|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
+_NAME = re.compile(
+    rf"\s*(?:(?:\\?#\s*)?{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{ATOM}(?:\s*,\s*{ATOM})*\s*\)"
+    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\(?:angle|triangle)\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}|\\text\{{[^{{}}]*\}}"
+    rf"|[A-Za-z]{{3,}}(?: [a-z]+)*)\s*"
+)
+_ARGUMENT = re.compile(r"\(((?:\\?[a-zA-Z]+)(?:,\\?[a-zA-Z]+)*)\)$")
+_TUPLE_OF_NAMES = re.compile(rf"\s*\(\s*{ATOM}(?:\s*,\s*{ATOM})+\s*\)\s*")
+_MAGNITUDE = re.compile(r"\s*\|\s*([a-zA-Z])\s*\|\s*")
+
+
+def name_of(text: str) -> str | None:
+    """The name that `text` is, without the variables of a function; None if it says more than a name."""
+    return _ARGUMENT.sub("", compact(text)) if _NAME.fullmatch(text) else None
+
+
+def argument_of(text: str) -> str:
+    """The variable of a function, as in f(x); empty for other names."""
+    found = _ARGUMENT.search(compact(text))
+    return found[1] if found else ""
+
+
+def has_order(text: str) -> bool:
+    """Whether a text says that something is less than something else."""
+    return _ORDER.search(text) is not None
+
+
+def is_relation(text: str) -> bool:
+    """Whether a text relates anything."""
+    return _RELATION.search(text) is not None
+
+
+def has_variable(text: str) -> bool:
+    """Whether there is a letter in a text, outside of commands."""
+    return re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", text)) is not None
+
+
+def assigned(text: str) -> Part | None:
+    """x = 58,500, whose comma is not one of a list; None for all others."""
+    name, equals, value = text.partition("=")
+    if equals and "," in value and number(value) is not None and (called := name_of(name)):
+        return Named(text, called, Leaf(value.strip()))
+    return None
+
+
+def residue(text: str, depth: int, read: Reader) -> Part | None:
+    """A value and its modulus; None for all others."""
+    found = _MODULUS.match(text) if "\\pmod" in text else None
+    if not found or not found["value"]:
+        return None
+    sides = split(found["value"], EQUALS)
+    items = (read(sides[-1], depth + 1), Leaf(found["modulus"]))
+    group = Group(text, "residue", items)
+    if len(sides) == 1:
+        return group
+    name = name_of(sides[0])
+    return Named(text, name, group) if name and len(sides) == 2 else Leaf(text)
+
+
+def related(text: str, depth: int, read: Reader) -> Part | None:
+    """A named value, or a whole relation; None if `text` is neither."""
+    if not _RELATION.search(text):
+        return None
+    member = split(text, _IN)
+    if len(member) == 2:
+        name = name_of(member[0])
+        return Named(text, name, read(member[1], depth + 1)) if name else Leaf(text)
+    sides = split(text, EQUALS)
+    value, *rough = split(sides[-1], _APPROXIMATELY)
+    if rough:
+        if len(sides) == 1 and (name := name_of(value)):
+            return Named(text, name, read(rough[0], depth + 1))
+        return read("=".join([*sides[:-1], value]), depth + 1)
+    if len(sides) > 1:
+        return _equation(text, sides, depth, read)
+    return _interval(text, depth, read)
+
+
+def _equation(text: str, sides: list[str], depth: int, read: Reader) -> Part:
+    if len(sides) == 2 and (named := _named_tuple(text, sides[0], sides[1], depth, read)):
+        return named
+    names = [name_of(side) for side in sides]
+    function = argument_of(sides[0]) if names[0] else ""
+    is_value = names[-1] is None or "\\text" in sides[-1] or (len(sides) == 2 and function)
+    if is_value and any(names) and (len(sides) > 2 or names[0]):
+        return Named(text, next(name for name in names if name), read(sides[-1], depth + 1), function)
+    if len(sides) > 2 and not has_variable(sides[-1]):  # a chain: m + n = 256 + 37 = 293
+        return Named(text, compact(sides[0]), read(sides[-1], depth + 1))
+    if not any(has_variable(side) for side in sides):  # a computation: 2 + 3 = 5
+        return read(sides[-1], depth + 1)
+    if len(sides) == 2 and names[1] and not names[0]:
+        return Named(text, names[1], read(sides[0], depth + 1))
+    return Leaf(text)
+
+
+def _named_tuple(text: str, names: str, values: str, depth: int, read: Reader) -> Part | None:
+    """(a, b) = (1, 2) as a tuple with names."""
+    if not _TUPLE_OF_NAMES.fullmatch(names):
+        return None
+    called = tuple(compact(name) for name in names.strip()[1:-1].split(","))
+    found = read(values, depth + 1)
+    if not isinstance(found, Group):
+        return None
+    if found.brackets == SIGNED and all(
+        isinstance(one, Group) and len(one.items) == len(called) for one in found.items
+    ):
+        items = tuple(replace(one, names=called) for one in found.items if isinstance(one, Group))
+        return replace(found, text=text, items=items)
+    named = found.kind == "tuple" and len(found.items) == len(called)
+    return replace(found, text=text, names=called) if named else None
+
+
+def _interval(text: str, depth: int, read: Reader) -> Part | None:
+    """x > 5, 5 < x and 1 < x \\le 2 as intervals, where the bounds are numbers; other orders stay whole."""
+    if hole := _hole(text, depth, read):
+        return hole
+    sides, signs = split(text, _ORDER), _ORDER.findall(text)
+    if len(sides) not in (2, 3) or len(signs) != len(sides) - 1:
+        return Leaf(text) if _ORDER.search(text) and len(sides) > 1 else None
+    if all(sign in (">", r"\ge") for sign in signs):
+        sides, signs = sides[::-1], [{">": "<", r"\ge": r"\le"}[sign] for sign in signs[::-1]]
+    if not all(sign in ("<", r"\le") for sign in signs):
+        return Leaf(text)
+    if len(sides) == 2 and (found := _magnitude(text, sides, signs[0], depth, read)):
+        return found
+    if len(sides) == 2:
+        if name_of(sides[0]):
+            sides, signs = [r"-\infty", *sides], ["<", *signs]
+        else:
+            sides, signs = [*sides, r"\infty"], [*signs, "<"]
+    name = name_of(sides[1])
+    if name is None or has_variable(sides[0]) or has_variable(sides[2]):
+        return Leaf(text)
+    return Named(text, name, _between(text, sides[0], sides[2], signs, depth, read))
+
+
+def _hole(text: str, depth: int, read: Reader) -> Part | None:
+    """x \\ne 2 as the union of what is below and above; None for all others."""
+    sides = split(text, _UNEQUAL)
+    name = name_of(sides[0]) if len(sides) == 2 and number(sides[1].strip()) else None
+    if name is None:
+        return None
+    below = _between(f"x<{sides[1]}", r"-\infty", sides[1], ["<", "<"], depth, read)
+    above = _between(f"x>{sides[1]}", sides[1], r"\infty", ["<", "<"], depth, read)
+    return Named(text, name, Group(text, "union", (below, above)))
+
+
+def _between(text: str, least: str, most: str, signs: list[str], depth: int, read: Reader) -> Group:
+    brackets = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
+    return Group(text, "tuple", (read(least, depth + 1), read(most, depth + 1)), brackets)
+
+
+def _magnitude(text: str, sides: list[str], sign: str, depth: int, read: Reader) -> Part | None:
+    """|x| < 3 as an interval around zero, |x| > 3 as the union outside of it; None for all others."""
+    inside = _MAGNITUDE.fullmatch(sides[0])
+    found, bound = inside or _MAGNITUDE.fullmatch(sides[1]), sides[1] if inside else sides[0]
+    size = number(bound.strip())
+    if not found or not size or not size.value or size.value < 0:
+        return None
+    if inside:
+        return Named(text, found[1], _between(text, f"-{bound}", bound, [sign, sign], depth, read))
+    below = _between(f"x{sign}-{bound}", r"-\infty", f"-{bound}", ["<", sign], depth, read)
+    above = _between(f"x{sign}{bound}", bound, r"\infty", [sign, "<"], depth, read)
+    return Named(text, found[1], Group(text, "union", (below, above)))

@@ -1,0 +1,72 @@
+r"""What answers are put together from: expressions, groups of several parts, matrices, named values, and choices.
+
+Only the shapes; how a text becomes one of them is decided in `parts`, when two are the same in `exact`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """An expression, a word, or a relation that is more than a name and a value."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """Several parts: an ordered `tuple` (also an interval) with its brackets, an unordered `list`, or a `union`.
+
+    `names` are those of a tuple that was written as x = 1, y = 2. The two other kinds are ordered pairs: `residue`, a
+    value and its modulus, and `case`, a value and its condition.
+    """
+
+    text: str
+    kind: Literal["tuple", "list", "union", "residue", "case"]
+    items: tuple[Part, ...]
+    brackets: str = ""
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Rows of entries."""
+
+    text: str
+    rows: tuple[tuple[Part, ...], ...]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A value and what it is called: x = 5, f(x) = 2x, x \\in [0, 1]; `argument` is the x of f(x)."""
+
+    text: str
+    name: str
+    value: Part
+    argument: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A choice's letter with the value that stands behind it: \\textbf{(C)}\\ 12."""
+
+    text: str
+    letter: str
+    value: Part
+
+
+Part = Leaf | Group | Matrix | Named | Choice
+
+
+class Reader(Protocol):
+    """Gives the part that a normalised text is; `depth` is how deep it lies in the whole answer."""
+
+    def __call__(self, text: str, depth: int) -> Part: ...
+
+
+def same_text(part: Part, text: str) -> bool:
+    """Whether a part is written like this, but for blanks."""
+    return "".join(part.text.split()) == text

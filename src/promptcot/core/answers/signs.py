@@ -1,0 +1,73 @@
+r"""Answers with \pm: each stands for a list, (\pm 1, 2) for (1, 2) and (-1, 2).
+
+Signs in a tuple are chosen together where one of them is \mp, and else each alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import product
+
+from promptcot.core.answers.shapes import Group, Named, Part, Reader
+
+SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
+BRACKETS = r"\pm"
+"""What a group has for brackets that comes from a sign."""
+
+_MOST = 4
+
+
+def flat(items: Iterable[Part]) -> list[Part]:
+    """Lists that come from a sign are part of the list around them; each member keeps the name it has."""
+    found: list[Part] = []
+    for item in items:
+        value = item.value if isinstance(item, Named) else item
+        if not (isinstance(value, Group) and value.brackets == BRACKETS):
+            found.append(item)
+        elif isinstance(item, Named):
+            found += [replace(item, text=f"{item.name}={one.text}", value=one) for one in value.items]
+        else:
+            found += value.items
+    return found
+
+
+def both(text: str, depth: int, read: Reader) -> Part | None:
+    """x \\pm y as the list of x + y and x - y; None without a sign."""
+    if not SIGNS.search(text):
+        return None
+    upper, lower = _with_sign(text)
+    return Group(text, "list", (_turned(upper, depth, read), _turned(lower, depth, read)), BRACKETS)
+
+
+def in_tuple(text: str, opening: str, pieces: list[str], depth: int, read: Reader) -> Part | None:
+    """The list of tuples that one with signs in it stands for; None without a sign, or with very many."""
+    if not 0 < sum(SIGNS.search(piece) is not None for piece in pieces) <= _MOST:
+        return None
+    together = "\\mp" in text
+    choices = [_with_sign(piece) for piece in pieces]
+    rows = zip(*choices, strict=True) if together else product(*(dict.fromkeys(choice) for choice in choices))
+    tuples = (_tuple(opening, row, text[-1], depth, read) for row in rows)
+    return Group(text, "list", tuple(tuples), BRACKETS)
+
+
+def _tuple(opening: str, members: tuple[str, ...], end: str, depth: int, read: Reader) -> Group:
+    items = tuple(read(one, depth + 1) for one in members)
+    return Group(f"{opening}{','.join(members)}{end}", "tuple", items, opening + end)
+
+
+def _with_sign(text: str) -> tuple[str, str]:
+    """A text with the upper of its signs and with the lower ones."""
+    upper = re.sub(r"\\mp(?![a-z])", "-", re.sub(r"\\pm(?![a-z])", "+", text))
+    return upper, re.sub(r"\\mp(?![a-z])", "+", re.sub(r"\\pm(?![a-z])", "-", text))
+
+
+def _turned(text: str, depth: int, read: Reader) -> Part:
+    """A signed text; the sign of a tuple is that of its members."""
+    sign, rest = text[:1], text[1:].strip()
+    inside = read(rest, depth + 1) if sign in ("+", "-") and rest[:1] == "(" else None
+    if not isinstance(inside, Group) or inside.kind != "tuple":
+        return read(text, depth + 1)
+    members = tuple(read(f"{'-' if sign == '-' else ''}({one.text})", depth + 1) for one in inside.items)
+    return replace(inside, text=text, items=members)

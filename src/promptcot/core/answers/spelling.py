@@ -1,0 +1,173 @@
+r"""What is mathematics but not LaTeX as a parser wants it: sqrt(2)/2, \frac2\pi, {n \choose k}, sin(x), 1e-3, 12th.
+
+Decides which plain words are functions and constants, and what an argument without braces is: as in TeX, the next
+token. Words within \text stay words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from promptcot.core.answers.brackets import closing, deepest
+
+_LONGEST, _DEEPEST = 2000, 100
+
+_ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1}
+_MACRO = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])")
+_ROW_OF_MACROS = re.compile(r"(?:\\(?:frac|binom|sqrt)\s*){60}")
+_NEXT = re.compile(r"\s*(\\[a-zA-Z]+|[^\s{}\\])")
+_OPTION = re.compile(r"\s*\[[^\[\]]*\]")
+_TEXT = re.compile(r"\\text\s*\{[^{}]*\}")
+_CHOOSE = re.compile(r"\\choose(?![a-zA-Z])")
+
+_SAME = "sin cos tan cot sec csc sinh cosh tanh coth ln log exp gcd lcm max min arcsin arccos arctan"
+_NAMES = {name: name for name in _SAME.split()} | {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "lg": "log_{10}",
+}
+_FUNCTION = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?=\s*[(^])", re.IGNORECASE)
+_APPLIED = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|ln|log)(?=\s+[a-zA-Z0-9\\])")
+_CALLED = re.compile(r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs)\s*(?=\()", re.IGNORECASE)
+_RAISED = re.compile(r"([\^_])\s*(?=\()")
+_PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
+_GREEK = re.compile(r"(?<![\\a-zA-Z])(alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|rho)(?![a-zA-Z])")
+_INFINITY = re.compile(r"(?<![\\a-zA-Z])(?:infinity|inf|oo)(?![a-zA-Z])", re.IGNORECASE)
+_ORDINAL = re.compile(
+    r"(\d)\s*(?:\^\s*\{?\s*(?:\\text\s*\{\s*)?(?:st|nd|rd|th)\s*\}*|\\text\s*\{\s*(?:st|nd|rd|th)\s*\}|(?:st|nd|rd|th)(?![a-zA-Z]))"
+)
+_SIZED = re.compile(
+    r"(?<!\\)\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|rm|bf|it|sf|tt|sl|cal|displaystyle"
+    r"|textstyle|scriptstyle|limits|nolimits|mathstrut|strut)(?![a-zA-Z])"
+)
+_COLOURED = re.compile(r"\\(?:color|textcolor|colorbox)\s*(?:\[[^\[\]]*\])?\s*\{[^{}]*\}")
+_TAGGED = re.compile(r"<(b|i|em|strong|code|u|p|span)>([^<>]*)</\1>")
+_SPACED = re.compile(r"\\(?:hspace|vspace|hskip|kern|phantom|hphantom|vphantom)\*?\s*\{[^{}]*\}")
+
+
+def undressed(text: str) -> str:
+    """Without colours, sizes, old fonts, room, and the emphasis of HTML."""
+    if "</" in text:
+        text = _TAGGED.sub(r"\2", text)
+    if "\\" not in text:
+        return text
+    return _SIZED.sub(" ", _SPACED.sub(" ", _COLOURED.sub(" ", text)))
+
+
+def without_ordinals(text: str) -> str:
+    """12th and 12^{th} as 12."""
+    return _ORDINAL.sub(r"\1", text)
+
+
+def as_latex(text: str) -> str:
+    """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
+    found, last = [], 0
+    for part in _TEXT.finditer(text):
+        found += [_as_latex(text[last : part.start()]), part[0]]
+        last = part.end()
+    return braced(chosen("".join([*found, _as_latex(text[last:])])))
+
+
+def _as_latex(text: str) -> str:
+    if not re.search(r"[a-z(]", text, re.IGNORECASE):
+        return text
+    text = _called(text)
+    text = _FUNCTION.sub(lambda found: f"\\{_NAMES[found[1].lower()]}", text)
+    text = _APPLIED.sub(r"\\\1", text)
+    text = _GREEK.sub(r"\\\1 ", _PI.sub(r"\\pi ", text))
+    text = _INFINITY.sub(r"\\infty ", text)
+    return _grouped(_RAISED, text, lambda sign, inside: f"{sign[1]}{{{inside}}}")
+
+
+def _called(text: str) -> str:
+    def written(found: re.Match[str], inside: str) -> str:
+        name = found[1].lower()
+        if name.startswith("binom"):
+            above, comma, below = inside.partition(",")
+            return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{found[0]}({inside})"
+        return (
+            rf"|{inside}|" if name == "abs" else rf"\sqrt[3]{{{inside}}}" if name == "cbrt" else rf"\sqrt{{{inside}}}"
+        )
+
+    return _grouped(_CALLED, text, written)
+
+
+def _grouped(start: re.Pattern[str], text: str, written: Callable[[re.Match[str], str], str]) -> str:
+    """Each match that stands before a parenthesis, with what is in the parenthesis, as `written`, innermost last."""
+    place = 0
+    while found := start.search(text, place):
+        end = closing(text, found.end())
+        if end is None or end - found.end() > _LONGEST:
+            return text
+        now = written(found, text[found.end() + 1 : end - 1])
+        if now == text[found.start() : end]:
+            place = found.end()
+            continue
+        text = text[: found.start()] + now + text[end:]
+        place = found.start() + 1
+    return text
+
+
+def chosen(text: str) -> str:
+    r"""{n \choose k} as \binom{n}{k}."""
+    while found := _CHOOSE.search(text):
+        start, end = _around(text, found.start())
+        above, below = text[start : found.start()].strip(), text[found.end() : end].strip()
+        binomial = rf"\binom{{{above}}}{{{below}}}"
+        outer = start > 0 and end < len(text)
+        text = text[: start - outer] + binomial + text[end + outer :]
+    return text
+
+
+def _around(text: str, place: int) -> tuple[int, int]:
+    """The bounds of the inside of the braces around a place; of the whole text where there are none."""
+    opened: list[int] = []
+    for brace in re.finditer(r"(?<!\\)[{}]", text):
+        if brace[0] == "{":
+            opened.append(brace.end())
+        elif opened:
+            start = opened.pop()
+            if start <= place < brace.start():
+                return start, brace.start()
+    return 0, len(text)
+
+
+def braced(text: str) -> str:
+    r"""Arguments of \frac, \binom and \sqrt in braces; a text that is nested very deeply stays as it is."""
+    deep = deepest(text) > _DEEPEST or _ROW_OF_MACROS.search(text)
+    return text if deep or not _MACRO.search(text) else _braced(text)
+
+
+def _braced(text: str) -> str:
+    found, last = [], 0
+    while macro := _MACRO.search(text, last):
+        whole, end = _macro(text, macro)
+        found += [text[last : macro.start()], whole]
+        last = end
+    return "".join([*found, text[last:]])
+
+
+def _macro(text: str, macro: re.Match[str]) -> tuple[str, int]:
+    """A macro with its arguments in braces, and where these end."""
+    found, place = [macro[0]], macro.end()
+    if macro[0] == r"\sqrt" and (option := _OPTION.match(text, place)):
+        found.append(option[0].strip())
+        place = option.end()
+    for _ in range(_ARGUMENTS[macro[0]]):
+        argument, place = _argument(text, place)
+        found.append(argument)
+    return "".join(found), place
+
+
+def _argument(text: str, place: int) -> tuple[str, int]:
+    place += len(text) - place - len(text[place:].lstrip())
+    if text[place : place + 1] == "{":
+        end = closing(text, place)
+        return (text[place:], len(text)) if end is None else (f"{{{_braced(text[place + 1 : end - 1])}}}", end)
+    if macro := _MACRO.match(text, place):
+        whole, end = _macro(text, macro)
+        return f"{{{whole}}}", end
+    token = _NEXT.match(text, place)
+    return (f"{{{token[1]}}}", token.end()) if token else ("", place)

@@ -1,0 +1,236 @@
+r"""What stands behind a number or an expression: units, counted things, magnitudes, and words that change what is said.
+
+Decides which words are units (5 cm is 0.05 m, and not 5 m), which only name what is counted (7 apples), which multiply
+(5 million), and which say something else than the number does (10 or fewer, 10 squared): those are no units, and the
+whole is not read as a number. The units themselves are in `unit_table`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from promptcot.core.answers.unit_table import (
+    CHANGING,
+    FACTORS,
+    LONG_PREFIXES,
+    METRIC,
+    METRIC_WORDS,
+    OTHERS,
+    PREFIXES,
+    SYMBOLS,
+    SYMBOLS_AFTER_LETTERS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a value is counted in: its dimensions with their powers, how many of the base unit it is, and loose words.
+
+    `words` are those that no table knows, without endings of plurals: what is counted, or what is said of it.
+    """
+
+    dimensions: tuple[tuple[str, int], ...] = ()
+    scale: Fraction = Fraction(1)
+    words: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.dimensions or self.words)
+
+
+_LONGEST = 200
+
+NONE = Unit()
+PERCENT = Unit((("percent", 1),))
+DEGREE = Unit((("angle", 1),))
+
+_COUNTED = {"unit", "units", "item", "items", "point", "points", "total"}  # say nothing about what is counted
+_POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
+_SMALL_WORDS = {"a", "an", "of"}
+_WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
+_TOKEN = re.compile(
+    r"\\text\s*\{(?P<text>[^{}]*)\}|(?P<word>\\circ\s*[CF](?![a-zA-Z])|\\circ(?![a-zA-Z])|[^\W\d_]+(?:['.-][^\W\d_]+)*\.?|%)"
+    r"|\^\s*\{?\s*(?P<power>-?\d)\s*\}?|(?P<per>/)|(?P<times>\\cdot(?![a-zA-Z])|[\s^~]+)",
+)
+
+
+_POWER = r"(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_TAIL = re.compile(
+    rf"(?:\s*\\text\s*\{{[^{{}}]*\}}{_POWER}|\s*\^?\s*\{{?\s*\\circ(?![a-zA-Z])\s*\}}?\s*(?:[CF](?![a-zA-Z]))?|\s*%"
+    rf"|\s*/|\s*\\cdot(?=\s*\\text)|(?:(?<=[\d\s}}^/])|(?<=\\text))[^\W\d_]+(?:['’.-][^\W\d_]+)*\.?{_POWER}|\s)+$",
+    re.ASCII,
+)
+
+
+def tail(text: str, start: int) -> tuple[int | Fraction, Unit] | None:
+    """What stands in `text` from `start` on, behind a value; None where it is more than units and words."""
+    if start == len(text):
+        return 1, NONE
+    if len(text) - start > _LONGEST or not _TAIL.match(text, start):
+        return None
+    bare = re.findall(r"[^\W\d_]+", re.sub(r"\\text\s*\{[^{}]*\}|\\[a-zA-Z]+\s*[CF]?", " ", text[start:]))
+    known = SYMBOLS_AFTER_LETTERS if text[:start].rstrip()[-1:].isalpha() else SYMBOLS
+    behind = text[start:]
+    words = [word for word in bare if f"/{word}" not in behind and word not in _SMALL_WORDS]
+    if any(len(word) <= 2 and word not in known for word in words) or (bare and not words and "/" not in behind):
+        return None  # letters behind a number are a variable
+    return read(text[start:])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """An expression, the factor that a word behind it gives, and its unit; `changed` holds words that say more."""
+
+    text: str
+    factor: int | Fraction = 1
+    unit: Unit = NONE
+    changed: str = ""
+
+
+@lru_cache(maxsize=4096)
+def measured(text: str) -> Measured:
+    """An expression parted from what stands behind it."""
+    if not (text[-1:].isalpha() or text[-1:] in "}%.)'" or "\\circ" in text[-8:] or "\\text" in text[-_LONGEST:]):
+        return Measured(text)
+    since = max(0, len(text) - _LONGEST)
+    for found in _BEHIND.finditer(text, since):
+        start = found.end()
+        if start and text[:start].strip() and _balanced(text[:start]) and _TAIL.match(text, start):
+            if (unit := tail(text, start)) is not None and not (unit[1] == DEGREE and _ANGULAR.search(text, 0, start)):
+                return Measured(text[:start].strip(), *unit)
+            if "\\text" in text[start:]:
+                words = re.sub(r"\\text|[^\w%/^]", " ", text[start:]).lower()
+                return Measured(text[:start].strip(), changed=" ".join(words.replace(" ", "").split()))
+    return Measured(text)
+
+
+_ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")  # the degrees are of the argument
+_BEHIND = re.compile(r"(?<=[\d}\w)!\]|'])(?=\s*\^?\s*\{?\s*\\(?:text|circ)|\s*%|\s+[^\W\d_])")
+
+
+def _balanced(text: str) -> bool:
+    return text.count("{") == text.count("}") and text.count("(") == text.count(")")
+
+
+@lru_cache(maxsize=4096)
+def read(tail: str) -> tuple[int | Fraction, Unit] | None:
+    """What is written behind a value, as a factor and a unit; None where it changes what is said, or is no words.
+
+    >>> read(r" \\text{ million cm}^2")
+    (1000000, Unit(dimensions=(('length', 2),), scale=Fraction(1, 10000), words=frozenset()))
+    """
+    factor: int | Fraction = 1
+    dimensions: dict[str, int] = {}
+    scale = Fraction(1)
+    words: set[str] = set()
+    for name, power in _named(tail) or [("or", 1)]:
+        word = name.lower().strip(".")
+        if word in FACTORS and not (dimensions or words):
+            factor *= FACTORS[word]
+        elif found := _known(name):
+            known, size = found
+            for dimension, count in known.items():
+                dimensions[dimension] = dimensions.get(dimension, 0) + count * power
+            scale *= Fraction(size) ** power
+        elif word in CHANGING or word in FACTORS:
+            return None
+        elif word not in _COUNTED:
+            words.add(_singular(word))
+    left = tuple(sorted((name, power) for name, power in dimensions.items() if power))
+    return factor, Unit(left, scale if left else Fraction(1), frozenset(words))
+
+
+def _named(tail: str) -> list[tuple[str, int]] | None:
+    """The words with their powers, negative after "per" and "/"; None for anything that is no such words."""
+    found: list[tuple[str, int]] = []
+    sign, pending = 1, 1
+    for kind, text in _tokens(tail):
+        if kind == "bad":
+            return None
+        if kind == "power":
+            if not found:
+                return None
+            name, power = found[-1]
+            found[-1] = name, power * int(text)
+        elif kind == "per" or (text.lower() in ("per", "a", "an", "each") and found and text.lower() != "each"):
+            sign = -1
+        elif text.lower() in _POWERS:
+            if text.lower() in ("squared", "cubed"):
+                if not found or not _known(found[-1][0]):
+                    return None
+                found[-1] = found[-1][0], found[-1][1] * _POWERS[text.lower()]
+            else:
+                pending = _POWERS[text.lower()]
+        else:
+            found.append((text, sign * pending))
+            pending = 1
+    return found
+
+
+def _tokens(tail: str) -> Iterator[tuple[str, str]]:
+    place = 0
+    while place < len(tail):
+        token = _TOKEN.match(tail, place)
+        if not token:
+            yield "bad", tail[place:]
+            return
+        if token["text"] is not None:
+            yield from _tokens(re.sub(r"[(),!?]", " ", token["text"]))
+        elif token["word"]:
+            yield "word", re.sub(r"\s", "", token["word"]).rstrip(".")
+        elif token["power"]:
+            yield "power", token["power"]
+        elif token["per"]:
+            yield "per", "/"
+        place = token.end()
+
+
+@lru_cache(maxsize=4096)
+def _known(name: str) -> tuple[dict[str, int], Fraction | int] | None:
+    """The dimensions and the size of a unit by its name; upper and lower case matter where it is a symbol."""
+    if found := OTHERS.get(name) or (OTHERS.get(name.lower()) if len(name) > 1 else None):
+        return found
+    for prefix, exponent in (("", 0), *PREFIXES.items()):
+        if name.startswith(prefix) and (found := METRIC.get(name[len(prefix) :])):
+            return found[0], Fraction(found[1]) * Fraction(10) ** exponent
+    word = name.lower()
+    for prefix, exponent in (("", 0), *LONG_PREFIXES.items()):
+        rest = word.removeprefix(prefix) if word.startswith(prefix) else ""
+        symbol = METRIC_WORDS.get(rest) or METRIC_WORDS.get(rest.removesuffix("s"))
+        if symbol:
+            dimensions, size = METRIC[symbol]
+            return dimensions, Fraction(size) * Fraction(10) ** exponent
+    return None
+
+
+_IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse", "dice": "die"}
+
+
+def _singular(word: str) -> str:
+    if word in _IRREGULAR:
+        return _IRREGULAR[word]
+    for ending, without in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("s", "")):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) > len(ending) + 1:
+            return word[: -len(ending)] + without
+    return word
+
+
+def alike(one: Unit, other: Unit) -> bool:
+    """Whether values in these units may be compared: no unit says nothing, and loose words only what they share."""
+    if not one or not other:
+        return True
+    words = one.words <= other.words or other.words <= one.words
+    return words and one.dimensions == other.dimensions
+
+
+def is_percent(unit: Unit) -> bool:
+    """Whether something is counted in hundredths, whatever is said of it."""
+    return unit.dimensions == PERCENT.dimensions
+
+
+def scale_between(one: Unit, other: Unit) -> Fraction:
+    """By what a value in the first unit is multiplied to be one in the second; 1 where either is none."""
+    return one.scale / other.scale if one.dimensions and other.dimensions else Fraction(1)

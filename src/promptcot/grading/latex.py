@@ -1,0 +1,70 @@
+r"""LaTeX as SymPy objects, by Math-Verify's parser. Runs in worker processes only.
+
+Decides what is changed before the parser sees a text: mixed numbers, degrees, directed segments, and letters that it
+would take for constants or lower. What cannot be read is None; what two objects have in common is decided in `values`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import lru_cache
+from typing import Any
+
+from latex2sympy2_extended import NormalizationConfig
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
+
+from promptcot.core.answers.brackets import deepest, split
+
+logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
+
+_DEEPEST = 100  # the parser takes time that is quadratic in the depth, and stack
+# Without its units, which take the t of "1 + t" for tonnes.
+_SPELLING = NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
+_READING = ConversionConfig(lowercase_symbols=False)
+_EQUALS = re.compile("=")
+_MIXED = re.compile(r"(?<![\d.}_^])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
+_IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\([^()]*\))\s*\^\s*\{?\\circ(?![a-z])\}?")
+# Letters that the parser does not know, or takes for constants, as others with a number that nobody writes.
+_UNKNOWN = {"hbar": 99, "ell": 98, "gamma": 97, "Gamma": 96}
+_INDEXED = re.compile(r"(?<![a-zA-Z\\])([eE])_(?:\{(\w+)\}|(\w))")
+_PRIMED = re.compile(r"([a-zA-Z])('+)")
+_LETTERS = re.compile(rf"\\({'|'.join(_UNKNOWN)})(?![a-zA-Z])")
+_DIRECTED = re.compile(r"\\(overrightarrow|widehat)\{([A-Z]+)\}")
+_ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
+
+
+@lru_cache(maxsize=1024)
+def read_latex(text: str) -> Any | None:
+    """The SymPy object that a normalised text describes; None if it cannot be read, or only as text."""
+    if deepest(text) > _DEEPEST or len(split(text, _EQUALS)) > 2:
+        return None  # of a = b = c the parser keeps the ends
+    text = _MIXED.sub(_sum_if_proper, text)
+    text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
+    text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)
+    text = _DIRECTED.sub(_as_symbol, text)
+    text = _LETTERS.sub(lambda letter: f"{letter[1][0]}_{{{_UNKNOWN[letter[1]]}}}", text)
+    text = _INDEXED.sub(lambda letter: f"z_{{{ord(letter[1])}0{letter[2] or letter[3]}}}", text)
+    text = _PRIMED.sub(lambda letter: f"{letter[1]}_{{95{len(letter[2])}}}", text)
+    if "\\text" in text or "'" in text:
+        return None  # words that no unit is, and minutes without degrees
+    try:
+        found = latex2sympy(text, normalization_config=_SPELLING, conversion_config=_READING)
+    except (RecursionError, MemoryError):
+        raise
+    except Exception:  # the parser promises nothing about what it raises
+        return None
+    return found
+
+
+def _as_symbol(found: re.Match[str]) -> str:
+    """A directed segment as one symbol: the vector BA is minus AB; an arc from B to A is another than from A to B."""
+    kind, points = found.groups()
+    if kind == "overrightarrow" and len(points) == 2 and points[1] < points[0]:
+        return f"(-v_{{{points[::-1]}}})"
+    return f"{kind[0].replace('o', 'v')}_{{{points}}}"
+
+
+def _sum_if_proper(found: re.Match[str]) -> str:
+    whole, above, below = found.groups()
+    return f"({whole}+\\frac{{{above}}}{{{below}}})" if int(above) < int(below) else found[0]

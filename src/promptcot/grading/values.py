@@ -1,0 +1,188 @@
+r"""Whether SymPy objects have the same values. Runs in worker processes only: it may never end.
+
+Expressions are compared with 50 digits, or as many as the difference may need, at fixed points that no reasonable
+expression singles out: two analytic functions that agree there are the same for all practical purposes (the idea of
+Schwartz, 1980, and Zippel, 1979). Equations are compared by whether the quotient of their differences is constant.
+Where a logarithm or a root of a variable is taken, variables are positive: \\ln(ab) is \\ln a + \\ln b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import sympy
+
+_DIGITS = 50
+_MOST_DIGITS = 6000
+_MOST_TERMS = 10_000
+_AGREE = sympy.Float("1e-35", _DIGITS)
+_ROUNDED = sympy.Float("1e-10", _DIGITS)
+_POINTS = 5
+_UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
+_FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge: sympy.Le}
+
+
+def same_value(gold: Any, answer: Any) -> bool:
+    """Whether two expressions have the same values; exactly the same expression if they have none."""
+    if any(
+        not one.expr.free_symbols & set(one.variables)
+        for side in (gold, answer)
+        for one in side.atoms(sympy.Derivative)
+    ):
+        return bool(gold == answer)  # of a function whose arguments are not written
+    symbols = _symbols(gold, answer)
+    counted = _counted(gold, answer)
+    if not counted:
+        gold, answer = _evaluated(gold), _evaluated(answer)
+        symbols = _symbols(gold, answer)
+    if gold.has(*_UNEVALUATED) != answer.has(*_UNEVALUATED) and not counted and not symbols:
+        return False  # too long to be added up
+    if not symbols and not gold.has(sympy.Float) and not answer.has(sympy.Float):
+        return _same_constant(gold, answer)
+    near = _tolerance(gold, answer)
+    compared = 0
+    for point in _points(symbols, counted, _implies_positive(gold, answer)) if symbols else [{}]:
+        values = _at(gold, point), _at(answer, point)
+        if (values[0] is None) != (values[1] is None):
+            return False
+        if values[0] is not None and values[1] is not None:
+            compared += 1
+            if abs(values[0] - values[1]) > near * max(abs(values[0]), abs(values[1])):
+                return False
+    return compared > 0 or sympy.simplify(gold - answer) == 0
+
+
+def _tolerance(gold: Any, answer: Any) -> Any:
+    """Decimals are read with 15 digits; of exact values nearly all 50 must agree."""
+    decimals = gold.has(sympy.Float), answer.has(sympy.Float)
+    return _AGREE * 10**21 if all(decimals) else _ROUNDED if any(decimals) else _AGREE
+
+
+def _implies_positive(gold: Any, answer: Any) -> bool:
+    """Whether a logarithm or a root of a variable is taken, and no absolute value that would tell the signs apart."""
+    if gold.has(sympy.Abs) or answer.has(sympy.Abs):
+        return False
+    return any(
+        one.free_symbols and (isinstance(one, sympy.log) or (one.exp.is_Rational and not one.exp.is_Integer))
+        for side in (gold, answer)
+        for one in side.atoms(sympy.log, sympy.Pow)
+    )
+
+
+def _counted(*sides: Any) -> set[Any]:
+    """The variables up to which sums and products go: they are whole numbers."""
+    limits = (bound for side in sides for one in side.atoms(sympy.Sum, sympy.Product) for bound in one.limits)
+    return {symbol for _, *bounds in limits for bound in bounds for symbol in bound.free_symbols}
+
+
+def _evaluated(expression: Any) -> Any:
+    """With sums, integrals and limits worked out; a sum that is too long only where it has a closed form."""
+    if not expression.has(*_UNEVALUATED):
+        return expression
+    long = {one: _closed(one) for one in expression.atoms(sympy.Sum) if _is_long(one)}
+    return expression.xreplace(long).doit() if None not in long.values() else expression
+
+
+def _is_long(one: Any) -> bool:
+    (_, first, last), *_ = one.limits
+    terms = sympy.N(last - first, 5)
+    return bool(terms.is_Float and terms > _MOST_TERMS)
+
+
+def _closed(one: Any) -> Any | None:
+    (index, first, last), *_ = one.limits
+    end = sympy.Symbol("end", integer=True, positive=True)
+    found = sympy.Sum(one.function, (index, first, end)).doit()
+    return None if found.has(sympy.Sum) else found.subs(end, last)
+
+
+def _points(symbols: list[Any], whole: set[Any], positive: bool) -> Iterator[dict[Any, Any]]:
+    """Fixed points: quotients of primes, exact so that what cancels is seen to be zero; `whole` symbols are integers.
+
+    The first point is positive in all symbols, unless `positive` the others have signs of both kinds.
+    """
+    for point in range(_POINTS):
+        yield {
+            symbol: sympy.Integer(2 + point + 2 * place)
+            if symbol in whole
+            else _quotient(point, place) * (1 if positive else _sign(point, place))
+            for place, symbol in enumerate(symbols)
+        }
+
+
+def _sign(point: int, place: int) -> int:
+    return -1 if (point * (place % 3 + 1) + point // 3) % 2 and point else 1
+
+
+def _quotient(point: int, place: int) -> Any:
+    return sympy.Rational(sympy.prime(6 + 3 * place + point), sympy.prime(13 + 2 * place + 2 * point))
+
+
+def _at(expression: Any, point: dict[Any, Any], digits: int = _DIGITS) -> Any | None:
+    """The value there, or None if there is none."""
+    there = expression.subs(point) if point else expression
+    value = sympy.N(there.doit() if there.has(*_UNEVALUATED) else there, digits)
+    if not (value.is_number and value.is_finite):
+        return None
+    real, imaginary = (_significant(part) for part in value.as_real_imag())
+    return real + sympy.I * imaginary
+
+
+def _significant(part: Any) -> Any:
+    """SymPy marks what it cannot tell from zero by a precision of one bit."""
+    return sympy.Integer(0) if part.is_Float and part._prec == 1 else part
+
+
+def _symbols(*expressions: Any) -> list[Any]:
+    return sorted(set().union(*(expression.free_symbols for expression in expressions)), key=str)
+
+
+def _same_constant(gold: Any, answer: Any) -> bool:
+    """Numbers without decimals: exactly where they are rational, else to as many digits as may decide."""
+    if gold.is_Rational and answer.is_Rational:
+        return bool(gold == answer)
+    digits = _DIGITS
+    values = _at(gold, {}), _at(answer, {})
+    if values[0] is None or values[1] is None:
+        return bool(values[0] == values[1] and sympy.simplify(gold - answer) == 0)
+    if not _agree(*values, digits):
+        return False
+    digits += min(_MOST_DIGITS, 2 * _digits_of(gold - answer))
+    return digits < 2 * _DIGITS or _agree(_at(gold, {}, digits), _at(answer, {}, digits), digits)
+
+
+def _agree(one: Any, other: Any, digits: int) -> bool:
+    return bool(abs(one - other) <= sympy.Float(10, digits) ** (15 - digits) * max(abs(one), abs(other)))
+
+
+def _digits_of(expression: Any) -> int:
+    """How many digits the rational numbers in an expression have, together: a difference may lie that deep."""
+    numbers = expression.atoms(sympy.Rational) | {
+        power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer
+    }
+    return sum(_length(number) for number in numbers)
+
+
+def _length(number: Any) -> int:
+    if number.is_Rational:
+        return int((number.p.bit_length() + number.q.bit_length()) * 0.302) + 1
+    base = sympy.N(abs(number.base), 5)
+    return int(abs(sympy.log(base, 10).evalf(5) * number.exp)) + 1 if base.is_number and base > 0 else 1
+
+
+def same_relation(gold: Any, answer: Any) -> bool:
+    """Whether one relation is a multiple of the other; a negative factor turns the order round."""
+    sides = gold.lhs - gold.rhs, answer.lhs - answer.rhs
+    factors = []
+    for point in _points(_symbols(*sides), set(), False):
+        values = _at(sides[0], point), _at(sides[1], point)
+        if values[0] is None or values[1] is None or values[1] == 0:
+            continue
+        factors.append(values[0] / values[1])
+    if not factors or any(abs(factor - factors[0]) > _AGREE * 10**10 * abs(factors[0]) for factor in factors):
+        return False
+    if factors[0] == 0 or sympy.im(factors[0]) != 0:
+        return False
+    kind = type(answer) if factors[0] > 0 else _FLIPPED.get(type(answer), type(answer))
+    return type(gold) is kind
