@@ -130,7 +130,10 @@ class _Evaluated:
             told = loads(path.read_bytes())
             self.benchmarks, recipe = list(told["benchmarks"]), told["recipe"]
             self._model, self._unboxed = str(recipe["model"]["model"]), bool(recipe["unboxed"])
-            self._verifiers = {"named": recipe.get("verifier"), "default": domains.settings(recipe["prompts"]).verifier}
+            self._verifiers = {
+                "named": recipe.get("verifier"),
+                "default": domains.settings(recipe.get("prompts", domains.DEFAULT)).verifier,
+            }
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: these are not the results of an evaluation") from error
 
