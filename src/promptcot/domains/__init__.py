@@ -9,6 +9,7 @@ another folder, in any place; nothing in the code has to change (docs/domains.md
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ SETTINGS = "domain.toml"
 CATALOGUES = ("contest", "nano")
 """The concepts that ship with promptcot, by name."""
 _SHIPPED = Path(__file__).parent
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+_BEGIN = re.compile(r"<!-- (BEGIN [A-Z_]+) -->")
 _REQUIRED = ("generate.jinja", "judge.jinja", CRITERIA)
 
 
@@ -53,7 +56,7 @@ def load(domain: str | Path) -> PromptSet:
     if missing:
         raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
     paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
-    own = str(domain) not in names() and (folder / SETTINGS).is_file()
+    own = str(domain) not in names() and os.path.lexists(folder / SETTINGS)
     if own:
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
@@ -68,7 +71,7 @@ def settings(domain: str | Path) -> Domain:
     Raises RecipeError with all mistakes of its `domain.toml`, InputError where there is no such domain.
     """
     path = _existing(domain) / SETTINGS
-    if not path.is_file():
+    if not os.path.lexists(path):
         return _default()
     where = f"prompts {domain}: {SETTINGS}"
     found = domain_of({**_table_of_default(), **read_table(_read(path), where)}, where)
@@ -87,16 +90,24 @@ def _existing(domain: str | Path) -> Path:
 
 
 def _check_markers(asked: str, domain: Domain, where: str) -> None:
-    """Raises InputError where the generator is shown the markers of some blocks and not of others.
+    """Raises InputError where the generator is shown other blocks than those of the domain, or in another order.
 
-    One that is shown none at all may know them from its training.
+    One that is shown no markers at all may know them from its training. Comments are not shown.
     """
-    lacking = [name for name in domain.blocks if f"<!-- {markers([name])[0]} -->" not in asked]
-    if 0 < len(lacking) < len(domain.blocks):
-        raise InputError(
-            f"{where} shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->), which {SETTINGS} "
-            f"names: the blocks are {', '.join(domain.blocks)}"
-        )
+    shown, wanted = _BEGIN.findall(_COMMENT.sub("", asked)), markers(domain.blocks)[::2]
+    lacking = [name for name, begin in zip(domain.blocks, wanted, strict=True) if begin not in shown]
+    more, rest = [begin for begin in shown if begin not in wanted], iter(shown)
+    if not shown:
+        return
+    if lacking:
+        wrong = f"shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->)"
+    elif more:
+        wrong = f"shows <!-- {more[0]} -->, which begins no block"
+    elif not all(begin in rest for begin in wanted):
+        wrong = "shows the markers in another order"
+    else:
+        return
+    raise InputError(f"{where} {wrong}: the blocks of {SETTINGS} are {', '.join(domain.blocks)}")
 
 
 @cache

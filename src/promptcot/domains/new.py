@@ -28,7 +28,10 @@ def write_domain(name: str, folder: Path) -> list[Path]:
     the folder holds anything else, StorageError.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores")
+        way_out = "; a folder elsewhere is given by --output-dir" if Path(name).name != name else ""
+        raise UsageError(
+            f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores{way_out}"
+        )
     if taken := next((one for one in (name, str(folder)) if one in domains.names()), None):
         raise UsageError(f"{taken} is a domain that ships with promptcot; give yours another name")
     place = str(folder)
