@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.domains import Domain, domain_of, read_table
-from promptcot.core.parsing.blocks import markers
+from promptcot.core.parsing.blocks import shows_others
 from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
 from promptcot.errors import InputError
 
@@ -27,7 +27,6 @@ CATALOGUES = ("contest", "nano")
 """The concepts that ship with promptcot, by name."""
 _SHIPPED = Path(__file__).parent
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
-_BEGIN = re.compile(r"<!-- (BEGIN [A-Z_]+) -->")
 _REQUIRED = ("generate.jinja", "judge.jinja", CRITERIA)
 
 
@@ -90,24 +89,9 @@ def _existing(domain: str | Path) -> Path:
 
 
 def _check_markers(asked: str, domain: Domain, where: str) -> None:
-    """Raises InputError where the generator is shown other blocks than those of the domain, or in another order.
-
-    One that is shown no markers at all may know them from its training. Comments are not shown.
-    """
-    shown, wanted = _BEGIN.findall(_COMMENT.sub("", asked)), markers(domain.blocks)[::2]
-    lacking = [name for name, begin in zip(domain.blocks, wanted, strict=True) if begin not in shown]
-    more, rest = [begin for begin in shown if begin not in wanted], iter(shown)
-    if not shown:
-        return
-    if lacking:
-        wrong = f"shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->)"
-    elif more:
-        wrong = f"shows <!-- {more[0]} -->, which begins no block"
-    elif not all(begin in rest for begin in wanted):
-        wrong = "shows the markers in another order"
-    else:
-        return
-    raise InputError(f"{where} {wrong}: the blocks of {SETTINGS} are {', '.join(domain.blocks)}")
+    """Raises InputError where the generator is shown other blocks than those of the domain. Comments are not shown."""
+    if (wrong := shows_others(_COMMENT.sub("", asked), domain.blocks)) is not None:
+        raise InputError(f"{where} shows {wrong}: the blocks of {SETTINGS} are {', '.join(domain.blocks)}")
 
 
 @cache
