@@ -26,6 +26,7 @@ SETTINGS = "domain.toml"
 CATALOGUES = ("contest", "nano")
 """The concepts that ship with promptcot, by name."""
 _SHIPPED = Path(__file__).parent
+_NEVER_ASKED = "generate.system.jinja"
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _REQUIRED = ("generate.jinja", "judge.jinja", CRITERIA)
 
@@ -60,6 +61,11 @@ def load(domain: str | Path) -> PromptSet:
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
     if own:
+        if _NEVER_ASKED in sources:
+            raise InputError(
+                f"prompts {domain}: {_NEVER_ASKED} would never be asked, since rows carry the generator's prompt as one "
+                "text; write what it says into generate.jinja"
+            )
         _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
     return compile_prompts(str(domain), sources, found)
 

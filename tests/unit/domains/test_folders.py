@@ -53,6 +53,16 @@ def test_a_domain_toml_that_cannot_be_read_is_not_taken_for_none(own: Path) -> N
         domains.load(own)
 
 
+def test_a_system_turn_that_would_never_be_asked_is_told(own: Path) -> None:
+    (own / "judge.system.jinja").write_text("You are strict.")
+    (own / "domain.toml").write_text("")
+    found = domains.load(own)
+    assert found.messages("judge", **found.judging(["gcd"], "AIME", "a problem"))[0].content == "You are strict."
+    (own / "generate.system.jinja").write_text("You are inventive.")
+    with pytest.raises(InputError, match=r"generate\.system\.jinja would never be asked"):
+        domains.load(own)
+
+
 def test_concepts_lie_beside_the_file_that_names_them(own: Path) -> None:
     (own / "domain.toml").write_text('concepts = "mine/concepts.jsonl"\n')
     assert domains.settings(own).concepts == str(own / "mine/concepts.jsonl")
