@@ -63,7 +63,7 @@ def load(domain: str | Path) -> PromptSet:
     if own:
         if _NEVER_ASKED in sources:
             raise InputError(
-                f"prompts {domain}: {_NEVER_ASKED} would never be asked, since rows carry the generator's prompt as one "
+                f"prompts {domain}: {_NEVER_ASKED} would never be asked, since rows carry the prompt as one "
                 "text; write what it says into generate.jinja"
             )
         _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
