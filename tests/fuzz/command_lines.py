@@ -126,7 +126,8 @@ def _odd_for(option: click.Option, draws: random.Random) -> str:
 
 def _rows(draws: random.Random, folder: Path) -> list[str]:
     """A good command line over rows that are distorted, as values or as bytes, in one of the formats."""
-    verb = draws.choice([verb for verb in BASES if verb not in ("run", "eval", "plan", "doctor", "mock-server")])
+    without_rows = ("run", "init", "eval", "plan", "doctor", "mock-server")
+    verb = draws.choice([verb for verb in BASES if verb not in without_rows])
     arguments = list(draws.choice(BASES[verb]))
     used = [name for name in ROWS if f"{name}.jsonl" in arguments] or ["judged-0"]
     name = draws.choice(used)

@@ -80,6 +80,7 @@ SMALL = [
 _ANSWERED = [f"--set={key}.engine=tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")]
 _COMPARED = ["chain", "generators", "--prompts-path", "inputs.jsonl", "--trained-on", "train.jsonl"]
 BASES: dict[str, list[list[str]]] = {
+    "init": [["init", "puzzles", "--output-dir", "out"]],
     "run": [["run", "nano", *SMALL, *_ANSWERED], ["run", "nano", *SMALL, "--dry-run"]],
     "extract": [["extract", "--data-path", "problems.jsonl", *_ASKED]],
     "explain": [["explain", "--data-path", "problems.jsonl", *_ASKED]],

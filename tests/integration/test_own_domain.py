@@ -128,8 +128,8 @@ def test_each_verb_reads_its_rows(accepted: promptcot.RunResult, folder: Path, u
     sampled = list(accepted.rows("sample"))[:4]
     again = promptcot.generate(sampled, model=spec, prompts=prompts)
     assert [set(BLOCKS) <= set(row) for row in again.rows] == [True] * 4
-    refused = promptcot.generate(sampled, model=spec, keep_going=True)
-    assert [row["reason"] for row in refused.dropped] == ["unreadable: no BEGIN RATIONALE"] * 4
+    with pytest.raises(promptcot.InputError, match="name the domain of the prompts"):  # and nothing is paid for
+        promptcot.generate(sampled, model=spec)
     judged = promptcot.judge(again, model=spec, prompts=prompts)
     assert all(row["judgement"] != "invalid" for row in judged.rows)
     rows = list(accepted.accepted)

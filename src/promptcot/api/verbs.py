@@ -305,7 +305,8 @@ def label(
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
     form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
-    line without a box is an answer, and `verifier` says which answers are the same, both as in `grade`.
+    line without a box is an answer. `verifier` says which answers are the same, as in `grade`; where it is None, the
+    benchmark's does, and the domain's for other rows.
     """
     domain = domains.load(prompts)
     settings = Settings(_band(band), domain, style, seed, columns=columns_of(columns), unboxed=unboxed)

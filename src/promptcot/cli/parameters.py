@@ -263,7 +263,7 @@ class VerifierName(click.ParamType[str]):
 verifier_option = click.option(
     "--verifier",
     type=VerifierName(),
-    help="What decides whether an answer is right.  [default: that of the benchmark, else mathematics]",
+    help="What decides whether an answer is right.  [default: the benchmark's, else the domain's, else mathematics]",
 )
 
 

@@ -59,6 +59,13 @@ class Domain(Section):
             raise ValueError("name at least one")
         return given
 
+    @field_validator("levels")
+    @classmethod
+    def _are_words(cls, given: Sequence[str]) -> Sequence[str]:
+        if not all(level.strip() for level in given):
+            raise ValueError("a level is a text that stands in prompts, and not blank")
+        return given
+
     @field_validator("levels", "sizes")
     @classmethod
     def _differ(cls, given: Sequence[Any]) -> Sequence[Any]:

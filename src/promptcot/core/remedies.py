@@ -108,8 +108,10 @@ _DROPS = {
     "not all perfect": "look at `ratings` in the judges' rows; --only-perfect false (filter.only_perfect) keeps more",
     "none perfect": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
     "unlabelled: no answer": "solve the problems again: a trace that is cut off (`truncated`) needs a larger "
-    "--max-len, and one without \\boxed{} another prompt (--style)",
+    "--max-len, and one without \\boxed{} another prompt (--style); where a "
+    "verifier of your own failed, mend it and label again",
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
+    "prompt for other blocks": "name the domain of the prompts (--prompts)",
     "truncated": "solve the problems again with a larger --max-len",
 }
 

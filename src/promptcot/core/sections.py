@@ -70,11 +70,21 @@ def explain(mistake: Any, section: type[BaseModel]) -> str:
         secret = mistake["type"] == SECRET or any(part == "api_key_env" or is_named_like_key(part) for part in location)
         shown = mistake["type"] != "missing" and not secret and not isinstance(mistake["input"], (dict, BaseModel))
         given = f" (it is {cut(repr(mistake['input']))})" if shown else ""
-        return f"{where or 'recipe'}: {mistake['msg'].removeprefix('Value error, ')}{given}"
+        return f"{where or 'recipe'}: {_wording(mistake)}{given}"
     known = list(_fields_at(section, location[:-1]))
     begun = [key for key in known if key.startswith(location[-1])]
     near = begun or difflib.get_close_matches(location[-1], known, 1)
     return f"{where}: unknown key" + (f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
+
+
+def _wording(mistake: Any) -> str:
+    """What is wrong, in the words of TOML and JSON, which know lists and no tuples."""
+    said = str(mistake["msg"])
+    return (
+        said.replace("valid tuple", "valid list")
+        if mistake["type"] == "tuple_type"
+        else said.removeprefix("Value error, ")
+    )
 
 
 def _fields_at(section: type[BaseModel], location: Sequence[str]) -> Mapping[str, FieldInfo]:

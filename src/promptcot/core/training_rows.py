@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse, render
+from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse, render, shows_others
 from promptcot.records import Row
 
 _CARRIED = ("level", "annotator", "source")
@@ -33,8 +33,8 @@ def level_of(row: Row) -> str | None:
 def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], blocks: Blocks = PLAIN) -> Row | str:
     """`id`, `prompt`, `completion`, `foundational_concepts`, `level`, and `annotator` and `source` if known.
 
-    Or the reason why there is no such row: `no concepts`, `no level`, `no BLOCK`, or `unreadable: ` and a reason of
-    `core.parsing.blocks`.
+    Or the reason why there is no such row: `no concepts`, `no level`, `no BLOCK`, `prompt for other blocks`, or
+    `unreadable: ` and a reason of `core.parsing.blocks`.
     """
     concepts, level, found = concepts_of(row), level_of(row), _texts(row, blocks)
     if not concepts:
@@ -44,9 +44,13 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], 
     if isinstance(found, str):
         return found
     prompt = row.get("prompt") if isinstance(row.get("completion"), str) else None
+    if not isinstance(prompt, str) or not prompt:
+        prompt = render_prompt(concepts, level)
+    if shows_others(prompt, blocks.names) is not None:
+        return "prompt for other blocks"
     learned = {
         "id": row["id"],
-        "prompt": prompt if isinstance(prompt, str) and prompt else render_prompt(concepts, level),
+        "prompt": prompt,
         "completion": render(found, blocks),
         "foundational_concepts": concepts,
     }

@@ -9,13 +9,14 @@ another folder, in any place; nothing in the code has to change (docs/domains.md
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from promptcot.core.domains import Domain, domain_of, read_table
-from promptcot.core.parsing.blocks import markers
+from promptcot.core.parsing.blocks import shows_others
 from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
 from promptcot.errors import InputError
 
@@ -25,6 +26,8 @@ SETTINGS = "domain.toml"
 CATALOGUES = ("contest", "nano")
 """The concepts that ship with promptcot, by name."""
 _SHIPPED = Path(__file__).parent
+_NEVER_ASKED = "generate.system.jinja"
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _REQUIRED = ("generate.jinja", "judge.jinja", CRITERIA)
 
 
@@ -53,11 +56,16 @@ def load(domain: str | Path) -> PromptSet:
     if missing:
         raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
     paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
-    own = str(domain) not in names() and (folder / SETTINGS).is_file()
+    own = str(domain) not in names() and os.path.lexists(folder / SETTINGS)
     if own:
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
     if own:
+        if _NEVER_ASKED in sources:
+            raise InputError(
+                f"prompts {domain}: {_NEVER_ASKED} would never be asked, since rows carry the prompt as one "
+                "text; write what it says into generate.jinja"
+            )
         _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
     return compile_prompts(str(domain), sources, found)
 
@@ -68,7 +76,7 @@ def settings(domain: str | Path) -> Domain:
     Raises RecipeError with all mistakes of its `domain.toml`, InputError where there is no such domain.
     """
     path = _existing(domain) / SETTINGS
-    if not path.is_file():
+    if not os.path.lexists(path):
         return _default()
     where = f"prompts {domain}: {SETTINGS}"
     found = domain_of({**_table_of_default(), **read_table(_read(path), where)}, where)
@@ -87,16 +95,9 @@ def _existing(domain: str | Path) -> Path:
 
 
 def _check_markers(asked: str, domain: Domain, where: str) -> None:
-    """Raises InputError where the generator is shown the markers of some blocks and not of others.
-
-    One that is shown none at all may know them from its training.
-    """
-    lacking = [name for name in domain.blocks if f"<!-- {markers([name])[0]} -->" not in asked]
-    if 0 < len(lacking) < len(domain.blocks):
-        raise InputError(
-            f"{where} shows no markers of the block {lacking[0]} (<!-- {markers(lacking)[0]} -->), which {SETTINGS} "
-            f"names: the blocks are {', '.join(domain.blocks)}"
-        )
+    """Raises InputError where the generator is shown other blocks than those of the domain. Comments are not shown."""
+    if (wrong := shows_others(_COMMENT.sub("", asked), domain.blocks)) is not None:
+        raise InputError(f"{where} shows {wrong}: the blocks of {SETTINGS} are {', '.join(domain.blocks)}")
 
 
 @cache

@@ -18,7 +18,7 @@ from promptcot.storage.atomic import write_whole
 from promptcot.storage.paths import PARTIAL
 
 _TEMPLATES = Path(__file__).with_name("_new")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def write_domain(name: str, folder: Path) -> list[Path]:
@@ -28,7 +28,11 @@ def write_domain(name: str, folder: Path) -> list[Path]:
     the folder holds anything else, StorageError.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores")
+        way_out = "; a folder elsewhere is given by --output-dir" if Path(name).name != name else ""
+        raise UsageError(
+            f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores, "
+            f"at most 100{way_out}"
+        )
     if taken := next((one for one in (name, str(folder)) if one in domains.names()), None):
         raise UsageError(f"{taken} is a domain that ships with promptcot; give yours another name")
     place = str(folder)

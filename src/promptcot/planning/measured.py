@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from promptcot import nano
 from promptcot.errors import InputError
 from promptcot.pipeline.plan import models_of, sections_of
 from promptcot.planning.rates import Rate
@@ -228,5 +229,5 @@ class _Reader:
                 "or shared their GPUs can do more than that. In turns (--set run.models='in turn') each model is "
                 "measured alone"
             )
-        if not all(model.startswith("nano") for model in own):
+        if not all(nano.is_nano(model) for model in own):
             yield "seconds contain the start of a vLLM server: measure over many minutes"

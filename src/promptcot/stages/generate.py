@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse
+from promptcot.core.parsing.blocks import PLAIN, Blocks, Unreadable, parse, shows_others
 from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Message, Request, Row, Sampling, derive_seed
 from promptcot.stages.asking import counted, text_of, unreadable
@@ -26,10 +26,15 @@ class Generate:
     blocks: Blocks = PLAIN
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """One request. Raises UnfitRow when the row has no `prompt`."""
+        """One request. Raises UnfitRow when the row has no `prompt`, or one that asks for other blocks."""
         prompt = row.get("prompt")
         if not isinstance(prompt, str) or not prompt:
             raise UnfitRow(f"{self.name}: row {row.get('id')} has no text in `prompt`")
+        if (wrong := shows_others(prompt, self.blocks.names)) is not None:
+            raise UnfitRow(
+                f"{self.name}: row {row.get('id')}: its `prompt` shows {wrong}: the blocks are "
+                f"{', '.join(self.blocks.names)}; name the domain of the prompts (--prompts)"
+            )
         seed = derive_seed(self.seed, row["id"], 0)
         if self.chat:
             return [Request(messages=(Message("user", prompt),), sampling=self.sampling, seed=seed)]

@@ -42,6 +42,27 @@ def test_what_a_domain_toml_leaves_out_is_like_mathematics(own: Path) -> None:
     assert "domain.toml" in found.hashes
 
 
+def test_a_domain_toml_that_cannot_be_read_is_not_taken_for_none(own: Path) -> None:
+    (own / "domain.toml").symlink_to("nowhere")
+    for look in (domains.load, domains.settings):
+        with pytest.raises(InputError, match=r"domain\.toml cannot be read"):
+            look(own)
+    (own / "domain.toml").unlink()
+    (own / "domain.toml").mkdir()
+    with pytest.raises(InputError, match=r"domain\.toml cannot be read"):
+        domains.load(own)
+
+
+def test_a_system_turn_that_would_never_be_asked_is_told(own: Path) -> None:
+    (own / "judge.system.jinja").write_text("You are strict.")
+    (own / "domain.toml").write_text("")
+    found = domains.load(own)
+    assert found.messages("judge", **found.judging(["gcd"], "AIME", "a problem"))[0].content == "You are strict."
+    (own / "generate.system.jinja").write_text("You are inventive.")
+    with pytest.raises(InputError, match=r"generate\.system\.jinja would never be asked"):
+        domains.load(own)
+
+
 def test_concepts_lie_beside_the_file_that_names_them(own: Path) -> None:
     (own / "domain.toml").write_text('concepts = "mine/concepts.jsonl"\n')
     assert domains.settings(own).concepts == str(own / "mine/concepts.jsonl")
@@ -58,11 +79,21 @@ def test_mistakes_name_the_folder_and_the_file(own: Path) -> None:
         parse({"prompts": str(own), "judge": JUDGES})
 
 
-def test_a_generator_that_is_asked_for_some_of_the_blocks_only_is_a_mistake(own: Path) -> None:
+def test_a_generator_that_is_asked_for_other_blocks_is_a_mistake(own: Path) -> None:
     (own / "domain.toml").write_text('blocks = ["rationale", "problem", "tests"]\n')
     with pytest.raises(InputError, match=r"no markers of the block tests \(<!-- BEGIN TESTS -->\)"):
         domains.load(own)
-    (own / "generate.jinja").write_text("You know what to do.\n")
+    (own / "domain.toml").write_text('blocks = ["problem", "rationale"]\n')
+    with pytest.raises(InputError, match=r"in another order: the blocks of domain\.toml are problem, rationale"):
+        domains.load(own)
+    (own / "domain.toml").write_text('blocks = ["problem"]\n')
+    with pytest.raises(InputError, match="shows <!-- BEGIN RATIONALE -->, which begins no block"):
+        domains.load(own)
+
+
+def test_what_shows_no_markers_is_for_a_generator_that_knows_them(own: Path) -> None:
+    (own / "domain.toml").write_text('blocks = ["rationale", "problem", "tests"]\n')
+    (own / "generate.jinja").write_text("{# <!-- BEGIN NOTES --> #}You know what to do.\n")
     assert domains.load(own).settings.written == Blocks(("rationale", "problem", "tests"))
 
 

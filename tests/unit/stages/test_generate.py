@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from promptcot import domains
-from promptcot.errors import InputError
+from promptcot.core.parsing.blocks import Blocks
+from promptcot.core.parsing.blocks import render as rendered
+from promptcot.errors import InputError, UnfitRow
 from promptcot.records import Completion, Drop, Message, Row, Sampling, derive_seed
 from promptcot.stages.generate import Generate
 from tests.generations import render
@@ -37,6 +39,14 @@ def test_the_seed_depends_on_the_run_and_on_the_row_and_on_nothing_else() -> Non
 def test_a_row_without_a_prompt_is_named(row: Row) -> None:
     with pytest.raises(InputError, match="generate: row a1 has no text in `prompt`"):
         STAGE.ask(row)
+
+
+@pytest.mark.parametrize("names", [("rationale", "problem", "proof"), ("problem",), ("problem", "rationale")])
+def test_a_row_whose_prompt_asks_for_the_blocks_of_another_domain_is_not_paid_for(names: tuple[str, ...]) -> None:
+    row = {**ROW, "prompt": rendered(dict.fromkeys(names, "..."), Blocks(names))}
+    with pytest.raises(UnfitRow, match=r"row a1: its `prompt` shows .*: the blocks are rationale, problem; name the d"):
+        STAGE.ask(row)
+    assert Generate(SAMPLING, seed=5, blocks=Blocks(names)).ask(row)
 
 
 def test_what_can_be_read_is_added_to_the_row_and_the_text_is_kept() -> None:

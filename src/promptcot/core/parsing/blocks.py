@@ -23,6 +23,7 @@ from promptcot.core.parsing.replies import split_thinking
 from promptcot.core.parsing.traces import CLOSE, OPEN
 from promptcot.records import LENGTH, STOP, FinishReason, finish_of
 
+_BEGIN = re.compile(r"<!-- BEGIN ([A-Z_]+) -->")
 _FENCES = re.compile(r"(?:\s|```\w*+)*+")
 
 
@@ -96,6 +97,22 @@ def render(texts: Mapping[str, str], blocks: Blocks = PLAIN) -> str:
 def markers(names: Sequence[str]) -> tuple[str, ...]:
     """The words of the markers around blocks of these names, in order: `BEGIN RATIONALE`, `END RATIONALE` …"""
     return tuple(f"{edge} {name.upper()}" for name in names for edge in ("BEGIN", "END"))
+
+
+def shows_others(prompt: str, names: Sequence[str]) -> str | None:
+    """What a prompt shows that asks for other blocks than these, or for another order; None where it fits.
+
+    One that shows no markers at all fits: a generator may know them from its training.
+    """
+    shown = [name.lower() for name in _BEGIN.findall(prompt)]
+    rest = iter(shown)
+    if not shown or (set(shown) == set(names) and all(name in rest for name in names)):
+        return None
+    for name in names:
+        if name not in shown:
+            return f"no markers of the block {name} ({_shown(markers((name,))[0])})"
+    more = next((name for name in shown if name not in names), None)
+    return "the markers in another order" if more is None else f"{_shown(markers((more,))[0])}, which begins no block"
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str, str]]:
