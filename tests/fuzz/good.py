@@ -84,7 +84,6 @@ BASES: dict[str, list[list[str]]] = {
     "run": [["run", "nano", *SMALL, *_ANSWERED], ["run", "nano", *SMALL, "--dry-run"]],
     "extract": [["extract", "--data-path", "problems.jsonl", *_ASKED]],
     "explain": [["explain", "--data-path", "problems.jsonl", *_ASKED]],
-    "init": [["init", "tasks", "--output-dir", "tasks"]],
     "train-rows": [["train-rows", "--data-path", "annotated.jsonl", "--output-path", "out.jsonl"]],
     "encode": [["encode", "--data-path", "concepts.jsonl", *_ASKED]],
     "sample": [
