@@ -351,7 +351,7 @@ async def test_thinking_that_was_never_closed_has_no_answer(
 
 
 async def test_what_one_source_was_compared_by_says_nothing_of_another(tmp_path: Path, graders: Graders) -> None:
-    """As mathematics 7 % may be a note of 7, and for whole numbers it is another answer, whichever source comes first."""
+    """As mathematics 7 % may be a note of 7; for whole numbers it is another answer, whichever source comes first."""
     answers = ["7", r"7\%"]
     by_source = {
         source: [trace("p", answer, gold="7", source=source) for answer in answers] for source in ("own", "gsm8k")
