@@ -5,7 +5,8 @@
 `--cases`: labelled pairs (`gold`, `pred`, `expected`, `kind` answer or response, `contested`); without it, our own
 tables. `--benchmarks`: files in the public format, whose `reference_solution` ends in "#### answer"; their golds are
 graded against themselves, against other spellings, and against answers that are nearly right (`_spellings`). The
-relation of labels is checked on all pairs of answers from the tables. Hostile answers need no files.
+relation of labels is checked on all pairs of so many answers from the tables (`_relation`), alone with
+`--only-relation`. Hostile answers need no files.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 
 from _options import Options
 from _options import verdict as outcome
+from _relation import show_at_once, show_classes
 from _spellings import equal_anyway, exact_neighbours, perturbed, respelled
 from math_verify import parse, verify
 
@@ -279,7 +281,7 @@ def mixed_pairs(answers: list[str], count: int) -> list[tuple[str, str]]:
 
 
 def main() -> int:
-    options = Options(__doc__, limit=0.5, hostile=1, traces=20, pairs=10, beside=5, relation=12)
+    options = Options(__doc__, limit=0.5, hostile=1, traces=20, pairs=10, beside=5, relation=12, at_once=40, families=8)
     options.add_argument("--cases", type=Path, action="append", help="labelled pairs, JSON lines; repeatable")
     options.add_argument("--benchmarks", type=Path, help="folder of benchmark files in the public format")
     options.add_argument("--limit", type=float, default=2.0, help="seconds a hostile pair may take")
@@ -288,8 +290,15 @@ def main() -> int:
     options.add_argument("--pairs", type=int, default=500, help="so many of each kind for the speed on bare answers")
     options.add_argument("--beside", type=int, default=300, help="pairs of each kind that Math-Verify grades too")
     options.add_argument("--relation", type=int, default=700, help="answers of the tables to compare, all pairs")
+    options.add_argument("--at-once", type=int, default=1500, help="as --relation, for what takes no algebra")
+    options.add_argument("--families", type=int, default=None, help="golds of the tables whose answers are sorted")
+    options.add_argument("--only-relation", action="store_true", help="leave out all but the relation of labels")
     chosen = options.parse_args()
     logging.disable(logging.ERROR)
+    if chosen.only_relation:
+        with Grader(workers=2) as grader:
+            show_relations(grader, tables_of(chosen), chosen)
+        return 0
     fast = show_speeds(chosen)  # first, when no cache is warm
     show_tables(chosen)
     show_hostile(chosen.limit, chosen.hostile)
@@ -312,8 +321,19 @@ def show_tables(chosen: argparse.Namespace) -> None:
         if chosen.benchmarks:
             show_benchmarks(grader, chosen.benchmarks, chosen.beside)
         show_neighbours(grader)
-        texts = list(dict.fromkeys(row[side] for table in tables for row in read(table) for side in ("gold", "pred")))
-        show_relation(grader, random.Random(3).sample(texts, min(chosen.relation, len(texts))))
+        show_relations(grader, tables, chosen)
+
+
+def show_relations(grader: Grader, tables: list[Path], chosen: argparse.Namespace) -> None:
+    """The relation of labels on answers of the tables, drawn at random where they are not all taken."""
+    families: dict[str, dict[str, None]] = {}
+    for row in (row for table in tables for row in read(table)):
+        families.setdefault(row["gold"], {row["gold"]: None})[row["pred"]] = None
+    texts = list(dict.fromkeys(text for family in families.values() for text in family))
+    random.Random(3).shuffle(texts)
+    show_at_once(texts[: chosen.at_once])
+    show_relation(grader, texts[: chosen.relation])
+    show_classes(grader, [list(family) for family in families.values()][: chosen.families])
 
 
 def tables_of(chosen: argparse.Namespace) -> list[Path]:

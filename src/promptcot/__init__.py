@@ -20,7 +20,7 @@ _HOMES = {
     "engines.scripted": "ScriptedEngine",
     "grading.protocol": "Verifier",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
-    "StorageError SystematicFailure TransientError UnfitRow UsageError",
+    "RefusedGold StorageError SystematicFailure TransientError UnfitRow UsageError",
     "recipe.schema": "Encode Model Recipe",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
     "stages.protocol": "Stage Step",

@@ -35,6 +35,7 @@ from promptcot.errors import InputError as InputError
 from promptcot.errors import LockedError as LockedError
 from promptcot.errors import PromptCoTError as PromptCoTError
 from promptcot.errors import RecipeError as RecipeError
+from promptcot.errors import RefusedGold as RefusedGold
 from promptcot.errors import RequestRefused as RequestRefused
 from promptcot.errors import StageFault as StageFault
 from promptcot.errors import StorageError as StorageError

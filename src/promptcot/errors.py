@@ -4,7 +4,8 @@
     ├── UsageError            the command line is wrong                                  exit 2
     ├── InputError            a file or value the user gave is wrong                     exit 1
     │   ├── RecipeError       a recipe has mistakes; all of them are listed              exit 1
-    │   └── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
+    │   ├── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
+    │   └── RefusedGold       a gold by which no answer could be right                   its rows are left out
     ├── StageFault            a stage or step raised, or returned what it may not        that row; of many rows: exit 1
     ├── LockedError           somebody else is writing this output                       exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
@@ -49,6 +50,10 @@ class InputError(PromptCoTError):
 
 class UnfitRow(InputError):
     """A row lacks a field that it is asked about, or has no text in it. A first row that does is a wrong file."""
+
+
+class RefusedGold(InputError):
+    """A gold that the verifier refuses, such as one that does not equal itself. Its rows are left out and counted."""
 
 
 class RecipeError(InputError):

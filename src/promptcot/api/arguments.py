@@ -102,7 +102,7 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
     **dict.fromkeys(("name", "style", "until"), _NAME),
     **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards"), _COUNT),
-    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going"), _FLAG),
+    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict"), _FLAG),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),

@@ -95,10 +95,14 @@ class GradeResult:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Benchmarks solved and graded: a result for each, and the directory with traces, grades and plots."""
+    """Benchmarks solved and graded: a result for each, and the directory with traces, grades and plots.
+
+    `refused` problems were left out, since no answer could be right by their golds.
+    """
 
     benchmarks: Mapping[str, Evaluated]
     directory: Path
+    refused: int = 0
 
 
 @dataclass(frozen=True, repr=False)

@@ -183,10 +183,12 @@ def evaluate(
     set: Changes = None,
     cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
+    strict: bool = False,
 ) -> EvaluationResult:
     """Solve and grade the benchmarks of an evaluation recipe, so many times each, as `promptcot eval` does.
 
     `set` changes the recipe (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` takes the first problems only.
+    Problems by whose gold no answer could be right are left out and counted; with `strict` they raise InputError.
     `journal` is for an `output_dir` at an address, as in `run`, and `cluster` is as there. Raises the errors of
     `promptcot.errors`.
     """
@@ -196,16 +198,16 @@ def evaluate(
     observer = observer_of(on_progress)
     default = domains.settings(resolved.prompts).verifier
     with Graders(_WORKERS, named=resolved.verifier, default=default) as graders:
-        problems = load_problems(resolved, graders, limit_rows, observer)
+        problems = load_problems(resolved, graders, limit_rows, observer, strict=strict)
 
         async def evaluated() -> Evaluation:
             async with delivered(directory, journal, "folder") as made:
-                evaluation = Evaluation(resolved, made, graders, problems)
+                evaluation = Evaluation(resolved, made, graders, problems.asked)
                 await evaluation.run(observer, scale_of(cluster))
             return evaluation
 
         evaluation = wait_for(evaluated())
-    return EvaluationResult({one.benchmark: one for one in evaluation.results}, evaluation.directory)
+    return EvaluationResult({one.benchmark: one for one in evaluation.results}, evaluation.directory, problems.refused)
 
 
 def _eval_recipe(recipe: str | Path | Mapping[str, Any], texts: Sequence[str], values: Mapping[str, Any]) -> EvalRecipe:

@@ -341,6 +341,7 @@ def grade(
     workers: int = 2,
     columns: Mapping[str, str] | None = None,
     verifier: str | None = None,
+    strict: bool = False,
 ) -> GradeResult:
     """Say how good predictions are, source by source, by the equivalence of answers.
 
@@ -350,7 +351,7 @@ def grade(
     `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
     seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
     call goes on. `columns` as in `solve`. A row that cannot be graded is counted in `unfit`; a first one raises
-    InputError.
+    InputError, unless only its gold is refused, and with `strict` any does.
     """
     read = columns_of(columns)
     with workplace(None) as folder, Graders(workers, limit, named=verifier) as graders:
@@ -359,9 +360,7 @@ def grade(
             source = fetched(url, folder)
         check_paths([Read(source)], [Written.of(source, "read")])
         golds = golds_of(benchmark, graders, problems := Problems(graders))
-        grading = grade_file(
-            source, graders, golds, unboxed=unboxed, details=details, ks=ks, columns=read, problems=problems
-        )
-        found = wait_for(grading)
+        how: dict[str, Any] = {"unboxed": unboxed, "details": details, "ks": ks, "columns": read, "strict": strict}
+        found = wait_for(grade_file(source, graders, golds, problems=problems, **how))
         sources = {one.source: one for one in found.summaries}
         return GradeResult(sources, list(FileRows(details)), found.unfit, found.notes)

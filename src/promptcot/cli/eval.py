@@ -41,12 +41,14 @@ _WORKERS = 2
 @changes_option()
 @cluster_options
 @keep_going
+@click.option("--strict", is_flag=True, help="Stop where no answer could be right by the gold of a problem.")
 @click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
 def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     """Have a model solve benchmarks, grade it, and set the results beside the published ones.
 
     RECIPE is a shipped name or a TOML file; by default nano, which is for the embedded models, or endpoint where a
     --base-url is given. Run the same command again after an interruption: finished calls are not repeated.
+    Problems by whose gold no answer could be right are counted and left out; exit code 3 then.
     """
     scale, options = take_scale(options)
     overrides: dict[str, Any] = {
@@ -62,8 +64,8 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     observer = Console()
     default = domains.settings(resolved.prompts).verifier
     with Graders(_WORKERS, named=resolved.verifier, default=default) as graders:
-        problems = load_problems(resolved, graders, options["limit_rows"], observer)
-        evaluation = Evaluation(resolved, directory, graders, problems, keep_going=options["keep_going"])
+        problems = load_problems(resolved, graders, options["limit_rows"], observer, strict=options["strict"])
+        evaluation = Evaluation(resolved, directory, graders, problems.asked, keep_going=options["keep_going"])
         if options["dry_run"]:
             _preview(evaluation)
             return 0
@@ -72,7 +74,7 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
     solved, kept = evaluation.solved.items(), options["keep_going"]
     codes = [print_summary(file, [counts], keep_going=kept) for file, counts in solved]
     say_all(_lines(evaluation))
-    return worst([*codes, exit_code(nothing=False, failed=evaluation.unfit > 0)])
+    return worst([*codes, exit_code(nothing=False, failed=evaluation.unfit + problems.refused > 0)])
 
 
 def _default(options: Mapping[str, Any]) -> str:

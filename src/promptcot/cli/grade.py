@@ -48,6 +48,7 @@ _WORKERS = 2
 )
 @verifier_option
 @click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
+@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be graded; exit code 1 then.")
 @click.option("--k", "ks", type=COUNT, multiple=True, help="k of pass@k and majority@k; repeatable.")
 @click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a pair.")
 @click.option("--workers", type=COUNT, default=_WORKERS, show_default=True, help="Grading processes.")
@@ -55,15 +56,15 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     """Grade predictions by the equivalence of answers, and say how good they are, source by source.
 
     Run the same command again after an interruption: what is graded is not graded again. A JSON file with
-    all numbers is written beside the predictions. Rows that cannot be graded, such as those without a gold, are
-    counted and left out; exit code 3 then.
+    all numbers is written beside the predictions. Rows that cannot be graded, such as those without a gold, or with
+    one that does not equal itself, are counted and left out; exit code 3 then.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
     if compare is not None and options["details"] is not None:
         raise click.UsageError("--details goes with --output-path")
     columns, _ = take_columns(options, say)
-    how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks")}}
+    how = {"columns": columns, **{name: options[name] for name in ("unboxed", "details", "ks", "strict")}}
     with Graders(options["workers"], options["limit"], named=options["verifier"]) as graders:
         how["problems"] = problems = Problems(graders)
         golds = golds_of(options["benchmark"], graders, problems, say)

@@ -1,6 +1,7 @@
 """Reading benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
 
-A benchmark that cannot be used stops at load, with the row named. One that can, but is not what the registry says it is
+A benchmark that cannot be used stops at load, with the row named; a row by whose gold no answer could be right is left
+out and counted, since it says nothing of the others. One that can be used, but is not what the registry says it is
 (other golds, fewer rows), is used, and `Loaded.warnings` says so. Whether a gold can be compared with answers is
 decided by the verifier of its source, where `graders` are given.
 """
@@ -16,7 +17,7 @@ from promptcot import nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.core.remedies import shown
-from promptcot.errors import InputError
+from promptcot.errors import InputError, RefusedGold
 from promptcot.evaluation.golds import Contradictions
 from promptcot.evaluation.hub import fetch
 from promptcot.evaluation.registry import Benchmark, benchmark_named, grader_of, verifier_of, with_source
@@ -48,30 +49,38 @@ class Loaded:
     warnings: tuple[str, ...]
     contradictions: tuple[str, ...] = ()
     """Those of the warnings that are about golds which contradict each other in one row."""
+    refused: tuple[BenchmarkRow, ...] = ()
+    """Rows that were left out because the verifier refuses their gold; one of the warnings says so."""
 
 
-def load(name_or_path: str | Path, graders: Graders | None = None) -> Loaded:
+def load(name_or_path: str | Path, graders: Graders | None = None, *, strict: bool = False) -> Loaded:
     """The rows of a benchmark, from a file or by its name in the registry.
 
     A file wins over a name (a folder does not), and whatever looks like a path is one. `nano` ships with the package;
     the others are fetched from the Hub at their pinned revision, or found in its local cache (with `HF_HUB_OFFLINE=1`
-    only there). Raises InputError for an unknown name, a missing, empty or malformed file, a row without source,
-    problem or gold, two rows with one problem, and, with `graders`, a gold that the verifier refuses.
+    only there). With `graders`, a row whose gold the verifier refuses is left out; where it is `strict`, or nothing is
+    left, that raises RefusedGold. Raises InputError for an unknown name, a missing, empty or malformed file, a row
+    without source, problem or gold, and two rows with one problem.
     """
-    path, found = Path(name_or_path), Contradictions(graders)
+    told: list[str] = []
+    where, numbered = _rows_of(name_or_path, told)
+    found = Contradictions(graders)
+    rows, refusals = _sifted(list(_read_all(numbered, where, found)), graders, strict=strict)
+    loaded = _identified(rows)
+    warnings = (*(f"{where}: {line}" for line in told), *refusals.lines, *loaded.warnings, *found.lines)
+    return replace(loaded, warnings=warnings, contradictions=tuple(found.lines), refused=tuple(refusals.rows))
+
+
+def _rows_of(name_or_path: str | Path, told: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
+    """What a benchmark is called in errors, and its rows with their numbers; `told` gets how a file was read."""
+    path = Path(name_or_path)
     if path.is_file() or _looks_like_path(str(name_or_path)):
-        told: list[str] = []
-        rows = Columns(tell=told.append).problems(read_rows(path), source=path.stem)
-        loaded = _checked(list(_read_all(rows, str(path), found)), graders)
-        warnings = (*(f"{path}: {line}" for line in told), *loaded.warnings, *found.lines)
-        return replace(loaded, warnings=warnings, contradictions=tuple(found.lines))
+        return str(path), Columns(tell=told.append).problems(read_rows(path), source=path.stem)
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:
-        rows = enumerate(read_rows(nano.benchmark_path()), 1)
-        return _checked(list(_read_all(rows, benchmark.name, found)), graders)
+        return benchmark.name, enumerate(read_rows(nano.benchmark_path()), 1)
     theirs = (row for file in fetch(benchmark.name, benchmark.hub) for row in read_rows(file))
-    ours = (_as_ours(row, benchmark) for row in theirs)
-    return _checked(list(_read_all(enumerate(ours, 1), benchmark.name, found)), graders)
+    return benchmark.name, enumerate((_as_ours(row, benchmark) for row in theirs), 1)
 
 
 def _looks_like_path(name: str) -> bool:
@@ -87,8 +96,10 @@ def _as_ours(row: Row, benchmark: Benchmark) -> Row:
     return {**ours, **kept, "source": benchmark.name}
 
 
-def _read_all(numbered: Iterable[tuple[int, Row]], where: str, found: Contradictions) -> Iterator[BenchmarkRow]:
-    """Each row, read. Raises InputError with the number of the row that cannot be."""
+def _read_all(
+    numbered: Iterable[tuple[int, Row]], where: str, found: Contradictions
+) -> Iterator[tuple[str, BenchmarkRow]]:
+    """Each row, read, and where it is. Raises InputError with the number of the row that cannot be."""
     seen: dict[tuple[str, str], tuple[int, BenchmarkRow]] = {}
     for number, row in numbered:
         place = f"{where}, row {number}"
@@ -97,7 +108,7 @@ def _read_all(numbered: Iterable[tuple[int, Row]], where: str, found: Contradict
         first, other = seen.setdefault((read.source, read.id), (number, read))
         if first != number:
             raise InputError(f"{place}: {_repeated(read, first, other)}")
-        yield read
+        yield place, read
 
 
 def _repeated(read: BenchmarkRow, first: int, other: BenchmarkRow) -> str:
@@ -120,17 +131,18 @@ def _read(row: Row, where: str) -> BenchmarkRow:
         id=problem_id(row, where),
         source=source,
         problem=problem_of(row, where),
-        gold=_integer(gold, where) if verifier_of(source) == INTEGERS else gold,
+        gold=_integer(gold) if verifier_of(source) == INTEGERS else gold,
         level=None if level is None else str(level),
         worded=bool(row.get("problem")),
     )
 
 
-def _integer(gold: str, where: str) -> str:
+def _integer(gold: str) -> str:
+    """A gold as a whole number; what is none is left to its verifier."""
     try:
         return plain_integer(gold)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
+    except InputError:
+        return gold
 
 
 def hash_golds(golds: Iterable[str]) -> str:
@@ -140,22 +152,57 @@ def hash_golds(golds: Iterable[str]) -> str:
     ).hexdigest()
 
 
-def _checked(rows: list[BenchmarkRow], graders: Graders | None) -> Loaded:
-    _check_golds(rows, graders)
+def _identified(rows: list[BenchmarkRow]) -> Loaded:
     sources = list(dict.fromkeys(row.source for row in rows))
     found = {source: _identify(source, [row for row in rows if row.source == source]) for source in sources}
     warnings = tuple(warning for _, said in found.values() for warning in said)
     return Loaded(tuple(rows), {source: benchmark for source, (benchmark, _) in found.items()}, warnings)
 
 
-def _check_golds(rows: Iterable[BenchmarkRow], graders: Graders | None) -> None:
-    if graders is None:
-        return
-    for number, row in enumerate(rows, 1):
+class _Refusals:
+    """Rows of a benchmark that are left out since no answer could be right by their gold: which, and why the first.
+
+    Where `strict`, the first of them raises RefusedGold.
+    """
+
+    def __init__(self, strict: bool) -> None:
+        self._strict = strict
+        self.rows: list[BenchmarkRow] = []
+        self._example = ""
+
+    def add(self, row: BenchmarkRow, why: str) -> None:
+        """Leave out a row; `why` names it."""
+        if self._strict:
+            raise RefusedGold(f"{why}; or leave the row out")
+        self.rows.append(row)
+        self._example = self._example or why
+
+    @property
+    def lines(self) -> list[str]:
+        """What is to be told of them; nothing where there are none."""
+        if not self.rows:
+            return []
+        if len(self.rows) == 1:
+            return [f"1 row is left out, since no answer could be right by its gold: {self._example}"]
+        count = f"{len(self.rows):,} rows are left out, since no answer could be right by their golds"
+        return [f"{count}; for example {self._example}"]
+
+
+def _sifted(
+    rows: Iterable[tuple[str, BenchmarkRow]], graders: Graders | None, *, strict: bool
+) -> tuple[list[BenchmarkRow], _Refusals]:
+    """The rows that their verifiers take, and those that they refuse. Raises RefusedGold where none is taken."""
+    taken, refusals = [], _Refusals(strict)
+    for place, row in rows:
         try:
-            grader_of(graders, row.source).check_gold(row.gold)
-        except InputError as error:
-            raise InputError(f"row {number} of {row.source} (id {row.id}): {error}; or leave the row out") from error
+            if graders is not None:
+                grader_of(graders, row.source).check_gold(row.gold)
+            taken.append(row)
+        except RefusedGold as error:
+            refusals.add(row, f"{place} (id {row.id}): {error}")
+    if refusals.rows and not taken:
+        raise RefusedGold(f"no row can be used: {refusals.lines[0]}")
+    return taken, refusals
 
 
 def _identify(source: str, rows: list[BenchmarkRow]) -> tuple[Benchmark | None, list[str]]:
@@ -186,4 +233,5 @@ def renamed(loaded: Loaded) -> Loaded:
     """The same rows, each `source` being the name of the benchmark that its rows turned out to be."""
     names = {source: benchmark.name if benchmark else source for source, benchmark in loaded.benchmarks.items()}
     rows = tuple(replace(row, source=names[row.source]) for row in loaded.rows)
-    return Loaded(rows, {names[source]: benchmark for source, benchmark in loaded.benchmarks.items()}, loaded.warnings)
+    benchmarks = {names[source]: benchmark for source, benchmark in loaded.benchmarks.items()}
+    return replace(loaded, rows=rows, benchmarks=benchmarks)

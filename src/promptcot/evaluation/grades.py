@@ -50,13 +50,14 @@ async def grade_file(
     ks: Sequence[int] = (),
     columns: Columns | None = None,
     problems: Problems | None = None,
+    strict: bool = False,
 ) -> FileGrades:
     """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
 
-    `problems` are those of files that it is compared with. Raises InputError for a first row that is no prediction, and
-    for one that has the id of another problem.
+    `problems` are those of files that it is compared with. Raises InputError for a first row that is no prediction, for
+    one that has the id of another problem, and where `strict` for any that cannot be graded.
     """
-    judge = PredictionGrader(graders, golds, unboxed=unboxed, columns=columns, problems=problems)
+    judge = PredictionGrader(graders, golds, unboxed=unboxed, columns=columns, problems=problems, strict=strict)
     samples = await _samples(judge, file, details)
     summaries = [summarize(source, list(ks) or None, draws(source.source)) for source in samples]
     target = beside(file, "grades.json")
@@ -115,6 +116,7 @@ def golds_of(benchmark: str | None, graders: Graders, problems: Problems, tell: 
     loaded = load(benchmark, graders)
     for line in loaded.contradictions:
         tell(f"note: {line}")
-    for row in loaded.rows:
+    rows = (*loaded.rows, *loaded.refused)  # those that are refused: so that each prediction for them is, by its gold
+    for row in rows:
         problems.know((row.source, row.id), row.problem, row.gold, f"the benchmark {benchmark}", worded=row.worded)
-    return {(row.source, row.id): row.gold for row in loaded.rows}
+    return {(row.source, row.id): row.gold for row in rows}

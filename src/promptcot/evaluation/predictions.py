@@ -1,16 +1,18 @@
 """Predictions graded one after the other, in their order.
 
 Decides what a row of predictions must have, and that one which lacks it is left out and counted, unless it is the
-first: then none will have it. What an answer is, and whether it is right, is decided by the verifier of the row's
-source (`grading`), which answers are one class in `classes`, what an earlier grading is worth in `compared`, and
-whether rows agree about their problems in `golds`; the statistics are in `core.statistics`.
+first: then none will have it. A row whose gold is refused is left out wherever it stands; `strict` stops at either.
+What an answer is, and whether it is right, is decided by the verifier of the row's source (`grading`), which answers
+are one class in `classes`, what an earlier grading is worth in `compared`, and whether rows agree about their problems
+in `golds`; the statistics are in `core.statistics`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from promptcot.core.columns import Columns, fields_of
@@ -18,7 +20,7 @@ from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN, after_thought
 from promptcot.core.problems import gold_if_any, gold_of, problem_id, source_of
 from promptcot.core.statistics import Sample
-from promptcot.errors import InputError, PromptCoTError
+from promptcot.errors import InputError, PromptCoTError, RefusedGold
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Compared, ComparedBy, Key
 from promptcot.evaluation.golds import Contradictions, Problems, SharedId
@@ -76,7 +78,7 @@ class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
     `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
-    told, `unfit` how many rows could not be graded.
+    told, `unfit` how many rows could not be graded; with `strict`, the first such row raises InputError.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -89,13 +91,15 @@ class PredictionGrader:
         unboxed: bool = False,
         columns: Columns | None = None,
         problems: Problems | None = None,
+        strict: bool = False,
     ) -> None:
         self._graders = graders
+        self._strict = strict
         self._columns = columns or Columns()
         self._golds = golds or {}
         self._unboxed = unboxed
         self._problems = problems or Problems(graders)
-        self._checked: set[tuple[Key, str]] = set()
+        self._checked: dict[tuple[str, str], str | None] = {}
         self._seen: dict[Key, int] = {}
         self.notes: list[str] = []
         self.unfit = 0
@@ -120,7 +124,7 @@ class PredictionGrader:
                 return await self._one(row, where, judges)
 
             rows = enumerate(self._rows(path))
-            grading = (self._if_fit(grade(row, where), where, first=not place) for place, (row, where) in rows)
+            grading = (self._if_fit(partial(grade, row, where), where, first=not place) for place, (row, where) in rows)
             async with aclosing(in_order(grading)) as graded:
                 async for one in graded:
                     if one is not None:
@@ -136,15 +140,18 @@ class PredictionGrader:
         for number, row in self._columns.traces(read_rows(path, may_be_empty=True), sourced=True):
             yield row, f"{path}, row {number}"
 
-    async def _if_fit(self, grading: Awaitable[Graded], where: str, *, first: bool) -> Graded | None:
-        """The graded row; None for one that cannot be graded, which is counted. Raises what a `first` one raises."""
+    async def _if_fit(self, grading: Callable[[], Awaitable[Graded]], where: str, *, first: bool) -> Graded | None:
+        """The graded row; None for one that cannot be graded, which is counted.
+
+        Raises what a `first` one raises, but for a refused gold, which says nothing of the others; and where `strict`.
+        """
         try:
-            return await grading
+            return await grading()
         except Exception as error:
             unfit = of_the_row(error, where)
             if unfit is None:
                 raise
-            if first:
+            if self._strict or (first and not isinstance(unfit, RefusedGold)):
                 raise unfit from error
             self.unfit += 1
             self._why_unfit = self._why_unfit or str(unfit)
@@ -158,11 +165,13 @@ class PredictionGrader:
             gold = self._gold(row, where, key, needed=found.answer is not None)
             await self._problems.check(key, row, where, gold)
             if found.answer is None or gold is None:
+                if gold is not None:
+                    await self._check_gold(grader, gold, key[0], where)
                 sampled = _sampled(row, None if found.lost else False, None)
                 return Graded(*key, sample, sampled, None, found.method, _level(row))
             grade = judges.known.grade(key, gold, found.answer)
             if grade is None:
-                grade = await self._grade(grader, where, key, gold, found.answer)
+                grade = await self._grade(grader, where, key[0], gold, found.answer)
                 judges.known.keep(key, gold, found.answer, grade)
             number = await classes.place(key, found.answer)
         return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
@@ -173,12 +182,22 @@ class PredictionGrader:
             return self._golds[key]
         return gold_of(row, where) if needed else gold_if_any(row, where)
 
-    async def _grade(self, grader: Grader, where: str, key: Key, gold: str, text: str) -> Grade:
-        """A new grade. Raises InputError, naming the row, where nothing could equal the gold; it is looked at once."""
-        if (key, gold) not in self._checked:
-            await _check_gold(grader, gold, where)
-            self._checked.add((key, gold))
+    async def _grade(self, grader: Grader, where: str, source: str, gold: str, text: str) -> Grade:
+        """A new grade. Raises RefusedGold, naming the row, where nothing could equal the gold."""
+        await self._check_gold(grader, gold, source, where)
         return await grader.agrade(gold, text)
+
+    async def _check_gold(self, grader: Grader, gold: str, source: str, where: str) -> None:
+        """Raises RefusedGold, naming the row. Each gold of a source is shown to its verifier once."""
+        if (source, gold) not in self._checked:
+            try:
+                await grader.acheck_gold(gold)
+                self._checked[source, gold] = None
+            except RefusedGold as error:
+                self._checked[source, gold] = str(error)
+        refused = self._checked[source, gold]
+        if refused is not None:
+            raise RefusedGold(f"{where}: {refused}")
 
     def _sample_of(self, row: Row, key: Key) -> int:
         """The row's `sample`; in files without it, how often the problem came before."""
@@ -215,13 +234,6 @@ async def answer_of(grader: Grader, row: Row, where: str, *, unboxed: bool = Fal
     if reply is None or row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
         return Extracted(None, "unclosed thought")
     return await grader.aextract(reply, unboxed=unboxed)
-
-
-async def _check_gold(grader: Grader, gold: str, where: str) -> None:
-    try:
-        await grader.acheck_gold(gold)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
 
 
 def completion_of(row: Row, where: str) -> str:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
 from promptcot.core.remedies import shown
-from promptcot.errors import InputError
+from promptcot.errors import InputError, RefusedGold
 from promptcot.grading import own
 from promptcot.grading.protocol import Extracted, Grade
 from promptcot.grading.verifiers import MATHEMATICS, SHIPPED, verifier_named
@@ -22,6 +22,7 @@ from promptcot.grading.workers import Fault, Pool, WorkerLost
 
 _REMEMBERED = 4096
 _MEMORY = 2 << 30
+_MOST_SHOWN = 80  # characters of a gold
 
 Result = TypeVar("Result")
 
@@ -115,19 +116,29 @@ class Grader:
         return True
 
     def check_gold(self, gold: str) -> None:
-        """Raises InputError naming `gold` unless answers can be compared with it."""
+        """Raises RefusedGold naming `gold`, by its first 80 characters, unless answers can be compared with it."""
+        try:
+            self._check_gold(gold)
+        except RefusedGold:
+            raise
+        except InputError as error:
+            raise RefusedGold(str(error)) from error
+
+    def _check_gold(self, gold: str) -> None:
         if not gold.strip():
-            raise InputError("a gold answer is empty: give every problem an answer, or leave the problem out")
+            raise RefusedGold("a gold answer is empty: give every problem an answer, or leave the problem out")
         if self._shipped is not None and self._shipped.gold_at_once(gold):
             return
         try:
             self._pool.ask("check_gold", gold)
         except Fault as fault:
-            named = f"the gold answer {shown(gold)!r} is refused by {self.verifier}: {fault}"
-            raise InputError(str(fault) if self._shipped is not None and fault.meant else named) from fault
+            named = f"the gold answer {shown(gold, _MOST_SHOWN)!r} is refused by {self.verifier}: {fault}"
+            raise RefusedGold(str(fault) if self._shipped is not None and fault.meant else named) from fault
         except WorkerLost as lost:
             took = f"took more than {self.limit:g} s" if lost.why == "timeout" else "ended the process"
-            raise InputError(f"the gold answer {shown(gold)!r} cannot be checked: {self.verifier} {took}") from lost
+            raise RefusedGold(
+                f"the gold answer {shown(gold, _MOST_SHOWN)!r} cannot be checked: {self.verifier} {took}"
+            ) from lost
 
     async def acheck_gold(self, gold: str) -> None:
         """As `check_gold`, without keeping the event loop waiting."""

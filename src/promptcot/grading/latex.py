@@ -1,7 +1,8 @@
 r"""LaTeX as SymPy objects, by Math-Verify's parser. Runs in worker processes only.
 
-Decides what is changed before the parser sees a text: mixed numbers, degrees, directed segments, and letters that it
-would take for constants or lower. What cannot be read is None; what two objects have in common is decided in `values`.
+Decides what is changed before the parser sees a text: mixed numbers, degrees, directed segments, letters that it would
+take for constants or lower, and inverse functions, which it would take for powers. What cannot be read is None; what
+two objects have in common is decided in `values`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from latex2sympy2_extended import NormalizationConfig
 from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
 from promptcot.core.answers.brackets import deepest, split
+from promptcot.core.answers.estimate import INVERSE
 
 logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
 
@@ -46,6 +48,7 @@ def read_latex(text: str) -> Any | None:
     text = _LETTERS.sub(lambda letter: f"{letter[1][0]}_{{{_UNKNOWN[letter[1]]}}}", text)
     text = _INDEXED.sub(lambda letter: f"z_{{{ord(letter[1])}0{letter[2] or letter[3]}}}", text)
     text = _PRIMED.sub(lambda letter: f"{letter[1]}_{{95{len(letter[2])}}}", text)
+    text = INVERSE.sub(r"\1_{94}", text)
     if "\\text" in text or "'" in text:
         return None  # words that no unit is, and minutes without degrees
     try:

@@ -20,6 +20,8 @@ _AGREE = sympy.Float("1e-35", _DIGITS)
 _ROUNDED = sympy.Float("1e-10", _DIGITS)
 _POINTS = 5
 _UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
+_STEPS = (sympy.floor, sympy.ceiling, sympy.Mod)
+_FAR = 50
 _FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge: sympy.Le}
 
 
@@ -42,7 +44,14 @@ def same_value(gold: Any, answer: Any) -> bool:
         return _same_constant(gold, answer)
     near = _tolerance(gold, answer)
     compared = 0
-    for point in _points(symbols, counted, _implies_positive(gold, answer)) if symbols else [{}]:
+    points = _points(symbols, counted, _implies_positive(gold, answer), gold.has(*_STEPS) or answer.has(*_STEPS))
+    for point in points if symbols else [{}]:
+        exactly = gold.subs(point), answer.subs(point)
+        if all(side.is_Rational for side in exactly):
+            if exactly[0] != exactly[1]:
+                return False
+            compared += 1
+            continue
         values = _at(gold, point), _at(answer, point)
         if (values[0] is None) != (values[1] is None):
             return False
@@ -97,16 +106,17 @@ def _closed(one: Any) -> Any | None:
     return None if found.has(sympy.Sum) else found.subs(end, last)
 
 
-def _points(symbols: list[Any], whole: set[Any], positive: bool) -> Iterator[dict[Any, Any]]:
+def _points(symbols: list[Any], whole: set[Any], positive: bool, far: bool) -> Iterator[dict[Any, Any]]:
     """Fixed points: quotients of primes, exact so that what cancels is seen to be zero; `whole` symbols are integers.
 
-    The first point is positive in all symbols, unless `positive` the others have signs of both kinds.
+    The first point is positive in all symbols, unless `positive` the others have signs of both kinds. What rounds is
+    looked at `far` from zero, where it takes several values.
     """
     for point in range(_POINTS):
         yield {
             symbol: sympy.Integer(2 + point + 2 * place)
             if symbol in whole
-            else _quotient(point, place) * (1 if positive else _sign(point, place))
+            else _quotient(point, place) * (_FAR if far else 1) * (1 if positive else _sign(point, place))
             for place, symbol in enumerate(symbols)
         }
 
@@ -175,7 +185,7 @@ def same_relation(gold: Any, answer: Any) -> bool:
     """Whether one relation is a multiple of the other; a negative factor turns the order round."""
     sides = gold.lhs - gold.rhs, answer.lhs - answer.rhs
     factors = []
-    for point in _points(_symbols(*sides), set(), False):
+    for point in _points(_symbols(*sides), set(), False, False):
         values = _at(sides[0], point), _at(sides[1], point)
         if values[0] is None or values[1] is None or values[1] == 0:
             continue

@@ -136,20 +136,30 @@ class Evaluation:
         return Evaluated(self.recipe.model.model, source, summary, by_level, asked, whole)
 
 
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """The problems to be asked, by benchmark; `refused` counts those left out, since no answer could be right."""
+
+    asked: Mapping[str, Sequence[BenchmarkRow]]
+    refused: int
+
+
 def load_problems(
-    recipe: EvalRecipe, graders: Graders, limit: int | None, observer: Observer
-) -> dict[str, list[BenchmarkRow]]:
-    """The problems of each benchmark. Raises InputError for golds that cannot be graded, and for a repeated one."""
+    recipe: EvalRecipe, graders: Graders, limit: int | None, observer: Observer, *, strict: bool = False
+) -> Problems:
+    """The problems of each benchmark. Raises InputError for a repeated one; where `strict`, for a refused gold."""
     found: dict[str, list[BenchmarkRow]] = {}
+    refused = 0
     for name in recipe.benchmarks:
-        loaded = renamed(load(name, graders))
+        loaded = renamed(load(name, graders, strict=strict))
+        refused += len(loaded.refused)
         for warning in loaded.warnings:
             observer.note(f"note: {warning}")
         for source in loaded.benchmarks:
             if source in found:
                 raise InputError(f"{name}: the benchmark {source} is there twice; name it once")
             found[source] = [row for row in loaded.rows if row.source == source][:limit]
-    return found
+    return Problems(found, refused)
 
 
 def _row(one: BenchmarkRow) -> Row:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import types
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
-from promptcot.errors import InputError
+from promptcot.errors import InputError, RefusedGold
 from promptcot.evaluation.benchmarks import hash_golds, load, renamed
 from promptcot.evaluation.registry import BENCHMARKS, benchmark_named, with_source
 from promptcot.grading import Graders
@@ -114,10 +115,22 @@ def test_whole_numbers_are_compared_as_numbers(gold: str, plain: str) -> None:
     assert plain_integer(gold) == plain
 
 
-@pytest.mark.parametrize("gold", ["1/2", "3.5", "x", "", "1" * 1001])
-def test_a_gold_that_is_no_whole_number_stops_where_all_are(tmp_path: Path, gold: str) -> None:
-    with pytest.raises(InputError, match=r"row 2: (the gold .* is not a whole number|the gold is empty)"):
-        load(written(tmp_path, row(), row(prompt="other", reference_solution=f"#### {gold}")))
+def with_gold(tmp_path: Path, source: str, gold: str) -> Path:
+    """A benchmark of two rows, of which the second has this gold."""
+    return written(tmp_path, row(source=source), row(source=source, prompt="other", reference_solution=f"#### {gold}"))
+
+
+@pytest.mark.parametrize("gold", ["1/2", "3.5", "x", "1" * 1001])
+def test_a_row_whose_gold_is_no_whole_number_is_left_out_where_all_are(tmp_path: Path, gold: str) -> None:
+    with Graders(workers=1, limit=20) as graders:
+        loaded = load(with_gold(tmp_path, "aime2024", gold), graders)
+    assert ([one.gold for one in loaded.rows], [one.gold for one in loaded.refused]) == (["2"], [gold])
+    assert re.search(r"1 row is left out, .* row 2 \(id [0-9a-f]{16}\): the gold .* is not a whole", loaded.warnings[0])
+
+
+def test_a_gold_that_is_empty_stops(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 2: the gold is empty"):
+        load(with_gold(tmp_path, "aime2024", ""))
 
 
 @pytest.mark.parametrize(
@@ -139,20 +152,29 @@ def test_a_row_that_cannot_be_read_stops_and_is_named(tmp_path: Path, changed: d
     assert said in str(error.value)
 
 
-def test_a_gold_that_the_verifier_refuses_stops_at_load_and_names_the_row(tmp_path: Path) -> None:
-    path = written(tmp_path, row(source="math"), row(source="math", prompt="other", reference_solution="#### \\frac{"))
-    refused = r"row 2 of math \(id [0-9a-f]{16}\): the gold answer .* does not equal itself.*; or leave the row out"
-    with Graders(workers=1, limit=20) as graders, pytest.raises(InputError, match=refused):
-        load(path, graders)
+@pytest.mark.parametrize("gold", ["\\frac{", "\\frac{1}{" + "0" * 5000, "(" * 20_000])
+def test_a_row_whose_gold_is_refused_is_left_out_and_named_and_stops_where_strict(tmp_path: Path, gold: str) -> None:
+    path = with_gold(tmp_path, "math", gold)
+    with Graders(workers=1, limit=20) as graders:
+        loaded = load(path, graders)
+        with pytest.raises(RefusedGold, match=r"row 2 \(id [0-9a-f]{16}\): the gold answer .*; or leave the row out"):
+            load(path, graders, strict=True)
+    assert [one.gold for one in loaded.rows] == ["2"]
+    assert re.search(r"row 2 \(id [0-9a-f]{16}\): the gold answer ", loaded.warnings[0])
+    assert len(loaded.warnings[0]) < 400 + len(str(path))
+
+
+def test_a_benchmark_without_a_gold_that_could_be_met_stops(tmp_path: Path) -> None:
+    with Graders(workers=1, limit=20) as graders, pytest.raises(RefusedGold, match="no row can be used: 1 row"):
+        load(written(tmp_path, row(source="math", reference_solution="#### \\frac{")), graders)
 
 
 def test_every_gold_is_shown_to_the_verifier_of_its_source(tmp_path: Path) -> None:
-    path = written(tmp_path, row(source="own"), row(source="own", prompt="other", reference_solution="#### 1/3"))
+    path = with_gold(tmp_path, "own", "1/3")
     with Graders(workers=1, limit=20) as graders:
         assert [one.gold for one in load(path, graders).rows] == ["2", "1/3"]
-    refused = r"row 2 of own \(id [0-9a-f]{16}\): the gold '1/3' is not a whole number"
-    with Graders(named="integers") as graders, pytest.raises(InputError, match=refused):
-        load(path, graders)
+    with Graders(named="integers") as graders:
+        assert [one.gold for one in load(path, graders).refused] == ["1/3"]
 
 
 def test_a_file_of_a_known_layout_is_a_benchmark_and_says_how_it_was_read(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 import promptcot
 from promptcot.cli import main
 from promptcot.errors import InputError
+from promptcot.evaluation.golds import Problems
+from promptcot.evaluation.grades import golds_of
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
@@ -221,6 +223,37 @@ async def test_a_row_that_is_no_prediction_is_named(
     assert re.search(f"1 row could not be graded and counts in no number: .*{message}", note)
 
 
+@pytest.mark.parametrize("place", range(3))
+async def test_a_gold_that_is_refused_costs_its_rows_wherever_they_stand(
+    tmp_path: Path, graders: Graders, place: int
+) -> None:
+    rows = [trace("p", "1/2"), trace("q", "1/2")]
+    gold = "\\frac{1}{" + "0" * 5000
+    rows[place:place] = [trace("bad", "1", gold=gold), trace("bad", "1", gold=gold, completion="no box")]
+    judge = PredictionGrader(graders)
+    path = write(tmp_path / "a.jsonl", rows)
+    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert judge.unfit == 2
+    assert f"row {place + 1}: the gold answer " in judge.notes[0]
+    assert len(judge.notes[0]) < 400 + len(str(path))
+    with pytest.raises(InputError, match=f"row {place + 1}: the gold answer"):
+        await grade(path, graders, strict=True)
+
+
+async def test_predictions_of_a_benchmark_row_whose_gold_is_refused_are_left_out(
+    tmp_path: Path, graders: Graders
+) -> None:
+    golds = [
+        {"id": name, "source": "own", "problem": name, "answer": gold} for name, gold in (("p", "\\frac{"), ("q", "2"))
+    ]
+    found = golds_of(str(write(tmp_path / "golds.jsonl", golds)), graders, Problems(graders))
+    rows = [{key: one[key] for key in one if key != "answer"} for one in (trace("p", "1"), trace("q", "2"))]
+    judge = PredictionGrader(graders, found)
+    path = write(tmp_path / "a.jsonl", rows)
+    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["q"]
+    assert judge.unfit == 1
+
+
 async def test_what_a_library_raises_over_one_row_costs_that_row(
     tmp_path: Path, graders: Graders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +287,10 @@ def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
     assert json.loads((tmp_path / "a.grades.json").read_text())["unfit"] == 2
     assert len((tmp_path / "details.jsonl").read_text().splitlines()) == 2
     assert promptcot.grade(path).unfit == 2
+    assert main(["grade", "--output-path", str(path), "--strict"]) == 1
+    assert "row 2: the gold in `answer` is true" in capsys.readouterr().err
+    with pytest.raises(InputError, match="row 2"):
+        promptcot.grade(path, strict=True)
 
 
 async def test_golds_may_come_from_a_benchmark(tmp_path: Path, graders: Graders) -> None:

@@ -88,11 +88,26 @@ def test_eval_by_a_verifier_of_ones_own(tmp_path: Path) -> None:
     assert results["recipe"]["verifier"] == ORDER
 
 
+def test_eval_leaves_out_and_counts_problems_whose_gold_is_refused_and_strict_stops(tmp_path: Path) -> None:
+    rows = [{"problem": "Who?", "answer": "\\frac{"}, {"problem": "How many?", "answer": "7"}]
+    path = written(tmp_path / "mixed.jsonl", rows)
+    recipe = {"benchmarks": [str(path)], "n": 1, "model": {"engine": f"{__name__}:open_solver"}}
+    found = promptcot.evaluate(recipe, output_dir=tmp_path / "out")
+    assert (found.refused, found.benchmarks["mixed"].asked) == (1, 1)
+    with pytest.raises(promptcot.RefusedGold, match="row 1 "):
+        promptcot.evaluate(recipe, output_dir=tmp_path / "strict", strict=True)
+    told = ["eval", "endpoint", "--benchmarks", str(path), "--n", "1", "--engine", f"{__name__}:open_solver"]
+    assert main([*told, "--output_dir", str(tmp_path / "told")]) == 3
+    assert main([*told, "--output_dir", str(tmp_path / "stopped"), "--strict"]) == 1
+
+
 def test_what_was_asked_for_judges_a_benchmark_of_another_verifier(tmp_path: Path) -> None:
     row = {"id": "g", "source": "gsm8k", "problem": "Who?", "completion": "\\boxed{seven}"}
     path = written(tmp_path / "a.jsonl", [{**row, "answer": "Seven"}])
-    with pytest.raises(promptcot.InputError, match="row 1: the gold 'Seven' is not a whole number"):
-        promptcot.grade(path)
+    by_integers = promptcot.grade(path)
+    assert (by_integers.unfit, len(by_integers.rows)) == (1, 0)
+    with pytest.raises(promptcot.RefusedGold, match="row 1: the gold 'Seven' is not a whole number"):
+        promptcot.grade(path, strict=True)
     assert promptcot.grade(path, verifier="exact").accuracy() == 1
 
 

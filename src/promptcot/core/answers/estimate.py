@@ -29,6 +29,8 @@ _UNCLEAR = {"I", "j"}  # variables, or other names of i
 _ZERO = Decimal(0)
 _MOST_POWER = 1000
 _FUNCTIONS = set("fghFGHPQ")
+INVERSE = re.compile(r"(?<![a-zA-Z\\])([fgh])\s*\^\s*\{\s*-1\s*\}(?=\s*\()")
+"""The inverse of a function, where it is called; nothing else is written so."""
 
 
 def differ(one: str, other: str) -> bool | None:
@@ -56,6 +58,7 @@ def _tokens(text: str) -> Sequence[str] | None:
     except NotPlain:
         return None
     called = any(name in _FUNCTIONS and after == "(" for name, after in pairwise(found))
+    called |= INVERSE.search(text) is not None
     return None if called or r"\frac{d}" in text or _UNCLEAR & set(found) else found
 
 

@@ -169,7 +169,8 @@ def _residues(gold: Part, answer: Part, judge: Judge) -> bool | None:
             return compare(gold.items[0], answer.items[0], judge) if same_modulus else False  # type: ignore[union-attr]
         return modulus == second and (one - other) % modulus == 0
     if one is None or other is None:
-        return compare(_plain(gold), _plain(answer), judge)
+        varies = any(_is_residue(part) and _has_variables(_plain(part)) for part in (gold, answer))
+        return False if varies else compare(_plain(gold), _plain(answer), judge)  # n mod 2 is not n
     return one == other or (other == one % modulus if modulus is not None else one == other % (second or 1))
 
 

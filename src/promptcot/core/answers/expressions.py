@@ -96,14 +96,17 @@ def _same_letters(gold: str, answer: str, one: str, other: str) -> bool:
 def _words(text: str, marked: bool = False) -> str | None:
     """A few words in lower case, without an article; None for what may be mathematics, such as xy.
 
-    What is set as text, or `marked` since the other answer is, is no mathematics.
+    What is set as text, or `marked` since the other answer is, is no mathematics; nor are capitals of which one comes
+    twice, such as HHT, since a product would have a power.
     """
     marked = marked or "\\text" in text
     plain = upright(text).strip(" .$")
     if not _WORDS.fullmatch(plain):
         return None
     long = any(len(word) > 2 and re.search("[aeiouyAEIOUY]", word) for word in re.findall(r"[^\W\d_]+", plain))
-    return _ARTICLE.sub("", " ".join(plain.lower().split()), count=1).rstrip(" !") if marked or long else None
+    spelled = len(plain) > 2 and plain.isupper() and plain.isalpha() and len({*plain}) < len(plain)
+    word = marked or long or spelled
+    return _ARTICLE.sub("", " ".join(plain.lower().split()), count=1).rstrip(" !") if word else None
 
 
 def _same_times(gold: str, answer: str) -> bool | None:

@@ -36,6 +36,9 @@ _FUNCTION = "gcd|lcm|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp|max|m
 _TEXT_FONTS = "text|textbf|textrm|textit|textnormal|texttt|textsf|mathrm|mbox|hbox|operatorname"
 _CURRENCIES = {r"\$": "dollars", "€": "euros", r"\euro": "euros", "£": "pounds", r"\pounds": "pounds"}
 _AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion))?"
+_STATED = (
+    r".*(?:[<>=\d]|\\(?:[lg](?:eq?(?:slant)?|t)|neq?|in|notin)(?![a-z]))"  # p \lor q alone is a formula, not two values
+)
 _NUMERALS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
@@ -160,8 +163,10 @@ RULES: list[Rule] = [
         r"\\frac\s*\{\s*(\\text\s*\{[^{}]*\}(?:\s*\^\s*\d)?)\s*\}\s*\{\s*(\\text\s*\{[^{}]*\}(?:\s*\^\s*\d)?)\s*\}",
         r"\1/\2",
     ),
-    _rule("and of logic", r"\land \wedge", r"\\(?:land|wedge)(?![a-z])", " and "),
-    _rule("or of logic", r"\lor \vee", r"\\(?:lor|vee)(?![a-z])", " or "),
+    _rule("and of logic", r"\land \wedge", rf"\\(?:land|wedge)(?![a-z])(?={_STATED})", " and "),
+    _rule("or of logic", r"\lor \vee", rf"\\(?:lor|vee)(?![a-z])(?={_STATED})", " or "),
+    _rule("and between propositions", r"\wedge", r"\\wedge(?![a-z])", r"\\land"),
+    _rule("or between propositions", r"\vee", r"\\vee(?![a-z])", r"\\lor"),
     _rule("and, or behind a unit", r"\text", r"(\\text\s*\{[^{}]*?\w)\s*,?\s+(and|or)\s*\}(?=\s*[-\d\\(])", r"\1} \2 "),
     _rule("and, or", r"\text", r"\\text\s*\{\s*,?\s*(and|or)\s*,?\s*\}", r" \1 "),
     _rule("and, or in other languages", r"\text", r"\\text\s*\{\s*(?:et|und|и|和|与|及)\s*\}", " and "),

@@ -14,6 +14,7 @@ Size = Fraction | int
 
 FACTORS = {
     **{"dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12},
+    **{"gross": 144, "k": 10**3, "lakh": 10**5, "lakhs": 10**5, "crore": 10**7, "crores": 10**7},
     **{"万": 10**4, "亿": 10**8},
 }
 PREFIXES = {"k": 3, "M": 6, "G": 9, "T": 12, "c": -2, "d": -1, "m": -3, "μ": -6, "n": -9, "p": -12}
@@ -102,7 +103,8 @@ _CHANGING_WORDS = """
 and or not no than at least most fewer more less greater under over above below approximately around roughly nearly
 almost between to from up if when otherwise else unless except excluding including included inclusive exclusive
 minus plus divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth
-fifths tenth tenths dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only
+fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths hundredth hundredths thousandth
+thousandths dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only
 even odd is are was were has have does do every where without
 """
 CHANGING = frozenset(_CHANGING_WORDS.split())

@@ -1,0 +1,77 @@
+"""The relation of labels: over all pairs of the tables for what takes no algebra, and over classes for all of it.
+
+`exact.mutual` is symmetric because it asks both ways. What can go wrong is that two answers which are one by it are not
+graded alike; so both checks are about that, one by every text as a gold, one by the gold of a family.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+from promptcot.core.answers import exact
+from promptcot.evaluation.classes import Classes
+from promptcot.grading import Grader
+
+_SHOWN = 20
+_KEY = ("tables", "")
+
+
+def show_at_once(texts: Sequence[str]) -> None:
+    """All ordered pairs of texts, as far as they are decided without algebra.
+
+    Each pair that is the same both ways is looked at through every other text as a gold. The relation is not
+    transitive (5 cm, 5, 5 m), so that a third gold may tell two such answers apart; how many do is printed.
+    """
+    started = time.perf_counter()
+    verdicts = [[exact.same(gold, answer) for answer in texts] for gold in texts]
+    places = range(len(texts))
+    decided = sum(verdict is not None for row in verdicts for verdict in row)
+    pairs = [(one, two) for one in places for two in range(one) if verdicts[one][two] is verdicts[two][one] is True]
+    broken = [(texts[one], texts[two]) for one, two in pairs if exact.mutual(texts[one], texts[two]) is not True]
+    broken += [(texts[one], texts[two]) for one, two in pairs if exact.mutual(texts[two], texts[one]) is not True]
+    apart = [
+        (texts[gold], texts[one], texts[two])
+        for one, two in pairs
+        for gold in places
+        if {verdicts[gold][one], verdicts[gold][two]} == {True, False}
+    ]
+    print(
+        f"relation at once: {len(broken)} violations in {len(texts) ** 2:,} ordered pairs of {len(texts):,} answers, "
+        f"{decided / max(1, len(texts) ** 2):.1%} decided, {len(pairs):,} the same both ways; a third text as the gold "
+        f"tells {len({triple[1:] for triple in apart}):,} of these "
+        f"apart; {time.perf_counter() - started:.0f} s"
+    )
+    for case in [*broken, *apart][:_SHOWN]:
+        print("  apart:", *map(ascii, case))
+
+
+def show_classes(grader: Grader, families: Sequence[Sequence[str]]) -> None:
+    """The answers to each gold (first in its family), sorted into classes: those of a class are graded alike."""
+    mixed, classes = [], 0
+    for texts in families:
+        for wordings in _sorted(grader, [text for text in texts if text.strip()]):
+            classes += 1
+            found = {grader.grade(texts[0], wording).correct for wording in wordings}
+            if len(found) > 1:
+                mixed.append((texts[0], *wordings))
+    print(f"classes: {len(mixed)} of {classes:,} in {len(families):,} families are not graded alike by their gold")
+    for case in mixed[:_SHOWN]:
+        print("  mixed:", *map(ascii, case))
+
+
+def _sorted(grader: Grader, texts: Sequence[str]) -> list[list[str]]:
+    """The classes of these answers, a choice with its value linking the letter and the value."""
+    classes = Classes(grader)
+
+    async def place() -> list[int]:
+        return [await classes.place(_KEY, text) for text in texts]
+
+    numbers = asyncio.run(place())
+    settled = classes.settled(_KEY)
+    found: dict[int, list[str]] = defaultdict(list)
+    for text, number in zip(texts, numbers, strict=True):
+        found[settled.get(number, number)].append(text)
+    return list(found.values())
