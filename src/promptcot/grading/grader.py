@@ -141,8 +141,12 @@ class Grader:
             ) from lost
 
     async def acheck_gold(self, gold: str) -> None:
-        """As `check_gold`, without keeping the event loop waiting."""
-        if self._shipped is not None and self._shipped.golds_at_once:
+        """As `check_gold`, without keeping the event loop waiting.
+
+        What is known at once takes no thread, which would leave it to chance whose gold is known first.
+        """
+        shipped = self._shipped
+        if shipped is not None and (shipped.golds_at_once or (gold.strip() and shipped.gold_at_once(gold))):
             self.check_gold(gold)
         else:
             await asyncio.to_thread(self.check_gold, gold)
