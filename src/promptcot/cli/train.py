@@ -98,10 +98,11 @@ def need_packages(*more: str) -> None:
 
 def _start(recipe: TrainRecipe, words: Sequence[str], processes: int | None) -> int:
     """Train here, or in processes that get the same arguments. Raises InputError where the libraries are missing."""
-    need_packages(*(["deepspeed"] if recipe.parallelism.zero else []))
-    from promptcot.training.checks import check
+    from promptcot.training.checks import check, check_files
     from promptcot.training.launch import needs_launcher, processes_for, set_environment, start
 
+    check_files(recipe)
+    need_packages(*(["deepspeed"] if recipe.parallelism.zero else []))
     check(recipe)
     count = processes_for(recipe, processes)
     if needs_launcher(recipe, count):

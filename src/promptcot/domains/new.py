@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def write_domain(name: str, folder: Path) -> list[Path]:
     """Write the files of a domain called `name` into a folder that is new or empty; their paths, the recipe's last.
 
-    What an interrupted call has begun is completed. Raises UsageError for a name that cannot be one, InputError where
+    What an interrupted call has begun, or written, is completed. Raises UsageError for a name that cannot be one, InputError where
     the folder holds anything else, StorageError.
     """
     if not _NAME.fullmatch(name):
@@ -56,9 +56,8 @@ def _filled(source: Path, values: Mapping[str, str]) -> bytes:
 
 
 def _is_begun(folder: Path, contents: Mapping[Path, bytes]) -> bool:
-    """Whether a folder holds nothing but some of these files, as they are here, and not the last of them."""
-    last = [*contents][-1]
-    return folder.is_dir() and not last.exists() and all(_is_ours(path, contents) for path in folder.iterdir())
+    """Whether a folder holds nothing but these files, or some of them, as they are here."""
+    return folder.is_dir() and all(_is_ours(path, contents) for path in folder.iterdir())
 
 
 def _is_ours(path: Path, contents: Mapping[Path, bytes]) -> bool:

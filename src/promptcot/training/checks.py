@@ -30,6 +30,11 @@ _PACKAGES = {
 """What a value of `watch.report_to` or `model.attention` needs installed."""
 
 
+def check_files(recipe: TrainRecipe) -> None:
+    """Raises UsageError and its like where the training would replace what it reads; it looks at nothing else."""
+    check_paths(*_paths(recipe))
+
+
 def check(recipe: TrainRecipe) -> None:
     """Raises RecipeError with all faults."""
     if faults := list(_faults(recipe)):
@@ -39,7 +44,7 @@ def check(recipe: TrainRecipe) -> None:
 def _faults(recipe: TrainRecipe) -> Iterator[str]:
     model, template = recipe.model, recipe.model.chat_template
     try:
-        check_paths(*_paths(recipe))
+        check_files(recipe)
     except PromptCoTError as error:
         yield str(error)
     if template and not Path(template).is_file():

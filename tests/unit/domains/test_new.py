@@ -64,6 +64,7 @@ def test_the_recipe_finds_the_folder_wherever_it_is(folder: str) -> None:
 def test_a_folder_that_holds_something_is_left_alone() -> None:
     Path("puzzles").mkdir()
     write_domain("puzzles", Path("puzzles"))
+    Path("puzzles/solve.jinja").write_text("Solve {{ problem }}")
     before = {path: path.read_bytes() for path in Path("puzzles").iterdir()}
     with pytest.raises(InputError, match="there is something already"):
         write_domain("puzzles", Path("puzzles"))
@@ -115,6 +116,8 @@ def test_the_command_says_what_it_wrote_and_what_comes_next(capsys: pytest.Captu
     said = capsys.readouterr().out
     assert "10 files in my puzzles" in said
     assert "promptcot run 'my puzzles/recipe.toml' --base-url http://127.0.0.1:8000/v1" in said
+    assert main(["init", "puzzles", "--output-dir", "my puzzles"]) == 0  # as after a kill in its last moment
+    Path("my puzzles/README.md").write_text("Mine.")
     assert main(["init", "puzzles", "--output-dir", "my puzzles"]) == 1
     assert main(["init", "nano"]) == 2
 
