@@ -19,8 +19,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-# In the background of a shell script Ctrl-C is ignored, under nohup SIGHUP, and both would be by the programs that tests
-# start and interrupt.
+# In the background of a shell script Ctrl-C is ignored, under nohup SIGHUP, and both would be by the programs that
+# tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:

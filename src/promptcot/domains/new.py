@@ -24,8 +24,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def write_domain(name: str, folder: Path) -> list[Path]:
     """Write the files of a domain called `name` into a folder that is new or empty; their paths, the recipe's last.
 
-    What an interrupted call has begun, or written, is completed. Raises UsageError for a name that cannot be one, InputError where
-    the folder holds anything else, StorageError.
+    What an interrupted call has begun, or written, is completed. Raises UsageError for a name that cannot be one,
+    InputError where the folder holds anything else, StorageError.
     """
     if not _NAME.fullmatch(name):
         way_out = "; a folder elsewhere is given by --output-dir" if Path(name).name != name else ""
