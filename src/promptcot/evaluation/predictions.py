@@ -9,12 +9,14 @@ in `golds`; the statistics are in `core.statistics`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from promptcot.core.answers.stated import NOTHING, Stated, stated
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN, after_thought
@@ -73,12 +75,17 @@ class _Judges:
             self._classes[grader] = Classes(ComparedBy(self.known, grader))
         return grader, self._classes[grader]
 
+    def classes(self) -> Iterator[tuple[Key, Sequence[int]]]:
+        """The classes of the answers to each problem, as `Classes.of` gives them."""
+        return chain.from_iterable(self._classes.values())
+
 
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
     `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
-    told, `unfit` how many rows could not be graded; with `strict`, the first such row raises InputError.
+    told, `unfit` how many rows could not be graded, and `classes` for each problem the class of each of its answers;
+    with `strict`, the first such row raises InputError.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -104,6 +111,7 @@ class PredictionGrader:
         self.notes: list[str] = []
         self.unfit = 0
         self._why_unfit = ""
+        self.classes: Mapping[Key, Sequence[int]] = {}
 
     async def graded(self, path: Path, state: Path) -> AsyncIterator[Graded]:
         """The predictions of a file, in order. What is in the folder `state` from before is not compared again.
@@ -129,6 +137,7 @@ class PredictionGrader:
                 async for one in graded:
                     if one is not None:
                         yield one
+            self.classes = dict(judges.classes())
         self.notes += [*found.lines, *self._graders.notes]
         if self.unfit:
             rows_lost = "1 row could not be graded and counts in no number: "
@@ -167,14 +176,14 @@ class PredictionGrader:
             if found.answer is None or gold is None:
                 if gold is not None:
                     await self._check_gold(grader, gold, key[0], where)
-                sampled = _sampled(row, None if found.lost else False, None)
+                sampled = _sampled(row, None if found.lost else False)
                 return Graded(*key, sample, sampled, None, found.method, _level(row))
             grade = judges.known.grade(key, gold, found.answer)
             if grade is None:
                 grade = await self._grade(grader, where, key[0], gold, found.answer)
                 judges.known.keep(key, gold, found.answer, grade)
-            number = await classes.place(key, found.answer)
-        return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
+            sampled = _sampled(row, grade.correct, await classes.place(key, found.answer), stated(found.answer))
+        return Graded(*key, sample, sampled, found.answer, grade.method, _level(row))
 
     def _gold(self, row: Row, where: str, key: Key, *, needed: bool) -> str | None:
         """The gold of a row, which one without an answer need not have. Raises InputError."""
@@ -216,10 +225,10 @@ def of_the_row(error: Exception, where: str) -> InputError | None:
     return InputError(f"{where}: {type(error).__name__}: {error}")
 
 
-def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
+def _sampled(row: Row, correct: bool | None, number: int | None = None, says: Stated = NOTHING) -> Sample:
     tokens, reason = count_of(row.get("completion_tokens")), row.get("finish_reason")
     truncated = None if reason is None else finish_of(reason) == LENGTH
-    return Sample(correct, number, tokens, truncated)
+    return Sample(correct, number, tokens, truncated, len(says))
 
 
 def _level(row: Row) -> str | None:

@@ -17,7 +17,7 @@ import promptcot
 from promptcot.cli import main
 from promptcot.errors import InputError
 from promptcot.evaluation.golds import Problems
-from promptcot.evaluation.grades import golds_of
+from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
@@ -57,12 +57,23 @@ async def grade(path: Path, graders: Graders, stop_after: int | None = None, **o
     return found
 
 
+async def classes(path: Path, graders: Graders) -> list[int | None]:
+    """The class of each prediction's answer."""
+    judge = PredictionGrader(graders)
+    found = [one async for one in judge.graded(path, beside(path, "grades"))]
+    return [
+        None if one.sampled.answer is None else judge.classes[one.source, one.problem][one.sampled.answer]
+        for one in found
+    ]
+
+
 ROWS = [trace(f"p{number // 6}", answer) for number, answer in enumerate(["1/2", "0.5", "3", "2+1", "x", "1/2"] * 40)]
 
 
 async def test_answers_of_a_problem_are_in_one_class_when_they_are_the_same(tmp_path: Path, graders: Graders) -> None:
-    found = await grade(write(tmp_path / "a.jsonl", ROWS[:6]), graders)
-    assert [one.sampled.answer for one in found] == [0, 0, 1, 1, 2, 0]
+    path = write(tmp_path / "a.jsonl", ROWS[:6])
+    assert await classes(path, graders) == [0, 0, 2, 2, 4, 0]
+    found = await grade(path, graders)
     assert [one.sampled.correct for one in found] == [True, True, False, False, False, True]
 
 
@@ -188,8 +199,8 @@ async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path:
 
     with Slows() as slow, slow.one:
         found = await grade(write(tmp_path / "a.jsonl", rows), slow)
+        assert await classes(tmp_path / "a.jsonl", slow) == [0, 1, 0, 1]
     assert [one.sampled.correct for one in found] == [True, None, True, None]
-    assert [one.sampled.answer for one in found] == [0, 1, 0, 1]
     assert [one.method for one in found].count("timeout") == 2
 
 
@@ -359,7 +370,28 @@ async def test_what_one_source_was_compared_by_says_nothing_of_another(tmp_path:
     for order in (["own", "gsm8k"], ["gsm8k", "own"]):
         path = write(tmp_path / f"{order[0]}.jsonl", [row for source in order for row in by_source[source]])
         for _ in range(2):
-            found = {(one.source, one.extracted): one.sampled for one in await grade(path, graders)}
-            assert [found["own", answer].answer for answer in answers] == [0, 0]
-            assert [found["gsm8k", answer].answer for answer in answers] == [0, 1]
-            assert [found["gsm8k", answer].correct for answer in answers] == [True, False]
+            found = await grade(path, graders)
+            own, integers = (slice(0, 2), slice(2, 4)) if order[0] == "own" else (slice(2, 4), slice(0, 2))
+            assert (await classes(path, graders))[own] == [0, 0]
+            assert (await classes(path, graders))[integers] == [0, 1]
+            assert [one.sampled.correct for one in found[integers]] == [True, False]
+
+
+CHOICE = r"\textbf{(C)}\ 12"
+
+
+@pytest.mark.parametrize(
+    ("gold", "right", "majority"),
+    [("C", 4, 1.0), ("12", 3, 1.0), ("(C) 12", 5, 1.0), ("(C) 13", 2, 0.0), ("B", 0, 0.0), ("13", 0, 0.0)],
+)
+async def test_a_majority_counts_a_choice_its_letter_and_its_value_together(
+    tmp_path: Path, graders: Graders, gold: str, right: int, majority: float
+) -> None:
+    """Each alone would lose against the three that say 14. What each is worth is as it was: 12 is wrong by gold C."""
+    answers = ["C", "C", CHOICE, CHOICE, "12", "14", "14", "14"]
+    path = write(tmp_path / "a.jsonl", [trace("p", answer, gold=gold) for answer in answers])
+    found = await grade_file(path, graders, {}, ks=[1, 8])
+    [summary] = found.summaries
+    assert summary.accuracy.mean == right / 8
+    assert summary.pass_at[1].estimate.mean == float(right > 0)
+    assert [one.estimate.mean for one in summary.majority_at][1] == majority

@@ -1,4 +1,4 @@
-"""The graded samples of each source, in 22 bytes a sample, added one at a time and in any order.
+"""The graded samples of each source, in 23 bytes a sample, added one at a time and in any order.
 
 A problem is known by 64 bits of its id, so that a million predictions take some 25 MB however long their ids are. It
 decides what a run is; what is computed from the samples is left to the other modules.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,14 +25,16 @@ _MOST = 2**31 - 1
 class Sample:
     """One graded trace.
 
-    `correct` is None where grading timed out. `answer` numbers the class of equivalent answers among the traces of the
-    problem, and is None where the trace has no answer. `tokens` and `truncated` are None where nobody knows.
+    `correct` is None where grading timed out. `answer` numbers the answer, or its class, among those of the problem,
+    and is None where the trace has none. `stated` is how much the answer states beside its value, such as a unit: of a
+    class, those that state most decide whether it is right. `tokens` and `truncated` are None where nobody knows.
     """
 
     correct: bool | None
     answer: int | None
     tokens: int | None = None
     truncated: bool | None = None
+    stated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Table:
     answer: NDArray[np.int32]
     tokens: NDArray[np.int32]
     truncated: NDArray[np.int8]
+    stated: NDArray[np.int8]
 
     @property
     def graded(self) -> NDArray[np.bool_]:
@@ -75,7 +78,8 @@ class SourceTally:
         self.source = source
         self._ids = array("Q")
         self._runs, self._answers, self._tokens = array("i"), array("i"), array("i")
-        self._correct, self._truncated = array("b"), array("b")
+        self._correct, self._truncated, self._stated = array("b"), array("b"), array("b")
+        self._classes: dict[int, Sequence[int]] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -97,6 +101,12 @@ class SourceTally:
         self._tokens.append(_number(sample.tokens))
         self._correct.append(_number(sample.correct))
         self._truncated.append(_number(sample.truncated))
+        self._stated.append(sample.stated)
+
+    def join(self, problem_id: str, classes: Sequence[int]) -> None:
+        """Sort the answers of a problem into classes: `classes` has the class of each by its number."""
+        if any(number != found for number, found in enumerate(classes)):
+            self._classes[_short(problem_id)] = classes
 
     def table(self) -> Table:
         """The samples so far, sorted. Raises InputError when a problem has one sample index twice."""
@@ -105,15 +115,28 @@ class SourceTally:
         order = np.lexsort((run, problem))
         problem, run = problem[order], run[order]
         self._refuse_repeats(problem, run)
+        answer = _column(self._answers, np.int32)[order]
+        self._sort_into_classes(ids, problem, answer)
         return Table(
             ids=ids,
             problem=problem,
             run=run,
             correct=_column(self._correct, np.int8)[order],
-            answer=_column(self._answers, np.int32)[order],
+            answer=answer,
             tokens=_column(self._tokens, np.int32)[order],
             truncated=_column(self._truncated, np.int8)[order],
+            stated=_column(self._stated, np.int8)[order],
         )
+
+    def _sort_into_classes(
+        self, ids: NDArray[np.uint64], problem: NDArray[np.int64], answer: NDArray[np.int32]
+    ) -> None:
+        """Put classes in place of the answers' numbers. Problems without a sample here are left alone."""
+        for short, classes in self._classes.items():
+            place = int(np.searchsorted(ids, np.uint64(short)))
+            if place < len(ids) and ids[place] == short:
+                of = answer[slice(*np.searchsorted(problem, [place, place + 1]))]  # a view
+                of[of >= 0] = np.array(classes, dtype=np.int32)[of[of >= 0]]
 
     def _refuse_repeats(self, problem: NDArray[np.int64], run: NDArray[np.int32]) -> None:
         repeats = int(np.sum((np.diff(problem) == 0) & (np.diff(run) == 0)))

@@ -308,6 +308,34 @@ def test_a_sample_that_timed_out_has_no_vote() -> None:
     assert three.estimate.mean is None
 
 
+def test_classes_of_answers_that_are_joined_are_one_class() -> None:
+    """Right 2 + 1 in two wordings and wrong 2, k = 5: the joined class wins; those of other problems are untouched."""
+    made = SourceTally("math")
+    for problem in ("a", "b"):
+        for answer in (0, 0, 1, 1, 2, None):
+            made.add(problem, Sample(answer in (0, 2), answer))
+    made.join("a", [0, 1, 0])
+    made.join("elsewhere", [0, 0])
+    assert made.table().answer.reshape(2, 6).tolist() in (
+        [[0, 0, 1, 1, 0, -1], [0, 0, 1, 1, 2, -1]],
+        [[0, 0, 1, 1, 2, -1], [0, 0, 1, 1, 0, -1]],
+    )
+    [majority] = summarize(made, ks=[6]).majority_at
+    assert majority.estimate.mean == pytest.approx((1 + 1 / 2) / 2)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_of_a_class_those_that_state_most_decide_whether_it_is_right(right: bool) -> None:
+    """12 three times and (C) 12 once: by the gold C only the second may be right, by another gold neither."""
+    made = SourceTally("amc")
+    for correct, stated in [(False, 1)] * 3 + [(right, 2)]:
+        made.add("a", Sample(correct, 0, stated=stated))
+    found = summarize(made, ks=[4])
+    assert found.majority_at[0].estimate.mean == float(right)
+    assert found.pass_at[0].estimate.mean == float(right)
+    assert found.accuracy.mean == right / 4
+
+
 def test_many_samples_without_an_index_keep_their_order() -> None:
     made = SourceTally("math")
     for number in range(3000):
