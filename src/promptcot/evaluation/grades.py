@@ -78,7 +78,7 @@ async def _samples(judge: PredictionGrader, file: Path, details: Path | None = N
         writer = RowWriter(details) if details else None
         if writer is not None:
             held.callback(writer.discard)
-        async for one in judge.graded(file, beside(file, "grades")):
+        async for one in judge.graded(file):
             samples.add(one.source, one.problem, one.sampled, one.sample)
             if writer is not None:
                 writer.write(one.details())

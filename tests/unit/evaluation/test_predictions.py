@@ -21,7 +21,6 @@ from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
-from promptcot.storage.paths import beside
 from tests.programs import computing_at_most
 
 HANGS = "9^{9^{9^{9}}}"
@@ -49,7 +48,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 async def grade(path: Path, graders: Graders, stop_after: int | None = None, **options: Any) -> list[Graded]:
     found: list[Graded] = []
-    async with aclosing(PredictionGrader(graders, **options).graded(path, beside(path, "grades"))) as graded:
+    async with aclosing(PredictionGrader(graders, **options).graded(path)) as graded:
         async for one in graded:
             found.append(one)
             if len(found) == stop_after:
@@ -60,7 +59,7 @@ async def grade(path: Path, graders: Graders, stop_after: int | None = None, **o
 async def classes(path: Path, graders: Graders) -> list[int | None]:
     """The class of each prediction's answer."""
     judge = PredictionGrader(graders)
-    found = [one async for one in judge.graded(path, beside(path, "grades"))]
+    found = [one async for one in judge.graded(path)]
     return [
         None if one.sampled.answer is None else judge.classes[one.source, one.problem][one.sampled.answer]
         for one in found
@@ -157,7 +156,7 @@ async def test_damaged_grades_are_told_once(tmp_path: Path, graders: Graders) ->
     told = []
     for _ in range(2):
         judge = PredictionGrader(graders)
-        async with aclosing(judge.graded(path, beside(path, "grades"))) as graded:
+        async with aclosing(judge.graded(path)) as graded:
             [one async for one in graded]
         told.append(judge.notes)
     assert told == [
@@ -228,10 +227,15 @@ async def test_a_row_that_is_no_prediction_is_named(
         await grade(write(tmp_path / "first.jsonl", [row, trace("p", "1/2")]), graders)
     judge = PredictionGrader(graders)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), row, trace("q", "1/2")])
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "q"]
     assert judge.unfit == 1
-    [note] = judge.notes
+    note, where = judge.notes
     assert re.search(f"1 row could not be graded and counts in no number: .*{message}", note)
+    left_out = tmp_path / "a.grades.failed.jsonl"
+    assert where == f"rows that could not be graded: {left_out}"
+    [failed] = map(json.loads, left_out.read_text().splitlines())
+    assert failed == {**row, "cause": "unfit", "error": failed["error"]}
+    assert re.search(message, failed["error"])
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -243,10 +247,15 @@ async def test_a_gold_that_is_refused_costs_its_rows_wherever_they_stand(
     rows[place:place] = [trace("bad", "1", gold=gold), trace("bad", "1", gold=gold, completion="no box")]
     judge = PredictionGrader(graders)
     path = write(tmp_path / "a.jsonl", rows)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "q"]
     assert judge.unfit == 2
     assert f"row {place + 1}: the gold answer " in judge.notes[0]
     assert len(judge.notes[0]) < 400 + len(str(path))
+    failed = [json.loads(line) for line in (tmp_path / "a.grades.failed.jsonl").read_text().splitlines()]
+    assert [(row["completion"], row["cause"]) for row in failed] == [
+        (boxed("1"), "refused gold"),
+        ("no box", "refused gold"),
+    ]
     with pytest.raises(InputError, match=f"row {place + 1}: the gold answer"):
         await grade(path, graders, strict=True)
 
@@ -261,7 +270,7 @@ async def test_predictions_of_a_benchmark_row_whose_gold_is_refused_are_left_out
     rows = [{key: one[key] for key in one if key != "answer"} for one in (trace("p", "1"), trace("q", "2"))]
     judge = PredictionGrader(graders, found)
     path = write(tmp_path / "a.jsonl", rows)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["q"]
+    assert [one.problem async for one in judge.graded(path)] == ["q"]
     assert judge.unfit == 1
 
 
@@ -278,7 +287,7 @@ async def test_what_a_library_raises_over_one_row_costs_that_row(
     monkeypatch.setattr(Grader, "aextract", fails)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), trace("q", "9"), trace("r", "1/2"), trace("s", "9")])
     judge = PredictionGrader(graders)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "r"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "r"]
     assert "2 rows could not be graded" in judge.notes[0]
     assert "row 2: ZeroDivisionError: odd text" in judge.notes[0]
     with pytest.raises(InputError, match="row 1: ZeroDivisionError"):
@@ -302,6 +311,20 @@ def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
     assert "row 2: the gold in `answer` is true" in capsys.readouterr().err
     with pytest.raises(InputError, match="row 2"):
         promptcot.grade(path, strict=True)
+    assert len((tmp_path / "a.grades.failed.jsonl").read_text().splitlines()) == 2
+    write(path, rows[:1])
+    assert main(["grade", "--output-path", str(path)]) == 0
+    assert not (tmp_path / "a.grades.failed.jsonl").exists()
+
+
+def test_where_no_row_can_be_graded_the_exit_code_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = write(tmp_path / "bad.jsonl", [trace(name, "1", gold=r"\frac{") for name in "pq"])
+    good = write(tmp_path / "good.jsonl", [trace("p", "1", gold="1")])
+    empty = write(tmp_path / "empty.jsonl", [])
+    assert main(["grade", "--output-path", str(bad)]) == 1
+    assert "no predictions: accuracy n/a" in capsys.readouterr().out
+    assert main(["grade", "--output-path", str(good)]) == 0
+    assert main(["grade", "--output-path", str(empty)]) == 0
 
 
 async def test_golds_may_come_from_a_benchmark(tmp_path: Path, graders: Graders) -> None:
