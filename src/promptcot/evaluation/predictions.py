@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from promptcot.core.answers.extraction import Extracted
 from promptcot.core.answers.stated import NOTHING, Stated, stated
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.end_tokens import without_end_tokens
@@ -29,7 +30,7 @@ from promptcot.evaluation.left_out import LeftOut
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.grader import Grader
 from promptcot.grading.graders import Graders
-from promptcot.grading.protocol import Extracted, Grade
+from promptcot.grading.protocol import Grade
 from promptcot.records import LENGTH, Row, count_of, finish_of
 from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
