@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from promptcot.core.answers.stated import CHOICE, Stated, stated
+from promptcot.core.statistics import Joined
 from promptcot.evaluation.compared import Key, Same
 
 Result = TypeVar("Result")
@@ -28,47 +29,58 @@ _AHEAD = 128
 class Wordings:
     """The distinct wordings of the answers to one problem, numbered from 0, and which of them are the same."""
 
+    __slots__ = ("_same", "numbers")
+
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
-        self._stated: list[Stated] = []
-        self._same: list[set[int]] = []
+        self._same: dict[int, set[int]] = {}  # of those that are the same as another
 
     def add(self, text: str, same: Iterable[int]) -> int:
         """Take in a wording that is the `same` as these earlier ones."""
         number = self.numbers[text] = len(self.numbers)
-        self._stated.append(stated(text))
-        self._same.append({number, *same})
-        for other in self._same[number]:
-            self._same[other].add(number)
+        for other in same:
+            self._same.setdefault(number, {number}).add(other)
+            self._same.setdefault(other, {other}).add(number)
         return number
 
     def classes(self) -> Sequence[int]:
         """For each wording its class: the number of the first wording in it."""
-        found = list(range(len(self._same)))
-        for one, same in enumerate(self._same):
+        found = list(range(len(self.numbers)))
+        said = self._stated() if self._same else ()
+        for one, same in self._same.items():
             for other in same:
-                if found[other] != found[one] and not self._told_apart(one, other):
+                if found[other] != found[one] and not self._told_apart(one, other, said):
                     least, most = sorted((found[one], found[other]))
                     found = [least if number == most else number for number in found]
         return found
 
-    def _told_apart(self, one: int, other: int) -> bool:
+    def joined(self) -> Joined | None:
+        """The classes, and how much each wording states; None where each wording is a class of its own."""
+        classes = self.classes() if self._same else ()
+        if all(number == found for number, found in enumerate(classes)):
+            return None
+        return Joined(classes, [len(one) for one in self._stated()])
+
+    def _stated(self) -> Sequence[Stated]:
+        return [stated(text) for text in self.numbers]
+
+    def _told_apart(self, one: int, other: int, said: Sequence[Stated]) -> bool:
         """Whether some third wording is the same as only one of two that are the same, and may tell them apart."""
         return any(
-            self._may_tell(third, this, that)
+            _may_tell(said[third], said[this], said[that])
             for this, that in ((one, other), (other, one))
             for third in self._same[that] - self._same[this]
         )
 
-    def _may_tell(self, third: int, this: int, that: int) -> bool:
-        """Whether it matters that `third` is the same as `that`, and not as `this`.
 
-        Not where it states less than both, as 5 does beside 5 cm and 0.05 m, nor where `third` is the letter of a
-        choice and `this` its value, or the other way round.
-        """
-        said = self._stated
-        less = said[third] < said[this] and said[third] < said[that]
-        return not less and not (said[that] >= CHOICE and said[third].isdisjoint(said[this]))
+def _may_tell(third: Stated, this: Stated, that: Stated) -> bool:
+    """Whether it matters that a third wording is the same as `that`, and not as `this`, by what they state.
+
+    Not where it states less than both, as 5 does beside 5 cm and 0.05 m, nor where `that` is a choice with its value,
+    of which the other two are the letter and the value.
+    """
+    less = third < this and third < that
+    return not less and not (that >= CHOICE and third.isdisjoint(this))
 
 
 class Classes:
@@ -109,9 +121,11 @@ class Classes:
         """The class of each wording by its number, named by the first wording in it; when all answers are placed."""
         return self._wordings[key].classes() if key in self._wordings else ()
 
-    def __iter__(self) -> Iterator[tuple[Key, Sequence[int]]]:
-        """Each problem with what `of` gives for it."""
-        return ((key, self.of(key)) for key in self._wordings)
+    def joined(self) -> Iterator[tuple[Key, Joined]]:
+        """Each problem in which several wordings are one class, when all answers are placed."""
+        for key, wordings in self._wordings.items():
+            if joined := wordings.joined():
+                yield key, joined
 
     async def _same(self, one: str, other: str) -> bool:
         correct = (await self._grader.asame(one, other)).correct

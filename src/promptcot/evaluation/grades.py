@@ -84,8 +84,8 @@ async def _samples(judge: PredictionGrader, file: Path, details: Path | None = N
                 writer.write(one.details())
         if writer is not None:
             writer.commit()
-    for (source, problem), classes in judge.classes.items():
-        samples[source].join(problem, classes)
+    for (source, problem), joined in judge.joined.items():
+        samples[source].join(problem, joined)
     return samples
 
 

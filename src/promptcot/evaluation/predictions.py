@@ -9,19 +9,18 @@ in `golds`; the statistics are in `core.statistics`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 from promptcot.core.answers.extraction import Extracted
-from promptcot.core.answers.stated import NOTHING, Stated, stated
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN, after_thought
 from promptcot.core.problems import gold_if_any, gold_of, problem_id, source_of
-from promptcot.core.statistics import Sample
+from promptcot.core.statistics import Joined, Sample
 from promptcot.errors import InputError, PromptCoTError, RefusedGold
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Compared, ComparedBy, Key
@@ -77,17 +76,17 @@ class _Judges:
             self._classes[grader] = Classes(ComparedBy(self.known, grader))
         return grader, self._classes[grader]
 
-    def classes(self) -> Iterator[tuple[Key, Sequence[int]]]:
-        """The classes of the answers to each problem, as `Classes.of` gives them."""
-        return chain.from_iterable(self._classes.values())
+    def joined(self) -> Iterator[tuple[Key, Joined]]:
+        """As `Classes.joined`, of all graders."""
+        return chain.from_iterable(classes.joined() for classes in self._classes.values())
 
 
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
     `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
-    told, `unfit` how many rows could not be graded, and `classes` for each problem the class of each of its answers;
-    with `strict`, the first such row raises InputError.
+    told, `unfit` how many rows could not be graded (with `strict`, the first such row raises InputError), and `joined`
+    the classes of answers in the problems in which several wordings are one.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -112,7 +111,7 @@ class PredictionGrader:
         self._seen: dict[Key, int] = {}
         self.notes: list[str] = []
         self.unfit = 0
-        self.classes: Mapping[Key, Sequence[int]] = {}
+        self.joined: Mapping[Key, Joined] = {}
 
     async def graded(self, path: Path) -> AsyncIterator[Graded]:
         """The predictions of a file, in order. What is in the folder beside it from before is not compared again.
@@ -141,7 +140,7 @@ class PredictionGrader:
                         yield one
                     else:
                         left_out.add(*one)
-            self.classes, self.unfit = dict(judges.classes()), left_out.count
+            self.joined, self.unfit = dict(judges.joined()), left_out.count
             left_out.commit()
         self.notes += [*found.lines, *self._graders.notes, *left_out.notes]
 
@@ -182,8 +181,8 @@ class PredictionGrader:
             if grade is None:
                 grade = await self._grade(grader, where, key[0], gold, found.answer)
                 judges.known.keep(key, gold, found.answer, grade)
-            sampled = _sampled(row, grade.correct, await classes.place(key, found.answer), stated(found.answer))
-        return Graded(*key, sample, sampled, found.answer, grade.method, _level(row))
+            number = await classes.place(key, found.answer)
+        return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
 
     def _gold(self, row: Row, where: str, key: Key, *, needed: bool) -> str | None:
         """The gold of a row, which one without an answer need not have. Raises InputError."""
@@ -225,10 +224,10 @@ def of_the_row(error: Exception, where: str) -> InputError | None:
     return InputError(f"{where}: {type(error).__name__}: {error}")
 
 
-def _sampled(row: Row, correct: bool | None, number: int | None = None, says: Stated = NOTHING) -> Sample:
+def _sampled(row: Row, correct: bool | None, number: int | None = None) -> Sample:
     tokens, reason = count_of(row.get("completion_tokens")), row.get("finish_reason")
     truncated = None if reason is None else finish_of(reason) == LENGTH
-    return Sample(correct, number, tokens, truncated, len(says))
+    return Sample(correct, number, tokens, truncated)
 
 
 def _level(row: Row) -> str | None:

@@ -124,9 +124,9 @@ class Evaluation:
             sources.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
                 levels.add(one.level, one.problem, one.sampled, one.sample)
-        for (_, problem), classes in judge.classes.items():
+        for (_, problem), joined in judge.joined.items():
             for tally in (*sources, *levels):
-                tally.join(problem, classes)
+                tally.join(problem, joined)
         self.unfit += judge.unfit
         for note in judge.notes:
             observer.note(f"note: {note}")

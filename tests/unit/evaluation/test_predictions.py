@@ -60,8 +60,10 @@ async def classes(path: Path, graders: Graders) -> list[int | None]:
     """The class of each prediction's answer."""
     judge = PredictionGrader(graders)
     found = [one async for one in judge.graded(path)]
+    joined = {key: one.classes for key, one in judge.joined.items()}
+    own = range(len(found))
     return [
-        None if one.sampled.answer is None else judge.classes[one.source, one.problem][one.sampled.answer]
+        None if one.sampled.answer is None else joined.get((one.source, one.problem), own)[one.sampled.answer]
         for one in found
     ]
 

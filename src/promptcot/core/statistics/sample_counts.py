@@ -1,4 +1,4 @@
-"""The graded samples of each source, in 23 bytes a sample, added one at a time and in any order.
+"""The graded samples of each source, in 22 bytes a sample, added one at a time and in any order.
 
 A problem is known by 64 bits of its id, so that a million predictions take some 25 MB however long their ids are. It
 decides what a run is; what is computed from the samples is left to the other modules.
@@ -26,15 +26,24 @@ class Sample:
     """One graded trace.
 
     `correct` is None where grading timed out. `answer` numbers the answer, or its class, among those of the problem,
-    and is None where the trace has none. `stated` is how much the answer states beside its value, such as a unit: of a
-    class, those that state most decide whether it is right. `tokens` and `truncated` are None where nobody knows.
+    and is None where the trace has none. `tokens` and `truncated` are None where nobody knows.
     """
 
     correct: bool | None
     answer: int | None
     tokens: int | None = None
     truncated: bool | None = None
-    stated: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """For each answer to a problem, by its number, its class, and how much it states: a letter, a value, a unit.
+
+    Of a class, the answers that state most decide whether it is right.
+    """
+
+    classes: Sequence[int]
+    stated: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,8 @@ class Table:
     """Columns of equal length, one entry per sample, sorted by problem and then by run.
 
     `problem` counts from 0 to `len(ids)` - 1; `ids` holds the problems' 64-bit names, ascending. In `correct` and
-    `truncated` 1 is yes, 0 is no, -1 is unknown; in `answer` -1 is no answer, in `tokens` -1 is unknown.
+    `truncated` 1 is yes, 0 is no, -1 is unknown; in `answer` -1 is no answer, in `tokens` -1 is unknown. `stated` is
+    that of `Joined`, and 0 where answers were not joined.
     """
 
     ids: NDArray[np.uint64]
@@ -78,8 +88,8 @@ class SourceTally:
         self.source = source
         self._ids = array("Q")
         self._runs, self._answers, self._tokens = array("i"), array("i"), array("i")
-        self._correct, self._truncated, self._stated = array("b"), array("b"), array("b")
-        self._classes: dict[int, Sequence[int]] = {}
+        self._correct, self._truncated = array("b"), array("b")
+        self._joined: dict[int, Joined] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -101,12 +111,10 @@ class SourceTally:
         self._tokens.append(_number(sample.tokens))
         self._correct.append(_number(sample.correct))
         self._truncated.append(_number(sample.truncated))
-        self._stated.append(sample.stated)
 
-    def join(self, problem_id: str, classes: Sequence[int]) -> None:
-        """Sort the answers of a problem into classes: `classes` has the class of each by its number."""
-        if any(number != found for number, found in enumerate(classes)):
-            self._classes[_short(problem_id)] = classes
+    def join(self, problem_id: str, joined: Joined) -> None:
+        """Sort the answers of a problem into classes."""
+        self._joined[_short(problem_id)] = joined
 
     def table(self) -> Table:
         """The samples so far, sorted. Raises InputError when a problem has one sample index twice."""
@@ -116,7 +124,7 @@ class SourceTally:
         problem, run = problem[order], run[order]
         self._refuse_repeats(problem, run)
         answer = _column(self._answers, np.int32)[order]
-        self._sort_into_classes(ids, problem, answer)
+        stated = self._join(ids, problem, answer)
         return Table(
             ids=ids,
             problem=problem,
@@ -125,18 +133,20 @@ class SourceTally:
             answer=answer,
             tokens=_column(self._tokens, np.int32)[order],
             truncated=_column(self._truncated, np.int8)[order],
-            stated=_column(self._stated, np.int8)[order],
+            stated=stated,
         )
 
-    def _sort_into_classes(
-        self, ids: NDArray[np.uint64], problem: NDArray[np.int64], answer: NDArray[np.int32]
-    ) -> None:
-        """Put classes in place of the answers' numbers. Problems without a sample here are left alone."""
-        for short, classes in self._classes.items():
+    def _join(self, ids: NDArray[np.uint64], problem: NDArray[np.int64], answer: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Put classes in place of the answers' numbers; how much each answer states. Other problems are left alone."""
+        stated = np.zeros(len(answer), dtype=np.int8)
+        for short, joined in self._joined.items():
             place = int(np.searchsorted(ids, np.uint64(short)))
             if place < len(ids) and ids[place] == short:
-                of = answer[slice(*np.searchsorted(problem, [place, place + 1]))]  # a view
-                of[of >= 0] = np.array(classes, dtype=np.int32)[of[of >= 0]]
+                start, stop = np.searchsorted(problem, [place, place + 1])
+                at = start + np.flatnonzero(answer[start:stop] >= 0)
+                stated[at] = np.array(joined.stated, dtype=np.int8)[answer[at]]
+                answer[at] = np.array(joined.classes, dtype=np.int32)[answer[at]]
+        return stated
 
     def _refuse_repeats(self, problem: NDArray[np.int64], run: NDArray[np.int32]) -> None:
         repeats = int(np.sum((np.diff(problem) == 0) & (np.diff(run) == 0)))

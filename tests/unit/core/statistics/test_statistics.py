@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from promptcot.core.statistics import (
+    Joined,
     Sample,
     SourceTally,
     Tallies,
@@ -314,8 +315,8 @@ def test_classes_of_answers_that_are_joined_are_one_class() -> None:
     for problem in ("a", "b"):
         for answer in (0, 0, 1, 1, 2, None):
             made.add(problem, Sample(answer in (0, 2), answer))
-    made.join("a", [0, 1, 0])
-    made.join("elsewhere", [0, 0])
+    made.join("a", Joined([0, 1, 0], [1, 1, 1]))
+    made.join("elsewhere", Joined([0, 0], [1, 1]))
     assert made.table().answer.reshape(2, 6).tolist() in (
         [[0, 0, 1, 1, 0, -1], [0, 0, 1, 1, 2, -1]],
         [[0, 0, 1, 1, 2, -1], [0, 0, 1, 1, 0, -1]],
@@ -328,8 +329,9 @@ def test_classes_of_answers_that_are_joined_are_one_class() -> None:
 def test_of_a_class_those_that_state_most_decide_whether_it_is_right(right: bool) -> None:
     """12 three times and (C) 12 once: by the gold C only the second may be right, by another gold neither."""
     made = SourceTally("amc")
-    for correct, stated in [(False, 1)] * 3 + [(right, 2)]:
-        made.add("a", Sample(correct, 0, stated=stated))
+    for correct, answer in [(False, 0)] * 3 + [(right, 1)]:
+        made.add("a", Sample(correct, answer))
+    made.join("a", Joined([0, 0], [1, 2]))
     found = summarize(made, ks=[4])
     assert found.majority_at[0].estimate.mean == float(right)
     assert found.pass_at[0].estimate.mean == float(right)
