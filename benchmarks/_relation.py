@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from promptcot.core.answers import exact
+from promptcot.core.answers.stated import stated
 from promptcot.evaluation.classes import Classes
 from promptcot.grading import Grader
 
@@ -49,29 +50,42 @@ def show_at_once(texts: Sequence[str]) -> None:
 
 
 def show_classes(grader: Grader, families: Sequence[Sequence[str]]) -> None:
-    """The answers to each gold (first in its family), sorted into classes: those of a class are graded alike."""
-    mixed, classes = [], 0
+    """The answers to each gold (first in its family), sorted into classes: those of a class are graded alike.
+
+    A class may have been joined by answers that state less, C and 12 by (C) 12, of which a gold may tell: these are
+    counted apart.
+    """
+    mixed: list[Sequence[str]] = []
+    joined: list[Sequence[str]] = []
+    classes = 0
     for texts in families:
         for wordings in _sorted(grader, [text for text in texts if text.strip()]):
             classes += 1
-            found = {grader.grade(texts[0], wording).correct for wording in wordings}
-            if len(found) > 1:
+            most = max(len(stated(wording)) for wording in wordings)
+            found = {wording: grader.grade(texts[0], wording).correct for wording in wordings}
+            if len({verdict for wording, verdict in found.items() if len(stated(wording)) == most}) > 1:
                 mixed.append((texts[0], *wordings))
-    print(f"classes: {len(mixed)} of {classes:,} in {len(families):,} families are not graded alike by their gold")
-    for case in mixed[:_SHOWN]:
-        print("  mixed:", *map(ascii, case))
+            elif len({*found.values()}) > 1:
+                joined.append((texts[0], *wordings))
+    print(
+        f"classes: {len(mixed)} of {classes:,} in {len(families):,} families are not graded alike by their gold; in "
+        f"{len(joined)} more, what states less is graded otherwise than what it was joined to"
+    )
+    for name, cases in (("mixed", mixed), ("joined", joined)):
+        for case in cases[:_SHOWN]:
+            print(f"  {name}:", *map(ascii, case))
 
 
 def _sorted(grader: Grader, texts: Sequence[str]) -> list[list[str]]:
-    """The classes of these answers, a choice with its value linking the letter and the value."""
+    """The classes of these answers."""
     classes = Classes(grader)
 
-    async def place() -> list[int]:
-        return [await classes.place(_KEY, text) for text in texts]
+    async def place() -> None:
+        for text in texts:
+            await classes.place(_KEY, text)
 
-    numbers = asyncio.run(place())
-    settled = classes.settled(_KEY)
+    asyncio.run(place())
     found: dict[int, list[str]] = defaultdict(list)
-    for text, number in zip(texts, numbers, strict=True):
-        found[settled.get(number, number)].append(text)
+    for text, number in zip(texts, classes.of(_KEY), strict=True):
+        found[number].append(text)
     return list(found.values())

@@ -141,7 +141,7 @@ class OfGrades:
 
     async def _grade(self, folder: Path) -> list[Any]:
         judge = PredictionGrader(self.graders)
-        async with aclosing(judge.graded(folder / "p.jsonl", folder / "p.grades")) as graded:
+        async with aclosing(judge.graded(folder / "p.jsonl")) as graded:
             return [(one.problem, one.sample, one.sampled, one.method) async for one in graded]
 
 

@@ -57,7 +57,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
 
     Run the same command again after an interruption: what is graded is not graded again. A JSON file with
     all numbers is written beside the predictions. Rows that cannot be graded, such as those without a gold, or with
-    one that does not equal itself, are counted and left out; exit code 3 then.
+    one that does not equal itself, are counted and left out, and written to a file beside the numbers; exit code 3
+    then, and 1 where no row can be graded.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")
@@ -74,7 +75,8 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
     if compare is not None:
         for found in compare_files(*graded):
             say_all(comparison_lines(found))
-    return exit_code(nothing=False, failed=any(one.unfit for one in graded))
+    nothing = any(one.unfit and not one.samples for one in graded)
+    return exit_code(nothing=nothing, failed=any(one.unfit for one in graded))
 
 
 def _print(graded: FileGrades) -> None:

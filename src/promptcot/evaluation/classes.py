@@ -1,36 +1,94 @@
 """The answers to each problem, sorted into classes of equal ones: shared by grading and labelling.
 
-Decides when two wordings are one class: a wording joins the first class of which it is the same as every member, so
-that 5 cm and 5 m are two classes whoever else says 5 (complete linkage; the grader's relation is symmetric and not
-transitive). A choice with its value, (C) 12, links the classes of C and of 12 (`settled`). Answers of one problem are
-sorted one after the other while problems go side by side. A pair that the grader cannot decide in time makes two
-classes, and is counted.
+Which two answers are the same is decided by the grader, symmetrically, and that is not transitive: 5 is the same as
+5 cm and as 5 m. Here it is decided which wordings are one class nevertheless: those that no other wording at hand tells
+apart, being the same as one and not as the other. So 5 joins 5 cm unless somebody says 5 m, and classes do not depend
+on the order of the traces. What states less (`core.answers.stated`) does not tell apart what states more, so that 5 cm
+and 0.05 m are one class beside 5, nor a letter what states a value: C, (C) 12 and 12 are one class.
+Answers of one problem are compared one after the other while problems go side by side. A pair that the grader cannot
+decide in time counts as different, and is counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
-from promptcot.core.answers.parts import is_choice
+from promptcot.core.answers.stated import CHOICE, Stated, stated
+from promptcot.core.statistics import Joined
 from promptcot.evaluation.compared import Key, Same
 
 Result = TypeVar("Result")
 
 _AHEAD = 128
-_NOTHING: Mapping[int, int] = {}
+
+
+class Wordings:
+    """The distinct wordings of the answers to one problem, numbered from 0, and which of them are the same."""
+
+    __slots__ = ("_same", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._same: dict[int, set[int]] = {}  # of those that are the same as another
+
+    def add(self, text: str, same: Iterable[int]) -> int:
+        """Take in a wording that is the `same` as these earlier ones."""
+        number = self.numbers[text] = len(self.numbers)
+        for other in same:
+            self._same.setdefault(number, {number}).add(other)
+            self._same.setdefault(other, {other}).add(number)
+        return number
+
+    def classes(self) -> Sequence[int]:
+        """For each wording its class: the number of the first wording in it."""
+        found = list(range(len(self.numbers)))
+        said = self._stated() if self._same else ()
+        for one, same in self._same.items():
+            for other in same:
+                if found[other] != found[one] and not self._told_apart(one, other, said):
+                    least, most = sorted((found[one], found[other]))
+                    found = [least if number == most else number for number in found]
+        return found
+
+    def joined(self) -> Joined | None:
+        """The classes, and how much each wording states; None where each wording is a class of its own."""
+        classes = self.classes() if self._same else ()
+        if all(number == found for number, found in enumerate(classes)):
+            return None
+        return Joined(classes, [len(one) for one in self._stated()])
+
+    def _stated(self) -> Sequence[Stated]:
+        return [stated(text) for text in self.numbers]
+
+    def _told_apart(self, one: int, other: int, said: Sequence[Stated]) -> bool:
+        """Whether some third wording is the same as only one of two that are the same, and may tell them apart."""
+        return any(
+            _may_tell(said[third], said[this], said[that])
+            for this, that in ((one, other), (other, one))
+            for third in self._same[that] - self._same[this]
+        )
+
+
+def _may_tell(third: Stated, this: Stated, that: Stated) -> bool:
+    """Whether it matters that a third wording is the same as `that`, and not as `this`, by what they state.
+
+    Not where it states less than both, as 5 does beside 5 cm and 0.05 m, nor where `that` is a choice with its value,
+    of which the other two are the letter and the value.
+    """
+    less = third < this and third < that
+    return not less and not (that >= CHOICE and third.isdisjoint(this))
 
 
 class Classes:
-    """Class numbers by problem and wording, from 0 for each problem. Memory grows with the distinct wordings."""
+    """The answers to problems, by the wordings of each. Memory grows with the distinct wordings and the equal pairs."""
 
     def __init__(self, grader: Same) -> None:
         self._grader = grader
-        self._numbers: dict[Key, dict[str, int]] = {}
-        self._links: dict[Key, set[tuple[int, int]]] = {}
+        self._wordings: dict[Key, Wordings] = {}
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
         self.undecided = 0
         """Pairs on which the grader ran out of time."""
@@ -52,61 +110,27 @@ class Classes:
                 self._locks[key] = (lock, waiting - 1)
 
     async def place(self, key: Key, text: str) -> int:
-        """The class of this wording: known, found among the classes, or new. Call it within `turn`."""
-        numbers = self._numbers.setdefault(key, {})
-        if text in numbers:
-            return numbers[text]
-        members = _members(numbers)
-        choice = is_choice(text)
-        alike = (number for number, wordings in members.items() if is_choice(wordings[0]) is choice)
-        found = [number for number in alike if await self._same_as_all(text, members[number])]
-        numbers[text] = found[0] if found else len(members)
-        await self._link(key, text, choice)
-        return numbers[text]
+        """The number of this wording among those of its problem, known or new. Call it within `turn`."""
+        wordings = self._wordings.setdefault(key, Wordings())
+        if text in wordings.numbers:
+            return wordings.numbers[text]
+        same = [number for other, number in wordings.numbers.items() if await self._same(other, text)]
+        return wordings.add(text, same)
 
-    async def _link(self, key: Key, text: str, choice: bool) -> None:
-        """Note which classes of choices and of plain answers are the same in every wording."""
-        own, members = self._numbers[key][text], _members(self._numbers[key])
-        for number, wordings in members.items():
-            if is_choice(wordings[0]) is choice:
-                continue
-            link = (own, number) if choice else (number, own)
-            links = self._links.setdefault(key, set())
-            if (len(members[own]) == 1 or link in links) and await self._same_as_all(text, wordings):
-                links.add(link)
-            else:
-                links.discard(link)
+    def of(self, key: Key) -> Sequence[int]:
+        """The class of each wording by its number, named by the first wording in it; when all answers are placed."""
+        return self._wordings[key].classes() if key in self._wordings else ()
 
-    def settled(self, key: Key) -> Mapping[int, int]:
-        """The class of a choice with its value, for each class of answers that only this choice stands for.
-
-        To be asked when all answers are placed. What two different choices stand for, as C does for (C) 12 and (C) 13,
-        stays a class of its own.
-        """
-        links = self._links.get(key)
-        if not links:
-            return _NOTHING
-        once = Counter(plain for _, plain in links)
-        return {plain: choice for choice, plain in links if once[plain] == 1}
-
-    async def _same_as_all(self, text: str, wordings: Iterable[str]) -> bool:
-        for wording in wordings:
-            if not await self._same(wording, text):
-                return False
-        return True
+    def joined(self) -> Iterator[tuple[Key, Joined]]:
+        """Each problem in which several wordings are one class, when all answers are placed."""
+        for key, wordings in self._wordings.items():
+            if joined := wordings.joined():
+                yield key, joined
 
     async def _same(self, one: str, other: str) -> bool:
         correct = (await self._grader.asame(one, other)).correct
         self.undecided += correct is None
         return correct is True
-
-
-def _members(numbers: dict[str, int]) -> dict[int, list[str]]:
-    """The wordings of each class, in the order of the classes."""
-    found: dict[int, list[str]] = {}
-    for wording, number in numbers.items():
-        found.setdefault(number, []).append(wording)
-    return found
 
 
 async def in_order(work: Iterable[Coroutine[Any, Any, Result]]) -> AsyncGenerator[Result, None]:

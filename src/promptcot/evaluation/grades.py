@@ -78,12 +78,14 @@ async def _samples(judge: PredictionGrader, file: Path, details: Path | None = N
         writer = RowWriter(details) if details else None
         if writer is not None:
             held.callback(writer.discard)
-        async for one in judge.graded(file, beside(file, "grades")):
+        async for one in judge.graded(file):
             samples.add(one.source, one.problem, one.sampled, one.sample)
             if writer is not None:
                 writer.write(one.details())
         if writer is not None:
             writer.commit()
+    for (source, problem), joined in judge.joined.items():
+        samples[source].join(problem, joined)
     return samples
 
 

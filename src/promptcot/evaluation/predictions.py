@@ -1,6 +1,6 @@
 """Predictions graded one after the other, in their order.
 
-Decides what a row of predictions must have, and that one which lacks it is left out and counted, unless it is the
+Decides what a row of predictions must have, and that one which lacks it is left out (`left_out`), unless it is the
 first: then none will have it. A row whose gold is refused is left out wherever it stands; `strict` stops at either.
 What an answer is, and whether it is right, is decided by the verifier of the row's source (`grading`), which answers
 are one class in `classes`, what an earlier grading is worth in `compared`, and whether rows agree about their problems
@@ -12,23 +12,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
+from itertools import chain
 from pathlib import Path
 
+from promptcot.core.answers.extraction import Extracted
 from promptcot.core.columns import Columns, fields_of
 from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import CLOSE, NOT_CLOSED, OPEN, after_thought
 from promptcot.core.problems import gold_if_any, gold_of, problem_id, source_of
-from promptcot.core.statistics import Sample
+from promptcot.core.statistics import Joined, Sample
 from promptcot.errors import InputError, PromptCoTError, RefusedGold
 from promptcot.evaluation.classes import Classes, in_order
 from promptcot.evaluation.compared import Compared, ComparedBy, Key
 from promptcot.evaluation.golds import Contradictions, Problems, SharedId
+from promptcot.evaluation.left_out import LeftOut
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.grader import Grader
 from promptcot.grading.graders import Graders
-from promptcot.grading.protocol import Extracted, Grade
+from promptcot.grading.protocol import Grade
 from promptcot.records import LENGTH, Row, count_of, finish_of
+from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 
 
@@ -73,12 +76,17 @@ class _Judges:
             self._classes[grader] = Classes(ComparedBy(self.known, grader))
         return grader, self._classes[grader]
 
+    def joined(self) -> Iterator[tuple[Key, Joined]]:
+        """As `Classes.joined`, of all graders."""
+        return chain.from_iterable(classes.joined() for classes in self._classes.values())
+
 
 class PredictionGrader:
     """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
 
     `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
-    told, `unfit` how many rows could not be graded; with `strict`, the first such row raises InputError.
+    told, `unfit` how many rows could not be graded (with `strict`, the first such row raises InputError), and `joined`
+    the classes of answers in the problems in which several wordings are one.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -103,17 +111,18 @@ class PredictionGrader:
         self._seen: dict[Key, int] = {}
         self.notes: list[str] = []
         self.unfit = 0
-        self._why_unfit = ""
+        self.joined: Mapping[Key, Joined] = {}
 
-    async def graded(self, path: Path, state: Path) -> AsyncIterator[Graded]:
-        """The predictions of a file, in order. What is in the folder `state` from before is not compared again.
+    async def graded(self, path: Path) -> AsyncIterator[Graded]:
+        """The predictions of a file, in order. What is in the folder beside it from before is not compared again.
 
-        Raises InputError for a first row that is no prediction, and for one that has the id of another problem.
+        Rows that cannot be graded are written beside it too. Raises InputError for a first row that is no prediction,
+        and for one that has the id of another problem.
         """
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        found = Contradictions(self._graders)
-        with Compared(state, self._graders) as known:
+        found, state = Contradictions(self._graders), beside(path, "grades")
+        with Compared(state, self._graders) as known, LeftOut(path) as left_out:
             if known.damaged:
                 lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
                 self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
@@ -124,38 +133,37 @@ class PredictionGrader:
                 return await self._one(row, where, judges)
 
             rows = enumerate(self._rows(path))
-            grading = (self._if_fit(partial(grade, row, where), where, first=not place) for place, (row, where) in rows)
+            grading = (self._if_fit(grade, row, where, first=not place) for place, (row, where) in rows)
             async with aclosing(in_order(grading)) as graded:
                 async for one in graded:
-                    if one is not None:
+                    if isinstance(one, Graded):
                         yield one
-        self.notes += [*found.lines, *self._graders.notes]
-        if self.unfit:
-            rows_lost = "1 row could not be graded and counts in no number: "
-            if self.unfit > 1:
-                rows_lost = f"{self.unfit:,} rows could not be graded and count in no number, for example "
-            self.notes.append(rows_lost + self._why_unfit)
+                    else:
+                        left_out.add(*one)
+            self.joined, self.unfit = dict(judges.joined()), left_out.count
+            left_out.commit()
+        self.notes += [*found.lines, *self._graders.notes, *left_out.notes]
 
     def _rows(self, path: Path) -> Iterator[tuple[Row, str]]:
         for number, row in self._columns.traces(read_rows(path, may_be_empty=True), sourced=True):
             yield row, f"{path}, row {number}"
 
-    async def _if_fit(self, grading: Callable[[], Awaitable[Graded]], where: str, *, first: bool) -> Graded | None:
-        """The graded row; None for one that cannot be graded, which is counted.
+    async def _if_fit(
+        self, grade: Callable[[Row, str], Awaitable[Graded]], row: Row, where: str, *, first: bool
+    ) -> Graded | tuple[Row, InputError]:
+        """The graded row; for one that cannot be graded, the row and why.
 
         Raises what a `first` one raises, but for a refused gold, which says nothing of the others; and where `strict`.
         """
         try:
-            return await grading()
+            return await grade(row, where)
         except Exception as error:
             unfit = of_the_row(error, where)
             if unfit is None:
                 raise
             if self._strict or (first and not isinstance(unfit, RefusedGold)):
                 raise unfit from error
-            self.unfit += 1
-            self._why_unfit = self._why_unfit or str(unfit)
-            return None
+            return row, unfit
 
     async def _one(self, row: Row, where: str, judges: _Judges) -> Graded:
         key = source_of(row, where), problem_id(row, where)
@@ -167,7 +175,7 @@ class PredictionGrader:
             if found.answer is None or gold is None:
                 if gold is not None:
                     await self._check_gold(grader, gold, key[0], where)
-                sampled = _sampled(row, None if found.lost else False, None)
+                sampled = _sampled(row, None if found.lost else False)
                 return Graded(*key, sample, sampled, None, found.method, _level(row))
             grade = judges.known.grade(key, gold, found.answer)
             if grade is None:
@@ -216,7 +224,7 @@ def of_the_row(error: Exception, where: str) -> InputError | None:
     return InputError(f"{where}: {type(error).__name__}: {error}")
 
 
-def _sampled(row: Row, correct: bool | None, number: int | None) -> Sample:
+def _sampled(row: Row, correct: bool | None, number: int | None = None) -> Sample:
     tokens, reason = count_of(row.get("completion_tokens")), row.get("finish_reason")
     truncated = None if reason is None else finish_of(reason) == LENGTH
     return Sample(correct, number, tokens, truncated)

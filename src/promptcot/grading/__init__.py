@@ -6,6 +6,6 @@ be killed where that may take long. What needs no algebra is decided in `promptc
 
 from promptcot.grading.grader import Grader
 from promptcot.grading.graders import Graders
-from promptcot.grading.protocol import Extracted, Grade, Verifier
+from promptcot.grading.protocol import Grade, Verifier
 
-__all__ = ["Extracted", "Grade", "Grader", "Graders", "Verifier"]
+__all__ = ["Grade", "Grader", "Graders", "Verifier"]

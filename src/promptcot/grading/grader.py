@@ -13,10 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self, TypeVar
 
+from promptcot.core.answers.extraction import Extracted
 from promptcot.core.remedies import shown
 from promptcot.errors import InputError, RefusedGold
 from promptcot.grading import own
-from promptcot.grading.protocol import Extracted, Grade
+from promptcot.grading.protocol import Grade
 from promptcot.grading.verifiers import MATHEMATICS, SHIPPED, verifier_named
 from promptcot.grading.workers import Fault, Pool, WorkerLost
 
@@ -117,18 +118,27 @@ class Grader:
 
     def check_gold(self, gold: str) -> None:
         """Raises RefusedGold naming `gold`, by its first 80 characters, unless answers can be compared with it."""
+        if not self._gold_at_once(gold):
+            self._ask_about_gold(gold)
+
+    async def acheck_gold(self, gold: str) -> None:
+        """As `check_gold`, without keeping the event loop waiting.
+
+        What is known at once takes no thread, which would leave it to chance whose gold is known first.
+        """
+        if not self._gold_at_once(gold):
+            await asyncio.to_thread(self._ask_about_gold, gold)
+
+    def _gold_at_once(self, gold: str) -> bool:
+        """Whether a gold needs no worker to be found good. Raises RefusedGold for one that needs none to be refused."""
+        if not gold.strip():
+            raise RefusedGold("a gold answer is empty: give every problem an answer, or leave the problem out")
         try:
-            self._check_gold(gold)
-        except RefusedGold:
-            raise
+            return self._shipped is not None and self._shipped.gold_at_once(gold)
         except InputError as error:
             raise RefusedGold(str(error)) from error
 
-    def _check_gold(self, gold: str) -> None:
-        if not gold.strip():
-            raise RefusedGold("a gold answer is empty: give every problem an answer, or leave the problem out")
-        if self._shipped is not None and self._shipped.gold_at_once(gold):
-            return
+    def _ask_about_gold(self, gold: str) -> None:
         try:
             self._pool.ask("check_gold", gold)
         except Fault as fault:
@@ -139,17 +149,6 @@ class Grader:
             raise RefusedGold(
                 f"the gold answer {shown(gold, _MOST_SHOWN)!r} cannot be checked: {self.verifier} {took}"
             ) from lost
-
-    async def acheck_gold(self, gold: str) -> None:
-        """As `check_gold`, without keeping the event loop waiting.
-
-        What is known at once takes no thread, which would leave it to chance whose gold is known first.
-        """
-        shipped = self._shipped
-        if shipped is not None and (shipped.golds_at_once or (gold.strip() and shipped.gold_at_once(gold))):
-            self.check_gold(gold)
-        else:
-            await asyncio.to_thread(self.check_gold, gold)
 
     def _quick(self, gold: str, answer: str | None, mutual: bool) -> Grade | None:
         """The grade if no worker is needed."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+from promptcot.core.answers.extraction import Extracted
+
 Method = Literal["exact", "symbolic", "own", "no answer", "timeout", "crash"]
 
 
@@ -18,19 +20,6 @@ class Grade:
 
     correct: bool | None
     method: Method
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """The answer, or None and why there is none: `method` says how it was found or what was missing."""
-
-    answer: str | None
-    method: str
-
-    @property
-    def lost(self) -> bool:
-        """Whether it is not known if there is an answer, since the verifier failed over the reply."""
-        return self.method in ("timeout", "crash")
 
 
 @runtime_checkable
@@ -63,9 +52,6 @@ class Verifier(Protocol):
 
 class Shipped(Verifier, Protocol):
     """A verifier that may be asked in the caller's process too, for all that takes no computing."""
-
-    golds_at_once: bool
-    """Whether no gold takes computing to be checked."""
 
     def found(self, reply: str, *, unboxed: bool) -> Extracted:
         """As `extract`, and how the answer was found. Takes time linear in the length."""

@@ -8,12 +8,12 @@ in `core.answers`, which nothing outside of `grading` asks about them.
 from __future__ import annotations
 
 from promptcot.core.answers import exact
-from promptcot.core.answers.extraction import extract
+from promptcot.core.answers.extraction import Extracted, extract
 from promptcot.core.answers.words import same_text
 from promptcot.core.problems import plain_integer
 from promptcot.errors import InputError
 from promptcot.grading import own
-from promptcot.grading.protocol import Extracted, Shipped, Verifier
+from promptcot.grading.protocol import Shipped, Verifier
 
 MATHEMATICS, INTEGERS, EXACT = "mathematics", "integers", "exact"
 
@@ -27,14 +27,11 @@ class _Boxed:
 
     def found(self, reply: str, *, unboxed: bool) -> Extracted:
         """The same, and how it was found."""
-        answer = extract(reply, unboxed=unboxed)
-        return Extracted(answer.answer, answer.method)
+        return extract(reply, unboxed=unboxed)
 
 
 class Mathematics(_Boxed):
     """Answers are the same when they mean the same: 1/2 and 0.5, (x-1)(x+1) and x^2-1. See `core.answers`."""
-
-    golds_at_once = False
 
     def grade(self, gold: str, answer: str) -> bool:
         """Whether the answer is what the gold asks for: leniency goes by how the gold is written. May take for ever."""
@@ -80,8 +77,6 @@ def _unequal(gold: str) -> str:
 class Integers(Mathematics):
     """For benchmarks of integers: exactly the same integer, however it is written (007, 7.0, x = 7, 1,234)."""
 
-    golds_at_once = True
-
     def check_gold(self, gold: str) -> None:
         """Raises InputError for a gold that is no whole number."""
         plain_integer(gold)
@@ -104,8 +99,6 @@ def _is_whole(text: str) -> bool:
 
 class Exact(_Boxed):
     """For short words: the same text but for capitals, white space, quotes and final marks (`core.answers.words`)."""
-
-    golds_at_once = True
 
     def grade(self, gold: str, answer: str) -> bool:
         """Symmetric."""

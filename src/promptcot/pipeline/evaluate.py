@@ -34,7 +34,6 @@ from promptcot.stages.fitting import Traits, misfits
 from promptcot.stages.solve import Solve, samples
 from promptcot.storage.atomic import write_json
 from promptcot.storage.counts import StageCounts
-from promptcot.storage.paths import beside
 
 _ROLE = "solver"
 _TOY_WORDS = (
@@ -121,10 +120,13 @@ class Evaluation:
         sources, levels = Tallies(), Tallies()
         file = self._file(source)
         judge = PredictionGrader(self.graders, unboxed=self.recipe.unboxed)
-        async for one in judge.graded(file, beside(file, "grades")):
+        async for one in judge.graded(file):
             sources.add(source, one.problem, one.sampled, one.sample)
             if one.level is not None:
                 levels.add(one.level, one.problem, one.sampled, one.sample)
+        for (_, problem), joined in judge.joined.items():
+            for tally in (*sources, *levels):
+                tally.join(problem, joined)
         self.unfit += judge.unfit
         for note in judge.notes:
             observer.note(f"note: {note}")

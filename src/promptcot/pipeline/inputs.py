@@ -19,6 +19,7 @@ from promptcot.core.shards import Part, Shard
 from promptcot.engines.opening import EngineOpener, Engines, kind_of, local_folder, texts_at_once
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
+from promptcot.grading.verifiers import checked_verifier
 from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.paths import VECTORS, check_run
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
@@ -63,7 +64,13 @@ class Inputs:
 
     @cached_property
     def prompts(self) -> PromptSet:
-        return domains.load(self.recipe.prompts)
+        """The domain's. Raises InputError, also for a verifier that there is not: what labels the set will need it."""
+        found = domains.load(self.recipe.prompts)
+        try:
+            checked_verifier(found.settings.verifier)
+        except ValueError as error:
+            raise InputError(f"prompts {self.recipe.prompts}: domain.toml: verifier: {error}") from error
+        return found
 
     @cached_property
     def render(self) -> RenderPrompt:

@@ -45,8 +45,8 @@ class _Problem:
     tokens: int = 0
     counted: int = 0
 
-    def label(self, settled: Mapping[int, int]) -> Label:
-        wordings = [replace(one, number=settled.get(one.number, one.number)) for one in self.wordings.values()]
+    def label(self, classes: Sequence[int]) -> Label:
+        wordings = [replace(one, number=classes[one.number]) for one in self.wordings.values()]
         return decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
 
 
@@ -125,11 +125,11 @@ async def survey(
             problem.append(index)
             number.append(trace.number)
             fit.append(trace.fit)
-    settled = [read.classes_of(key).settled(key) for key in indices]
+    classes = [read.classes_of(key).of(key) for key in indices]
     number = array(
-        "i", (settled[at].get(one, one) if at != _UNFIT else one for at, one in zip(problem, number, strict=True))
+        "i", (classes[at][one] if one != _NO_ANSWER else one for at, one in zip(problem, number, strict=True))
     )
-    labels = [one.label(its) for one, its in zip(problems, settled, strict=True)]
+    labels = [one.label(its) for one, its in zip(problems, classes, strict=True)]
     return Survey(labels, [*indices], problem, number, fit, read.undecided, read.notes)
 
 

@@ -20,7 +20,7 @@ Kind = Literal["file", "plain", "folder", "either", "read"]
 file that is read, with results beside it."""
 COMPANIONS: Mapping[Kind, tuple[str, ...]] = {
     "file": ("dropped.jsonl", "failed.jsonl", "recipe.json", "summary.json"),
-    "read": ("grades.json",),
+    "read": ("grades.json", "grades.failed.jsonl"),
 }
 """The files that may lie beside an output of a kind."""
 STATE: Mapping[Kind, tuple[str, ...]] = {"file": ("journal",), "read": ("grades",)}

@@ -17,11 +17,10 @@ import promptcot
 from promptcot.cli import main
 from promptcot.errors import InputError
 from promptcot.evaluation.golds import Problems
-from promptcot.evaluation.grades import golds_of
+from promptcot.evaluation.grades import golds_of, grade_file
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
-from promptcot.storage.paths import beside
 from tests.programs import computing_at_most
 
 HANGS = "9^{9^{9^{9}}}"
@@ -49,7 +48,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 async def grade(path: Path, graders: Graders, stop_after: int | None = None, **options: Any) -> list[Graded]:
     found: list[Graded] = []
-    async with aclosing(PredictionGrader(graders, **options).graded(path, beside(path, "grades"))) as graded:
+    async with aclosing(PredictionGrader(graders, **options).graded(path)) as graded:
         async for one in graded:
             found.append(one)
             if len(found) == stop_after:
@@ -57,12 +56,25 @@ async def grade(path: Path, graders: Graders, stop_after: int | None = None, **o
     return found
 
 
+async def classes(path: Path, graders: Graders) -> list[int | None]:
+    """The class of each prediction's answer."""
+    judge = PredictionGrader(graders)
+    found = [one async for one in judge.graded(path)]
+    joined = {key: one.classes for key, one in judge.joined.items()}
+    own = range(len(found))
+    return [
+        None if one.sampled.answer is None else joined.get((one.source, one.problem), own)[one.sampled.answer]
+        for one in found
+    ]
+
+
 ROWS = [trace(f"p{number // 6}", answer) for number, answer in enumerate(["1/2", "0.5", "3", "2+1", "x", "1/2"] * 40)]
 
 
 async def test_answers_of_a_problem_are_in_one_class_when_they_are_the_same(tmp_path: Path, graders: Graders) -> None:
-    found = await grade(write(tmp_path / "a.jsonl", ROWS[:6]), graders)
-    assert [one.sampled.answer for one in found] == [0, 0, 1, 1, 2, 0]
+    path = write(tmp_path / "a.jsonl", ROWS[:6])
+    assert await classes(path, graders) == [0, 0, 2, 2, 4, 0]
+    found = await grade(path, graders)
     assert [one.sampled.correct for one in found] == [True, True, False, False, False, True]
 
 
@@ -146,7 +158,7 @@ async def test_damaged_grades_are_told_once(tmp_path: Path, graders: Graders) ->
     told = []
     for _ in range(2):
         judge = PredictionGrader(graders)
-        async with aclosing(judge.graded(path, beside(path, "grades"))) as graded:
+        async with aclosing(judge.graded(path)) as graded:
             [one async for one in graded]
         told.append(judge.notes)
     assert told == [
@@ -188,8 +200,8 @@ async def test_a_timeout_is_neither_right_nor_wrong_and_costs_one_pair(tmp_path:
 
     with Slows() as slow, slow.one:
         found = await grade(write(tmp_path / "a.jsonl", rows), slow)
+        assert await classes(tmp_path / "a.jsonl", slow) == [0, 1, 0, 1]
     assert [one.sampled.correct for one in found] == [True, None, True, None]
-    assert [one.sampled.answer for one in found] == [0, 1, 0, 1]
     assert [one.method for one in found].count("timeout") == 2
 
 
@@ -217,10 +229,15 @@ async def test_a_row_that_is_no_prediction_is_named(
         await grade(write(tmp_path / "first.jsonl", [row, trace("p", "1/2")]), graders)
     judge = PredictionGrader(graders)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), row, trace("q", "1/2")])
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "q"]
     assert judge.unfit == 1
-    [note] = judge.notes
+    note, where = judge.notes
     assert re.search(f"1 row could not be graded and counts in no number: .*{message}", note)
+    left_out = tmp_path / "a.grades.failed.jsonl"
+    assert where == f"rows that could not be graded: {left_out}"
+    [failed] = map(json.loads, left_out.read_text().splitlines())
+    assert failed == {**row, "cause": "unfit", "error": failed["error"]}
+    assert re.search(message, failed["error"])
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -232,10 +249,15 @@ async def test_a_gold_that_is_refused_costs_its_rows_wherever_they_stand(
     rows[place:place] = [trace("bad", "1", gold=gold), trace("bad", "1", gold=gold, completion="no box")]
     judge = PredictionGrader(graders)
     path = write(tmp_path / "a.jsonl", rows)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "q"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "q"]
     assert judge.unfit == 2
     assert f"row {place + 1}: the gold answer " in judge.notes[0]
     assert len(judge.notes[0]) < 400 + len(str(path))
+    failed = [json.loads(line) for line in (tmp_path / "a.grades.failed.jsonl").read_text().splitlines()]
+    assert [(row["completion"], row["cause"]) for row in failed] == [
+        (boxed("1"), "refused gold"),
+        ("no box", "refused gold"),
+    ]
     with pytest.raises(InputError, match=f"row {place + 1}: the gold answer"):
         await grade(path, graders, strict=True)
 
@@ -250,7 +272,7 @@ async def test_predictions_of_a_benchmark_row_whose_gold_is_refused_are_left_out
     rows = [{key: one[key] for key in one if key != "answer"} for one in (trace("p", "1"), trace("q", "2"))]
     judge = PredictionGrader(graders, found)
     path = write(tmp_path / "a.jsonl", rows)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["q"]
+    assert [one.problem async for one in judge.graded(path)] == ["q"]
     assert judge.unfit == 1
 
 
@@ -267,7 +289,7 @@ async def test_what_a_library_raises_over_one_row_costs_that_row(
     monkeypatch.setattr(Grader, "aextract", fails)
     path = write(tmp_path / "a.jsonl", [trace("p", "1/2"), trace("q", "9"), trace("r", "1/2"), trace("s", "9")])
     judge = PredictionGrader(graders)
-    assert [one.problem async for one in judge.graded(path, beside(path, "grades"))] == ["p", "r"]
+    assert [one.problem async for one in judge.graded(path)] == ["p", "r"]
     assert "2 rows could not be graded" in judge.notes[0]
     assert "row 2: ZeroDivisionError: odd text" in judge.notes[0]
     with pytest.raises(InputError, match="row 1: ZeroDivisionError"):
@@ -291,6 +313,20 @@ def test_rows_that_cannot_be_graded_are_told_and_the_exit_code_is_3(
     assert "row 2: the gold in `answer` is true" in capsys.readouterr().err
     with pytest.raises(InputError, match="row 2"):
         promptcot.grade(path, strict=True)
+    assert len((tmp_path / "a.grades.failed.jsonl").read_text().splitlines()) == 2
+    write(path, rows[:1])
+    assert main(["grade", "--output-path", str(path)]) == 0
+    assert not (tmp_path / "a.grades.failed.jsonl").exists()
+
+
+def test_where_no_row_can_be_graded_the_exit_code_is_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = write(tmp_path / "bad.jsonl", [trace(name, "1", gold=r"\frac{") for name in "pq"])
+    good = write(tmp_path / "good.jsonl", [trace("p", "1", gold="1")])
+    empty = write(tmp_path / "empty.jsonl", [])
+    assert main(["grade", "--output-path", str(bad)]) == 1
+    assert "no predictions: accuracy n/a" in capsys.readouterr().out
+    assert main(["grade", "--output-path", str(good)]) == 0
+    assert main(["grade", "--output-path", str(empty)]) == 0
 
 
 async def test_golds_may_come_from_a_benchmark(tmp_path: Path, graders: Graders) -> None:
@@ -359,7 +395,28 @@ async def test_what_one_source_was_compared_by_says_nothing_of_another(tmp_path:
     for order in (["own", "gsm8k"], ["gsm8k", "own"]):
         path = write(tmp_path / f"{order[0]}.jsonl", [row for source in order for row in by_source[source]])
         for _ in range(2):
-            found = {(one.source, one.extracted): one.sampled for one in await grade(path, graders)}
-            assert [found["own", answer].answer for answer in answers] == [0, 0]
-            assert [found["gsm8k", answer].answer for answer in answers] == [0, 1]
-            assert [found["gsm8k", answer].correct for answer in answers] == [True, False]
+            found = await grade(path, graders)
+            own, integers = (slice(0, 2), slice(2, 4)) if order[0] == "own" else (slice(2, 4), slice(0, 2))
+            assert (await classes(path, graders))[own] == [0, 0]
+            assert (await classes(path, graders))[integers] == [0, 1]
+            assert [one.sampled.correct for one in found[integers]] == [True, False]
+
+
+CHOICE = r"\textbf{(C)}\ 12"
+
+
+@pytest.mark.parametrize(
+    ("gold", "right", "majority"),
+    [("C", 4, 1.0), ("12", 3, 1.0), ("(C) 12", 5, 1.0), ("(C) 13", 2, 0.0), ("B", 0, 0.0), ("13", 0, 0.0)],
+)
+async def test_a_majority_counts_a_choice_its_letter_and_its_value_together(
+    tmp_path: Path, graders: Graders, gold: str, right: int, majority: float
+) -> None:
+    """Each alone would lose against the three that say 14. What each is worth is as it was: 12 is wrong by gold C."""
+    answers = ["C", "C", CHOICE, CHOICE, "12", "14", "14", "14"]
+    path = write(tmp_path / "a.jsonl", [trace("p", answer, gold=gold) for answer in answers])
+    found = await grade_file(path, graders, {}, ks=[1, 8])
+    [summary] = found.summaries
+    assert summary.accuracy.mean == right / 8
+    assert summary.pass_at[1].estimate.mean == float(right > 0)
+    assert [one.estimate.mean for one in summary.majority_at][1] == majority

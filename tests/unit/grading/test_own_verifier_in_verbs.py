@@ -6,12 +6,14 @@ The module is written into a folder, as a user would; nothing of the package cha
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import promptcot
+from promptcot import domains
 from promptcot.cli import main
 from promptcot.storage.rows import read_rows
 
@@ -154,3 +156,18 @@ def test_a_verifier_that_is_none_is_told_before_anything_is_done(
 def test_a_recipe_names_a_verifier_that_there_is() -> None:
     with pytest.raises(promptcot.RecipeError, match=r"verifier: .*'exakt' is no verifier: known are 'mathematics'"):
         promptcot.evaluate({"benchmarks": ["nano"], "verifier": "exakt"})
+
+
+@pytest.mark.parametrize("name", ["exakt", "mine:absent"])
+@pytest.mark.parametrize("told", [["--dry-run"], []])
+def test_a_domain_whose_verifier_is_none_is_told_before_a_run_asks_anybody(
+    tmp_path: Path, name: str, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "own"
+    shutil.copytree(domains.folder_of("math"), folder)
+    settings = (folder / "domain.toml").read_text()
+    (folder / "domain.toml").write_text(settings.replace('verifier = "mathematics"', f'verifier = "{name}"'))
+    assert main(["run", "nano", "--set", f"prompts={folder}", "--output-dir", str(tmp_path / "run"), *told]) == 1
+    said = capsys.readouterr().err
+    assert f"prompts {folder}: domain.toml: verifier: '{name}'" in said
+    assert not (tmp_path / "run" / "generate.jsonl").exists()

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from promptcot.core.answers.final_line import final_line
 from promptcot.core.parsing.traces import after_thought
-
-Method = Literal["boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box", "nothing"]
 
 _TOKEN = re.compile(r"(\\(?:boxed|fbox)(?![a-zA-Z]))\s*(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
 _BARE = re.compile(r"(?:(?!\\[)\]])[^\s$])+")
@@ -30,10 +27,19 @@ _JOINT = re.compile(
 
 @dataclass(frozen=True)
 class Extracted:
-    """The answer, or None and why there is none: `method` says how it was found or what was missing."""
+    """The answer, or None and why there is none: `method` says how it was found or what was missing.
+
+    Here it is "boxed", "unboxed", "unclosed thought", "no box", "unclosed box", "empty box" or "nothing"; where a
+    verifier of a user's own was asked, "own", "no answer", "timeout" or "crash".
+    """
 
     answer: str | None
-    method: Method
+    method: str
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is not known if there is an answer, since the verifier failed over the reply."""
+        return self.method in ("timeout", "crash")
 
 
 @dataclass(frozen=True)

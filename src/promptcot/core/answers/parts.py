@@ -55,11 +55,6 @@ def parse(text: str) -> Part:
     return _part(normalise(text), 0)
 
 
-def is_choice(text: str) -> bool:
-    """Whether an answer is a choice with its value: (C) 12, and neither C nor 12."""
-    return isinstance(parse(text), Choice)
-
-
 def listing(text: str) -> Part:
     """`text` with its commas read as those of a list, also where they could separate thousands."""
     return _several(text, _pieces(text, _COMMA), 0)

@@ -9,13 +9,14 @@ between 0 and 1, and what has no data is None.
 from promptcot.core.statistics.at_k import AtK, majority_at_k, majority_at_k_sampled, pass_at_k
 from promptcot.core.statistics.comparison import Comparison, compare
 from promptcot.core.statistics.estimates import Estimate, Runs, estimate, run_accuracies, student_t_quantile
-from promptcot.core.statistics.sample_counts import Sample, SourceTally, Table, Tallies
+from promptcot.core.statistics.sample_counts import Joined, Sample, SourceTally, Table, Tallies
 from promptcot.core.statistics.summary import Share, Summary, default_ks, summarize
 
 __all__ = [
     "AtK",
     "Comparison",
     "Estimate",
+    "Joined",
     "Runs",
     "Sample",
     "Share",

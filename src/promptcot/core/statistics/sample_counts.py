@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,8 @@ _MOST = 2**31 - 1
 class Sample:
     """One graded trace.
 
-    `correct` is None where grading timed out. `answer` numbers the class of equivalent answers among the traces of the
-    problem, and is None where the trace has no answer. `tokens` and `truncated` are None where nobody knows.
+    `correct` is None where grading timed out. `answer` numbers the answer, or its class, among those of the problem,
+    and is None where the trace has none. `tokens` and `truncated` are None where nobody knows.
     """
 
     correct: bool | None
@@ -36,11 +36,23 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """For each answer to a problem, by its number, its class, and how much it states: a letter, a value, a unit.
+
+    Of a class, the answers that state most decide whether it is right.
+    """
+
+    classes: Sequence[int]
+    stated: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Columns of equal length, one entry per sample, sorted by problem and then by run.
 
     `problem` counts from 0 to `len(ids)` - 1; `ids` holds the problems' 64-bit names, ascending. In `correct` and
-    `truncated` 1 is yes, 0 is no, -1 is unknown; in `answer` -1 is no answer, in `tokens` -1 is unknown.
+    `truncated` 1 is yes, 0 is no, -1 is unknown; in `answer` -1 is no answer, in `tokens` -1 is unknown. `stated` is
+    that of `Joined`, and 0 where answers were not joined.
     """
 
     ids: NDArray[np.uint64]
@@ -50,6 +62,7 @@ class Table:
     answer: NDArray[np.int32]
     tokens: NDArray[np.int32]
     truncated: NDArray[np.int8]
+    stated: NDArray[np.int8]
 
     @property
     def graded(self) -> NDArray[np.bool_]:
@@ -76,6 +89,7 @@ class SourceTally:
         self._ids = array("Q")
         self._runs, self._answers, self._tokens = array("i"), array("i"), array("i")
         self._correct, self._truncated = array("b"), array("b")
+        self._joined: dict[int, Joined] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -98,6 +112,10 @@ class SourceTally:
         self._correct.append(_number(sample.correct))
         self._truncated.append(_number(sample.truncated))
 
+    def join(self, problem_id: str, joined: Joined) -> None:
+        """Sort the answers of a problem into classes."""
+        self._joined[_short(problem_id)] = joined
+
     def table(self) -> Table:
         """The samples so far, sorted. Raises InputError when a problem has one sample index twice."""
         ids, problem = np.unique(_column(self._ids, np.uint64), return_inverse=True)
@@ -105,15 +123,30 @@ class SourceTally:
         order = np.lexsort((run, problem))
         problem, run = problem[order], run[order]
         self._refuse_repeats(problem, run)
+        answer = _column(self._answers, np.int32)[order]
+        stated = self._join(ids, problem, answer)
         return Table(
             ids=ids,
             problem=problem,
             run=run,
             correct=_column(self._correct, np.int8)[order],
-            answer=_column(self._answers, np.int32)[order],
+            answer=answer,
             tokens=_column(self._tokens, np.int32)[order],
             truncated=_column(self._truncated, np.int8)[order],
+            stated=stated,
         )
+
+    def _join(self, ids: NDArray[np.uint64], problem: NDArray[np.int64], answer: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Put classes in place of the answers' numbers; how much each answer states. Other problems are left alone."""
+        stated = np.zeros(len(answer), dtype=np.int8)
+        for short, joined in self._joined.items():
+            place = int(np.searchsorted(ids, np.uint64(short)))
+            if place < len(ids) and ids[place] == short:
+                start, stop = np.searchsorted(problem, [place, place + 1])
+                at = start + np.flatnonzero(answer[start:stop] >= 0)
+                stated[at] = np.array(joined.stated, dtype=np.int8)[answer[at]]
+                answer[at] = np.array(joined.classes, dtype=np.int32)[answer[at]]
+        return stated
 
     def _refuse_repeats(self, problem: NDArray[np.int64], run: NDArray[np.int32]) -> None:
         repeats = int(np.sum((np.diff(problem) == 0) & (np.diff(run) == 0)))

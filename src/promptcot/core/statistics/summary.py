@@ -136,25 +136,34 @@ _Votes = tuple[tuple[int, ...], tuple[int, ...], int]
 def _votes(table: Table) -> Iterator[_Votes]:
     """For each problem, the sizes of its right and wrong classes, and its samples without an answer."""
     ends = np.searchsorted(table.problem, np.arange(len(table.ids) + 1))
-    answers, correct = table.answer, table.correct
+    columns = table.answer, table.correct, table.stated
     for start, stop in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
-        yield _classes(answers[start:stop].tolist(), correct[start:stop].tolist())
+        yield _classes(*(column[start:stop].tolist() for column in columns))
 
 
-def _classes(answers: list[int], correct: list[int]) -> _Votes:
-    """A class is right when most of its graded samples are, which is all of them if equivalence and grade agree."""
+def _classes(answers: list[int], correct: list[int], stated: list[int]) -> _Votes:
     blank = 0
-    graded: dict[int, list[int]] = {}
-    for answer, verdict in zip(answers, correct, strict=True):
+    graded: dict[int, list[tuple[int, int]]] = {}
+    for answer, verdict, much in zip(answers, correct, stated, strict=True):
         if verdict < 0:
             continue
         if answer < 0:
             blank += 1
         else:
-            graded.setdefault(answer, []).append(verdict)
-    right = sorted(len(verdicts) for verdicts in graded.values() if 2 * sum(verdicts) > len(verdicts))
-    wrong = sorted(len(verdicts) for verdicts in graded.values() if 2 * sum(verdicts) <= len(verdicts))
+            graded.setdefault(answer, []).append((much, verdict))
+    right = sorted(len(samples) for samples in graded.values() if _is_right(samples))
+    wrong = sorted(len(samples) for samples in graded.values() if not _is_right(samples))
     return tuple(right), tuple(wrong), blank
+
+
+def _is_right(samples: Sequence[tuple[int, int]]) -> bool:
+    """Whether a class is: most of its samples whose answers state most are, which is all if classes and grades agree.
+
+    `samples` are how much each states, and its verdict. In the class of C, (C) 12 and 12, (C) 12 decides.
+    """
+    most = max(much for much, _ in samples)
+    verdicts = [verdict for much, verdict in samples if much == most]
+    return 2 * sum(verdicts) > len(verdicts)
 
 
 def _at_k(k: int, of_kind: list[float | None], place: NDArray[np.int64], graded: NDArray[np.int64]) -> AtK:

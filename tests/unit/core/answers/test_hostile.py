@@ -6,6 +6,7 @@ import pytest
 
 from promptcot.core.answers.exact import same
 from promptcot.core.answers.extraction import extract
+from promptcot.core.answers.stated import stated
 from tests.programs import computing_at_most
 
 ONCE = {
@@ -35,6 +36,7 @@ def test_nonsense_is_graded_in_no_time(text: str) -> None:
             assert same(gold, answer) is not True
         same(text, text + "1")
         assert same(text, text) is True
+        assert stated(text)
 
 
 @pytest.mark.parametrize("text", ONCE.values(), ids=ONCE.keys())

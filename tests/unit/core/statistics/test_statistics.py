@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from promptcot.core.statistics import (
+    Joined,
     Sample,
     SourceTally,
     Tallies,
@@ -306,6 +307,35 @@ def test_a_sample_that_timed_out_has_no_vote() -> None:
     two, three = summarize(made, ks=[2, 3]).majority_at
     assert two.estimate.mean == pytest.approx(1 / 2)
     assert three.estimate.mean is None
+
+
+def test_classes_of_answers_that_are_joined_are_one_class() -> None:
+    """Right 2 + 1 in two wordings and wrong 2, k = 5: the joined class wins; those of other problems are untouched."""
+    made = SourceTally("math")
+    for problem in ("a", "b"):
+        for answer in (0, 0, 1, 1, 2, None):
+            made.add(problem, Sample(answer in (0, 2), answer))
+    made.join("a", Joined([0, 1, 0], [1, 1, 1]))
+    made.join("elsewhere", Joined([0, 0], [1, 1]))
+    assert made.table().answer.reshape(2, 6).tolist() in (
+        [[0, 0, 1, 1, 0, -1], [0, 0, 1, 1, 2, -1]],
+        [[0, 0, 1, 1, 2, -1], [0, 0, 1, 1, 0, -1]],
+    )
+    [majority] = summarize(made, ks=[6]).majority_at
+    assert majority.estimate.mean == pytest.approx((1 + 1 / 2) / 2)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_of_a_class_those_that_state_most_decide_whether_it_is_right(right: bool) -> None:
+    """12 three times and (C) 12 once: by the gold C only the second may be right, by another gold neither."""
+    made = SourceTally("amc")
+    for correct, answer in [(False, 0)] * 3 + [(right, 1)]:
+        made.add("a", Sample(correct, answer))
+    made.join("a", Joined([0, 0], [1, 2]))
+    found = summarize(made, ks=[4])
+    assert found.majority_at[0].estimate.mean == float(right)
+    assert found.pass_at[0].estimate.mean == float(right)
+    assert found.accuracy.mean == right / 4
 
 
 def test_many_samples_without_an_index_keep_their_order() -> None:
