@@ -16,7 +16,7 @@ _COMMANDS = {
     "⩾": "ge", "≠": "ne", "≈": "approx", "≅": "approx", "≃": "approx", "±": "pm", "∓": "mp", "∪": "cup", "∩": "cap",
     "∈": "in", "∉": "notin", "∖": "setminus", "∅": "emptyset", "√": "sqrt", "∑": "sum", "∏": "prod", "∫": "int",
     "∠": "angle", "→": "to", "⟨": "langle", "⟩": "rangle", "〈": "langle", "〉": "rangle", "⌊": "lfloor", "⌋": "rfloor",
-    "⌈": "lceil", "⌉": "rceil", "∣": "mid", "∧": "land", "∨": "lor", "≡": "equiv", "…": "ldots", "⋯": "ldots",
+    "⌈": "lceil", "⌉": "rceil", "∣": "mid", "¬": "neg", "∧": "land", "∨": "lor", "≡": "equiv", "…": "ldots", "⋯": "ldots",
     "ℝ": "mathbb{R}", "ℤ": "mathbb{Z}", "ℚ": "mathbb{Q}", "ℕ": "mathbb{N}", "ℂ": "mathbb{C}", "ℓ": "ell", "ħ": "hbar",
     "ℏ": "hbar", "∀": "forall", "∂": "partial", "∇": "nabla", "⊂": "subset", "⊆": "subseteq", "∛": "sqrt[3]",
     "∜": "sqrt[4]",

@@ -15,7 +15,7 @@ from promptcot.core.answers.expressions import letter_of, relates, same_expressi
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
 from promptcot.core.answers.parts import listing, parse
-from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part, same_text
+from promptcot.core.answers.shapes import IN_ORDER, Choice, Group, Leaf, Matrix, Named, Part, same_text
 
 Judge = Callable[[str, str], bool | None]
 
@@ -246,6 +246,9 @@ def _matrices(gold: Matrix, answer: Matrix, judge: Judge) -> bool | None:
 def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
     if gold.names and answer.names and set(gold.names) == set(answer.names):
         return _pairwise(_by_name(gold), _by_name(answer), judge) if len(gold.items) == len(answer.items) else False
+    if IN_ORDER in (gold.brackets, answer.brackets):
+        lists = all(group.kind in ("list", "tuple") for group in (gold, answer)) and len(gold.items) == len(answer.items)
+        return _pairwise(gold.items, answer.items, judge) if lists else False
     ordered = gold.kind == answer.kind and gold.kind in ("tuple", "case")
     if ordered or gold.names:
         alike = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)

@@ -15,8 +15,9 @@ from promptcot.core.answers import relations, signs
 from promptcot.core.answers.brackets import closing, split
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
+from promptcot.core.answers.quantities import date
 from promptcot.core.answers.relations import ATOM
-from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part
+from promptcot.core.answers.shapes import IN_ORDER, Choice, Group, Leaf, Matrix, Named, Part
 
 _DEEPEST = 12
 _LONGEST = 4000
@@ -44,6 +45,10 @@ _INTERVALS = ("()", "(]", "[)", "[]")
 _TURNED = re.compile(r"([\](\[])([^\[\]()]*,[^\[\]()]*)([\])\[])")
 _POINT = re.compile(r"([A-Z]'?(?:_\{?\d\}?)?)\s*(\(.*,.*\))")
 _BUILT = re.compile(rf"\s*({ATOM})\s*(?:\\in\s*\\mathbb\{{?R\}}?\s*)?(?:\\mid(?![a-z])|\||:)\s*(.+)", re.DOTALL)
+_ORDERED = re.compile(
+    r"[\s,;]*(?:\\text\s*\{)?[\s,(]*(?:in\s+(?:this|that|the\s+given)\s+order|respectively)[\s.)}]*$", re.IGNORECASE
+)
+_VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-df-hj-zA-Z](?![a-zA-Z])")
 _IF = re.compile(r"\\text\s*\{\s*,?\s*(?:if|when|for|where)\s*\}|\b(?:if|when|for)\b")
 
 
@@ -52,12 +57,20 @@ def parse(text: str) -> Part:
     """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
     if len(text) > 2 * _LONGEST:
         return Leaf(text.strip())
-    return _part(normalise(text), 0)
+    text = normalise(text)
+    return _in_order(text) or _part(text, 0)
 
 
 def is_choice(text: str) -> bool:
     """Whether an answer is a choice with its value: (C) 12, and neither C nor 12."""
     return isinstance(parse(text), Choice)
+
+
+def _in_order(text: str) -> Part | None:
+    """2, 1, 3 (in this order) as a list that has an order; None for all others."""
+    said = _ORDERED.search(text) if "r" in text[-20:] or "respectively" in text else None
+    found = _part(text[: said.start()], 0) if said else None
+    return replace(found, brackets=IN_ORDER) if isinstance(found, Group) and found.kind == "list" else None
 
 
 def listing(text: str) -> Part:
@@ -67,7 +80,7 @@ def listing(text: str) -> Part:
 
 def _part(text: str, depth: int) -> Part:
     text = text.strip()
-    if depth > _DEEPEST or number(text) is not None:
+    if depth > _DEEPEST or number(text) is not None or date(text) is not None:
         return Leaf(text)
     for reading in (_chosen, _assigned, _environment, _listed, _residue, _related, _united, _bracketed, _both_signs):
         found = reading(text, depth)
@@ -152,9 +165,10 @@ def _ranges(text: str, items: list[Part]) -> Part | None:
     members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
     if not ranges or members or not all(relations.is_relation(item.text) for item in items):
         return None
+    union: Part | None = Group(text, "union", tuple(values))
     if re.search(r"\band\b", text):
-        return _overlap(*ranges) if len(ranges) == len(items) == 2 else None
-    return Group(text, "union", tuple(values))
+        union = _overlap(*ranges) if len(ranges) == len(items) == 2 else None
+    return Named(text, named[0].name, union) if union else None
 
 
 def _overlap(one: Group, other: Group) -> Group | None:
@@ -207,6 +221,8 @@ def _braced(text: str, inside: str, depth: int) -> Part:
     found = _part(inside, depth + 1)
     if found.text.strip() == r"\emptyset":
         return Leaf(text)  # the set of the empty set has a member
+    if isinstance(found, Leaf) and text.startswith("\\") and _VARIABLE.search(found.text):
+        return Leaf(text)  # the fractional part of it, or a set; not the value
     return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
 
 

@@ -35,7 +35,8 @@ _MATRIX = r"(?:p|b|B|V|small)?matrix\*?"
 _FUNCTION = "gcd|lcm|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min"
 _TEXT_FONTS = "text|textbf|textrm|textit|textnormal|texttt|textsf|mathrm|mbox|hbox|operatorname"
 _CURRENCIES = {r"\$": "dollars", "€": "euros", r"\euro": "euros", "£": "pounds", r"\pounds": "pounds"}
-_AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion))?"
+_AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion)|[kKMB](?![a-zA-Z]))?"
+_SHORT_AMOUNTS = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _STATED = (
     r".*(?:[<>=\d]|\\(?:[lg](?:eq?(?:slant)?|t)|neq?|in|notin)(?![a-z]))"  # p \lor q alone is a formula, not two values
 )
@@ -46,7 +47,8 @@ _NUMERALS = {
 
 
 def _money(found: re.Match[str]) -> str:
-    return rf"{found[2]}\text{{ {_CURRENCIES[found[1]]}}}"
+    amount, short = found[2], _SHORT_AMOUNTS.get(found[2][-1])
+    return rf"{amount[:-1] if short else amount}\text{{ {short or ''} {_CURRENCIES[found[1]]}}}"
 
 
 def _base(found: re.Match[str]) -> str:

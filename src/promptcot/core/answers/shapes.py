@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 
+IN_ORDER = "in order"
+"""What a list has for brackets of which is said that it has an order."""
+
+
 @dataclass(frozen=True)
 class Leaf:
     """An expression, a word, or a relation that is more than a name and a value."""
