@@ -8,13 +8,14 @@ mathematics, else its last formula or number. "The answer is not 5" is no answer
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from promptcot.core.parsing.lines import lines_of
 
 _TAIL = 4000  # characters in which a final line is looked for
 
 _MARKER = re.compile(
-    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*:?)\s*)+"
+    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*(?=[\s:：]|$)|(?<=[:：])\*\*)\s*)+"
     r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选\s*[:：]?\s*(?=\**[(（]?[A-Z])"
     r"|(?:ответ|réponse|respuesta|resposta|antwort|risposta|정답|답)\s*(?:(?:est|es|ist|é|è|:|：|—)\s*)+"
     r"|(?m:^####(?!#)\s*)",
@@ -32,9 +33,11 @@ _REASON = re.compile(r"(?<=[\w})$%`*])[,;]?\s+(?:because|since|as|which|where|so
 _REMARK = re.compile(r"(?<=[\w})$%])\s+\((?=[^()]*[a-z]{3})[^()\d$\\]*\)\s*\.?$")
 _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
+_FENCE = re.compile(r"\s*```")
 _BULLET = re.compile(r"^(?:[-*•>]\s+)+")
 _AROUND = " \t\r\n`"
 _WORD = re.compile(r"(?<!\\)(?<![^\W\d_])[^\W\d_]{2,}")
+_JOINT = re.compile(r"\s*(?:[,，、;；]\s*(?:and|or)?|and|or|和|或|及)\s*")
 _JOINING = re.compile(r"\b(?:and|or)\b")
 _LONGEST_WORDS = 60
 
@@ -49,7 +52,7 @@ def final_line(text: str) -> str | None:
             return None
         if found := _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True):
             return found
-    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
+    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#") and not _FENCE.match(line)]
     if not lines:
         return None
     if found := _last_value(_SENTENCE.split(lines[-1])[-1], announced=False):
@@ -73,7 +76,7 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     if not formulas and not line.startswith((r"\]", "$$")) and (not prose or _MATHEMATICAL.match(line)):
         return line or None
     if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
-        return _with_percent(line, "".join(group or "" for group in formulas[-1].groups()))
+        return _with_percent(line, ", ".join(_joined_formulas(line, formulas)))
     stated = _STATED.search(line)
     if stated and not formulas and not _WORD.search(_JOINING.sub("", stated[1])):
         return stated[1].rstrip(".")
@@ -82,6 +85,14 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     if numbers:
         return numbers[-1][0].strip(" ,")
     return line if line and len(line) < _LONGEST_WORDS and not line.startswith((r"\]", "$$")) else None
+
+
+def _joined_formulas(line: str, formulas: Sequence[re.Match[str]]) -> list[str]:
+    """The last formula, after those that only commas and "and" or "or" part from it: $x = 1$ or $x = 6$."""
+    first = len(formulas) - 1
+    while first and _JOINT.fullmatch(line, formulas[first - 1].end(), formulas[first].start()):
+        first -= 1
+    return ["".join(group or "" for group in formula.groups()) for formula in formulas[first:]]
 
 
 def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:

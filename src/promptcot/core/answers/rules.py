@@ -40,6 +40,7 @@ _SHORT_AMOUNTS = {"k": "thousand", "K": "thousand", "M": "million", "B": "billio
 _STATED = (
     r".*(?:[<>=\d]|\\(?:[lg](?:eq?(?:slant)?|t)|neq?|in|notin)(?![a-z]))"  # p \lor q alone is a formula, not two values
 )
+_INDEX = r"(?:\{\s*(\w{1,9})\s*\}|(\w))"
 _NUMERALS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
@@ -57,6 +58,13 @@ def _base(found: re.Match[str]) -> str:
 
 def _segment(found: re.Match[str]) -> str:
     return rf"\overline{{{''.join(sorted(found[1]))}}}"
+
+
+def _combinations(found: re.Match[str]) -> str:
+    """C_{10}^{4}, as it is written where C_1^2 is no power of a variable: of numbers, the greater one below."""
+    scripts = {found[1]: found[2] or found[3], found[4]: found[5] or found[6]}
+    n, k = scripts.get("_", ""), scripts.get("^", "")
+    return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else found[0]
 
 
 def _period(found: re.Match[str]) -> str:
@@ -182,6 +190,18 @@ RULES: list[Rule] = [
     _rule("upright variables", r"\text", r"(?<![\d}\s/])\\text\{([a-zA-Z])\}(?=\s|$|[-+)=^}_,])", r"\1"),
     _rule("vectors in angles", r"\langle", r"\\langle\s*((?:[^\\,]|\\(?!rangle))*,.*?)\\rangle(?![a-z])", r"(\1)"),
     _rule("binomials of other sizes", "binom", r"\\(?:tbinom|dbinom)(?![a-z])", r"\\binom"),
+    _rule(
+        "combinations before and behind",
+        "C",
+        rf"(?:\{{\s*\}})?[\^_]\s*{_INDEX}\s*(?:\\text\s*\{{C\}}|C)\s*_\s*{_INDEX}(?!\w)",
+        lambda found: rf"\binom{{{found[1] or found[2]}}}{{{found[3] or found[4]}}}",
+    ),
+    _rule(
+        "combinations below and above",
+        "C_ C^ {C}_ {C}^",
+        rf"(?<![a-zA-Z\\])(?:\\text\s*\{{C\}}|C)\s*([_^])\s*{_INDEX}\s*([_^])\s*{_INDEX}(?!\w)",
+        _combinations,
+    ),
     _rule("infinity", r"\infinity", r"\\infinity", r"\\infty"),
     _rule("infinity with a plus", r"\infty", r"\+\s*\\infty", r"\\infty"),
     _rule("a currency behind an amount", "€ £ \\euro", rf"({_AMOUNT})\s*(?:€|\\euro(?![a-z]))", r"\1\\text{ euros}"),
