@@ -22,7 +22,9 @@ Judge = Callable[[str, str], bool | None]
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _GROUPED = re.compile(r"([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.0*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)", re.ASCII)
-_SUM_OF_NAMES = re.compile(r"\d*[a-w](?:\s*\+\s*\d*\s*[a-w])+\s*=\s*(-?[\d,]+)")
+_SUM_OF_NAMES = re.compile(
+    r"(?:\d*[a-w](?:\s*[-+]\s*\d*\s*[a-w]){1,9}|[a-w](?:\s*(?:\\cdot)?\s*[a-w]){1,3})\s*=\s*(-?[\d,]+)"
+)
 _MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one of another shape, or by name
 _SEVERAL_VALUES = re.compile(
     r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"

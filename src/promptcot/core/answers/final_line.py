@@ -21,11 +21,11 @@ _MARKER = re.compile(
     r"|(?m:^####(?!#)\s*)",
     re.IGNORECASE,
 )
-_OPENING = re.compile(r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|</?answer>", re.IGNORECASE)
+_OPENING = re.compile(r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|[<\[]/?answer[>\]]", re.IGNORECASE)
 _ENDING = re.compile(r"<\|[^|>]*\|>.*|</s>.*|<eos>.*|I hope it is correct.*", re.DOTALL)
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
 _NUMBER = re.compile(
-    r"(?<![\w.,])[-+−]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
+    r"(?<![a-zA-Z\d_.,])[-+−]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
 )
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_a-z])|\n\s*\n")
 _MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")

@@ -28,10 +28,15 @@ _STRAY = re.compile(r"\$(?!\d)|(?<!\S)\$|^\$")
 _BOX = re.compile(r"\\(?:boxed|fbox|displaystyle)\s*(?=\{)")
 
 
+def _ending(text: str) -> str:
+    """Without marks at the end; dots that say "and so on" stay."""
+    return text if text.endswith("..") else text.rstrip(".;,").strip()
+
+
 def _unwrapped(text: str) -> str:
     """Without the delimiters around the whole: dollars, boxes, trailing dots."""
     while True:
-        before, text = text, text.strip(" \t\r\n`").rstrip(".;,").strip()
+        before, text = text, _ending(text.strip(" \t\r\n`"))
         text = text.removesuffix("\\") if not text.endswith("\\\\") else text[:-2]
         for start, end in _OUTER:
             inside = text[len(start) : -len(end)]

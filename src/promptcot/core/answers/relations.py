@@ -27,11 +27,21 @@ _FUNCTIONS = (
     "frac|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|sum|prod|int|lim|binom|arc[a-z]+|text|pm|mp|cdot|times"
 )
 _LETTER = rf"\\math(?:bb|rm)\{{[PEV]\}}(?=[(\[])|\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z]"
-ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\^\{{-1\}}(?=\())?"
-_SEGMENT = rf"(?:{ATOM}(?:\([^()]*\)|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
+ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}))?'*(?:\^\{{-1\}}(?=\())?"
+_CALL = r"\((?:[^()]|\([^()]*\))*\)"
+_COMPOSED = rf"\(\s*{ATOM}\s*\\circ\s*{ATOM}\s*\){_CALL}"
+_SEGMENT = rf"(?:{ATOM}(?:{_CALL}|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}}|{_COMPOSED})"
+# What has a value and is no equation to be solved, before the sign of equality: a limit, a sum, a determinant, \tan A.
+_OPERATION = (
+    r"\\(?:lim|sum|prod|int|det|dim|max|min|sup|inf|gcd|lcm)(?![a-zA-Z]).*"
+    r"|\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^-+]*"
+)
 _NAME = re.compile(
     rf"\s*(?:(?:\\?#\s*)?{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{ATOM}(?:\s*,\s*{ATOM})*\s*\)"
-    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\(?:angle|triangle)\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}|\\text\{{[^{{}}]*\}}"
+    rf"|\[[A-Z]{{3,}}\]|\\l(?:floor|ceil)\s*{_SEGMENT}\s*\\r(?:floor|ceil)|{_OPERATION}"
+    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\(?:angle|triangle)\s*[A-Z]+|m\s*\\angle\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}"
+    rf"|\\text\{{[^{{}}]*\}}\s*(?:{_CALL}|(?:\\triangle|\\angle)?\s*[A-Z]+)?"
+    rf"|[A-Z]{{2}}(?:\s*(?:\\cdot|\\times|/|\+)\s*[A-Z]{{2}})+"
     rf"|[A-Za-z]{{3,}}(?: [a-z]+)*)\s*"
 )
 _ARGUMENT = re.compile(r"\(((?:\\?[a-zA-Z]+)(?:,\\?[a-zA-Z]+)*)\)$")

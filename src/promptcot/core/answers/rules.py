@@ -223,6 +223,12 @@ RULES: list[Rule] = [
         r"|(?:\\b?mod(?![a-z])|\\text\s*\{\s*mod\s*\})\s*\{?\s*(\w+)\s*\}?",
         lambda found: rf" \pmod{{{found[1] or found[2] or found[3]}}}",
     ),
+    _rule(
+        "repeating digits in words",
+        "recurring repeating",
+        r"(\d*\.)(\d)\s*(?:\\text\s*\{\s*)?(?:recurring|repeating)\s*\}?$",
+        r"\1\\overline{\2}",
+    ),
     _rule("repeating digits in parentheses", "(", r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
     _rule(
         "repeating digits under dots",

@@ -105,7 +105,9 @@ almost between to from up if when otherwise else unless except excluding includi
 minus plus divided mod modulo factorial root square-root half halves third thirds quarter quarters fifth
 fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths hundredth hundredths thousandth
 thousandths dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only
-even odd january february march april may june july august september october november december is are was were has have does do every where without
+even odd is are was were has have does do every where without
+power powers recurring repeating repeated upward upwards downward downwards onward onwards beyond pi fail fails wrong
+incorrect january february march april may june july august september october november december
 """
 CHANGING = frozenset(_CHANGING_WORDS.split())
 

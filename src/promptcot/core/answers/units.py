@@ -141,6 +141,8 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
             return None
         elif word in _UNITS:
             squares = power
+        elif len(name) == 1 and name.isascii():
+            return None  # a variable
         elif word not in _COUNTED:
             words.add(_singular(word))
     if squares and not (dimensions or words):
@@ -184,7 +186,7 @@ def _tokens(tail: str) -> Iterator[tuple[str, str]]:
             yield "bad", tail[place:]
             return
         if token["text"] is not None:
-            yield from _tokens(re.sub(r"[(),!?]", " ", token["text"]))
+            yield from _tokens(re.sub(r"[(),!]", " ", token["text"]))
         elif token["word"]:
             yield "word", re.sub(r"\s", "", token["word"]).rstrip(".")
         elif token["power"]:
