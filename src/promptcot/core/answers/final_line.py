@@ -30,8 +30,22 @@ _NUMBER = re.compile(
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_a-z])|\n\s*\n")
 _MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")
 _REASON = re.compile(r"(?<=[\w})$%`*])[,;]?\s+(?:because|since|as|which|where|so that|due to)\b.*$", re.DOTALL)
-_REMARK = re.compile(r"(?<=[\w})$%])\s+\((?=[^()]*[a-z]{3})[^()\d$\\]*\)\s*\.?$")
+_REMARK = re.compile(
+    r"(?<=[\w})$%])\s+\((?:(?=[^()]*[a-z]{3})[^()\d$\\]*|(?:(?:or\s+)?(?:about|approx|roughly)|\$?\\approx|≈)[^()]*)\)"
+    r"\s*\.?$"
+)
 _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
+_CALLED = r"(?:[^\W\d_](?:_?\w)?|[A-Z]{2})"
+_ASSIGNMENT = rf"{_CALLED}\s*=\s*[^\s=,]+"
+_ASSIGNED = re.compile(
+    rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)"
+)
+_BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
+_FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
+_CHOSEN = re.compile(
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?|(?:^|[,:]\s+)\(?([A-J])\)?)"
+    r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b"
+)
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
 _FENCE = re.compile(r"\s*```")
 _BULLET = re.compile(r"^(?:[-*•>]\s+)+")
@@ -77,14 +91,26 @@ def _last_value(line: str, *, announced: bool) -> str | None:
         return line or None
     if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
         return _with_percent(line, ", ".join(_joined_formulas(line, formulas)))
-    stated = _STATED.search(line)
-    if stated and not formulas and not _WORD.search(_JOINING.sub("", stated[1])):
-        return stated[1].rstrip(".")
+    if not formulas and (stated := _stated(line)):
+        return stated
     if announced and not formulas and line.isascii() and len(line) < _LONGEST_WORDS and "=" in line:
         return line
     if numbers:
         return numbers[-1][0].strip(" ,")
     return line if line and len(line) < _LONGEST_WORDS and not line.startswith((r"\]", "$$")) else None
+
+
+def _stated(line: str) -> str | None:
+    """What prose without formulas says that something is: C is correct, x = 2 and y = 5, distance = sqrt(13)."""
+    if chosen := _CHOSEN.search(line):
+        return chosen[1] or chosen[2]
+    if assigned := _ASSIGNED.search(line):
+        return assigned[0]
+    for pattern in (_STATED, _BEHIND_EQUALS):
+        found = pattern.search(line)
+        if found and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", found[1]))):
+            return found[1].rstrip(".")
+    return None
 
 
 def _joined_formulas(line: str, formulas: Sequence[re.Match[str]]) -> list[str]:

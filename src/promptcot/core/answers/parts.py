@@ -165,6 +165,8 @@ def _ranges(text: str, items: list[Part]) -> Part | None:
     members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
     if not ranges or members or not all(relations.is_relation(item.text) for item in items):
         return None
+    if any("\\ne" in item.text for item in items):
+        return None  # of x < 3 and x \ne 1 both hold
     union: Part | None = Group(text, "union", tuple(values))
     if re.search(r"\band\b", text):
         union = _overlap(*ranges) if len(ranges) == len(items) == 2 else None

@@ -202,6 +202,7 @@ RULES: list[Rule] = [
         rf"(?<![a-zA-Z\\])(?:\\text\s*\{{C\}}|C)\s*([_^])\s*{_INDEX}\s*([_^])\s*{_INDEX}(?!\w)",
         _combinations,
     ),
+    _rule("the largest of a set", r"\max \min \gcd \lcm", r"\\(max|min|gcd|lcm)\s*\\\{([^{}]*)\\\}", r"\\\1(\2)"),
     _rule("infinity", r"\infinity", r"\\infinity", r"\\infty"),
     _rule("infinity with a plus", r"\infty", r"\+\s*\\infty", r"\\infty"),
     _rule("a currency behind an amount", "€ £ \\euro", rf"({_AMOUNT})\s*(?:€|\\euro(?![a-z]))", r"\1\\text{ euros}"),
