@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from promptcot.core.answers import relations, signs
+from promptcot.core.answers import ranges, relations, signs
 from promptcot.core.answers.brackets import closing, split
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
@@ -41,7 +41,6 @@ _COMMA = re.compile(rf"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|{_WORD}|(?<!\\)&")
 _SEMICOLON, _ROW, _AMPERSAND = re.compile(r";"), re.compile(r"\\\\"), re.compile(r"&")
 _CUP = re.compile(r"\\cup(?![a-z])")
 _SUBSCRIPT = re.compile(r"_(?:\{?(\w+)\}?)")
-_INTERVALS = ("()", "(]", "[)", "[]")
 _TURNED = re.compile(r"([\](\[])([^\[\]()]*,[^\[\]()]*)([\])\[])")
 _POINT = re.compile(r"([A-Z]'?(?:_\{?\d\}?)?)\s*(\(.*,.*\))")
 _BUILT = re.compile(rf"\s*({ATOM})\s*(?:\\in\s*\\mathbb\{{?R\}}?\s*)?(?:\\mid(?![a-z])|\||:)\s*(.+)", re.DOTALL)
@@ -141,8 +140,8 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
     items = signs.flat(_part(piece, depth + 1) for piece in pieces)
-    if union := _ranges(text, items):
-        return union
+    if bounds := ranges.joined(text, items):
+        return bounds
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
@@ -153,36 +152,6 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
         if len(set(bases)) == 1 and numbering == [str(i + 1) for i in range(len(items))]:
             items = [replace(item, name=bases[0]) for item in named]
     return Group(text, "list", tuple(items))
-
-
-def _ranges(text: str, items: list[Part]) -> Part | None:
-    """x < 0 or x > 2 as a union, x > 1 and x < 5 as an interval; None for anything but bounds of one variable."""
-    named = [item for item in items if isinstance(item, Named)]
-    if len(named) < len(items) or len({item.name for item in named}) > 1:
-        return None
-    values = [item.value for item in named]
-    ranges = [one for one in values if isinstance(one, Group) and one.kind == "tuple" and one.brackets in _INTERVALS]
-    members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
-    if not ranges or members or not all(relations.is_relation(item.text) for item in items):
-        return None
-    if any("\\ne" in item.text for item in items):
-        return None  # of x < 3 and x \ne 1 both hold
-    union: Part | None = Group(text, "union", tuple(values))
-    if re.search(r"\band\b", text):
-        union = _overlap(*ranges) if len(ranges) == len(items) == 2 else None
-    return Named(text, named[0].name, union) if union else None
-
-
-def _overlap(one: Group, other: Group) -> Group | None:
-    """(a, b) of the ranges above a and below b, where these are numbers and a < b."""
-    below, above = (one, other) if one.items[0].text == r"-\infty" else (other, one)
-    if below.items[0].text != r"-\infty" or above.items[1].text != r"\infty":
-        return None
-    least, most = number(above.items[0].text), number(below.items[1].text)
-    if least is None or most is None or least.value is None or most.value is None or least.value >= most.value:
-        return None
-    text = f"{above.text} \\cap {below.text}"
-    return Group(text, "tuple", (above.items[0], below.items[1]), above.brackets[0] + below.brackets[1])
 
 
 def _united(text: str, depth: int) -> Part | None:
