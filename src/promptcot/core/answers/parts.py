@@ -189,7 +189,8 @@ def _braced(text: str, inside: str, depth: int) -> Part:
         return (
             condition if isinstance(condition, Named) and built and condition.name == compact(built[1]) else Leaf(text)
         )
-    if inside.strip().startswith(r"\{") and closing(inside.strip(), 0) == len(inside.strip()):
+    member = inside.strip() if text.startswith("\\") else ""
+    if member.startswith(r"\{") and closing(member, 0) == len(member):
         return Leaf(text)  # a set whose only member is a set
     found = _part(inside, depth + 1)
     if found.text.strip() == r"\emptyset":
