@@ -79,6 +79,8 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
         return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return _choices(gold, answer, judge)
+    if _is(gold, "where") or _is(answer, "where"):
+        return _conditional(gold, answer, judge)
     if isinstance(gold, Named) or isinstance(answer, Named):
         return _named(gold, answer, judge)
     if _is_residue(gold) or _is_residue(answer):
@@ -157,8 +159,24 @@ def _value(part: Part) -> Part:
     return part.value if isinstance(part, Named) else part
 
 
+def _is(part: Part, kind: str) -> bool:
+    return isinstance(part, Group) and part.kind == kind
+
+
 def _is_residue(part: Part) -> bool:
-    return isinstance(part, Group) and part.kind == "residue"
+    return _is(part, "residue")
+
+
+def _conditional(gold: Part, answer: Part, judge: Judge) -> bool | None:
+    """Conditions that are missing on one side are forgiven, like a unit; two answers with conditions agree in them."""
+    if isinstance(gold, Group) and isinstance(answer, Group) and gold.kind == answer.kind:
+        verdicts = [
+            compare(gold.items[0], answer.items[0], judge),
+            _unordered(gold.items[1:], answer.items[1:], judge),
+        ]
+        return False if False in verdicts else None if None in verdicts else True
+    one, other = (part.items[0] if isinstance(part, Group) and part.kind == "where" else part for part in (gold, answer))
+    return compare(one, other, judge)
 
 
 def _residues(gold: Part, answer: Part, judge: Judge) -> bool | None:

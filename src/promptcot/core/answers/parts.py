@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from promptcot.core.answers import ranges, relations, signs
 from promptcot.core.answers.brackets import closing, split
+from promptcot.core.answers.conditions import behind_comma, conditional
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
 from promptcot.core.answers.quantities import date
@@ -38,6 +39,7 @@ _INSIDE = re.compile(r"^\\text\s*\{(\s*\(?[A-Z]\s*[).:][^{}]*)\}$")
 _WORD = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
 _OR = re.compile(r"(?<![A-Za-z\\])or(?![a-z])")
 _COMMA = re.compile(rf"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|{_WORD}|(?<!\\)&")
+_SUCH_THAT = re.compile(r"\\mid(?![a-z])|\||:")
 _SEMICOLON, _ROW, _AMPERSAND = re.compile(r";"), re.compile(r"\\\\"), re.compile(r"&")
 _CUP = re.compile(r"\\cup(?![a-z])")
 _SUBSCRIPT = re.compile(r"_(?:\{?(\w+)\}?)")
@@ -56,7 +58,7 @@ def parse(text: str) -> Part:
     """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
     if len(text) > 2 * _LONGEST:
         return Leaf(text.strip())
-    text = normalise(text)
+    text = behind_comma(normalise(text))
     return _in_order(text) or _part(text, 0)
 
 
@@ -140,8 +142,8 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
     items = signs.flat(_part(piece, depth + 1) for piece in pieces)
-    if bounds := ranges.joined(text, items):
-        return bounds
+    if found := ranges.joined(text, items) or conditional(text, items):
+        return found
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
@@ -186,9 +188,10 @@ def _braced(text: str, inside: str, depth: int) -> Part:
     if re.search(r"\\mid|[|:]", inside):
         built = _BUILT.fullmatch(inside)
         condition = _part(built[2], depth + 1) if built else None
-        return (
-            condition if isinstance(condition, Named) and built and condition.name == compact(built[1]) else Leaf(text)
-        )
+        if isinstance(condition, Named) and built and condition.name == compact(built[1]):
+            return condition
+        pieces = [_part(piece, depth + 1) for piece in _pieces(inside, _SUCH_THAT)]
+        return (conditional(text, pieces) if len(pieces) == 2 else None) or Leaf(text)
     member = inside.strip() if text.startswith("\\") else ""
     if member.startswith(r"\{") and closing(member, 0) == len(member):
         return Leaf(text)  # a set whose only member is a set

@@ -23,6 +23,8 @@ def joined(text: str, items: Sequence[Part]) -> Named | None:
     named = [item for item in items if isinstance(item, Named)]
     if len(named) < len(items) or len({item.name for item in named}) != 1:
         return None
+    if len(named) > 1:
+        named = [item for item in named if not same_text(item.value, r"\mathbb{R}")] or named
     holes = [item for item in named if _UNEQUAL.search(item.text)]
     others = [item for item in named if item not in holes]
     found = _outside(holes, others) if holes else _bounded(text, others)
@@ -35,6 +37,8 @@ def _bounded(text: str, items: Sequence[Named]) -> Part | None:
     members = any("\\in" in item.text and not has_order(item.text) for item in items)
     if not ranges or members or not all(is_relation(item.text) for item in items):
         return None
+    if len(values) == 1:
+        return values[0]
     overlap = _overlap(values[0], values[1]) if len(ranges) == len(items) == 2 else None
     if re.search(r"\band\b", text) or (overlap and not re.search(r"\bor\b", text)):
         return overlap  # a comma between bounds that can hold together means "and"
@@ -61,7 +65,7 @@ def _overlap(one: Part, other: Part) -> Group | None:
 
 def _outside(holes: Sequence[Named], others: Sequence[Named]) -> Part | None:
     """A range without the points that the variable is said not to be: it is below and above each of them."""
-    ranges = [_WHOLE_LINE if same_text(item.value, r"\mathbb{R}") else item.value for item in others] or [_WHOLE_LINE]
+    ranges = [item.value for item in others] or [_WHOLE_LINE]
     whole = ranges[0] if len(ranges) == 1 else _overlap(ranges[0], ranges[1]) if len(ranges) == 2 else None
     if not isinstance(whole, Group) or not _is_range(whole):
         return None

@@ -30,7 +30,19 @@ _NAMES = {name: name for name in _SAME.split()} | {
 }
 _FUNCTION = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?=\s*[(^])", re.IGNORECASE)
 _APPLIED = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|ln|log)(?=\s+[a-zA-Z0-9\\])")
-_CALLED = re.compile(r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs)\s*(?=\()", re.IGNORECASE)
+_CALLED = re.compile(
+    r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs|factorial|floor|ceil|ceiling)\s*(?=\()", re.IGNORECASE
+)
+_AROUND = {
+    "abs": ("|", "|"),
+    "cbrt": (r"\sqrt[3]{", "}"),
+    "sqrt": (r"\sqrt{", "}"),
+    "factorial": ("(", ")!"),
+    "floor": (r"\lfloor ", r"\rfloor "),
+    "ceil": (r"\lceil ", r"\rceil "),
+    "ceiling": (r"\lceil ", r"\rceil "),
+}
+_NUMBERED = re.compile(r"(^|[,;]\s*)([a-zA-Z])(\d{1,2})(?=\s*=)")
 _RAISED = re.compile(r"([\^_])\s*(?=\()")
 _PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
 _GREEK = re.compile(r"(?<![\\a-zA-Z])(alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|rho)(?![a-zA-Z])")
@@ -73,7 +85,7 @@ def as_latex(text: str) -> str:
 def _as_latex(text: str) -> str:
     if not re.search(r"[a-z(]", text, re.IGNORECASE):
         return text
-    text = _called(text)
+    text = _NUMBERED.sub(r"\1\2_{\3}", _called(text))
     text = _FUNCTION.sub(lambda found: f"\\{_NAMES[found[1].lower()]}", text)
     text = _APPLIED.sub(r"\\\1", text)
     text = _GREEK.sub(r"\\\1 ", _PI.sub(r"\\pi ", text))
@@ -87,9 +99,8 @@ def _called(text: str) -> str:
         if name.startswith("binom"):
             above, comma, below = inside.partition(",")
             return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{found[0]}({inside})"
-        return (
-            rf"|{inside}|" if name == "abs" else rf"\sqrt[3]{{{inside}}}" if name == "cbrt" else rf"\sqrt{{{inside}}}"
-        )
+        before, behind = _AROUND[name]
+        return f"{before}{inside}{behind}"
 
     return _grouped(_CALLED, text, written)
 
