@@ -16,7 +16,7 @@ _TAIL = 4000  # characters in which a final line is looked for
 
 _MARKER = re.compile(
     r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*(?=[\s:：]|$)|(?<=[:：])\*\*)\s*)+"
-    r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选\s*[:：]?\s*(?=\**[(（]?[A-Z])"
+    r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选择?\s*[:：]?\s*(?=\**[(（]?[A-Z])"
     r"|(?:ответ|réponse|respuesta|resposta|antwort|risposta|정답|답)\s*(?:(?:est|es|ist|é|è|:|：|—)\s*)+"
     r"|(?m:^####(?!#)\s*)",
     re.IGNORECASE,
@@ -36,6 +36,14 @@ _REMARK = re.compile(
 )
 _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
 _CALLED = r"(?:[^\W\d_](?:_?\w)?|[A-Z]{2})"
+_ASIDE = re.compile(
+    r"(?<=[\w})$%])[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
+    r"(?:about|approximately|roughly)\b).*$",
+    re.DOTALL,
+)
+_BOUND = re.compile(
+    r"\b(?:at\s+(?:least|most)|(?:no\s+)?(?:more|less|fewer|greater|larger|smaller)\s+than|up\s+to|over|under)\s+[$€£]?$"
+)
 _ASSIGNMENT = rf"{_CALLED}\s*=\s*[^\s=,]+"
 _ASSIGNED = re.compile(
     rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)"
@@ -44,7 +52,7 @@ _BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
 _FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
 _CHOSEN = re.compile(
     r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?|(?:^|[,:]\s+)\(?([A-J])\)?)"
-    r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b"
+    r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b|([A-J])\s*选?项"
 )
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
 _FENCE = re.compile(r"\s*```")
@@ -82,7 +90,7 @@ def _within_emphasis(text: str) -> str:
 
 def _last_value(line: str, *, announced: bool) -> str | None:
     """The line itself if it is mathematics or a few words, else the last formula or number in it; None without any."""
-    line = _BULLET.sub("", line.strip(_AROUND))
+    line = _without_aside(_BULLET.sub("", line.strip(_AROUND)))
     line = line.rstrip("。." + _AROUND) if "`" in line else line.rstrip("。").strip(_AROUND)
     formulas = list(_MATH.finditer(line))
     numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
@@ -90,20 +98,29 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     if not formulas and not line.startswith((r"\]", "$$")) and (not prose or _MATHEMATICAL.match(line)):
         return line or None
     if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
+        if bounded := _BOUND.search(line, 0, formulas[-1].start()):
+            return line[bounded.start() :]
         return _with_percent(line, ", ".join(_joined_formulas(line, formulas)))
     if not formulas and (stated := _stated(line)):
         return stated
     if announced and not formulas and line.isascii() and len(line) < _LONGEST_WORDS and "=" in line:
         return line
     if numbers:
-        return numbers[-1][0].strip(" ,")
+        bounded = _BOUND.search(line, 0, numbers[-1].start())
+        return (bounded[0] if bounded else "") + numbers[-1][0].strip(" ,")
     return line if line and len(line) < _LONGEST_WORDS and not line.startswith((r"\]", "$$")) else None
+
+
+def _without_aside(line: str) -> str:
+    """Without where a value is attained, and what it is roughly, behind something that may be the value."""
+    aside = _ASIDE.search(line)
+    return line[: aside.start()] if aside and re.search(r"[\d$\\]", line[: aside.start()]) else line
 
 
 def _stated(line: str) -> str | None:
     """What prose without formulas says that something is: C is correct, x = 2 and y = 5, distance = sqrt(13)."""
     if chosen := _CHOSEN.search(line):
-        return chosen[1] or chosen[2]
+        return chosen[1] or chosen[2] or chosen[3]
     if assigned := _ASSIGNED.search(line):
         return assigned[0]
     for pattern in (_STATED, _BEHIND_EQUALS):

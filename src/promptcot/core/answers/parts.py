@@ -214,6 +214,12 @@ def _environment(text: str, depth: int) -> Part | None:
 
 
 def _matrix(text: str, rows: list[list[str]], depth: int) -> Part:
+    """A matrix of one entry is that entry, and a column of equations is a system."""
+    entries = [entry for row in rows for entry in row]
+    if len(entries) == 1:
+        return _part(entries[0], depth + 1)
+    if all(len(row) == 1 and "=" in row[0] for row in rows):
+        return _several(text, entries, depth)
     return Matrix(text, tuple(tuple(_part(entry, depth + 1) for entry in row) for row in rows))
 
 

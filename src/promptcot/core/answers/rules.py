@@ -162,6 +162,7 @@ RULES: list[Rule] = [
     ),
     _rule("the decimal logarithm", r"\lg", r"\\lg(?![a-z])", r"\\log_{10} "),
     _rule("fonts of text", r"\text \math \mbox \hbox \op", rf"\\(?:{_TEXT_FONTS})\*?(?![a-z])", r"\\text"),
+    _rule("degrees of temperature", r"\circ", r"\\circ\s*\\text\s*\{\s*([CF])\s*\}", r"\\circ \1"),
     _rule("numbers as text", r"\text", r"\\text\s*\{\s*(-?\d[\d.,]*|\d[\dA-F]*(?=\s*\}\s*_))\s*\}", r"\1"),
     _rule("squares in words", "squared", r"(\d)\s*\\text\s*\{\s*squared\s*\}$", r"\1^2"),
     _rule("cubes in words", "cubed", r"(\d)\s*\\text\s*\{\s*cubed\s*\}$", r"\1^3"),

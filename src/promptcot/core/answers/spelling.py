@@ -43,6 +43,10 @@ _AROUND = {
     "ceiling": (r"\lceil ", r"\rceil "),
 }
 _NUMBERED = re.compile(r"(^|[,;]\s*)([a-zA-Z])(\d{1,2})(?=\s*=)")
+_CIS = re.compile(
+    r"(?:\\text\s*\{\s*cis\s*\}|\\?(?<![a-zA-Z])cis(?![a-zA-Z]))\s*"
+    r"(\([^()]*\)|\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\d+\s*\^?\s*\\circ(?![a-z])|\\[a-z]+|[a-z])"
+)
 _RAISED = re.compile(r"([\^_])\s*(?=\()")
 _PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
 _GREEK = re.compile(r"(?<![\\a-zA-Z])(alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|rho)(?![a-zA-Z])")
@@ -75,6 +79,8 @@ def without_ordinals(text: str) -> str:
 
 def as_latex(text: str) -> str:
     """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
+    if "cis" in text:
+        text = _CIS.sub(r"(\\cos{\1}+i\\sin{\1})", text)
     found, last = [], 0
     for part in _TEXT.finditer(text):
         found += [_as_latex(text[last : part.start()]), part[0]]

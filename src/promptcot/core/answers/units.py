@@ -147,6 +147,8 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
             words.add(_singular(word))
     if squares and not (dimensions or words):
         dimensions["unit"] = squares
+    if dimensions.keys() & {"celsius", "fahrenheit"}:
+        dimensions.pop("angle", None)  # degrees Celsius
     left = tuple(sorted((name, power) for name, power in dimensions.items() if power))
     return factor, Unit(left, scale if left else Fraction(1), frozenset(words))
 
