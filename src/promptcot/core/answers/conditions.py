@@ -1,4 +1,4 @@
-r"""Conditions on the letters of an answer: n = 3k, k \\in \\mathbb{Z}; x^2 \\quad (x > 0); \\{2k + 1 \\mid k \\in \\mathbb{N}\\}.
+r"""Conditions on the letters of an answer: n = 3k, k \in \mathbb{Z}; x^2 \quad (x > 0); \{2k \mid k \in \mathbb{N}\}.
 
 Decides what only says for which letters something holds. What that means beside an answer without it is decided in
 `exact`.

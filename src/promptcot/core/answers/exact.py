@@ -175,7 +175,9 @@ def _conditional(gold: Part, answer: Part, judge: Judge) -> bool | None:
             _unordered(gold.items[1:], answer.items[1:], judge),
         ]
         return False if False in verdicts else None if None in verdicts else True
-    one, other = (part.items[0] if isinstance(part, Group) and part.kind == "where" else part for part in (gold, answer))
+    one, other = (
+        part.items[0] if isinstance(part, Group) and part.kind == "where" else part for part in (gold, answer)
+    )
     return compare(one, other, judge)
 
 
@@ -267,7 +269,9 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
     if gold.names and answer.names and set(gold.names) == set(answer.names):
         return _pairwise(_by_name(gold), _by_name(answer), judge) if len(gold.items) == len(answer.items) else False
     if IN_ORDER in (gold.brackets, answer.brackets):
-        lists = all(group.kind in ("list", "tuple") for group in (gold, answer)) and len(gold.items) == len(answer.items)
+        lists = all(group.kind in ("list", "tuple") for group in (gold, answer)) and len(gold.items) == len(
+            answer.items
+        )
         return _pairwise(gold.items, answer.items, judge) if lists else False
     ordered = gold.kind == answer.kind and gold.kind in ("tuple", "case")
     if ordered or gold.names:

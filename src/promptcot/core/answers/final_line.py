@@ -21,7 +21,9 @@ _MARKER = re.compile(
     r"|(?m:^####(?!#)\s*)",
     re.IGNORECASE,
 )
-_OPENING = re.compile(r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|[<\[]/?answer[>\]]", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|[<\[]/?answer[>\]]", re.IGNORECASE
+)
 _ENDING = re.compile(r"<\|[^|>]*\|>.*|</s>.*|<eos>.*|I hope it is correct.*", re.DOTALL)
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
 _NUMBER = re.compile(
@@ -45,9 +47,7 @@ _BOUND = re.compile(
     r"\b(?:at\s+(?:least|most)|(?:no\s+)?(?:more|less|fewer|greater|larger|smaller)\s+than|up\s+to|over|under)\s+[$€£]?$"
 )
 _ASSIGNMENT = rf"{_CALLED}\s*=\s*[^\s=,]+"
-_ASSIGNED = re.compile(
-    rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)"
-)
+_ASSIGNED = re.compile(rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)")
 _BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
 _FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
 _CHOSEN = re.compile(

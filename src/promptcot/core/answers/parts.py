@@ -142,8 +142,8 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
     items = signs.flat(_part(piece, depth + 1) for piece in pieces)
-    if found := ranges.joined(text, items) or conditional(text, items):
-        return found
+    if said_together := ranges.joined(text, items) or conditional(text, items):
+        return said_together
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]

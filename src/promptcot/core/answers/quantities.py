@@ -24,7 +24,10 @@ _CLOCK = re.compile(
     r"(\d{1,2})(?::(\d{2}))?\s*(?:\\text\s*\{\s*)?([ap])\.?\s*m\b\.?\s*\}?|(\d{1,2}):(\d{2})", re.ASCII | re.IGNORECASE
 )
 
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
 _MONTH = "|".join(rf"{name}|{name[:3]}t?\b" for name in _MONTHS)
 _DATE = re.compile(
     rf"(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?\s*(?:of\s+)?(?P<m1>{_MONTH})\b\.?(?:,?\s*(?P<y1>\d{{4}}))?"
@@ -86,7 +89,9 @@ def date(text: str) -> Date | None:
     found = _DATE.fullmatch(" ".join(_SET_AS_TEXT.sub(r"\1", text).split()))
     if not found:
         return None
-    year, month, day = (next((found[f"{part}{form}"] for form in "1234" if found[f"{part}{form}"]), None) for part in "ymd")
+    year, month, day = (
+        next((found[f"{part}{form}"] for form in "1234" if found[f"{part}{form}"]), None) for part in "ymd"
+    )
     assert month
     assert day
     number = int(month) if month.isdigit() else 1 + [name[:3] for name in _MONTHS].index(month[:3].lower())

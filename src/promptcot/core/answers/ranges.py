@@ -1,4 +1,4 @@
-r"""Several bounds of one variable: x < 0 or x > 2, x > 1 and x < 5, x \\ge 2 and x \\ne 3.
+r"""Several bounds of one variable: x < 0 or x > 2, x > 1 and x < 5, x \ge 2 and x \ne 3.
 
 Decides which of them hold together and which one after the other, and gives the interval or the union that they say.
 """

@@ -32,7 +32,9 @@ def _rule(note: str, needs: str, pattern: str, written: Replacement) -> Rule:
 
 
 _MATRIX = r"(?:p|b|B|V|small)?matrix\*?"
-_FUNCTION = "gcd|lcm|arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot)h|sech|csch|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min"
+_FUNCTION = (
+    "gcd|lcm|arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot)h|sech|csch|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min"
+)
 _TEXT_FONTS = "text|textbf|textrm|textit|textnormal|texttt|textsf|mathrm|mbox|hbox|operatorname"
 _CURRENCIES = {r"\$": "dollars", "€": "euros", r"\euro": "euros", "£": "pounds", r"\pounds": "pounds"}
 _AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion)|[kKMB](?![a-zA-Z]))?"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-
 IN_ORDER = "in order"
 """What a list has for brackets of which is said that it has an order."""
 

@@ -80,12 +80,17 @@ def without_ordinals(text: str) -> str:
 def as_latex(text: str) -> str:
     """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
     if "cis" in text:
-        text = _CIS.sub(r"(\\cos{\1}+i\\sin{\1})", text)
+        text = _CIS.sub(_cosine_and_sine, text)
     found, last = [], 0
     for part in _TEXT.finditer(text):
         found += [_as_latex(text[last : part.start()]), part[0]]
         last = part.end()
     return braced(chosen("".join([*found, _as_latex(text[last:])])))
+
+
+def _cosine_and_sine(found: re.Match[str]) -> str:
+    angle = found[1] if found[1].startswith("(") else f"({found[1]})"
+    return rf"(\cos{angle}+i\sin{angle})"
 
 
 def _as_latex(text: str) -> str:

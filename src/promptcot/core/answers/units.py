@@ -239,7 +239,7 @@ def alike(one: Unit, other: Unit) -> bool:
 def _in_units(one: Unit, other: Unit) -> bool:
     """5 units may be 5 of whatever, but 5 square units are an area; neither is the other."""
     (name, power), *_ = one.dimensions or (("", 0),)
-    if name != "unit" or other.dimensions[:1] and other.dimensions[0][0] == "unit":
+    if name != "unit" or "unit" in dict(other.dimensions):
         return False
     return power == 1 or other.dimensions == (("length", power),)
 
