@@ -38,6 +38,7 @@ _REMARK = re.compile(
 )
 _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
 _CALLED = r"(?:[^\W\d_](?:_?\w)?|[A-Z]{2})"
+_GIVEN = re.compile(r"^([-\d\\$(].{0,60}?)\s+is\s+(?:the|our|my)\s+(?:(?:final|correct|right)\s+)?answer\b")
 _ASIDE = re.compile(
     r"(?<=[\w})$%])[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
     r"(?:about|approximately|roughly)\b).*$",
@@ -51,7 +52,7 @@ _ASSIGNED = re.compile(rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s
 _BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
 _FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
 _CHOSEN = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?|(?:^|[,:]\s+)\(?([A-J])\)?)"
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?|(?:^|[,:]\s+|(?:[Hh]ence|[Tt]hus|[Ss]o|[Tt]herefore)\s+)\(?([A-J])\)?)"
     r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b|([A-J])\s*选?项"
 )
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
@@ -95,6 +96,8 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     formulas = list(_MATH.finditer(line))
     numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
     prose = _WORD.search(line) is not None
+    if given := _GIVEN.match(line):
+        return _last_value(given[1], announced=False)
     if not formulas and not line.startswith((r"\]", "$$")) and (not prose or _MATHEMATICAL.match(line)):
         return line or None
     if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
@@ -131,8 +134,14 @@ def _stated(line: str) -> str | None:
 
 
 def _joined_formulas(line: str, formulas: Sequence[re.Match[str]]) -> list[str]:
-    """The last formula, after those that only commas and "and" or "or" part from it: $x = 1$ or $x = 6$."""
+    """The last formula, after those that only commas and "and" or "or" part from it: $x = 1$ or $x = 6$.
+
+    What is said of several letters stands for itself: $m = 3$, $n = 4$, and $m + n = 7$.
+    """
     first = len(formulas) - 1
+    said = "".join(group or "" for group in formulas[-1].groups()).partition("=")
+    if said[1] and re.search(r"[\w}]\s*[-+]|\\cdot", said[0]):
+        return ["".join(said)]
     while first and _JOINT.fullmatch(line, formulas[first - 1].end(), formulas[first].start()):
         first -= 1
     return ["".join(group or "" for group in formula.groups()) for formula in formulas[first:]]
