@@ -30,8 +30,10 @@ def behind_comma(text: str) -> str:
 def conditional(text: str, items: Sequence[Part]) -> Group | None:
     """A statement with conditions on letters in it; None for anything else."""
     statement, *conditions = items
-    if not 0 < len(conditions) <= _MOST or has_order(statement.text) or not isinstance(statement, Leaf | Named):
+    if not 0 < len(conditions) <= _MOST or not isinstance(statement, Leaf | Named):
         return None
+    if has_order(statement.text) or _RELATION.search(statement.text):
+        return None  # two bounds
     said = statement.value if isinstance(statement, Named) else statement
     own = statement.name if isinstance(statement, Named) else ""
     if not has_variable(said.text) or (isinstance(statement, Leaf) and "=" in statement.text):

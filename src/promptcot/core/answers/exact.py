@@ -269,10 +269,8 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
     if gold.names and answer.names and set(gold.names) == set(answer.names):
         return _pairwise(_by_name(gold), _by_name(answer), judge) if len(gold.items) == len(answer.items) else False
     if IN_ORDER in (gold.brackets, answer.brackets):
-        lists = all(group.kind in ("list", "tuple") for group in (gold, answer)) and len(gold.items) == len(
-            answer.items
-        )
-        return _pairwise(gold.items, answer.items, judge) if lists else False
+        alike = len(gold.items) == len(answer.items) and {gold.kind, answer.kind} <= {"list", "tuple"}
+        return _pairwise(gold.items, answer.items, judge) if alike else False
     ordered = gold.kind == answer.kind and gold.kind in ("tuple", "case")
     if ordered or gold.names:
         alike = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)

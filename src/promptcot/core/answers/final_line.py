@@ -15,7 +15,8 @@ from promptcot.core.parsing.lines import lines_of
 _TAIL = 4000  # characters in which a final line is looked for
 
 _MARKER = re.compile(
-    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*(?=[\s:：]|$)|(?<=[:：])\*\*)\s*)+"
+    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*"
+    r"(?:(?:is|are|:|=|：|\*\*(?=[\s:：]|$)|(?<=[:：])\*\*)\s*)+"
     r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选择?\s*[:：]?\s*(?=\**[(（]?[A-Z])"
     r"|(?:ответ|réponse|respuesta|resposta|antwort|risposta|정답|답)\s*(?:(?:est|es|ist|é|è|:|：|—)\s*)+"
     r"|(?m:^####(?!#)\s*)",
@@ -52,7 +53,8 @@ _ASSIGNED = re.compile(rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s
 _BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
 _FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
 _CHOSEN = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?|(?:^|[,:]\s+|(?:[Hh]ence|[Tt]hus|[Ss]o|[Tt]herefore)\s+)\(?([A-J])\)?)"
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?"
+    r"|(?:^|[,:]\s+|(?:[Hh]ence|[Tt]hus|[Ss]o|[Tt]herefore)\s+)\(?([A-J])\)?)"
     r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b|([A-J])\s*选?项"
 )
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)

@@ -69,7 +69,7 @@ def is_choice(text: str) -> bool:
 
 def _in_order(text: str) -> Part | None:
     """2, 1, 3 (in this order) as a list that has an order; None for all others."""
-    said = _ORDERED.search(text) if "r" in text[-20:] or "respectively" in text else None
+    said = _ORDERED.search(text) if "order" in text or "respectively" in text else None
     found = _part(text[: said.start()], 0) if said else None
     return replace(found, brackets=IN_ORDER) if isinstance(found, Group) and found.kind == "list" else None
 

@@ -25,8 +25,8 @@ def joined(text: str, items: Sequence[Part]) -> Named | None:
         return None
     if len(named) > 1:
         named = [item for item in named if not same_text(item.value, r"\mathbb{R}")] or named
-    holes = [item for item in named if _UNEQUAL.search(item.text)]
-    others = [item for item in named if item not in holes]
+    holes = [point for item in named if (point := _missing(item))]
+    others = [item for item in named if not _missing(item)]
     found = _outside(holes, others) if holes else _bounded(text, others)
     return Named(text, named[0].name, found) if found else None
 
@@ -63,14 +63,13 @@ def _overlap(one: Part, other: Part) -> Group | None:
     return Group(text, "tuple", (above.items[0], below.items[1]), above.brackets[0] + below.brackets[1])
 
 
-def _outside(holes: Sequence[Named], others: Sequence[Named]) -> Part | None:
+def _outside(holes: Sequence[Part], others: Sequence[Named]) -> Part | None:
     """A range without the points that the variable is said not to be: it is below and above each of them."""
     ranges = [item.value for item in others] or [_WHOLE_LINE]
     whole = ranges[0] if len(ranges) == 1 else _overlap(ranges[0], ranges[1]) if len(ranges) == 2 else None
     if not isinstance(whole, Group) or not _is_range(whole):
         return None
-    points = [item.value.items[0].items[1] for item in holes if isinstance(item.value, Group)]  # type: ignore[union-attr]
-    inside = sorted((point for point in points if _lies_in(point, whole)), key=lambda point: _exactly(point) or 0)
+    inside = sorted((point for point in holes if _lies_in(point, whole)), key=lambda point: _exactly(point) or 0)
     ends = [whole.items[0], *inside, whole.items[1]]
     brackets = [whole.brackets[0], *["("] * len(inside)], [*[")"] * len(inside), whole.brackets[1]]
     pieces = [
@@ -79,6 +78,15 @@ def _outside(holes: Sequence[Named], others: Sequence[Named]) -> Part | None:
     ]
     text = r" \cup ".join(piece.text for piece in pieces)
     return Group(text, "union", tuple(pieces)) if len(pieces) > 1 else pieces[0]
+
+
+def _missing(item: Named) -> Part | None:
+    r"""The 2 of x \ne 2, which is read as what is below and above it; None for anything else."""
+    pieces = item.value.items if isinstance(item.value, Group) and item.value.kind == "union" else ()
+    if len(pieces) != 2 or not all(_is_range(piece) for piece in pieces) or not _UNEQUAL.search(item.text):
+        return None
+    below = pieces[0]
+    return below.items[1] if isinstance(below, Group) else None
 
 
 def _lies_in(point: Part, whole: Group) -> bool:

@@ -39,7 +39,8 @@ _OPERATION = re.compile(
 _NAME = re.compile(
     rf"\s*(?:(?:\\?#\s*)?{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{ATOM}(?:\s*,\s*{ATOM})*\s*\)"
     rf"|\[[A-Z]{{3,}}\]|\\l(?:floor|ceil)\s*{_SEGMENT}\s*\\r(?:floor|ceil)"
-    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\frac\{{d\s*[a-zA-Z]\}}\{{d\s*[a-zA-Z]\}}|\\(?:angle|triangle)\s*[A-Z]+|m\s*\\angle\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}"
+    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\frac\{{d\s*[a-zA-Z]\}}\{{d\s*[a-zA-Z]\}}|\\(?:angle|triangle)\s*[A-Z]+"
+    rf"|m\s*\\angle\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}"
     rf"|\\text\{{[^{{}}]*\}}\s*(?:{_CALL}|(?:\\triangle|\\angle)?\s*[A-Z]+)?"
     rf"|[A-Z]{{2}}(?:\s*(?:\\cdot|\\times|/|\+)\s*[A-Z]{{2}})+"
     rf"|[A-Za-z]{{3,}}(?: [a-z]+)*)\s*"

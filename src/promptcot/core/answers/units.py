@@ -47,7 +47,7 @@ NONE = Unit()
 PERCENT = Unit((("percent", 1),))
 DEGREE = Unit((("angle", 1),))
 
-_UNITS = {"unit", "units"}
+_UNITS = {"unit", "units", "u"}
 _COUNTED = {"item", "items", "point", "points", "total"}  # say nothing about what is counted
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _SMALL_WORDS = {"a", "an", "of"}
