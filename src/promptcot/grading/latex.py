@@ -32,6 +32,10 @@ _UNKNOWN = {"hbar": 99, "ell": 98, "gamma": 97, "Gamma": 96}
 _INDEXED = re.compile(r"(?<![a-zA-Z\\])([eE])_(?:\{(\w+)\}|(\w))")
 _PRIMED = re.compile(r"([a-zA-Z])('+)")
 _LETTERS = re.compile(rf"\\({'|'.join(_UNKNOWN)})(?![a-zA-Z])")
+_INVERTED = {"coth": "tanh", "sech": "cosh", "csch": "sinh"}  # which the parser takes for cot, sec and csc
+_HYPERBOLIC = re.compile(r"\\(coth|sech|csch)\s*(\([^()]*\)|\w|\\[a-z]+)")
+_LEFT_OVER = re.compile(r"\\(?:coth|sech|csch)")
+_SCRIPT = re.compile(r"([_^])([a-zA-Z])(?![a-zA-Z])")  # the parser reads no integral up to a bare e
 _DIRECTED = re.compile(r"\\(overrightarrow|widehat)\{([A-Z]+)\}")
 _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 
@@ -49,7 +53,9 @@ def read_latex(text: str) -> Any | None:
     text = _INDEXED.sub(lambda letter: f"z_{{{ord(letter[1])}0{letter[2] or letter[3]}}}", text)
     text = _PRIMED.sub(lambda letter: f"{letter[1]}_{{95{len(letter[2])}}}", text)
     text = INVERSE.sub(r"\1_{94}", text)
-    if "\\text" in text or "'" in text:
+    text = _HYPERBOLIC.sub(lambda found: rf"\frac{{1}}{{\{_INVERTED[found[1]]}{{{found[2]}}}}}", text)
+    text = _SCRIPT.sub(r"\1{\2}", text)
+    if "\\text" in text or "'" in text or _LEFT_OVER.search(text):
         return None  # words that no unit is, and minutes without degrees
     try:
         found = latex2sympy(text, normalization_config=_SPELLING, conversion_config=_READING)

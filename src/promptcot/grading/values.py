@@ -15,12 +15,14 @@ import sympy
 
 _DIGITS = 50
 _MOST_DIGITS = 6000
+_ENOUGH_DIGITS = 10  # of a decimal that stands for the number it rounds
 _MOST_TERMS = 10_000
 _AGREE = sympy.Float("1e-35", _DIGITS)
 _ROUNDED = sympy.Float("1e-10", _DIGITS)
 _POINTS = 5
 _UNEVALUATED = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative)
 _STEPS = (sympy.floor, sympy.ceiling, sympy.Mod)
+_EXPONENTIAL = (sympy.exp, sympy.erf, sympy.tanh, sympy.coth, sympy.sinh, sympy.cosh, sympy.sech, sympy.csch)
 _FAR = 50
 _FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge: sympy.Le}
 
@@ -33,6 +35,8 @@ def same_value(gold: Any, answer: Any) -> bool:
         for one in side.atoms(sympy.Derivative)
     ):
         return bool(gold == answer)  # of a function whose arguments are not written
+    near = _tolerance(gold, answer)
+    gold, answer = _with_fractions(gold), _with_fractions(answer)
     symbols = _symbols(gold, answer)
     counted = _counted(gold, answer)
     if not counted:
@@ -40,14 +44,13 @@ def same_value(gold: Any, answer: Any) -> bool:
         symbols = _symbols(gold, answer)
     if gold.has(*_UNEVALUATED) != answer.has(*_UNEVALUATED) and not counted and not symbols:
         return False  # too long to be added up
-    if not symbols and not gold.has(sympy.Float) and not answer.has(sympy.Float):
+    if not symbols and near == _AGREE:
         return _same_constant(gold, answer)
-    near = _tolerance(gold, answer)
     compared = 0
     points = _points(symbols, counted, _implies_positive(gold, answer), gold.has(*_STEPS) or answer.has(*_STEPS))
     for point in points if symbols else [{}]:
         exactly = gold.subs(point), answer.subs(point)
-        if all(side.is_Rational for side in exactly):
+        if near == _AGREE and all(side.is_Rational for side in exactly):
             if exactly[0] != exactly[1]:
                 return False
             compared += 1
@@ -63,9 +66,19 @@ def same_value(gold: Any, answer: Any) -> bool:
 
 
 def _tolerance(gold: Any, answer: Any) -> Any:
-    """Decimals are read with 15 digits; of exact values nearly all 50 must agree."""
-    decimals = gold.has(sympy.Float), answer.has(sympy.Float)
-    return _AGREE * 10**21 if all(decimals) else _ROUNDED if any(decimals) else _AGREE
+    """Decimals of ten digits may be rounded, and are read with 15; shorter ones are the fractions that they spell."""
+    rounded = [any(len(_spelled(one)) >= _ENOUGH_DIGITS for one in side.atoms(sympy.Float)) for side in (gold, answer)]
+    return _AGREE * 10**21 if all(rounded) else _ROUNDED if any(rounded) else _AGREE
+
+
+def _spelled(decimal: Any) -> str:
+    """The significant digits of a decimal."""
+    return str(decimal).partition("e")[0].lstrip("-0.").replace(".", "").rstrip("0")
+
+
+def _with_fractions(expression: Any) -> Any:
+    """With fractions instead of decimals."""
+    return expression.xreplace({one: sympy.Rational(str(one)) for one in expression.atoms(sympy.Float)})
 
 
 def _implies_positive(gold: Any, answer: Any) -> bool:
@@ -167,11 +180,17 @@ def _agree(one: Any, other: Any, digits: int) -> bool:
 
 
 def _digits_of(expression: Any) -> int:
-    """How many digits the rational numbers in an expression have, together: a difference may lie that deep."""
+    """How many digits the numbers in an expression have, together: a difference may lie that deep."""
     numbers = expression.atoms(sympy.Rational) | {
         power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer
     }
-    return sum(_length(number) for number in numbers)
+    return sum(_length(number) for number in numbers) + sum(_depth(one) for one in expression.atoms(*_EXPONENTIAL))
+
+
+def _depth(function: Any) -> int:
+    """By how many digits an exponential function may differ from 0, or what is made of it from 1."""
+    size = sympy.N(abs(function.args[0]), 5)
+    return int(min(size**2 if isinstance(function, sympy.erf) else size, _MOST_DIGITS)) + 1 if size.is_number else 1
 
 
 def _length(number: Any) -> int:
@@ -183,7 +202,7 @@ def _length(number: Any) -> int:
 
 def same_relation(gold: Any, answer: Any) -> bool:
     """Whether one relation is a multiple of the other; a negative factor turns the order round."""
-    sides = gold.lhs - gold.rhs, answer.lhs - answer.rhs
+    sides = _with_fractions(gold.lhs - gold.rhs), _with_fractions(answer.lhs - answer.rhs)
     factors = []
     for point in _points(_symbols(*sides), set(), False, False):
         values = _at(sides[0], point), _at(sides[1], point)

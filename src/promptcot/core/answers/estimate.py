@@ -19,7 +19,8 @@ from promptcot.core.answers.formulas import NotPlain, computed, tokens_of
 _MIXED = re.compile(r"(?<![\d.}_^])(\d{1,50})\s*\\frac\{(\d{1,50})\}\{(\d{1,50})\}")
 _CONTEXT = Context(prec=60)
 _EXACTLY = Decimal("1e-40")
-_ROUGHLY = Decimal("1e-9")  # where a decimal was written, values as close as this are compared elsewhere
+_ROUGHLY = Decimal("1e-9")  # where a decimal may be rounded, values as close as this are compared elsewhere
+_ROUNDED = re.compile(r"(?=[\d,]*\.\d)(?:[,.]*\d){10}")  # a decimal of ten digits
 _LARGEST, _SMALLEST = Decimal("1e25"), Decimal("1e-12")
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534")
 _POINTS, _MOST_NAMES = 4, 5
@@ -41,7 +42,7 @@ def differ(one: str, other: str) -> bool | None:
     names = sorted({token for side in tokens for token in side or () if token[:1].isalpha()} - _CONSTANTS.keys())
     if len(names) > _MOST_NAMES:
         return None
-    near = _ROUGHLY if "." in one + other else _EXACTLY
+    near = _ROUGHLY if _ROUNDED.search(one) or _ROUNDED.search(other) else _EXACTLY
     with localcontext(_CONTEXT):
         for point in range(_POINTS if names else 1):
             where = {name: _place(2 * point + number) for number, name in enumerate(names)}

@@ -15,14 +15,16 @@ from promptcot.core.answers.expressions import letter_of, relates, same_expressi
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
 from promptcot.core.answers.parts import listing, parse
-from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part, same_text
+from promptcot.core.answers.shapes import IN_ORDER, Choice, Group, Leaf, Matrix, Named, Part, same_text
 
 Judge = Callable[[str, str], bool | None]
 
 _INTEGER = re.compile(r"[-+]?\d{1,4000}", re.ASCII)
 _GROUPED = re.compile(r"([-+]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.0*)?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"([-+]?\d+),(\d+)", re.ASCII)
-_SUM_OF_NAMES = re.compile(r"\d*[a-w](?:\s*\+\s*\d*\s*[a-w])+\s*=\s*(-?[\d,]+)")
+_SUM_OF_NAMES = re.compile(
+    r"(?:\d*[a-w](?:\s*[-+]\s*\d*\s*[a-w]){1,9}|[a-w](?:\s*(?:\\cdot)?\s*[a-w]){1,3})\s*=\s*(-?[\d,]+)"
+)
 _MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one of another shape, or by name
 _SEVERAL_VALUES = re.compile(
     r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"
@@ -77,6 +79,8 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
         return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return _choices(gold, answer, judge)
+    if _is(gold, "where") or _is(answer, "where"):
+        return _conditional(gold, answer, judge)
     if isinstance(gold, Named) or isinstance(answer, Named):
         return _named(gold, answer, judge)
     if _is_residue(gold) or _is_residue(answer):
@@ -155,8 +159,26 @@ def _value(part: Part) -> Part:
     return part.value if isinstance(part, Named) else part
 
 
+def _is(part: Part, kind: str) -> bool:
+    return isinstance(part, Group) and part.kind == kind
+
+
 def _is_residue(part: Part) -> bool:
-    return isinstance(part, Group) and part.kind == "residue"
+    return _is(part, "residue")
+
+
+def _conditional(gold: Part, answer: Part, judge: Judge) -> bool | None:
+    """Conditions that are missing on one side are forgiven, like a unit; two answers with conditions agree in them."""
+    if isinstance(gold, Group) and isinstance(answer, Group) and gold.kind == answer.kind:
+        verdicts = [
+            compare(gold.items[0], answer.items[0], judge),
+            _unordered(gold.items[1:], answer.items[1:], judge),
+        ]
+        return False if False in verdicts else None if None in verdicts else True
+    one, other = (
+        part.items[0] if isinstance(part, Group) and part.kind == "where" else part for part in (gold, answer)
+    )
+    return compare(one, other, judge)
 
 
 def _residues(gold: Part, answer: Part, judge: Judge) -> bool | None:
@@ -246,6 +268,9 @@ def _matrices(gold: Matrix, answer: Matrix, judge: Judge) -> bool | None:
 def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
     if gold.names and answer.names and set(gold.names) == set(answer.names):
         return _pairwise(_by_name(gold), _by_name(answer), judge) if len(gold.items) == len(answer.items) else False
+    if IN_ORDER in (gold.brackets, answer.brackets):
+        alike = len(gold.items) == len(answer.items) and {gold.kind, answer.kind} <= {"list", "tuple"}
+        return _pairwise(gold.items, answer.items, judge) if alike else False
     ordered = gold.kind == answer.kind and gold.kind in ("tuple", "case")
     if ordered or gold.names:
         alike = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)

@@ -10,11 +10,12 @@ import re
 from dataclasses import replace
 from fractions import Fraction
 
+from promptcot.core.answers import propositions
 from promptcot.core.answers.arithmetic import TOO_LARGE, value
 from promptcot.core.answers.estimate import differ
 from promptcot.core.answers.normalise import compact
 from promptcot.core.answers.numbers import number, same_number
-from promptcot.core.answers.quantities import clock
+from promptcot.core.answers.quantities import clock, date
 from promptcot.core.answers.units import DEGREE, NONE, Measured, Unit, alike, is_percent, measured, scale_between
 
 _LONGEST = 4000
@@ -48,7 +49,7 @@ def same_expression(gold: str, answer: str) -> bool | None:
         return False
     if any(numbers) and any(relates(text) for text in (gold, answer)):
         return False
-    for same in (_same_times, _same_ratios):
+    for same in (_same_dates, _same_times, _same_ratios, propositions.same):
         if (verdict := same(gold, answer)) is not None:
             return verdict
     return _same_quantities(gold, answer)
@@ -107,6 +108,14 @@ def _words(text: str, marked: bool = False) -> str | None:
     spelled = len(plain) > 2 and plain.isupper() and plain.isalpha() and len({*plain}) < len(plain)
     word = marked or long or spelled
     return _ARTICLE.sub("", " ".join(plain.lower().split()), count=1).rstrip(" !") if word else None
+
+
+def _same_dates(gold: str, answer: str) -> bool | None:
+    """5 June is June 5, of any year where none is written, and neither 5 nor June; None unless one is a date."""
+    one, other = date(gold), date(answer)
+    if one is None or other is None:
+        return None if one is other else False
+    return one[1:] == other[1:] and (one[0] == other[0] or None in (one[0], other[0]))
 
 
 def _same_times(gold: str, answer: str) -> bool | None:

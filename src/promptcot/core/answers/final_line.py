@@ -8,33 +8,61 @@ mathematics, else its last formula or number. "The answer is not 5" is no answer
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from promptcot.core.parsing.lines import lines_of
 
 _TAIL = 4000  # characters in which a final line is looked for
 
 _MARKER = re.compile(
-    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*(?:(?:is|are|:|=|：|\*\*:?)\s*)+"
-    r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选\s*[:：]?\s*(?=\**[(（]?[A-Z])"
+    r"(?:(?<![a-z])(?:answer|result)|(?:correct|right|best|final)\s+(?:option|choice))\s*"
+    r"(?:(?:is|are|:|=|：|\*\*(?=[\s:：]|$)|(?<=[:：])\*\*)\s*)+"
+    r"|(?:答案|结果|答え?|解答)\s*(?:是|为|：|:|\*\*)*\s*(?![\w\s]*[案是])|选择?\s*[:：]?\s*(?=\**[(（]?[A-Z])"
     r"|(?:ответ|réponse|respuesta|resposta|antwort|risposta|정답|답)\s*(?:(?:est|es|ist|é|è|:|：|—)\s*)+"
     r"|(?m:^####(?!#)\s*)",
     re.IGNORECASE,
 )
-_OPENING = re.compile(r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|</?answer>", re.IGNORECASE)
+_OPENING = re.compile(
+    r"^\s*<\|[^|>]*\|>\s*(?:assistant\b)?\s*|<\|(?:begin|end)_of_box\|>|[<\[]/?answer[>\]]", re.IGNORECASE
+)
 _ENDING = re.compile(r"<\|[^|>]*\|>.*|</s>.*|<eos>.*|I hope it is correct.*", re.DOTALL)
 _MATH = re.compile(r"\$\$(.+?)\$\$|(?<!\\)\$((?:\\.|[^$\\])+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]|\*\*(.+?)\*\*", re.DOTALL)
 _NUMBER = re.compile(
-    r"(?<![\w.,])[-+−]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
+    r"(?<![a-zA-Z\d_.,])[-+−]?[$€£]?(?:\d+\s*/\s*\d+|\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(?:\\?%|percent\b|pct\b))?(?!\d)"
 )
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+(?=[^\W\d_a-z])|\n\s*\n")
 _MATHEMATICAL = re.compile(r"[-+\d\\({\[|]")
 _REASON = re.compile(r"(?<=[\w})$%`*])[,;]?\s+(?:because|since|as|which|where|so that|due to)\b.*$", re.DOTALL)
-_REMARK = re.compile(r"(?<=[\w})$%])\s+\((?=[^()]*[a-z]{3})[^()\d$\\]*\)\s*\.?$")
+_REMARK = re.compile(
+    r"(?<=[\w})$%])\s+\((?:(?=[^()]*[a-z]{3})[^()\d$\\]*|(?:(?:or\s+)?(?:about|approx|roughly)|\$?\\approx|≈)[^()]*)\)"
+    r"\s*\.?$"
+)
 _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(].*)$")
+_CALLED = r"(?:[^\W\d_](?:_?\w)?|[A-Z]{2})"
+_GIVEN = re.compile(r"^([-\d\\$(].{0,60}?)\s+is\s+(?:the|our|my)\s+(?:(?:final|correct|right)\s+)?answer\b")
+_ASIDE = re.compile(
+    r"(?<=[\w})$%])[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
+    r"(?:about|approximately|roughly)\b).*$",
+    re.DOTALL,
+)
+_BOUND = re.compile(
+    r"\b(?:at\s+(?:least|most)|(?:no\s+)?(?:more|less|fewer|greater|larger|smaller)\s+than|up\s+to|over|under)\s+[$€£]?$"
+)
+_ASSIGNMENT = rf"{_CALLED}\s*=\s*[^\s=,]+"
+_ASSIGNED = re.compile(rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)")
+_BEHIND_EQUALS = re.compile(r"[a-zA-Z]\s*=\s*([^=]*[^=\s][^=]*)$")
+_FUNCTIONS = re.compile(r"\b(?:sqrt|pi|sin|cos|tan|ln|log|exp|arctan)\b")
+_CHOSEN = re.compile(
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Ss]tatement)\s+\(?([A-J])\)?"
+    r"|(?:^|[,:]\s+|(?:[Hh]ence|[Tt]hus|[Ss]o|[Tt]herefore)\s+)\(?([A-J])\)?)"
+    r"\s+is\s+(?:the\s+)?(?:correct|right|best|true)\b|([A-J])\s*选?项"
+)
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
+_FENCE = re.compile(r"\s*```")
 _BULLET = re.compile(r"^(?:[-*•>]\s+)+")
 _AROUND = " \t\r\n`"
 _WORD = re.compile(r"(?<!\\)(?<![^\W\d_])[^\W\d_]{2,}")
+_JOINT = re.compile(r"\s*(?:[,，、;；]\s*(?:and|or)?|and|or|和|或|及)\s*")
 _JOINING = re.compile(r"\b(?:and|or)\b")
 _LONGEST_WORDS = 60
 
@@ -49,7 +77,7 @@ def final_line(text: str) -> str | None:
             return None
         if found := _last_value(_REMARK.sub("", _REASON.sub("", announced)), announced=True):
             return found
-    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#")]
+    lines = [line.strip() for line in lines_of(text) if line.strip(" *-_#") and not _FENCE.match(line)]
     if not lines:
         return None
     if found := _last_value(_SENTENCE.split(lines[-1])[-1], announced=False):
@@ -65,23 +93,60 @@ def _within_emphasis(text: str) -> str:
 
 def _last_value(line: str, *, announced: bool) -> str | None:
     """The line itself if it is mathematics or a few words, else the last formula or number in it; None without any."""
-    line = _BULLET.sub("", line.strip(_AROUND))
+    line = _without_aside(_BULLET.sub("", line.strip(_AROUND)))
     line = line.rstrip("。." + _AROUND) if "`" in line else line.rstrip("。").strip(_AROUND)
     formulas = list(_MATH.finditer(line))
     numbers = [found for found in _NUMBER.finditer(line) if not any(_overlap(found, formula) for formula in formulas)]
     prose = _WORD.search(line) is not None
+    if given := _GIVEN.match(line):
+        return _last_value(given[1], announced=False)
     if not formulas and not line.startswith((r"\]", "$$")) and (not prose or _MATHEMATICAL.match(line)):
         return line or None
     if formulas and (not numbers or numbers[-1].end() < formulas[-1].start()):
-        return _with_percent(line, "".join(group or "" for group in formulas[-1].groups()))
-    stated = _STATED.search(line)
-    if stated and not formulas and not _WORD.search(_JOINING.sub("", stated[1])):
-        return stated[1].rstrip(".")
+        if bounded := _BOUND.search(line, 0, formulas[-1].start()):
+            return line[bounded.start() :]
+        return _with_percent(line, ", ".join(_joined_formulas(line, formulas)))
+    if not formulas and (stated := _stated(line)):
+        return stated
     if announced and not formulas and line.isascii() and len(line) < _LONGEST_WORDS and "=" in line:
         return line
     if numbers:
-        return numbers[-1][0].strip(" ,")
+        bounded = _BOUND.search(line, 0, numbers[-1].start())
+        return (bounded[0] if bounded else "") + numbers[-1][0].strip(" ,")
     return line if line and len(line) < _LONGEST_WORDS and not line.startswith((r"\]", "$$")) else None
+
+
+def _without_aside(line: str) -> str:
+    """Without where a value is attained, and what it is roughly, behind something that may be the value."""
+    aside = _ASIDE.search(line)
+    return line[: aside.start()] if aside and re.search(r"[\d$\\]", line[: aside.start()]) else line
+
+
+def _stated(line: str) -> str | None:
+    """What prose without formulas says that something is: C is correct, x = 2 and y = 5, distance = sqrt(13)."""
+    if chosen := _CHOSEN.search(line):
+        return chosen[1] or chosen[2] or chosen[3]
+    if assigned := _ASSIGNED.search(line):
+        return assigned[0]
+    for pattern in (_STATED, _BEHIND_EQUALS):
+        found = pattern.search(line)
+        if found and not _WORD.search(_JOINING.sub("", _FUNCTIONS.sub("", found[1]))):
+            return found[1].rstrip(".")
+    return None
+
+
+def _joined_formulas(line: str, formulas: Sequence[re.Match[str]]) -> list[str]:
+    """The last formula, after those that only commas and "and" or "or" part from it: $x = 1$ or $x = 6$.
+
+    What is said of several letters stands for itself: $m = 3$, $n = 4$, and $m + n = 7$.
+    """
+    first = len(formulas) - 1
+    said = "".join(group or "" for group in formulas[-1].groups()).partition("=")
+    if said[1] and re.search(r"[\w}]\s*[-+]|\\cdot", said[0]):
+        return ["".join(said)]
+    while first and _JOINT.fullmatch(line, formulas[first - 1].end(), formulas[first].start()):
+        first -= 1
+    return ["".join(group or "" for group in formula.groups()) for formula in formulas[first:]]
 
 
 def _overlap(one: re.Match[str], other: re.Match[str]) -> bool:

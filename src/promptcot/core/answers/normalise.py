@@ -17,9 +17,10 @@ from promptcot.core.answers.wordings import spoken
 
 _QUALIFIED = re.compile(
     r"(?<=\S)[\s,;]*(?:(?:\\text\s*\{[\s,(]*)?(?<![a-zA-Z])for\s+(?:all|any|every|each|some|arbitrary)(?![a-zA-Z])"
-    r"|\\forall(?![a-z])).*$",
+    r"|\\forall(?![a-z])|\\text\s*\{\s*\(\s*(?:since|because|as|the\s+other|where|see|which|by)(?![a-z])).*$",
     re.DOTALL,
 )
+_LEADS = re.compile(r"^\s*\\(?:therefore|implies|Rightarrow|Longrightarrow)(?![a-z])\s*")
 _PRIMES = re.compile(r"\^\s*(?:\{\s*(?:\\prime\s*)+\}|\\prime(?![a-z]))")
 _DOUBLED = re.compile(r"\\\\(?=(?:begin|frac|[dt]frac|sqrt|left|boxed|text|pi|le|ge|in|cup|infty|times|cdot)(?![a-z]))")
 _OUTER = [("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
@@ -28,10 +29,15 @@ _STRAY = re.compile(r"\$(?!\d)|(?<!\S)\$|^\$")
 _BOX = re.compile(r"\\(?:boxed|fbox|displaystyle)\s*(?=\{)")
 
 
+def _ending(text: str) -> str:
+    """Without marks at the end; dots that say "and so on" stay."""
+    return text if text.endswith("..") else text.rstrip(".;,").strip()
+
+
 def _unwrapped(text: str) -> str:
     """Without the delimiters around the whole: dollars, boxes, trailing dots."""
     while True:
-        before, text = text, text.strip(" \t\r\n`").rstrip(".;,").strip()
+        before, text = text, _ending(text.strip(" \t\r\n`"))
         text = text.removesuffix("\\") if not text.endswith("\\\\") else text[:-2]
         for start, end in _OUTER:
             inside = text[len(start) : -len(end)]
@@ -53,6 +59,7 @@ def normalise(text: str) -> str:
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\(?:begin|frac|sqrt)", text):
         text = text.replace("\\\\", "\\")
     text = _unwrapped(text)
+    text = _LEADS.sub("", text)
     text = _PRIMES.sub(lambda primes: "'" * primes[0].count("prime"), text)
     for rule in RULES:
         text = rule.apply(text)

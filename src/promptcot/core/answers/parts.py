@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from promptcot.core.answers import relations, signs
+from promptcot.core.answers import ranges, relations, signs
 from promptcot.core.answers.brackets import closing, split
+from promptcot.core.answers.conditions import behind_comma, conditional
 from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
+from promptcot.core.answers.quantities import date
 from promptcot.core.answers.relations import ATOM
-from promptcot.core.answers.shapes import Choice, Group, Leaf, Matrix, Named, Part
+from promptcot.core.answers.shapes import IN_ORDER, Choice, Group, Leaf, Matrix, Named, Part
 
 _DEEPEST = 12
 _LONGEST = 4000
@@ -37,13 +39,17 @@ _INSIDE = re.compile(r"^\\text\s*\{(\s*\(?[A-Z]\s*[).:][^{}]*)\}$")
 _WORD = r"(?<![A-Za-z\\])(?:and|or)(?![a-z])"
 _OR = re.compile(r"(?<![A-Za-z\\])or(?![a-z])")
 _COMMA = re.compile(rf"\s*,(?:\s*,)*\s*(?:and\b|or\b)?\s*|{_WORD}|(?<!\\)&")
+_SUCH_THAT = re.compile(r"\\mid(?![a-z])|\||:")
 _SEMICOLON, _ROW, _AMPERSAND = re.compile(r";"), re.compile(r"\\\\"), re.compile(r"&")
 _CUP = re.compile(r"\\cup(?![a-z])")
 _SUBSCRIPT = re.compile(r"_(?:\{?(\w+)\}?)")
-_INTERVALS = ("()", "(]", "[)", "[]")
 _TURNED = re.compile(r"([\](\[])([^\[\]()]*,[^\[\]()]*)([\])\[])")
 _POINT = re.compile(r"([A-Z]'?(?:_\{?\d\}?)?)\s*(\(.*,.*\))")
 _BUILT = re.compile(rf"\s*({ATOM})\s*(?:\\in\s*\\mathbb\{{?R\}}?\s*)?(?:\\mid(?![a-z])|\||:)\s*(.+)", re.DOTALL)
+_ORDERED = re.compile(
+    r"[\s,;]*(?:\\text\s*\{)?[\s,(]*(?:in\s+(?:this|that|the\s+given)\s+order|respectively)[\s.)}]*$", re.IGNORECASE
+)
+_VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-df-hj-zA-Z](?![a-zA-Z])")
 _IF = re.compile(r"\\text\s*\{\s*,?\s*(?:if|when|for|where)\s*\}|\b(?:if|when|for)\b")
 
 
@@ -52,7 +58,15 @@ def parse(text: str) -> Part:
     """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
     if len(text) > 2 * _LONGEST:
         return Leaf(text.strip())
-    return _part(normalise(text), 0)
+    text = behind_comma(normalise(text))
+    return _in_order(text) or _part(text, 0)
+
+
+def _in_order(text: str) -> Part | None:
+    """2, 1, 3 (in this order) as a list that has an order; None for all others."""
+    said = _ORDERED.search(text) if "order" in text or "respectively" in text else None
+    found = _part(text[: said.start()], 0) if said else None
+    return replace(found, brackets=IN_ORDER) if isinstance(found, Group) and found.kind == "list" else None
 
 
 def listing(text: str) -> Part:
@@ -62,7 +76,7 @@ def listing(text: str) -> Part:
 
 def _part(text: str, depth: int) -> Part:
     text = text.strip()
-    if depth > _DEEPEST or number(text) is not None:
+    if depth > _DEEPEST or number(text) is not None or date(text) is not None:
         return Leaf(text)
     for reading in (_chosen, _assigned, _environment, _listed, _residue, _related, _united, _bracketed, _both_signs):
         found = reading(text, depth)
@@ -123,8 +137,8 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
     if len(pieces) == 1:
         return _part(pieces[0], depth + 1)
     items = signs.flat(_part(piece, depth + 1) for piece in pieces)
-    if union := _ranges(text, items):
-        return union
+    if said_together := ranges.joined(text, items) or conditional(text, items):
+        return said_together
     named = [item for item in items if isinstance(item, Named)]
     if len(named) == len(items) > 1:
         bases = [_SUBSCRIPT.sub("", item.name) for item in named]
@@ -135,33 +149,6 @@ def _several(text: str, pieces: Iterable[str], depth: int) -> Part:
         if len(set(bases)) == 1 and numbering == [str(i + 1) for i in range(len(items))]:
             items = [replace(item, name=bases[0]) for item in named]
     return Group(text, "list", tuple(items))
-
-
-def _ranges(text: str, items: list[Part]) -> Part | None:
-    """x < 0 or x > 2 as a union, x > 1 and x < 5 as an interval; None for anything but bounds of one variable."""
-    named = [item for item in items if isinstance(item, Named)]
-    if len(named) < len(items) or len({item.name for item in named}) > 1:
-        return None
-    values = [item.value for item in named]
-    ranges = [one for one in values if isinstance(one, Group) and one.kind == "tuple" and one.brackets in _INTERVALS]
-    members = any("\\in" in item.text and not relations.has_order(item.text) for item in items)
-    if not ranges or members or not all(relations.is_relation(item.text) for item in items):
-        return None
-    if re.search(r"\band\b", text):
-        return _overlap(*ranges) if len(ranges) == len(items) == 2 else None
-    return Group(text, "union", tuple(values))
-
-
-def _overlap(one: Group, other: Group) -> Group | None:
-    """(a, b) of the ranges above a and below b, where these are numbers and a < b."""
-    below, above = (one, other) if one.items[0].text == r"-\infty" else (other, one)
-    if below.items[0].text != r"-\infty" or above.items[1].text != r"\infty":
-        return None
-    least, most = number(above.items[0].text), number(below.items[1].text)
-    if least is None or most is None or least.value is None or most.value is None or least.value >= most.value:
-        return None
-    text = f"{above.text} \\cap {below.text}"
-    return Group(text, "tuple", (above.items[0], below.items[1]), above.brackets[0] + below.brackets[1])
 
 
 def _united(text: str, depth: int) -> Part | None:
@@ -196,12 +183,18 @@ def _braced(text: str, inside: str, depth: int) -> Part:
     if re.search(r"\\mid|[|:]", inside):
         built = _BUILT.fullmatch(inside)
         condition = _part(built[2], depth + 1) if built else None
-        return (
-            condition if isinstance(condition, Named) and built and condition.name == compact(built[1]) else Leaf(text)
-        )
+        if isinstance(condition, Named) and built and condition.name == compact(built[1]):
+            return condition
+        pieces = [_part(piece, depth + 1) for piece in _pieces(inside, _SUCH_THAT)]
+        return (conditional(text, pieces) if len(pieces) == 2 else None) or Leaf(text)
+    member = inside.strip() if text.startswith("\\") else ""
+    if member.startswith(r"\{") and closing(member, 0) == len(member):
+        return Leaf(text)  # a set whose only member is a set
     found = _part(inside, depth + 1)
     if found.text.strip() == r"\emptyset":
         return Leaf(text)  # the set of the empty set has a member
+    if isinstance(found, Leaf) and text.startswith("\\") and _VARIABLE.search(found.text):
+        return Leaf(text)  # the fractional part of it, or a set; not the value
     return replace(found, brackets="") if isinstance(found, Group) and found.kind == "list" else found
 
 
@@ -216,6 +209,12 @@ def _environment(text: str, depth: int) -> Part | None:
 
 
 def _matrix(text: str, rows: list[list[str]], depth: int) -> Part:
+    """A matrix of one entry is that entry, and a column of equations is a system."""
+    entries = [entry for row in rows for entry in row]
+    if len(entries) == 1:
+        return _part(entries[0], depth + 1)
+    if all(len(row) == 1 and "=" in row[0] for row in rows):
+        return _several(text, entries, depth)
     return Matrix(text, tuple(tuple(_part(entry, depth + 1) for entry in row) for row in rows))
 
 

@@ -1,4 +1,4 @@
-r"""Quantities in several units, 5 ft 3 in, 2 hours 15 minutes, 22^\circ 30', and times of the day, 9:30 p.m.
+r"""Quantities in several units, 5 ft 3 in, 2 hours 15 minutes, 22^\circ 30', times of the day, 9:30 p.m., and dates.
 
 Decides when numbers that follow each other are one quantity: each has a unit of the same kind, and each is smaller than
 the one before. What a unit is, is decided in `units`.
@@ -23,6 +23,19 @@ _FEET, _ARCS = {"'": "feet", "''": "inches"}, {"'": "arcminutes", "''": "arcseco
 _CLOCK = re.compile(
     r"(\d{1,2})(?::(\d{2}))?\s*(?:\\text\s*\{\s*)?([ap])\.?\s*m\b\.?\s*\}?|(\d{1,2}):(\d{2})", re.ASCII | re.IGNORECASE
 )
+
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+_MONTH = "|".join(rf"{name}|{name[:3]}t?\b" for name in _MONTHS)
+_DATE = re.compile(
+    rf"(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?\s*(?:of\s+)?(?P<m1>{_MONTH})\b\.?(?:,?\s*(?P<y1>\d{{4}}))?"
+    rf"|(?P<m2>{_MONTH})\b\.?\s*(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s*(?P<y2>\d{{4}}))?"
+    r"|(?P<y3>\d{4})-(?P<m3>[01]\d)-(?P<d3>[0-3]\d)|(?:(?P<y4>\d{4})年)?(?P<m4>\d{1,2})月(?P<d4>\d{1,2})日",
+    re.ASCII | re.IGNORECASE,
+)
+_SET_AS_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 
 
 def mixed(text: str) -> tuple[Fraction, Unit] | None:
@@ -62,3 +75,25 @@ def clock(text: str) -> tuple[int, bool] | None:
     if found[3]:
         hours = hours % 12 + (12 if found[3] in "pP" else 0)
     return 60 * hours + minutes, bool(found[3])
+
+
+Date = tuple[int | None, int, int]
+"""Year, month and day; one without a year is that day of any year."""
+
+
+@lru_cache(maxsize=1024)
+def date(text: str) -> Date | None:
+    """The day that 5 June, June 5th, 2024 or 2024-06-05 is; None for anything else."""
+    if len(text) > _LONGEST or not any(character.isdigit() for character in text):
+        return None
+    found = _DATE.fullmatch(" ".join(_SET_AS_TEXT.sub(r"\1", text).split()))
+    if not found:
+        return None
+    year, month, day = (
+        next((found[f"{part}{form}"] for form in "1234" if found[f"{part}{form}"]), None) for part in "ymd"
+    )
+    assert month
+    assert day
+    number = int(month) if month.isdigit() else 1 + [name[:3] for name in _MONTHS].index(month[:3].lower())
+    exists = 1 <= number <= 12 and 1 <= int(day) <= 31
+    return (int(year) if year else None, number, int(day)) if exists else None

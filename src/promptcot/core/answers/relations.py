@@ -27,11 +27,22 @@ _FUNCTIONS = (
     "frac|sqrt|sin|cos|tan|cot|sec|csc|log|ln|exp|pi|infty|sum|prod|int|lim|binom|arc[a-z]+|text|pm|mp|cdot|times"
 )
 _LETTER = rf"\\math(?:bb|rm)\{{[PEV]\}}(?=[(\[])|\\(?!(?:{_FUNCTIONS})(?![a-zA-Z]))[a-zA-Z]+|[A-Za-z]"
-ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\^\{{-1\}}(?=\())?"
-_SEGMENT = rf"(?:{ATOM}(?:\([^()]*\)|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}})"
+ATOM = rf"(?:{_LETTER})'*(?:_(?:\w|\{{(?:[^{{}}]|\{{[^{{}}]*\}})*\}}))?'*(?:\^\{{-1\}}(?=\())?"
+_CALL = r"\((?:[^()]|\([^()]*\))*\)"
+_COMPOSED = rf"\(\s*{ATOM}\s*\\circ\s*{ATOM}\s*\){_CALL}"
+_SEGMENT = rf"(?:{ATOM}(?:{_CALL}|\[[^\[\]]*\])?|[A-Z]{{2,}}'?|[A-Z]_\{{[A-Z]+\}}|{_COMPOSED})"
+# What has a value and is no equation to be solved, before the sign of equality: a limit, a sum, a determinant, \tan A.
+_OPERATION = re.compile(
+    r"\s*\\(?:lim|sum|prod|int|det|dim|max|min|sup|inf|gcd|lcm)(?![a-zA-Z]).*"
+    r"|\s*\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])[^-+]*"
+)
 _NAME = re.compile(
     rf"\s*(?:(?:\\?#\s*)?{_SEGMENT}|\|{_SEGMENT}\||{_SEGMENT}\s*:\s*{_SEGMENT}|\(\s*{ATOM}(?:\s*,\s*{ATOM})*\s*\)"
-    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\(?:angle|triangle)\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}|\\text\{{[^{{}}]*\}}"
+    rf"|\[[A-Z]{{3,}}\]|\\l(?:floor|ceil)\s*{_SEGMENT}\s*\\r(?:floor|ceil)"
+    rf"|\\frac\{{[A-Z]{{2}}\}}\{{[A-Z]{{2}}\}}|\\frac\{{d\s*[a-zA-Z]\}}\{{d\s*[a-zA-Z]\}}|\\(?:angle|triangle)\s*[A-Z]+"
+    rf"|m\s*\\angle\s*[A-Z]+|\\overline\{{[A-Z]{{2}}\}}"
+    rf"|\\text\{{[^{{}}]*\}}\s*(?:{_CALL}|(?:\\triangle|\\angle)?\s*[A-Z]+)?"
+    rf"|[A-Z]{{2}}(?:\s*(?:\\cdot|\\times|/|\+)\s*[A-Z]{{2}})+"
     rf"|[A-Za-z]{{3,}}(?: [a-z]+)*)\s*"
 )
 _ARGUMENT = re.compile(r"\(((?:\\?[a-zA-Z]+)(?:,\\?[a-zA-Z]+)*)\)$")
@@ -114,7 +125,8 @@ def _equation(text: str, sides: list[str], depth: int, read: Reader) -> Part:
     is_value = names[-1] is None or "\\text" in sides[-1] or (len(sides) == 2 and function)
     if is_value and any(names) and (len(sides) > 2 or names[0]):
         return Named(text, next(name for name in names if name), read(sides[-1], depth + 1), function)
-    if len(sides) > 2 and not has_variable(sides[-1]):  # a chain: m + n = 256 + 37 = 293
+    chain = len(sides) > 2  # m + n = 256 + 37 = 293
+    if (chain or _OPERATION.fullmatch(sides[0])) and not has_variable(sides[-1]):
         return Named(text, compact(sides[0]), read(sides[-1], depth + 1))
     if not any(has_variable(side) for side in sides):  # a computation: 2 + 3 = 5
         return read(sides[-1], depth + 1)
@@ -149,6 +161,7 @@ def _interval(text: str, depth: int, read: Reader) -> Part | None:
         return Leaf(text) if _ORDER.search(text) and len(sides) > 1 else None
     if all(sign in (">", r"\ge") for sign in signs):
         sides, signs = sides[::-1], [{">": "<", r"\ge": r"\le"}[sign] for sign in signs[::-1]]
+        text = sides[0] + "".join(f"{sign} {side}" for sign, side in zip(signs, sides[1:], strict=True))
     if not all(sign in ("<", r"\le") for sign in signs):
         return Leaf(text)
     if len(sides) == 2 and (found := _magnitude(text, sides, signs[0], depth, read)):

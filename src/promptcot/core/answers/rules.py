@@ -32,13 +32,17 @@ def _rule(note: str, needs: str, pattern: str, written: Replacement) -> Rule:
 
 
 _MATRIX = r"(?:p|b|B|V|small)?matrix\*?"
-_FUNCTION = "gcd|lcm|arc(?:sin|cos|tan)|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min"
+_FUNCTION = (
+    "gcd|lcm|arc(?:sin|cos|tan|cot|sec|csc)|(?:sin|cos|tan|cot)h|sech|csch|sin|cos|tan|cot|sec|csc|ln|log|exp|max|min"
+)
 _TEXT_FONTS = "text|textbf|textrm|textit|textnormal|texttt|textsf|mathrm|mbox|hbox|operatorname"
 _CURRENCIES = {r"\$": "dollars", "€": "euros", r"\euro": "euros", "£": "pounds", r"\pounds": "pounds"}
-_AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion))?"
+_AMOUNT = r"\d[\d,]*(?:\.\d+)?(?:\s*\\text\s*\{\s*[a-z]+\s*\}|\s+(?:thousand|[mb]illion|trillion)|[kKMB](?![a-zA-Z]))?"
+_SHORT_AMOUNTS = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _STATED = (
     r".*(?:[<>=\d]|\\(?:[lg](?:eq?(?:slant)?|t)|neq?|in|notin)(?![a-z]))"  # p \lor q alone is a formula, not two values
 )
+_INDEX = r"(?:\{\s*(\w{1,9})\s*\}|(\w))"
 _NUMERALS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
@@ -46,7 +50,8 @@ _NUMERALS = {
 
 
 def _money(found: re.Match[str]) -> str:
-    return rf"{found[2]}\text{{ {_CURRENCIES[found[1]]}}}"
+    amount, short = found[2], _SHORT_AMOUNTS.get(found[2][-1])
+    return rf"{amount[:-1] if short else amount}\text{{ {short or ''} {_CURRENCIES[found[1]]}}}"
 
 
 def _base(found: re.Match[str]) -> str:
@@ -55,6 +60,13 @@ def _base(found: re.Match[str]) -> str:
 
 def _segment(found: re.Match[str]) -> str:
     return rf"\overline{{{''.join(sorted(found[1]))}}}"
+
+
+def _combinations(found: re.Match[str]) -> str:
+    """C_{10}^{4}, as it is written where C_1^2 is no power of a variable: of numbers, the greater one below."""
+    scripts = {found[1]: found[2] or found[3], found[4]: found[5] or found[6]}
+    n, k = scripts.get("_", ""), scripts.get("^", "")
+    return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else found[0]
 
 
 def _period(found: re.Match[str]) -> str:
@@ -152,6 +164,7 @@ RULES: list[Rule] = [
     ),
     _rule("the decimal logarithm", r"\lg", r"\\lg(?![a-z])", r"\\log_{10} "),
     _rule("fonts of text", r"\text \math \mbox \hbox \op", rf"\\(?:{_TEXT_FONTS})\*?(?![a-z])", r"\\text"),
+    _rule("degrees of temperature", r"\circ", r"\\circ\s*\\text\s*\{\s*([CF])\s*\}", r"\\circ \1"),
     _rule("numbers as text", r"\text", r"\\text\s*\{\s*(-?\d[\d.,]*|\d[\dA-F]*(?=\s*\}\s*_))\s*\}", r"\1"),
     _rule("squares in words", "squared", r"(\d)\s*\\text\s*\{\s*squared\s*\}$", r"\1^2"),
     _rule("cubes in words", "cubed", r"(\d)\s*\\text\s*\{\s*cubed\s*\}$", r"\1^3"),
@@ -180,6 +193,19 @@ RULES: list[Rule] = [
     _rule("upright variables", r"\text", r"(?<![\d}\s/])\\text\{([a-zA-Z])\}(?=\s|$|[-+)=^}_,])", r"\1"),
     _rule("vectors in angles", r"\langle", r"\\langle\s*((?:[^\\,]|\\(?!rangle))*,.*?)\\rangle(?![a-z])", r"(\1)"),
     _rule("binomials of other sizes", "binom", r"\\(?:tbinom|dbinom)(?![a-z])", r"\\binom"),
+    _rule(
+        "combinations before and behind",
+        "C",
+        rf"(?:\{{\s*\}})?[\^_]\s*{_INDEX}\s*(?:\\text\s*\{{C\}}|C)\s*_\s*{_INDEX}(?!\w)",
+        lambda found: rf"\binom{{{found[1] or found[2]}}}{{{found[3] or found[4]}}}",
+    ),
+    _rule(
+        "combinations below and above",
+        "C_ C^ {C}_ {C}^",
+        rf"(?<![a-zA-Z\\])(?:\\text\s*\{{C\}}|C)\s*([_^])\s*{_INDEX}\s*([_^])\s*{_INDEX}(?!\w)",
+        _combinations,
+    ),
+    _rule("the largest of a set", r"\max \min \gcd \lcm", r"\\(max|min|gcd|lcm)\s*\\\{([^{}]*)\\\}", r"\\\1(\2)"),
     _rule("infinity", r"\infinity", r"\\infinity", r"\\infty"),
     _rule("infinity with a plus", r"\infty", r"\+\s*\\infty", r"\\infty"),
     _rule("a currency behind an amount", "€ £ \\euro", rf"({_AMOUNT})\s*(?:€|\\euro(?![a-z]))", r"\1\\text{ euros}"),
@@ -198,8 +224,14 @@ RULES: list[Rule] = [
         "residues",
         "mod",
         r"\\pmod\s*\{?\s*(\w+)\s*\}?|\(\s*(?:\\b?mod(?![a-z])|\\text\s*\{\s*mod\s*\}|mod\b)\s*(\w+)\s*\)"
-        r"|(?:\\b?mod(?![a-z])|\\text\s*\{\s*mod\s*\})\s*\{?\s*(\w+)\s*\}?",
-        lambda found: rf" \pmod{{{found[1] or found[2] or found[3]}}}",
+        r"|(?:\\b?mod(?![a-z])|\\text\s*\{\s*mod\s*\})\s*\{?\s*(\w+)\s*\}?|\\text\s*\{\s*\(\s*mod\s*\}\s*(\w+)\s*\)",
+        lambda found: rf" \pmod{{{found[1] or found[2] or found[3] or found[4]}}}",
+    ),
+    _rule(
+        "repeating digits in words",
+        "recurring repeating",
+        r"(\d*\.)(\d)\s*(?:\\text\s*\{\s*)?(?:recurring|repeating)\s*\}?$",
+        r"\1\\overline{\2}",
     ),
     _rule("repeating digits in parentheses", "(", r"^(-?\d*\.\d*)\((\d+)\)$", r"\1\\overline{\2}"),
     _rule(

@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+IN_ORDER = "in order"
+"""What a list has for brackets of which is said that it has an order."""
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -20,12 +23,12 @@ class Leaf:
 class Group:
     """Several parts: an ordered `tuple` (also an interval) with its brackets, an unordered `list`, or a `union`.
 
-    `names` are those of a tuple that was written as x = 1, y = 2. The two other kinds are ordered pairs: `residue`, a
-    value and its modulus, and `case`, a value and its condition.
+    `names` are those of a tuple that was written as x = 1, y = 2. The other kinds are ordered: `residue`, a value and
+    its modulus, `case`, a value and its condition, and `where`, what is said and the conditions on letters in it.
     """
 
     text: str
-    kind: Literal["tuple", "list", "union", "residue", "case"]
+    kind: Literal["tuple", "list", "union", "residue", "case", "where"]
     items: tuple[Part, ...]
     brackets: str = ""
     names: tuple[str, ...] = ()

@@ -30,7 +30,23 @@ _NAMES = {name: name for name in _SAME.split()} | {
 }
 _FUNCTION = re.compile(rf"(?<![\\a-zA-Z])({'|'.join(sorted(_NAMES, key=len, reverse=True))})(?=\s*[(^])", re.IGNORECASE)
 _APPLIED = re.compile(r"(?<![\\a-zA-Z])(sin|cos|tan|cot|ln|log)(?=\s+[a-zA-Z0-9\\])")
-_CALLED = re.compile(r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs)\s*(?=\()", re.IGNORECASE)
+_CALLED = re.compile(
+    r"(?:(?<![\\a-zA-Z])|\\)(sqrt|cbrt|binom|binomial|abs|factorial|floor|ceil|ceiling)\s*(?=\()", re.IGNORECASE
+)
+_AROUND = {
+    "abs": ("|", "|"),
+    "cbrt": (r"\sqrt[3]{", "}"),
+    "sqrt": (r"\sqrt{", "}"),
+    "factorial": ("(", ")!"),
+    "floor": (r"\lfloor ", r"\rfloor "),
+    "ceil": (r"\lceil ", r"\rceil "),
+    "ceiling": (r"\lceil ", r"\rceil "),
+}
+_NUMBERED = re.compile(r"(^|[,;]\s*)([a-zA-Z])(\d{1,2})(?=\s*=)")
+_CIS = re.compile(
+    r"(?:\\text\s*\{\s*cis\s*\}|\\?(?<![a-zA-Z])cis(?![a-zA-Z]))\s*"
+    r"(\([^()]*\)|\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\d+\s*\^?\s*\\circ(?![a-z])|\\[a-z]+|[a-z])"
+)
 _RAISED = re.compile(r"([\^_])\s*(?=\()")
 _PI = re.compile(r"(?<![\\a-zA-Z])(?:pi|Pi|PI)(?![a-zA-Z])")
 _GREEK = re.compile(r"(?<![\\a-zA-Z])(alpha|beta|gamma|delta|theta|lambda|mu|phi|omega|sigma|rho)(?![a-zA-Z])")
@@ -63,6 +79,8 @@ def without_ordinals(text: str) -> str:
 
 def as_latex(text: str) -> str:
     """The same in LaTeX, outside of what is set as text: plain functions and constants, arguments in braces."""
+    if "cis" in text:
+        text = _CIS.sub(_cosine_and_sine, text)
     found, last = [], 0
     for part in _TEXT.finditer(text):
         found += [_as_latex(text[last : part.start()]), part[0]]
@@ -70,10 +88,15 @@ def as_latex(text: str) -> str:
     return braced(chosen("".join([*found, _as_latex(text[last:])])))
 
 
+def _cosine_and_sine(found: re.Match[str]) -> str:
+    angle = found[1] if found[1].startswith("(") else f"({found[1]})"
+    return rf"(\cos{angle}+i\sin{angle})"
+
+
 def _as_latex(text: str) -> str:
     if not re.search(r"[a-z(]", text, re.IGNORECASE):
         return text
-    text = _called(text)
+    text = _NUMBERED.sub(r"\1\2_{\3}", _called(text))
     text = _FUNCTION.sub(lambda found: f"\\{_NAMES[found[1].lower()]}", text)
     text = _APPLIED.sub(r"\\\1", text)
     text = _GREEK.sub(r"\\\1 ", _PI.sub(r"\\pi ", text))
@@ -87,9 +110,8 @@ def _called(text: str) -> str:
         if name.startswith("binom"):
             above, comma, below = inside.partition(",")
             return rf"\binom{{{above.strip()}}}{{{below.strip()}}}" if comma else f"{found[0]}({inside})"
-        return (
-            rf"|{inside}|" if name == "abs" else rf"\sqrt[3]{{{inside}}}" if name == "cbrt" else rf"\sqrt{{{inside}}}"
-        )
+        before, behind = _AROUND[name]
+        return f"{before}{inside}{behind}"
 
     return _grouped(_CALLED, text, written)
 

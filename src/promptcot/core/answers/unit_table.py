@@ -106,6 +106,9 @@ minus plus divided mod modulo factorial root square-root half halves third third
 fifths sixth sixths seventh sevenths eighth eighths ninth ninths tenth tenths twelfths hundredth hundredths thousandth
 thousandths dozens score pair-of double twice triple am pm a.m p.m o'clock noon midnight bc ad base only
 even odd is are was were has have does do every where without
+power powers recurring repeating repeated upward upwards downward downwards onward onwards beyond pi fail fails wrong
+incorrect as binary ternary octal hexadecimal hex january february march april may june july august september october
+november december
 """
 CHANGING = frozenset(_CHANGING_WORDS.split())
 

@@ -47,7 +47,8 @@ NONE = Unit()
 PERCENT = Unit((("percent", 1),))
 DEGREE = Unit((("angle", 1),))
 
-_COUNTED = {"unit", "units", "item", "items", "point", "points", "total"}  # say nothing about what is counted
+_UNITS = {"unit", "units", "u"}
+_COUNTED = {"item", "items", "point", "points", "total"}  # say nothing about what is counted
 _POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cubed": 3, "cu": 3}
 _SMALL_WORDS = {"a", "an", "of"}
 _WORD = re.compile(r"[^\W\d_]+(?:['’.-][^\W\d_]+)*|%|\\circ\s*[CF]?", re.ASCII)
@@ -126,9 +127,10 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
     dimensions: dict[str, int] = {}
     scale = Fraction(1)
     words: set[str] = set()
+    squares = 0
     for name, power in _named(tail) or [("or", 1)]:
         word = name.lower().strip(".")
-        if word in FACTORS and not (dimensions or words):
+        if word in FACTORS and not (dimensions or words) and name != "K":
             factor *= FACTORS[word]
         elif found := _known(name):
             known, size = found
@@ -137,8 +139,16 @@ def read(tail: str) -> tuple[int | Fraction, Unit] | None:
             scale *= Fraction(size) ** power
         elif word in CHANGING or word in FACTORS:
             return None
+        elif word in _UNITS:
+            squares = power
+        elif len(name) == 1 and name.isascii():
+            return None  # a variable
         elif word not in _COUNTED:
             words.add(_singular(word))
+    if squares and not (dimensions or words):
+        dimensions["unit"] = squares
+    if dimensions.keys() & {"celsius", "fahrenheit"}:
+        dimensions.pop("angle", None)  # degrees Celsius
     left = tuple(sorted((name, power) for name, power in dimensions.items() if power))
     return factor, Unit(left, scale if left else Fraction(1), frozenset(words))
 
@@ -178,7 +188,7 @@ def _tokens(tail: str) -> Iterator[tuple[str, str]]:
             yield "bad", tail[place:]
             return
         if token["text"] is not None:
-            yield from _tokens(re.sub(r"[(),!?]", " ", token["text"]))
+            yield from _tokens(re.sub(r"[(),!]", " ", token["text"]))
         elif token["word"]:
             yield "word", re.sub(r"\s", "", token["word"]).rstrip(".")
         elif token["power"]:
@@ -223,7 +233,15 @@ def alike(one: Unit, other: Unit) -> bool:
     if not one or not other:
         return True
     words = one.words <= other.words or other.words <= one.words
-    return words and one.dimensions == other.dimensions
+    return words and (one.dimensions == other.dimensions or _in_units(one, other) or _in_units(other, one))
+
+
+def _in_units(one: Unit, other: Unit) -> bool:
+    """5 units may be 5 of whatever, but 5 square units are an area; neither is the other."""
+    (name, power), *_ = one.dimensions or (("", 0),)
+    if name != "unit" or "unit" in dict(other.dimensions):
+        return False
+    return power == 1 or other.dimensions == (("length", power),)
 
 
 def is_percent(unit: Unit) -> bool:
@@ -232,5 +250,5 @@ def is_percent(unit: Unit) -> bool:
 
 
 def scale_between(one: Unit, other: Unit) -> Fraction:
-    """By what a value in the first unit is multiplied to be one in the second; 1 where either is none."""
-    return one.scale / other.scale if one.dimensions and other.dimensions else Fraction(1)
+    """By what a value in the first unit is multiplied to be one in the second; 1 where they are not of one kind."""
+    return one.scale / other.scale if one.dimensions == other.dimensions else Fraction(1)

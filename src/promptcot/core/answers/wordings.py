@@ -13,7 +13,10 @@ from promptcot.core.answers.brackets import closing
 _KINDS = "answer|result|value|total|number|solution|sum|product|area|volume|perimeter|probability|distance|length"
 _SUCH = "final|correct|exact|required|desired|total|minimum|maximum|smallest|largest|greatest|least|possible"
 _LEAD = re.compile(
-    r"(?:\\text\s*\{\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:there\s+(?:is|are)\s*(?=\}?\s*[-\d])"
+    r"\\text\s*\{\s*(?:so|thus|hence|therefore|then|finally|exactly|we\s+(?:get|have|find))\s*[,:]?\s*(?=\})"
+    rf"|\\text\s*\{{\s*(?:the\s+)?(?:{_KINDS})\s*[:=]?\s*(?=\}}\s*[-\d\\])"
+    r"|\\text\s*\{\s*(?:the\s+)?[a-z]+(?:\s+(?:of|for|to)\s+[a-z ]{1,40}?)?\s+(?:is|are|equals)\s*:?\s*(?=\}\s*\S)"
+    r"|(?:\\text\s*\{\s*)?(?:(?:so|thus|hence|therefore),?\s+)?(?:there\s+(?:is|are)\s*(?=\}?\s*[-\d])"
     rf"|(?:the\s+)?(?:(?:{_SUCH})\s+)*(?:{_KINDS})s?(?:\s+(?:of|for|to)\s+[a-z ]{{1,40}}?)?"
     r"(?:\s*[:：]|\s+(?:is|are|equals)\b\s*:?)\s*(?=\S))",
     re.IGNORECASE,

@@ -1,0 +1,50 @@
+r"""Conditions on the letters of an answer: n = 3k, k \in \mathbb{Z}; x^2 \quad (x > 0); \{2k \mid k \in \mathbb{N}\}.
+
+Decides what only says for which letters something holds. What that means beside an answer without it is decided in
+`exact`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from promptcot.core.answers.relations import has_order, has_variable
+from promptcot.core.answers.shapes import Group, Leaf, Named, Part
+
+_CONDITION = r"\\?[a-zA-Z](?:,\s*[a-zA-Z])*\s*(?:\\(?:in|ge|le|ne)(?![a-z])|[<>])[^()]*"
+_BEHIND = re.compile(
+    rf"(?<=[^\s(,])\s*,?\s*(?:\s\(\s*({_CONDITION})\)|\\text\s*\{{\s*,?\s*(?:for|where|with)\s*\}}\s*({_CONDITION}))$"
+)
+_RELATION = re.compile(r"\\(?:in|ne)(?![a-z])")
+_MOST = 2
+
+
+def behind_comma(text: str) -> str:
+    """A normalised text with the condition at its end behind a comma, as most people write it."""
+    if not (text.endswith(")") or "\\text" in text):
+        return text
+    return _BEHIND.sub(lambda found: f", {(found[1] or found[2]).strip()}", text)
+
+
+def conditional(text: str, items: Sequence[Part]) -> Group | None:
+    """A statement with conditions on letters in it; None for anything else."""
+    statement, *conditions = items
+    if not 0 < len(conditions) <= _MOST or not isinstance(statement, Leaf | Named):
+        return None
+    if has_order(statement.text) or _RELATION.search(statement.text):
+        return None  # two bounds
+    said = statement.value if isinstance(statement, Named) else statement
+    own = statement.name if isinstance(statement, Named) else ""
+    if not has_variable(said.text) or (isinstance(statement, Leaf) and "=" in statement.text):
+        return None
+    restricts = all(_restricts(condition, said.text, own) for condition in conditions)
+    return Group(text, "where", tuple(items)) if restricts else None
+
+
+def _restricts(condition: Part, text: str, own: str) -> bool:
+    if not isinstance(condition, Named) or condition.name == own:
+        return False
+    says = has_order(condition.text) or _RELATION.search(condition.text)
+    letter = re.search(rf"(?<![a-zA-Z\\]){re.escape(condition.name)}(?![a-zA-Z])", text)
+    return bool(says and letter)
