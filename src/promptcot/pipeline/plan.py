@@ -52,6 +52,8 @@ class PlannedStep:
     join: Join | None = None
     at_end: bool = False
     """It gives its rows when all have come, so a target is counted before it."""
+    in_thread: bool = False
+    """It is slow: it works in a thread, so that models are asked meanwhile."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
