@@ -146,6 +146,11 @@ class Output:
             writer.finish()
             self.counts.replaced += writer.replaced
 
+    @property
+    def finished(self) -> Path:
+        """The file of the accepted rows between `finish` and `publish`."""
+        return self._writers[""].finished
+
     def publish(self) -> None:
         """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""
         for kind in ("dropped", "failed", ""):
