@@ -48,7 +48,12 @@ _DRAWS = 20_480
     help="Plan with the rates of this name that the recipe has beside its own, such as fp8. They go before measured "
     "ones.",
 )
-@click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
+@click.option(
+    "--solve/--no-solve",
+    "with_solve",
+    default=None,
+    help="Count the traces of a teacher, too.  [default: as the recipe has them]",
+)
 @changes_option(
     "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
     "measured one."
@@ -70,8 +75,10 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     given, resolved = _given(changes), load(recipe, changes)
     if options["other_rates"] is not None:
         resolved, given = with_rates(resolved, options["other_rates"], given)
+    if options["with_solve"] is False:
+        resolved = resolved.model_copy(update={"solve": None, "label": None, "select": None})
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
-    rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
+    rates = resolve(resolved, found.stages if found else {}, given, with_solve=bool(options["with_solve"]))
     supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
@@ -100,6 +107,7 @@ def as_numbers(made: Made) -> dict[str, Any]:
             "sample": rates.sample,
             **asked,
             "filter": rates.filter,
+            **{step.name: {**step.rates, **asked.get(step.name, {})} for step in rates.behind},
             "driver": rates.driver,
             "gpu_hour": rates.gpu_hour,
         },

@@ -105,7 +105,7 @@ def open_engines(directory: Path, observer: Observer, scale: Scale | None, concu
 def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, float]:
     """GPU-seconds that a combination costs each model, by the recipe's rates; empty where it states none."""
     work: dict[Engine, float] = {}
-    for name, seconds in (inputs.recipe.plan.work_of([*engines]) or {}).items():
+    for name, seconds in (inputs.recipe.plan.work_of([*engines], inputs.recipe.calls) or {}).items():
         work[engines[name]] = work.get(engines[name], 0.0) + seconds
     return work
 

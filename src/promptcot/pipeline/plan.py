@@ -93,7 +93,11 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
 def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
     """The section of each stage in a recipe as it was written down, by the stage's name."""
     judges = {f"judge-{judge['name']}": judge for judge in table.get("judge", [])}
-    return {"generate": table.get("generate"), **judges, **{own["name"]: own["model"] for own in table.get("step", [])}}
+    verify = table.get("verify") or {}
+    voters = {f"verify-{voter['name']}": voter for voter in verify.get("voter", [])} or {"verify": verify}
+    embedders = {f"embed-{name}": (table.get(name) or {}).get("semantic") for name in ("dedup", "decontaminate")}
+    own = {one["name"]: one["model"] for one in table.get("step", [])}
+    return {"generate": table.get("generate"), **judges, **voters, **embedders, "solve": table.get("solve"), **own}
 
 
 def asking(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
