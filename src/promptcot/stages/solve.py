@@ -54,7 +54,7 @@ class Solve:
     A row's `problem` is put into the domain's wording, `solve` or, with a `style`, `solve.STYLE`; a row without one is
     asked with its `prompt` as it is, and so are all with the style `row`: raw, or as the user's turn of a chat. With
     `resample`, a malformed trace that was not cut off is asked for again, as often as the runner allows; that flatters
-    a model, so evaluation leaves it off.
+    a model, so evaluation leaves it off. Traces name the `model`, where it is given.
     """
 
     prompts: PromptSet
@@ -63,6 +63,7 @@ class Solve:
     chat: bool = False
     style: str | None = None
     resample: bool = False
+    model: str | None = None
     name: str = "solve"
 
     def ask(self, row: Row) -> Sequence[Request]:
@@ -83,6 +84,7 @@ class Solve:
             "truncated": reply.truncated,
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
+            **({} if self.model is None else {"model": self.model}),
         }
         if fault is None:
             return [traced]
