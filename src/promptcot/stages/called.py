@@ -57,6 +57,11 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
     )
 
 
+def takes_partial(stage: Stage) -> bool:
+    """Whether the stage reads a row of whose calls some failed."""
+    return getattr(stage, "partial", False) is True
+
+
 def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
     """Why nothing of what `read` made can be used; None where something can. Raises StageFault.
 

@@ -17,6 +17,10 @@ class Stage(Protocol):
 
     It may have a function `unusable(row)` as well, which says why an output row is of no use to the next step (an
     invalid verdict, a truncated trace), or None: a stage all of whose replies are of no use is stopped.
+
+    A row is a failed row when one of its calls fails for good. With an attribute `partial` that is True it is one only
+    when all of them do: in the place of each reply that did not come `read` gets a Completion without text, whose
+    finish reason is "unanswered".
     """
 
     @property
