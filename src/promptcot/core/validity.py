@@ -3,10 +3,10 @@
 A vote is valid or invalid; one that cannot be read, was not answered, or is undecided in its own words counts as
 undecided. The rule, for `wanted` votes of which `min_share` have to say valid:
 
-- where no more than half of the wanted votes say valid or invalid, the problem is *undecided*: a few votes that happened
-  to be readable speak for nobody;
-- else the share of valid ones among those that do is compared: *valid* from `min_share` on, *invalid* below one half, and
-  *undecided* between, where most would have it but not enough.
+- where no more than half of the wanted votes say valid or invalid, the problem is *undecided*: a few votes that
+  happened to be readable speak for nobody;
+- else the share of valid ones among those that do is compared: *valid* from `min_share` on, *invalid* below one half,
+  and *undecided* between, where most would have it but not enough.
 
 Only a valid problem passes. How a vote is read is in `parsing.verifying`.
 """
@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from promptcot.core.parsing.verifying import Vote
-from promptcot.core.verification import ANSWERS
 from promptcot.records import Row
 
 Validity = Literal["valid", "invalid", "undecided"]
@@ -54,6 +53,11 @@ class Tally:
         decided = self.valid + self.invalid
         return self.valid / decided if decided else None
 
+    @property
+    def heard(self) -> bool:
+        """Whether any vote could be read."""
+        return any(counts.total() for counts in self.criteria.values())
+
     def verdict(self, min_share: float) -> Validity:
         """What the votes come to."""
         share = self.share
@@ -75,19 +79,17 @@ class Tally:
             "verdict": verdict,
             "share": self.share,
             "votes": {"valid": self.valid, "invalid": self.invalid, "undecided": undecided},
-            "criteria": {key: {word: counts[word] for word in _ORDER} for key, counts in self.criteria.items()},
+            "criteria": {
+                key: {word: counts[word] for word in ("yes", "no", "unclear")} for key, counts in self.criteria.items()
+            },
             "models": [*self.models],
         }
-
-
-_ORDER = ("yes", "no", "unclear")
-assert {*_ORDER} == {*ANSWERS}
 
 
 def tally(votes: Sequence[Vote], keys: Sequence[str], model: str) -> Tally:
     """The votes of one model, with an entry for each criterion by its key."""
     said = Counter(vote.verdict for vote in votes)
-    criteria = {key: Counter(vote.answers[key] for vote in votes if key in vote.answers) for key in keys}
+    criteria = {key: Counter[str](vote.answers[key] for vote in votes if key in vote.answers) for key in keys}
     return Tally(said["valid"], said["invalid"], len(votes), criteria, (model,))
 
 

@@ -35,7 +35,9 @@ def _declining(verbs: str, lines: str) -> re.Pattern[str]:
 
 
 _DECLINES_TO_RATE = _declining(r"rate|judge|comply|be\srating|be\sjudging", _RATINGS)
-_DECLINES_TO_VOTE = _declining(r"vote|verify|check|assess|evaluate|judge|comply|be\s(?:voting|verifying|judging)", _VOTES)
+_DECLINES_TO_VOTE = _declining(
+    r"vote|verify|check|assess|evaluate|judge|comply|be\s(?:voting|verifying|judging)", _VOTES
+)
 _TAKEN_BACK = re.compile(
     rf"\b(?:not|none\sof\s(?:this|these|it|them)\s(?:is|are))\s"
     rf"(?:mine|my\s(?:own\s)?{_RATINGS}|what\sI\s(?:say|think|mean|believe|find))\b"

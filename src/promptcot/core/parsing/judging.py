@@ -1,7 +1,7 @@
 """Reads the reply of a judge: every rating, and a verdict that agrees with them, or it is invalid.
 
-How strictly that is read, and whose words count, is decided in `labelled`. The rule from ratings to verdict, and the names
-of the lines, come from the domain's `criteria`.
+How strictly that is read, and whose words count, is decided in `labelled`. The rule from ratings to verdict, and the
+names of the lines, come from the domain's `criteria`.
 """
 
 from __future__ import annotations
@@ -61,4 +61,4 @@ def read_word(text: object) -> Verdict:
 @lru_cache(maxsize=32)
 def _form(criteria: Criteria) -> Form:
     follows = partial(recompute, criteria=criteria)
-    return Form(criteria.lines, _SCALE, _SCALE, follows, "judge", "ratings", declines_to_rate)  # type: ignore[arg-type]
+    return Form(criteria.lines, _SCALE, _SCALE, follows, "judge", "ratings", declines_to_rate)

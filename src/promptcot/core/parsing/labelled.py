@@ -1,9 +1,9 @@
 """Reads a reply that ends in labelled lines: an answer in each, and a verdict that follows from them, or it is invalid.
 
-Judges rate so, and verifiers vote so. What counts is a line `Label: word`, in any case, bulleted, numbered, bold, quoted
-word by word or in a table row, and at most followed by a reason; an object of JSON on one line, and a table with a
-column for each label, are unfolded into such lines (see `folded`). Around that the reading is strict, because a doubtful
-reply must never count as praise:
+Judges rate so, and verifiers vote so. What counts is a line `Label: word`, in any case, bulleted, numbered, bold,
+quoted word by word or in a table row, and at most followed by a reason; an object of JSON on one line, and a table with
+a column for each label, are unfolded into such lines (see `folded`). Around that the reading is strict, because a
+doubtful reply must never count as praise:
 
 - a reply that was cut off, is empty, or lacks a line is invalid;
 - a line that starts like an answer and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
@@ -17,7 +17,8 @@ reply must never count as praise:
   stands in the material may be repeated from there and does not count, and no reply does about a material that holds
   answers in whatever form.
 
-Which lines there are, which words may stand in them, and how the verdict follows, is in the `Form` that the caller gives.
+Which lines there are, which words may stand in them, and how the verdict follows, is in the `Form` that the caller
+gives.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ class Form:
     def speaks(self, shown: Material) -> bool:
         """Whether a material may hold answers for the model to repeat."""
         others = [name for line in self.lines[:-1] for name in line.names]
-        return shown.speaks(self.verdict.names, others, tuple(dict.fromkeys((*self.answers.words, *self.verdicts.words))))
+        return shown.speaks(
+            self.verdict.names, others, tuple(dict.fromkeys((*self.answers.words, *self.verdicts.words)))
+        )
 
     @cached_property
     def keys(self) -> Mapping[str, str]:
@@ -182,7 +185,9 @@ def _before_answers(text: str, form: Form, mark: str | None) -> str:
     return found
 
 
-def _own(lines: Sequence[str], fence: Sequence[str], mark: str, form: Form) -> tuple[Sequence[str], Sequence[str]] | None:
+def _own(
+    lines: Sequence[str], fence: Sequence[str], mark: str, form: Form
+) -> tuple[Sequence[str], Sequence[str]] | None:
     """What follows the mark in each line of a reply that answers under it, and the lines; None where none does.
 
     The fence at the end belongs to the reply where it answers under the mark.
@@ -254,9 +259,7 @@ def _objection(
     return None
 
 
-def _readings(
-    lines: Sequence[str], form: Form, shown: Material | None = None
-) -> tuple[dict[str, list[_Reading]], int]:
+def _readings(lines: Sequence[str], form: Form, shown: Material | None = None) -> tuple[dict[str, list[_Reading]], int]:
     """What the labelled lines say, by key, and the index of the last one that says anything (-1 if none does).
 
     What the material says in the same form is taken to be repeated from there.

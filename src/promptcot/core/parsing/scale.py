@@ -12,10 +12,11 @@ from functools import cached_property
 
 _WORD = re.compile(r"[^\W_]+")
 _CLOSING = {"": "", **dict(zip("\"'“‘`«「[(<", "\"'”’`»」])>", strict=True))}
+# Possessive quantifiers, as in `own`.
 _CLEAN = r"""^[\s*_]*+(?P<open>["'“‘`«「\[(<]?)[*_]*+
         (?P<word>{words})
         (?:\.(?=[*_"'”’`»」\])>]))?[*_]*+(?P<close>["'”’`»」\])>]?)(?:\s*+[*_]++)*+
-        (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)"""  # possessive, as in `own`
+        (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)"""
 _DENIED = (
     r"(?:\b(?:not|never|hardly|nearly|almost|near|far from|less than|short of|no longer)|n['’]t)\b"
     r"\W+(?:\w+\W+){{0,2}}?({words})\b"
@@ -47,7 +48,11 @@ class Scale:
     def clean(self, value: str) -> str | None:
         """The word with which a value begins, where at most a reason follows that leaves it certain."""
         match = self._pattern.match(value)
-        if match and _CLOSING[match["open"]] == match["close"] and not self._doubts(match["rest"], match["word"].lower()):
+        if (
+            match
+            and _CLOSING[match["open"]] == match["close"]
+            and not self._doubts(match["rest"], match["word"].lower())
+        ):
             return self.word(match["word"])
         return None
 

@@ -1,8 +1,8 @@
 """Reads the vote of a verifier: an answer to each criterion, and a verdict that agrees with them, or it is unreadable.
 
 How strictly that is read, and whose words count, is decided in `labelled`, as for judges. A vote that cannot be read is
-undecided, never valid; so is one that says so itself, since a criterion stayed unclear to it. The criteria come from the
-domain's `verify.toml`.
+undecided, never valid; so is one that says so itself, since a criterion stayed unclear to it. The criteria come from
+the domain's `verify.toml`.
 """
 
 from __future__ import annotations
