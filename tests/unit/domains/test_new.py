@@ -29,7 +29,7 @@ def test_the_folder_has_all_that_a_domain_needs() -> None:
         *("criteria.toml", "domain.toml", "concepts.jsonl", "recipe.toml", "README.md"),
     }
     found = domains.load("puzzles")
-    assert found.asks_for_marks
+    assert found.asks_for_marks("judge")
     assert found.settings.verifier == "exact"
     assert not any("@" in path.read_text().replace("@own", "") for path in written)
 
