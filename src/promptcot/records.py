@@ -226,7 +226,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that a step had held back, and leaves out in the end."""
+    """A row that a step leaves out: one that it had held back, or one that stands for a group."""
 
     row: Row
     drop: Drop

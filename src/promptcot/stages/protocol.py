@@ -45,6 +45,9 @@ class Step(Protocol):
 
     It may have two more functions: `summary()` gives a mapping that a run adds to its summary, and `close()` gives back
     what the step holds (files, processes). It is closed once, however the run ends, and before its summary is read.
+
+    With an attribute `groups` that is True the rows of a group, which come one after the other, count as one: a row for
+    which `apply` gives none is counted with the one that completes its group, and so is what `finish` gives.
     """
 
     @property
@@ -52,8 +55,10 @@ class Step(Protocol):
         """The name of its files."""
         ...
 
-    def apply(self, row: Row) -> Sequence[Row] | Drop:
-        """The output rows; or leave the row out. No row at all: it is held back, or part of a group."""
+    def apply(self, row: Row) -> Sequence[Row] | Drop | Dropped:
+        """The output rows; or leave the row out, as it came or as another row that stands for it. No row at all: it is
+        held back, or part of a group.
+        """
         ...
 
     def finish(self) -> Iterable[Row | Dropped]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from promptcot.core.labelling import TRACE_COUNT
-from promptcot.records import UNANSWERED, Completion, Request, Retry, Row
+from promptcot.records import UNANSWERED, Completion, Request, Row
 from promptcot.stages.solve import Solve, samples
 
 
@@ -37,13 +37,8 @@ class Traces:
         """The traces, in the order of their samples; a malformed one is an output like any other."""
         asked = zip(samples([row], self.n), replies, strict=True)
         came = [(one, reply) for one, reply in asked if reply.finish_reason != UNANSWERED]
-        return [{**self._trace(one, reply), TRACE_COUNT: len(came)} for one, reply in came]
+        return [{**self.solve.trace(one, reply), TRACE_COUNT: len(came)} for one, reply in came]
 
     def unusable(self, row: Row) -> str | None:
         """As `Solve.unusable`."""
         return self.solve.unusable(row)
-
-    def _trace(self, row: Row, reply: Completion) -> Row:
-        made = self.solve.read(row, [reply])
-        [trace] = made.otherwise if isinstance(made, Retry) else made
-        return trace
