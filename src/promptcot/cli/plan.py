@@ -48,6 +48,7 @@ _DRAWS = 20_480
     help="Plan with the rates of this name that the recipe has beside its own, such as fp8. They go before measured "
     "ones.",
 )
+@click.option("--until", metavar="STEP", help="Plan for the rows of this step, as `run --until` gives them.")
 @click.option(
     "--solve/--no-solve",
     "with_solve",
@@ -75,8 +76,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     given, resolved = _given(changes), load(recipe, changes)
     if options["other_rates"] is not None:
         resolved, given = with_rates(resolved, options["other_rates"], given)
-    if options["with_solve"] is False:
-        resolved = resolved.model_copy(update={"solve": None, "label": None, "select": None})
+    resolved = _up_to(options["until"], resolved, with_solve=options["with_solve"])
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
     rates = resolve(resolved, found.stages if found else {}, given, with_solve=bool(options["with_solve"]))
     supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
@@ -88,6 +88,21 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
         return 0
     say_all(lines(made))
     return 0
+
+
+def _up_to(until: str | None, recipe: Recipe, *, with_solve: bool | None) -> Recipe:
+    """The recipe without the steps behind `until`, as `run --until` ends, or behind the last before the traces.
+
+    Raises UsageError for a step that it does not have, or that does not give problems.
+    """
+    steps = ["filter", *recipe.set_steps]
+    if until is not None and (until not in steps or until == "solve"):
+        known = ", ".join(step for step in steps if step != "solve")
+        raise UsageError(f"--until {until}: a plan is for the problems that come through one of {known}")
+    last = steps.index(until) if until else len(steps) - 1
+    if with_solve is False and "solve" in steps:
+        last = min(last, steps.index("solve") - 1)
+    return recipe.model_copy(update=dict.fromkeys(steps[last + 1 :]))
 
 
 def as_numbers(made: Made) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _ratings(judge: str, row: Row, shape: Shape) -> Row:
     given = row.get("ratings")
     known: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     rated = {key: _text(known.get(key)) for key in shape.criteria}
-    return {**rated, "judge": judge, "judgement": _text(row.get("judgement"))}
+    return {"judge": judge, "judgement": _text(row.get("judgement")), **rated}
 
 
 def _worst(verdicts: Sequence[str]) -> str | None:

@@ -33,6 +33,11 @@ class ValidityByAgreement:
         verdict = validity.get("verdict") if isinstance(validity, dict) else None
         self._counts[verdict if verdict in _VERDICTS else NOT_VERIFIED, band_of(agreement)] += 1
 
+    @property
+    def verified(self) -> bool:
+        """Whether `verify` said something of a problem."""
+        return any(count for (verdict, _), count in self._counts.items() if verdict != NOT_VERIFIED)
+
     def summary(self) -> dict[str, Any]:
         """What goes into a summary: problems by verdict, and within it by agreement; nothing where there are none."""
         table = {verdict: self._row(verdict) for verdict in _VERDICTS if any(self._row(verdict).values())}
