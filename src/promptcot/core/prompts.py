@@ -92,7 +92,8 @@ class PromptSet:
         """
         own_mark = own_mark_for(problem, seed) if self.asks_for_marks("verify") else ""
         asked = self.asked_of_verifiers()
-        return {"problem": problem, "criteria": asked, "mark": mark_for(problem), "own_mark": own_mark}
+        lines = {"criteria": asked.criteria, "verdict": asked.verdict}
+        return {"problem": problem, **lines, "mark": mark_for(problem), "own_mark": own_mark}
 
     def asked_of_verifiers(self) -> Verification:
         """What verifiers are asked. Raises InputError where a file of it is missing."""
