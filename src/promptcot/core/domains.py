@@ -28,6 +28,7 @@ TAKEN = frozenset(
         *("label", "agreement", "margin", "n", "pass_rate", "correct", "extracted", "method", "reason"),
         *("no_answer", "timeouts", "reasoning_content", "raw", "cause", "error", "source_index"),
         *("answered", "mean_tokens", "findings", "chosen", "rejected", "sentence", "embedding"),
+        *("model", "models", "refused", "refusals", "trace_count"),
     )
 )
 """Fields of rows that mean something else, so that no block can have their name."""
