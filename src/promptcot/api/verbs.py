@@ -44,7 +44,7 @@ from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages import encode as encoding
 from promptcot.stages.annotators import for_each, for_its_own, level_giver, problem_rows, problems_file
-from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of
+from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of, solver_name
 from promptcot.stages.explain import Explain
 from promptcot.stages.extract import Extract
 from promptcot.stages.filter import filter_files
@@ -123,7 +123,8 @@ def solve(
     whole_number("n", n, 1)
     spec, engine = model_of(model)
     domain, again = domains.load(prompts or domain_of(spec)), working.get("max_retries", 0)
-    stage = Solve(domain, spec.sampling, working.get("seed", SEED), spec.chat, style, resample=again > 0)
+    seed, named = working.get("seed", SEED), solver_name(spec)
+    stage = Solve(domain, spec.sampling, seed, spec.chat, style, resample=again > 0, model=named)
     read = columns_of(columns)
     job = Job(rows, working, domain, read.given)
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))

@@ -57,6 +57,13 @@ def annotator_name(model: Served) -> str:
     return model.model.removeprefix("nano:") if nano.is_nano(model.model) else Path(model.model).name
 
 
+def solver_name(model: Served, role: str = "solver") -> str:
+    """What a solver is called in its traces: as the model was named; "unnamed" is a server's only model."""
+    if model.unnamed:
+        return "unnamed"
+    return f"{nano.NAME}:{role}" if model.model == nano.NAME else model.model
+
+
 def judge_name(model: str) -> str:
     """What a judge is called in files and reports."""
     if not nano.is_nano(model):
