@@ -10,8 +10,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api.new": "init",
-    "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
+    "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
+    "api.select": "select",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
     "api.verifying": "verify",
     "api.working": "Progress",

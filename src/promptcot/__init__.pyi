@@ -6,6 +6,7 @@ from promptcot.api.results import FilterResult as FilterResult
 from promptcot.api.results import GradeResult as GradeResult
 from promptcot.api.results import LabelResult as LabelResult
 from promptcot.api.results import RunResult as RunResult
+from promptcot.api.results import SelectResult as SelectResult
 from promptcot.api.results import StageResult as StageResult
 from promptcot.api.runs import arun as arun
 from promptcot.api.runs import evaluate as evaluate
@@ -13,6 +14,7 @@ from promptcot.api.runs import load_recipe as load_recipe
 from promptcot.api.runs import load_run as load_run
 from promptcot.api.runs import merge as merge
 from promptcot.api.runs import run as run
+from promptcot.api.select import select as select
 from promptcot.api.verbs import ask as ask
 from promptcot.api.verbs import encode as encode
 from promptcot.api.verbs import explain as explain

@@ -74,6 +74,13 @@ class FilterResult(StageResult):
     agreement: Sequence[Mapping[str, Any]] = ()
 
 
+@dataclass(frozen=True, repr=False)
+class SelectResult(StageResult):
+    """The set, in its order. `selection` has the pass rates that were there, and what was asked and got."""
+
+    selection: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class GradeResult:
     """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
