@@ -21,7 +21,8 @@ _HOMES = {
     "grading.protocol": "Verifier",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
     "RefusedGold StorageError SystematicFailure TransientError UnfitRow UsageError",
-    "recipe.schema": "Encode Model Recipe",
+    "recipe.recipe": "Recipe",
+    "recipe.schema": "Encode Model",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
     "stages.protocol": "Stage Step",
     "storage.budget": "BudgetReached",

@@ -44,9 +44,9 @@ from promptcot.errors import TransientError as TransientError
 from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
 from promptcot.grading.protocol import Verifier as Verifier
+from promptcot.recipe.recipe import Recipe as Recipe
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model
-from promptcot.recipe.schema import Recipe as Recipe
 from promptcot.records import Completion as Completion
 from promptcot.records import Drop as Drop
 from promptcot.records import Dropped as Dropped

@@ -19,7 +19,7 @@ from promptcot.engines.vllm import server as vllm_server
 from promptcot.errors import EngineUnusable
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.recipe.loading import load, parse
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.records import Completion
 from promptcot.storage.counts import StageCounts
 

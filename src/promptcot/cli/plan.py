@@ -24,7 +24,7 @@ from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
 from promptcot.planning.rates import resolve, with_rates
 from promptcot.planning.supply import Supply, try_out
 from promptcot.recipe.loading import load
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.stages.sample import make_sampler
 
 _DRAWS = 20_480

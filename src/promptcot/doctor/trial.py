@@ -23,7 +23,8 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run
-from promptcot.recipe.schema import Limits, Recipe
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Limits
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from promptcot import domains, nano
 from promptcot.pipeline.plan import PlannedStep
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Served
 from promptcot.stages.sample import concepts_file
 from promptcot.storage.overlap import MODEL, Read, Written, check_paths
 from promptcot.storage.paths import expanded

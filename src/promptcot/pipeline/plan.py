@@ -17,8 +17,9 @@ from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import RecipeError, UsageError
 from promptcot.nano import judge_role
+from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
-from promptcot.recipe.schema import Model, OwnStep, Recipe, Served
+from promptcot.recipe.schema import Model, OwnStep, Served
 from promptcot.records import Row
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
@@ -52,6 +53,8 @@ class PlannedStep:
     join: Join | None = None
     at_end: bool = False
     """It gives its rows when all have come, so a target is counted before it."""
+    in_thread: bool = False
+    """It is slow: it works in a thread, so that models are asked meanwhile."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -85,12 +88,6 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
     for own in recipe.step:
         _insert(own, planned, recipe)
     return planned if until is None else _up_to(until, planned)
-
-
-def models_of(recipe: Recipe) -> dict[str, Model]:
-    """The model of each stage, by the stage's name."""
-    judges = {f"judge-{judge.name}": judge for judge in recipe.judge}
-    return {"generate": recipe.generate, **judges, **{own.name: own.model for own in recipe.step if own.model}}
 
 
 def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:

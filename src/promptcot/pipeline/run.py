@@ -6,7 +6,6 @@ How rows get from step to step is decided in `flow`, which steps there are in `p
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from promptcot.core.shards import EVERYTHING, Part
 from promptcot.core.statistics.forecast import Standing
 from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.pipeline.flow import Flow, Frontier
+from promptcot.pipeline.flow import Flow, Frontier, forget_states
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
 from promptcot.pipeline.standing import costs_of_a_row
 from promptcot.recipe.schema import Limits
@@ -123,7 +122,7 @@ class Run:
         """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
         with ExitStack() as held:
             held.enter_context(locked(self.directory / "lock"))
-            held.callback(self._forget_states)
+            held.callback(forget_states, self.steps, self.directory)
             for output in self.outputs.values():
                 held.enter_context(output)
             journals = {step.name: self._open_journal(step, held) for step in asking(self.steps)}
@@ -212,8 +211,3 @@ class Run:
             return await anext(stream, None)
         item = await next_before(stream, self._complete)
         return item if item is not None and item.index <= self._cut.last else None
-
-    def _forget_states(self) -> None:
-        """What steps without a model remember on disk is made again from the rows."""
-        for step in self.steps:
-            shutil.rmtree(self.directory / f"{step.name}.state", ignore_errors=True)

@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from promptcot import nano
 from promptcot.errors import InputError
-from promptcot.pipeline.plan import models_of, sections_of
+from promptcot.pipeline.plan import sections_of
 from promptcot.planning.rates import Rate
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.storage.counts import BEYOND_TARGET
 from promptcot.storage.json import loads
 
@@ -109,7 +109,7 @@ class _Reader:
         manifest = _object(directory / "recipe.json", _INCOMPLETE)
         self.run: dict[str, Any] = manifest.get("recipe", {})
         self.names: dict[str, str] = manifest.get("models", {})
-        self.models = models_of(recipe)
+        self.models = recipe.models
         sections = sections_of(self.run)
         self.ran = {name: ran for name in self.models if name in self.stages and (ran := sections.get(name))}
         """The sections that the run had for the stages of the recipe."""

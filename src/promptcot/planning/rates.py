@@ -14,9 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from promptcot.errors import UsageError
-from promptcot.pipeline.plan import models_of
 from promptcot.recipe.plan_rates import PlanRates, SolveRates, Stated, gpu_seconds_of_a_call
-from promptcot.recipe.schema import Model, Recipe
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Model
 
 Kind = Literal["measured", "stated", "assumed"]
 SET = "set for this plan"
@@ -168,7 +168,7 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
         gpu=plan.gpu,
         gpu_hour=_choose(plan, {}, "plan", given).get("gpu_hour"),
         sample=chosen("sample", "sample", plan.sample),
-        asked=tuple(asked(stage, model) for stage, model in models_of(recipe).items()),
+        asked=tuple(asked(stage, model) for stage, model in recipe.models.items()),
         filter=chosen("filter", "filter", plan.filter),
         solve=solve(plan.solve or SolveRates()) if with_solve else None,
         driver=chosen("driver", "driver", plan.driver),

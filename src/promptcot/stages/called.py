@@ -130,6 +130,16 @@ def summary(step: Step) -> Mapping[str, Any]:
     return found
 
 
+def close(step: Step) -> None:
+    """Let the step give back what it holds, where it has a `close`. Raises StageFault."""
+    try:
+        getattr(step, "close", lambda: None)()
+    except (Exception, SystemExit) as error:
+        if isinstance(error, PromptCoTError):
+            raise
+        raise _raised(step.name, "close", {}, error) from error
+
+
 def unasked(fault: StageFault) -> Failed:
     """A row that could not be asked about, since the stage failed over it."""
     return Failed("ask failed", str(fault))

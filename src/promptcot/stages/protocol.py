@@ -38,6 +38,9 @@ class Step(Protocol):
 
     A run that goes on after an interruption shows it all rows again, so its memory needs no file of its own. What grows
     with the number of rows belongs into the folder that it is made with.
+
+    It may have two more functions: `summary()` gives a mapping that a run adds to its summary, and `close()` gives back
+    what the step holds (files, processes). It is closed once, however the run ends, and before its summary is read.
     """
 
     @property

@@ -116,7 +116,11 @@ class Output:
 
     def _write_row(self, kind: str, index: int, row: Row) -> None:
         placed = self.placed and SOURCE_INDEX not in row
-        self._writer(kind).write({**row, SOURCE_INDEX: index} if placed else row)
+        self._put(kind, index, {**row, SOURCE_INDEX: index} if placed else row)
+
+    def _put(self, kind: str, index: int, row: Row) -> None:
+        """Write a row of this position into the file of its kind."""
+        self._writer(kind).write(row)
 
     def commit(self, recipe: dict[str, Any] | None = None) -> None:
         """Let the files appear; with a `recipe`, it and the summary beside them. Raises StorageError."""

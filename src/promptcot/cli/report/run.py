@@ -12,10 +12,10 @@ from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.core.statistics.agreement import Agreements
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
-from promptcot.pipeline.plan import PlannedStep, groups_of, models_of
+from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.trouble import Trouble, worst_trouble
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.stages.filter import Filter
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
@@ -54,7 +54,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
 
 def caution(recipe: Recipe) -> Iterator[str]:
     """What is said first where a server is asked in the words that only the embedded models know."""
-    served = [model for model in models_of(recipe).values() if model.base_url]
+    served = [model for model in recipe.models.values() if model.base_url]
     others = [asked(model) for model in served if model.unnamed or not nano.is_nano(model.model)]
     if nano.is_world(recipe.prompts) and others:
         names = ", ".join(dict.fromkeys(others))
@@ -214,5 +214,5 @@ def _used_up(run: Run, inputs: Inputs) -> str:
 
 def _is_embedded(recipe: Recipe) -> bool:
     """Whether all models are embedded ones; what a server has may be called nano, too."""
-    models = models_of(recipe).values()
+    models = recipe.models.values()
     return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in models)
