@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from rapidfuzz.distance import Indel
 
 from promptcot.core.overlap.alignment import alike_but_for_names, longest_common_run
-from promptcot.core.overlap.tokens import MASK, masked, tokens
+from promptcot.core.overlap.tokens import MASK, is_number, masked, tokens
 
 SAME_TEXT = "same text"
 EMBEDDED = "embedded"
@@ -78,11 +78,21 @@ class _Entry:
     total: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """By which rule a text is a benchmark problem, and to what share."""
+
+    place: int
+    rule: str
+    share: float
+
+
 class Contamination:
     """An index of benchmark problems. With `mask_numbers`, one that differs in numbers only is found as well.
 
-    Takes about 10 KB a benchmark problem. Problems without a token are left out; of several with the same tokens, the
-    first is kept.
+    Without it, what problems with other numbers have in common weighs little, and a text that has not a long piece of a
+    benchmark problem has to have all of its numbers. Takes about 10 KB a benchmark problem. Problems without a token
+    are left out; of several with the same tokens, the first is kept.
     """
 
     def __init__(self, references: Iterable[Reference], mask_numbers: bool = True) -> None:
@@ -90,11 +100,15 @@ class Contamination:
         self._entries: list[_Entry] = []
         self._same: dict[Shingle, int] = {}
         self._same_masked: dict[Shingle, int] = {}
-        self._plain: dict[Shingle, list[int]] = {}
         for reference in references:
             self._add(reference)
-        self._shingles: dict[Shingle, tuple[int, ...]] = {}
-        self._weigh()
+        self._shingles = self._weighed()
+        self._plain: dict[Shingle, list[int]] = {}
+        self._plain_lengths: dict[int, list[int]] = {}
+        for place, entry in enumerate(self._entries):
+            if self._is_plain(entry):
+                self._plain.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
+                self._plain_lengths.setdefault(len(entry.words), []).append(place)
 
     def __len__(self) -> int:
         """The number of different problems."""
@@ -110,21 +124,26 @@ class Contamination:
         if self._mask and len(seen) >= 5 and sum(word != MASK for word in seen) >= 3:
             self._same_masked.setdefault(tuple(seen), place)
 
-    def _weigh(self) -> None:
-        """Give each shingle its weight: the unit, divided among the problems that have it."""
+    def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
+        """The weight of each shingle, and the problems that have it; without those that many have.
+
+        It is the unit, divided among the problems that have it with whatever numbers.
+        """
+        having: Counter[Shingle] = Counter()
         of: dict[Shingle, list[int]] = {}
         for place, entry in enumerate(self._entries):
+            having.update(set(grams(masked(entry.words), _SHINGLE)))
             for shingle in dict.fromkeys(grams(entry.seen, _SHINGLE)):
                 of.setdefault(shingle, []).append(place)
+        found = {}
         for shingle, places in of.items():
+            weight = _UNIT // having[tuple(masked(shingle))]
             for place in places:
-                weight = _UNIT // len(places)
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
-        self._shingles = {shingle: tuple(places) for shingle, places in of.items() if len(places) <= _COMMON}
-        for place, entry in enumerate(self._entries):
-            if self._is_plain(entry):
-                self._plain.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
+            if len(places) <= _COMMON:
+                found[shingle] = (weight, tuple(places))
+        return found
 
     def _is_plain(self, entry: _Entry) -> bool:
         """Whether a problem is too short, or too much like others, to be found by its shingles."""
@@ -135,79 +154,108 @@ class Contamination:
         return masked(words) if self._mask else words
 
     def hit(self, problem: str) -> Hit | None:
-        """The benchmark problem that this one is, or contains a large part of; None where there is none."""
+        """The benchmark problem that this one is, or has a large part of in it; None where there is none."""
         words = words_of(problem)
-        if tuple(words) in self._same:
-            return self._found(self._same[tuple(words)], SAME_TEXT, 1.0, words)
-        seen = self._seen(words)
-        found = [hit for place in self._near(seen) if (hit := self._compared(self._entries[place], words, seen))]
-        if found:
-            return max(found, key=lambda hit: hit.share)
-        if (place := self._same_masked.get(tuple(seen))) is not None:
-            return self._found(place, NUMBERS_CHANGED, 1.0, words)
-        return self._plain_one(words)
+        match = self._match(words)
+        return None if match is None else self._hit(match, words)
 
-    def nearest(self, problem: str, place: int) -> Hit:
-        """What a problem has in common with a benchmark problem that was found otherwise, without a rule."""
-        return self._found(place, "", 0.0, words_of(problem))
+    def place_of(self, problem: str) -> int | None:
+        """The number of a benchmark problem with the tokens of this one, from 0, in the order in which it was added."""
+        return self._same.get(tuple(words_of(problem)))
+
+    def compared(self, problem: str, place: int, rule: str, share: float) -> Hit:
+        """A hit that was found otherwise, with what both texts have in common."""
+        return self._hit(_Match(place, rule, share), words_of(problem))
+
+    def _match(self, words: list[str]) -> _Match | None:
+        if (place := self._same.get(tuple(words))) is not None:
+            return _Match(place, SAME_TEXT, 1.0)
+        seen = self._seen(words)
+        found = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
+        if found:
+            return max(found, key=lambda match: match.share)
+        if (place := self._same_masked.get(tuple(seen))) is not None:
+            return _Match(place, NUMBERS_CHANGED, 1.0)
+        return self._plain_one(words) or self._like_plain_one(seen)
 
     def _near(self, seen: list[str]) -> list[int]:
-        """The benchmark problems of which most shingles are in the text."""
+        """The benchmark problems that have most in common with the text, of themselves or of it."""
         sums: dict[int, int] = {}
         shingles = self._shingles
         for shingle in set(grams(seen, _SHINGLE)):
-            places = shingles.get(shingle)
-            if places:
-                weight = _UNIT // len(places)
+            found = shingles.get(shingle)
+            if found:
+                weight, places = found
                 for place in places:
                     sums[place] = sums.get(place, 0) + weight
-        shares = [(total / self._entries[place].total, place) for place, total in sums.items() if total >= _UNIT]
-        near = sorted((-share, place) for share, place in shares if share >= _LOOKED_AT_FROM)
+        part = _UNIT * len(seen) // 4
+        shares = [(total, total / self._entries[place].total, place) for place, total in sums.items()]
+        near = sorted(
+            (-share, place)
+            for total, share, place in shares
+            if (total >= _UNIT and share >= _LOOKED_AT_FROM) or share >= _HALF or total >= part
+        )
         return [place for _, place in near[:_LOOKED_AT]]
 
-    def _compared(self, entry: _Entry, words: list[str], seen: list[str]) -> Hit | None:
+    def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
         """By which rule a text has a benchmark problem in it, or a large part; None where it has not."""
-        own = grams(entry.words, LONG)
-        theirs = set(grams(words, LONG))
-        hits = [place for place, gram in enumerate(own) if gram in theirs]
+        entry = self._entries[place]
+        own, theirs = grams(entry.words, LONG), set(grams(words, LONG))
+        hits = [start for start, gram in enumerate(own) if gram in theirs]
         evidence, share = _weight_of_runs(entry, hits)
         if own and len(hits) == len(own):
-            return self._hit(entry, EMBEDDED, 1.0, words)
-        if evidence >= 2 and len(words) > LONG and theirs <= set(own):
-            return self._hit(entry, PART, share, words)
-        long = evidence >= _LONG_EVIDENCE or (evidence >= _LEAST_EVIDENCE and share >= _LEAST_OVERLAP)
-        if (len(hits) >= 2 and long) or share >= _HALF:
-            return self._hit(entry, OVERLAP, share, words)
-        return self._loosely(entry, words, seen)
+            return _Match(place, EMBEDDED, 1.0)
+        if evidence >= _LEAST_EVIDENCE and len(words) > LONG and theirs <= set(own):
+            return _Match(place, PART, share)
+        if not self._mask and evidence < _LONG_EVIDENCE and not _has_numbers_of(words, entry.words):
+            return None
+        if _is_overlap(len(hits), evidence, share) or (share >= _HALF and self._mask):
+            return _Match(place, OVERLAP, share)
+        return self._loosely(place, _densest(seen, entry))
 
-    def _loosely(self, entry: _Entry, words: list[str], seen: list[str]) -> Hit | None:
+    def _loosely(self, place: int, window: list[str]) -> _Match | None:
         """The rules that find a text in which words or numbers are others."""
-        window = _densest(seen, entry)
+        entry = self._entries[place]
         found = sum(entry.weights[shingle] for shingle in set(grams(window, _SHINGLE)) & entry.weights.keys())
         share = found / entry.total
         if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
-            return self._hit(entry, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share, words)
+            return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
         if similarity >= _LEAST_SIMILARITY:
-            return self._hit(entry, SIMILAR, similarity, words)
+            return _Match(place, SIMILAR, similarity)
         similarity = alike_but_for_names(entry.seen, window)
-        return self._hit(entry, RENAMED, similarity, words) if similarity >= _LEAST_SIMILARITY else None
+        return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
 
-    def _plain_one(self, words: list[str]) -> Hit | None:
+    def _plain_one(self, words: list[str]) -> _Match | None:
         """A benchmark problem without rare shingles that stands in the text as it is."""
         for start, shingle in enumerate(grams(words, _SHINGLE)):
             for place in self._plain.get(shingle, ()):
                 own = self._entries[place].words
                 if words[start : start + len(own)] == own:
-                    return self._found(place, EMBEDDED, 1.0, words)
+                    return _Match(place, EMBEDDED, 1.0)
         return None
 
-    def _found(self, place: int, rule: str, share: float, words: list[str]) -> Hit:
-        return self._hit(self._entries[place], rule, share, words)
+    def _like_plain_one(self, seen: list[str]) -> _Match | None:
+        """A benchmark problem without rare shingles that the text nearly is."""
+        size = len(seen)
+        places = (
+            place
+            for length, known in self._plain_lengths.items()
+            if 2 * size <= 3 * length <= 4.5 * size
+            for place in known
+        )
+        best = max(
+            ((Indel.normalized_similarity(seen, self._entries[place].seen), -place) for place in places),
+            default=(0.0, 0),
+        )
+        if best[0] < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-best[1]].seen)):
+            return None
+        return _Match(-best[1], SIMILAR, best[0])
 
-    def _hit(self, entry: _Entry, rule: str, share: float, words: list[str]) -> Hit:
+    def _hit(self, match: _Match, words: list[str]) -> Hit:
+        entry = self._entries[match.place]
         start, length = longest_common_run(words, entry.words)
-        return Hit(entry.reference, rule, share, " ".join(words[start : start + length]))
+        return Hit(entry.reference, match.rule, match.share, " ".join(words[start : start + length]))
 
 
 def words_of(problem: str) -> list[str]:
@@ -229,6 +277,17 @@ def _weight_of_runs(entry: _Entry, hits: list[int]) -> tuple[float, float]:
     runs = {tuple(entry.seen[start : start + _SHINGLE]) for start in inside}
     weight = sum(entry.weights[shingle] for shingle in runs)
     return weight / _UNIT, weight / entry.total if entry.total else 0.0
+
+
+def _is_overlap(hits: int, evidence: float, share: float) -> bool:
+    """Whether n-grams that two texts have in common, with this evidence, are more than an opening that many share."""
+    enough = share >= _LEAST_OVERLAP or evidence >= _LONG_EVIDENCE
+    return hits >= 2 and evidence >= _LEAST_EVIDENCE and enough
+
+
+def _has_numbers_of(words: list[str], own: list[str]) -> bool:
+    """Whether a text has all numbers of another one, as often."""
+    return Counter(filter(is_number, own)) <= Counter(filter(is_number, words))
 
 
 def _densest(seen: list[str], entry: _Entry) -> list[str]:
