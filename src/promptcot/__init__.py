@@ -9,8 +9,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api.decontamination": "decontaminate",
     "api.new": "init",
-    "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult StageResult",
+    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult "
+    "StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
     "api.select": "select",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",

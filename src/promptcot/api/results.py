@@ -81,6 +81,17 @@ class SelectResult(StageResult):
     selection: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, repr=False)
+class DecontaminateResult(StageResult):
+    """The problems that are in no benchmark, and what they were compared with.
+
+    `contamination` is as in the summary of a run: `status`, `against` which benchmarks, which were `not_at_hand` and
+    the command that fetches each, and how many were `found`, by benchmark.
+    """
+
+    contamination: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class GradeResult:
     """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
