@@ -68,7 +68,7 @@ def select(
             select_files(paths, output, step, columns_of(columns))
             output.commit()
         found, problem = rows_beside(output.path, lasting=False), problem_of(output.counts, output.path)
-        return SelectResult(*found, output.counts, problem=problem, selection=step.summary())
+        return SelectResult(*found, output.counts, problem=problem, selection=step.told)
 
 
 def _check(size: int | None, seed: int, min_n: int, min_agreement: float | None) -> None:

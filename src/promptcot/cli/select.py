@@ -87,5 +87,5 @@ def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> 
         step = Select(folder, settings, same_by(graders.of()))
         select_files(data_paths, output, step, columns)
         output.commit(manifest({"data_path": [*map(str, data_paths)], "output_path": output_path, **told}, {}, {}))
-        say_all(selection_lines(step.summary()))
+        say_all(selection_lines(step.told))
         return print_summary(output_path, [output.counts])

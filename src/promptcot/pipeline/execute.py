@@ -59,6 +59,9 @@ async def run(
     inputs.check_paths()
     async with open_engines(inputs.directory, observer, scale, limits.concurrency) as engines:
         inputs.check(engines.kind_of)
+        for step in inputs.steps:
+            for line in step.begin():
+                observer.note(f"{step.name}: {line}")
         vectors = await begin(inputs, engines, observer)
         if inputs.steps[-1].kind == "vectors":
             ended = Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
@@ -246,7 +249,7 @@ async def run_steps(job: StepsJob, observer: Observer, scale: Scale | None = Non
                 async with closing(flow.through(job.steps, stream_of(job.items()))) as items:
                     async for item in items:
                         output.take(item)
-        added = [called.summary(step) for step in flow.steps.values()]
+        added = [called.summary(flow.steps[step.name]) for step in job.steps if step.name in flow.steps]
         output.commit(job.manifest(opened), {key: value for table in added for key, value in table.items()})
         return [*counts.values()]
 

@@ -7,9 +7,9 @@ progress, cost, dry run and summary. A new step is its file in `stages`, its sec
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
@@ -18,22 +18,27 @@ from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import RecipeError, UsageError
+from promptcot.evaluation.references import References, reference_lines, references
 from promptcot.grading.graders import Graders
 from promptcot.nano import judge_role
 from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
 from promptcot.recipe.schema import Model, OwnStep, Served
+from promptcot.recipe.set_sections import Decontaminate as DecontaminateSection
 from promptcot.recipe.set_sections import Label as LabelSection
+from promptcot.recipe.set_sections import Select as SelectSection
 from promptcot.recipe.set_sections import Solve as SolveSection
 from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
 from promptcot.stages.answers import Answers, refusals_of
+from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.defaults import solver_name, verifier_name
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
 from promptcot.stages.labelled import Label
 from promptcot.stages.protocol import Stage, Step
+from promptcot.stages.select import Select
 from promptcot.stages.solve import Solve
 from promptcot.stages.traces import Traces
 from promptcot.stages.verify import Validity, Verify, share_votes, with_votes
@@ -70,6 +75,8 @@ class PlannedStep:
     """It gives its rows when all have come, so a target is counted before it."""
     in_thread: bool = False
     """It is slow: it works in a thread, so that models are asked meanwhile."""
+    begin: Callable[[], Iterable[str]] = tuple
+    """Reads what the step needs beside its rows, before anything is asked, and says what of it a user should know."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -100,8 +107,10 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
+        *(_decontaminate(recipe.decontaminate) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
+        *(_select(recipe.select, recipe.seed) if recipe.select else ()),
     ]
     for own in recipe.step:
         _insert(own, planned, recipe)
@@ -168,6 +177,30 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
         yield PlannedStep(one.name, "stage", voter, "verifier", one, join=with_votes)
     decides = partial(Validity, prompts, section.min_share, section.votes)
     yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
+
+
+def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
+    @cache
+    def found() -> References:
+        return references(section.against)
+
+    def lines() -> Iterator[str]:
+        return reference_lines(found())
+
+    yield PlannedStep(
+        "decontaminate",
+        "step",
+        make=lambda _: Decontaminate(found(), section.mask_numbers),
+        begin=lines,
+        about="leaves out what is in a benchmark",
+    )
+
+
+def _select(section: SelectSection, seed: int) -> Iterator[PlannedStep]:
+    settings = section.settings(seed)
+    size = f"at most {settings.size:,} problems" if settings.size else "all problems"
+    about = f"{size} with a pass rate of {settings.band}, {settings.order}"
+    yield PlannedStep("select", "step", make=lambda folder: Select(folder, settings), at_end=True, about=about)
 
 
 def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:

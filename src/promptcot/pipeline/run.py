@@ -149,7 +149,7 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds; steps without a model may add to it."""
         stages = {counts.name: counts.summary() for counts in (*self.before, *self.counts.values())}
-        added = [called.summary(step) for step in self.made.values()]
+        added = [called.summary(self.made[name]) for name in self.outputs if name in self.made]
         more = {key: value for table in added for key, value in table.items() if key not in ("format", "stages")}
         return {"format": FORMAT, "stages": stages, **more}
 

@@ -143,14 +143,6 @@ def summary(step: Step) -> Mapping[str, Any]:
     return found
 
 
-def lines(step: Step) -> Sequence[str]:
-    """What the step has to say to a person; nothing where it has no `lines`. Raises StageFault."""
-    try:
-        return [str(line) for line in getattr(step, "lines", tuple)()]
-    except (Exception, SystemExit) as error:
-        raise _raised(step.name, "lines", {}, error) from error
-
-
 def close(step: Step) -> None:
     """Let the step give back what it holds, where it has a `close`. Raises StageFault."""
     try:

@@ -43,9 +43,8 @@ class Step(Protocol):
     A run that goes on after an interruption shows it all rows again, so its memory needs no file of its own. What grows
     with the number of rows belongs into the folder that it is made with.
 
-    It may have three more functions: `summary()` gives a mapping that a run adds to its summary, `lines()` what is said
-    of it to a person, and `close()` gives back what the step holds (files, processes). It is closed once, however the
-    run ends, and before the others are called.
+    It may have two more functions: `summary()` gives a mapping that a run adds to its summary, and `close()` gives back
+    what the step holds (files, processes). It is closed once, however the run ends, and before its summary is read.
 
     With an attribute `groups` that is True the rows of a group, which come one after the other, count as one: a row for
     which `apply` gives none is counted with the one that completes its group, and so is what `finish` gives.

@@ -106,7 +106,12 @@ class Select:
         self._rows.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """What was there, asked and got; for a summary and for people. Empty where there was no row."""
+        """What a run's summary says of it."""
+        return {"selection": self._told} if self._told else {}
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What was there, asked and got. Empty where there was no row."""
         return self._told
 
     def _check_model(self) -> None:

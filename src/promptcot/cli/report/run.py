@@ -10,7 +10,7 @@ from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.forecast import forecast_of
 from promptcot.cli.report.prompts import asked, first_prompt
-from promptcot.core.statistics.agreement import Agreements
+from promptcot.cli.report.steps import lines_of
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
@@ -18,8 +18,6 @@ from promptcot.pipeline.run import Run
 from promptcot.pipeline.set_file import SET, has_set
 from promptcot.pipeline.trouble import Trouble, worst_trouble
 from promptcot.recipe.recipe import Recipe
-from promptcot.stages import called
-from promptcot.stages.filter import Filter
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
 
@@ -71,6 +69,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
             yield from first_prompt(step.name, step.stage, step.asked, step.role, row)
         elif step.make:
             yield f"{step.name}: {step.about}"
+            yield from step.begin()
         row = {**row, **step.example}
 
 
@@ -109,10 +108,9 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield f"sample: {inputs.ended}"
     yield ""
     yield from _funnel(run)
-    for made in run.made.values():
-        lines = agreement_lines(made.agreements) if isinstance(made, Filter) else called.lines(made)
-        if found := list(lines):
-            yield from ("", *found)
+    for name, output in run.outputs.items():
+        if name in run.made and (lines := list(lines_of(run.made[name], output.path))):
+            yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
         yield from ("", *trouble.lines)
@@ -186,20 +184,6 @@ def _lost(counts: StageCounts, kind: str) -> str:
     shown = {reason: count for reason, count in sorted(reasons.items()) if reason != BEYOND_TARGET}
     prefix = "failed " if kind == "failed" and shown else ""
     return prefix + ", ".join(f"{count:,} {reason}" for reason, count in shown.items())
-
-
-def agreement_lines(agreements: Agreements) -> Iterator[str]:
-    """How far each two judges agree, a line each."""
-    for (one, other), pair in agreements:
-        if pair.share is None or pair.interval is None:
-            yield f"judges {one} and {other}: agreement n/a, no problem has a readable verdict of both"
-            continue
-        low, high = pair.interval
-        kappa = "n/a" if pair.kappa is None else f"{pair.kappa:.2f}"
-        yield (
-            f"judges {one} and {other} agree on {pair.share:.0%} of {pair.n:,} problems "
-            f"(95 % interval {low:.0%} to {high:.0%}), Cohen's kappa {kappa}"
-        )
 
 
 def _problems(run: Run) -> Iterator[str]:
