@@ -13,6 +13,7 @@ _HOMES = {
     "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
+    "api.verifying": "verify",
     "api.working": "Progress",
     "engines.cluster.scale": "Scale",
     "engines.opening": "Site",

@@ -24,6 +24,7 @@ from promptcot.api.verbs import judge as judge
 from promptcot.api.verbs import label as label
 from promptcot.api.verbs import sample as sample
 from promptcot.api.verbs import solve as solve
+from promptcot.api.verifying import verify as verify
 from promptcot.api.working import Progress as Progress
 from promptcot.engines.cluster.scale import Scale as Scale
 from promptcot.engines.opening import Site as Site

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -213,11 +213,15 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read."""
+    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read.
+
+    `details` are fields that are written into the row that was left out: what it is a copy of, how it was voted on.
+    """
 
     reason: str
     raw: Sequence[str] = ()
     finish_reason: FinishReason | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ VERBS = {
     "generate": "Write a rationale and a problem for each combination.",
     "judge": "Rate problems with one judge model.",
     "filter": "Keep the problems that the judges call perfect.",
+    "verify": "Keep the problems that are well-posed, by several votes of a model that sees nothing else.",
     "solve": "Write n traces, each with an answer, for every problem.",
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
     "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",

@@ -47,11 +47,12 @@ class _Written:
         added = _ADDED.get(self.kind, set())
         return bool(added) and all(self.row.get(name) == value for name, value in row.items() if name not in added)
 
-    def result(self) -> Result:
-        """How it is written down once more."""
+    def result(self, row: Row) -> Result:
+        """How the row of which it tells is written down once more."""
         if self.kind == "failed":
             return Failed(str(self.row["cause"]), str(self.row["error"]))
-        return Drop(str(self.row["reason"]), self.row.get("raw", ()), self.row.get("finish_reason"))
+        said = {name: value for name, value in self.row.items() if name not in row and name not in _ADDED[self.kind]}
+        return Drop(str(self.row["reason"]), self.row.get("raw", ()), self.row.get("finish_reason"), said)
 
 
 class _Index:
@@ -110,7 +111,7 @@ class Said:
         left = [place for place in range(len(found)) if place not in taken]
         if lost := [place for place in left if found[place].is_of(item.row)]:
             taken.add(lost[0])
-            return found[lost[0]].result()
+            return found[lost[0]].result(item.row)
         given = [place for place in left if not found[place].kind]
         name = item.row.get("id")
         given = [place for place in given if found[place].row.get("id") == name] or given

@@ -20,7 +20,7 @@ from promptcot.storage.json import dumps, why_not
 
 _Made = TypeVar("_Made", bound=Sequence[Row] | Retry | Drop)
 
-_A_DROP = "a Drop, all of it texts"
+_A_DROP = "a Drop of texts, its details a mapping"
 _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 
 
@@ -179,7 +179,7 @@ def _said(error: BaseException) -> str:
 def _storable(found: _Made, name: str, function: str, row: Row) -> _Made:
     """What was made of a row, where files can hold it. Raises StageFault."""
     made = found.otherwise if isinstance(found, Retry) else found
-    why = None if isinstance(made, Drop) else why_not(made)
+    why = why_not([made.details] if isinstance(made, Drop) else made)
     if why is None:
         return found
     raise StageFault(name, function, row, f"returned what cannot be written as JSON: {why}")
@@ -194,6 +194,8 @@ def _place(error: BaseException) -> str:
 
 def _is_drop(found: Any) -> bool:
     if not isinstance(found, Drop) or not isinstance(found.reason, str) or not _are(str, found.raw):
+        return False
+    if not isinstance(found.details, Mapping):
         return False
     return found.finish_reason is None or isinstance(found.finish_reason, str)
 

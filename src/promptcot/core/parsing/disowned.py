@@ -17,15 +17,26 @@ _UNABLE = (
     r"|(?:am|are|['’]m|['’]re)\s(?:unable\sto|not\s(?:able|going|allowed)\sto))"
 )
 _RATINGS = r"(?:ratings?|verdicts?|judge?ments?)"
-_DECLINES = re.compile(
-    rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:rate|judge|comply|be\srating|be\sjudging)"
-    rf"(?:\s(?:with\s)?(?:it|this|that|(?:the|this)\s(?:material|text|submission|problem)))?{_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)"
-    rf"\s(?:(?:a|any|the|these|such|my)\s)?{_RATINGS}{_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s(?:give|offer|provide)\sno\s{_RATINGS}{_END}"
-    rf"|\bno\s{_RATINGS}\s(?:from|by)\sme\b",
-    re.IGNORECASE,
+_VOTES = r"(?:answers?|verdicts?|votes?)"
+
+
+def _declining(verbs: str, lines: str) -> re.Pattern[str]:
+    """That the speaker does not do what these verbs say, or does not give such lines."""
+    return re.compile(
+        rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:{verbs})"
+        rf"(?:\s(?:with\s)?(?:it|this|that|(?:the|this)\s(?:material|text|submission|problem)))?{_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)"
+        rf"\s(?:(?:a|any|the|these|such|my)\s)?{lines}{_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s(?:give|offer|provide)\sno\s{lines}{_END}"
+        rf"|\bno\s{lines}\s(?:from|by)\sme\b",
+        re.IGNORECASE,
+    )
+
+
+_DECLINES_TO_RATE = _declining(r"rate|judge|comply|be\srating|be\sjudging", _RATINGS)
+_DECLINES_TO_VOTE = _declining(
+    r"vote|verify|check|assess|evaluate|judge|comply|be\s(?:voting|verifying|judging)", _VOTES
 )
 _TAKEN_BACK = re.compile(
     rf"\b(?:not|none\sof\s(?:this|these|it|them)\s(?:is|are))\s"
@@ -47,9 +58,14 @@ _LEADS_ELSEWHERE = re.compile(
 _SET_OFF = " \t*_`#\"'“”"
 
 
-def declines(lines: Sequence[str]) -> bool:
+def declines_to_rate(lines: Sequence[str]) -> bool:
     """Whether one of these lines says that the judge does not rate."""
-    return any(map(_DECLINES.search, lines))
+    return any(map(_DECLINES_TO_RATE.search, lines))
+
+
+def declines_to_vote(lines: Sequence[str]) -> bool:
+    """Whether one of these lines says that the verifier does not vote."""
+    return any(map(_DECLINES_TO_VOTE.search, lines))
 
 
 def takes_back(text: str) -> bool:
