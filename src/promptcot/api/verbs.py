@@ -304,7 +304,8 @@ def label(
 ) -> LabelResult:
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
-    `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
+    `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, and `min_share` of the votes of
+    `verify`, where each trace that refuses its problem counts as one against it; each between 0 and 1. `style` is the
     form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
     line without a box is an answer. `verifier` says which answers are the same, as in `grade`; where it is None, the
     benchmark's does, and the domain's for other rows.

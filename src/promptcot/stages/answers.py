@@ -6,22 +6,20 @@ the verifier, the words of a refusal by the domain, and what the traces of a pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from promptcot.core.labelling import NO_ANSWER, REFUSED, Said, unfit
+from promptcot.core.parsing.refusals import refusal
 from promptcot.core.problems import problem_of
-from promptcot.core.prompts import PromptSet
+from promptcot.core.refusing import Refusal
 from promptcot.errors import UnfitRow
 from promptcot.evaluation.classes import Classes
 from promptcot.evaluation.compared import Key
 from promptcot.evaluation.predictions import answer_of, reply_of
 from promptcot.grading.grader import Grader
 from promptcot.records import Row, count_of
-
-Refusal = Callable[[str, str | None, str], str | None]
-"""Why a reply says that its problem is broken, of the reply, its answer and the problem; None where it does not."""
 
 
 class Answer(NamedTuple):
@@ -31,24 +29,21 @@ class Answer(NamedTuple):
     refusal: str | None
 
 
-def refusals_of(prompts: PromptSet) -> Refusal:
-    """What a domain takes for the refusal of a problem."""
-    return lambda reply, answer, problem: None
-
-
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Reads the answers of traces. With `unboxed`, a final line without a box is one."""
+    """Reads the answers of traces. A domain's `refusals` say what refuses; with `unboxed`, a final line without a box
+    is an answer.
+    """
 
-    refusal: Refusal
+    refusals: Sequence[Refusal] = ()
     unboxed: bool = False
 
     async def of(self, grader: Grader, row: Row, where: str) -> Answer:
         """The answer of a trace. Raises InputError where the row is none."""
         reply = reply_of(row, where)
         found = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
-        refusal = None if reply is None else self.refusal(reply, found, _problem(row, where))
-        return Answer(found if refusal is None else None, refusal)
+        why = None if reply is None else refusal(reply, found, _problem(row, where), self.refusals)
+        return Answer(found if why is None else None, why)
 
 
 async def said(row: Row, answer: Answer, classes: Classes, key: Key) -> Said:

@@ -24,7 +24,7 @@ from promptcot.errors import InputError
 from promptcot.evaluation.registry import grader_of
 from promptcot.grading.graders import Graders
 from promptcot.records import Failed, Item, Row, derive_seed
-from promptcot.stages.answers import Answers, refusals_of
+from promptcot.stages.answers import Answers
 from promptcot.stages.questions import Asked, asks
 from promptcot.stages.survey import UNFIT, Survey, survey, traces, why_unfit
 from promptcot.storage.counts import StageCounts
@@ -39,7 +39,7 @@ async def label_file(
     Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
     the training rows; the first one raises InputError.
     """
-    answers = Answers(refusals_of(settings.prompts), settings.unboxed)
+    answers = Answers(settings.prompts.settings.refusals, settings.unboxed)
     found = await survey(source, graders, answers, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
     for line in found.notes:

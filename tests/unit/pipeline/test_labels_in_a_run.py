@@ -21,13 +21,14 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.pipeline.trouble import came_to_nothing
 from promptcot.recipe.schema import Model
 from promptcot.records import Completion, Drop, Item, Request, Row, Sampling
-from promptcot.stages.answers import Answers, Refusal
+from promptcot.stages.answers import Answers
 from promptcot.stages.labelled import Label
 from promptcot.stages.solve import Solve
 from promptcot.stages.traces import Traces
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.rows import read_rows
 
+MATH = domains.load("math")
 PROBLEMS = [{"id": f"p{number}", "problem": f"Find {number}."} for number in range(12)]
 
 
@@ -42,10 +43,6 @@ def solved(request: Request) -> Completion | Exception:
         return RequestRefused("too long", "over-long")
     answer = request.sample if number % 3 == 1 else number
     return Completion(rf"<think>{number}</think> \boxed{{{answer}}}", "stop", 5, 7)
-
-
-def never(reply: str, answer: str | None, problem: str) -> str | None:
-    return None
 
 
 class Sieve:
@@ -68,14 +65,16 @@ Run = Callable[..., dict[str, StageCounts]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def run(
-        script: Script = solved, folder: str = "out", refusal: Refusal = never, between: Any = None
-    ) -> dict[str, StageCounts]:
-        solve = Traces(Solve(domains.load("math"), Sampling(), 3, model="m"), 4)
+    def run(script: Script = solved, folder: str = "out", between: Any = None) -> dict[str, StageCounts]:
+        solve = Traces(Solve(MATH, Sampling(), 3, model="m"), 4)
+
+        def labels(_: Path) -> Label:
+            return Label(Graders(1), Band(), Answers(MATH.settings.refusals))
+
         steps = [
             PlannedStep("solve", "stage", Model(model="m"), "solver", solve),
             *([PlannedStep("sieve", "step", make=between)] if between else []),
-            PlannedStep("label", "step", make=lambda _: Label(Graders(1), Band(), Answers(refusal)), in_thread=True),
+            PlannedStep("label", "step", make=labels, in_thread=True),
         ]
 
         def items() -> Iterator[Item]:
@@ -108,11 +107,11 @@ def test_rows_are_counted_by_problems_and_a_failed_call_loses_none(run: Run, tmp
     assert all(row["label"] is None and row["n"] == 4 and "completion" not in row for row in dropped)
 
 
-def test_a_teacher_that_refuses_everything_gives_nothing_and_each_drop_says_so(run: Run) -> None:
-    def refusing(reply: str, answer: str | None, problem: str) -> str | None:
-        return "no answer exists" if "no solution" in reply else None
-
-    label = run(lambda _: r"There is \boxed{no solution}.", refusal=refusing)["label"]
+@pytest.mark.parametrize(
+    "said", [r"There is \boxed{no solution}.", "The problem as stated is contradictory.", r"\boxed{impossible}"]
+)
+def test_a_teacher_that_refuses_everything_gives_nothing_and_each_drop_says_so(run: Run, said: str) -> None:
+    label = run(lambda _: said)["label"]
     assert label.dropped == {"refused by most traces": 12}
     assert came_to_nothing(label)
 

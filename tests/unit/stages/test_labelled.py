@@ -11,6 +11,7 @@ import pytest
 
 from promptcot import domains
 from promptcot.core.labelling import Band
+from promptcot.core.refusing import Refusal
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Dropped, Row
@@ -41,12 +42,7 @@ def traces(name: str, boxes: Sequence[str | None], **more: Any) -> list[Row]:
     return [{**told, "sample": n, "completion": text(box), "completion_tokens": n} for n, box in enumerate(boxes)]
 
 
-def no_refusal(reply: str, answer: str | None, problem: str) -> str | None:
-    return None
-
-
-def refusing(reply: str, answer: str | None, problem: str) -> str | None:
-    return "contradictory" if answer == "impossible" else None
+REFUSALS = (Refusal(reason="contradictory", boxed=("impossible",)),)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +51,9 @@ def graders() -> Iterator[Graders]:
         yield open_graders
 
 
-def label(graders: Graders, rows: Sequence[Row], band: Band = Band(), refusal: Any = no_refusal) -> list[Any]:  # noqa: B008
+def label(graders: Graders, rows: Sequence[Row], band: Band = Band(), refusals: Any = ()) -> list[Any]:  # noqa: B008
     """What the step gives, with the reason where it leaves a problem out."""
-    step = Label(graders, band, Answers(refusal))
+    step = Label(graders, band, Answers(refusals))
     found: list[Any] = []
     for row in rows:
         made = step.apply(row)
@@ -92,7 +88,7 @@ def test_the_same_traces_get_the_labels_of_the_verb(tmp_path: Path, graders: Gra
 
 
 def test_a_problem_is_given_with_its_last_trace_and_holds_nothing_of_the_others(graders: Graders) -> None:
-    step = Label(graders, Band(), Answers(no_refusal))
+    step = Label(graders, Band(), Answers())
     given = [step.apply(row) for row in traces("agreed", BOXES["agreed"])]
     assert given[:3] == [[], [], []]
     [row] = given[3]  # type: ignore[misc]
@@ -143,7 +139,7 @@ REFUSED: list[tuple[str, list[str | None], str | None]] = [
 def test_a_problem_that_most_traces_refuse_is_left_out_and_no_label_is_a_refusal(
     graders: Graders, boxes: list[str | None], reason: str | None
 ) -> None:
-    found = label(graders, traces("a", boxes), refusal=refusing)
+    found = label(graders, traces("a", boxes), refusals=REFUSALS)
     assert reasons(found) == {"a": reason}
     row = found[0].row if isinstance(found[0], Dropped) else found[0]
     count = boxes.count("impossible")
@@ -167,7 +163,7 @@ def test_refusing_traces_are_votes_beside_those_of_verify(
 ) -> None:
     """Two of four traces refuse."""
     rows = traces("a", ["impossible", "4", "4", "impossible"], validity=votes and {"verdict": "valid", "votes": votes})
-    [found] = reasons(label(graders, rows, Band(min_share=least), refusing)).values()
+    [found] = reasons(label(graders, rows, Band(min_share=least), REFUSALS)).values()
     assert (found is None) == (reason is None)
     assert (found or "").startswith(reason or "")
 
@@ -195,7 +191,7 @@ def test_several_models_stand_side_by_side(graders: Graders) -> None:
 
 
 def test_the_summary_has_validity_by_agreement_of_all_problems_also_of_those_left_out(graders: Graders) -> None:
-    step = Label(graders, Band(min_agreement=0.9), Answers(no_refusal))
+    step = Label(graders, Band(min_agreement=0.9), Answers())
     verdicts = ["valid", "valid", "undecided", "valid"]
     for (name, boxes), verdict in zip(BOXES.items(), verdicts, strict=False):
         for row in traces(name, boxes, validity={"verdict": verdict}):
@@ -213,7 +209,7 @@ def test_the_summary_has_validity_by_agreement_of_all_problems_also_of_those_lef
 
 def test_closing_ends_the_grading_processes() -> None:
     graders = Graders(1)
-    step = Label(graders, Band(), Answers(no_refusal))
+    step = Label(graders, Band(), Answers())
     for row in traces("a", [r"\sin(x)^2", r"1-\cos(x)^2"]):
         step.apply(row)
     pids = graders.of().pids
