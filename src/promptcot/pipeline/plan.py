@@ -30,7 +30,7 @@ from promptcot.recipe.set_sections import Select as SelectSection
 from promptcot.recipe.set_sections import Solve as SolveSection
 from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
-from promptcot.stages.answers import Answers, refusals_of
+from promptcot.stages.answers import Answers
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.defaults import solver_name, verifier_name
 from promptcot.stages.filter import Filter
@@ -215,7 +215,7 @@ def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterato
     """It compares answers in processes of its own, so it works in a thread."""
     min_share = recipe.verify.min_share if recipe.verify else None
     band = Band(section.min_agreement, section.min_pass_rate, section.max_pass_rate, min_share)
-    answers = Answers(refusals_of(prompts), section.unboxed)
+    answers = Answers(prompts.settings.refusals, section.unboxed)
 
     def make(_: Path) -> Label:
         graders = Graders(_GRADING, named=section.verifier or None, default=prompts.settings.verifier)
