@@ -16,6 +16,7 @@ from promptcot.cli.parameters import NewFolder, Target, Touches
 from promptcot.cli.root import VERBS, root
 
 TEXTS = {
+    *("pass_rate", "difficulty", "levels"),
     *("api_key_env", "base_url", "engine_args", "extra_body", "levels", "omit", "stop", "style"),
     *("changes", "judge", "name", "until", "other_rates", "host", "models", "api_key", "ray_address", "role"),
     *("actors", "server_ports", "batch_size"),

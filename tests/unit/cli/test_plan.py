@@ -15,7 +15,7 @@ from promptcot.recipe.loading import load
 from tests.unit.planning.rundirs import books, recipe, write_run
 
 GUIDE = Path(__file__).parents[3] / "docs" / "scale.md"
-QUICK = ["--draws", "512"]
+QUICK = ["--draws", "512", "--until", "filter"]
 
 
 @pytest.fixture(autouse=True)
