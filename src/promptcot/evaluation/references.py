@@ -17,7 +17,10 @@ from promptcot.core.problems import problem_id, problem_of
 from promptcot.errors import InputError, UnfitRow
 from promptcot.evaluation.benchmarks import is_file, rows_of
 from promptcot.evaluation.hub import download_command, is_cached
-from promptcot.evaluation.registry import BENCHMARKS, Benchmark, benchmark_named
+from promptcot.evaluation.registry import AIME2025_I, BENCHMARKS, Benchmark, benchmark_named
+
+_HALF_OF_ANOTHER = AIME2025_I.name
+"""Who has the other one needs no more files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class References:
     """Problems of benchmarks. `found` are the numbers of problems by benchmark, `missing` those not at hand, by name
     with the command that fetches each. `told` is what a user should know of how files were read.
 
-    With `named`, these benchmarks were asked for; else they are what is at hand.
+    With `named`, these benchmarks were asked for; else they are what is at hand. `phrases` are problems that ship, from
+    which is learnt how problems of any kind are worded.
     """
 
     problems: tuple[Reference, ...]
@@ -33,6 +37,7 @@ class References:
     missing: Mapping[str, str] = field(default_factory=dict)
     told: tuple[str, ...] = ()
     named: bool = True
+    phrases: tuple[str, ...] = ()
 
     @property
     def decontaminates(self) -> bool:
@@ -78,7 +83,7 @@ def references(against: Sequence[str] | None = None) -> References:
     missing = {
         benchmark.name: download_command(benchmark.hub)
         for benchmark in BENCHMARKS.values()
-        if benchmark.hub is not None and benchmark.name not in at_hand
+        if benchmark.hub is not None and benchmark.name not in at_hand and benchmark.name != _HALF_OF_ANOTHER
     }
     return _read(at_hand, missing, named=False)
 
@@ -102,7 +107,8 @@ def _read(names: Sequence[str], missing: Mapping[str, str], *, named: bool) -> R
         found[name] = len(read)
         problems += read
         told += [f"{name}: {line}" for line in said]
-    return References(tuple(problems), found, missing, tuple(told), named)
+    phrases = tuple(reference.problem for reference in _problems(nano.NAME, []))
+    return References(tuple(problems), found, missing, tuple(told), named, phrases)
 
 
 def _problems(name: str, told: list[str]) -> Iterator[Reference]:

@@ -33,7 +33,7 @@ class Decontaminate:
     def __init__(self, references: References, mask_numbers: bool = True) -> None:
         self._references = references
         self._mask_numbers = mask_numbers
-        self._index = Contamination(references.problems, mask_numbers)
+        self._index = Contamination(references.problems, mask_numbers, references.phrases)
         self._benchmarks: Counter[str] = Counter()
         self._rules: Counter[str] = Counter()
         self._without_problem = 0

@@ -2,7 +2,8 @@
 
 All rules compare tokens (`tokens`). Shingles of three find the benchmark problems that a text has something in common
 with; a shingle counts the less, the more problems of the benchmarks have it. So phrases such as "find the remainder
-when" weigh next to nothing, and no list of them is needed. Which benchmarks there are is decided elsewhere.
+when" weigh next to nothing. What a few references do not tell is learnt from other texts (`phrases`): no list of
+phrases is written by hand. Which benchmarks there are is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reac
 _LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
 _LOOKED_AT_FROM = 0.12
 _COMMON = 16  # a shingle that more benchmark problems have finds none of them
+_FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
 _UNIT = 720_720  # divisible by 1 to 16: sums of shares of it do not depend on their order
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 
@@ -91,24 +93,26 @@ class Contamination:
     """An index of benchmark problems. With `mask_numbers`, one that differs in numbers only is found as well.
 
     Without it, what problems with other numbers have in common weighs little, and a text that has not a long piece of a
-    benchmark problem has to have all of its numbers. Takes about 10 KB a benchmark problem. Problems without a token
+    benchmark problem has to have all of its numbers. What more than one of the texts in `phrases` says is a phrase, and
+    weighs nothing. Takes about 10 KB a benchmark problem. Problems without a token
     are left out; of several with the same tokens, the first is kept.
     """
 
-    def __init__(self, references: Iterable[Reference], mask_numbers: bool = True) -> None:
+    def __init__(self, references: Iterable[Reference], mask_numbers: bool = True, phrases: Iterable[str] = ()) -> None:
         self._mask = mask_numbers
+        self._phrases = frequent_shingles(phrases)
         self._entries: list[_Entry] = []
         self._same: dict[Shingle, int] = {}
         self._same_masked: dict[Shingle, int] = {}
         for reference in references:
             self._add(reference)
         self._shingles = self._weighed()
-        self._plain: dict[Shingle, list[int]] = {}
-        self._plain_lengths: dict[int, list[int]] = {}
+        self._begins: dict[Shingle, list[int]] = {}
+        self._plain: dict[int, list[int]] = {}
         for place, entry in enumerate(self._entries):
+            self._begins.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
             if self._is_plain(entry):
-                self._plain.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
-                self._plain_lengths.setdefault(len(entry.words), []).append(place)
+                self._plain.setdefault(len(entry.words), []).append(place)
 
     def __len__(self) -> int:
         """The number of different problems."""
@@ -127,7 +131,7 @@ class Contamination:
     def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
         """The weight of each shingle, and the problems that have it; without those that many have.
 
-        It is the unit, divided among the problems that have it with whatever numbers.
+        Problems that have it with other numbers count, too.
         """
         having: Counter[Shingle] = Counter()
         of: dict[Shingle, list[int]] = {}
@@ -137,13 +141,21 @@ class Contamination:
                 of.setdefault(shingle, []).append(place)
         found = {}
         for shingle, places in of.items():
-            weight = _UNIT // having[tuple(masked(shingle))]
+            plain = tuple(masked(shingle))
+            weight = 0 if plain in self._phrases else self._weight(having[plain])
             for place in places:
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
-            if len(places) <= _COMMON:
+            if weight and len(places) <= _COMMON:
                 found[shingle] = (weight, tuple(places))
         return found
+
+    def _weight(self, having: int) -> int:
+        """What a shingle weighs that so many problems have; nothing where that is a twentieth of all.
+
+        Of few problems, two that begin or end alike say that many do.
+        """
+        return _UNIT // having if having == 1 or having * _FREQUENT < len(self._entries) else 0
 
     def _is_plain(self, entry: _Entry) -> bool:
         """Whether a problem is too short, or too much like others, to be found by its shingles."""
@@ -176,7 +188,7 @@ class Contamination:
             return max(found, key=lambda match: match.share)
         if (place := self._same_masked.get(tuple(seen))) is not None:
             return _Match(place, NUMBERS_CHANGED, 1.0)
-        return self._plain_one(words) or self._like_plain_one(seen)
+        return self._embedded(words) or self._plain_one(seen)
 
     def _near(self, seen: list[str]) -> list[int]:
         """The benchmark problems that have most in common with the text, of themselves or of it."""
@@ -226,31 +238,29 @@ class Contamination:
         similarity = alike_but_for_names(entry.seen, window)
         return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
 
-    def _plain_one(self, words: list[str]) -> _Match | None:
-        """A benchmark problem without rare shingles that stands in the text as it is."""
+    def _embedded(self, words: list[str]) -> _Match | None:
+        """A benchmark problem of three tokens or more that stands in the text as it is."""
         for start, shingle in enumerate(grams(words, _SHINGLE)):
-            for place in self._plain.get(shingle, ()):
+            for place in self._begins.get(shingle, ()):
                 own = self._entries[place].words
-                if words[start : start + len(own)] == own:
+                end = start + len(own)
+                if end <= len(words) and words[end - 1] == own[-1] and words[start:end] == own:
                     return _Match(place, EMBEDDED, 1.0)
         return None
 
-    def _like_plain_one(self, seen: list[str]) -> _Match | None:
+    def _plain_one(self, seen: list[str]) -> _Match | None:
         """A benchmark problem without rare shingles that the text nearly is."""
         size = len(seen)
-        places = (
-            place
-            for length, known in self._plain_lengths.items()
-            if 2 * size <= 3 * length <= 4.5 * size
-            for place in known
-        )
-        best = max(
-            ((Indel.normalized_similarity(seen, self._entries[place].seen), -place) for place in places),
-            default=(0.0, 0),
-        )
-        if best[0] < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-best[1]].seen)):
+        known = [self._plain[length] for length in self._plain if 2 * size <= 3 * length and 2 * length <= 3 * size]
+        alike = [
+            (Indel.normalized_similarity(seen, self._entries[place].seen), -place)
+            for places in known
+            for place in places
+        ]
+        similarity, place = max(alike, default=(0.0, 0))
+        if similarity < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-place].seen)):
             return None
-        return _Match(-best[1], SIMILAR, best[0])
+        return _Match(-place, SIMILAR, similarity)
 
     def _hit(self, match: _Match, words: list[str]) -> Hit:
         entry = self._entries[match.place]
@@ -266,6 +276,14 @@ def words_of(problem: str) -> list[str]:
 def grams(words: Sequence[str], n: int) -> list[Shingle]:
     """The runs of `n` tokens, in order."""
     return list(zip(*(words[start:] for start in range(n)), strict=False))
+
+
+def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
+    """The shingles that more than one of these texts has, whatever the numbers in them."""
+    having: Counter[Shingle] = Counter()
+    for text in texts:
+        having.update(set(grams(masked(words_of(text)), _SHINGLE)))
+    return frozenset(shingle for shingle, count in having.items() if count > 1)
 
 
 def _weight_of_runs(entry: _Entry, hits: list[int]) -> tuple[float, float]:
