@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from promptcot import domains
 from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED
 from promptcot.api.results import SelectResult
-from promptcot.api.working import columns_of, rows_beside, whole_number, workplace
+from promptcot.api.working import columns_of, rows_beside, workplace
 from promptcot.core.selection.settings import Settings
 from promptcot.errors import UsageError
 from promptcot.grading.graders import Graders
@@ -46,7 +47,6 @@ def select(
     """
     if not labelled:
         raise UsageError("select: give labelled rows, of one file or more")
-    _check(size, seed, min_n, min_agreement)
     settings = Settings.of(
         pass_rate=pass_rate,
         model=model,
@@ -63,16 +63,11 @@ def select(
     with workplace(None) as folder, Graders(named=verifier, default=default) as graders:
         paths = [as_file(rows, folder, f"labelled-{place}") for place, rows in enumerate(labelled)]
         refuse_repeated(paths)
-        with Output(folder / "select.jsonl", "select") as output:
-            step = Select(folder / "select.state", settings, same_by(graders.of()))
+        with (
+            Output(folder / "select.jsonl", "select") as output,
+            closing(Select(folder / "select.state", settings, same_by(graders.of()))) as step,
+        ):
             select_files(paths, output, step, columns_of(columns))
             output.commit()
         found, problem = rows_beside(output.path, lasting=False), problem_of(output.counts, output.path)
-        return SelectResult(*found, output.counts, problem=problem, selection=step.told)
-
-
-def _check(size: int | None, seed: int, min_n: int, min_agreement: float | None) -> None:
-    for name, value, least in (("size", 1 if size is None else size, 1), ("seed", seed, 0), ("min_n", min_n, 1)):
-        whole_number(name, value, least)
-    if min_agreement is not None and not (isinstance(min_agreement, (int, float)) and 0 <= min_agreement <= 1):
-        raise UsageError(f"min_agreement: {min_agreement!r} is not between 0 and 1")
+        return SelectResult(*found, output.counts, problem=problem, selection=step.summary().get("select", {}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from promptcot.stages.select import Select, holding, refuse_repeated, same_by, s
 from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 
-_ASKED = ("pass_rate", "model", "difficulty", "levels", "size", "balance", "order", "seed", "min_agreement", "min_n")
+_ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed", "min_agreement", "min_n")
 
 
 @click.command("select")
@@ -34,7 +35,7 @@ _ASKED = ("pass_rate", "model", "difficulty", "levels", "size", "balance", "orde
 @output_path("The rows of the set, in its order.")
 @columns_option
 @click.option("--pass-rate", default="0:1", show_default=True, metavar="LOW:HIGH", help="Both bounds are kept.")
-@click.option("--model", help="Take the pass rates of this model only.  [default: those over all traces]")
+@click.option("--model", "model_name", help="Take the pass rates of this model only.  [default: those over all traces]")
 @click.option(
     "--difficulty",
     metavar="LOW-HIGH=SHARE,…",
@@ -75,7 +76,7 @@ def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> 
     The difficulty of a problem counts only where its answer is agreed. What is left out is written to
     X.dropped.jsonl with the reason. The set is the same whatever the order of the input.
     """
-    settings = Settings.of(**{name: options[name] for name in _ASKED})
+    settings = Settings.of(model=options["model_name"], **{name: options[name] for name in _ASKED})
     columns, told = take_columns(options, say)
     refuse_repeated(data_paths)
     verifier = domains.settings(options["domain"]).verifier
@@ -83,9 +84,10 @@ def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> 
         Graders(named=options["verifier"], default=verifier) as graders,
         Output(output_path, "select") as output,
         holding(output_path) as folder,
+        closing(Select(folder, settings, same_by(graders.of()))) as step,
     ):
-        step = Select(folder, settings, same_by(graders.of()))
         select_files(data_paths, output, step, columns)
-        output.commit(manifest({"data_path": [*map(str, data_paths)], "output_path": output_path, **told}, {}, {}))
-        say_all(selection_lines(step.told))
+        told = {"data_path": [*map(str, data_paths)], "output_path": output_path, **told}
+        output.commit(manifest(told, {}, {}), step.summary())
+        say_all(selection_lines(step.summary().get("select", {})))
         return print_summary(output_path, [output.counts])

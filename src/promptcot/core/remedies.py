@@ -111,6 +111,14 @@ _DROPS = {
     "--max-len, and one without \\boxed{} another prompt (--style); where a "
     "verifier of your own failed, mend it and label again",
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
+    "answer not agreed": "solve the problems more often (--n of `solve`), or with a stronger model; rows that have "
+    "pass rates without `label` and `agreement` need a gold (`answer`)",
+    "no pass rate": "give rows that `label` wrote, or say where pass rates are (--columns pass_rate=COLUMN)",
+    "pass rate too low": "widen the band (--pass-rate of `select`, --min-pass-rate of `label`)",
+    "pass rate too high": "widen the band (--pass-rate of `select`, --max-pass-rate of `label`)",
+    "too few traces": "solve the problems more often (--n of `solve`), or lower --min-n",
+    "unreadable profile": "mend the column that `raw` names in the rows that were left out",
+    "outside the shares": "name the levels and pass rates that are there (--levels, --difficulty)",
     "prompt for other blocks": "name the domain of the prompts (--prompts)",
     "truncated": "solve the problems again with a larger --max-len",
 }

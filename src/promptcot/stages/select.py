@@ -6,12 +6,14 @@ described in `core.selection.settings`, what is taken in `choosing`, how rows of
 
 from __future__ import annotations
 
-import hashlib
+import filecmp
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from shutil import rmtree
+from stat import S_ISREG
 from typing import Any, Self
 
 import numpy as np
@@ -34,14 +36,16 @@ from promptcot.core.selection.profiles import (
 from promptcot.core.selection.settings import Settings
 from promptcot.core.selection.table import Problems, Table
 from promptcot.core.selection.told import summary_of
-from promptcot.errors import InputError, UnfitRow, UsageError
+from promptcot.errors import InputError, StageFault, UnfitRow, UsageError
 from promptcot.grading.grader import Grader
 from promptcot.grading.verifiers import MATHEMATICS, SHIPPED
 from promptcot.records import Drop, Dropped, Item, Outcome, Row
+from promptcot.stages import called
 from promptcot.storage.held_rows import HeldRows
 from promptcot.storage.outputs import Output
 from promptcot.storage.paths import beside, url_of
 from promptcot.storage.rows import hash_id, read_rows
+from promptcot.storage.usable import status
 
 UNREADABLE = "unreadable profile"
 REPEATED = "repeated row"
@@ -103,16 +107,14 @@ class Select:
             for head in self._chosen(problems.heads):
                 yield self._row(problems.rows_of(int(head)))
             yield from self._left_out(problems)
+
+    def close(self) -> None:
+        """Give the file back."""
         self._rows.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it."""
-        return {"selection": self._told} if self._told else {}
-
-    @property
-    def told(self) -> Mapping[str, Any]:
-        """What was there, asked and got. Empty where there was no row."""
-        return self._told
+        """What was there, asked and got, as `select`; nothing where there was no row."""
+        return {"select": self._told} if self._told else {}
 
     def _check_model(self) -> None:
         model = self._settings.model
@@ -177,7 +179,7 @@ def select_files(paths: Sequence[Path], output: Output, step: Select, columns: C
     index = 0
     for step.file, path in enumerate(paths):
         for _, row in columns.problems(read_rows(path, may_be_empty=True)):
-            output.add(index, row, step.apply(row))
+            output.add(index, row, _applied(step, row))
             index += 1
     for left in step.finish():
         item = Item(index, left.row if isinstance(left, Dropped) else left)
@@ -186,19 +188,11 @@ def select_files(paths: Sequence[Path], output: Output, step: Select, columns: C
 
 def refuse_repeated(paths: Sequence[Path]) -> None:
     """Raises UsageError where two of these files are the same, or hold the same: their traces would count twice."""
-    seen: dict[tuple[int, bytes], Path] = {}
-    for path in paths:
-        size = path.stat().st_size if url_of(path) is None and path.is_file() else None
-        if size is None:
-            key = (-1, str(path).encode(errors="surrogatepass"))
-        else:
-            others = sum(other.is_file() and other.stat().st_size == size for other in paths)
-            key = (size, _digest(path) if others > 1 else str(path).encode(errors="surrogatepass"))
-        if key in seen:
+    for one, other in combinations(paths, 2):
+        if _are_same(one, other):
             raise UsageError(
-                f"data-path: {path} holds the same rows as {seen[key]}, whose traces would count twice; give each once"
+                f"data-path: {other} holds the same as {one}, and its traces would count twice; give each file once"
             )
-        seen[key] = path
 
 
 def same_by(grader: Grader) -> Same:
@@ -218,9 +212,23 @@ def holding(output: Path) -> Iterator[Path]:
             folder.parent.rmdir()
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "blake2b").digest()
+def _are_same(one: Path, other: Path) -> bool:
+    if one == other or url_of(one) is not None or url_of(other) is not None:
+        return one == other
+    stats = status(one), status(other)
+    if not all(found is not None and S_ISREG(found.st_mode) and found.st_size for found in stats):
+        return False  # whoever reads it says what is wrong
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
+    """What the step makes of a row; a drop where it fails over it."""
+    try:
+        found = called.apply(step, row)
+    except StageFault as fault:
+        return called.left_out(fault)
+    assert not isinstance(found, Dropped)
+    return found
 
 
 def _same_at_once(one: str, other: str) -> bool:

@@ -27,4 +27,4 @@ def lines_of(step: Step, output: Path) -> Iterator[str]:
     elif isinstance(step, Label):
         yield from step.lines()
     elif isinstance(step, Select):
-        yield from selection_lines(step.told)
+        yield from selection_lines(step.summary().get("select", {}))

@@ -23,6 +23,9 @@ TOO_FEW = "too few traces"
 TOO_LOW = "pass rate too low"
 TOO_HIGH = "pass rate too high"
 
+Rate = tuple[float | None, int]
+"""A pass rate, where it is known, and the number of traces, 0 where that is not."""
+
 Same = Callable[[str, str], bool]
 """Whether two labels are one answer."""
 
@@ -57,22 +60,21 @@ class Profile:
 
 def profile_of(row: Row, model: str | None = None) -> Profile:
     """The profile of a row, by the traces of `model`, or by all. Raises UnfitRow for numbers that can be none."""
-    rate, n = _rate_of(row, model)
+    rate, n = _rate(row) if model is None else models_of(row).get(model, (None, 0))
     label, agreement = row.get("label"), _share(row, "agreement")
     known = label is None and agreement is None and gold_if_any(row, "") is not None
     text = gold_if_any(row, "") if known else None if label is None else str(label)
     return Profile(rate, n, text, agreement, count_of(row.get("answered")) or 0, known)
 
 
-def models_of(row: Row) -> dict[str, Mapping[str, Any]]:
-    """`pass_rate` and `n` by the model's name, as far as the row says. Raises UnfitRow."""
-    several = row.get("models")
+def models_of(row: Row) -> dict[str, Rate]:
+    """Pass rate and n by the model's name, as far as the row says. Raises UnfitRow for numbers that can be none."""
+    several, name = row.get("models"), row.get("model")
     if isinstance(several, Mapping):
         if not all(isinstance(one, Mapping) for one in several.values()):
             raise UnfitRow("`models` holds something else than a pass rate and n by model")
-        return dict(several)
-    name = row.get("model")
-    return {name: row} if isinstance(name, str) and name else {}
+        return {model: _rate(table) for model, table in several.items()}
+    return {name: _rate(row)} if isinstance(name, str) and name else {}
 
 
 def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
@@ -83,13 +85,12 @@ def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
     labels = [one.label for one in profiles if one.label is not None]
     if len(labels) < len(profiles) or not all(label == labels[0] or same(labels[0], label) for label in labels):
         return NOT_AGREED
-    rated = [one for one in profiles if one.pass_rate is not None]
+    rated = [(one.pass_rate, one.n) for one in profiles if one.pass_rate is not None]
     if not rated:
         return NO_PASS_RATE
-    if len(rated) > 1 and not all(one.n for one in rated):
+    rate, total = _together(rated)
+    if rate is None:
         return NO_COUNT
-    total = sum(one.n for one in rated)
-    rate = _passes(rated) / total if len(rated) > 1 else rated[0].pass_rate
     voted = [one for one in profiles if not one.known]
     agreement = _mean([(one.agreement, one.answered or one.n) for one in voted])
     return Profile(rate, total, labels[0], agreement, sum(one.answered for one in voted), not voted)
@@ -103,10 +104,10 @@ def merged(rows: Sequence[Row]) -> Row:
     """
     fields: Row = {name: value for row in reversed(rows) for name, value in row.items()}
     profiles = [profile_of(row) for row in rows]
-    rated = [one for one in profiles if one.pass_rate is not None]
+    rate, total = _together([(one.pass_rate, one.n) for one in profiles])
     found: Row = {
-        "pass_rate": _passes(rated) / sum(one.n for one in rated) if rated and all(one.n for one in rated) else None,
-        "n": sum(one.n for one in profiles) if all(one.n for one in profiles) else None,
+        "pass_rate": rate,
+        "n": total if all(one.n for one in profiles) else None,
         "answered": sum(one.answered for one in profiles) if all("answered" in row for row in rows) else None,
         "agreement": _mean([(one.agreement, one.answered or one.n) for one in profiles if not one.known]),
         "margin": None,
@@ -119,28 +120,27 @@ def merged(rows: Sequence[Row]) -> Row:
 
 def _models(rows: Sequence[Row]) -> Row:
     """`model` where all traces are of one, and else `models`."""
-    by_name: dict[str, list[Profile]] = {}
-    for row in rows:
-        for name, table in models_of(row).items():
-            by_name.setdefault(name, []).append(Profile(_share(table, "pass_rate"), _n_of(table), None, None, 0, False))
-    if not by_name:
+    found = [models_of(row) for row in rows]
+    names = sorted({name for models in found for name in models})
+    if not names:
         return {}
-    if len(by_name) == 1 and all(models_of(row) for row in rows):
-        return {"model": next(iter(by_name))}
-    return {"model": None, "models": {name: _together(its) for name, its in sorted(by_name.items())}}
+    if len(names) == 1 and all(found):
+        return {"model": names[0]}
+    by_name = {name: _together([models[name] for models in found if name in models]) for name in names}
+    return {"model": None, "models": {name: {"pass_rate": rate, "n": n or None} for name, (rate, n) in by_name.items()}}
 
 
-def _together(profiles: Sequence[Profile]) -> Row:
-    whole = all(one.n and one.pass_rate is not None for one in profiles)
-    total = sum(one.n for one in profiles)
-    return {"pass_rate": _passes(profiles) / total if whole else None, "n": total}
+def _together(rates: Sequence[Rate]) -> Rate:
+    """Passes and traces, added up; the rate is None where one of them, or its n, is not known."""
+    total = sum(n for _, n in rates)
+    if len(rates) == 1:
+        return rates[0]
+    passes = [_passes(rate, n) for rate, n in rates if rate is not None and n]
+    return (math.fsum(passes) / total if len(passes) == len(rates) else None), total
 
 
-def _rate_of(row: Row, model: str | None) -> tuple[float | None, int]:
-    if model is None:
-        return _share(row, "pass_rate"), _n_of(row)
-    table = models_of(row).get(model)
-    return (None, 0) if table is None else (_share(table, "pass_rate"), _n_of(table))
+def _rate(table: Mapping[str, Any]) -> Rate:
+    return _share(table, "pass_rate"), _n_of(table)
 
 
 def _share(row: Mapping[str, Any], name: str) -> float | None:
@@ -164,10 +164,9 @@ def _n_of(row: Mapping[str, Any]) -> int:
     return found
 
 
-def _passes(profiles: Sequence[Profile]) -> float:
-    """How many traces passed; whole numbers where rates of whole numbers were rounded."""
-    found = [(one.pass_rate or 0.0) * one.n for one in profiles]
-    return math.fsum(round(one) if abs(one - round(one)) < 1e-6 * max(1, one) else one for one in found)
+def _passes(rate: float, n: int) -> float:
+    """How many traces passed: a whole number, unless the rate was rounded to few digits."""
+    return round(rate * n) if abs(rate * n - round(rate * n)) < 1e-6 * max(1, n) else rate * n
 
 
 def _mean(weighted: Sequence[tuple[Any, int]]) -> float | None:
