@@ -43,7 +43,8 @@ def test_each_conversation_is_recognised_and_no_comment_is_sent() -> None:
     asked["verify"] = found.render("verify", **found.verifying("Which door?", 0))
     kinds = {name: kind_of(text) for name, text in asked.items()}
     assert kinds == {
-        "generate": "blocks", "judge": "judgement", "verify": "judgement", "solve": "trace", "extract": "concepts", "explain": "blocks"
+        "generate": "blocks", "judge": "judgement", "verify": "judgement", "solve": "trace", "extract": "concepts",
+        "explain": "blocks",
     }  # fmt: skip
     assert not any("To change" in text or text.startswith("\n") for text in asked.values())
 
