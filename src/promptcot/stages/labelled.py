@@ -44,7 +44,8 @@ class Label:
         self._band = band
         self._answers = answers
         self._group: list[Row] = []
-        self._validity = ValidityByAgreement()
+        self.validity = ValidityByAgreement()
+        """All problems so far, also those that were left out."""
         self._undecided = 0
 
     def apply(self, row: Row) -> Sequence[Row] | Dropped:
@@ -80,13 +81,13 @@ class Label:
         notes = self._graders.notes
         told = {"undecided_pairs": self._undecided, "notes": notes}
         grading = {name: value for name, value in told.items() if value}
-        return {**self._validity.summary(), **({"label": grading} if grading else {})}
+        return {**self.validity.summary(), **({"label": grading} if grading else {})}
 
     def _labelled(self, group: Sequence[Row]) -> Sequence[Row] | Dropped:
         sayings, label = asyncio.run(self._read(group))
         row = problem_row(group[0])
         validity = row.get("validity")
-        self._validity.add(validity, None if label.text is None else label.agreement)
+        self.validity.add(validity, None if label.text is None else label.agreement)
         refused = self._band.refuses(label, validity)
         if refused is not None:
             return Dropped({**row, **label.fields()}, Drop(refused))

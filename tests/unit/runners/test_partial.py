@@ -8,6 +8,7 @@ import pytest
 
 from promptcot.engines.scripted import Script, ScriptedEngine
 from promptcot.errors import EngineUnusable, PromptCoTError, RequestRefused, SystematicFailure, TransientError
+from promptcot.pipeline.replay import Said
 from promptcot.recipe.schema import Price
 from promptcot.records import (
     CONTENT_FILTER,
@@ -177,3 +178,16 @@ async def test_a_run_that_is_stopped_in_the_middle_of_a_row_ends_as_an_undisturb
         assert again == undisturbed
         assert counts.calls + counts.reused == 8
         await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("partial", [True, False])
+async def test_joined_shards_read_a_row_again_of_which_some_calls_failed(tmp_path: Path, partial: bool) -> None:
+    """A stage behind a step of one's own: what its shards were told is read from the journal."""
+    _, counts, stage = await run(tmp_path, answering(["x", REFUSED, "z"]), partial=partial)
+    said = Said(stage, "scripted", [], counts, behind=True)
+    with Journal(tmp_path / "j") as journal:
+        result = said.result(Item(0, {"id": "a"}), journal)
+    if partial:
+        assert result == [{"id": "a", "said": ["x", "z"]}]
+    else:
+        assert isinstance(result, Failed)
