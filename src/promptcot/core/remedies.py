@@ -23,6 +23,8 @@ _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.
 _MISCOUNTED = 8  # servers count the tokens around a reply or do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
 """What the reasons of rows begin with over which a step's own code failed."""
+INVALID = "invalid: "
+"""What the reasons of problems begin with that verifiers call invalid, before the criterion."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
@@ -121,7 +123,13 @@ _DROPS = {
     "outside the shares": "name the levels and pass rates that are there (--levels, --difficulty)",
     "prompt for other blocks": "name the domain of the prompts (--prompts)",
     "truncated": "solve the problems again with a larger --max-len",
+    "undecided": "look at `validity` in the rows that were left out: where votes are undecided, take a stronger "
+    "verifier, or a larger --max-len for votes that were cut off; where they are split, more --votes",
 }
+_INVALID = (
+    "look at `findings` in the rows that were left out; a stronger generator writes better problems, and a stronger "
+    "verifier refuses fewer sound ones"
+)
 
 
 _OWN_CODE = (
@@ -144,6 +152,8 @@ def remedy_for_failed(failed: Mapping[str, int]) -> str:
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
     """What to do where rows were left out for these reasons; None where nothing in particular helps."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
+    if most.startswith(INVALID):
+        return _INVALID
     return _OWN_CODE if most.startswith((READER_FAILED, STEP_FAILED)) else _DROPS.get(most)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from promptcot.core.parsing.verifying import Vote, read_vote
 from promptcot.core.problems import problem_of
 from promptcot.core.prompts import PromptSet
+from promptcot.core.remedies import INVALID
 from promptcot.core.validity import Tally, tally, tally_of
 from promptcot.core.verification import Verification
 from promptcot.records import Completion, Drop, Request, Row, Sampling, derive_seed
@@ -101,7 +102,7 @@ def _refused(counted: Tally, min_share: float, asked: Verification) -> Drop | No
     details = {"validity": counted.fields(verdict)}
     named = counted.most_named()
     if verdict == "invalid" and named is not None:
-        return Drop(f"invalid: {asked.label(named)}", details=details)
+        return Drop(f"{INVALID}{asked.label(named)}", details=details)
     return Drop(verdict, details=details)
 
 
