@@ -72,8 +72,8 @@ class Label:
 
     def lines(self) -> Iterator[str]:
         """Problems by validity and agreement, where they were verified, and what is to be told of the grading."""
-        if self._validity.verified:
-            yield from self._validity.lines()
+        if self.validity.verified:
+            yield from self.validity.lines()
         yield from self._graders.notes
 
     def summary(self) -> Mapping[str, Any]:
