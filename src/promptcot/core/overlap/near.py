@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from operator import ne
+from operator import attrgetter, ne
 from typing import Literal
 
 from rapidfuzz.distance import Indel, Levenshtein
@@ -39,29 +39,32 @@ CONTAINED = 0.9
 
 
 class Text:
-    """A problem as it is compared: words, each of tokens. `line` is all of it in one line."""
+    """A problem as it is compared: words, each of tokens. `line` is all of it in one line, from which it is made again.
 
-    def __init__(self, line: str) -> None:
+    With `mask_numbers`, all but `line` is without the values of numbers.
+    """
+
+    def __init__(self, line: str, mask_numbers: bool = False) -> None:
         self.line = line
+        self._compared = _masked(line) if mask_numbers else line
 
     @classmethod
     def of(cls, problem: str, mask_numbers: bool = False) -> Text:
-        """A problem as it was written; with `mask_numbers`, without the values of its numbers."""
-        line = " ".join(words(problem))
-        return cls(_masked(line)) if mask_numbers else cls(line)
+        """A problem as it was written."""
+        return cls(" ".join(words(problem)), mask_numbers)
 
     @cached_property
     def words(self) -> list[str]:
-        return self.line.split(" ")
+        return self._compared.split(" ")
 
     @cached_property
     def plain(self) -> str:
         """Tokens with a space between them: the same for a text that is respelled."""
-        return self.line.replace(JOINT, " ")
+        return self._compared.replace(JOINT, " ")
 
     @cached_property
     def tokens(self) -> list[str]:
-        return self.plain.split(" ") if self.line else []
+        return self.plain.split(" ") if self.plain else []
 
     @cached_property
     def masked(self) -> str:
@@ -97,9 +100,14 @@ class Alike:
 
 
 def alike(one: Text, other: Text, near: float = NEAR) -> Alike | None:
-    """By which rule two texts are alike, and whether they are copies; None where they are not alike."""
+    """By which rule two texts are alike, and whether they are copies; None where they are not alike.
+
+    The same whichever of the two comes first.
+    """
+    one, other = sorted((one, other), key=attrgetter("line"))
     if one.plain == other.plain:
-        return Alike("exact", 1.0)
+        same = one.line.replace(JOINT, " ") == other.line.replace(JOINT, " ")
+        return Alike("exact" if same else "numbers", 1.0)
     edited = _edited(one, other, near)
     if edited and (edited.is_copy or edited.rule == "numbers"):
         return edited
@@ -113,9 +121,8 @@ def _edited(one: Text, other: Text, near: float) -> Alike | None:
     """Alike by the larger of two similarities: by words, of which a formula is a few; by characters of all tokens.
 
     In a text of which a tenth of the words was replaced, one finds what the other does not: words of other lengths, and
-    words that a respelled formula parts in another way. Not a copy where numbers are what differs: several, or half of
-    those that stand at the same place, or one and little else. Who replaces words has seldom a number for a number, and
-    problems made from a template differ in little else.
+    words that a respelled formula parts in another way. Not a copy where numbers are what differs. Who replaces words
+    has seldom a number for a number, and problems made from a template differ in little else.
     """
     found = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near)
     by_words = Levenshtein.normalized_similarity(one.words, other.words, score_cutoff=min(near, _RENAMED))
@@ -145,9 +152,8 @@ class _Changes:
     @property
     def are_numbers(self) -> bool:
         """Whether it is numbers that differ: several, half of all, or one and little else."""
-        return self.numbers >= 2 or (
-            self.numbers > 0 and (2 * self.numbers >= self.aligned or self.others <= _LITTLE * self.words)
-        )
+        little_else = 2 * self.numbers >= self.aligned or self.others <= _LITTLE * self.words
+        return self.numbers > 1 or (self.numbers == 1 and little_else)
 
     @property
     def similarity(self) -> float:
@@ -158,7 +164,7 @@ class _Changes:
 def _changes(one: Sequence[str], other: Sequence[str]) -> _Changes:
     found = _Changes(max(len(one), len(other)))
     names: set[tuple[str, ...]] = set()
-    for change in Levenshtein.editops([*map(_masked, one)], [*map(_masked, other)]).as_opcodes():
+    for change in Levenshtein.opcodes([*map(_masked, one)], [*map(_masked, other)]):
         first, second = one[change.src_start : change.src_end], other[change.dest_start : change.dest_end]
         if change.tag == "equal":
             found.aligned += sum(any(map(str.isdecimal, word)) for word in first)

@@ -20,7 +20,7 @@ CHARACTERS = 5
 TOKENS = 8
 """In a long shingle."""
 
-WINDOW = 8
+WINDOW = 10
 """Of so many long shingles in a row, one at least is an anchor."""
 
 _BASE = 0x9E3779B97F4A7C15

@@ -62,9 +62,7 @@ _CHARACTERS = {
 
 def _table() -> dict[str, str]:
     """What a token is written as: empty where it says nothing; tokens that are not here stand for themselves."""
-    table = {
-        f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.digits]
-    }
+    table = {f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.digits]}
     for token, others in _SAME.items():
         for other in others.split():
             table[other if not other.isalpha() or other in ("percent", "degrees") else f"\\{other.lower()}"] = token
