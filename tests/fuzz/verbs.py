@@ -47,6 +47,7 @@ MATERIALS = (
     "generate --data_path asks.jsonl --base-url @server@ --model_path calm --output_path written.jsonl",
     "solve --data_path problems.jsonl --n 4 --base-url @server@ --model_path calm --output_path traces.jsonl",
     "filter --template judged-{}.jsonl --n-rewards 2 --output_path kept.jsonl",
+    "label --data_path traces.jsonl --output_path labelled.jsonl --limit 60",
     *(
         "generate --data_path asks.jsonl --base-url @server@ --model_path calm"
         f" --output_path part.{n}.jsonl --shard {n}/2"
@@ -114,11 +115,19 @@ VERBS = {
     "filter": Verb(
         "filter --template judged-{}.jsonl --n-rewards 2 --output_path out.jsonl", ("judged-0.jsonl", "judged-1.jsonl")
     ),
+    "verify": Verb(
+        f"verify --data_path problems.jsonl --votes 3 {_SERVED} --prompts math --output_path out.jsonl",
+        ("problems.jsonl",),
+    ),
     "solve": Verb(f"solve --data_path problems.jsonl --n 3 {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
     "label": Verb(
         "label --data_path traces.jsonl --output_path out.jsonl --min-agreement 0.4 --sft_path sft.jsonl"
         " --pairs_path pairs.jsonl --rl_path rl.jsonl --limit 60",
         ("traces.jsonl",),
+    ),
+    "select": Verb(
+        "select --data_path labelled.jsonl --output_path out.jsonl --pass-rate 0.2:1 --size 3 --order mixed",
+        ("labelled.jsonl",),
     ),
     "grade": Verb(
         "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)

@@ -25,7 +25,7 @@ from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.pipeline.trouble import problem_of, worst_trouble
 from promptcot.recipe.loading import load, parse, with_changes
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.json import loads
 from promptcot.storage.sources import refuse_address

@@ -5,6 +5,7 @@ The Hub's own client caches what it fetches, keeps to `HF_HUB_OFFLINE=1` and rea
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,21 @@ def fetch(name: str, hub: HubFiles) -> list[Path]:
     """Local paths of a benchmark's files, fetched where they are not cached yet. Raises InputError."""
     client = _client(name)
     return [_fetch_one(client, name, hub, file) for file in hub.files]
+
+
+def is_cached(hub: HubFiles) -> bool:
+    """Whether all files of a benchmark are in the Hub's cache on this machine; the network is not asked."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        return False
+    from huggingface_hub import try_to_load_from_cache
+
+    where = {"repo_id": hub.repository, "revision": hub.revision, "repo_type": "dataset"}
+    return all(isinstance(try_to_load_from_cache(filename=file, **where), str) for file in hub.files)
+
+
+def download_command(hub: HubFiles) -> str:
+    """The command line that brings the files of a benchmark into the cache."""
+    return f"hf download {hub.repository} {' '.join(hub.files)} --repo-type dataset --revision {hub.revision}"
 
 
 def _client(name: str) -> Any:
