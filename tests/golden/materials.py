@@ -101,6 +101,7 @@ only_perfect = false
 [verify]
 model = "calm-verifier"
 votes = 3
+[dedup]
 [decontaminate]
 against = ["references.jsonl"]
 [solve]

@@ -25,6 +25,7 @@ from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
 from promptcot.recipe.schema import Model, OwnStep, Served
 from promptcot.recipe.set_sections import Decontaminate as DecontaminateSection
+from promptcot.recipe.set_sections import Dedup as DedupSection
 from promptcot.recipe.set_sections import Label as LabelSection
 from promptcot.recipe.set_sections import Select as SelectSection
 from promptcot.recipe.set_sections import Solve as SolveSection
@@ -32,6 +33,7 @@ from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
 from promptcot.stages.answers import Answers
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.dedup import Dedup
 from promptcot.stages.defaults import solver_name, verifier_name
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
@@ -107,6 +109,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
+        *(_dedup(recipe.dedup) if recipe.dedup else ()),
         *(_decontaminate(recipe.decontaminate) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
@@ -177,6 +180,15 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
         yield PlannedStep(one.name, "stage", voter, "verifier", one, join=with_votes)
     decides = partial(Validity, prompts, section.min_share, section.votes)
     yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
+
+
+def _dedup(section: DedupSection) -> Iterator[PlannedStep]:
+    def make(folder: Path) -> Dedup:
+        return Dedup(folder, section.near, section.mask_numbers)
+
+    yield PlannedStep(
+        "dedup", "step", make=make, about=f"leaves out copies of earlier problems, alike by {section.near}"
+    )
 
 
 def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:

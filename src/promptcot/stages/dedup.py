@@ -74,6 +74,12 @@ class Dedup:
         details = {"copy_of": copy.of, "rule": rule, "similarity": round(copy.alike.similarity, 3)}
         return Drop(REASONS.get(rule, NEAR_COPY), details=details)
 
+    def close(self) -> None:
+        """Let go of the files."""
+        self._copies.close()
+        if self._held is not None:
+            self._held.close()
+
     def summary(self) -> Mapping[str, Any]:
         """What a run's summary says of it: copies by rule, how many differ in numbers only, how often it looked at less
         than all that was likely.
@@ -105,6 +111,10 @@ class _Held:
         self._table.execute("pragma synchronous=off")
         self._table.execute("create table held (place integer primary key, liked int, id text, row blob, why blob)")
         self._table.execute("begin")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._table.close()
 
     def add(self, row: Row) -> None:
         """Hold one more."""
