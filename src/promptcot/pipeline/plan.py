@@ -186,9 +186,8 @@ def _dedup(section: DedupSection) -> Iterator[PlannedStep]:
     def make(folder: Path) -> Dedup:
         return Dedup(folder, section.near, section.mask_numbers)
 
-    yield PlannedStep(
-        "dedup", "step", make=make, about=f"leaves out copies of earlier problems, alike by {section.near}"
-    )
+    about = f"leaves out copies of earlier problems, texts that are {section.near:.0%} alike or more"
+    yield PlannedStep("dedup", "step", make=make, about=about)
 
 
 def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:

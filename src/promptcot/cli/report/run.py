@@ -69,7 +69,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
             yield from first_prompt(step.name, step.stage, step.asked, step.role, row)
         elif step.make:
             yield f"{step.name}: {step.about}"
-            yield from step.begin()
+            yield from (f"{step.name}: {line}" for line in step.begin())
         row = {**row, **step.example}
 
 
