@@ -21,6 +21,7 @@ from tests.golden.speaker import Speaker, answer_to, speaking
 from tests.integration.training.trainings import write_recipe, write_rows
 
 RUN = materials.CALM.replace("max_candidates = 24", "max_candidates = 10")
+SET = materials.SET.replace("max_candidates = 24", "max_candidates = 16").replace("faulty-solver", "calm-solver")
 _TEN = materials.lines(
     *({"source": "s", "problem": f"Find {n}.", "answer": answer_to(f"Find {n}.")} for n in range(10))
 )
@@ -33,6 +34,8 @@ _HARD = materials.lines(
 
 _INPUTS = {
     "run.toml": RUN,
+    "set.toml": SET,
+    "references.jsonl": materials.REFERENCES,
     "concepts.jsonl": materials.CONCEPTS,
     "problems.jsonl": materials.PROBLEMS,
     "asks.jsonl": materials.ASKS,
@@ -54,6 +57,7 @@ MATERIALS = (
         for n in (1, 2)
     ),
     *(f"run run.toml --output-dir shard-{n} --shard {n}/2" for n in (1, 2)),
+    *(f"run set.toml --output-dir part-{n} --shard {n}/2" for n in (1, 2)),
 )
 
 
@@ -78,6 +82,7 @@ class Verb:
 
 _SERVED = "--base-url @server@ --model_path calm"
 _RUN = ("run.toml", "concepts.jsonl")
+_SET = ("set.toml", "concepts.jsonl", "references.jsonl")
 _PRICES = "--set server.price.prompt=1 --set server.price.completion=3"
 TRAIN = Verb(
     "train small.toml --output_dir out --set schedule.max_steps=6 --set checkpoints.every=2",
@@ -93,6 +98,8 @@ VERBS = {
     "run up to its cap": Verb(
         f"run run.toml --output-dir out --max-cost 0.014 {_PRICES}", _RUN, timed=True, code=1, cap=0.014
     ),
+    "run to a set": Verb("run set.toml --output-dir out", _SET),
+    "run to a set in passes": Verb("run set.toml --output-dir out --set \"run.models='in turn'\"", _SET),
     "run in passes": Verb("run run.toml --output-dir out --set \"run.models='in turn'\"", _RUN),
     "init": Verb("init puzzles --output-dir out", ()),
     "extract": Verb(f"extract --data_path problems.jsonl {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
@@ -143,6 +150,9 @@ VERBS = {
     ),
     "merge of outputs": Verb("merge out.jsonl part.1.jsonl part.2.jsonl", tuple(f"part.{n}.*" for n in (1, 2))),
     "merge of runs": Verb("merge out shard-1 shard-2", ("shard-1", "shard-2", "concepts.jsonl")),
+    "merge of runs to a set": Verb(
+        "merge out part-1 part-2", ("part-1", "part-2", "concepts.jsonl", "references.jsonl")
+    ),
     "chain": Verb(
         "run distill-nano --output-dir out",
         ("asks.jsonl", "annotated.jsonl"),

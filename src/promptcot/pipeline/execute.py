@@ -59,9 +59,6 @@ async def run(
     inputs.check_paths()
     async with open_engines(inputs.directory, observer, scale, limits.concurrency) as engines:
         inputs.check(engines.kind_of)
-        for step in inputs.steps:
-            for line in step.begin():
-                observer.note(f"{step.name}: {line}")
         vectors = await begin(inputs, engines, observer)
         if inputs.steps[-1].kind == "vectors":
             ended = Run(inputs.steps, limits, inputs.directory, {}, iter(()), before=inputs.counts)
@@ -122,10 +119,13 @@ def _rows_ahead(engines: Engines, most: int) -> int:
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
-    """Say what is run, and make the vectors of its concepts if there have to be some."""
+    """Say what is run, read what steps need, and make the vectors of its concepts if there have to be some."""
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
+    for step in inputs.steps:
+        for line in step.begin():
+            observer.note(f"{step.name}: {line}")
     return await inputs.vectors(engines, observer)
 
 
