@@ -1,6 +1,8 @@
 """The public names, for type checkers; `__init__.py` imports them when they are first used."""
 
+from promptcot.api.decontamination import decontaminate as decontaminate
 from promptcot.api.new import init as init
+from promptcot.api.results import DecontaminateResult as DecontaminateResult
 from promptcot.api.results import EvaluationResult as EvaluationResult
 from promptcot.api.results import FilterResult as FilterResult
 from promptcot.api.results import GradeResult as GradeResult

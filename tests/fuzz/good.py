@@ -92,6 +92,9 @@ BASES: dict[str, list[list[str]]] = {
     "generate": [["generate", "--data-path", "inputs.jsonl", *_ASKED]],
     "judge": [["judge", "--data-path", "written.jsonl", *_ASKED]],
     "filter": [["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]],
+    "decontaminate": [
+        ["decontaminate", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--against", "written.jsonl"]
+    ],
     "solve": [["solve", "--data-path", "problems.jsonl", *_ASKED]],
     "grade": [["grade", "--output-path", "traces.jsonl", "--workers", "1"]],
     "label": [["label", "--data-path", "traces.jsonl", "--output-path", "out.jsonl", "--workers", "1"]],

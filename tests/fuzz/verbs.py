@@ -114,6 +114,10 @@ VERBS = {
     "filter": Verb(
         "filter --template judged-{}.jsonl --n-rewards 2 --output_path out.jsonl", ("judged-0.jsonl", "judged-1.jsonl")
     ),
+    "decontaminate": Verb(
+        "decontaminate --data_path problems.jsonl --against own.jsonl --output_path out.jsonl",
+        ("problems.jsonl", "own.jsonl"),
+    ),
     "solve": Verb(f"solve --data_path problems.jsonl --n 3 {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
     "label": Verb(
         "label --data_path traces.jsonl --output_path out.jsonl --min-agreement 0.4 --sft_path sft.jsonl"

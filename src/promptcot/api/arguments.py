@@ -90,6 +90,10 @@ def _are_paths(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, Mapping)
 
 
+def _is_path_or_are(value: object) -> bool:
+    return _is_path(value) or _are(_is_path)(value)
+
+
 def _are_columns(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair)
 
@@ -102,10 +106,11 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
     **dict.fromkeys(("name", "style", "until"), _NAME),
     **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards"), _COUNT),
-    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict"), _FLAG),
+    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers"), _FLAG),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
+    "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
     "limit": (_is_time, "a number of seconds"),
     "ks": (_are(_is_whole(1)), "a list of whole numbers of at least 1"),
     "levels": (_are(_is_word), "a list of levels"),
