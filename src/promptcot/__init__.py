@@ -11,9 +11,12 @@ __version__ = "0.1.0"
 _HOMES = {
     "api.decontamination": "decontaminate",
     "api.new": "init",
-    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
+    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult "
+    "StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
+    "api.select": "select",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
+    "api.verifying": "verify",
     "api.working": "Progress",
     "engines.cluster.scale": "Scale",
     "engines.opening": "Site",

@@ -8,6 +8,7 @@ from promptcot.api.results import FilterResult as FilterResult
 from promptcot.api.results import GradeResult as GradeResult
 from promptcot.api.results import LabelResult as LabelResult
 from promptcot.api.results import RunResult as RunResult
+from promptcot.api.results import SelectResult as SelectResult
 from promptcot.api.results import StageResult as StageResult
 from promptcot.api.runs import arun as arun
 from promptcot.api.runs import evaluate as evaluate
@@ -15,6 +16,7 @@ from promptcot.api.runs import load_recipe as load_recipe
 from promptcot.api.runs import load_run as load_run
 from promptcot.api.runs import merge as merge
 from promptcot.api.runs import run as run
+from promptcot.api.select import select as select
 from promptcot.api.verbs import ask as ask
 from promptcot.api.verbs import encode as encode
 from promptcot.api.verbs import explain as explain
@@ -26,6 +28,7 @@ from promptcot.api.verbs import judge as judge
 from promptcot.api.verbs import label as label
 from promptcot.api.verbs import sample as sample
 from promptcot.api.verbs import solve as solve
+from promptcot.api.verifying import verify as verify
 from promptcot.api.working import Progress as Progress
 from promptcot.engines.cluster.scale import Scale as Scale
 from promptcot.engines.opening import Site as Site

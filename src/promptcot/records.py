@@ -41,6 +41,9 @@ TOOL_CALLS = "tool_calls"
 INTERRUPTED = "interrupted"
 """The server gave up before the model was done: such a reply is asked for again and never reused."""
 
+UNANSWERED = "unanswered"
+"""No reply came, though others did about the same row. Runners say so of a call that failed; it is in no journal."""
+
 UNSTATED = "unstated"
 """A whole reply that does not say why the model stopped. It counts as finished."""
 
@@ -223,7 +226,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that a step had held back, and leaves out in the end."""
+    """A row that a step leaves out: one that it had held back, or one that stands for a group."""
 
     row: Row
     drop: Drop

@@ -59,7 +59,11 @@ def call(seed: int, folder: Path) -> Call:
     draws = random.Random(f"call {seed}")
     fill(folder)
     name = draws.choice(
-        [*_ASK, "sample", "encode", "filter", "decontaminate", "label", "grade", "run", "evaluate", "merge", "load_run"]
+        [
+            *_ASK,
+            *("sample", "encode", "filter", "decontaminate", "label", "select"),
+            *("grade", "run", "evaluate", "merge", "load_run"),
+        ]
     )
     positional, named = _good(name)
     parameters = inspect.signature(getattr(promptcot, name)).parameters.values()
@@ -85,6 +89,7 @@ def _good(name: str) -> tuple[list[Any], dict[str, Any]]:
         "filter": ([ROWS["judged-0"], ROWS["judged-1"]], {}),
         "decontaminate": ([ROWS["problems"]], {"against": "nano"}),
         "label": ([ROWS["traces"]], {"workers": 1}),
+        "select": ([ROWS["labelled"]], {"size": 2}),
         "grade": ([ROWS["traces"]], {"workers": 1}),
         "run": (["nano"], small),
         "evaluate": (["nano"], {"limit_rows": 1, "output_dir": "out", "set": {"n": 1, "model.engine": OURS}}),

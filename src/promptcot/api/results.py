@@ -12,6 +12,7 @@ from promptcot.api.frames import to_dataset, to_pandas
 from promptcot.core.statistics import Summary
 from promptcot.errors import InputError
 from promptcot.evaluation.results import Evaluated
+from promptcot.pipeline.set_file import SET
 from promptcot.records import Row
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
@@ -71,6 +72,13 @@ class FilterResult(StageResult):
     """The problems that the judges call perfect, and how far the judges agree."""
 
     agreement: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class SelectResult(StageResult):
+    """The set, in its order. `selection` has the pass rates that were there, and what was asked and got."""
+
+    selection: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,6 +144,14 @@ class RunResult:
     def accepted(self) -> Sequence[Row]:
         """The rows that came through the last step."""
         return self.rows(self.last)
+
+    @property
+    def set(self) -> Sequence[Row]:
+        """The rows of `set.jsonl`, flat and complete. Raises InputError where the run ended before it has a set."""
+        path = self.directory / SET
+        if not path.exists():
+            raise InputError(f"{path}: the run has no set, which is made behind `filter` (docs/recipes.md)")
+        return self._files.setdefault(SET, FileRows(path))
 
     def rows(self, step: str) -> Sequence[Row]:
         """The output rows of a step. Raises InputError for one that the run does not have."""

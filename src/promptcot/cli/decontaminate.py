@@ -10,11 +10,11 @@ import click
 from promptcot.cli.options import data_path, output_path, switch
 from promptcot.cli.parameters import FILE_OR_NAME, columns_option, shard_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
-from promptcot.cli.report.contamination import found_lines, reference_lines
+from promptcot.cli.report.contamination import found_lines
 from promptcot.core.columns import Columns
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
-from promptcot.evaluation.references import files_of, references
+from promptcot.evaluation.references import files_of, reference_lines, references
 from promptcot.pipeline.execute import run_steps
 from promptcot.pipeline.plan import PlannedStep
 from promptcot.pipeline.shards import part_of

@@ -20,6 +20,7 @@ from promptcot.cli.parameters import (
     shard_option,
 )
 from promptcot.cli.report.console import Console, say_all
+from promptcot.cli.report.forecast import forecast_of
 from promptcot.cli.report.run import caution, code_of, preview, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.engines.cluster.scale import Scale
@@ -88,6 +89,7 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
 
 def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
+    say_all(forecast_of(inputs.recipe, inputs.steps))
     finished = wait_for(execute.run(inputs, observer, scale=scale))
     say_all(summary(finished, inputs))
     return code_of(finished)

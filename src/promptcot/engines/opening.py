@@ -178,7 +178,8 @@ def key_of(spec: Served, role: str) -> str:
     """What distinguishes one opened model from another: all that is not about drawing tokens."""
     purpose = "embed" if isinstance(spec, Encode) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})
-    return f"{purpose} {nano.resolve(spec.model, role)} {shared}"
+    embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model is called so, too
+    return f"{purpose} {embedded} {shared}"
 
 
 def local_folder(model: str, role: str) -> Path:

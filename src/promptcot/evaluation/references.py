@@ -54,6 +54,19 @@ class References:
         return {"status": status, "against": dict(self.found), "not_at_hand": dict(self.missing)}
 
 
+def reference_lines(found: References) -> Iterator[str]:
+    """What is compared with, and how to come by what is not at hand."""
+    yield from found.told
+    names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
+    if found.decontaminates:
+        yield f"compared with {names}"
+    else:
+        yield f"not decontaminated: no benchmark of real problems is at hand{f', only {names}' if names else ''}"
+    if found.missing:
+        yield f"not at hand: {', '.join(found.missing)}; --against NAME fetches one, and so does"
+        yield from (f"  {command}" for command in found.missing.values())
+
+
 def references(against: Sequence[str] | None = None) -> References:
     """The problems of these benchmarks, by name or file; None stands for all of the registry that are at hand.
 

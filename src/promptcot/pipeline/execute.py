@@ -105,7 +105,7 @@ def open_engines(directory: Path, observer: Observer, scale: Scale | None, concu
 def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, float]:
     """GPU-seconds that a combination costs each model, by the recipe's rates; empty where it states none."""
     work: dict[Engine, float] = {}
-    for name, seconds in (inputs.recipe.plan.work_of([*engines]) or {}).items():
+    for name, seconds in (inputs.recipe.plan.work_of([*engines], inputs.recipe.calls) or {}).items():
         work[engines[name]] = work.get(engines[name], 0.0) + seconds
     return work
 
@@ -119,10 +119,13 @@ def _rows_ahead(engines: Engines, most: int) -> int:
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
-    """Say what is run, and make the vectors of its concepts if there have to be some."""
+    """Say what is run, read what steps need, and make the vectors of its concepts if there have to be some."""
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
+    for step in inputs.steps:
+        for line in step.begin():
+            observer.note(f"{step.name}: {line}")
     return await inputs.vectors(engines, observer)
 
 
@@ -246,7 +249,7 @@ async def run_steps(job: StepsJob, observer: Observer, scale: Scale | None = Non
                 async with closing(flow.through(job.steps, stream_of(job.items()))) as items:
                     async for item in items:
                         output.take(item)
-        added = [called.summary(step) for step in flow.steps.values()]
+        added = [called.summary(flow.steps[step.name]) for step in job.steps if step.name in flow.steps]
         output.commit(job.manifest(opened), {key: value for table in added for key, value in table.items()})
         return [*counts.values()]
 

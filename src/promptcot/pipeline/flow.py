@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 from promptcot.engines.protocol import Engine
 from promptcot.errors import StageFault
 from promptcot.pipeline.plan import PlannedStep, groups_of
-from promptcot.records import Drop, Dropped, Item, Outcome, Row
+from promptcot.records import Dropped, Item, Outcome, Row
 from promptcot.runners.faults import Faults
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import Tee, closing, side_by_side
@@ -181,14 +181,15 @@ class Flow:
         call = _in_thread if planned.in_thread else _at_once
         try:
             async with closing(self._outcomes(step, sink, items, call)) as outcomes:
-                async for outcome in outcomes:
-                    last = outcome.item.index
-                    rows = outcome.result if isinstance(outcome.result, Sequence) else ()
+                async for last, rows in outcomes:
                     self.frontier.change(last, len(rows) - 1)
                     for row in rows:
                         yield Item(last, row)
             left_over = called.finish(step)
             while (left := await call(partial(next, left_over, None))) is not None:
+                if called.groups(step):  # it was not counted when its rows came
+                    sink.counts.rows_in += 1
+                    sink.counts.rows_out += 1
                 if isinstance(left, Dropped):
                     sink.append(Outcome(Item(last, left.row), left.drop))
                 else:
@@ -200,14 +201,17 @@ class Flow:
 
     async def _outcomes(
         self, step: Step, sink: Sink, items: AsyncIterator[Item], call: _Call
-    ) -> AsyncIterator[Outcome]:
+    ) -> AsyncIterator[tuple[int, Sequence[Row]]]:
+        """The rows that the step gives for each that comes, with their position; the sink has taken the outcome."""
         faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
-                sink.counts.rows_in += 1
-                outcome = Outcome(item, await call(partial(_applied, step, item.row, faults)))
-                sink.take(outcome)
-                yield outcome
+                outcome = await call(partial(_outcome, step, item, faults))
+                rows = outcome.result if isinstance(outcome.result, Sequence) else None
+                if rows or rows is None or not called.groups(step):
+                    sink.counts.rows_in += 1
+                    sink.take(outcome)
+                yield item.index, rows or ()
 
     def _made(self, planned: PlannedStep) -> Step:
         assert planned.make is not None
@@ -227,15 +231,15 @@ def _state(step: PlannedStep, directory: Path) -> Path:
     return directory / f"{step.name}.state"
 
 
-def _applied(step: Step, row: Row, faults: Faults) -> Sequence[Row] | Drop:
+def _outcome(step: Step, item: Item, faults: Faults) -> Outcome:
     """What the step makes of a row; where it fails over it, the row is left out. Raises SystematicFailure."""
     try:
-        found = called.apply(step, row)
+        found = called.apply(step, item.row)
     except StageFault as fault:
         faults.saw(fault)
-        return called.left_out(fault)
+        return Outcome(item, called.left_out(fault))
     faults.saw(None)
-    return found
+    return Outcome(Item(item.index, found.row), found.drop) if isinstance(found, Dropped) else Outcome(item, found)
 
 
 async def _at_once(work: Callable[[], _Given]) -> _Given:

@@ -24,6 +24,9 @@ from promptcot.records import Row
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.counts import StageCounts
 
+_BY_ROW = ("filter", "verify", "decontaminate", "label")
+"""Steps without a model that decide about each row, or each problem, alone: a shard's rows go through as all do."""
+
 
 async def merge_runs(
     target: Path, shards: Sequence[Made], observer: Observer, *, partial: bool = False
@@ -67,7 +70,7 @@ def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: O
     paid = join_journals(name, inputs.directory / f"{name}.journal", theirs, observer)
     asked = total(name, shards)
     before = inputs.steps[: inputs.steps.index(step)]
-    behind = any(one.kind == "step" and one.name != "filter" for one in before)
+    behind = any(one.kind == "step" and one.name not in _BY_ROW for one in before)
     model = shards[0].manifest["models"][name]
     return Said(step.stage, model, [one.path for one in shards], asked, asked.paid if paid is None else None, behind)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from promptcot import domains, nano
 from promptcot.pipeline.plan import PlannedStep
+from promptcot.pipeline.set_file import SET
 from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Served
 from promptcot.stages.sample import concepts_file
@@ -24,7 +25,7 @@ VECTORS = "encode.safetensors"
 
 def check_run(recipe: Recipe, steps: Iterable[PlannedStep], directory: Path) -> None:
     """Raises UsageError where a run into the directory would replace what its recipe names; InputError, see there."""
-    names = [f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps]
+    names = [SET, *(f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps)]
     outputs = [Written.of(directory, "folder"), *(Written.of(directory / name, "file") for name in names)]
     check_paths(_read_by(recipe, steps), outputs)
 

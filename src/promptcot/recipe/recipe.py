@@ -32,6 +32,12 @@ _NEEDS = {
 }
 
 
+def step_of(stage: str) -> str | None:
+    """The step behind `filter` that a stage belongs to, by its name; None for one that stands before."""
+    verb = stage.removeprefix("embed-").partition("-")[0]
+    return verb if verb in SET_STEPS else None
+
+
 _may_be_off = BeforeValidator(lambda given: None if given is False else given)
 """A section that ships with a recipe is left out by `--set SECTION=false`."""
 
@@ -79,6 +85,22 @@ class Recipe(Section):
         own = {own.name: own.model for own in self.step if own.model}
         solver = {"solve": self.solve} if self.solve else {}
         return {"generate": self.generate, **judges, **self.voters, **self.embedders, **solver, **own}
+
+    @property
+    def calls(self) -> dict[str, int]:
+        """How often a stage asks about a row, by its name, where that is not once."""
+        voters = [*self.voters]
+        votes = (
+            {name: len(range(place, self.verify.votes, len(voters))) for place, name in enumerate(voters)}
+            if self.verify
+            else {}
+        )
+        return {**votes, **({"solve": self.solve.n} if self.solve else {})}
+
+    @property
+    def set_steps(self) -> list[str]:
+        """The sections behind `filter` that there are, in the order of their steps."""
+        return [name for name in SET_STEPS if getattr(self, name) is not None]
 
     @model_validator(mode="after")
     def _plan_has_these_judges(self) -> Self:

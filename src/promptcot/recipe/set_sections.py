@@ -5,11 +5,13 @@ A section that is left out leaves out its step. Which keys there are, their defa
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from promptcot.core.sections import NotEmpty, Positive, Section
+from promptcot.core.selection.settings import Settings
+from promptcot.errors import UsageError
 from promptcot.recipe.schema import Model, names_differ
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -110,10 +112,28 @@ class Label(Section):
 
 class Select(Section):
     """The curriculum, chosen when all problems are labelled: those of a band of pass rates, at most `size` of them,
-    balanced over concepts or levels, in an `order`.
+    with these shares of difficulties and levels, or balanced over levels or concepts, in an `order`. The keys are the
+    options of `promptcot select`.
     """
 
     pass_rate: str = "0.2:0.8"
+    model: str | None = None
+    difficulty: str | dict[str, float] | None = None
+    levels: str | dict[str, float] | None = None
     size: Positive | None = None
-    balance: list[Literal["concepts", "level"]] = []
-    order: Literal["easy-first", "mixed", "as-is"] = "as-is"
+    balance: list[str] = []
+    order: str = "as-is"
+    min_agreement: Share | None = None
+    min_n: Positive = 1
+
+    def settings(self, seed: int) -> Settings:
+        """What is asked of the set. Raises UsageError."""
+        return Settings.of(**self.model_dump(), seed=seed)
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        try:
+            self.settings(0)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self

@@ -18,6 +18,7 @@ def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
     assert files - set(scripts("benchmarks")) == {
         "_copies",
         "_gpu",
+        "_defects",
         "_mock",
         "_options",
         "_placed",

@@ -1,4 +1,4 @@
-"""What is printed of a decontamination: with which benchmarks, which were not at hand, and what was found."""
+"""What is printed of a decontamination when it has ended; what it is compared with, `evaluation.references` says."""
 
 from __future__ import annotations
 
@@ -6,21 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptcot.evaluation.references import References
 from promptcot.storage.paths import beside
-
-
-def reference_lines(found: References) -> Iterator[str]:
-    """What is compared with, and how to come by what is not at hand."""
-    yield from found.told
-    names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
-    if found.decontaminates:
-        yield f"compared with {names}"
-    else:
-        yield f"not decontaminated: no benchmark of real problems is at hand{f', only {names}' if names else ''}"
-    if found.missing:
-        yield f"not at hand: {', '.join(found.missing)}; --against NAME fetches one, and so does"
-        yield from (f"  {command}" for command in found.missing.values())
 
 
 def found_lines(summary: Mapping[str, Any], output: Path) -> Iterator[str]:

@@ -15,6 +15,9 @@ from html import unescape
 
 from promptcot.core.answers.characters import in_latex
 
+JOINT = "\x1f"
+"""What stands between the tokens of a word in `words`; it is white space, so that no token holds it."""
+
 MASK = "#"
 """What stands for a number in `masked`."""
 
@@ -59,9 +62,7 @@ _CHARACTERS = {
 
 def _table() -> dict[str, str]:
     """What a token is written as: empty where it says nothing; tokens that are not here stand for themselves."""
-    table = {
-        f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.whitespace, *string.digits]
-    }
+    table = {f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.digits]}
     for token, others in _SAME.items():
         for other in others.split():
             table[other if not other.isalpha() or other in ("percent", "degrees") else f"\\{other.lower()}"] = token
@@ -93,16 +94,17 @@ class _Written(dict[int, str]):
 _HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _BOTH_TENS = rf"(?:{'|'.join(_TENS.split())})[- ](?:{'|'.join(_ONES)})(?![a-z])"
 _TOKEN = re.compile(
-    rf"{_BOTH_TENS}|[^\W\d_{_HAN}]+|\d+(?:\.\d+)?|\.\d+|\\[a-z]+|\\[^a-z]"
+    rf"{_BOTH_TENS}|[^\W\d_{_HAN}]+|\d+(?:\.\d+)?|\.\d+|\\[a-z]+|\\[^a-z\s]"
     r"|<=>|[<>!]=|=[<>]|->|\.\.\.|(?<=\b[^\W\d_])'(?![a-z])|-(?![a-z][a-z])|(?<=[\s(\[={,<>])-"
     rf"|[^\s\w{{}}$.,;:?\"'`~&*\\-]|[{_HAN}]"
 )
+_PIECE = re.compile(rf"{_TOKEN.pattern}| ")
 _MEANS = _table()
 _WRITTEN = _Written()
 _RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207f]+|[\u2080-\u208e\u2090-\u209c]+")
 _ROOM = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\s*\{[lcr|\s]*\})?|\\[hv](?:space|skip)\*?\s*\{[^{}]*\}")
 _DIGITS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
-_THOUSANDS = re.compile(r"(?<![\d.,(\[{])[1-9]\d{0,2}(?:,\d{3})+(?![\d)\]}])")
+_THOUSANDS = re.compile(r"(?:(?<![\d.,(\[{])|(?<=\\[(\[]))[1-9]\d{0,2}(?:,\d{3})+(?![\d)\]}])")
 _BARE_ABOVE = re.compile(r"\\[dtc]?frac\s*(\d|[a-z](?![a-z])|\\[a-z]+)\s*(?=[\d{\\a-z])")
 _BARE_BELOW = re.compile(r"(\\[dtc]?frac\s*\{[^{}]*\})\s*(\d|[a-z]|\\[a-z]+)")
 _ARGUMENTS = re.compile(r"\}\s*\{")
@@ -115,15 +117,19 @@ def tokens(text: str) -> list[str]:
     Each number is one token (`is_number`), Chinese and Japanese characters are a token each. Signs of multiplication,
     braces, and punctuation of sentences are none: 2\cdot x is 2x, and a colon may become a full stop.
     """
-    text = text.lower()
-    if not text.isascii() or "&" in text:
-        text = _in_ascii(text)
-    if "," in text:
-        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), _DIGITS.sub("", text))
-    if "\\" in text:
-        text = _without_layout(text)
-    means = _MEANS
-    return [token for found in _TOKEN.findall(text) if (token := means.get(found, found).lstrip("\\"))]
+    found = _joined(_TOKEN.findall(_plain(text)))
+    return found.split(JOINT) if found else []
+
+
+def words(text: str) -> list[str]:
+    """The same tokens, those between which the text has no space joined by `JOINT`: a formula is a word or a few."""
+    found = _joined(_PIECE.findall(" ".join(_plain(text).split())))
+    return [word for part in found.split(" ") if (word := part.strip(JOINT))]
+
+
+def _joined(pieces: list[str]) -> str:
+    """What the pieces of a text mean, in one string, since that takes no step of Python a piece."""
+    return JOINT.join(filter(None, map(_MEANS.get, pieces, pieces))).replace("\\", "")
 
 
 def is_number(token: str) -> bool:
@@ -134,6 +140,16 @@ def is_number(token: str) -> bool:
 def masked(words: Sequence[str]) -> list[str]:
     """The tokens with one sign for each number, so that problems that differ in numbers only are the same."""
     return [MASK if word[-1:].isdecimal() else word for word in words]
+
+
+def _plain(text: str) -> str:
+    """The text in lower case and ASCII as far as it goes, numbers in one piece, without layout."""
+    text = text.lower()
+    if not text.isascii() or "&" in text:
+        text = _in_ascii(text)
+    if "," in text:
+        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), _DIGITS.sub("", text))
+    return _without_layout(text) if "\\" in text else text
 
 
 def _in_ascii(text: str) -> str:

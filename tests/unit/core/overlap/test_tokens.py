@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptcot.core.overlap.tokens import MASK, is_number, masked, tokens
+from promptcot.core.overlap.tokens import JOINT, MASK, is_number, masked, tokens, words
 
 SAME = [
     (r"$\dfrac{1}{2}$", r"\(\frac12\)"),
@@ -101,6 +101,22 @@ def test_another_text_has_other_tokens(one: str, other: str) -> None:
 )
 def test_tokens_are_words_numbers_and_signs(text: str, found: list[str]) -> None:
     assert tokens(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("Let $x, y$ be \n two.", ["let", "x", "y", "be", "2"]),
+        ("Find $x^2+1$ .", ["find", "x|^|2|+|1"]),
+        (r"\frac{1}{2} \, \left( x \right)", ["1|/|2", "(", "x", ")"]),
+        ("求12的因数 吗", ["求|12|的|因|数", "吗"]),
+        ("a\x1fb", ["a", "b"]),
+    ],
+)
+def test_words_are_the_tokens_that_no_space_parts(text: str, found: list[str]) -> None:
+    assert words(text) == [word.replace("|", JOINT) for word in found]
+    assert [token for word in words(text) for token in word.split(JOINT)] == tokens(text)
 
 
 def test_each_number_is_one_token_and_can_be_masked() -> None:

@@ -1,0 +1,167 @@
+"""Which text that was kept another one is a copy of: the index behind `dedup`.
+
+Decides which pairs are looked at. Texts of which half of the short shingles are the same meet in one of 32 bands of
+their MinHash signatures (Broder 1997; Leskovec, Rajaraman, Ullman 2020, chapter 3), texts that share a longer passage in
+one of its anchors, which also finds what is embedded in a larger text. Passages that many texts share say little: only
+the latest texts that have one are looked at, and how often there were more is counted. Texts lie on disk, and about 900
+bytes for each are in memory. When two texts are copies is decided in `core.overlap.near`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rensa import RMinHash  # type: ignore[import-untyped]
+
+from promptcot.core.overlap import shingles
+from promptcot.core.overlap.buckets import Buckets, Hits, Rows
+from promptcot.core.overlap.near import Alike, Text, alike
+from promptcot.storage.packed import Packed
+
+_BANDS, _ROWS = 32, 4
+_PERMUTATIONS = _BANDS * _ROWS
+_SEED = 1
+_PLACES = (np.arange(_BANDS, dtype=np.uint32) * np.uint32(0x85EBCA6B)).astype(np.uint32)
+_LEAST_ALIKE = 0.3
+"""Signatures that agree less are of texts that share less than half, but for one in ten thousand."""
+_MOST_LOOKED_AT = 8
+"""Texts that are compared with one text, of those that share bands with it, and of those that share anchors."""
+_MOST_IN_A_BUCKET = 32
+_FAMILY = 2
+"""So many texts that are alike but for numbers are made from one template."""
+
+Signature = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Of which text it is one, by what was noted with that text, and how they are alike."""
+
+    of: str
+    alike: Alike
+
+
+class _Marks:
+    """By what a text is found: one hash of the whole, one of it without numbers, bands, and runs of tokens."""
+
+    def __init__(self, text: Text) -> None:
+        self.signature = signature_of(text)
+        self.bands = self.signature.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
+        self.anchors = shingles.anchors(text.long).astype(np.uint32)
+        self.wholes = np.array([_hash(text.plain), ~_hash(text.masked) & 0xFFFFFFFF], np.uint32)
+        self.sought = np.concatenate([self.wholes, self.bands, text.long.astype(np.uint32)])
+
+
+class Copies:
+    """Texts that are no copies of each other, on disk in `path`. `near` and `mask_numbers` as in `near`.
+
+    `capped` counts texts for which not all of the likely ones were looked at, `numbered` those that differ in numbers
+    only from one that was kept.
+    """
+
+    def __init__(self, path: Path, near: float, mask_numbers: bool) -> None:
+        self.capped = self.numbered = 0
+        self._near, self._mask_numbers = near, mask_numbers
+        self._texts = Packed(path)
+        self._index = Buckets(_MOST_IN_A_BUCKET)
+        self._signatures = np.empty((1024, _PERMUTATIONS), np.uint8)
+        self._anchored = np.empty(1024, np.uint32)
+
+    def close(self) -> None:
+        """Let go of the texts."""
+        self._texts.close()
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def text(self, problem: str) -> Text:
+        """A problem, to be looked up."""
+        return Text.of(problem, self._mask_numbers)
+
+    def take(self, text: Text, name: str) -> Copy | None:
+        """The kept text that this one is a copy of; None where there is none, and then it is kept under its name."""
+        marks = _Marks(text)
+        hits = self._index.find(marks.sought)
+        found = self._same(text, hits) or self._alike(text, marks, hits)
+        if found is None:
+            self._keep(text, name, marks, is_first=not len(hits.between(1, 2)))
+        return found
+
+    def _same(self, text: Text, hits: Hits) -> Copy | None:
+        for name, kept in map(self._at, hits.between(0, 1).tolist()):
+            if kept.plain == text.plain:
+                return Copy(name, alike(text, kept, self._near) or Alike("exact", 1.0))
+        return None
+
+    def _alike(self, text: Text, marks: _Marks, hits: Hits) -> Copy | None:
+        """The first that is surely a copy; else the most similar one, unless the text is one of many by a template."""
+        doubtful: list[Copy] = []
+        family = 0
+        for name, kept in map(self._at, self._likely(marks, hits)):
+            found = alike(text, kept, self._near)
+            if found is None:
+                continue
+            if found.is_copy and not found.numbers:
+                return Copy(name, found)
+            if found.is_copy:
+                doubtful.append(Copy(name, found))
+            family += found.numbers > 0
+        self.numbered += any(self._at(place)[1].masked == text.masked for place in hits.between(1, 2).tolist())
+        if not doubtful or family > _FAMILY:
+            return None
+        return max(doubtful, key=lambda copy: copy.alike.similarity)
+
+    def _likely(self, marks: _Marks, hits: Hits) -> list[int]:
+        """Places of kept texts that may be alike, the likeliest first."""
+        banded, more_banded = self._by_bands(marks, hits.between(2, 2 + _BANDS))
+        anchored, more_anchored = self._by_anchors(marks, hits.between(2 + _BANDS, len(marks.sought)))
+        self.capped += hits.more or more_banded or more_anchored
+        return [*dict.fromkeys([*banded, *anchored])]
+
+    def _by_bands(self, marks: _Marks, found: Rows) -> tuple[list[int], bool]:
+        places = np.unique(found)
+        agreeing = np.count_nonzero(self._signatures[places] == marks.signature, axis=1)
+        return _best(places, agreeing, agreeing >= _LEAST_ALIKE * _PERMUTATIONS)
+
+    def _by_anchors(self, marks: _Marks, found: Rows) -> tuple[list[int], bool]:
+        """Those of whose anchors, or of this text's, half are shared."""
+        places, shared = np.unique(found, return_counts=True)
+        return _best(places, shared, 2 * shared >= np.minimum(self._anchored[places], max(len(marks.anchors), 1)))
+
+    def _keep(self, text: Text, name: str, marks: _Marks, *, is_first: bool) -> None:
+        """Note a text; of those that differ in numbers only, the first stands for all where numbers do not count."""
+        place = self._texts.add(f"{len(name)} {name}{text.line}")
+        self._index.add(place, np.concatenate([marks.wholes[: 1 + is_first], marks.bands, marks.anchors]))
+        if place >= len(self._signatures):
+            self._signatures = np.resize(self._signatures, (place * 5 // 4, _PERMUTATIONS))
+            self._anchored = np.resize(self._anchored, place * 5 // 4)
+        self._signatures[place] = marks.signature
+        self._anchored[place] = len(marks.anchors)
+
+    def _at(self, place: int) -> tuple[str, Text]:
+        length, _, rest = self._texts[place].partition(" ")
+        return rest[: int(length)], Text(rest[int(length) :], self._mask_numbers)
+
+
+def _best(places: Rows, scores: NDArray[np.intp], fit: NDArray[np.bool_]) -> tuple[list[int], bool]:
+    """Those with the highest scores that are fit, and whether there are more."""
+    places, scores = places[fit], scores[fit]
+    order = np.argsort(-scores, kind="stable")
+    return places[order[:_MOST_LOOKED_AT]].tolist(), len(places) > _MOST_LOOKED_AT
+
+
+def signature_of(text: Text) -> Signature:
+    """MinHash of the short shingles, the lowest byte of each value: array (128,)."""
+    hashes = text.short
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+        hashes, np.array([0, len(hashes)], np.uint64), _PERMUTATIONS, _SEED
+    )
+    return np.array(matrix.to_rows()[0], np.uint32).astype(np.uint8)
+
+
+def _hash(text: str) -> int:
+    return zlib.crc32(text.encode(errors="surrogatepass"))
