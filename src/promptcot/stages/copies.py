@@ -1,10 +1,10 @@
 """Which text that was kept another one is a copy of: the index behind `dedup`.
 
 Decides which pairs are looked at. Texts of which half of the short shingles are the same meet in one of 32 bands of
-their MinHash signatures (Broder 1997; Leskovec, Rajaraman, Ullman 2020, chapter 3), texts that share a longer passage in
-one of its anchors, which also finds what is embedded in a larger text. Passages that many texts share say little: only
-the latest texts that have one are looked at, and how often there were more is counted. Texts lie on disk, and about 900
-bytes for each are in memory. When two texts are copies is decided in `core.overlap.near`.
+their MinHash signatures (Broder 1997; Leskovec, Rajaraman, Ullman 2020, chapter 3), texts that share a longer passage
+in one of its anchors, which also finds what is embedded in a larger text. Passages that many texts share say little:
+only the latest texts that have one are looked at, and how often there were more is counted. Texts lie on disk, and
+about 900 bytes for each are in memory. When two texts are copies is decided in `core.overlap.near`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rensa import RMinHash  # type: ignore[import-untyped]
 from promptcot.core.overlap import shingles
 from promptcot.core.overlap.buckets import Buckets, Hits, Rows
 from promptcot.core.overlap.near import Alike, Text, alike
+from promptcot.stages.meanings import Meanings
 from promptcot.storage.packed import Packed
 
 _BANDS, _ROWS = 32, 4
@@ -57,16 +58,18 @@ class _Marks:
 
 
 class Copies:
-    """Texts that are no copies of each other, on disk in `path`. `near` and `mask_numbers` as in `near`.
+    """Texts that are no copies of each other, on disk in a folder. `near` and `mask_numbers` as in `near`; `semantic` is
+    the cosine of vectors from which on texts say the same.
 
     `capped` counts texts for which not all of the likely ones were looked at, `numbered` those that differ in numbers
     only from one that was kept.
     """
 
-    def __init__(self, path: Path, near: float, mask_numbers: bool) -> None:
+    def __init__(self, folder: Path, near: float, mask_numbers: bool, semantic: float | None = None) -> None:
         self.capped = self.numbered = 0
         self._near, self._mask_numbers = near, mask_numbers
-        self._texts = Packed(path)
+        self._meanings = None if semantic is None else Meanings(semantic)
+        self._texts = Packed(folder / "texts")
         self._index = Buckets(_MOST_IN_A_BUCKET)
         self._signatures = np.empty((1024, _PERMUTATIONS), np.uint8)
         self._anchored = np.empty(1024, np.uint32)
@@ -82,13 +85,15 @@ class Copies:
         """A problem, to be looked up."""
         return Text.of(problem, self._mask_numbers)
 
-    def take(self, text: Text, name: str) -> Copy | None:
+    def take(self, text: Text, name: str, vector: NDArray[np.float16] | None = None) -> Copy | None:
         """The kept text that this one is a copy of; None where there is none, and then it is kept under its name."""
         marks = _Marks(text)
         hits = self._index.find(marks.sought)
-        found = self._same(text, hits) or self._alike(text, marks, hits)
+        found = self._same(text, hits) or self._alike(text, marks, hits) or self._meant(text, vector)
         if found is None:
             self._keep(text, name, marks, is_first=not len(hits.between(1, 2)))
+            if self._meanings is not None and vector is not None:
+                self._meanings.add(len(self) - 1, vector)
         return found
 
     def _same(self, text: Text, hits: Hits) -> Copy | None:
@@ -114,6 +119,16 @@ class Copies:
         if not doubtful or family > _FAMILY:
             return None
         return max(doubtful, key=lambda copy: copy.alike.similarity)
+
+    def _meant(self, text: Text, vector: NDArray[np.float16] | None) -> Copy | None:
+        """A text of the same meaning and with the same numbers, of which a vector tells little."""
+        if self._meanings is None or vector is None:
+            return None
+        for place, similarity in self._meanings.nearest(vector):
+            name, kept = self._at(place)
+            if sorted(kept.numbers) == sorted(text.numbers):
+                return Copy(name, Alike("semantic", similarity))
+        return None
 
     def _likely(self, marks: _Marks, hits: Hits) -> list[int]:
         """Places of kept texts that may be alike, the likeliest first."""

@@ -8,6 +8,8 @@ stays. What a copy is, is decided in `core.overlap.near`, which pairs are looked
 from __future__ import annotations
 
 import sqlite3
+import zlib
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +19,8 @@ from promptcot.core.overlap.near import NEAR, Text
 from promptcot.core.problems import problem_of
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages.copies import Copies, Copy
+from promptcot.stages.embed import vector_of, without_vector
+from promptcot.storage.held_rows import HeldRows
 from promptcot.storage.json import dumps, loads
 
 EMPTY = "no problem text"
@@ -29,14 +33,23 @@ class Dedup:
     """Leaves out rows whose problem is a copy of another one's.
 
     Two texts are copies when they are `near` alike (`core.overlap.near`); with `mask_numbers`, problems that differ in
-    numbers only are too. With `best`, all rows are held until the last has come, and the best of copies stays.
+    numbers only are too, and with `semantic`, those whose vectors (`stages.embed`) have this cosine. With `best`, all
+    rows are held until the last has come, and the best of copies stays. `folder` is for texts and rows.
     """
 
     name = "dedup"
 
-    def __init__(self, folder: Path, near: float = NEAR, mask_numbers: bool = False, *, best: bool = False) -> None:
-        self._copies = Copies(folder / "texts", near, mask_numbers)
-        self._held = _Held(folder / "rows.sqlite") if best else None
+    def __init__(
+        self,
+        folder: Path,
+        near: float = NEAR,
+        mask_numbers: bool = False,
+        semantic: float | None = None,
+        *,
+        best: bool = False,
+    ) -> None:
+        self._copies = Copies(folder, near, mask_numbers, semantic)
+        self._held = _Held(folder) if best else None
         self._rows = 0
         self._rules: Counter[str] = Counter()
         self._mask_numbers = mask_numbers
@@ -50,22 +63,21 @@ class Dedup:
         if self._held is not None:
             self._held.add(row)
             return []
-        return self._decided(row, text) or [row]
+        return self._decided(row, text) or [without_vector(row)]
 
     def finish(self) -> Iterable[Row | Dropped]:
         """The rows that were held, those that stay and those that are copies, in the order in which they came."""
-        return self._best() if self._held is not None else ()
+        return self._best(self._held) if self._held is not None else ()
 
-    def _best(self) -> Iterator[Row | Dropped]:
-        assert self._held is not None
-        for place, row in self._held.best_first():
-            drop = self._decided(row, self._copies.text(_problem(row)))
-            if drop is not None:
-                self._held.leave_out(place, drop)
-        yield from self._held.decided()
+    def _best(self, held: _Held) -> Iterator[Row | Dropped]:
+        for place in held.best_first():
+            row = held[place]
+            if drop := self._decided(row, self._copies.text(_problem(row))):
+                held.leave_out(place, drop)
+        yield from held.decided()
 
     def _decided(self, row: Row, text: Text) -> Drop | None:
-        copy = self._copies.take(text, str(row.get("id")))
+        copy = self._copies.take(text, str(row.get("id")), vector_of(row))
         return None if copy is None else self._left_out(copy)
 
     def _left_out(self, copy: Copy) -> Drop:
@@ -81,8 +93,8 @@ class Dedup:
             self._held.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it: copies by rule, how many differ in numbers only, how often it looked at less
-        than all that was likely.
+        """What a run's summary says of it: copies by rule, how many rows are alike but for numbers, for how many rows
+        not all likely ones were looked at.
         """
         numbered = self._rules["numbers"] if self._mask_numbers else self._copies.numbered
         return {
@@ -97,19 +109,20 @@ class Dedup:
 
 
 def _problem(row: Row) -> str:
-    """The text of a row's problem; a blank one is empty, and what else the row holds is none."""
+    """The text of a row's problem; where that is blank nothing else is, and only a row without one has a `prompt`."""
     text = row.get("problem")
     return text if isinstance(text, str) else problem_of(row, f"row {row.get('id')}")
 
 
 class _Held:
-    """Rows on disk, in the order in which they came, with what becomes of them."""
+    """Rows on disk, by their places, with what becomes of them."""
 
-    def __init__(self, path: Path) -> None:
-        self._table = sqlite3.connect(path, isolation_level=None)
+    def __init__(self, folder: Path) -> None:
+        self._rows = HeldRows(folder)
+        self._table = sqlite3.connect(folder / "order.sqlite", isolation_level=None)
         self._table.execute("pragma journal_mode=off")
         self._table.execute("pragma synchronous=off")
-        self._table.execute("create table held (place integer primary key, liked int, id text, row blob, why blob)")
+        self._table.execute("create table rows (place integer primary key, liked int, id text, text int, why blob)")
         self._table.execute("begin")
 
     def close(self) -> None:
@@ -118,27 +131,27 @@ class _Held:
 
     def add(self, row: Row) -> None:
         """Hold one more."""
-        told = (_liked(row), str(row.get("id")), dumps(row))
-        self._table.execute("insert into held (liked, id, row) values (?, ?, ?)", told)
+        told = (len(self._rows), _liked(row), str(row.get("id")), zlib.crc32(_problem(row).encode(errors="replace")))
+        self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", told)
+        self._rows.add(row)
 
-    def best_first(self) -> Iterator[tuple[int, Row]]:
-        """Place and row; rows that are equal in all that counts in the order of their texts."""
-        order = self._table.execute("select place from held order by liked desc, id, row").fetchall()
-        for (place,) in order:
-            yield place, self._row(place)
+    def __getitem__(self, place: int) -> Row:
+        return self._rows[place]
+
+    def best_first(self) -> Iterator[int]:
+        """Places, those of rows that the judges liked best first; it does not matter how the rows came."""
+        order = array("q", (place for (place,) in self._table.execute("select place from rows order by liked desc, id, text")))
+        return iter(order)
 
     def leave_out(self, place: int, drop: Drop) -> None:
         """Note why a row does not stay."""
-        self._table.execute("update held set why = ? where place = ?", (dumps([drop.reason, drop.details]), place))
+        self._table.execute("update rows set why = ? where place = ?", (dumps([drop.reason, drop.details]), place))
 
     def decided(self) -> Iterator[Row | Dropped]:
         """The rows as they came."""
-        for row, why in self._table.execute("select row, why from held order by place"):
-            yield loads(row) if why is None else Dropped(loads(row), Drop(loads(why)[0], details=loads(why)[1]))
-
-    def _row(self, place: int) -> Row:
-        row: Row = loads(self._table.execute("select row from held where place = ?", (place,)).fetchone()[0])
-        return row
+        for place, why in self._table.execute("select place, why from rows order by place"):
+            row = without_vector(self._rows[place])
+            yield row if why is None else Dropped(row, Drop(loads(why)[0], details=loads(why)[1]))
 
 
 def _liked(row: Row) -> int:
