@@ -97,6 +97,9 @@ BASES: dict[str, list[list[str]]] = {
     "judge": [["judge", "--data-path", "written.jsonl", *_ASKED]],
     "filter": [["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]],
     "verify": [["verify", "--data-path", "problems.jsonl", "--prompts", "math", *_ASKED]],
+    "decontaminate": [
+        ["decontaminate", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--against", "written.jsonl"]
+    ],
     "solve": [["solve", "--data-path", "problems.jsonl", *_ASKED]],
     "grade": [["grade", "--output-path", "traces.jsonl", "--workers", "1"]],
     "label": [["label", "--data-path", "traces.jsonl", "--output-path", "out.jsonl", "--workers", "1"]],

@@ -24,6 +24,7 @@ JUDGED = [{"id": name, "prompt": "p", "completion": "c", "judgement": "perfect"}
 LEARNT = [{"id": name, "prompt": "p", "completion": "c", "label": name} for name in "12"]
 RATED = [{"id": name, "problem": name, "answer": "4", "pass_rate": 0.5} for name in "12"]
 LIKE = [{"id": "1", "prompt": "Concepts: a, b. Level: AIME.", "foundational_concepts": ["a", "b"], "level": "AIME"}]
+ASKED = [{"id": "1", "problem": "Find the least prime above 70."}]
 FOUND = [{"concepts": ["a"], "level": "AIME", "rationale": "r", "problem": "p"}]
 
 Rows = list[dict[str, object]]
@@ -37,6 +38,7 @@ VERBS: list[tuple[str, list[Rows], list[str]]] = [
     ("select --data_path {} --data_path {} --output_path OUT", [RATED, RATED[:1]], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT", [FOUND], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT --concepts_path TWO", [FOUND], ["OUT", "TWO"]),
+    ("decontaminate --data_path {} --against {} --output_path OUT", [ASKED, FOUND], ["OUT"]),
     ("chain mismatch --data_path {} --output_path OUT", [LEARNT], ["OUT"]),
 ]
 """Command lines, the rows of their inputs, and the words that stand for outputs."""

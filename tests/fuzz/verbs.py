@@ -126,6 +126,10 @@ VERBS = {
         f"verify --data_path problems.jsonl --votes 3 {_SERVED} --prompts math --output_path out.jsonl",
         ("problems.jsonl",),
     ),
+    "decontaminate": Verb(
+        "decontaminate --data_path problems.jsonl --against own.jsonl --output_path out.jsonl",
+        ("problems.jsonl", "own.jsonl"),
+    ),
     "solve": Verb(f"solve --data_path problems.jsonl --n 3 {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
     "label": Verb(
         "label --data_path traces.jsonl --output_path out.jsonl --min-agreement 0.4 --sft_path sft.jsonl"

@@ -111,6 +111,10 @@ def _are_paths(value: object) -> bool:
     return isinstance(value, Iterable) and not isinstance(value, Mapping)
 
 
+def _is_path_or_are(value: object) -> bool:
+    return _is_path(value) or _are(_is_path)(value)
+
+
 def _are_columns(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(one, str) for pair in value.items() for one in pair)
 
@@ -124,10 +128,11 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
     **dict.fromkeys(("name", "style", "until", "order", "pass_rate"), _NAME),
     **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n"), _COUNT),
-    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict"), _FLAG),
+    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers"), _FLAG),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
+    "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,
     "balance": (_are_words, "a name, or a list of names"),

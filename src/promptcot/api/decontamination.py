@@ -13,10 +13,11 @@ from promptcot.api.jobs import Job
 from promptcot.api.results import DecontaminateResult, StageResult
 from promptcot.api.working import Working, columns_of
 from promptcot.errors import UsageError
-from promptcot.evaluation.references import references
+from promptcot.evaluation.references import files_of, references
 from promptcot.pipeline.plan import PlannedStep
 from promptcot.stages.annotators import problem_rows
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.storage.overlap import Read, Written, check_paths
 
 
 @checking
@@ -35,8 +36,11 @@ def decontaminate(
     is one of it. `columns` as in `solve`. What was compared is in `contamination`; each dropped row has a field of
     that name with the benchmark's problem, the rule and the overlap.
     """
-    read = columns_of(columns)
-    found = references(None if against is None else _names(against))
+    read, names = columns_of(columns), None if against is None else _names(against)
+    if (journal := working.get("journal")) is not None:
+        output = Path(journal) / f"{Decontaminate.name}.jsonl"
+        check_paths(map(Read, files_of(names or ())), [Written.of(output, "file")])
+    found = references(names)
     step = Decontaminate(found, mask_numbers)
     options = {"against": dict(found.found), "mask_numbers": mask_numbers}
     made = Job(rows, working, None, read.given).apply(

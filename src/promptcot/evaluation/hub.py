@@ -5,7 +5,6 @@ The Hub's own client caches what it fetches, keeps to `HF_HUB_OFFLINE=1` and rea
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +20,10 @@ def fetch(name: str, hub: HubFiles) -> list[Path]:
 
 def is_cached(hub: HubFiles) -> bool:
     """Whether all files of a benchmark are in the Hub's cache on this machine; the network is not asked."""
-    if importlib.util.find_spec("huggingface_hub") is None:
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
         return False
-    from huggingface_hub import try_to_load_from_cache
-
     where = {"repo_id": hub.repository, "revision": hub.revision, "repo_type": "dataset"}
     return all(isinstance(try_to_load_from_cache(filename=file, **where), str) for file in hub.files)
 

@@ -114,20 +114,20 @@ def _read(names: Sequence[str], missing: Mapping[str, str], *, named: bool) -> R
 def _problems(name: str, told: list[str]) -> Iterator[Reference]:
     """The problems of one benchmark; rows without any words are left out, and told. Raises InputError."""
     where, numbered = rows_of(name, told)
-    rows = without = 0
+    rows, without, why = 0, 0, ""
     for number, row in numbered:
         rows += 1
         place = f"{where}, row {number}"
         try:
             problem = problem_of(row, place)
         except UnfitRow as error:
-            without, last = without + 1, error
+            without, why = without + 1, f"; {error}"
             continue
         if not words_of(problem):
             without += 1
             continue
         yield Reference(name, number, problem_id(row, place), problem)
     if without == rows:
-        raise InputError(f"{where}: no row has a problem to compare with" + (f"; {last}" if rows else ""))
+        raise InputError(f"{where}: no row has a problem to compare with{why}")
     if without:
         told.append(f"{without:,} of {rows:,} rows have no problem and are left out")

@@ -37,9 +37,10 @@ _LEAST_EVIDENCE = 3.0  # in shingles that no other benchmark problem has
 _LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reach 8
 _LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
 _LOOKED_AT_FROM = 0.12
-_COMMON = 16  # a shingle that more benchmark problems have finds none of them
+_COMMON = 8  # a shingle that more benchmark problems have finds none of them
 _FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
-_UNIT = 720_720  # divisible by 1 to 16: sums of shares of it do not depend on their order
+_UNIT = 840  # divisible by 1 to 8; whole numbers, so that sums do not depend on the order of their parts
+_LABEL = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,5}|[A-Zb-z])(?![A-Za-z])")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 
 Shingle = tuple[str, ...]
@@ -104,6 +105,7 @@ class Contamination:
         self._entries: list[_Entry] = []
         self._same: dict[Shingle, int] = {}
         self._same_masked: dict[Shingle, int] = {}
+        self._same_renamed: dict[Shingle, int] = {}
         for reference in references:
             self._add(reference)
         self._shingles = self._weighed()
@@ -127,6 +129,7 @@ class Contamination:
         self._entries.append(_Entry(reference, words, seen))
         if self._mask and len(seen) >= 5 and sum(word != MASK for word in seen) >= 3:
             self._same_masked.setdefault(tuple(seen), place)
+        self._same_renamed.setdefault(_without_names(words, reference.problem), place)
 
     def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
         """The weight of each shingle, and the problems that have it; without those that many have.
@@ -168,7 +171,7 @@ class Contamination:
     def hit(self, problem: str) -> Hit | None:
         """The benchmark problem that this one is, or has a large part of in it; None where there is none."""
         words = words_of(problem)
-        match = self._match(words)
+        match = self._match(words) or self._renamed(words, problem)
         return None if match is None else self._hit(match, words)
 
     def place_of(self, problem: str) -> int | None:
@@ -190,23 +193,22 @@ class Contamination:
             return _Match(place, NUMBERS_CHANGED, 1.0)
         return self._embedded(words) or self._plain_one(seen)
 
+    def _renamed(self, words: list[str], problem: str) -> _Match | None:
+        """A benchmark problem whose variables and points have other names."""
+        place = self._same_renamed.get(_without_names(words, problem)) if words else None
+        return None if place is None else _Match(place, RENAMED, 1.0)
+
     def _near(self, seen: list[str]) -> list[int]:
         """The benchmark problems that have most in common with the text, of themselves or of it."""
         sums: dict[int, int] = {}
         shingles = self._shingles
-        for shingle in set(grams(seen, _SHINGLE)):
-            found = shingles.get(shingle)
-            if found:
-                weight, places = found
-                for place in places:
-                    sums[place] = sums.get(place, 0) + weight
+        for shingle in shingles.keys() & set(grams(seen, _SHINGLE)):
+            weight, places = shingles[shingle]
+            for place in places:
+                sums[place] = sums.get(place, 0) + weight
         part = _UNIT * len(seen) // 4
-        shares = [(total, total / self._entries[place].total, place) for place, total in sums.items()]
-        near = sorted(
-            (-share, place)
-            for total, share, place in shares
-            if (total >= _UNIT and share >= _LOOKED_AT_FROM) or share >= _HALF or total >= part
-        )
+        shares = [(total / self._entries[place].total, total, place) for place, total in sums.items() if total >= _UNIT]
+        near = sorted((-share, place) for share, total, place in shares if share >= _LOOKED_AT_FROM or total >= part)
         return [place for _, place in near[:_LOOKED_AT]]
 
     def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
@@ -240,7 +242,10 @@ class Contamination:
 
     def _embedded(self, words: list[str]) -> _Match | None:
         """A benchmark problem of three tokens or more that stands in the text as it is."""
-        for start, shingle in enumerate(grams(words, _SHINGLE)):
+        shingles = grams(words, _SHINGLE)
+        if self._begins.keys().isdisjoint(shingles):
+            return None
+        for start, shingle in enumerate(shingles):
             for place in self._begins.get(shingle, ()):
                 own = self._entries[place].words
                 end = start + len(own)
@@ -276,6 +281,16 @@ def words_of(problem: str) -> list[str]:
 def grams(words: Sequence[str], n: int) -> list[Shingle]:
     """The runs of `n` tokens, in order."""
     return list(zip(*(words[start:] for start in range(n)), strict=False))
+
+
+def _without_names(words: list[str], problem: str) -> Shingle:
+    """The tokens, variables and points among them by their order: letters, and labels in capitals such as ABC.
+
+    The letter a is none of them, since it is a word as well.
+    """
+    names = {label.lower() for label in _LABEL.findall(problem)}
+    order: dict[str, str] = {}
+    return tuple(order.setdefault(word, f"@{len(order)}") if word in names else word for word in words)
 
 
 def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
