@@ -130,6 +130,7 @@ _KINDS: Mapping[str, Kind] = {
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,
+    "verifier": _NAME,
     "balance": (_are_words, "a name, or a list of names"),
     "limit": (_is_time, "a number of seconds"),
     "ks": (_are(_is_whole(1)), "a list of whole numbers of at least 1"),
