@@ -135,6 +135,7 @@ _KINDS: Mapping[str, Kind] = {
     "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,
+    "verifier": _NAME,
     "balance": (_are_words, "a name, or a list of names"),
     "limit": (_is_time, "a number of seconds"),
     "ks": (_are(_is_whole(1)), "a list of whole numbers of at least 1"),

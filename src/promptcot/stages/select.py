@@ -51,6 +51,7 @@ UNREADABLE = "unreadable profile"
 REPEATED = "repeated row"
 OUTSIDE = "outside the shares"
 BEYOND = "beyond the size"
+SHORT = "beyond the shares"
 _NO_LEVEL = "(none)"
 _MOST_SHOWN = 60
 _MOST_CONCEPTS = 1000
@@ -102,10 +103,10 @@ class Select:
         if len(self._table):
             self._check_model()
             problems = Problems(self._table.ids)
-            for head in problems.several:
-                self._pool(head, problems)
-            for head in self._chosen(problems.heads):
-                yield self._row(problems.rows_of(int(head)))
+            for row in problems.several():
+                self._pool(problems, problems.rows_of(row))
+            for row in self._chosen(problems):
+                yield self._row(problems.rows_of(int(row)))
             yield from self._left_out(problems)
 
     def close(self) -> None:
@@ -122,9 +123,11 @@ class Select:
             known = ", ".join(sorted(self._models)) or "none, the rows have neither `model` nor `models`"
             raise InputError(f"model: no row has pass rates of {model!r}; models that are there: {known}")
 
-    def _pool(self, head: int, problems: Problems) -> None:
-        """Several rows of a problem as one profile, which stands at the first of them."""
-        rows = [self._rows[number] for number in self._different(problems.rows_of(head))]
+    def _pool(self, problems: Problems, numbers: Sequence[int]) -> None:
+        """Several rows of a problem as one profile, for which the fullest of them stands."""
+        ranked = self._ranked(self._different(numbers))
+        rows = [self._rows[number] for number in ranked]
+        problems.lead(head := ranked[0])
         _check_problem(rows)
         found = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
         refused = found if isinstance(found, str) else found.refused(self._settings.min_agreement)
@@ -140,9 +143,9 @@ class Select:
                 self._table.numbers[number] = self._table.number_of(REPEATED)
         return [*seen.values()]
 
-    def _chosen(self, heads: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The first rows of the problems of the set, in its order; the others are left out."""
-        table, settings = self._table, self._settings
+    def _chosen(self, problems: Problems) -> NDArray[np.int64]:
+        """The rows that stand for the problems of the set, in its order; the others are left out."""
+        table, settings, heads = self._table, self._settings, problems.leading
         if settings.min_n > 1:
             table.refuse(_where(table.n_of(kept := table.kept(heads)) < settings.min_n, kept), TOO_FEW)
         rates = table.rates_of(measured := table.kept(heads))
@@ -151,23 +154,28 @@ class Select:
         may = table.kept(measured)
         these = table.candidates(may, settings.seed)
         choice = choose(these, settings)
-        table.refuse(np.setdiff1d(may, may[choice.chosen], assume_unique=True), BEYOND)
+        table.refuse(np.setdiff1d(may, may[choice.chosen], assume_unique=True), BEYOND if settings.size else SHORT)
         table.refuse(may[choice.outside], OUTSIDE)
         self._told = summary_of(settings, choice, rates, table.n_of(measured), self._models)
-        return may[in_order(choice.chosen, these, may, settings.order)]
+        return may[in_order(choice.chosen, these, problems.first_of(may), settings.order)]
 
     def _row(self, numbers: Sequence[int]) -> Row:
         """The row of a problem; of several profiles, one with the fields of all, whatever their order."""
         own = [number for number in numbers if self._table.reason_of(number) != REPEATED]
-        if len(own) == 1:
-            return self._rows[own[0]]
-        rows = {number: self._rows[number] for number in own}
-        first = sorted(own, key=lambda number: (_text(rows[number]) is None, self._rows.line(number)))
-        return merged([rows[number] for number in first])
+        return self._rows[own[0]] if len(own) == 1 else merged([self._rows[number] for number in self._ranked(own)])
+
+    def _ranked(self, numbers: Sequence[int]) -> list[int]:
+        """The rows of a problem, the fullest first, whatever their order."""
+
+        def lacking(number: int) -> tuple[bool, bool, bool, bytes]:
+            row = self._rows[number]
+            return _text(row) is None, _level(row) == _NO_LEVEL, not _concepts(row), self._rows.line(number)
+
+        return sorted(numbers, key=lacking)
 
     def _left_out(self, problems: Problems) -> Iterator[Dropped]:
         """Rows that are in no row of the set, each with the reason of its problem, or its own."""
-        for number, head in enumerate(problems.head_of_each()):
+        for number, head in enumerate(problems.leading_each()):
             own = self._table.reason_of(number)
             reason = own if own == REPEATED else self._table.reason_of(head)
             if reason is not None:

@@ -35,6 +35,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("select", {"pass_rate": (0.2, 0.8)}),
     ("select", {"order": None}),
     ("select", {"model": 3}),
+    ("select", {"verifier": ["exact"]}),
     ("grade", {"ks": "123"}),
     ("grade", {"limit": float("inf")}),
     ("grade", {"benchmark": object()}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,12 @@ import pytest
 from promptcot.core.columns import Columns
 from promptcot.core.selection.settings import Settings
 from promptcot.errors import InputError, UsageError
-from promptcot.records import Drop, Dropped
+from promptcot.pipeline.execute import run_steps
+from promptcot.pipeline.observer import Silent
+from promptcot.pipeline.plan import PlannedStep
+from promptcot.pipeline.steps_job import StepsJob
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.records import Drop, Dropped, Item
 from promptcot.stages.select import Select, holding, refuse_repeated, select_files
 from promptcot.storage.outputs import Output
 from promptcot.storage.rows import read_rows
@@ -96,9 +102,10 @@ def test_both_bounds_of_the_band_are_kept(tmp_path: Path) -> None:
 
 
 def test_easy_first_and_shuffled_do_not_depend_on_the_order_of_the_rows(tmp_path: Path) -> None:
-    rows = [problem(f"p{number}", number % 5 / 4) for number in range(200)]
+    levels = ["HMMT-Feb", "AMC12", "USAMO", "AIME"]
+    rows = [problem(f"p{number}", number % 5 / 4, level=levels[number // 7 % 4]) for number in range(200)]
     for order in ("easy-first", "mixed"):
-        asked: dict[str, Any] = {"size": 50, "order": order, "balance": ["concepts"], "seed": 3}
+        asked: dict[str, Any] = {"size": 49, "order": order, "balance": ["concepts", "level"], "seed": 3}
         expected = selected(tmp_path, rows, **asked)[0]
         shuffled = rows[:]
         random.Random(1).shuffle(shuffled)
@@ -159,7 +166,7 @@ def test_one_id_with_two_problems_stops(tmp_path: Path) -> None:
 def test_a_profile_without_a_problem_joins_the_row_that_has_it(tmp_path: Path) -> None:
     profile = {name: value for name, value in problem("a", 0.0).items() if name not in ("problem", "level")}
     for files in ([problem("a")], [profile]), ([profile], [problem("a")]):
-        [row] = selected(tmp_path, *files)[0]
+        [row] = selected(tmp_path, *files, levels="AIME=1", balance="concepts")[0]
         assert (row["problem"], row["level"], row["n"]) == ("Find a.", "AIME", 8)
 
 
@@ -263,3 +270,18 @@ def test_a_file_that_is_given_twice_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="would count twice"):
             refuse_repeated([first, other, again])
     refuse_repeated([first, other, tmp_path / "missing.jsonl"])
+
+
+def test_in_a_line_of_steps_it_gives_its_rows_when_all_have_come(tmp_path: Path) -> None:
+    rows = [problem(f"p{number}", number % 5 / 4) for number in range(30)]
+    planned = PlannedStep(
+        "select", "step", make=lambda folder: Select.of(folder, size=9, order="easy-first"), at_end=True
+    )
+    job = StepsJob("select", [planned], lambda: (Item(*one) for one in enumerate(rows)), tmp_path / "set.jsonl")
+    [counts] = wait_for(run_steps(job, Silent()))
+    assert (counts.rows_in, counts.rows_out) == (30, 9)
+    assert counts.dropped == {"beyond the size": 21}
+    written = list(read_rows(tmp_path / "set.jsonl"))
+    assert written == selected(tmp_path, rows, size=9, order="easy-first")[0]
+    assert json.loads((tmp_path / "set.summary.json").read_text())["select"]["size"]["got"] == 9
+    assert not (tmp_path / "set.journal").exists()

@@ -82,8 +82,8 @@ def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
 
     Passes and traces add up, the agreement is that of all answered traces; all labels have to be one answer.
     """
-    labels = [one.label for one in profiles if one.label is not None]
-    if len(labels) < len(profiles) or not all(label == labels[0] or same(labels[0], label) for label in labels):
+    labels = sorted({one.label for one in profiles if one.label is not None})
+    if any(one.label is None for one in profiles) or not all(same(labels[0], label) for label in labels[1:]):
         return NOT_AGREED
     rated = [(one.pass_rate, one.n) for one in profiles if one.pass_rate is not None]
     if not rated:

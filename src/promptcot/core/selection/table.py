@@ -79,15 +79,17 @@ class Table:
         return np.frombuffer(self.n, dtype=np.uint32)[rows]
 
     def candidates(self, rows: NDArray[np.int64], seed: int) -> Candidates:
-        """These rows, which are in input order, as `choosing` takes them."""
+        """These rows, which are in input order, as `choosing` takes them: levels are numbered by name, not by row."""
+        names = sorted(self.names)
+        by_name = np.array([names.index(name) for name in self.names] or [0])
         sizes = np.frombuffer(self.sizes, dtype=np.uint16).astype(np.int64)
         is_taken = np.zeros(len(sizes), dtype=bool)
         is_taken[rows] = True
         concepts = np.frombuffer(self.concepts, dtype=np.uint64) if self.concepts else np.zeros(0, dtype=np.uint64)
         return Candidates(
             self.rates_of(rows),
-            np.frombuffer(self.levels, dtype=np.uint32)[rows].astype(np.int64),
-            [*self.names],
+            by_name[np.frombuffer(self.levels, dtype=np.uint32)[rows]],
+            names,
             keys_of(np.frombuffer(self.ids, dtype=np.uint64)[rows], seed),
             np.concatenate(([0], np.cumsum(sizes[rows]))),
             concepts[np.repeat(is_taken, sizes)],
@@ -99,7 +101,7 @@ class Table:
 
 
 class Problems:
-    """Which rows are of one problem, by their ids: `heads` are the first rows of all problems, in input order."""
+    """Which rows are of one problem, by their ids, and which row stands for it: the first, unless another `leads`."""
 
     def __init__(self, ids: array[int]) -> None:
         self._ids = np.frombuffer(ids, dtype=np.uint64)
@@ -107,22 +109,37 @@ class Problems:
         ordered = self._ids[self._order]
         self._begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         self._ends = np.concatenate((self._begins[1:], [len(ordered)]))
-        self._firsts = ordered[self._begins]
-        self.heads = np.sort(self._order[self._begins])
+        self._different = ordered[self._begins]
+        self._leading = self._order[self._begins]
 
     @property
+    def leading(self) -> NDArray[np.int64]:
+        """The rows that stand for their problems, in input order."""
+        return np.sort(self._leading)
+
     def several(self) -> Iterator[int]:
-        """The heads of problems with several rows."""
-        return map(int, np.sort(self._order[self._begins[self._ends - self._begins > 1]]))
+        """A row of each problem that has several."""
+        return map(int, np.sort(self._leading[self._ends - self._begins > 1]))
+
+    def lead(self, row: int) -> None:
+        """Let this row stand for its problem."""
+        self._leading[self._group(row)] = row
 
     def rows_of(self, row: int) -> list[int]:
         """All rows of the problem of this row, in input order."""
-        group = int(np.searchsorted(self._firsts, self._ids[row]))
+        group = self._group(row)
         found: list[int] = self._order[self._begins[group] : self._ends[group]].tolist()
         return found
 
-    def head_of_each(self) -> Iterator[int]:
-        """For each row the first one of its problem."""
+    def first_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The first row of the problem of each of these."""
+        return np.asarray(self._order[self._begins[np.searchsorted(self._different, self._ids[rows])]])
+
+    def leading_each(self) -> Iterator[int]:
+        """For each row the one that stands for its problem."""
         found = np.empty_like(self._order)
-        found[self._order] = np.repeat(self._order[self._begins], self._ends - self._begins)
+        found[self._order] = np.repeat(self._leading, self._ends - self._begins)
         return map(int, found)
+
+    def _group(self, row: int) -> int:
+        return int(np.searchsorted(self._different, self._ids[row]))
