@@ -54,8 +54,8 @@ class References:
         return {"status": status, "against": dict(self.found), "not_at_hand": dict(self.missing)}
 
 
-def reference_lines(found: References) -> Iterator[str]:
-    """What is compared with, and how to come by what is not at hand."""
+def reference_lines(found: References, named_by: str = "--against NAME") -> Iterator[str]:
+    """What is compared with, and how to come by what is not at hand; `named_by` is how a benchmark is asked for."""
     yield from found.told
     names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
     if found.decontaminates:
@@ -63,7 +63,7 @@ def reference_lines(found: References) -> Iterator[str]:
     else:
         yield f"not decontaminated: no benchmark of real problems is at hand{f', only {names}' if names else ''}"
     if found.missing:
-        yield f"not at hand: {', '.join(found.missing)}; --against NAME fetches one, and so does"
+        yield f"not at hand: {', '.join(found.missing)}; {named_by} fetches one, and so does"
         yield from (f"  {command}" for command in found.missing.values())
 
 

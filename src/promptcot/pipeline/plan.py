@@ -196,7 +196,7 @@ def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
         return references(section.against)
 
     def lines() -> Iterator[str]:
-        return reference_lines(found())
+        return reference_lines(found(), "decontaminate.against = ['NAME']")
 
     yield PlannedStep(
         "decontaminate",
