@@ -140,7 +140,9 @@ class _Held:
 
     def best_first(self) -> Iterator[int]:
         """Places, those of rows that the judges liked best first; it does not matter how the rows came."""
-        order = array("q", (place for (place,) in self._table.execute("select place from rows order by liked desc, id, text")))
+        order = array(
+            "q", (place for (place,) in self._table.execute("select place from rows order by liked desc, id, text"))
+        )
         return iter(order)
 
     def leave_out(self, place: int, drop: Drop) -> None:
