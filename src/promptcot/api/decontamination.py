@@ -9,14 +9,17 @@ from typing import Unpack
 
 from promptcot.api.arguments import checking
 from promptcot.api.inputs import Rows
-from promptcot.api.jobs import Job
+from promptcot.api.jobs import SEED, Job
 from promptcot.api.results import DecontaminateResult, StageResult
-from promptcot.api.working import Working, columns_of
+from promptcot.api.working import ModelLike, Working, columns_of, model_of, workplace
+from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
 from promptcot.evaluation.references import files_of, references
-from promptcot.pipeline.plan import PlannedStep
+from promptcot.pipeline.decontamination import CONFIRM, EMBED, Meanings, decontamination, reference_vectors
+from promptcot.pipeline.observer import Silent
+from promptcot.pipeline.synchronous import wait_for
 from promptcot.stages.annotators import problem_rows
-from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.decontaminate import NEAR, Decontaminate
 from promptcot.storage.overlap import Read, Written, check_paths
 
 
@@ -26,6 +29,9 @@ def decontaminate(
     *,
     against: str | Path | Sequence[str | Path] | None = None,
     mask_numbers: bool = True,
+    semantic: ModelLike | None = None,
+    semantic_near: float = NEAR,
+    confirm: ModelLike | None = None,
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> DecontaminateResult:
@@ -33,24 +39,48 @@ def decontaminate(
 
     `against` are names of benchmarks, which are fetched where they are not at hand, or files of problems; None stands
     for the benchmarks that are at hand. With `mask_numbers`, a problem that differs from a benchmark's in numbers only
-    is one of it. `columns` as in `solve`. What was compared is in `contamination`; each dropped row has a field of
-    that name with the benchmark's problem, the rule and the overlap.
+    is one of it. With a model for `semantic`, problems whose vectors have a cosine of `semantic_near` are one as well,
+    or only those that the model for `confirm` calls the same. `columns` as in `solve`.
+
+    What was compared is in `contamination`; each dropped row has a field of that name with the benchmark's problem, the
+    rule and the overlap.
     """
     read, names = columns_of(columns), None if against is None else _names(against)
+    if confirm is not None and semantic is None:
+        raise UsageError("confirm: it is asked about problems that are near by semantic; give a model for that as well")
     if (journal := working.get("journal")) is not None:
         output = Path(journal) / f"{Decontaminate.name}.jsonl"
         check_paths(map(Read, files_of(names or ())), [Written.of(output, "file")])
     found = references(names)
-    step = Decontaminate(found, mask_numbers)
-    options = {"against": dict(found.found), "mask_numbers": mask_numbers}
-    made = Job(rows, working, None, read.given).apply(
-        step.name,
-        [PlannedStep(step.name, "step", make=lambda _: step)],
-        read=lambda source: problem_rows(source, read),
-        options=options,
-    )
+    meanings, engines = _meanings(semantic, semantic_near, confirm)
+    with workplace(journal) as folder:
+        vectors = None
+        if meanings is not None:
+            beside = folder / f"{Decontaminate.name}.journal"
+            vectors = wait_for(reference_vectors(found, meanings.model, beside, Silent(), engines.get(EMBED)))
+        seed = working.get("seed", SEED)
+        step, steps = decontamination(found, mask_numbers, meanings, vectors, seed)
+        made = Job(rows, working, None, read.given).apply(
+            step.name,
+            steps,
+            engines,
+            lambda source: problem_rows(source, read),
+            {"against": dict(found.found), "mask_numbers": mask_numbers},
+        )
     told = {field.name: getattr(made, field.name) for field in fields(StageResult)}
     return DecontaminateResult(**told, contamination=step.summary()["contamination"])
+
+
+def _meanings(
+    semantic: ModelLike | None, near: float, confirm: ModelLike | None
+) -> tuple[Meanings | None, dict[str, Engine]]:
+    """What is compared beside texts, and engines of the caller's by the step that asks them."""
+    if semantic is None:
+        return None, {}
+    spec, engine = model_of(semantic)
+    judge, other = (None, None) if confirm is None else model_of(confirm, temperature=0.0)
+    engines = {name: one for name, one in ((EMBED, engine), (CONFIRM, other)) if one is not None}
+    return Meanings(spec, near, judge), engines
 
 
 def _names(against: str | Path | Sequence[str | Path]) -> list[str]:

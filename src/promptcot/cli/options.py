@@ -178,6 +178,15 @@ served_options = together(*map(_option, _SERVED))
 """What says which model is asked, and who serves it."""
 
 
+beside_model = together(*(_option(key) for key in _SERVED if key not in ("model", "tokenizer")))
+"""The same for verbs that name their models by options of their own."""
+
+
+def named_model(name: str, options: Mapping[str, Any], **drawn: Any) -> Model:
+    """The model of this name, served as the options of `beside_model` say. Raises RecipeError."""
+    return checked(Model, **served_of({"tokenizer_path": None, **options, "model_path": name}), **drawn)
+
+
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a recipe's section that the options of `served_options` stand for."""
     given = {key: options[option_of(key)] for key in _SERVED if key != "model" or _is_named(options)}

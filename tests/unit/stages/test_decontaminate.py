@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from promptcot.core.overlap.contamination import Reference
+from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.references import References
 from promptcot.records import Drop
 from promptcot.stages import called
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.embed import as_text
 
 PROBLEM = "A tram leaves the depot every 12 minutes and needs 50 minutes for its round. How many trams are on the way?"
 REFERENCES = References((Reference("trams", 7, "t7", PROBLEM),), {"trams": 1}, {"gsm8k": "hf download it"})
@@ -80,3 +83,44 @@ def test_without_references_every_row_stays() -> None:
     row = {"id": "1", "problem": PROBLEM}
     assert one.apply(row) == [row]
     assert one.summary()["contamination"]["status"] == "not decontaminated"
+
+
+def carrying(problem: str, *vector: float) -> dict[str, Any]:
+    return {"id": "r", "problem": problem, "vector": as_text(np.array(vector, dtype=np.float32))}
+
+
+NEAR = {"semantic": 0.9, "vectors": np.array([[1.0, 0.0]])}
+
+
+def test_a_problem_that_is_near_in_meaning_is_left_out() -> None:
+    found = step(**NEAR).apply(carrying("How many trams serve a line?", 0.95, 0.2))
+    assert isinstance(found, Drop)
+    told = found.details["contamination"]
+    assert (told["rule"], told["benchmark"], told["overlap"]) == ("meaning", "trams", "how many trams")
+    assert 0.97 < told["share"] < 0.98
+
+
+def test_vectors_are_taken_off_rows_that_stay() -> None:
+    row = {"id": "r", "problem": "How many trams serve a line?"}
+    for one in (step(**NEAR), step()):
+        assert one.apply(carrying(str(row["problem"]), 0.5, 0.5)) == [row]
+    assert step(**NEAR).apply(row) == [row]  # without a vector, texts alone are compared
+    assert isinstance(step(**NEAR).apply({"id": "r", "problem": PROBLEM}), Drop)
+
+
+def test_where_a_model_confirms_a_near_problem_goes_on_suspected() -> None:
+    one = step(**NEAR, confirm=True)
+    [row] = one.apply(carrying("How many trams serve a line?", 1.0, 0.0))
+    assert row["suspected"]["problem"] == PROBLEM
+    assert row["suspected"]["contamination"]["rule"] == "meaning"
+    assert isinstance(one.apply({"id": "r", "problem": PROBLEM}), Drop)  # the same text needs no model
+    assert one.summary()["contamination"]["suspected"] == 1
+
+
+def test_vectors_have_to_belong_to_the_references() -> None:
+    with pytest.raises(UsageError, match="a vector of each problem"):
+        step(semantic=0.9)
+    with pytest.raises(UsageError, match="a vector of each problem"):
+        step(semantic=0.9, vectors=np.zeros((2, 2)))
+    with pytest.raises(InputError, match="3 dimensions, and those of the benchmarks have 2"):
+        step(**NEAR).apply(carrying("How many trams?", 1.0, 0.0, 0.0))

@@ -174,14 +174,6 @@ class Contamination:
         match = self._match(words) or self._renamed(words, problem)
         return None if match is None else self._hit(match, words)
 
-    def place_of(self, problem: str) -> int | None:
-        """The number of a benchmark problem with the tokens of this one, from 0, in the order in which it was added."""
-        return self._same.get(tuple(words_of(problem)))
-
-    def compared(self, problem: str, place: int, rule: str, share: float) -> Hit:
-        """A hit that was found otherwise, with what both texts have in common."""
-        return self._hit(_Match(place, rule, share), words_of(problem))
-
     def _match(self, words: list[str]) -> _Match | None:
         if (place := self._same.get(tuple(words))) is not None:
             return _Match(place, SAME_TEXT, 1.0)
@@ -269,8 +261,13 @@ class Contamination:
 
     def _hit(self, match: _Match, words: list[str]) -> Hit:
         entry = self._entries[match.place]
-        start, length = longest_common_run(words, entry.words)
-        return Hit(entry.reference, match.rule, match.share, " ".join(words[start : start + length]))
+        return Hit(entry.reference, match.rule, match.share, common_run(words, entry.words))
+
+
+def common_run(words: Sequence[str], others: Sequence[str]) -> str:
+    """The most tokens in a row that both texts have."""
+    start, length = longest_common_run(words, others)
+    return " ".join(words[start : start + length])
 
 
 def words_of(problem: str) -> list[str]:
