@@ -15,6 +15,7 @@ from promptcot import domains
 from promptcot.core.answers.extraction import extract
 from promptcot.core.parsing.phrases import matcher, plain, sentences
 from promptcot.core.parsing.refusals import refusal
+from promptcot.core.refusing import Refusal
 from tests.programs import computing_at_most
 
 CASES = [
@@ -39,6 +40,17 @@ def test_the_table_is_large_and_half_of_it_refuses_nothing() -> None:
 
 def test_a_domain_that_says_nothing_takes_the_phrases_of_mathematics() -> None:
     assert domains.settings("nano").refusals == PHRASES
+
+
+def test_a_domain_may_switch_it_off_or_have_phrases_of_its_own() -> None:
+    text = "The puzzle lacks some information."
+    assert refusal("The problem as stated is contradictory.", None, "Which door?", ()) is None
+    own = Refusal(
+        reason="lacks data", said=("puzzle lacks [some] information",), boxed=("unknown",), asked=("or unknown",)
+    )
+    assert refusal(text, "knight", "Who is Ann?", [own]) == "lacks data"
+    assert refusal("So.", "\\text{Unknown}", "Who is Ann?", [own]) == "lacks data"
+    assert refusal("So.", "unknown", "Is Ann a knight, a knave, or unknown?", [own]) is None
 
 
 @given(st.text(), st.text() | st.none(), st.text())
