@@ -59,7 +59,20 @@ def call(seed: int, folder: Path) -> Call:
     draws = random.Random(f"call {seed}")
     fill(folder)
     name = draws.choice(
-        [*_ASK, "sample", "encode", "filter", "label", "select", "grade", "run", "evaluate", "merge", "load_run"]
+        [
+            *_ASK,
+            "sample",
+            "encode",
+            "filter",
+            "dedup",
+            "label",
+            "select",
+            "grade",
+            "run",
+            "evaluate",
+            "merge",
+            "load_run",
+        ]
     )
     positional, named = _good(name)
     parameters = inspect.signature(getattr(promptcot, name)).parameters.values()
@@ -83,6 +96,7 @@ def _good(name: str) -> tuple[list[Any], dict[str, Any]]:
         "sample": ([ROWS["concepts"], 3], {"size": 2}),
         "encode": ([["primes", "gcd"]], {"model": open_engine(None, "", None)}),
         "filter": ([ROWS["judged-0"], ROWS["judged-1"]], {}),
+        "dedup": ([ROWS["problems"]], {"near": 0.9}),
         "label": ([ROWS["traces"]], {"workers": 1}),
         "select": ([ROWS["labelled"]], {"size": 2}),
         "grade": ([ROWS["traces"]], {"workers": 1}),

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
 from promptcot.grading.graders import Graders
@@ -25,6 +26,7 @@ from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
 from promptcot.recipe.schema import Model, OwnStep, Served
 from promptcot.recipe.set_sections import Decontaminate as DecontaminateSection
+from promptcot.recipe.set_sections import Dedup as DedupSection
 from promptcot.recipe.set_sections import Label as LabelSection
 from promptcot.recipe.set_sections import Select as SelectSection
 from promptcot.recipe.set_sections import Solve as SolveSection
@@ -32,7 +34,9 @@ from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
 from promptcot.stages.answers import Answers
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.dedup import Dedup
 from promptcot.stages.defaults import solver_name, verifier_name
+from promptcot.stages.embed import Embed
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
@@ -107,6 +111,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
+        *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
         *(_decontaminate(recipe.decontaminate) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
@@ -177,6 +182,21 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
         yield PlannedStep(one.name, "stage", voter, "verifier", one, join=with_votes)
     decides = partial(Validity, prompts, section.min_share, section.votes)
     yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
+
+
+def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[PlannedStep]:
+    """The step, and before it the vectors of problems, where meanings are compared. With `best`, the best copy stays,
+    and rows come when all have been seen.
+    """
+    near = section.semantic_near if section.semantic else None
+    if section.semantic:
+        stage = Embed("embed-dedup")
+        yield PlannedStep(stage.name, "stage", section.semantic, EMBEDDER, stage, about="vectors of problems")
+
+    def make(folder: Path) -> Dedup:
+        return Dedup(folder, section.near, section.mask_numbers, near, best=best)
+
+    yield PlannedStep("dedup", "step", make=make, at_end=best, about="leaves out copies of problems")
 
 
 def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
