@@ -109,7 +109,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     yield ""
     yield from _funnel(run)
     for name, output in run.outputs.items():
-        if name in run.made and (lines := list(lines_of(run.made[name], output.path))):
+        if name in run.made and (lines := list(lines_of(run.made[name], output))):
             yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
