@@ -73,10 +73,6 @@ class Copies:
         self._signatures = np.empty((1024, _PERMUTATIONS), np.uint8)
         self._anchored = np.empty(1024, np.uint32)
 
-    def close(self) -> None:
-        """Let go of the texts."""
-        self._texts.close()
-
     def __len__(self) -> int:
         return len(self._texts)
 

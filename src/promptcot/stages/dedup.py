@@ -126,10 +126,6 @@ class _Held:
         self._table.execute("create table rows (place integer primary key, liked int, id text, text int, why blob)")
         self._table.execute("begin")
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._table.close()
-
     def add(self, row: Row) -> None:
         """Hold one more."""
         told = (len(self._rows), _liked(row), str(row.get("id")), zlib.crc32(_problem(row).encode(errors="replace")))
