@@ -44,15 +44,27 @@ def stages(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("more", [(), ("--set", "dedup.mask_numbers=true", "--set", "dedup.near=0.5")])
-def test_shards_that_are_joined_have_the_set_of_one_run(kitchen: Path, more: tuple[str, ...]) -> None:
+MEANINGS = ("dedup.semantic='calm-one'", "decontaminate.semantic='calm-one'", "decontaminate.confirm='calm-judge'")
+VARIANTS = {
+    "as it is": (),
+    "copies across shards": ("dedup.mask_numbers=true", "dedup.near=0.5"),
+    "meanings": (*MEANINGS, "decontaminate.semantic_near=0.1"),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_shards_that_are_joined_have_the_set_of_one_run(kitchen: Path, variant: str) -> None:
+    more = [word for change in VARIANTS[variant] for word in ("--set", change)]
     assert run("whole", *more) == 0
     for shard in ("1/2", "2/2"):
         assert run(f"part-{shard[0]}", "--shard", shard, *more) == 0
     assert main(["merge", "joined", "part-1", "part-2"]) == 0
     assert files(kitchen / "joined") == files(kitchen / "whole")
-    copies = stages(kitchen / "whole")["dedup"]["dropped"]
-    assert bool(copies) == bool(more), "with numbers masked, problems of one template are copies, also of another shard"
+    counts = stages(kitchen / "whole")
+    assert bool(counts["dedup"]["dropped"]) == (variant == "copies across shards")
+    if variant == "meanings":
+        assert counts["embed-decontaminate"]["calls"] == counts["dedup"]["out"]
+        assert counts["confirm-decontaminate"]["calls"] > 0
 
 
 def test_several_models_share_the_votes_and_a_step_decides(kitchen: Path) -> None:

@@ -29,6 +29,7 @@ from promptcot.storage.rows import read_rows
 NAME = "embed-references"
 EMBED = "embed-decontaminate"
 CONFIRM = "confirm"
+_FILE = "references.jsonl"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ async def reference_vectors(
     Calls are journaled in `folder`, so that none is made twice. Raises InputError where a problem has no vector, and
     what the engine raises.
     """
-    output = folder / "references.jsonl"
+    output = folder / _FILE
 
     def items() -> Iterator[Item]:
         for place, reference in enumerate(found.problems):
@@ -87,4 +88,9 @@ async def reference_vectors(
             f"{len(found.problems) - counts.rows_out:,} of {len(found.problems):,} problems of the benchmarks have no "
             f"vector; {output.name} in {folder} and the files beside it say why"
         )
-    return np.stack([vector for row in read_rows(output) if (vector := vector_of(row)) is not None])
+    return vectors_in(folder)
+
+
+def vectors_in(folder: Path) -> NDArray[np.float16]:
+    """What `reference_vectors` made there. Raises InputError."""
+    return np.stack([vector for row in read_rows(folder / _FILE) if (vector := vector_of(row)) is not None])
