@@ -178,12 +178,9 @@ def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[t
         yield _FUNNEL.get(verb, verb), first.rows_out, _lost(first, "dropped")
     else:
         lost = (words for one in counts for words in (_lost(one, "failed"), _lost(one, "dropped")))
-        voted = verb == "verify" and together[0].join is not None
-        yield (
-            "voted" if voted else _FUNNEL.get(verb, verb),
-            min(one.rows_out for one in counts),
-            "; ".join(filter(None, lost)),
-        )
+        votes = verb == "verify" and together[0].join is not None
+        rows = min(one.rows_out for one in counts)
+        yield "voted" if votes else _FUNNEL.get(verb, verb), rows, "; ".join(filter(None, lost))
 
 
 def _lost(counts: StageCounts, kind: str) -> str:
