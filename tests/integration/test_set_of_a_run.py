@@ -1,5 +1,6 @@
 """A run that goes on to its set, on a server that says the same whenever it is asked: shards, voters, targets, caps."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 import promptcot
 from promptcot.cli import main
+from promptcot.doctor.trial import try_rows
+from promptcot.recipe.loading import load
 from promptcot.storage.rows import read_rows
 from tests.fuzz.verbs import SET
 from tests.golden import materials
@@ -122,3 +125,17 @@ def test_a_set_without_rows_is_an_error_that_says_why(kitchen: Path, capsys: pyt
     assert "select: none of" in said
     assert "the nearest band that keeps problems is" in said
     assert list(read_rows(kitchen / "out" / "set.jsonl", may_be_empty=True)) == []
+
+
+def test_a_trial_tries_the_teacher_whatever_the_judges_say(kitchen: Path) -> None:
+    async def tried() -> list[str]:
+        recipe = load("run.toml", ["filter.only_perfect=true"])
+        return [finding.what async for finding in try_rows(recipe, 5, None)]
+
+    found = asyncio.run(tried())
+    [accepted] = [line for line in found if line.startswith("filter: ")]
+    assert accepted == "filter: 0 of 5 accepted"
+    readable = int(next(line for line in found if line.startswith("generate: ")).rpartition(", ")[2].split()[0])
+    assert f"verify: {3 * readable} replies" in "\n".join(found)
+    assert any(line.startswith("solve: ") and f" of {readable} parse" in line for line in found)
+    assert any(line.startswith("label: would keep ") for line in found)

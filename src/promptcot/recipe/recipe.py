@@ -130,7 +130,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _cap_needs_prices(self) -> Self:
-        asked = {name.replace("judge-", "judge "): model for name, model in self.models.items()}
+        judges = {f"judge-{judge.name}": f"judge {judge.name}" for judge in self.judge}
+        asked = {judges.get(name, name): model for name, model in self.models.items()}
         free = [name for name, model in asked.items() if model.base_url and model.price is None]
         several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
         if self.run.max_cost is not None and several:
