@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api.decontamination": "decontaminate",
+    "api.dedup": "dedup",
     "api.new": "init",
     "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult "
     "StageResult",

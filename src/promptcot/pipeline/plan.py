@@ -17,6 +17,7 @@ from typing import Any, Literal
 from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
 from promptcot.grading.graders import Graders
@@ -35,6 +36,7 @@ from promptcot.stages.answers import Answers
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.dedup import Dedup
 from promptcot.stages.defaults import solver_name, verifier_name
+from promptcot.stages.embed import Embed
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
@@ -109,7 +111,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
-        *(_dedup(recipe.dedup) if recipe.dedup else ()),
+        *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
         *(_decontaminate(recipe.decontaminate) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
@@ -182,16 +184,29 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
     yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
 
 
-def _dedup(section: DedupSection) -> Iterator[PlannedStep]:
-    def make(folder: Path) -> Dedup:
-        return Dedup(folder, section.near, section.mask_numbers)
+def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[PlannedStep]:
+    """The step, and before it the vectors of problems, where meanings are compared. With `best`, the best copy stays,
+    and rows come when all have been seen.
+    """
+    near = section.semantic_near if section.semantic else None
+    if section.semantic:
+        stage = Embed("embed-dedup")
+        yield PlannedStep(stage.name, "stage", section.semantic, EMBEDDER, stage, about="vectors of problems")
 
-    yield PlannedStep(
-        "dedup", "step", make=make, about=f"leaves out copies of earlier problems, alike by {section.near}"
-    )
+    def make(folder: Path) -> Dedup:
+        return Dedup(folder, section.near, section.mask_numbers, near, best=best)
+
+    yield PlannedStep("dedup", "step", make=make, at_end=best, about="leaves out copies of problems")
 
 
 def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
+    """Raises RecipeError for meanings, which would take vectors of the benchmarks before the first row."""
+    if section.semantic is not None:
+        raise RecipeError(
+            "decontaminate",
+            ["semantic: a run compares texts; `promptcot decontaminate --semantic MODEL` compares meanings in its set"],
+        )
+
     @cache
     def found() -> References:
         return references(section.against)
