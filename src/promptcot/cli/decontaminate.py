@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.options import beside_model, data_path, named_model, output_path, switch
+from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
 from promptcot.cli.parameters import FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.contamination import found_lines
@@ -54,7 +54,7 @@ _AGAINST = "FILE_OR_BENCHMARK"
     "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; only those that it calls the same go."
 )
 @columns_option
-@beside_model
+@serving_options
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="For what --confirm draws.")
 @shard_option
 def command(
@@ -107,8 +107,8 @@ def _meanings(options: Mapping[str, Any]) -> Meanings | None:
         if options["confirm"]:
             raise UsageError("--confirm is asked about problems that are near by --semantic MODEL; give that as well")
         return None
-    judge = options["confirm"] and named_model(options["confirm"], options, temperature=0.0, chat=True)
-    return Meanings(named_model(options["semantic"], options), options["semantic_near"], judge or None)
+    judge = options["confirm"] and served_as(options["confirm"], options, temperature=0.0, chat=True)
+    return Meanings(served_as(options["semantic"], options), options["semantic_near"], judge or None)
 
 
 def _told(meanings: Meanings | None, seed: int) -> dict[str, Any]:

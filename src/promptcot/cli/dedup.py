@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.options import beside_model, data_path, named_model, output_path, switch
+from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
 from promptcot.cli.parameters import MODEL_OR_NAME, SHARE, columns_option, take_columns
 from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.copies import copy_lines
@@ -47,7 +47,7 @@ from promptcot.storage.paths import beside
     show_default=True,
     help="The cosine from which on meanings are the same.",
 )
-@beside_model
+@serving_options
 @columns_option
 def command(
     data_path: Path,
@@ -65,7 +65,7 @@ def command(
     so.
     """
     columns, serving = take_columns(options, say)
-    model = named_model(semantic, serving) if semantic else None
+    model = served_as(semantic, serving) if semantic else None
     section = Dedup(near=near, mask_numbers=mask_numbers, semantic=model, semantic_near=semantic_near)
     told = {"data_path": data_path, "output_path": output_path, **section.model_dump(mode="json")}
     job = StepsJob(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.engines.opening import EMBEDDER
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
 from promptcot.evaluation.references import References
@@ -57,7 +58,7 @@ def decontamination(
     asked = meanings.confirm
     step = Decontaminate(found, mask_numbers, meanings.near, vectors, confirm=asked is not None)
     steps = [
-        PlannedStep(EMBED, "stage", meanings.model, "generator", Embed(EMBED)),
+        PlannedStep(EMBED, "stage", meanings.model, EMBEDDER, Embed(EMBED), about="vectors of problems"),
         PlannedStep(step.name, "step", make=lambda _: step),
     ]
     if asked is not None:
@@ -80,7 +81,7 @@ async def reference_vectors(
         for place, reference in enumerate(found.problems):
             yield Item(place, {"id": str(place), "problem": reference.problem})
 
-    step = PlannedStep(NAME, "stage", model, "generator", Embed(NAME))
+    step = PlannedStep(NAME, "stage", model, EMBEDDER, Embed(NAME))
     engines = {} if engine is None else {NAME: engine}
     [counts] = await run_steps(StepsJob(NAME, [step], items, output, engines=engines), observer)
     if counts.rows_out < len(found.problems):
