@@ -25,7 +25,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.
 
 
 def matcher(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError as `patterns` does."""
+    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError, as `patterns`."""
     found = patterns(phrases)
     return re.compile(rf"(?<!\w)(?:{'|'.join(found)})") if found else None
 
