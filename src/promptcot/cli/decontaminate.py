@@ -51,7 +51,7 @@ _AGAINST = "FILE_OR_BENCHMARK"
     "--semantic-near", type=SHARE, default=NEAR, show_default=True, help="The cosine from which on two are near."
 )
 @click.option(
-    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; only those that it calls the same go."
+    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; those that it calls different stay."
 )
 @columns_option
 @serving_options
