@@ -77,6 +77,7 @@ def command(
         raise UsageError(f"{' '.join(more)}: name what to compare with as --against {' '.join(more)}")
     names, part, read = [*against, *more], part_of(shard, [data_path], output_path), columns or {}
     meanings = _meanings(options)
+    next(problem_rows(data_path, Columns(read)), None)  # a file that is not there is told first
     found = references(names or None)
     say_all(reference_lines(found))
     for file in files_of(names):
