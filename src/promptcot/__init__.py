@@ -9,10 +9,15 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api.decontamination": "decontaminate",
+    "api.dedup": "dedup",
     "api.new": "init",
-    "api.results": "EvaluationResult FilterResult GradeResult LabelResult RunResult StageResult",
+    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult "
+    "StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
+    "api.select": "select",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",
+    "api.verifying": "verify",
     "api.working": "Progress",
     "engines.cluster.scale": "Scale",
     "engines.opening": "Site",
@@ -21,7 +26,8 @@ _HOMES = {
     "grading.protocol": "Verifier",
     "errors": "EngineError EngineUnusable InputError LockedError PromptCoTError RecipeError RequestRefused StageFault "
     "RefusedGold StorageError SystematicFailure TransientError UnfitRow UsageError",
-    "recipe.schema": "Encode Model Recipe",
+    "recipe.recipe": "Recipe",
+    "recipe.schema": "Encode Model",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
     "stages.protocol": "Stage Step",
     "storage.budget": "BudgetReached",

@@ -1,11 +1,15 @@
 """The public names, for type checkers; `__init__.py` imports them when they are first used."""
 
+from promptcot.api.decontamination import decontaminate as decontaminate
+from promptcot.api.dedup import dedup as dedup
 from promptcot.api.new import init as init
+from promptcot.api.results import DecontaminateResult as DecontaminateResult
 from promptcot.api.results import EvaluationResult as EvaluationResult
 from promptcot.api.results import FilterResult as FilterResult
 from promptcot.api.results import GradeResult as GradeResult
 from promptcot.api.results import LabelResult as LabelResult
 from promptcot.api.results import RunResult as RunResult
+from promptcot.api.results import SelectResult as SelectResult
 from promptcot.api.results import StageResult as StageResult
 from promptcot.api.runs import arun as arun
 from promptcot.api.runs import evaluate as evaluate
@@ -13,6 +17,7 @@ from promptcot.api.runs import load_recipe as load_recipe
 from promptcot.api.runs import load_run as load_run
 from promptcot.api.runs import merge as merge
 from promptcot.api.runs import run as run
+from promptcot.api.select import select as select
 from promptcot.api.verbs import ask as ask
 from promptcot.api.verbs import encode as encode
 from promptcot.api.verbs import explain as explain
@@ -24,6 +29,7 @@ from promptcot.api.verbs import judge as judge
 from promptcot.api.verbs import label as label
 from promptcot.api.verbs import sample as sample
 from promptcot.api.verbs import solve as solve
+from promptcot.api.verifying import verify as verify
 from promptcot.api.working import Progress as Progress
 from promptcot.engines.cluster.scale import Scale as Scale
 from promptcot.engines.opening import Site as Site
@@ -44,9 +50,9 @@ from promptcot.errors import TransientError as TransientError
 from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
 from promptcot.grading.protocol import Verifier as Verifier
+from promptcot.recipe.recipe import Recipe as Recipe
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model
-from promptcot.recipe.schema import Recipe as Recipe
 from promptcot.records import Completion as Completion
 from promptcot.records import Drop as Drop
 from promptcot.records import Dropped as Dropped

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, Literal
@@ -40,6 +40,9 @@ TOOL_CALLS = "tool_calls"
 
 INTERRUPTED = "interrupted"
 """The server gave up before the model was done: such a reply is asked for again and never reused."""
+
+UNANSWERED = "unanswered"
+"""No reply came, though others did about the same row. Runners say so of a call that failed; it is in no journal."""
 
 UNSTATED = "unstated"
 """A whole reply that does not say why the model stopped. It counts as finished."""
@@ -210,16 +213,20 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read."""
+    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read.
+
+    `details` are fields that are written into the row that was left out: what it is a copy of, how it was voted on.
+    """
 
     reason: str
     raw: Sequence[str] = ()
     finish_reason: FinishReason | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that a step had held back, and leaves out in the end."""
+    """A row that a step leaves out: one that it had held back, or one that stands for a group."""
 
     row: Row
     drop: Drop

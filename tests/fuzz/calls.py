@@ -58,7 +58,13 @@ def call(seed: int, folder: Path) -> Call:
     """The call of that seed; its files are written into `folder`."""
     draws = random.Random(f"call {seed}")
     fill(folder)
-    name = draws.choice([*_ASK, "sample", "encode", "filter", "label", "grade", "run", "evaluate", "merge", "load_run"])
+    name = draws.choice(
+        [
+            *_ASK,
+            *("sample", "encode", "filter", "dedup", "decontaminate", "label", "select"),
+            *("grade", "run", "evaluate", "merge", "load_run"),
+        ]
+    )
     positional, named = _good(name)
     parameters = inspect.signature(getattr(promptcot, name)).parameters.values()
     known = [one.name for one in parameters if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)]
@@ -81,7 +87,10 @@ def _good(name: str) -> tuple[list[Any], dict[str, Any]]:
         "sample": ([ROWS["concepts"], 3], {"size": 2}),
         "encode": ([["primes", "gcd"]], {"model": open_engine(None, "", None)}),
         "filter": ([ROWS["judged-0"], ROWS["judged-1"]], {}),
+        "dedup": ([ROWS["problems"]], {"near": 0.9}),
+        "decontaminate": ([ROWS["problems"]], {"against": "nano"}),
         "label": ([ROWS["traces"]], {"workers": 1}),
+        "select": ([ROWS["labelled"]], {"size": 2}),
         "grade": ([ROWS["traces"]], {"workers": 1}),
         "run": (["nano"], small),
         "evaluate": (["nano"], {"limit_rows": 1, "output_dir": "out", "set": {"n": 1, "model.engine": OURS}}),

@@ -57,6 +57,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "train": [{**row, "label": row["id"]} for row in _thrice({"id": "t", "prompt": "2 + 2?", "completion": _TRACE})],
     "annotated": _thrice({**_WRITTEN, "annotator": "x", "concepts": ["primes", "gcd"]}),
+    "labelled": [
+        {**row, "label": "4", "agreement": 1.0, "n": 4, "answered": 4, "pass_rate": 0.5} for row in _thrice(_PROBLEM)
+    ],
     "vectors": [
         {"sentence": name, "embedding": [1.0, float(n)]} for n, name in enumerate(["gcd", "parity", "primes", "roots"])
     ],
@@ -79,6 +82,7 @@ SMALL = [
 ]
 _ANSWERED = [f"--set={key}.engine=tests.fuzz.replying:open_engine" for key in ("generate", "judge.a", "judge.b")]
 _COMPARED = ["chain", "generators", "--prompts-path", "inputs.jsonl", "--trained-on", "train.jsonl"]
+_LABELLED = ["--data-path", "labelled.jsonl", "--output-path", "out.jsonl"]
 BASES: dict[str, list[list[str]]] = {
     "init": [["init", "puzzles", "--output-dir", "out"]],
     "run": [["run", "nano", *SMALL, *_ANSWERED], ["run", "nano", *SMALL, "--dry-run"]],
@@ -92,9 +96,18 @@ BASES: dict[str, list[list[str]]] = {
     "generate": [["generate", "--data-path", "inputs.jsonl", *_ASKED]],
     "judge": [["judge", "--data-path", "written.jsonl", *_ASKED]],
     "filter": [["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]],
+    "dedup": [["dedup", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--near", "0.9"]],
+    "verify": [["verify", "--data-path", "problems.jsonl", "--prompts", "math", *_ASKED]],
+    "decontaminate": [
+        ["decontaminate", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--against", "written.jsonl"]
+    ],
     "solve": [["solve", "--data-path", "problems.jsonl", *_ASKED]],
     "grade": [["grade", "--output-path", "traces.jsonl", "--workers", "1"]],
     "label": [["label", "--data-path", "traces.jsonl", "--output-path", "out.jsonl", "--workers", "1"]],
+    "select": [
+        ["select", *_LABELLED, "--pass-rate", "0.2:0.8", "--size", "2", "--balance", "level"],
+        ["select", *_LABELLED, "--difficulty", "0-0.5=1,0.5-1=2", "--levels", "AIME=1", "--order", "mixed"],
+    ],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
     "chain": [

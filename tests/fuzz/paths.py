@@ -22,7 +22,9 @@ CONCEPTS = [{"concepts": ["a", "b", "c"]}, {"concepts": ["a", "d", "e"]}]
 VECTORS = [{"sentence": name, "embedding": [1.0, 0.5]} for name in "abcde"]
 JUDGED = [{"id": name, "prompt": "p", "completion": "c", "judgement": "perfect"} for name in "12"]
 LEARNT = [{"id": name, "prompt": "p", "completion": "c", "label": name} for name in "12"]
+RATED = [{"id": name, "problem": name, "answer": "4", "pass_rate": 0.5} for name in "12"]
 LIKE = [{"id": "1", "prompt": "Concepts: a, b. Level: AIME.", "foundational_concepts": ["a", "b"], "level": "AIME"}]
+ASKED = [{"id": "1", "problem": "Find the least prime above 70."}]
 FOUND = [{"concepts": ["a"], "level": "AIME", "rationale": "r", "problem": "p"}]
 
 Rows = list[dict[str, object]]
@@ -31,9 +33,13 @@ VERBS: list[tuple[str, list[Rows], list[str]]] = [
     ("sample --size 2 --data_size 2 --data_path {} --embed_path {} --output_path OUT", [CONCEPTS, VECTORS], ["OUT"]),
     ("sample --size 2 --data_size 2 --data_path {} --prompt_like {} --output_path OUT", [CONCEPTS, LIKE], ["OUT"]),
     ("filter --template {} --output_path OUT", [JUDGED], ["OUT"]),
+    ("dedup --data_path {} --output_path OUT", [FOUND], ["OUT"]),
     ("filter --template {} --template {} --output_path OUT", [JUDGED, JUDGED], ["OUT"]),
+    ("select --data_path {} --output_path OUT", [RATED], ["OUT"]),
+    ("select --data_path {} --data_path {} --output_path OUT", [RATED, RATED[:1]], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT", [FOUND], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT --concepts_path TWO", [FOUND], ["OUT", "TWO"]),
+    ("decontaminate --data_path {} --against {} --output_path OUT", [ASKED, FOUND], ["OUT"]),
     ("chain mismatch --data_path {} --output_path OUT", [LEARNT], ["OUT"]),
 ]
 """Command lines, the rows of their inputs, and the words that stand for outputs."""

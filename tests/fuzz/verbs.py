@@ -21,6 +21,7 @@ from tests.golden.speaker import Speaker, answer_to, speaking
 from tests.integration.training.trainings import write_recipe, write_rows
 
 RUN = materials.CALM.replace("max_candidates = 24", "max_candidates = 10")
+SET = materials.SET.replace("max_candidates = 24", "max_candidates = 16").replace("faulty-solver", "calm-solver")
 _TEN = materials.lines(
     *({"source": "s", "problem": f"Find {n}.", "answer": answer_to(f"Find {n}.")} for n in range(10))
 )
@@ -33,6 +34,8 @@ _HARD = materials.lines(
 
 _INPUTS = {
     "run.toml": RUN,
+    "set.toml": SET,
+    "references.jsonl": materials.REFERENCES,
     "concepts.jsonl": materials.CONCEPTS,
     "problems.jsonl": materials.PROBLEMS,
     "asks.jsonl": materials.ASKS,
@@ -47,12 +50,14 @@ MATERIALS = (
     "generate --data_path asks.jsonl --base-url @server@ --model_path calm --output_path written.jsonl",
     "solve --data_path problems.jsonl --n 4 --base-url @server@ --model_path calm --output_path traces.jsonl",
     "filter --template judged-{}.jsonl --n-rewards 2 --output_path kept.jsonl",
+    "label --data_path traces.jsonl --output_path labelled.jsonl --limit 60",
     *(
         "generate --data_path asks.jsonl --base-url @server@ --model_path calm"
         f" --output_path part.{n}.jsonl --shard {n}/2"
         for n in (1, 2)
     ),
     *(f"run run.toml --output-dir shard-{n} --shard {n}/2" for n in (1, 2)),
+    *(f"run set.toml --output-dir part-{n} --shard {n}/2" for n in (1, 2)),
 )
 
 
@@ -77,6 +82,7 @@ class Verb:
 
 _SERVED = "--base-url @server@ --model_path calm"
 _RUN = ("run.toml", "concepts.jsonl")
+_SET = ("set.toml", "concepts.jsonl", "references.jsonl")
 _PRICES = "--set server.price.prompt=1 --set server.price.completion=3"
 TRAIN = Verb(
     "train small.toml --output_dir out --set schedule.max_steps=6 --set checkpoints.every=2",
@@ -92,6 +98,8 @@ VERBS = {
     "run up to its cap": Verb(
         f"run run.toml --output-dir out --max-cost 0.014 {_PRICES}", _RUN, timed=True, code=1, cap=0.014
     ),
+    "run to a set": Verb("run set.toml --output-dir out", _SET),
+    "run to a set in passes": Verb("run set.toml --output-dir out --set \"run.models='in turn'\"", _SET),
     "run in passes": Verb("run run.toml --output-dir out --set \"run.models='in turn'\"", _RUN),
     "init": Verb("init puzzles --output-dir out", ()),
     "extract": Verb(f"extract --data_path problems.jsonl {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
@@ -114,11 +122,24 @@ VERBS = {
     "filter": Verb(
         "filter --template judged-{}.jsonl --n-rewards 2 --output_path out.jsonl", ("judged-0.jsonl", "judged-1.jsonl")
     ),
+    "dedup": Verb("dedup --data_path problems.jsonl --output_path out.jsonl", ("problems.jsonl",)),
+    "verify": Verb(
+        f"verify --data_path problems.jsonl --votes 3 {_SERVED} --prompts math --output_path out.jsonl",
+        ("problems.jsonl",),
+    ),
+    "decontaminate": Verb(
+        "decontaminate --data_path problems.jsonl --against own.jsonl --output_path out.jsonl",
+        ("problems.jsonl", "own.jsonl"),
+    ),
     "solve": Verb(f"solve --data_path problems.jsonl --n 3 {_SERVED} --output_path out.jsonl", ("problems.jsonl",)),
     "label": Verb(
         "label --data_path traces.jsonl --output_path out.jsonl --min-agreement 0.4 --sft_path sft.jsonl"
         " --pairs_path pairs.jsonl --rl_path rl.jsonl --limit 60",
         ("traces.jsonl",),
+    ),
+    "select": Verb(
+        "select --data_path labelled.jsonl --output_path out.jsonl --pass-rate 0.2:1 --size 3 --order mixed",
+        ("labelled.jsonl",),
     ),
     "grade": Verb(
         "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)
@@ -134,6 +155,9 @@ VERBS = {
     ),
     "merge of outputs": Verb("merge out.jsonl part.1.jsonl part.2.jsonl", tuple(f"part.{n}.*" for n in (1, 2))),
     "merge of runs": Verb("merge out shard-1 shard-2", ("shard-1", "shard-2", "concepts.jsonl")),
+    "merge of runs to a set": Verb(
+        "merge out part-1 part-2", ("part-1", "part-2", "concepts.jsonl", "references.jsonl")
+    ),
     "chain": Verb(
         "run distill-nano --output-dir out",
         ("asks.jsonl", "annotated.jsonl"),

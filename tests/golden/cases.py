@@ -14,6 +14,8 @@ from tests.golden.materials import (
     MOCKED,
     PREDICTIONS,
     PROBLEMS,
+    REFERENCES,
+    SET,
     WIDE,
     WORDED,
     lines,
@@ -42,6 +44,14 @@ RUN_CASES = [
         [Command("run run.toml --output-dir out --target 4 --max-candidates 40", 0)],
         {"run.toml": CALM, "concepts.jsonl": CONCEPTS},
         timed=True,
+    ),
+    Case(
+        "run-set",
+        [
+            Command("run run.toml --output-dir out", 0),
+            Command("run run.toml --output-dir short --until filter", 0),
+        ],
+        {"run.toml": SET, "concepts.jsonl": CONCEPTS, "references.jsonl": REFERENCES},
     ),
     Case(
         "run-in-turn",

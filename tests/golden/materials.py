@@ -93,6 +93,32 @@ for name in ("faulty-writer", "faulty-judge", "faulty-other"):
     MOCKED = MOCKED.replace(name, "mock")
 MOCKED += "\n[filter]\nonly_perfect = false\n"  # by chance the judges find none of these few perfect
 
+SET = (
+    CALM.replace('prompts = "nano"', 'prompts = "math"')
+    + """\
+[filter]
+only_perfect = false
+[verify]
+model = "calm-verifier"
+votes = 3
+[dedup]
+[decontaminate]
+against = ["references.jsonl"]
+[solve]
+model = "faulty-solver"
+n = 3
+price = { prompt = 1.0, completion = 3.0 }
+[label]
+[select]
+pass_rate = "0:1"
+size = 6
+balance = ["concepts"]
+order = "easy-first"
+"""
+)
+"""A run that goes on to a set."""
+REFERENCES = lines({"id": "r-1", "problem": "Find the least integer that is no sum of two others of 61 tiles."})
+
 PROBLEMS = lines(
     {"id": "p-1", "problem": "Find the last digit of $7^{2024}$.", "level": "AMC12", "answer": "1"},
     {"problem": "How many divisors has 360?", "answer": "24", "more": {"a": [1, None], "b": "é"}},

@@ -21,6 +21,7 @@ _NOT_IN_KEY = ("max_tokens", "stream", "stream_options")
 _NEUTRAL = {"top_p": 1.0, "repetition_penalty": 1.0}
 _DIMENSIONS = 8
 _RATINGS = ("Format", "Factual Accuracy", "Difficulty Alignment", "Concept Coverage", "Solvability")
+_CRITERIA = ("Terms Defined", "Conditions Consistent", "Conditions Sufficient", "Single Question", "Unique Answer")
 _CONCEPTS = (
     "counting in two ways",
     "Vieta’s formulas",
@@ -53,6 +54,8 @@ def reply(prompt: str, key: str) -> Answer:
     """What is said to a prompt."""
     if prompt.rstrip().endswith("Ratings:") or "Final Judgement:" in prompt:
         return _judgement(key)
+    if "valid, invalid or undecided" in prompt:
+        return _vote(prompt, key)
     if "<!-- BEGIN PROBLEM -->" in prompt:
         return _problem(key)
     if "<!-- BEGIN RATIONALE -->" in prompt:
@@ -109,6 +112,21 @@ def _judgement(key: str) -> Answer:
         11: ("", "stop"),
         12: (f"<think>\n{lines[0]}\n</think>\n{text}\n\nWell done, {drawn('n', key, 99)}.", "stop"),
     }
+    return odd.get(form, (f"It was looked at {drawn('n', key, 99)} times.\n\n{text}", "stop"))
+
+
+def _vote(prompt: str, key: str) -> Answer:
+    words, verdict = ["yes"] * 5, "valid"
+    form = drawn("form", key, 24)
+    if drawn("sound", prompt, 4) == 0:
+        words[drawn("fault", prompt, 5)], verdict = "no", "invalid"
+    if form in (0, 1):
+        words[4], verdict = "unclear", "undecided"  # which follows only where nothing is wrong
+    if form == 2:
+        verdict = "undecided"  # which does not follow
+    lines = [f"{label}: {word}" for label, word in zip((*_CRITERIA, "Final Verdict"), (*words, verdict), strict=True)]
+    text = "\n".join(lines)
+    odd = {3: (text[:60], "length"), 4: ("I cannot verify this.", "stop"), 5: ("", "stop"), 6: (f"> {text}", "stop")}
     return odd.get(form, (f"It was looked at {drawn('n', key, 99)} times.\n\n{text}", "stop"))
 
 

@@ -17,7 +17,7 @@ from promptcot.errors import RequestRefused
 from promptcot.pipeline.plan import steps_of
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.records import Completion, Request, Row
 from promptcot.runners.local import LocalRunner
 

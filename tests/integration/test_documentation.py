@@ -55,7 +55,7 @@ def test_the_walk_from_nothing_to_labelled_rows_prints_what_the_page_shows(
     monkeypatch.chdir(tmp_path)
     done = list(walk(ROOT / "docs/domains.md", [sys.executable, "-m", "promptcot"]))
     assert [ran.command.split()[0] for ran in done] == [
-        *("init", "run", "mock-server", "run", "solve", "label", "train-rows")
+        *("init", "run", "mock-server", "run", "verify", "solve", "label", "train-rows")
     ]
     for ran in done:
         assert ran.code == 0, ran.command

@@ -142,6 +142,9 @@ def test_labels_drops_pairs_and_training_rows_of_made_up_traces(tmp_path: Path) 
         "margin": pytest.approx(1 / 3),
         "pass_rate": 0.5,
         "mean_tokens": 25.0,
+        "model": None,
+        "refused": 0,
+        "refusals": {},
     }
     reasons = {row["id"]: row["reason"] for row in found["labels dropped"]}
     assert reasons == {"tied": "unlabelled: tie", "silent": "unlabelled: no answer"}

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
+import pandas
 import pytest
 
+import promptcot
 from promptcot import nano
 from promptcot.cli import main
 from promptcot.storage.rows import read_rows
@@ -38,11 +41,47 @@ def test_a_run_directory_holds_what_the_design_says(directory: Path) -> None:
         row["completion"] and row["prompt"] and set(row["judgements"].values()) == {"perfect"} for row in accepted
     )
     stages = json.loads((directory / "summary.json").read_bytes())["stages"]
-    assert list(stages) == ["encode", "sample", "generate", "judge-a", "judge-b", "filter"]
+    assert list(stages) == [
+        *("encode", "sample", "generate", "judge-a", "judge-b", "filter"),
+        *("dedup", "decontaminate", "solve", "label", "select"),
+    ]
     assert stages["encode"]["in"] == stages["encode"]["out"] == 60
     recipe = json.loads((directory / "recipe.json").read_bytes())
     assert recipe["recipe"]["seed"] == 8000
     assert set(recipe["prompts"]) >= {"generate.jinja", "judge.jinja", "criteria.toml"}
+
+
+def test_the_set_is_one_table_of_the_rows_that_came_through(directory: Path, tmp_path: Path) -> None:
+    found = list(read_rows(directory / "set.jsonl"))
+    selected = {row["id"]: row for row in read_rows(directory / "select.jsonl")}
+    assert [row["id"] for row in found] == [*selected]
+    assert len({tuple(row) for row in found}) == 1
+    assert all(row["answer"] == selected[row["id"]]["label"] for row in found)
+    assert all([one["judge"] for one in row["critiques"]] == ["a", "b"] for row in found)
+    assert all(row["trace"].endswith(f"\\boxed{{{row['answer']}}}.") for row in found)
+    frame = pandas.read_json(directory / "set.jsonl", lines=True)
+    assert [*frame.columns] == [*found[0]]
+    table = datasets.load_dataset("json", data_files=str(directory / "set.jsonl"), split="train", cache_dir=tmp_path)
+    assert table.num_rows == len(found)
+    assert table.column_names == [*found[0]]
+    assert promptcot.load_run(directory).set[0] == found[0]
+
+
+def test_the_truth_about_the_set_is_told_with_its_answers(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["nano", "check", str(directory)]) == 0
+    said = capsys.readouterr().out
+    assert "in the set: " in said
+    assert "answer right" in said
+
+
+def test_a_run_until_filter_has_the_same_files_and_no_set(directory: Path, tmp_path: Path) -> None:
+    assert main([*SMALL, str(tmp_path), "--until", "filter"]) == 0
+    short, whole = files(tmp_path), files(directory)
+    assert {name: whole[name] for name in short} == short
+    assert {"generate.jsonl", "filter.jsonl"} <= short.keys()
+    assert "set.jsonl" not in short
+    with pytest.raises(promptcot.InputError, match="the run has no set"):
+        _ = promptcot.load_run(tmp_path).set
 
 
 def test_most_of_what_is_generated_is_readable_and_sound(directory: Path) -> None:
@@ -66,7 +105,7 @@ def test_the_end_of_a_run_tells_the_funnel_the_agreement_problems_files_and_next
 ) -> None:
     main([*SMALL, str(directory)])
     said = capsys.readouterr().out
-    for word in ("sampled", "generated", "parsed", "judged", "accepted", "kappa", "problem 1", "filter.jsonl", "next"):
+    for word in ("sampled", "generated", "parsed", "judged", "accepted", "kappa", "problem 1", "set.jsonl", "next"):
         assert word in said
 
 
@@ -76,7 +115,7 @@ def test_a_dry_run_shows_each_first_prompt_and_writes_nothing(
     assert main(["run", "--dry-run", "--target", "5", "--output-dir", str(tmp_path / "x")]) == 0
     said = capsys.readouterr().out
     assert "stops at 5" in said
-    assert said.count("its first prompt:") == 3
+    assert said.count("its first prompt:") == 4
     assert "| Level: " in said
     assert not (tmp_path / "x").exists()
 

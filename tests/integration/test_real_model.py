@@ -20,6 +20,7 @@ from promptcot.engines.vllm.server import Launch, VllmServer
 from promptcot.recipe.schema import Served
 from promptcot.records import Completion
 from promptcot.storage.json import dumps
+from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 from tests.integration.real_model import END, NAME, QUESTIONS, chats
 from tests.integration.transformers_servers import serving
@@ -146,3 +147,15 @@ def test_a_stage_gets_the_same_rows_from_vllm_and_from_the_embedded_engine(
     assert rows["vllm"] == rows["local"]
     assert [row["id"] for row in rows["vllm"]] == [str(n) for n in range(len(QUESTIONS))]
     assert all(row["truncated"] == (row["finish_reason"] == "length") for row in rows["vllm"])
+
+
+def test_a_small_model_as_verifier_decides_little_and_loses_no_row(smollm: Path, tmp_path: Path) -> None:
+    source, target = tmp_path / "problems.jsonl", tmp_path / "verified.jsonl"
+    source.write_bytes(b"".join(dumps({"id": str(n), "problem": text}) for n, text in enumerate(QUESTIONS[:3])))
+    asked = ["--model_path", str(smollm), "--engine", "local", "--use_chat_template", "true", "--max_len", "96"]
+    command = ["verify", "--data_path", str(source), "--output_path", str(target), "--votes", "2", "--keep-going"]
+    assert main([*command, *asked]) == 0
+    passed, dropped = (list(read_rows(path, may_be_empty=True)) for path in (target, beside(target, "dropped.jsonl")))
+    assert sorted(row["id"] for row in [*passed, *dropped]) == [str(n) for n in range(3)]
+    assert all(sum(row["validity"]["votes"].values()) == 2 for row in [*passed, *dropped])
+    assert sum(row["reason"] == "undecided" for row in dropped) >= 2

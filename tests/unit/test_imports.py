@@ -55,7 +55,7 @@ AT_THE_TOP = {"__init__", "__main__", "api", "errors", "interruption", "printabl
 """The modules that lie loose in the package."""
 
 CORE_MAY = {"promptcot.core", "promptcot.records", "promptcot.errors", "promptcot.printable", "promptcot.redaction"}
-CORE_MAY |= {"numpy", "jinja2", "pydantic"}
+CORE_MAY |= {"numpy", "jinja2", "pydantic", "rapidfuzz"}
 IMPURE = {
     *("asyncio", "concurrent", "datetime", "http", "multiprocessing", "socket"),
     *("ssl", "subprocess", "threading", "time", "urllib"),

@@ -1,7 +1,7 @@
 """Whether the arguments of the API are of the kinds that its functions take, before anything is opened or asked.
 
-Decides this by the name of an argument, which means the same in all functions. Rows, models and recipes are looked at
-where they are used, and so is what depends on other arguments.
+Decides this by the name of an argument, which means the same in all functions but for `_OWN_KINDS`. Rows, models and
+recipes are looked at where they are used, and so is what depends on other arguments.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from promptcot.api.working import check_working
 from promptcot.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Kind = tuple[Callable[[object], bool], str]
+"""Whether a value is of a kind, and what that is called."""
 
 
 def checking(function: Function) -> Function:
@@ -34,7 +36,7 @@ def checking(function: Function) -> Function:
                 check_working(value)
                 check_given(**value)
             elif value is not signature.parameters[name].default:
-                check(name, value)
+                check(name, value, _OWN_KINDS.get((function.__name__, name)))
         return function(*args, **kwargs)
 
     return cast(Function, call)
@@ -47,10 +49,11 @@ def check_given(**arguments: object) -> None:
             check(name, value)
 
 
-def check(name: str, value: object) -> None:
-    """Raises UsageError where a value is not of the kind that arguments of this name are."""
-    if name in _KINDS:
-        fits, words = _KINDS[name]
+def check(name: str, value: object, kind: Kind | None = None) -> None:
+    """Raises UsageError where a value is not of this kind, or of the one that arguments of this name are."""
+    kind = kind or _KINDS.get(name)
+    if kind is not None:
+        fits, words = kind
         if not fits(value):
             shown = repr(value)
             raise UsageError(f"{name}: {shown[:200]}{'…' * (len(shown) > 200)} is not {words}")
@@ -83,11 +86,33 @@ def _are(fits: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: isinstance(value, Sequence) and not isinstance(value, str) and all(map(fits, value))
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _are_shares(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_number(share) for name, share in value.items())
+    return _is_word(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+
+
+def _are_words(value: object) -> bool:
+    return _is_word(value) or _are(_is_word)(value)
+
+
 def _are_paths(value: object) -> bool:
     """An iterator is not looked into, since it can be read once only."""
     if isinstance(value, Sequence):
         return _are(_is_path)(value)
     return isinstance(value, Iterable) and not isinstance(value, Mapping)
+
+
+def _is_path_or_are(value: object) -> bool:
+    return _is_path(value) or _are(_is_path)(value)
 
 
 def _are_columns(value: object) -> bool:
@@ -98,14 +123,21 @@ _PATH = (_is_path, "the path of a file or folder")
 _NAME = (_is_word, "a name")
 _COUNT = (_is_whole(1), "a whole number of at least 1")
 _FLAG = (_is_flag, "True or False")
-_KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+_SHARES = (_are_shares, "a mapping of names to shares, or a text such as AIME=0.5,AMC12=0.5")
+_KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
-    **dict.fromkeys(("name", "style", "until"), _NAME),
-    **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards"), _COUNT),
-    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict"), _FLAG),
+    **dict.fromkeys(("name", "style", "until", "order", "pass_rate"), _NAME),
+    **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n"), _COUNT),
+    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers"), _FLAG),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
+    "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
+    **dict.fromkeys(("near", "semantic_near"), (_is_share, "a number between 0 and 1")),
+    "min_agreement": (_is_share, "a number between 0 and 1"),
+    "difficulty": _SHARES,
+    "verifier": _NAME,
+    "balance": (_are_words, "a name, or a list of names"),
     "limit": (_is_time, "a number of seconds"),
     "ks": (_are(_is_whole(1)), "a list of whole numbers of at least 1"),
     "levels": (_are(_is_word), "a list of levels"),
@@ -113,3 +145,5 @@ _KINDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "shards": (_are_paths, "a list of paths"),
     "on_progress": (callable, "a function that can be called"),
 }
+_OWN_KINDS: Mapping[tuple[str, str], Kind] = {("select", "levels"): _SHARES, ("select", "model"): _NAME}
+"""Those of functions whose arguments have another meaning there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,11 @@ from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import Part
 from promptcot.engines.protocol import Engine
 from promptcot.errors import UsageError
-from promptcot.pipeline.execute import run_stages
+from promptcot.pipeline.execute import run_stages, run_steps
 from promptcot.pipeline.job import Ask, StageJob
+from promptcot.pipeline.plan import PlannedStep, asking
 from promptcot.pipeline.shards import part_of
+from promptcot.pipeline.steps_job import StepsJob, whole
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.pipeline.trouble import problem_of
 from promptcot.recipe.schema import Model
@@ -90,7 +92,78 @@ class Job:
 
         return self._run(name, lambda source, part: [ask(source, part, annotator) for annotator in annotators])
 
+    def apply(
+        self,
+        name: str,
+        steps: Sequence[PlannedStep],
+        engines: Mapping[str, Engine] | None = None,
+        read: Read = plain_rows,
+        options: Mapping[str, Any] | None = None,
+    ) -> StageResult:
+        """What came of the rows through several steps. `engines` of one's own are by the name of the step, `options`
+        are written down with the other settings. Raises PromptCoTError.
+        """
+
+        def work(source: Path, part: Part, output: Path) -> Coroutine[Any, Any, StageCounts]:
+            return self._apply(self._steps_job(name, steps, source, part, output, engines or {}, read, options or {}))
+
+        return self._worked(name, work)
+
+    async def _apply(self, job: StepsJob) -> StageCounts:
+        observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))
+        counts = await run_steps(job, observer, scale=scale)
+        return whole(job.name, job.steps, {one.name: one for one in counts})
+
+    def _steps_job(
+        self,
+        name: str,
+        steps: Sequence[PlannedStep],
+        source: Path,
+        part: Part,
+        output: Path,
+        engines: Mapping[str, Engine],
+        read: Read,
+        options: Mapping[str, Any],
+    ) -> StepsJob:
+        models = {step.name: step.asked for step in asking(steps)}
+        free = [step for step, model in models.items() if model.price is None]
+        if self._working.get("max_cost") is not None and free:
+            raise UsageError("max_cost needs the price of every model, as in promptcot.Model(price={…})")
+        return StepsJob(
+            name,
+            steps,
+            lambda: part.items(read(source)),
+            output,
+            {**self._settings(models), **options},
+            self._domain.hashes if self._domain else {},
+            self._working.get("concurrency", 256),
+            self._working.get("max_retries", 0),
+            self._working.get("max_cost"),
+            part,
+            self._working.get("keep_going", False),
+            engines,
+        )
+
+    def _settings(self, models: Mapping[str, Model]) -> dict[str, Any]:
+        """What is written down beside the output."""
+        told = {name: model.model_dump(mode="json") for name, model in models.items()}
+        return {
+            "data_path": shown(self._rows),
+            "seed": self._working.get("seed", SEED),
+            "models": told,
+            **self._told,
+        }
+
     def _run(self, name: str, asks: Callable[[Path, Part], list[Ask]]) -> StageResult:
+        def work(source: Path, part: Part, output: Path) -> Coroutine[Any, Any, StageCounts]:
+            job = self._job(name, asks(source, part), output, part)
+            observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))
+            return run_stages(job, observer, scale=scale)
+
+        return self._worked(name, work)
+
+    def _worked(self, name: str, work: Callable[[Path, Part, Path], Coroutine[Any, Any, StageCounts]]) -> StageResult:
+        """What is in the files when the work is done, which goes from a file to an output. Raises PromptCoTError."""
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
             raise UsageError(f"{name!r} is no name of a stage: it has letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")
@@ -101,10 +174,8 @@ class Job:
             output = folder / f"{name}.jsonl"
             overlap.check_paths([overlap.Read(source)], [overlap.Written.of(output, "file")])
             part = self._part(source, output)
-            job = self._job(name, asks(source, part), output, part)
-            observer, scale = observer_of(self._working.get("on_progress")), scale_of(self._working.get("cluster"))
-            counts = wait_for(run_stages(job, observer, scale=scale))
-            found, problem = rows_beside(job.output, lasting=journal is not None), problem_of(counts, job.output)
+            counts = wait_for(work(source, part, output))
+            found, problem = rows_beside(output, lasting=journal is not None), problem_of(counts, output)
             return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"), problem)
 
     def _part(self, source: Path, output: Path) -> Part:
@@ -120,12 +191,11 @@ class Job:
             raise UsageError("max_cost needs the price of every model, as in promptcot.Model(price={…})")
         if len({price.model_dump_json() if price else "" for price in prices.values()}) > 1:
             raise UsageError(f"{', '.join(prices)} have different prices: ask each in a call of its own")
-        models = {ask.stage.name: ask.model.model_dump(mode="json") for ask in asks}
         return StageJob(
             name,
             asks,
             output,
-            {"data_path": shown(self._rows), "seed": self._working.get("seed", SEED), "models": models, **self._told},
+            self._settings({ask.stage.name: ask.model for ask in asks}),
             self._domain.hashes if self._domain else {},
             self._working.get("concurrency", 256),
             self._working.get("max_retries", 0),

@@ -12,6 +12,7 @@ from promptcot.api.frames import to_dataset, to_pandas
 from promptcot.core.statistics import Summary
 from promptcot.errors import InputError
 from promptcot.evaluation.results import Evaluated
+from promptcot.pipeline.set_file import SET
 from promptcot.records import Row
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.file_rows import FileRows
@@ -73,6 +74,24 @@ class FilterResult(StageResult):
     agreement: Sequence[Mapping[str, Any]] = ()
 
 
+@dataclass(frozen=True, repr=False)
+class SelectResult(StageResult):
+    """The set, in its order. `selection` has the pass rates that were there, and what was asked and got."""
+
+    selection: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, repr=False)
+class DecontaminateResult(StageResult):
+    """The problems that are in no benchmark, and what they were compared with.
+
+    `contamination` is as in the summary of a run: `status`, `against` which benchmarks, which were `not_at_hand` and
+    the command that fetches each, and how many were `found`, by benchmark.
+    """
+
+    contamination: Mapping[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class GradeResult:
     """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
@@ -125,6 +144,14 @@ class RunResult:
     def accepted(self) -> Sequence[Row]:
         """The rows that came through the last step."""
         return self.rows(self.last)
+
+    @property
+    def set(self) -> Sequence[Row]:
+        """The rows of `set.jsonl`, flat and complete. Raises InputError where the run ended before it has a set."""
+        path = self.directory / SET
+        if not path.exists():
+            raise InputError(f"{path}: the run has no set, which is made behind `filter` (docs/recipes.md)")
+        return self._files.setdefault(SET, FileRows(path))
 
     def rows(self, step: str) -> Sequence[Row]:
         """The output rows of a step. Raises InputError for one that the run does not have."""

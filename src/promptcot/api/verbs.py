@@ -44,7 +44,7 @@ from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages import encode as encoding
 from promptcot.stages.annotators import for_each, for_its_own, level_giver, problem_rows, problems_file
-from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of
+from promptcot.stages.defaults import common_domain, domain_of, domain_of_concepts, judge_name, sampling_of, solver_name
 from promptcot.stages.explain import Explain
 from promptcot.stages.extract import Extract
 from promptcot.stages.filter import filter_files
@@ -123,7 +123,8 @@ def solve(
     whole_number("n", n, 1)
     spec, engine = model_of(model)
     domain, again = domains.load(prompts or domain_of(spec)), working.get("max_retries", 0)
-    stage = Solve(domain, spec.sampling, working.get("seed", SEED), spec.chat, style, resample=again > 0)
+    seed, named = working.get("seed", SEED), solver_name(spec)
+    stage = Solve(domain, spec.sampling, seed, spec.chat, style, resample=again > 0, model=named)
     read = columns_of(columns)
     job = Job(rows, working, domain, read.given)
     return job.ask(stage, (spec, engine), "solver", lambda source: problem_samples(source, n, read))
@@ -303,7 +304,8 @@ def label(
 ) -> LabelResult:
     """Label each problem with the answer that most of its traces give, and make training rows of the traces.
 
-    `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, each between 0 and 1. `style` is the
+    `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, and `min_share` of the votes of
+    `verify`, where each trace that refuses its problem counts as one against it; each between 0 and 1. `style` is the
     form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
     line without a box is an answer. `verifier` says which answers are the same, as in `grade`; where it is None, the
     benchmark's does, and the domain's for other rows.

@@ -23,7 +23,8 @@ def _training_rows(recipe: Distill, directory: Path) -> Iterator[Step]:
     made = Path(source.path or directory / "problems" / "filter.jsonl")
     if source.recipe:
         told = {"--output-dir": made.parent, "--seed": recipe.seed, "--target": source.target, "--set": source.set}
-        yield step("problems", ["run", source.recipe, told], made, source.recipe)
+        until = {"--until": "filter"}  # the chain has a teacher of its own
+        yield step("problems", ["run", source.recipe, told, until], made, source.recipe)
     held_out = {"--eval_recipe": recipe.eval.recipe, "--set": recipe.eval.set}
     words = ["chain", "fresh", {"--data_path": made, **held_out, "--output_path": fresh}]
     yield step("fresh", words, fresh, made, recipe.eval.recipe)

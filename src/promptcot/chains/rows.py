@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import chain
 
+from promptcot.core.overlap.contamination import Contamination
 from promptcot.errors import InputError
+from promptcot.evaluation.references import References
 from promptcot.records import Row, content_id
 from promptcot.storage.rows import hash_id
 
@@ -22,18 +24,19 @@ def same_words(problem: str) -> str:
     return content_id(" ".join(problem.casefold().split()))
 
 
-def freshness(benchmark: Iterable[str]) -> Callable[[str], str | None]:
+def freshness(held_out: References) -> Callable[[str], str | None]:
     """A function that says of one problem after the other why it is left out, or None.
 
-    It is `in a benchmark`, whose problems are given, or it is `repeated`.
+    It is `in a benchmark` as `decontaminate` decides, except that problems with other numbers are others: a student may
+    learn from these. Or it is `repeated`, word for word.
     """
-    held_out = {hash_id(same_words(problem)) for problem in benchmark}
+    index = Contamination(held_out.problems, mask_numbers=False, phrases=held_out.phrases)
     seen: set[int] = set()
 
     def why_not(problem: str) -> str | None:
-        words = hash_id(same_words(problem))
-        if words in held_out:
+        if index.hit(problem) is not None:
             return IN_BENCHMARK
+        words = hash_id(same_words(problem))
         if words in seen:
             return REPEATED
         seen.add(words)

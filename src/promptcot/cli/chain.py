@@ -20,9 +20,9 @@ from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
 from promptcot.errors import InputError
-from promptcot.evaluation.benchmarks import load
 from promptcot.evaluation.grades import draws, graded_samples
 from promptcot.evaluation.recipe import load_eval
+from promptcot.evaluation.references import references
 from promptcot.evaluation.results import file_name
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.paths import benchmark_files
@@ -57,10 +57,13 @@ def command() -> None:
 )
 @changes_option(help="Change one key of it; may be repeated.")
 def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
-    """Leave out problems that a student will be evaluated on, word for word but for capitals and white space."""
+    """Leave out problems that a student will be evaluated on: copies of these, or problems that have one in them.
+
+    Problems that differ in numbers only stay; `promptcot decontaminate` leaves out these, too.
+    """
     benchmarks = load_eval(eval_recipe, changes).benchmarks
     check_paths(benchmark_files(benchmarks), [Written.of(output_path, "file")])
-    why_not = freshness(row.problem for name in benchmarks for row in load(name).rows)
+    why_not = freshness(references(benchmarks))
 
     def decide(row: Row, number: int) -> Row | str:
         return why_not(problem_of(row, f"{data_path}, row {number}")) or row

@@ -23,7 +23,7 @@ from promptcot.errors import PromptCoTError, UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 
 _WIDTH = 100
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}

@@ -12,8 +12,8 @@ import click
 
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.parameters import COUNT, Touches, shard_option
+from promptcot.cli.report.agreement import agreement_lines
 from promptcot.cli.report.console import print_summary, say_all
-from promptcot.cli.report.run import agreement_lines
 from promptcot.core.shards import Shard
 from promptcot.pipeline.shards import part_of
 from promptcot.stages.filter import filter_files

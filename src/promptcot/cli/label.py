@@ -34,11 +34,18 @@ from promptcot.storage.manifest import manifest
 
 @click.command("label")
 @data_path("Traces, one row for each, as `solve` writes them; or those of a known data set.")
-@output_path("One row for each problem: its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate` …")
+@output_path(
+    "One row for each problem: its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate`, `refused` …"
+)
 @columns_option
 @click.option("--min-agreement", type=SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
 @click.option("--min-pass-rate", type=SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
 @click.option("--max-pass-rate", type=SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
+@click.option(
+    "--min-share",
+    type=SHARE,
+    help="Of the votes of `verify`, how many say valid, where a trace that refuses its problem is a vote against it.",
+)
 @click.option(
     "--sft-path", type=TARGET, help="Write the whole traces that agree with the label here, as training rows."
 )
@@ -66,10 +73,14 @@ from promptcot.storage.manifest import manifest
 def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 
-    Problems without any answer, and ties, stay unlabelled and are dropped with the reason. Labels need no
-    model: the traces that `solve` wrote are read twice.
+    Problems without any answer, and ties, stay unlabelled and are dropped with the reason; so are those of which
+    more than half of the traces say that they are contradictory, have no answer or several, or lack data. Labels
+    need no model: the traces that `solve` wrote are read twice.
     """
-    band = Band(options["min_agreement"], options["min_pass_rate"], options["max_pass_rate"])
+    bounds = ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share")
+    band = Band(*(options[name] for name in bounds))
+    if band.min_share is None:
+        del options["min_share"]  # written down where it is given
     if band.min_pass_rate > band.max_pass_rate:
         raise UsageError("--min-pass-rate is above --max-pass-rate, so no problem could be kept")
     columns, options = take_columns(options, say)

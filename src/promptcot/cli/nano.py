@@ -10,6 +10,7 @@ from promptcot import nano
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.nano.truth import Truth
+from promptcot.pipeline.set_file import SET
 from promptcot.storage.rows import read_rows
 
 
@@ -31,9 +32,11 @@ def path(role: str) -> int:
 def check(run: Path) -> int:
     """Solve the problems of RUN (a run directory, or a file of rows with `problem`) exactly and say what is true.
 
-    For a run directory the accepted problems are set beside everything that was generated.
+    For a run directory the accepted problems and those of its set are put beside everything that was generated.
     """
     files = {"generated": run / "generate.jsonl", "accepted": run / "filter.jsonl"} if run.is_dir() else {"rows": run}
+    if (run / SET).exists():
+        files["in the set"] = run / SET
     for name, file in files.items():
         truth = Truth()
         for row in read_rows(file, may_be_empty=True):

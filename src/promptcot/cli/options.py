@@ -178,6 +178,19 @@ served_options = together(*map(_option, _SERVED))
 """What says which model is asked, and who serves it."""
 
 
+serving_options = together(*(_option(key) for key in _SERVED if key != "model"))
+"""What says who serves a model that another option names."""
+
+
+def served_as(model: str, options: Mapping[str, Any], **drawn: Any) -> Model:
+    """A model of this name, served as the options of `serving_options` say; `drawn` is how tokens are, where they are.
+
+    Raises RecipeError.
+    """
+    given = {key: options[option_of(key)] for key in _SERVED if key != "model"}
+    return checked(Model, **{**given, "model": model, "engine_args": given["engine_args"] or [], **drawn})
+
+
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a recipe's section that the options of `served_options` stand for."""
     given = {key: options[option_of(key)] for key in _SERVED if key != "model" or _is_named(options)}

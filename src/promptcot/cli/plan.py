@@ -24,7 +24,7 @@ from promptcot.planning.measured import ENOUGH, Found, has_enough, read_run
 from promptcot.planning.rates import resolve, with_rates
 from promptcot.planning.supply import Supply, try_out
 from promptcot.recipe.loading import load
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.stages.sample import make_sampler
 
 _DRAWS = 20_480
@@ -48,7 +48,13 @@ _DRAWS = 20_480
     help="Plan with the rates of this name that the recipe has beside its own, such as fp8. They go before measured "
     "ones.",
 )
-@click.option("--solve/--no-solve", "with_solve", help="Count the traces of a teacher, too.")
+@click.option("--until", metavar="STEP", help="Plan for the rows of this step, as `run --until` gives them.")
+@click.option(
+    "--solve/--no-solve",
+    "with_solve",
+    default=None,
+    help="Count the traces of a teacher, too.  [default: as the recipe has them]",
+)
 @changes_option(
     "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
     "measured one."
@@ -70,8 +76,9 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     given, resolved = _given(changes), load(recipe, changes)
     if options["other_rates"] is not None:
         resolved, given = with_rates(resolved, options["other_rates"], given)
+    resolved = _up_to(options["until"], resolved, with_solve=options["with_solve"])
     found, origin = _find(resolved, run_directory, options["run_gpus"], may_accept_none="plan.filter.kept" in given)
-    rates = resolve(resolved, found.stages if found else {}, given, with_solve=options["with_solve"])
+    rates = resolve(resolved, found.stages if found else {}, given, with_solve=bool(options["with_solve"]))
     supply, has_vectors = _supply(resolved, run_directory or Path("out") / resolved.name, options["draws"])
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
@@ -81,6 +88,21 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
         return 0
     say_all(lines(made))
     return 0
+
+
+def _up_to(until: str | None, recipe: Recipe, *, with_solve: bool | None) -> Recipe:
+    """The recipe without the steps behind `until`, as `run --until` ends, or behind the last before the traces.
+
+    Raises UsageError for a step that it does not have, or that does not give problems.
+    """
+    steps = ["filter", *recipe.set_steps]
+    if until is not None and (until not in steps or until == "solve"):
+        known = ", ".join(step for step in steps if step != "solve")
+        raise UsageError(f"--until {until}: a plan is for the problems that come through one of {known}")
+    last = steps.index(until) if until else len(steps) - 1
+    if with_solve is False and "solve" in steps:
+        last = min(last, steps.index("solve") - 1)
+    return recipe.model_copy(update=dict.fromkeys(steps[last + 1 :]))
 
 
 def as_numbers(made: Made) -> dict[str, Any]:
@@ -100,6 +122,7 @@ def as_numbers(made: Made) -> dict[str, Any]:
             "sample": rates.sample,
             **asked,
             "filter": rates.filter,
+            **{step.name: {**step.rates, **asked.get(step.name, {})} for step in rates.behind},
             "driver": rates.driver,
             "gpu_hour": rates.gpu_hour,
         },

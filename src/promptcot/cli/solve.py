@@ -12,13 +12,13 @@ from promptcot.cli.parameters import COUNT, WHOLE, columns_option, take_columns
 from promptcot.cli.report.console import say
 from promptcot.cli.stage import run_file
 from promptcot.recipe.schema import Model
-from promptcot.stages.defaults import domain_of
+from promptcot.stages.defaults import domain_of, solver_name
 from promptcot.stages.solve import Solve, problem_samples
 
 
 @click.command("solve")
 @data_path("Rows with a `problem`, or a `prompt` that is asked as it is, raw or as a turn; or of a known data set.")
-@output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`.")
+@output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`, `model`.")
 @click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
 @click.option(
     "--max-retries",
@@ -40,7 +40,8 @@ def command(n: int, max_retries: int, style: str | None, domain: str | None, **o
     loaded = domains.load(domain or domain_of(model_of(options)))
 
     def stage(model: Model, seed: int) -> Solve:
-        return Solve(loaded, model.sampling, seed, model.chat, style, resample=max_retries > 0)
+        again, name = max_retries > 0, solver_name(model)
+        return Solve(loaded, model.sampling, seed, model.chat, style, resample=again, model=name)
 
     columns, options = take_columns(options, say)
     told = {**options, "n": n, "max_retries": max_retries, "style": style, "prompts": loaded.domain}

@@ -21,6 +21,7 @@ from promptcot.records import Row
 OURS = (
     *("id", "problem", "answer", "reference_solution", "prompt", "completion", "messages"),
     *("concepts", "foundational_concepts", "level", "source", "rationale", "reasoning_content", "finish_reason"),
+    *("label", "agreement", "pass_rate", "n", "model"),
 )
 """The fields that `--columns` can name a column for."""
 

@@ -82,8 +82,8 @@ def parse_criteria(text: str, where: str) -> Criteria:
         raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
     verdict = data["verdict"]
     return Criteria(
-        ratings=tuple(_criterion(item) for item in data["ratings"]),
-        verdict=_criterion({"key": "verdict", **verdict}),
+        ratings=tuple(criterion_of(item) for item in data["ratings"]),
+        verdict=criterion_of({"key": "verdict", **verdict}),
         required=tuple(verdict["required"]),
         others_perfect=verdict["others_perfect"],
     )
@@ -94,7 +94,8 @@ def spelling(label: str) -> str:
     return re.sub(r"[ \t\xa0\u202f_-]+", " ", unicodedata.normalize("NFC", label).strip()).casefold()
 
 
-def _criterion(item: Mapping[str, Any]) -> Criterion:
+def criterion_of(item: Mapping[str, Any]) -> Criterion:
+    """A checked table as a criterion."""
     return Criterion(item["key"], item["label"], tuple(item.get("aliases", ())), item.get("meaning", ""))
 
 
@@ -110,17 +111,18 @@ def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
     mistakes = [f"unknown key {key!r}; known are 'ratings' and 'verdict'" for key in data if key not in _TABLES]
     if isinstance(ratings, list) and ratings and all(isinstance(item, dict) for item in ratings):
         for i, item in enumerate(ratings, 1):
-            mistakes += _field_mistakes(f"rating {i}", item, _RATING_FIELDS)
+            mistakes += field_mistakes(f"rating {i}", item, _RATING_FIELDS)
     else:
         mistakes.append("needs at least one [[ratings]] table")
     if isinstance(verdict, dict):
-        mistakes += _field_mistakes("verdict", verdict, _VERDICT_FIELDS)
+        mistakes += field_mistakes("verdict", verdict, _VERDICT_FIELDS)
     else:
         mistakes.append("needs a [verdict] table")
     return mistakes
 
 
-def _field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, type]) -> list[str]:
+def field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, type]) -> list[str]:
+    """What is wrong with the keys of a table, and with the types of what they hold."""
     mistakes = [f"{where}: unknown key {key!r}; known are {', '.join(fields)}" for key in item if key not in fields]
     for key, kind in fields.items():
         if key not in item:
@@ -139,13 +141,14 @@ def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
     required, others_perfect = data["verdict"]["required"], data["verdict"]["others_perfect"]
     others = len(set(keys) - set(required))
     mistakes = [f"required: {key!r} is not the key of a rating" for key in required if key not in keys]
-    mistakes += [f"the key {key!r} is given twice" for key in _repeated([*keys, "verdict"])]
-    mistakes += [f"the label {label!r} is given twice" for label in _repeated(labels)]
+    mistakes += [f"the key {key!r} is given twice" for key in repeated([*keys, "verdict"])]
+    mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
     mistakes += ["a label is empty"] if not all(labels) else []
     if not 0 <= others_perfect <= others:
         mistakes.append(f"others_perfect is {others_perfect}, and there are {others} ratings that are not required")
     return mistakes
 
 
-def _repeated(names: Sequence[str]) -> list[str]:
+def repeated(names: Sequence[str]) -> list[str]:
+    """The names that were there before."""
     return [name for i, name in enumerate(names) if name in names[:i]]

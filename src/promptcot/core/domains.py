@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from promptcot.core.parsing.blocks import Blocks
+from promptcot.core.refusing import Refusal
 from promptcot.core.sections import NotEmpty, Positive, Section, explain
 from promptcot.errors import RecipeError
 
@@ -26,7 +27,8 @@ TAKEN = frozenset(
         *("sample", "trace", "truncated", "malformed", "answer", "answers", "gold", "reference_solution", "messages"),
         *("label", "agreement", "margin", "n", "pass_rate", "correct", "extracted", "method", "reason"),
         *("no_answer", "timeouts", "reasoning_content", "raw", "cause", "error", "source_index"),
-        *("answered", "mean_tokens", "chosen", "rejected", "sentence", "embedding"),
+        *("answered", "mean_tokens", "findings", "chosen", "rejected", "sentence", "embedding"),
+        *("model", "models", "refused", "refusals", "trace_count"),
     )
 )
 """Fields of rows that mean something else, so that no block can have their name."""
@@ -42,7 +44,8 @@ class Domain(Section):
     `levels` are the difficulties to draw from, and `sizes` how many concepts a problem rests on. A generator writes
     `blocks`, in this order, of which `problem` is the one that solvers see. `verifier` is the name of what decides
     whether an answer is right, or `module:name` for one from elsewhere. `concepts` is a file of seed combinations,
-    beside `domain.toml`, for recipes that name none.
+    beside `domain.toml`, for recipes that name none. `refusals` are the phrases by which solvers say that a problem is
+    broken.
     """
 
     levels: tuple[NotEmpty, ...]
@@ -51,6 +54,7 @@ class Domain(Section):
     problem: str = Field("problem", validate_default=True)
     verifier: str
     concepts: NotEmpty | None = None
+    refusals: tuple[Refusal, ...] = ()
 
     @field_validator("levels", "sizes", "blocks")
     @classmethod

@@ -1,35 +1,61 @@
 """What the traces of one problem say its answer is: the label, how well they agree on it, and what to learn from them.
 
-Pure arithmetic on counts. Which answers are one class is decided by the caller; here the largest class becomes the
-label. A tie is no majority, so it is not broken: such a problem has no label, and neither has one without any answer.
+Pure arithmetic on counts. Which answers are one class, and which traces say that the problem is broken, is decided by
+the caller; here the largest class becomes the label. A tie is no majority, so it is not broken: such a problem has no
+label, and neither has one without any answer. A trace that refuses the problem gives no answer, whatever its box says,
+so that no label is ever a refusal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
-from promptcot.records import LENGTH, Row, finish_of, is_finished
+from promptcot.records import LENGTH, Row, count_of, finish_of, is_finished
 
 Unlabelled = Literal["no answer", "tie"]
 
+TRACE_COUNT = "trace_count"
+"""The field of a trace in a run: how many traces of its problem came."""
+
 TRACE_FIELDS = frozenset(
     {"sample", "completion", "finish_reason", "truncated", "prompt_tokens", "completion_tokens", "malformed"}
+    | {"model", TRACE_COUNT}
 )
 """What `solve` adds to the row of a problem."""
 
+NO_ANSWER, REFUSED = -1, -2
+"""The class of a trace that gives no answer, and of one that says that the problem is broken."""
 
-_ADDED = ("agreement", "margin", "n", "answered", "pass_rate", "mean_tokens")
+REFUSED_BY_MOST = "refused by most traces"
+
+_ADDED = ("agreement", "margin", "n", "answered", "pass_rate", "mean_tokens", "model")
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """An answer as it was written, the number of its class, and how many traces give it."""
+    """An answer as it was written, the number of it or of its class, and how many traces give it."""
 
     text: str
     number: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one trace says: its answer and the class of it, or the `refusal`, why the problem is broken.
+
+    `fit` for a whole and sound trace; `model` wrote it.
+    """
+
+    text: str | None
+    number: int
+    refusal: str | None
+    fit: bool
+    tokens: int | None
+    model: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +64,9 @@ class Label:
 
     `text` is the label, or None for the `reason`; `number` is its class. `agreement` is the share of the largest class
     among the answers, `margin` its lead over the second largest, also among the answers, and `pass_rate` the share of
-    all traces that give the label. What cannot be known is None, never 0.
+    all traces that give the label. `refusals` are the traces that say that the problem is broken, by reason. `model`
+    wrote all traces that name one; where several did, `models` has the traces of each and how many give the label. What
+    cannot be known is None, never 0.
     """
 
     text: str | None
@@ -50,22 +78,89 @@ class Label:
     margin: float | None
     pass_rate: float | None
     mean_tokens: float | None
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    model: str | None = None
+    models: Mapping[str, Row] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> int:
+        """How many traces say that the problem is broken."""
+        return sum(self.refusals.values())
 
     def fields(self) -> Row:
-        """What is added to the row of the problem."""
-        return {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
+        """What is added to the row of the problem; `models` only where several models wrote the traces."""
+        found = {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
+        several = {"models": dict(self.models)} if self.models else {}
+        return {**found, **several, "refused": self.refused, "refusals": dict(self.refusals)}
+
+
+@dataclass(slots=True)
+class Tally:
+    """The traces of one problem, counted as they come."""
+
+    n: int = 0
+    wordings: dict[str, Wording] = field(default_factory=dict)
+    tokens: int = 0
+    counted: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    by_model: dict[str, Counter[int]] = field(default_factory=dict)
+
+    def add(self, said: Said) -> None:
+        """One more trace."""
+        self.n += 1
+        if said.text is not None:
+            known = self.wordings.get(said.text)
+            self.wordings[said.text] = Wording(said.text, said.number, known.count + 1 if known else 1)
+        if said.refusal is not None:
+            self.refusals[said.refusal] += 1
+        if said.tokens is not None:
+            self.tokens += said.tokens
+            self.counted += 1
+        if said.model is not None:
+            self.by_model.setdefault(said.model, Counter())[said.number] += 1
+
+    def label(self, classes: Sequence[int]) -> Label:
+        """What they say together; `classes` has the class of each wording, by its number."""
+        wordings = [replace(one, number=classes[one.number]) for one in self.wordings.values()]
+        found = decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
+        refusals = dict(sorted(self.refusals.items()))
+        if len(self.by_model) < 2:
+            return replace(found, refusals=refusals, model=next(iter(self.by_model), None))
+        models = {model: _rate(numbers, classes, found.number) for model, numbers in self.by_model.items()}
+        return replace(found, refusals=refusals, models=models)
+
+
+def class_of(number: int, classes: Sequence[int]) -> int:
+    """The class of a trace by the number of its wording; a trace without an answer keeps what says so."""
+    return classes[number] if number >= 0 else number
+
+
+def _rate(numbers: Mapping[int, int], classes: Sequence[int], label: int | None) -> Row:
+    """How many of one model's traces give the label."""
+    n = sum(numbers.values())
+    right = sum(count for number, count in numbers.items() if class_of(number, classes) == label)
+    return {"pass_rate": None if label is None else right / n, "n": n}
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Which labelled problems are kept; all bounds are inclusive shares."""
+    """Which labelled problems are kept; all bounds are inclusive shares.
+
+    `min_share` bounds the share of valid votes (`verify`), where each trace that refuses the problem counts as an
+    invalid one. Whatever the bounds are, a problem that more than half of its traces refuse is left out.
+    """
 
     min_agreement: float = 0.0
     min_pass_rate: float = 0.0
     max_pass_rate: float = 1.0
+    min_share: float | None = None
 
-    def refuses(self, label: Label) -> str | None:
-        """Why a problem is left out, or None if it is kept."""
+    def refuses(self, label: Label, validity: object = None) -> str | None:
+        """Why a problem is left out, or None if it is kept; `validity` is what `verify` said of it, if it was asked."""
+        if 2 * label.refused > label.n:
+            return REFUSED_BY_MOST
+        if self._too_few_valid(label, validity):
+            return "too few valid votes with those of traces"
         if label.agreement is None or label.pass_rate is None:
             return f"unlabelled: {label.reason}"
         if label.agreement < self.min_agreement:
@@ -73,6 +168,14 @@ class Band:
         if label.pass_rate < self.min_pass_rate:
             return "pass rate too low"
         return "pass rate too high" if label.pass_rate > self.max_pass_rate else None
+
+    def _too_few_valid(self, label: Label, validity: object) -> bool:
+        """Whether refusals make the share of valid votes too low, which `verify` alone has let pass."""
+        votes: Any = validity.get("votes") if isinstance(validity, dict) else None
+        if self.min_share is None or not label.refused or not isinstance(votes, dict):
+            return False
+        valid, invalid = (count_of(votes.get(verdict)) or 0 for verdict in ("valid", "invalid"))
+        return valid < self.min_share * (valid + invalid + label.refused)
 
 
 def decide(n: int, wordings: Sequence[Wording], mean_tokens: float | None = None) -> Label:

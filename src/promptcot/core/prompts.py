@@ -9,7 +9,8 @@ A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, 
 is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too.
 
 A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either;
-with an empty one it renders what it did before it asked for marks. Where the files are is in `promptcot.domains`.
+with an empty one it renders what it did before it asked for marks. A verifier's template gets the same about the
+problem alone, and the criteria of `verify.toml`. Where the files are is in `promptcot.domains`.
 """
 
 from __future__ import annotations
@@ -27,17 +28,22 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from promptcot.core.criteria import Criteria, parse_criteria
 from promptcot.core.domains import Domain
 from promptcot.core.parsing.folding import letters
+from promptcot.core.verification import Verification, parse_verification
 from promptcot.errors import InputError
 from promptcot.records import Message
 
 CRITERIA = "criteria.toml"
+VERIFICATION = "verify.toml"
 
 _PLAIN = "abcdefghkpqrstvxyz234567"
 
 
 @dataclass(frozen=True)
 class PromptSet:
-    """The prompts of one domain, and its `settings`. `hashes` holds the SHA-256 of each source file, for manifests."""
+    """The prompts of one domain, and its `settings`. `hashes` holds the SHA-256 of each source file, for manifests.
+
+    `verification` is what verifiers are asked, in a domain that has it.
+    """
 
     domain: str
     templates: Mapping[str, Template] = field(repr=False)
@@ -45,6 +51,7 @@ class PromptSet:
     hashes: Mapping[str, str]
     sources: Mapping[str, str] = field(repr=False)
     settings: Domain
+    verification: Verification | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process go the sources: compiled templates cannot be sent."""
@@ -75,20 +82,51 @@ class PromptSet:
         """The variables of the judge's conversation. `own_mark` is empty where its template asks for none."""
         shown = {"concepts": list(concepts), "level": level, "material": material}
         content = json.dumps([*shown.values()])
-        own_mark = own_mark_for("\n".join([*concepts, level, material]), seed) if self.asks_for_marks else ""
+        own_mark = own_mark_for("\n".join([*concepts, level, material]), seed) if self.asks_for_marks("judge") else ""
         return {**shown, "criteria": self.criteria, "mark": mark_for(content), "own_mark": own_mark}
 
+    def verifying(self, problem: str, seed: int) -> dict[str, Any]:
+        """The variables of the verifier's conversation. `own_mark` is empty where its template asks for none.
+
+        Raises InputError where the domain does not say what verifiers are asked.
+        """
+        own_mark = own_mark_for(problem, seed) if self.asks_for_marks("verify") else ""
+        asked = self.asked_of_verifiers()
+        lines = {"criteria": asked.criteria, "verdict": asked.verdict}
+        return {"problem": problem, **lines, "mark": mark_for(problem), "own_mark": own_mark}
+
+    def asked_of_verifiers(self) -> Verification:
+        """What verifiers are asked. Raises InputError where a file of it is missing."""
+        missing = [] if "verify" in self.templates else ["verify.jinja"]
+        missing += [] if self.verification else [VERIFICATION]
+        if self.verification is None or missing:
+            raise InputError(
+                f"prompts {self.domain}: there is no {' and no '.join(missing)}, so nobody can be asked to verify; "
+                "`promptcot init` writes both for a new domain, to copy and change"
+            )
+        return self.verification
+
+    def asks_for_marks(self, conversation: str) -> bool:
+        """Whether a model is to mark its own lines."""
+        return conversation in self._marked
+
     @cached_property
-    def asks_for_marks(self) -> bool:
-        """Whether the judge is to mark its own lines."""
-        judges = (self.sources.get(name, "") for name in ("judge.jinja", "judge.system.jinja"))
-        return any("own_mark" in meta.find_undeclared_variables(_environment().parse(source)) for source in judges)
+    def _marked(self) -> frozenset[str]:
+        """The conversations whose templates use the model's own mark."""
+        templates = {name: text for name, text in self.sources.items() if name.endswith(".jinja")}
+        marked = (name for name, text in templates.items() if "own_mark" in _variables(text))
+        return frozenset(name.removesuffix(".jinja").removesuffix(".system") for name in marked)
+
+
+def _variables(source: str) -> set[str]:
+    """What a template uses and does not set itself."""
+    return meta.find_undeclared_variables(_environment().parse(source))
 
 
 def compile_prompts(domain: str, sources: Mapping[str, str], settings: Domain) -> PromptSet:
     """The prompts in `sources`, from file name (`judge.jinja`, `criteria.toml`) to text.
 
-    Raises InputError where a template or the criteria cannot be parsed; KeyError without criteria.
+    Raises InputError where a template or criteria cannot be parsed; KeyError without criteria.
     """
     templates = {
         name.removesuffix(".jinja"): _compile(source, f"prompts {domain}: {name}")
@@ -97,7 +135,9 @@ def compile_prompts(domain: str, sources: Mapping[str, str], settings: Domain) -
     }
     hashes = {name: hashlib.sha256(source.encode()).hexdigest() for name, source in sources.items()}
     criteria = parse_criteria(sources[CRITERIA], f"prompts {domain}: {CRITERIA}")
-    return PromptSet(domain, templates, criteria, hashes, sources, settings)
+    asked = sources.get(VERIFICATION)
+    verification = None if asked is None else parse_verification(asked, f"prompts {domain}: {VERIFICATION}")
+    return PromptSet(domain, templates, criteria, hashes, sources, settings, verification)
 
 
 def _compile(source: str, where: str) -> Template:

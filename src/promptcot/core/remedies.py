@@ -23,6 +23,8 @@ _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.
 _MISCOUNTED = 8  # servers count the tokens around a reply or do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
 """What the reasons of rows begin with over which a step's own code failed."""
+INVALID = "invalid: "
+"""What the reasons of problems begin with that verifiers call invalid, before the criterion."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
 """What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
 
@@ -111,9 +113,23 @@ _DROPS = {
     "--max-len, and one without \\boxed{} another prompt (--style); where a "
     "verifier of your own failed, mend it and label again",
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
+    "answer not agreed": "solve the problems more often (--n of `solve`), or with a stronger model; rows that have "
+    "pass rates without `label` and `agreement` need a gold (`answer`)",
+    "no pass rate": "give rows that `label` wrote, or say where pass rates are (--columns pass_rate=COLUMN)",
+    "pass rate too low": "widen the band (--pass-rate of `select`, --min-pass-rate of `label`)",
+    "pass rate too high": "widen the band (--pass-rate of `select`, --max-pass-rate of `label`)",
+    "too few traces": "solve the problems more often (--n of `solve`), or lower --min-n",
+    "unreadable profile": "mend the column that `raw` names in the rows that were left out",
+    "outside the shares": "name the levels and pass rates that are there (--levels, --difficulty)",
     "prompt for other blocks": "name the domain of the prompts (--prompts)",
     "truncated": "solve the problems again with a larger --max-len",
+    "undecided": "look at `validity` in the rows that were left out: where votes are undecided, take a stronger "
+    "verifier, or a larger --max-len for votes that were cut off; where they are split, more --votes",
 }
+_INVALID = (
+    "look at `findings` in the rows that were left out; a stronger generator writes better problems, and a stronger "
+    "verifier refuses fewer sound ones"
+)
 
 
 _OWN_CODE = (
@@ -136,6 +152,8 @@ def remedy_for_failed(failed: Mapping[str, int]) -> str:
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
     """What to do where rows were left out for these reasons; None where nothing in particular helps."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
+    if most.startswith(INVALID):
+        return _INVALID
     return _OWN_CODE if most.startswith((READER_FAILED, STEP_FAILED)) else _DROPS.get(most)
 
 

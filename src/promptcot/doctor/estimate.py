@@ -9,7 +9,7 @@ truth lies between.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from promptcot.core.units import duration
 from promptcot.doctor.findings import Finding, note
@@ -20,12 +20,16 @@ from promptcot.recipe.schema import Limits
 
 @dataclass(frozen=True)
 class Estimate:
-    """By a trial of `tried` rows through these stages; those of which nothing was seen are left out."""
+    """By a trial of `tried` rows through these stages; those of which nothing was seen are left out.
+
+    A stage makes one call about a row, or as many as `often` says.
+    """
 
     limits: Limits
     stages: Sequence[PlannedStep]
     watches: Mapping[str, Watch]
     tried: int
+    often: Mapping[str, int] = field(default_factory=dict)
 
     def at_a_time(self, rows: int) -> int:
         """The calls that a run of so many rows makes at a time."""
@@ -33,17 +37,27 @@ class Estimate:
 
     def seconds(self, rows: int) -> tuple[float, float]:
         """The shortest and the longest time for so many rows."""
-        longest = sum(rows * watch.seconds / watch.calls for watch in self.watches.values() if watch.calls)
+        longest = sum(
+            rows * self._often(name) * watch.seconds / watch.calls
+            for name, watch in self.watches.items()
+            if watch.calls
+        )
         return longest * min(1.0, self.tried / self.at_a_time(rows)), longest
 
     def cost(self, rows: int) -> float | None:
         """Of the stages that have a price; None if none has."""
         costs = [
-            rows / watch.calls * step.asked.price.of(watch.prompt_tokens, watch.completion_tokens)
+            rows
+            * self._often(step.name)
+            / watch.calls
+            * step.asked.price.of(watch.prompt_tokens, watch.completion_tokens)
             for step in self.stages
             if step.asked.price and (watch := self.watches.get(step.name, Watch())).calls
         ]
         return sum(costs) if costs else None
+
+    def _often(self, stage: str) -> int:
+        return self.often.get(stage, 1)
 
     def findings(self, accepted: int) -> Iterator[Finding]:
         """For what the yield of the trial suggests, where there is a target, and for the bound of the recipe."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from promptcot.doctor.findings import Finding, note, ok, problem
 from promptcot.engines.machine import Gpu, cores, memory_free, memory_total, visible_gpus
 from promptcot.engines.opening import kind_of
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Served
 
 _INSTALL = {
     "torch": "pip install 'promptcot[local]'",

@@ -24,7 +24,8 @@ from promptcot.engines.vllm.server import need_of, place
 from promptcot.engines.weights import adapter_fault, weights_fault
 from promptcot.errors import InputError, PromptCoTError
 from promptcot.pipeline.plan import PlannedStep
-from promptcot.recipe.schema import Encode, Model, Recipe, Served
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Encode, Model, Served
 
 _GB = 1e9
 _USUAL_PROMPT = 600

@@ -15,6 +15,7 @@ from promptcot.core.remedies import advice, described, shown
 from promptcot.core.units import duration
 from promptcot.doctor.estimate import Estimate
 from promptcot.doctor.findings import Finding, Mark, note, ok, problem, problem_of
+from promptcot.doctor.lenient import Decisions
 from promptcot.doctor.watching import Watch, WatchingRunner
 from promptcot.engines.opening import kind_of
 from promptcot.errors import PromptCoTError
@@ -23,7 +24,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.observer import Silent
 from promptcot.pipeline.plan import asking
 from promptcot.pipeline.run import Run
-from promptcot.recipe.schema import Limits, Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries
 from promptcot.storage.budget import Budget
@@ -35,7 +36,8 @@ from promptcot.storage.rows import read_rows
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
     """What a trial tells, stage by stage, and the estimate. The folder is kept where the trial broke off."""
     directory = Path(tempfile.mkdtemp(prefix="promptcot-doctor-"))
-    inputs = Inputs(_cut_down(recipe, rows, vectors), directory)
+    inputs, decisions = Inputs(_cut_down(recipe, rows, vectors), directory), Decisions()
+    inputs.steps = decisions.lenient(inputs.steps)
     budget, own = Budget(recipe.run.max_cost), [step for step in asking(inputs.steps) if kind_of(step.asked) == "vllm"]
     local = LocalRunner(recipe.run.concurrency, Retries(tries=4), budget=budget)
     runner = WatchingRunner(local, [step.name for step in own])
@@ -50,7 +52,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
         raise
     by = "by co-occurrence alone, without vectors" if vectors is None else "with the vectors that exist"
     yield ok(f"sample: {run.counts['sample'].rows_out} combinations, {by}")
-    for finding in _tell(run, recipe.run, runner.watches):
+    for finding in _tell(run, recipe, runner.watches, decisions):
         yield finding
     shutil.rmtree(directory, ignore_errors=True)
 
@@ -62,13 +64,27 @@ def _cut_down(recipe: Recipe, rows: int, vectors: Path | None) -> Recipe:
     return recipe.model_copy(update={"run": limits, "encode": encode})
 
 
-def _tell(run: Run, limits: Limits, watches: Mapping[str, Watch]) -> Iterator[Finding]:
-    sampled, accepted = run.counts["sample"].rows_out, run.counts["filter"].rows_out
-    if sampled:
-        for name, watch in watches.items():
-            yield from _stage(run, name, watch)
-        yield ok(f"filter: {accepted} of {sampled} accepted")
-        yield from Estimate(limits, asking(run.steps), watches, sampled).findings(accepted)
+def _tell(run: Run, recipe: Recipe, watches: Mapping[str, Watch], decisions: Decisions) -> Iterator[Finding]:
+    sampled = run.counts["sample"].rows_out
+    if not sampled:
+        return
+    for step in asking(run.steps):
+        if step.name in watches:
+            yield from _stage(run, step.name, watches[step.name])
+    decide = ["filter", *recipe.set_steps]
+    rows = {
+        name: [*read_rows(run.outputs[name].path, may_be_empty=True)]
+        for name in decide
+        if name in run.outputs and name != "solve"
+    }
+    yield ok(f"filter: {decisions.passed(rows['filter'], 'filter')} of {sampled} accepted")
+    for name, came in [*rows.items()][1:]:
+        yield ok(f"{name}: would keep {decisions.passed(came, name)} of {len(came)}")
+    if recipe.set_steps and any(decisions.left_out.values()):
+        yield note("what a step would leave out went on in the trial, so that all models are tried")
+    counted = [name for name in rows if name != "select"]
+    accepted = decisions.passed(rows[counted[-1]], *counted)
+    yield from Estimate(recipe.run, asking(run.steps), watches, sampled, recipe.calls).findings(accepted)
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:

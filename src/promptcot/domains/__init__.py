@@ -1,9 +1,9 @@
 """Domains: the kinds of problems that can be made. One folder for each, and how a folder is loaded.
 
 A folder holds `CONVERSATION.jinja` for each conversation (`generate`, `judge`, `solve`, and whatever else its stages
-ask), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, and `domain.toml` with levels, sizes,
-blocks and verifier. What a `domain.toml` leaves out, or a folder without one, is as in `math`. Another domain is
-another folder, in any place; nothing in the code has to change (docs/domains.md).
+ask), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, the verifiers' `verify.toml`, and
+`domain.toml` with levels, sizes, blocks and verifier. What a `domain.toml` leaves out, or a folder without one, is as
+in `math`. Another domain is another folder, in any place; nothing in the code has to change (docs/domains.md).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from promptcot.core.domains import Domain, domain_of, read_table
 from promptcot.core.parsing.blocks import shows_others
-from promptcot.core.prompts import CRITERIA, PromptSet, compile_prompts
+from promptcot.core.prompts import CRITERIA, VERIFICATION, PromptSet, compile_prompts
 from promptcot.errors import InputError
 
 DEFAULT = "math"
@@ -56,6 +56,8 @@ def load(domain: str | Path) -> PromptSet:
     if missing:
         raise InputError(f"prompts {domain}: the folder lacks {', '.join(missing)}")
     paths = sorted([*folder.glob("*.jinja"), folder / CRITERIA])
+    if os.path.lexists(folder / VERIFICATION):
+        paths.append(folder / VERIFICATION)
     own = str(domain) not in names() and os.path.lexists(folder / SETTINGS)
     if own:
         paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is

@@ -39,13 +39,18 @@ def write_domain(name: str, folder: Path) -> list[Path]:
     if not place.isprintable():
         raise UsageError(f"{place!r} holds characters that cannot be shown; take another folder (--output-dir)")
     filled = {"@NAME@": name, "@FOLDER@": json.dumps(place, ensure_ascii=False), "@SHELL@": shlex.quote(place)}
-    sources = sorted(_TEMPLATES.iterdir(), key=lambda path: (path.suffix == ".toml", path.name))
+    sources = sorted(_TEMPLATES.iterdir(), key=_place)
     contents = {folder / source.name: _filled(source, filled) for source in sources}
     if folder.exists() and not _is_begun(folder, contents):
         raise InputError(f"{folder}: there is something already; take another folder (--output-dir), or remove it")
     for path, content in contents.items():
         write_whole(path, content)
     return [*contents]
+
+
+def _place(path: Path) -> tuple[bool, bool, str]:
+    """Where a file comes among the others: tables behind templates, and the recipe last."""
+    return path.suffix == ".toml", path.name == "recipe.toml", path.name
 
 
 def _filled(source: Path, values: Mapping[str, str]) -> bytes:

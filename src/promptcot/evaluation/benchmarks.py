@@ -63,7 +63,7 @@ def load(name_or_path: str | Path, graders: Graders | None = None, *, strict: bo
     without source, problem or gold, and two rows with one problem.
     """
     told: list[str] = []
-    where, numbered = _rows_of(name_or_path, told)
+    where, numbered = rows_of(name_or_path, told)
     found = Contradictions(graders)
     rows, refusals = _sifted(list(_read_all(numbered, where, found)), graders, strict=strict)
     loaded = _identified(rows)
@@ -71,10 +71,18 @@ def load(name_or_path: str | Path, graders: Graders | None = None, *, strict: bo
     return replace(loaded, warnings=warnings, contradictions=tuple(found.lines), refused=tuple(refusals.rows))
 
 
-def _rows_of(name_or_path: str | Path, told: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
-    """What a benchmark is called in errors, and its rows with their numbers; `told` gets how a file was read."""
+def is_file(name_or_path: str | Path) -> bool:
+    """Whether that is a file of rows, and not the name of a benchmark."""
+    return Path(name_or_path).is_file() or _looks_like_path(str(name_or_path))
+
+
+def rows_of(name_or_path: str | Path, told: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
+    """What a benchmark is called in errors, and its rows with their numbers; `told` gets how a file was read.
+
+    Raises InputError for an unknown name, or a benchmark that cannot be fetched.
+    """
     path = Path(name_or_path)
-    if path.is_file() or _looks_like_path(str(name_or_path)):
+    if is_file(name_or_path):
         return str(path), Columns(tell=told.append).problems(read_rows(path), source=path.stem)
     benchmark = benchmark_named(str(name_or_path))
     if benchmark.hub is None:

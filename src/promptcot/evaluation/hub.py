@@ -18,6 +18,21 @@ def fetch(name: str, hub: HubFiles) -> list[Path]:
     return [_fetch_one(client, name, hub, file) for file in hub.files]
 
 
+def is_cached(hub: HubFiles) -> bool:
+    """Whether all files of a benchmark are in the Hub's cache on this machine; the network is not asked."""
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return False
+    where = {"repo_id": hub.repository, "revision": hub.revision, "repo_type": "dataset"}
+    return all(isinstance(try_to_load_from_cache(filename=file, **where), str) for file in hub.files)
+
+
+def download_command(hub: HubFiles) -> str:
+    """The command line that brings the files of a benchmark into the cache."""
+    return f"hf download {hub.repository} {' '.join(hub.files)} --repo-type dataset --revision {hub.revision}"
+
+
 def _client(name: str) -> Any:
     try:
         import huggingface_hub

@@ -236,12 +236,17 @@ def _level(row: Row) -> str | None:
 
 async def answer_of(grader: Grader, row: Row, where: str, *, unboxed: bool = False) -> Extracted:
     """The answer of a trace, which stands behind its thinking. Thinking that was never closed has none."""
+    reply = reply_of(row, where)
+    return Extracted(None, "unclosed thought") if reply is None else await grader.aextract(reply, unboxed=unboxed)
+
+
+def reply_of(row: Row, where: str) -> str | None:
+    """What a trace says behind its thinking; None where that was never closed. Raises InputError for no trace."""
     completion, prompt = completion_of(row, where), row.get("prompt")
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)
-    reply = after_thought(without_end_tokens(completion))
-    if reply is None or row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
-        return Extracted(None, "unclosed thought")
-    return await grader.aextract(reply, unboxed=unboxed)
+    if row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):
+        return None
+    return after_thought(without_end_tokens(completion))
 
 
 def completion_of(row: Row, where: str) -> str:

@@ -31,6 +31,10 @@ class Graders:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all worker processes."""
         for grader in self._open.values():
             grader.close()
 

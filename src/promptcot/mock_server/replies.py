@@ -2,10 +2,10 @@
 
 What is wanted is read off the prompt, so that replies fit any domain. A prompt that ends its instructions with lines
 such as `Solvability: ...` gets a rating for each label and, for the last, the verdict that follows from them, with the
-mark that it asks for; one that shows markers such as `<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so
-many concepts gets a list of them; one that asks for `\\boxed` gets a trace with an answer, most often the same one for
-the same prompt; any other gets a rationale and a problem. The mathematics in it is made up. Sentences and problems are
-those of `phrases.toml`.
+mark that it asks for; where it speaks of valid and invalid, answers and a vote. One that shows markers such as
+`<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so many concepts gets a list of them; one that asks for
+`\\boxed` gets a trace with an answer, most often the same one for the same prompt; any other gets a rationale and a
+problem. The mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
 
 A token is four characters, so that counting and cutting cost nothing.
 """
@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot import domains
-from promptcot.core.criteria import Rating
+from promptcot.core.criteria import RATINGS, Rating
 from promptcot.core.parsing.blocks import PLAIN, Blocks, render
 from promptcot.mock_server.faults import uniform
 
@@ -38,6 +38,7 @@ Kind = Literal["judgement", "blocks", "concepts", "trace"]
 
 _BLOCK = re.compile(r"<!-- BEGIN ([A-Z_]+) -->")
 _RATED = re.compile(r"(?P<mark>\[\w+\] )?(?P<label>[^:\n]+): \.\.\.")
+_VOTES = (re.compile(r"\bvalid\b"), re.compile(r"\binvalid\b"))
 _WANTED = re.compile(r"exactly (\d{1,3}) concepts")
 _PHRASES = tomllib.loads(Path(__file__).with_name("phrases.toml").read_text(encoding="utf-8"))
 _SENTENCES = tuple(f"{opening}, {ending}." for opening in _PHRASES["openings"] for ending in _PHRASES["endings"])
@@ -103,6 +104,14 @@ def rated(prompt: str) -> list[tuple[str, str]]:
     return found[::-1] if len(found) > 1 else []
 
 
+def asks_for_vote(prompt: str) -> bool:
+    """Whether the lines are to be answered with yes, no or unclear, and valid, invalid or undecided.
+
+    A prompt for ratings has to name the three of them.
+    """
+    return all(word.search(prompt) for word in _VOTES) and not all(word in prompt for word in RATINGS)
+
+
 def count_tokens(text: str) -> int:
     """How many tokens a text has."""
     return -(-len(text) // TOKEN)
@@ -144,11 +153,30 @@ def _logprob(seed: int, model: str, before: int, token: int, decoded: str) -> di
 
 def _judgement(voice: Voice, prompt: str, key: bytes) -> str:
     lines = rated(prompt)
+    words = _vote(voice, prompt, key, len(lines) - 1) if asks_for_vote(prompt) else _verdict(voice, key, lines)
+    ending = "\n".join(f"{mark}{label}: {word}" for (mark, label), word in zip(lines, words, strict=True))
+    return f"{voice.filler(key, len(ending) + 2)}\n\n{ending}"
+
+
+def _verdict(voice: Voice, key: bytes, lines: Sequence[tuple[str, str]]) -> list[str]:
+    """A rating for each line but the last, and the verdict."""
     labels = tuple(label for _, label in lines)
     ratings = _ratings(voice, key, len(lines) - 1, sparing=labels == contest_labels())
-    verdict = "bad" if "bad" in ratings else "acceptable" if "acceptable" in ratings else "perfect"
-    ending = "\n".join(f"{mark}{label}: {word}" for (mark, label), word in zip(lines, [*ratings, verdict], strict=True))
-    return f"{voice.filler(key, len(ending) + 2)}\n\n{ending}"
+    return [*ratings, "bad" if "bad" in ratings else "acceptable" if "acceptable" in ratings else "perfect"]
+
+
+def _vote(voice: Voice, prompt: str, key: bytes, count: int) -> list[str]:
+    """An answer to each of so many questions, and the vote.
+
+    Four problems of five are sound, and nine votes of ten say of a problem what is so: the others find the fault in a
+    sound one, or miss it.
+    """
+    about = prompt.encode(errors="surrogatepass")
+    sound, errs = voice.number("sound", about, 5) > 0, voice.number("errs", key, 10) == 0
+    answers = ["yes"] * count
+    if sound == errs:
+        answers[voice.number("fault", about, count)] = "no"
+    return [*answers, "invalid" if "no" in answers else "valid"]
 
 
 def _ratings(voice: Voice, key: bytes, count: int, *, sparing: bool) -> list[Rating]:

@@ -19,7 +19,7 @@ from promptcot.storage.rows import hash_id
 
 @dataclass
 class Truth:
-    """What is true of the rows that were added. Levels and concepts are compared where a row has them."""
+    """What is true of the rows that were added. Levels, concepts and answers are compared where a row has them."""
 
     problems: int = 0
     well_posed: int = 0
@@ -27,6 +27,8 @@ class Truth:
     levels: int = 0
     concepts: int = 0
     concepts_used: int = 0
+    answers: int = 0
+    right_answers: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     texts: set[int] = field(default_factory=set)
     masked: set[int] = field(default_factory=set)
@@ -49,6 +51,9 @@ class Truth:
         self.well_posed += 1
         used = concepts_used(solution)
         self.concepts_used += sum(concept in used for concept in sampled)
+        if isinstance(row.get("answer"), str):
+            self.answers += 1
+            self.right_answers += solution.answer == row["answer"].strip()
         if "level" in row:
             self.levels += 1
             self.right_level += solution.level == row["level"]
@@ -61,6 +66,8 @@ class Truth:
             yield f"    ill-formed, {reason}: {count:,}"
         yield f"  level as asked          {_share(self.right_level, self.levels)} of the well-posed"
         yield f"  sampled concepts used   {_share(self.concepts_used, self.concepts)}"
+        if self.answers:
+            yield f"  answer right            {_share(self.right_answers, self.answers)} of the well-posed"
         yield f"  distinct texts          {_share(len(self.texts), self.problems)}"
         yield f"  distinct without numbers {_share(len(self.masked), self.problems)}"
 

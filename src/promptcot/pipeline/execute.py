@@ -1,14 +1,15 @@
 """The one place that runs things: opens engines, takes rows through, closes, and reports to an observer.
 
-`run` takes a recipe into its run directory, `run_stages` stages from rows into one output. The command line, the Python
-API, the doctor's trial and evaluations call these and nothing else. Nothing is printed here.
+`run` takes a recipe into its run directory, `run_stages` rows through stages of one kind into one output, `run_steps`
+through several steps. The command line, the Python API, the doctor's trial and evaluations call these and nothing else.
+Nothing is printed here.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -18,16 +19,20 @@ from promptcot.engines.machine import memory_free
 from promptcot.engines.opening import Engines
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
+from promptcot.pipeline.flow import Flow
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.plan import PlannedStep, asking, groups_of
 from promptcot.pipeline.run import Run, load_spent
-from promptcot.pipeline.standing import standing_of_job
+from promptcot.pipeline.standing import standing_of_job, standing_of_steps
+from promptcot.pipeline.steps_job import StepsJob, StepsOutput
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
 from promptcot.records import Outcome, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import closing, in_order, merged, stream_of
+from promptcot.stages import called
 from promptcot.stages.protocol import Stage
 from promptcot.storage.budget import Budget
 from promptcot.storage.counts import StageCounts
@@ -100,7 +105,7 @@ def open_engines(directory: Path, observer: Observer, scale: Scale | None, concu
 def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, float]:
     """GPU-seconds that a combination costs each model, by the recipe's rates; empty where it states none."""
     work: dict[Engine, float] = {}
-    for name, seconds in (inputs.recipe.plan.work_of([*engines]) or {}).items():
+    for name, seconds in (inputs.recipe.plan.work_of([*engines], inputs.recipe.calls) or {}).items():
         work[engines[name]] = work.get(engines[name], 0.0) + seconds
     return work
 
@@ -114,10 +119,15 @@ def _rows_ahead(engines: Engines, most: int) -> int:
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
-    """Say what is run, and make the vectors of its concepts if there have to be some."""
+    """Say what is run, read what steps need, and make the vectors of its concepts if there have to be some."""
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
+    for step in inputs.steps:
+        for line in step.begin():
+            observer.note(f"{step.name}: {line}")
+        if step.prepare is not None:
+            await step.prepare(inputs.directory, observer)
     return await inputs.vectors(engines, observer)
 
 
@@ -214,6 +224,50 @@ def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observe
     budget = Budget(job.max_cost)
     load_spent(journal, output.counts, job.asks[0].model.priced, budget)
     return budget
+
+
+async def run_steps(job: StepsJob, observer: Observer, scale: Scale | None = None) -> list[StageCounts]:
+    """Take rows through the steps of a job, into its output; the counts of each step. Raises PromptCoTError.
+
+    With a `scale` models are served on a cluster.
+    """
+    total = job.count_items()
+    with StepsOutput(job) as output, ExitStack() as held:
+        budget, counts = Budget(job.max_cost), output.counts
+        journals = {step.name: held.enter_context(_journal(job, step, counts, budget)) for step in asking(job.steps)}
+        async with open_engines(job.directory, observer, scale, job.concurrency) as engines:
+            opened = await _opened(job, engines)
+            ahead = _rows_ahead(engines, total or 0)
+            runner = LocalRunner(
+                job.concurrency,
+                max_retries=job.max_retries,
+                budget=budget,
+                rows_ahead=ahead,
+                keep_going=job.keep_going,
+            )
+            flow = Flow(opened, journals, output.sinks, runner, job.directory)
+            standing = partial(standing_of_steps, [*groups_of(job.steps)], counts, total)
+            with observer.watch(counts, total=total, note=lambda: engines.note, standing=standing):
+                async with closing(flow.through(job.steps, stream_of(job.items()))) as items:
+                    async for item in items:
+                        output.take(item)
+        added = [called.summary(flow.steps[step.name]) for step in job.steps if step.name in flow.steps]
+        output.commit(job.manifest(opened), {key: value for table in added for key, value in table.items()})
+        return [*counts.values()]
+
+
+def _journal(job: StepsJob, step: PlannedStep, counts: Mapping[str, StageCounts], budget: Budget) -> Journal:
+    journal = Journal(job.directory / f"{step.name}.journal")
+    load_spent(journal, counts[step.name], step.asked.priced, budget)
+    return journal
+
+
+async def _opened(job: StepsJob, engines: Engines) -> dict[str, Engine]:
+    """The engine of each stage, by its name. Raises UsageError where the models do not fit on this machine together."""
+    asked = [step for step in asking(job.steps) if step.name not in job.engines]
+    if not engines.place([(step.asked, step.role) for step in asked]):
+        raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
+    return {**job.engines, **{step.name: await engines.open(step.asked, step.role) for step in asked}}
 
 
 async def run_stage(

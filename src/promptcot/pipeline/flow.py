@@ -6,26 +6,38 @@ the runner.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from promptcot.engines.protocol import Engine
+from promptcot.engines.vectors import Vectors
 from promptcot.errors import StageFault
 from promptcot.pipeline.plan import PlannedStep, groups_of
-from promptcot.records import Drop, Dropped, Item, Outcome, Row
+from promptcot.records import Dropped, Item, Outcome, Row
 from promptcot.runners.faults import Faults
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import Tee, closing, side_by_side
 from promptcot.stages import called
+from promptcot.stages.embed import Embed
 from promptcot.stages.protocol import Step
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Cut
+
+_Given = TypeVar("_Given")
+
+
+class _Call(Protocol):
+    """How a step is called: at once, or in a thread."""
+
+    async def __call__(self, work: Callable[[], _Given]) -> _Given: ...
 
 
 class Sink(Protocol):
@@ -130,7 +142,10 @@ class Flow:
         """The outcomes of one stage, which its sink has taken."""
         assert planned.stage is not None
         sink, name = self.sinks[planned.name], planned.name
-        running = self.runner.run(planned.stage, items, self.engines[name], self.journals[name], sink.counts)
+        engine = self.engines[name]
+        if isinstance(planned.stage, Embed):
+            engine = Vectors(engine)
+        running = self.runner.run(planned.stage, items, engine, self.journals[name], sink.counts)
         async with closing(running) as outcomes:
             async for outcome in outcomes:
                 sink.take(outcome)
@@ -168,45 +183,80 @@ class Flow:
     async def _applied(self, planned: PlannedStep, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
         """The rows that a step without a model gives, at once or at the end."""
         step, sink, last = self._made(planned), self.sinks[planned.name], 0
-        async with closing(self._outcomes(step, sink, items)) as outcomes:
-            async for outcome in outcomes:
-                last = outcome.item.index
-                rows = outcome.result if isinstance(outcome.result, Sequence) else ()
-                self.frontier.change(last, len(rows) - 1)
-                for row in rows:
-                    yield Item(last, row)
-        for left in called.finish(step):
-            if isinstance(left, Dropped):
-                sink.append(Outcome(Item(last, left.row), left.drop))
-            else:
-                self.frontier.held = last
-                sink.append(Outcome(Item(last, left), [left]))
-                yield Item(last, left)
+        call = _in_thread if planned.in_thread else _at_once
+        try:
+            async with closing(self._outcomes(step, sink, items, call)) as outcomes:
+                async for last, rows in outcomes:
+                    self.frontier.change(last, len(rows) - 1)
+                    for row in rows:
+                        yield Item(last, row)
+            left_over = called.finish(step)
+            while (left := await call(partial(next, left_over, None))) is not None:
+                if called.groups(step):  # it was not counted when its rows came
+                    sink.counts.rows_in += 1
+                    sink.counts.rows_out += 1
+                if isinstance(left, Dropped):
+                    sink.append(Outcome(Item(last, left.row), left.drop))
+                else:
+                    self.frontier.held = last
+                    sink.append(Outcome(Item(last, left), [left]))
+                    yield Item(last, left)
+        finally:
+            called.close(step)
 
-    async def _outcomes(self, step: Step, sink: Sink, items: AsyncIterator[Item]) -> AsyncIterator[Outcome]:
+    async def _outcomes(
+        self, step: Step, sink: Sink, items: AsyncIterator[Item], call: _Call
+    ) -> AsyncIterator[tuple[int, Sequence[Row]]]:
+        """The rows that the step gives for each that comes, with their position; the sink has taken the outcome."""
         faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
-                sink.counts.rows_in += 1
-                outcome = Outcome(item, _applied(step, item.row, faults))
-                sink.take(outcome)
-                yield outcome
+                outcome = await call(partial(_outcome, step, item, faults))
+                rows = outcome.result if isinstance(outcome.result, Sequence) else None
+                if rows or rows is None or not called.groups(step):
+                    sink.counts.rows_in += 1
+                    sink.take(outcome)
+                yield item.index, rows or ()
 
     def _made(self, planned: PlannedStep) -> Step:
         assert planned.make is not None
-        folder = self.directory / f"{planned.name}.state"
-        shutil.rmtree(folder, ignore_errors=True)  # what a step remembers is made again from the rows
-        step = planned.make(folder)
+        forget_states([planned], self.directory)
+        step = planned.make(_state(planned, self.directory))
         self.steps[planned.name] = step
         return step
 
 
-def _applied(step: Step, row: Row, faults: Faults) -> Sequence[Row] | Drop:
+def forget_states(steps: Sequence[PlannedStep], directory: Path) -> None:
+    """Remove what steps without a model remember on disk: it is made again from the rows."""
+    for step in steps:
+        shutil.rmtree(_state(step, directory), ignore_errors=True)
+
+
+def _state(step: PlannedStep, directory: Path) -> Path:
+    return directory / f"{step.name}.state"
+
+
+def _outcome(step: Step, item: Item, faults: Faults) -> Outcome:
     """What the step makes of a row; where it fails over it, the row is left out. Raises SystematicFailure."""
     try:
-        found = called.apply(step, row)
+        found = called.apply(step, item.row)
     except StageFault as fault:
         faults.saw(fault)
-        return called.left_out(fault)
+        return Outcome(item, called.left_out(fault))
     faults.saw(None)
-    return found
+    return Outcome(Item(item.index, found.row), found.drop) if isinstance(found, Dropped) else Outcome(item, found)
+
+
+async def _at_once(work: Callable[[], _Given]) -> _Given:
+    return work()
+
+
+async def _in_thread(work: Callable[[], _Given]) -> _Given:
+    """What the work gives. One that is cancelled is waited for: the step must not be closed while it works."""
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        running.exception()  # has been seen
+        raise

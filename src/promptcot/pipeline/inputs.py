@@ -24,7 +24,8 @@ from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.paths import VECTORS, check_run
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.pipeline.shards import refuse_another_shard
-from promptcot.recipe.schema import Recipe, Sample, Served
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Sample, Served
 from promptcot.records import Row
 from promptcot.runners.retries import Patient
 from promptcot.stages.encode import encode

@@ -60,20 +60,20 @@ class StageJob:
 
     def count_items(self) -> int:
         """How many rows come in. A wrong file, or prompt, is found before a model is loaded: raises InputError."""
-        return sum(map(_count_items, self.asks))
+        return sum(count_items(ask.stage, ask.items()) for ask in self.asks)
 
 
-def _count_items(ask: Ask) -> int:
+def count_items(stage: Stage, items: Iterator[Item]) -> int:
     """The rows. Raises InputError for a first row that lacks what is asked about: then all rows will, most likely; and
     StageFault for a stage that fails over each of the first ones.
     """
     faults: list[StageFault] = []
     number = 0
-    for number, item in enumerate(ask.items(), 1):
+    for number, item in enumerate(items, 1):
         if number > min(len(faults), _LOOKED_AT - 1) + 1:
             continue
         try:
-            called.ask(ask.stage, item.row)
+            called.ask(stage, item.row)
         except StageFault as fault:
             faults.append(fault)
         except UnfitRow:

@@ -16,13 +16,16 @@ from promptcot.errors import EngineUnusable, InputError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.merge import Made, join_journals, joined_rows, total, unsharded
 from promptcot.pipeline.observer import Observer
-from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.pipeline.plan import REFERENCES, PlannedStep, asking
 from promptcot.pipeline.replay import NOT_ASKED, Replay, Said
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
 from promptcot.records import Row
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.counts import StageCounts
+
+_BY_ROW = ("filter", "verify", "decontaminate", "label")
+"""Steps without a model that decide about each row, or each problem, alone: a shard's rows go through as all do."""
 
 
 async def merge_runs(
@@ -67,7 +70,7 @@ def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: O
     paid = join_journals(name, inputs.directory / f"{name}.journal", theirs, observer)
     asked = total(name, shards)
     before = inputs.steps[: inputs.steps.index(step)]
-    behind = any(one.kind == "step" and one.name != "filter" for one in before)
+    behind = any(one.kind == "step" and one.name not in _BY_ROW for one in before)
     model = shards[0].manifest["models"][name]
     return Said(step.stage, model, [one.path for one in shards], asked, asked.paid if paid is None else None, behind)
 
@@ -88,6 +91,10 @@ def _copy_vectors(target: Path, shards: Sequence[Made]) -> None:
     """The concepts' vectors, which are the same in all shards, and what makes them known to the next run."""
     found = next((one.path for one in shards if (one.path / "encode.safetensors").exists()), None)
     files = [] if found is None else [*found.glob("encode.*"), *found.glob("encode.journal/*.vectors")]
+    with_benchmarks = next((one.path for one in shards if (one.path / REFERENCES).exists()), None)
+    if with_benchmarks is not None:
+        with storing(target):
+            shutil.copytree(with_benchmarks / REFERENCES, target / REFERENCES, dirs_exist_ok=True)
     with storing(target):
         for file in files:
             if file.is_file():

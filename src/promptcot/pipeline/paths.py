@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from promptcot import domains, nano
+from promptcot.evaluation.references import files_of
 from promptcot.pipeline.plan import PlannedStep
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.pipeline.set_file import SET
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Served
 from promptcot.stages.sample import concepts_file
 from promptcot.storage.overlap import MODEL, Read, Written, check_paths
 from promptcot.storage.paths import expanded
@@ -23,7 +26,7 @@ VECTORS = "encode.safetensors"
 
 def check_run(recipe: Recipe, steps: Iterable[PlannedStep], directory: Path) -> None:
     """Raises UsageError where a run into the directory would replace what its recipe names; InputError, see there."""
-    names = [f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps]
+    names = [SET, *(f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps)]
     outputs = [Written.of(directory, "folder"), *(Written.of(directory / name, "file") for name in names)]
     check_paths(_read_by(recipe, steps), outputs)
 
@@ -49,6 +52,7 @@ def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
     for path in (recipe.sample.prompt_like, None if recipe.encode.skip else recipe.encode.path):
         if path:
             yield Read(Path(path))
+    yield from map(Read, files_of((recipe.decontaminate and recipe.decontaminate.against) or ()))
     yield from _models(step.model for step in steps if step.model is not None)
 
 

@@ -7,23 +7,52 @@ progress, cost, dry run and summary. A new step is its file in `stages`, its sec
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
+from promptcot.evaluation.references import References, reference_lines, references
+from promptcot.grading.graders import Graders
 from promptcot.nano import judge_role
+from promptcot.pipeline.observer import Observer
+from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
-from promptcot.recipe.schema import Model, OwnStep, Recipe, Served
+from promptcot.recipe.schema import Model, OwnStep, Served
+from promptcot.recipe.set_sections import Decontaminate as DecontaminateSection
+from promptcot.recipe.set_sections import Dedup as DedupSection
+from promptcot.recipe.set_sections import Label as LabelSection
+from promptcot.recipe.set_sections import Select as SelectSection
+from promptcot.recipe.set_sections import Solve as SolveSection
+from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
+from promptcot.stages.answers import Answers
+from promptcot.stages.confirm import Confirm
+from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.dedup import Dedup
+from promptcot.stages.defaults import solver_name, verifier_name
+from promptcot.stages.embed import Embed
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
+from promptcot.stages.labelled import Label
 from promptcot.stages.protocol import Stage, Step
+from promptcot.stages.select import Select
+from promptcot.stages.solve import Solve
+from promptcot.stages.traces import Traces
+from promptcot.stages.verify import Validity, Verify, share_votes, with_votes
+
+REFERENCES = "decontaminate.references"
+"""The folder of a run directory in which the vectors of benchmarks lie."""
+_GRADING = 2
+"""Processes that compare answers."""
 
 Join = Callable[[Row, Mapping[str, Row]], Row]
 """What steps that stand side by side make together: of the row before them, and the row of each that has one."""
@@ -52,6 +81,12 @@ class PlannedStep:
     join: Join | None = None
     at_end: bool = False
     """It gives its rows when all have come, so a target is counted before it."""
+    in_thread: bool = False
+    """It is slow: it works in a thread, so that models are asked meanwhile."""
+    begin: Callable[[], Iterable[str]] = tuple
+    """Reads what the step needs beside its rows, before anything is asked, and says what of it a user should know."""
+    prepare: Callable[[Path, Observer], Awaitable[None]] | None = None
+    """Makes what the step needs in the directory of a run, before its first row."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,22 +116,27 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         ),
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
+        *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
+        *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
+        *(_decontaminate(recipe.decontaminate, recipe.seed) if recipe.decontaminate else ()),
+        *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
+        *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
+        *(_select(recipe.select, recipe.seed) if recipe.select else ()),
     ]
     for own in recipe.step:
         _insert(own, planned, recipe)
     return planned if until is None else _up_to(until, planned)
 
 
-def models_of(recipe: Recipe) -> dict[str, Model]:
-    """The model of each stage, by the stage's name."""
-    judges = {f"judge-{judge.name}": judge for judge in recipe.judge}
-    return {"generate": recipe.generate, **judges, **{own.name: own.model for own in recipe.step if own.model}}
-
-
 def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
     """The section of each stage in a recipe as it was written down, by the stage's name."""
     judges = {f"judge-{judge['name']}": judge for judge in table.get("judge", [])}
-    return {"generate": table.get("generate"), **judges, **{own["name"]: own["model"] for own in table.get("step", [])}}
+    verify = table.get("verify") or {}
+    voters = {f"verify-{voter['name']}": voter for voter in verify.get("voter", [])} or {"verify": verify}
+    comparing = {f"embed-{name}": (table.get(name) or {}).get("semantic") for name in ("dedup", "decontaminate")}
+    comparing["confirm-decontaminate"] = (table.get("decontaminate") or {}).get("confirm")
+    own = {one["name"]: one["model"] for one in table.get("step", [])}
+    return {"generate": table.get("generate"), **judges, **voters, **comparing, "solve": table.get("solve"), **own}
 
 
 def asking(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
@@ -131,6 +171,103 @@ def _kept(recipe: Recipe) -> str:
     return "keeps " + (
         "what all judges call perfect" if recipe.filter.only_perfect else "one perfect and no bad verdict"
     )
+
+
+def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
+    """One model gives all votes and decides, or several side by side, and a step decides by what they said."""
+
+    def stage(name: str, model: Model, votes: Sequence[int], min_share: float | None = None) -> Verify:
+        return Verify(name, prompts, model.sampling, recipe.seed, model.chat, votes, min_share)
+
+    about = f"keeps problems that {section.min_share:.0%} of {section.votes} votes call valid"
+    if not section.voter:
+        alone = stage(verifier_name(section), section, range(section.votes), section.min_share)
+        yield PlannedStep("verify", "stage", section, "verifier", alone, about=about)
+        return
+    for voter, votes in zip(section.voter, share_votes(section.votes, len(section.voter)), strict=True):
+        one = stage(voter.name, voter, votes)
+        yield PlannedStep(one.name, "stage", voter, "verifier", one, join=with_votes)
+    decides = partial(Validity, prompts, section.min_share, section.votes)
+    yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
+
+
+def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[PlannedStep]:
+    """The step, and before it the vectors of problems, where meanings are compared. With `best`, the best copy stays,
+    and rows come when all have been seen.
+    """
+    near = section.semantic_near if section.semantic else None
+    if section.semantic:
+        stage = Embed("embed-dedup")
+        yield PlannedStep(stage.name, "stage", section.semantic, EMBEDDER, stage, about="vectors of problems")
+
+    def make(folder: Path) -> Dedup:
+        return Dedup(folder, section.near, section.mask_numbers, near, best=best)
+
+    about = f"leaves out copies, texts that are {section.near:.0%} alike or more"
+    yield PlannedStep("dedup", "step", make=make, at_end=best, about=about)
+
+
+def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[PlannedStep]:
+    """The step; where meanings are compared, the vectors of problems before it, and behind it who confirms what is
+    near. Those of the benchmarks are made once, before the first row.
+    """
+    from promptcot.pipeline import decontamination  # it takes the benchmarks through a stage, and so runs a plan
+
+    semantic, confirm = section.semantic, section.confirm
+
+    @cache
+    def found() -> References:
+        return references(section.against)
+
+    def lines() -> Iterator[str]:
+        return reference_lines(found(), "decontaminate.against = ['NAME']")
+
+    def make(folder: Path) -> Decontaminate:
+        if semantic is None:
+            return Decontaminate(found(), section.mask_numbers)
+        vectors = decontamination.vectors_in(folder.parent / REFERENCES)
+        return Decontaminate(found(), section.mask_numbers, section.semantic_near, vectors, confirm=confirm is not None)
+
+    async def prepare(directory: Path, observer: Observer) -> None:
+        if semantic is not None:
+            await decontamination.reference_vectors(found(), semantic, directory / REFERENCES, observer)
+
+    if semantic is not None:
+        embed = Embed("embed-decontaminate")
+        yield PlannedStep(embed.name, "stage", semantic, EMBEDDER, embed, about="vectors of problems")
+    about = "leaves out what is in a benchmark"
+    yield PlannedStep("decontaminate", "step", make=make, begin=lines, prepare=prepare, about=about)
+    if confirm is not None:
+        stage = Confirm(confirm.sampling, seed, confirm.chat, "confirm-decontaminate")
+        yield PlannedStep(stage.name, "stage", confirm, "judge-a", stage, about="asks about what is near")
+
+
+def _select(section: SelectSection, seed: int) -> Iterator[PlannedStep]:
+    settings = section.settings(seed)
+    size = f"at most {settings.size:,} problems" if settings.size else "all problems"
+    about = f"{size} with a pass rate of {settings.band}, {settings.order}"
+    yield PlannedStep("select", "step", make=lambda folder: Select(folder, settings), at_end=True, about=about)
+
+
+def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
+    solve = Solve(
+        prompts, section.sampling, recipe.seed, section.chat, section.style or None, model=solver_name(section)
+    )
+    about = f"{section.n} traces of each problem"
+    yield PlannedStep("solve", "stage", section, "solver", Traces(solve, section.n), about=about)
+
+
+def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
+    """It compares answers in processes of its own, so it works in a thread."""
+    min_share = recipe.verify.min_share if recipe.verify else None
+    band = Band(section.min_agreement, section.min_pass_rate, section.max_pass_rate, min_share)
+    answers = Answers(prompts.settings.refusals, section.unboxed)
+
+    def make(_: Path) -> Label:
+        graders = Graders(_GRADING, named=section.verifier or None, default=prompts.settings.verifier)
+        return Label(graders, band, answers)
+
+    yield PlannedStep("label", "step", make=make, in_thread=True, about="the answer that most traces give")
 
 
 def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from promptcot.core.shards import place_of, without_place
 from promptcot.engines.protocol import Engine
 from promptcot.errors import StageFault, UnfitRow
-from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
+from promptcot.records import CONTENT_FILTER, UNANSWERED, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row
 from promptcot.runners.known import known
 from promptcot.runners.streams import closing
 from promptcot.stages import called
@@ -47,11 +47,12 @@ class _Written:
         added = _ADDED.get(self.kind, set())
         return bool(added) and all(self.row.get(name) == value for name, value in row.items() if name not in added)
 
-    def result(self) -> Result:
-        """How it is written down once more."""
+    def result(self, row: Row) -> Result:
+        """How the row of which it tells is written down once more."""
         if self.kind == "failed":
             return Failed(str(self.row["cause"]), str(self.row["error"]))
-        return Drop(str(self.row["reason"]), self.row.get("raw", ()), self.row.get("finish_reason"))
+        said = {name: value for name, value in self.row.items() if name not in row and name not in _ADDED[self.kind]}
+        return Drop(str(self.row["reason"]), self.row.get("raw", ()), self.row.get("finish_reason"), said)
 
 
 class _Index:
@@ -110,7 +111,7 @@ class Said:
         left = [place for place in range(len(found)) if place not in taken]
         if lost := [place for place in left if found[place].is_of(item.row)]:
             taken.add(lost[0])
-            return found[lost[0]].result()
+            return found[lost[0]].result(item.row)
         given = [place for place in left if not found[place].kind]
         name = item.row.get("id")
         given = [place for place in given if found[place].row.get("id") == name] or given
@@ -122,15 +123,21 @@ class Said:
         return [found[place].row for place in given]
 
     def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
-        """By the journal; None where a call is not in it, or was refused."""
-        replies = [found for one in requests if isinstance(found := known(journal, one, self.model), Completion)]
-        if len(replies) < len(requests) or any(reply.finish_reason == CONTENT_FILTER for reply in replies):
+        """By the journal; None where a call is not in it, or was refused, and the row does not do without."""
+        replies = [self._reply(one, journal) for one in requests]
+        unanswered = sum(reply.finish_reason == UNANSWERED for reply in replies)
+        if unanswered and (unanswered == len(replies) or not called.takes_partial(self.stage)):
             return None
         try:
             read = called.read(self.stage, row, replies)
         except StageFault as fault:
             return called.left_out(fault, replies)
         return read.otherwise if isinstance(read, Retry) else read
+
+    def _reply(self, request: Request, journal: Journal) -> Completion:
+        found = known(journal, request, self.model)
+        answered = isinstance(found, Completion) and found.finish_reason != CONTENT_FILTER
+        return cast("Completion", found) if answered else Completion("", UNANSWERED)
 
     def _failed(self, row: Row, requests: Sequence[Request]) -> Failed:
         """Why the same requests failed in a shard, whose row may have got other fields from a step before."""

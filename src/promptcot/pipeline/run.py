@@ -6,7 +6,6 @@ How rows get from step to step is decided in `flow`, which steps there are in `p
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,9 @@ from promptcot.core.shards import EVERYTHING, Part
 from promptcot.core.statistics.forecast import Standing
 from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
-from promptcot.pipeline.flow import Flow, Frontier
+from promptcot.pipeline.flow import Flow, Frontier, forget_states
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
+from promptcot.pipeline.set_file import SET, has_set, set_rows
 from promptcot.pipeline.standing import costs_of_a_row
 from promptcot.recipe.schema import Limits
 from promptcot.records import Item, Row
@@ -35,6 +35,7 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.manifest import FORMAT
 from promptcot.storage.outputs import Cut, Output
+from promptcot.storage.writer import RowWriter
 
 _SAMPLED_AT_ONCE = 64
 _LEAST_UNDER_WAY = 32
@@ -123,7 +124,7 @@ class Run:
         """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
         with ExitStack() as held:
             held.enter_context(locked(self.directory / "lock"))
-            held.callback(self._forget_states)
+            held.callback(forget_states, self.steps, self.directory)
             for output in self.outputs.values():
                 held.enter_context(output)
             journals = {step.name: self._open_journal(step, held) for step in asking(self.steps)}
@@ -134,18 +135,34 @@ class Run:
                 self.outputs[name].counts.absorb(counts)
             for output in self.outputs.values():
                 output.finish()
+            made = self._write_set(held)
             summary = self.summary()  # before any file appears: a step may fail to say what it adds
             for output in self.outputs.values():
                 output.publish()
+            if made is not None:
+                made.publish()
+            else:
+                (self.directory / SET).unlink(missing_ok=True)
             write_json(self.directory / "recipe.json", manifest)
             write_json(self.directory / "summary.json", summary)
 
     def summary(self) -> dict[str, Any]:
         """What `summary.json` holds; steps without a model may add to it."""
         stages = {counts.name: counts.summary() for counts in (*self.before, *self.counts.values())}
-        added = [called.summary(step) for step in self.made.values()]
+        added = [called.summary(self.made[name]) for name in self.outputs if name in self.made]
         more = {key: value for table in added for key, value in table.items() if key not in ("format", "stages")}
         return {"format": FORMAT, "stages": stages, **more}
+
+    def _write_set(self, held: ExitStack) -> RowWriter | None:
+        """The set, finished, where the run makes one."""
+        if not has_set(self.steps):
+            return None
+        writer = RowWriter(self.directory / SET)
+        held.callback(writer.discard)
+        for row in set_rows(self.steps, {name: output.finished for name, output in self.outputs.items()}):
+            writer.write(row)
+        writer.finish()
+        return writer
 
     def _open_journal(self, step: PlannedStep, held: ExitStack) -> Journal:
         journal = held.enter_context(Journal(self.directory / f"{step.name}.journal"))
@@ -212,8 +229,3 @@ class Run:
             return await anext(stream, None)
         item = await next_before(stream, self._complete)
         return item if item is not None and item.index <= self._cut.last else None
-
-    def _forget_states(self) -> None:
-        """What steps without a model remember on disk is made again from the rows."""
-        for step in self.steps:
-            shutil.rmtree(self.directory / f"{step.name}.state", ignore_errors=True)

@@ -25,6 +25,28 @@ def standing_of_job(counts: StageCounts, total: int | None) -> Standing:
     )
 
 
+def standing_of_steps(
+    groups: Sequence[Sequence[PlannedStep]], counts: Mapping[str, StageCounts], total: int | None
+) -> Standing:
+    """Where a job of several steps stands, into which `total` rows come."""
+    of_groups = [counts[together[0].name] for together in groups]
+    asked = [one for one in counts.values() if one.calls or one.reused]
+    paid = [one.cost for one in asked if one.cost is not None]
+    under_way = sum(one.rows_in - one.rows_done for one in of_groups)
+    row_calls, row_cost = costs_of_a_row(groups, counts)
+    return Standing(
+        total,
+        None,
+        of_groups[0].rows_in,
+        of_groups[0].rows_in - under_way,
+        of_groups[-1].rows_out,
+        sum(one.calls + one.reused for one in asked),
+        row_calls,
+        sum(paid) if paid else None,
+        row_cost,
+    )
+
+
 def costs_of_a_row(
     groups: Iterable[Sequence[PlannedStep]], counts: Mapping[str, StageCounts]
 ) -> tuple[float, float | None]:

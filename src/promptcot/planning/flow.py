@@ -1,7 +1,8 @@
 """From rates to the plan: combinations for so many accepted problems, and all that they take. Pure.
 
-The flow is `candidates × kept by generate × kept by filter = target`. What a stage takes is decided in `stages`, how
-long it lasts in `schedules`. What only exists once, such as the concepts' vectors or the start of servers, is left out.
+The flow is `candidates × kept by generate × kept by filter = target`, times what each step behind them keeps. What a
+stage takes is decided in `stages`, how long it lasts in `schedules`. What only exists once, such as the concepts'
+vectors or the start of servers, is left out.
 """
 
 from __future__ import annotations
@@ -73,16 +74,24 @@ def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None
 
 
 def accepted_share(rates: Rates) -> Rate | None:
-    """Accepted problems for each combination; None where it is not known what generator or filter keep."""
-    written, judged = rates.asked[0]["kept"], rates.filter.get("kept")
-    if written is None or judged is None:
+    """Problems that come through for each combination; None where it is not known what one of the steps keeps."""
+    shares = kept_by(rates)
+    known = {name: rate for name, rate in shares.items() if rate is not None}
+    if len(known) < len(shares):
         return None
-    value = written.value * judged.value
-    kinds = {written.kind, judged.kind}
+    value = math.prod(rate.value for rate in known.values())
+    kinds = {rate.kind for rate in known.values()}
     if kinds == {"measured"}:
-        return Rate(value, "measured", judged.origin, written.n, "combinations")
+        return Rate(value, "measured", known["filter"].origin, known["generate"].n, "combinations")
     worst: Kind = "assumed" if "assumed" in kinds else "stated"
-    return Rate(value, worst, f"{written.value:.3g} written readably × {judged.value:.3g} accepted")
+    words = {"generate": "written readably", "filter": "accepted"}
+    return Rate(value, worst, " × ".join(f"{rate.value:.3g} {words.get(name, name)}" for name, rate in known.items()))
+
+
+def kept_by(rates: Rates) -> dict[str, Rate | None]:
+    """The share that each step keeps, by its name, in order: together they are the accepted share."""
+    behind = {step.name: step.rates.get("kept") for step in rates.behind if step.name != "solve"}
+    return {"generate": rates.asked[0]["kept"], "filter": rates.filter.get("kept"), **behind}
 
 
 def _interval(target: int, accepted: Rate) -> tuple[int, int | None] | None:

@@ -18,9 +18,10 @@ from pydantic import BaseModel
 
 from promptcot import nano
 from promptcot.errors import InputError
-from promptcot.pipeline.plan import models_of, sections_of
+from promptcot.pipeline.plan import sections_of
 from promptcot.planning.rates import Rate
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe, step_of
+from promptcot.recipe.schema import Model
 from promptcot.storage.counts import BEYOND_TARGET
 from promptcot.storage.json import loads
 
@@ -109,7 +110,7 @@ class _Reader:
         manifest = _object(directory / "recipe.json", _INCOMPLETE)
         self.run: dict[str, Any] = manifest.get("recipe", {})
         self.names: dict[str, str] = manifest.get("models", {})
-        self.models = models_of(recipe)
+        self.models = recipe.models
         sections = sections_of(self.run)
         self.ran = {name: ran for name in self.models if name in self.stages and (ran := sections.get(name))}
         """The sections that the run had for the stages of the recipe."""
@@ -121,21 +122,38 @@ class _Reader:
     def share_holds(self) -> bool:
         """Whether what was accepted says what this recipe accepts."""
         judges = {judge["name"] for judge in self.run.get("judge", [])}
+        asked = {name for name in self.models if step_of(name) is None}
         return (
             self.run.get("filter", {}).get("only_perfect") == self.recipe.filter.only_perfect
             and judges == {judge.name for judge in self.recipe.judge}
-            and self.same == self.models.keys()
+            and asked <= self.same
         )
+
+    def behind(self) -> Iterator[str]:
+        """The steps behind `filter` that keep what this recipe's keep, as far as all before them do, too."""
+        if not self.share_holds():
+            return
+        for name in (one for one in self.recipe.set_steps if one not in ("solve", "select")):
+            ours, asked = getattr(self.recipe, name).model_dump(mode="json"), {"label": "solve"}.get(name, name)
+            models = {one for one in self.models if step_of(one) == asked}
+            decided = {key for key in ours if key not in Model.model_fields and key not in ("voter", "semantic")}
+            ran = self.run.get(name) or {}
+            if name not in self.stages or not models <= self.same or any(ran.get(key) != ours[key] for key in decided):
+                return
+            yield name
 
     def measured(self) -> dict[str, dict[str, Rate]]:
         """The rates of each stage."""
-        found = {name: self._bytes(name) for name in ("sample", "filter", *self.same)}
+        behind = [*self.behind()]
+        found = {name: self._bytes(name) for name in dict.fromkeys(("sample", "filter", *self.same, *behind))}
         for name in self.same:
             found[name] |= self._asked(name)
         if "generate" in self.same:
             found["generate"] |= self._kept("generate")
         if self.share_holds():
             found["filter"] |= self._kept("filter")
+        for name in behind:
+            found[name] |= self._kept(name)
         if (told := self.traced()) is not None:
             found["solve"] = self._solved(int(told.get("n", 1)))
         return found
@@ -163,11 +181,12 @@ class _Reader:
         return self._rates(summary.get("calls", 0), "calls", seconds=(summary.get("seconds") or 0) * (gpus or 0))
 
     def _bytes(self, stage: str) -> dict[str, Rate]:
-        """Bytes on disk for each row that came in; of a journal, for each call, and there is one for each row."""
+        """Bytes on disk for each row that came in: of a journal, those of all calls about it."""
         calls = sum(paid["calls"] for paid in self.stages[stage].get("models", {}).values())
+        often = self.recipe.calls.get(stage, 1)
         files = self._size(*(f"{stage}{kind}.jsonl" for kind in ("", ".dropped", ".failed")))
         return self._rates(_rows(self.stages[stage]), "rows", file_bytes=files) | self._rates(
-            calls, "calls", journal_bytes=self._size(f"{stage}.journal/calls.jsonl")
+            calls, "calls", journal_bytes=self._size(f"{stage}.journal/calls.jsonl") * often
         )
 
     def _size(self, *names: str) -> int:

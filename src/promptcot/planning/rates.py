@@ -14,9 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from promptcot.errors import UsageError
-from promptcot.pipeline.plan import models_of
 from promptcot.recipe.plan_rates import PlanRates, SolveRates, Stated, gpu_seconds_of_a_call
-from promptcot.recipe.schema import Model, Recipe
+from promptcot.recipe.recipe import Recipe, step_of
+from promptcot.recipe.schema import Model
 
 Kind = Literal["measured", "stated", "assumed"]
 SET = "set for this plan"
@@ -88,19 +88,33 @@ class StageRates:
 
 
 @dataclass(frozen=True)
+class StepRates:
+    """A step behind `filter`: the models that it asks about each of its rows, and what it keeps and writes."""
+
+    name: str
+    asked: tuple[StageRates, ...]
+    rates: Mapping[str, Rate]
+
+
+@dataclass(frozen=True)
 class Rates:
-    """Everything that a plan is computed from. `asked` has the generator first, then the judges."""
+    """Everything that a plan is computed from. `asked` has the generator first, then the judges, `behind` the steps
+    between `filter` and the rows that a target counts. `solve` is what follows the run.
+    """
 
     gpu: str
     gpu_hour: Rate | None
     sample: Mapping[str, Rate]
     asked: tuple[StageRates, ...]
     filter: Mapping[str, Rate]
+    behind: tuple[StepRates, ...]
     solve: StageRates | None
     driver: Mapping[str, Rate]
 
     def __iter__(self) -> Iterator[StageRates]:
         yield from self.asked
+        for step in self.behind:
+            yield from step.asked
         if self.solve is not None:
             yield self.solve
 
@@ -147,8 +161,11 @@ def _is_set(key: str, given: Collection[str]) -> bool:
 
 
 def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, with_solve: bool = False) -> Rates:
-    """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`."""
-    plan = recipe.plan
+    """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`.
+
+    With `with_solve`, traces are counted where the recipe itself has none.
+    """
+    plan, models = recipe.plan, recipe.models
 
     def chosen(stage: str, key: str, stated: BaseModel) -> dict[str, Rate]:
         return _choose(stated, measured.get(stage, {}), f"plan.{key}", given)
@@ -157,7 +174,15 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
         rates = chosen(stage, *plan.of(stage))
         if model.n_gpus:
             rates.setdefault("gpus", Rate(model.n_gpus, "stated", "n_gpus of the recipe"))
-        return StageRates(stage, model, rates)
+        often = {name: rate for name, rate in rates.items() if name not in ("kept", "traces") or stage == "generate"}
+        if stage not in recipe.calls:
+            return StageRates(stage, model, often)
+        return StageRates(stage, model, often, Rate(recipe.calls[stage], "stated", "as the recipe says"))
+
+    def behind(step: str) -> StepRates:
+        voters = tuple(asked(stage, model) for stage, model in models.items() if step_of(stage) == step)
+        kept = {} if step == "solve" else chosen(step, step, getattr(plan, step))
+        return StepRates(step, voters, {name: rate for name, rate in kept.items() if name in ("kept", "file_bytes")})
 
     def solve(stated: SolveRates) -> StageRates:
         rates = chosen("solve", "solve", stated)
@@ -168,9 +193,10 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
         gpu=plan.gpu,
         gpu_hour=_choose(plan, {}, "plan", given).get("gpu_hour"),
         sample=chosen("sample", "sample", plan.sample),
-        asked=tuple(asked(stage, model) for stage, model in models_of(recipe).items()),
+        asked=tuple(asked(stage, model) for stage, model in models.items() if step_of(stage) is None),
         filter=chosen("filter", "filter", plan.filter),
-        solve=solve(plan.solve or SolveRates()) if with_solve else None,
+        behind=tuple(behind(step) for step in recipe.set_steps if step != "select"),
+        solve=solve(plan.solve or SolveRates()) if with_solve and recipe.solve is None else None,
         driver=chosen("driver", "driver", plan.driver),
     )
 

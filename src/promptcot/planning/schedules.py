@@ -3,7 +3,8 @@
 The driver is the one process that asks all servers; it has one core. Side by side, rows stream through all models, and
 the slowest of them or the driver sets the pace. In turn, each model has all GPUs, and its turn lasts until model and
 driver are done. Drivers that share the work (`--shard I/N`) divide the calls, while each of them draws all
-combinations. `solve` follows when the problems are there. Who gets which GPUs is decided in `sharing`.
+combinations. Traces that the recipe itself does not have follow when the problems are there. Who gets which GPUs is
+decided in `sharing`.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class Schedules:
 
     def __init__(self, rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> None:
         self.rates, self.gpus = rates, gpus
-        self.run = _by_model(stage for stage in stages if stage.calls and stage.name != "solve")
-        self.solve = _by_model(stage for stage in stages if stage.name == "solve")
+        self.run = _by_model(stage for stage in stages if stage.calls and not stage.afterwards)
+        self.solve = _by_model(stage for stage in stages if stage.afterwards)
         self.drawing = times(draws, rates.sample.get("seconds")) if draws < math.inf else None
         """None also for combinations that cannot come at all: that is no time that could be told."""
         lacking = [f"{stage.name} ({', '.join(stage.missing)})" for stage in stages if stage.missing]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from promptcot.planning.rates import Rate, Rates, StageRates
 
@@ -36,6 +37,8 @@ class StagePlan:
     journal_bytes: float | None = None
     money: float | None = None
     missing: tuple[str, ...] = ()
+    afterwards: bool = False
+    """Whether it follows when the run has ended."""
 
     @property
     def disk(self) -> float | None:
@@ -44,18 +47,34 @@ class StagePlan:
 
 
 def stages_of(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]:
-    """All stages of so many combinations, in order; `solve` has the accepted problems."""
+    """All stages of so many combinations, in order, for so many problems in the end."""
     generate, *judges = rates.asked
-    written = min(candidates, max(target, math.ceil(candidates * (generate.value("kept") or 1.0))))
+    reaching = _reaching(rates, target)
+    accepted = reaching[0]
+    written = min(candidates, max(accepted, math.ceil(candidates * (generate.value("kept") or 1.0))))
     drawn = times(candidates, rates.sample.get("file_bytes"))
     yield StagePlan("sample", candidates, candidates, file_bytes=drawn)
     yield _asked(generate, candidates, written, rates)
     for judge in judges:
         yield _asked(judge, written, written, rates)
-    yield StagePlan("filter", written, target, file_bytes=times(written, rates.filter.get("file_bytes")))
+    yield StagePlan("filter", written, accepted, file_bytes=times(written, rates.filter.get("file_bytes")))
+    for step, (rows_in, rows_out) in zip(rates.behind, pairwise(reaching), strict=True):
+        for stage in step.asked:
+            yield _asked(stage, rows_in, rows_out, rates)
+        if step.name not in [stage.name for stage in step.asked]:
+            yield StagePlan(step.name, rows_in, rows_out, file_bytes=times(rows_in, step.rates.get("file_bytes")))
     if rates.solve is not None:
         traces = int(rates.solve.calls.value) if rates.solve.calls else 0
-        yield _asked(rates.solve, target, target * traces, rates)
+        yield replace(_asked(rates.solve, target, target * traces, rates), afterwards=True)
+
+
+def _reaching(rates: Rates, target: int) -> list[int]:
+    """The rows that come to each step behind `filter`, and in the end those of the target."""
+    rows = [target]
+    for step in reversed(rates.behind):
+        kept = step.rates.get("kept")
+        rows.insert(0, math.ceil(rows[0] / (kept.value if kept else 1.0)))
+    return rows
 
 
 def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> StagePlan:

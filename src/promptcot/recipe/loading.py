@@ -20,7 +20,8 @@ from promptcot.core.domains import Domain
 from promptcot.core.sections import cut, explain
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
-from promptcot.recipe.schema import Recipe, Served
+from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.schema import Served
 from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
 
@@ -152,6 +153,8 @@ def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(table.get("step"), list):
         spread["step"] = [_own_under(server, step) for step in table["step"]]
     spread["judge"] = [_under(server, judge) for judge in judges] if isinstance(judges, list) else judges
+    spread |= {name: _under(server, table[name]) for name in ("verify", "solve") if name in table}
+    spread |= {name: _semantic_under(server, table[name]) for name in ("dedup", "decontaminate") if name in table}
     return {**table, **spread}
 
 
@@ -159,6 +162,15 @@ def _own_under(server: Mapping[str, Any], step: Any) -> Any:
     """A step of the user's own asks that server too, if it asks a model."""
     asks = isinstance(step, Mapping) and isinstance(step.get("model"), Mapping)
     return {**step, "model": _under(server, step["model"])} if asks else step
+
+
+def _semantic_under(server: Mapping[str, Any], section: Any) -> Any:
+    """A section whose models for vectors and for what is near, if it has some, ask that server too."""
+    if not isinstance(section, Mapping):
+        return section
+    named = {name: section[name] for name in ("semantic", "confirm") if section.get(name)}
+    models = {name: {"model": given} if isinstance(given, str) else given for name, given in named.items()}
+    return {**section, **{name: _under(server, model) for name, model in models.items()}}
 
 
 def _under(server: Mapping[str, Any], section: Any) -> Any:

@@ -6,7 +6,8 @@ and what a call, or a combination, costs by them. The rest of what they are used
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -112,11 +113,17 @@ class SolveRates(AskedRates):
     traces: Whole | None = None
 
 
-class FilterRates(_Keys):
-    """Of `filter`: the share of judged problems that is accepted, and bytes for each judged one."""
+class KeptRates(_Keys):
+    """Of a step that asks nobody: the share of its rows that it keeps, and bytes for each row that comes in."""
 
     kept: Share | None = None
     file_bytes: Stated | None = None
+
+
+class VerifyRates(AskedRates):
+    """Of each model that votes in `verify`: tokens are of a vote, `kept` is the share of problems that are valid."""
+
+    kept: Share | None = None
 
 
 class DriverRates(_Keys):
@@ -138,8 +145,12 @@ class StatedRates(_Keys):
     sample: SampleRates = SampleRates()
     generate: GenerateRates = GenerateRates()
     judge: dict[str, AskedRates] = {}
-    filter: FilterRates = FilterRates()
+    filter: KeptRates = KeptRates()
+    verify: VerifyRates = VerifyRates()
+    dedup: KeptRates = KeptRates()
+    decontaminate: KeptRates = KeptRates()
     solve: SolveRates | None = None
+    label: KeptRates = KeptRates()
     driver: DriverRates = DriverRates()
 
     def of(self, stage: str) -> tuple[str, AskedRates]:
@@ -147,19 +158,25 @@ class StatedRates(_Keys):
         verb, _, name = stage.partition("-")
         if verb == "judge":
             return f"judge.{name}", self.judge.get(name, AskedRates())
-        return stage, self.generate if stage == "generate" else AskedRates()
+        known = {"generate": self.generate, "verify": self.verify, "solve": self.solve or SolveRates()}
+        key = "verify" if verb == "verify" else stage
+        return key, known.get(key, AskedRates())
 
-    def work_of(self, stages: Iterable[str]) -> dict[str, float] | None:
-        """GPU-seconds that one combination costs each of these stages; None where a rate is lacking.
-
-        What comes after the generator sees the share of its completions that can be read.
+    def work_of(self, stages: Iterable[str], calls: Mapping[str, int]) -> dict[str, float] | None:
+        """GPU-seconds that one combination costs each of these stages, which make so many `calls` a row; None where a
+        rate is lacking.
         """
-        reaching = 1.0 if self.generate.kept is None else self.generate.kept.value
         costs = {stage: self.of(stage)[1].gpu_seconds for stage in stages}
         known = {stage: cost for stage, cost in costs.items() if cost is not None}
         if len(known) < len(costs):
             return None
-        return {stage: cost * (1.0 if stage == "generate" else reaching) for stage, cost in known.items()}
+        return {stage: cost * calls.get(stage, 1) * self._reaching(stage) for stage, cost in known.items()}
+
+    def _reaching(self, stage: str) -> float:
+        """The share of combinations that reaches a stage; what is not stated is taken to be kept."""
+        before = {"generate": 0, "verify": 2, "solve": 5}.get(self.of(stage)[0], 1)
+        steps = (self.generate, self.filter, self.verify, self.dedup, self.decontaminate)[:before]
+        return math.prod(1.0 if step.kept is None else step.kept.value for step in steps)
 
 
 class PlanRates(StatedRates):

@@ -6,7 +6,7 @@ import inspect
 import json
 import shlex
 from dataclasses import fields
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,12 +19,11 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from promptcot import domains
-from promptcot.core.sections import SECRET, FolderName, NotEmpty, Positive, Section
+from promptcot.core.sections import SECRET, NotEmpty, Positive, Section
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses, import_path
 from promptcot.recipe.engines import checked_engine
 from promptcot.recipe.keyless import options_without_key
-from promptcot.recipe.plan_rates import PlanRates
 from promptcot.records import Sampling
 from promptcot.redaction import is_variable, keys_in
 
@@ -243,14 +242,23 @@ class Judge(Model):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
 
-def _names_differ(judges: list[Judge]) -> list[Judge]:
-    names = [judge.name for judge in judges]
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
+
+
+def names_differ(models: list[Named]) -> list[Named]:
+    """The models, each under a name of its own. Raises ValueError."""
+    names = [one.name for one in models]
     if len(set(names)) < len(names):
-        raise ValueError(f"two judges have the same name ({', '.join(names)})")
-    return judges
+        raise ValueError(f"two {type(models[0]).__name__.lower()}s have the same name ({', '.join(names)})")
+    return models
 
 
-Judges = Annotated[list[Judge], Field(min_length=1), AfterValidator(_names_differ)]
+Judges = Annotated[list[Judge], Field(min_length=1), AfterValidator(names_differ)]
 
 
 class Filter(Section):
@@ -317,52 +325,3 @@ class OwnStep(Section):
                 "step", [f"{self.name}: {self.used} makes no {kind}: it lacks {' or '.join(wanted)} (docs/api.md)"]
             )
         return made
-
-
-class Recipe(Section):
-    """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
-
-    name: FolderName = "unnamed"
-    seed: Annotated[int, Field(ge=0)] = 8000
-    prompts: str = domains.DEFAULT
-    server: Served | None = None
-    run: Limits = Limits()
-    concepts: Concepts = Concepts()
-    encode: Encode = Encode()
-    sample: Sample = Sample()
-    generate: Generator = Generator()
-    judge: Judges
-    filter: Filter = Filter()
-    step: list[OwnStep] = []
-    plan: Annotated[PlanRates, Field(exclude=True)] = PlanRates()
-
-    @model_validator(mode="after")
-    def _plan_has_these_judges(self) -> Self:
-        names = [judge.name for judge in self.judge]
-        others = {f"plan.rates.{name}": rates for name, rates in self.plan.rates.items()}
-        for where, rates in {"plan": self.plan, **others}.items():
-            if unknown := [name for name in rates.judge if name not in names]:
-                raise ValueError(
-                    f"{where}.judge.{unknown[0]}: there is no such judge; the judges are {', '.join(names)}"
-                )
-        return self
-
-    def written_down(self) -> dict[str, Any]:
-        """The recipe as JSON; what is not there is not mentioned."""
-        found = self.model_dump(mode="json")
-        return found if self.step else {key: value for key, value in found.items() if key != "step"}
-
-    @model_validator(mode="after")
-    def _cap_needs_prices(self) -> Self:
-        asked = {"generate": self.generate, **{f"judge {judge.name}": judge for judge in self.judge}}
-        asked |= {step.name: step.model for step in self.step if step.model}
-        free = [name for name, model in asked.items() if model.base_url and model.price is None]
-        several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
-        if self.run.max_cost is not None and several:
-            raise ValueError(f"run.max_cost cannot be kept where extra_body asks for several replies: {several[0]}")
-        if self.run.max_cost is not None and free:
-            raise ValueError(
-                f"run.max_cost needs the price of every hosted model; none is given for {', '.join(free)} "
-                "(price.prompt and price.completion, of a million tokens, such as --set server.price.prompt=0.5)"
-            )
-        return self

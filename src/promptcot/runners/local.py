@@ -17,6 +17,7 @@ from promptcot.core.parsing.replies import ended
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.errors import (
     LIMITED,
+    EngineError,
     EngineUnusable,
     RequestRefused,
     StageFault,
@@ -25,7 +26,19 @@ from promptcot.errors import (
     UnfitRow,
 )
 from promptcot.printable import quoted
-from promptcot.records import CONTENT_FILTER, Completion, Drop, Failed, Item, Outcome, Request, Retry, Row, Unusable
+from promptcot.records import (
+    CONTENT_FILTER,
+    UNANSWERED,
+    Completion,
+    Drop,
+    Failed,
+    Item,
+    Outcome,
+    Request,
+    Retry,
+    Row,
+    Unusable,
+)
 from promptcot.runners.faults import Faults
 from promptcot.runners.health import Health
 from promptcot.runners.known import known
@@ -43,6 +56,7 @@ from promptcot.storage.journal import Journal
 _SYNC_EVERY = 0.5
 _ROWS_AHEAD_PER_CALL = 8
 _LEAST_WINDOW, _MOST_ROWS = 512, 16_384
+_OF_ONE_CALL = (RequestRefused, TransientError)
 
 
 class LocalRunner:
@@ -86,10 +100,11 @@ class LocalRunner:
 
 
 class _Reply(NamedTuple):
-    """A reply, and whether it was `known` from the journal."""
+    """A reply, and whether it was `known` from the journal; or the `error` for which there is none."""
 
     completion: Completion
     known: bool
+    error: EngineError | None = None
 
 
 class _Passage:
@@ -199,15 +214,15 @@ class _Passage:
         for attempt in range(self.runner.max_retries + 1):
             try:
                 replies = await self._replies(requests)
-            except (RequestRefused, TransientError) as error:
-                self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
+            except _OF_ONE_CALL as error:
+                self._failed(error)
                 return Failed(error.cause, str(error))
             try:
                 result = called.read(self.stage, item.row, [reply.completion for reply in replies])
                 useless = called.fault(self.stage, result)
             except StageFault as fault:
                 self._faults.saw(fault)
-                return called.left_out(fault, [reply.completion for reply in replies])
+                return called.left_out(fault, [reply.completion for reply in replies if reply.error is None])
             self._weigh(item, requests, replies, useless)
             if not isinstance(result, Retry):
                 break
@@ -219,30 +234,46 @@ class _Passage:
 
     def _weigh(self, item: Item, requests: Sequence[Request], replies: Sequence[_Reply], fault: str | None) -> None:
         """Note what the replies are worth. Raises SystematicFailure when going on would be waste."""
-        if not replies:
+        answered = [(request, reply) for request, reply in zip(requests, replies, strict=True) if reply.error is None]
+        if not answered:
             return
-        known = sum(reply.known for reply in replies)
-        useless = None if fault is None else _unusable(fault, requests[0], replies[0].completion)
+        known = sum(reply.known for _, reply in answered)
+        request, first = answered[0]
+        useless = None if fault is None else _unusable(fault, request, first.completion)
         if useless is None:
             self._useless.pop(id(item), None)
         else:
             self._useless[id(item)] = useless
-        if self._readability.saw(useless, len(replies) - known, known):
+        if self._readability.saw(useless, len(answered) - known, known):
             self._slots.admit()
-        for reply in replies:
+        for _, reply in answered:
             written = bool(reply.completion.text.strip()) or self.runner.keep_going
             if written or not reply.known:
                 self._health.saw(good=written)
+        for reply in replies:
+            if reply.error is not None:
+                self._failed(reply.error)
+
+    def _failed(self, error: EngineError) -> None:
+        """Note a call without a reply. Raises SystematicFailure when going on would be waste."""
+        self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
 
     async def _replies(self, requests: Sequence[Request]) -> Sequence[_Reply]:
+        """One for each request. Raises the error of a call, where it costs the row or stops the run."""
         if len(requests) == 1:
             return [await self._call(requests[0])]
         # All of them finish before an error counts: what was paid for is in the journal by then.
-        replies = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                raise reply
-        return cast("list[_Reply]", replies)
+        found = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
+        errors = [one for one in found if isinstance(one, BaseException)]
+        stops = [error for error in errors if not isinstance(error, _OF_ONE_CALL)]
+        if stops or (errors and not (called.takes_partial(self.stage) and len(errors) < len(found))):
+            raise (stops or errors)[0]
+        return [self._unanswered(one) if isinstance(one, EngineError) else cast("_Reply", one) for one in found]
+
+    def _unanswered(self, error: EngineError) -> _Reply:
+        """What stands for the reply of a call that failed, in a row that others have answered."""
+        self.counts.unanswered[error.cause] += 1
+        return _Reply(Completion("", UNANSWERED), known=False, error=error)
 
     async def _call(self, request: Request) -> _Reply:
         """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""

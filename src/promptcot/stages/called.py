@@ -20,7 +20,7 @@ from promptcot.storage.json import dumps, why_not
 
 _Made = TypeVar("_Made", bound=Sequence[Row] | Retry | Drop)
 
-_A_DROP = "a Drop, all of it texts"
+_A_DROP = "a Drop of texts, its details a mapping"
 _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 
 
@@ -57,6 +57,11 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
     )
 
 
+def takes_partial(stage: Stage) -> bool:
+    """Whether the stage reads a row of whose calls some failed."""
+    return getattr(stage, "partial", False) is True
+
+
 def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
     """Why nothing of what `read` made can be used; None where something can. Raises StageFault.
 
@@ -88,7 +93,12 @@ def unusable(stage: Stage, row: Row) -> str | None:
     return found
 
 
-def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
+def groups(step: Step) -> bool:
+    """Whether the step makes groups of rows, each of which counts as one row."""
+    return getattr(step, "groups", False) is True
+
+
+def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
     """What the step makes of a row. Raises StageFault, and StorageError where it cannot keep what it remembers."""
     try:
         found = step.apply({**row})
@@ -100,7 +110,10 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
         raise _raised(step.name, "apply", row, error) from error
-    if _are(dict, found) or _is_drop(found):
+    if isinstance(found, Dropped) and _is_dropped(found):
+        _storable([found.row], step.name, "apply", row)
+        return found
+    if not isinstance(found, Dropped) and (_are(dict, found) or _is_drop(found)):
         return _storable(found, step.name, "apply", row)
     raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or {_A_DROP}")
 
@@ -109,7 +122,7 @@ def finish(step: Step) -> Iterator[Row | Dropped]:
     """What the step gives in the end. Raises StageFault."""
     try:
         for left in step.finish():
-            if not isinstance(left, dict) and not (isinstance(left, Dropped) and _is_drop(left.drop)):
+            if not isinstance(left, dict) and not _is_dropped(left):
                 raise StageFault(step.name, "finish", {}, f"gave {_shown(left)}; expected rows, or promptcot.Dropped")
             yield left
     except PromptCoTError:
@@ -128,6 +141,16 @@ def summary(step: Step) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise StageFault(step.name, "summary", {}, f"returned {_shown(found)}; expected a mapping")
     return found
+
+
+def close(step: Step) -> None:
+    """Let the step give back what it holds, where it has a `close`. Raises StageFault."""
+    try:
+        getattr(step, "close", lambda: None)()
+    except (Exception, SystemExit) as error:
+        if isinstance(error, PromptCoTError):
+            raise
+        raise _raised(step.name, "close", {}, error) from error
 
 
 def unasked(fault: StageFault) -> Failed:
@@ -156,7 +179,7 @@ def _said(error: BaseException) -> str:
 def _storable(found: _Made, name: str, function: str, row: Row) -> _Made:
     """What was made of a row, where files can hold it. Raises StageFault."""
     made = found.otherwise if isinstance(found, Retry) else found
-    why = None if isinstance(made, Drop) else why_not(made)
+    why = why_not([made.details] if isinstance(made, Drop) else made)
     if why is None:
         return found
     raise StageFault(name, function, row, f"returned what cannot be written as JSON: {why}")
@@ -172,7 +195,13 @@ def _place(error: BaseException) -> str:
 def _is_drop(found: Any) -> bool:
     if not isinstance(found, Drop) or not isinstance(found.reason, str) or not _are(str, found.raw):
         return False
+    if not isinstance(found.details, Mapping):
+        return False
     return found.finish_reason is None or isinstance(found.finish_reason, str)
+
+
+def _is_dropped(found: Any) -> bool:
+    return isinstance(found, Dropped) and isinstance(found.row, dict) and _is_drop(found.drop)
 
 
 def _can_be_asked(request: Request) -> bool:

@@ -1,5 +1,5 @@
-"""What follows from a model or a concepts file where nobody says otherwise: the domain, and what annotators and judges
-are called.
+"""What follows from a model or a concepts file where nobody says otherwise: the domain, and what annotators,
+judges and verifiers are called.
 
 The embedded models know the wording of the nano world only; everything else is asked as contest mathematics. A model
 that is named decides, so does the default model on this machine, which is an embedded one; of a server's model that
@@ -52,9 +52,25 @@ def sampling_of(prompts: PromptSet, concepts: str) -> Mapping[str, Any]:
 
 def annotator_name(model: Served) -> str:
     """What an annotator is called in rows."""
+    return _name(model, "annotator")
+
+
+def verifier_name(model: Served) -> str:
+    """What a verifier is called in rows and files."""
+    return _name(model, "verifier")
+
+
+def _name(model: Served, role: str) -> str:
     if model.unnamed:
-        return "annotator"
+        return role
     return model.model.removeprefix("nano:") if nano.is_nano(model.model) else Path(model.model).name
+
+
+def solver_name(model: Served, role: str = "solver") -> str:
+    """What a solver is called in its traces: as the model was named; "unnamed" is a server's only model."""
+    if model.unnamed:
+        return "unnamed"
+    return f"{nano.NAME}:{role}" if model.model == nano.NAME else model.model
 
 
 def judge_name(model: str) -> str:

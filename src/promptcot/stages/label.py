@@ -1,217 +1,34 @@
 """From traces to labelled problems, training rows, preference pairs and verifiable answers, in two passes over a file.
 
-The first pass sorts answers into classes and keeps 9 bytes a trace; the second reads the traces again and writes. What
-a label is worth is decided in `core.labelling`, which answers are one class in `classes`.
+The first pass (`survey`) sorts answers into classes; the second reads the traces again and writes. What a label is
+worth is decided in `core.labelling`, what a trace says in `answers`, which answers are one class in
+`evaluation.classes`. Labels within a run are made by `labelled`.
 """
 
 from __future__ import annotations
 
 import random
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, aclosing
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from promptcot.core.columns import Columns
-from promptcot.core.labelling import Band, Label, Wording, decide, problem_row, unfit
+from promptcot.core.labelling import Band, Label, problem_row, unfit
 from promptcot.core.parsing.end_tokens import without_end_tokens
-from promptcot.core.problems import gold_if_any, problem_id
 from promptcot.core.prompts import PromptSet
 from promptcot.core.shards import EVERYTHING, Part
+from promptcot.core.statistics.validity import ValidityByAgreement
 from promptcot.errors import InputError
-from promptcot.evaluation.classes import Classes, in_order
-from promptcot.evaluation.compared import Key
-from promptcot.evaluation.golds import Contradictions, Problems
-from promptcot.evaluation.predictions import answer_of, completion_of, of_the_row
 from promptcot.evaluation.registry import grader_of
-from promptcot.grading.grader import Grader
 from promptcot.grading.graders import Graders
-from promptcot.records import Failed, Item, Row, count_of, derive_seed
+from promptcot.records import Failed, Item, Row, derive_seed
+from promptcot.stages.answers import Answers
 from promptcot.stages.questions import Asked, asks
+from promptcot.stages.survey import UNFIT, Survey, survey, traces, why_unfit
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.outputs import Output
-from promptcot.storage.rows import read_rows
-
-_NO_ANSWER = _UNFIT = -1
-
-
-@dataclass(slots=True)
-class _Problem:
-    n: int = 0
-    wordings: dict[str, Wording] = field(default_factory=dict)
-    tokens: int = 0
-    counted: int = 0
-
-    def label(self, classes: Sequence[int]) -> Label:
-        wordings = [replace(one, number=classes[one.number]) for one in self.wordings.values()]
-        return decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What the first pass found. `problem`, `number` and `fit` have one entry for each trace, in the file's order.
-
-    `problem` is an index into `labels` and `keys`, or -1 for a row that is no trace, `number` the class of the answer
-    or -1, `fit` 1 for a whole and sound trace.
-    """
-
-    labels: Sequence[Label]
-    keys: Sequence[Key]
-    problem: array[int]
-    number: array[int]
-    fit: bytearray
-    undecided: int
-    notes: Sequence[str] = ()
-    """What is to be told: rows whose golds contradict each other, and a verifier that failed."""
-
-    def agrees(self, trace: int) -> bool:
-        """Whether this trace gives the label of its problem."""
-        return self._answers(trace) and self.number[trace] == self._label(trace).number
-
-    def differs(self, trace: int) -> bool:
-        """Whether this trace gives another answer than the label of its problem."""
-        return self._answers(trace) and self.number[trace] != self._label(trace).number
-
-    def _answers(self, trace: int) -> bool:
-        return self._label(trace).text is not None and self.number[trace] != _NO_ANSWER
-
-    def _label(self, trace: int) -> Label:
-        return self.labels[self.problem[trace]]
-
-
-def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item]]:
-    """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
-    for place, (number, row) in enumerate(columns.traces(read_rows(path, may_be_empty=True))):
-        where = f"{path}, row {number}"
-        item = part.item(place, row, partial(_problem_or_place, where=f"row {number}"))
-        if item is not None:
-            yield where, item
-
-
-def _problem_or_place(row: Row, where: str) -> str:
-    """What the traces of a problem have in common; a row that names none goes by its place."""
-    try:
-        return problem_id(row, where)
-    except InputError:
-        return where
-
-
-async def survey(
-    path: Path, graders: Graders, part: Part = EVERYTHING, columns: Columns | None = None, unboxed: bool = False
-) -> Survey:
-    """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
-    row that has the id of another problem.
-    """
-    read = _Reader(graders, unboxed)
-    indices: dict[Key, int] = {}
-    problems: list[_Problem] = []
-    problem, number, fit = array("i"), array("i"), bytearray()
-    rows = enumerate(traces(path, part, columns or Columns()))
-    reading = (read.if_fit(item.row, where, first=not place) for place, (where, item) in rows)
-    async with aclosing(in_order(reading)) as found:
-        async for trace in found:
-            if trace is None:
-                problem.append(_UNFIT)
-                number.append(_NO_ANSWER)
-                fit.append(0)
-                continue
-            index = indices.setdefault(trace.key, len(indices))
-            if index == len(problems):
-                problems.append(_Problem())
-            _count(problems[index], trace)
-            problem.append(index)
-            number.append(trace.number)
-            fit.append(trace.fit)
-    classes = [read.classes_of(key).of(key) for key in indices]
-    number = array(
-        "i", (classes[at][one] if one != _NO_ANSWER else one for at, one in zip(problem, number, strict=True))
-    )
-    labels = [one.label(its) for one, its in zip(problems, classes, strict=True)]
-    return Survey(labels, [*indices], problem, number, fit, read.undecided, read.notes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Trace:
-    key: Key
-    text: str | None
-    number: int
-    fit: bool
-    tokens: int | None
-
-
-def _why_unfit(row: Row, where: str) -> str:
-    """Why a row is no trace that can be read."""
-    try:
-        problem_id(row, where)
-        completion_of(row, where)
-    except InputError as error:
-        return str(error)
-    except Exception as error:
-        return f"{where}: {type(error).__name__}: {error}"
-    return f"{where}: its answer cannot be compared"
-
-
-class _Reader:
-    """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
-
-    def __init__(self, graders: Graders, unboxed: bool) -> None:
-        self._graders = graders
-        self._unboxed = unboxed
-        self._classes: dict[Grader, Classes] = {}
-        self._contradictions = Contradictions(graders)
-        self._problems = Problems(graders)
-
-    @property
-    def undecided(self) -> int:
-        """Pairs of answers that took too long to compare."""
-        return sum(classes.undecided for classes in self._classes.values())
-
-    @property
-    def notes(self) -> list[str]:
-        """What is to be told in the end."""
-        return [*self._contradictions.lines, *self._graders.notes]
-
-    def classes_of(self, key: Key) -> Classes:
-        """The classes into which the answers of a problem are sorted, by the verifier of its source."""
-        grader = grader_of(self._graders, key[0])
-        return self._classes.setdefault(grader, Classes(grader))
-
-    async def if_fit(self, row: Row, where: str, *, first: bool) -> _Trace | None:
-        """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
-        try:
-            return await self._trace(row, where)
-        except Exception as error:
-            unfit = of_the_row(error, where)
-            if unfit is None:
-                raise
-            if first:
-                raise unfit from error
-            return None
-
-    async def _trace(self, row: Row, where: str) -> _Trace:
-        self._contradictions.look(row, where)
-        key = (str(row.get("source") or ""), problem_id(row, where))
-        grader, classes = grader_of(self._graders, key[0]), self.classes_of(key)
-        number = _NO_ANSWER
-        async with classes.turn(key):
-            text = (await answer_of(grader, row, where, unboxed=self._unboxed)).answer
-            await self._problems.check(key, row, where, gold_if_any(row, where))
-            if text is not None:
-                number = await classes.place(key, text)
-        return _Trace(key, text, number, unfit(row) is None, count_of(row.get("completion_tokens")))
-
-
-def _count(problem: _Problem, trace: _Trace) -> None:
-    problem.n += 1
-    if trace.text is not None:
-        known = problem.wordings.get(trace.text)
-        problem.wordings[trace.text] = Wording(trace.text, trace.number, known.count + 1 if known else 1)
-    if trace.tokens is not None:
-        problem.tokens += trace.tokens
-        problem.counted += 1
 
 
 async def label_file(
@@ -222,7 +39,8 @@ async def label_file(
     Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
     the training rows; the first one raises InputError.
     """
-    found = await survey(source, graders, settings.part, settings.columns, settings.unboxed)
+    answers = Answers(settings.prompts.settings.refusals, settings.unboxed)
+    found = await survey(source, graders, answers, settings.part, settings.columns)
     observe(f"label: {len(found.problem):,} traces of {len(found.labels):,} problems")
     for line in found.notes:
         observe(f"label: {line}")
@@ -238,9 +56,11 @@ async def label_file(
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
         writer.write(traces(source, settings.part, settings.columns), outputs)
+        for line in writer.validity.lines():
+            observe(f"label: {line}")
         for output in others:
             output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
-        outputs["label"].commit(settings.manifest)
+        outputs["label"].commit(settings.manifest, writer.validity.summary())
     return [output.counts for output in (*others, outputs["label"])]
 
 
@@ -281,7 +101,9 @@ class Writer:
         seed: int,
     ) -> None:
         self._found = found
-        self._refused = [band.refuses(label) for label in found.labels]
+        self._band = band
+        self._refused: list[str | None] = [None] * len(found.labels)
+        self.validity = ValidityByAgreement()
         self._asked = asked
         self._verifiable = verifiable
         self._chosen = choose_pairs(found, seed)
@@ -292,10 +114,10 @@ class Writer:
         seen = bytearray(len(self._found.labels))
         for trace, (where, item) in enumerate(items):
             index = self._found.problem[trace]
-            if index == _UNFIT:
+            if index == UNFIT:
                 for name in ("label", "sft"):
                     if name in outputs:
-                        outputs[name].add(item.index, item.row, Failed("unfit", _why_unfit(item.row, where)))
+                        outputs[name].add(item.index, item.row, Failed("unfit", why_unfit(item.row, where)))
                 continue
             if not seen[index]:
                 seen[index] = 1
@@ -307,7 +129,10 @@ class Writer:
 
     def _problem(self, index: int, item: Item, outputs: Outputs) -> None:
         place, row = item.index, item.row
-        label, refused = self._found.labels[index], self._refused[index]
+        label, validity = self._found.labels[index], row.get("validity")
+        refused = self._refused[index] = self._band.refuses(label, validity)
+        if validity is not None:
+            self.validity.add(validity, label.agreement if label.text is not None else None)
         labelled = {**row, **label.fields()}
         outputs["label"].add(place, labelled, refused or labelled)
         if refused is None and "rl" in outputs:
@@ -330,10 +155,15 @@ class Writer:
         if (why := unfit(row)) is not None:
             return why
         if not self._found.agrees(trace):
-            return "another answer" if self._found.differs(trace) else "no answer"
+            return self._why_not_learned(trace)
         asked, completion = self._asked(row), without_end_tokens(str(row["completion"]))
         learned = {"prompt": asked.prompt, "completion": completion, "messages": asked.messages(completion)}
         return {**_origin(row), **learned, "label": label.text}
+
+    def _why_not_learned(self, trace: int) -> str:
+        if self._found.refuses(trace):
+            return "refuses the problem"
+        return "another answer" if self._found.differs(trace) else "no answer"
 
     def _pair(self, trace: int, index: int, item: Item, output: Output) -> None:
         """One trace of a pair waits until the other comes; in files that `solve` writes, both are close together."""

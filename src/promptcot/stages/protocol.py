@@ -17,6 +17,10 @@ class Stage(Protocol):
 
     It may have a function `unusable(row)` as well, which says why an output row is of no use to the next step (an
     invalid verdict, a truncated trace), or None: a stage all of whose replies are of no use is stopped.
+
+    A row is a failed row when one of its calls fails for good. With an attribute `partial` that is True it is one only
+    when all of them do: in the place of each reply that did not come `read` gets a Completion without text, whose
+    finish reason is "unanswered".
     """
 
     @property
@@ -38,6 +42,12 @@ class Step(Protocol):
 
     A run that goes on after an interruption shows it all rows again, so its memory needs no file of its own. What grows
     with the number of rows belongs into the folder that it is made with.
+
+    It may have two more functions: `summary()` gives a mapping that a run adds to its summary, and `close()` gives back
+    what the step holds (files, processes). It is closed once, however the run ends, and before its summary is read.
+
+    With an attribute `groups` that is True the rows of a group, which come one after the other, count as one: a row for
+    which `apply` gives none is counted with the one that completes its group, and so is what `finish` gives.
     """
 
     @property
@@ -45,8 +55,10 @@ class Step(Protocol):
         """The name of its files."""
         ...
 
-    def apply(self, row: Row) -> Sequence[Row] | Drop:
-        """The output rows; or leave the row out. No row at all: it is held back, or part of a group."""
+    def apply(self, row: Row) -> Sequence[Row] | Drop | Dropped:
+        """The output rows; or leave the row out, as it came or as another row that stands for it. No row at all: it is
+        held back, or part of a group.
+        """
         ...
 
     def finish(self) -> Iterable[Row | Dropped]:

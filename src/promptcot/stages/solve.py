@@ -54,7 +54,7 @@ class Solve:
     A row's `problem` is put into the domain's wording, `solve` or, with a `style`, `solve.STYLE`; a row without one is
     asked with its `prompt` as it is, and so are all with the style `row`: raw, or as the user's turn of a chat. With
     `resample`, a malformed trace that was not cut off is asked for again, as often as the runner allows; that flatters
-    a model, so evaluation leaves it off.
+    a model, so evaluation leaves it off. Traces name the `model`, where it is given.
     """
 
     prompts: PromptSet
@@ -63,6 +63,7 @@ class Solve:
     chat: bool = False
     style: str | None = None
     resample: bool = False
+    model: str | None = None
     name: str = "solve"
 
     def ask(self, row: Row) -> Sequence[Request]:
@@ -73,8 +74,14 @@ class Solve:
         return [Request(prompt=self._prompt(row), sampling=self.sampling, seed=seed, sample=sample)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
-        """The row with the trace, whether it was `truncated`, and what is `malformed` about it, if anything."""
+        """The trace; with `resample`, the wish to ask again where it is malformed."""
         [reply] = replies
+        traced = self.trace(row, reply)
+        fault = traced.get("malformed")
+        return Retry(fault, [traced]) if fault and self.resample and not reply.truncated else [traced]
+
+    def trace(self, row: Row, reply: Completion) -> Row:
+        """The row with the trace, whether it was `truncated`, and what is `malformed` about it, if anything."""
         fault = malformed("" if self.chat else self._prompt(row), reply.text)
         traced = {
             **row,
@@ -83,11 +90,9 @@ class Solve:
             "truncated": reply.truncated,
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
+            **({} if self.model is None else {"model": self.model}),
         }
-        if fault is None:
-            return [traced]
-        traced["malformed"] = fault
-        return Retry(fault, [traced]) if self.resample and not reply.truncated else [traced]
+        return traced if fault is None else {**traced, "malformed": fault}
 
     def unusable(self, row: Row) -> str | None:
         """Why nothing can be learnt or graded from a trace: it is `empty` or `cut off`; None for a whole one."""

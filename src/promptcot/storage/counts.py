@@ -44,6 +44,8 @@ class StageCounts:
     asked_again: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """Calls that failed for good, by cause, about rows that other calls have answered."""
     end_tokens: int = 0
     """Replies with end tokens in their text, which were taken off."""
     replaced: Counter[str] = field(default_factory=Counter)
@@ -69,6 +71,7 @@ class StageCounts:
             dropped=Counter(summary["dropped"]),
             failed=Counter(summary["failed"]),
             asked_again=Counter(summary["asked_again"]),
+            unanswered=Counter(summary.get("unanswered", {})),
             end_tokens=summary.get("end_tokens", 0),
             replaced=Counter(summary.get("replaced", {})),
             damaged=summary.get("damaged", 0),
@@ -131,6 +134,7 @@ class StageCounts:
         self.prompt_tokens += other.prompt_tokens
         self.completion_tokens += other.completion_tokens
         self.asked_again += other.asked_again
+        self.unanswered += other.unanswered
         self.end_tokens += other.end_tokens
         self.seconds += other.seconds
 
@@ -165,6 +169,7 @@ class StageCounts:
             "asked_again": dict(sorted(self.asked_again.items())),
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            **({"unanswered": dict(sorted(self.unanswered.items()))} if self.unanswered else {}),
             **({"end_tokens": self.end_tokens} if self.end_tokens else {}),
             **({"replaced": dict(sorted(self.replaced.items()))} if self.replaced else {}),
             **({"damaged": self.damaged} if self.damaged else {}),

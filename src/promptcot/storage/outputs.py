@@ -8,7 +8,7 @@ fate.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -103,7 +103,8 @@ class Output:
         if isinstance(result, Drop):
             self.counts.dropped[result.reason] += 1
             why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
-            self._write_row("dropped", index, {**row, **{key: value for key, value in why.items() if value}})
+            said = {**row, **result.details, **{key: value for key, value in why.items() if value}}
+            self._write_row("dropped", index, said)
         elif isinstance(result, Failed):
             self.counts.failed[result.cause] += 1
             self._write_row("failed", index, {**row, "cause": result.cause, "error": result.message})
@@ -115,17 +116,24 @@ class Output:
 
     def _write_row(self, kind: str, index: int, row: Row) -> None:
         placed = self.placed and SOURCE_INDEX not in row
-        self._writer(kind).write({**row, SOURCE_INDEX: index} if placed else row)
+        self._put(kind, index, {**row, SOURCE_INDEX: index} if placed else row)
 
-    def commit(self, recipe: dict[str, Any] | None = None) -> None:
-        """Let the files appear; with a `recipe`, it and the summary beside them. Raises StorageError."""
+    def _put(self, kind: str, index: int, row: Row) -> None:
+        """Write a row of this position into the file of its kind."""
+        self._writer(kind).write(row)
+
+    def commit(self, recipe: dict[str, Any] | None = None, more: Mapping[str, Any] | None = None) -> None:
+        """Let the files appear; with a `recipe`, it and the summary, with what there is `more`, beside them.
+
+        Raises StorageError.
+        """
         self.finish()
         self.publish()
         if recipe is not None:
             write_json(beside(self.path, "recipe.json"), recipe)
             write_json(
                 beside(self.path, "summary.json"),
-                {"format": FORMAT, "stages": {self.counts.name: self.counts.summary()}},
+                {"format": FORMAT, "stages": {self.counts.name: self.counts.summary()}, **(more or {})},
             )
 
     def finish(self) -> None:
@@ -141,6 +149,11 @@ class Output:
         for writer in self._writers.values():
             writer.finish()
             self.counts.replaced += writer.replaced
+
+    @property
+    def finished(self) -> Path:
+        """The file of the accepted rows between `finish` and `publish`."""
+        return self._writers[""].finished
 
     def publish(self) -> None:
         """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""

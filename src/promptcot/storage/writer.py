@@ -76,6 +76,11 @@ class RowWriter:
                 self.replaced += write_parquet(lambda: _batches(self._partial), self._ready)
             sync(self._ready)
 
+    @property
+    def finished(self) -> Path:
+        """The finished file, until it is published."""
+        return self._ready
+
     def publish(self) -> None:
         """Let the finished file appear under its own name. Raises StorageError."""
         with storing(self.path):

@@ -16,10 +16,13 @@ BENCHMARKS = [
 def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
     files = {path.stem for path in (ROOT / "benchmarks").glob("*.py")}
     assert files - set(scripts("benchmarks")) == {
+        "_copies",
         "_gpu",
+        "_defects",
         "_mock",
         "_options",
         "_placed",
+        "_planted",
         "_relation",
         "_shapes",
         "_spellings",

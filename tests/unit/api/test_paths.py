@@ -62,6 +62,7 @@ def test_no_output_replaces_an_input(number: int) -> None:
         lambda: promptcot.generate("pipe.jsonl"),
         lambda: promptcot.filter("pipe.jsonl"),
         lambda: promptcot.label("pipe.jsonl"),
+        lambda: promptcot.select("pipe.jsonl"),
         lambda: promptcot.grade("pipe.jsonl"),
         lambda: promptcot.sample("pipe.jsonl"),
         lambda: promptcot.sample("rows.jsonl", vectors="pipe.jsonl"),

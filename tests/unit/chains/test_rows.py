@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from promptcot import nano
 from promptcot.chains.rows import IN_BENCHMARK, REPEATED, derangement, freshness, mismatched
 from promptcot.cli import main
+from promptcot.core.overlap.contamination import Reference
 from promptcot.errors import InputError
+from promptcot.evaluation.references import References
 from promptcot.storage.rows import read_rows
 
 
@@ -84,9 +86,12 @@ def test_rows_that_mostly_have_one_label_cannot_be_mismatched() -> None:
         mismatched([{**row, "label": "7" if row["id"] != "p0" else "0"} for row in rows(4)], random.Random(0))
 
 
-def test_a_problem_of_a_benchmark_is_found_whatever_its_capitals_and_spaces() -> None:
-    why_not = freshness(["Find  the sum.", "Other"])
-    assert why_not("find the\nSum. ") == IN_BENCHMARK
+def test_a_problem_of_a_benchmark_is_found_however_it_is_spelt_and_other_numbers_are_others() -> None:
+    held_out = "Find  the sum of $\\frac{1}{2}$ and all divisors of 60 below 20."
+    why_not = freshness(References((Reference("b", 1, "1", held_out),), {"b": 1}))
+    assert why_not("find the\nSum of \\(\\dfrac12\\) and all divisors of 60 below 20 ") == IN_BENCHMARK
+    assert why_not(f"Warm up. {held_out} Then rest.") == IN_BENCHMARK
+    assert why_not("Find the sum of $\\frac{1}{3}$ and all divisors of 84 below 30.") is None
     assert why_not("Find the product.") is None
     assert why_not("Find the  product.") == REPEATED
 

@@ -22,7 +22,7 @@ from promptcot.recipe.schema import Model, Price
 OUT = Path("D")
 
 DISTILL = """
-    promptcot run nano --output-dir D/problems --seed 8000 --target 4000
+    promptcot run nano --output-dir D/problems --seed 8000 --target 4000 --until filter
     promptcot chain fresh --data_path D/problems/filter.jsonl --eval_recipe nano --output_path D/fresh.jsonl
     promptcot solve --data_path D/fresh.jsonl --output_path D/traces.jsonl --n 2 --prompts nano --seed 8000
       --model_path nano:solver --temperature 0.6 --max_len 400
@@ -187,6 +187,8 @@ def test_a_dry_run_prints_the_commands_and_writes_nothing(tmp_path: Path, capsys
     told = ["run", "distill-nano", "--dry-run", "--output-dir", str(target), "--target", "5", "--seed", "1"]
     assert main([*told, "--set", "student.set=['schedule.epochs=2']"]) == 0
     said = capsys.readouterr().out
-    assert f"# 1. problems\npromptcot run nano --output-dir {target}/problems --seed 1 --target 5\n" in said
+    assert (
+        f"# 1. problems\npromptcot run nano --output-dir {target}/problems --seed 1 --target 5 --until filter\n" in said
+    )
     assert f"--output_dir {target}/student --set seed=1 --set schedule.epochs=2\n" in said
     assert not target.exists()

@@ -16,9 +16,10 @@ from promptcot.cli.parameters import NewFolder, Target, Touches
 from promptcot.cli.root import VERBS, root
 
 TEXTS = {
+    *("pass_rate", "difficulty", "levels"),
     *("api_key_env", "base_url", "engine_args", "extra_body", "levels", "omit", "stop", "style"),
     *("changes", "judge", "name", "until", "other_rates", "host", "models", "api_key", "ray_address", "role"),
-    *("actors", "server_ports", "batch_size"),
+    *("actors", "server_ports", "batch_size", "pass_rate", "difficulty", "model_name"),
 }
 """Parameters that are texts, and name no file."""
 
@@ -117,6 +118,8 @@ LINES = [
     "label --data_path traces.jsonl --output_path o.jsonl --pairs_path link.jsonl",
     "label --data_path traces.jsonl --output_path o.jsonl --rl_path o.jsonl",
     "label --data_path traces.jsonl --output_path o.jsonl --rl_path o.parquet",
+    "select --data_path rows.jsonl --output_path rows.jsonl",
+    "select --data_path bench.jsonl --data_path rows.jsonl --output_path rows.jsonl",
     "grade --output-path traces.jsonl --details traces.jsonl",
     "grade --output-path traces.jsonl --details traces.grades.json",
     "grade --output-path traces.jsonl --details bench.jsonl --benchmark bench.jsonl",

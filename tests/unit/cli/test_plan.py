@@ -15,7 +15,7 @@ from promptcot.recipe.loading import load
 from tests.unit.planning.rundirs import books, recipe, write_run
 
 GUIDE = Path(__file__).parents[3] / "docs" / "scale.md"
-QUICK = ["--draws", "512"]
+QUICK = ["--draws", "512", "--until", "filter"]
 
 
 @pytest.fixture(autouse=True)
@@ -299,7 +299,7 @@ def test_the_guide_s_table_of_gpus_is_computed(
     row: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gpus = row[0].replace(",", "")
-    command = f"promptcot plan promptcot --target 1000000 --gpus {gpus} {' '.join(RICH)} --json"
+    command = f"promptcot plan promptcot --until filter --target 1000000 --gpus {gpus} {' '.join(RICH)} --json"
     own = json.loads(show(command, monkeypatch, capsys))
     fp8 = json.loads(show(f"{command} --rates fp8", monkeypatch, capsys))
     beside, quicker = own["side_by_side"], fp8["side_by_side"]

@@ -116,9 +116,9 @@ def test_a_judges_prompt_without_a_mark_is_what_it_was_before_it_asked_for_one()
 
 
 def test_only_a_judge_whose_template_has_a_place_for_it_is_asked_for_a_mark() -> None:
-    assert domains.load("math").asks_for_marks
-    assert not domains.load("nano").asks_for_marks
-    assert compiled(judge="x", judge__system="{{ own_mark }}").asks_for_marks
+    assert domains.load("math").asks_for_marks("judge")
+    assert not domains.load("nano").asks_for_marks("judge")
+    assert compiled(judge="x", judge__system="{{ own_mark }}").asks_for_marks("judge")
     assert domains.load("nano").judging(["gcd"], "AIME", "Find n.", 1)["own_mark"] == ""
 
 

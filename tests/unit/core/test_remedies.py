@@ -62,6 +62,9 @@ def test_a_long_text_is_cut_and_an_empty_one_is_named() -> None:
 
 def test_the_remedy_for_dropped_rows_is_that_of_the_most_frequent_reason() -> None:
     assert "every judge" in str(remedy_for({"bad": 1, "missing verdict": 2}))
+    assert "stronger verifier" in str(remedy_for({"undecided": 3}))
+    assert "`findings`" in str(remedy_for({"invalid: Unique Answer": 3, "invalid verdict": 1}))
+    assert "judges that can be read" in str(remedy_for({"invalid verdict": 3}))
     assert remedy_for({"repeated": 3}) is None
     assert remedy_for({}) is None
 

@@ -25,11 +25,12 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_folder_has_all_that_a_domain_needs() -> None:
     written = write_domain("puzzles", Path("puzzles"))
     assert {path.name for path in written} == {
-        *("generate.jinja", "judge.jinja", "solve.jinja", "extract.jinja", "explain.jinja"),
-        *("criteria.toml", "domain.toml", "concepts.jsonl", "recipe.toml", "README.md"),
+        *("generate.jinja", "judge.jinja", "verify.jinja", "solve.jinja", "extract.jinja", "explain.jinja"),
+        *("criteria.toml", "verify.toml", "domain.toml", "concepts.jsonl", "recipe.toml", "README.md"),
     }
     found = domains.load("puzzles")
-    assert found.asks_for_marks
+    assert found.asks_for_marks("judge")
+    assert found.asks_for_marks("verify")
     assert found.settings.verifier == "exact"
     assert not any("@" in path.read_text().replace("@own", "") for path in written)
 
@@ -39,9 +40,11 @@ def test_each_conversation_is_recognised_and_no_comment_is_sent() -> None:
     found = domains.load("puzzles")
     variables = {**found.judging(["a", "b"], "easy", "material"), "problem": "Which door?", "n": 3}
     asked = {name: found.render(name, **variables) for name in ("generate", "judge", "solve", "extract", "explain")}
+    asked["verify"] = found.render("verify", **found.verifying("Which door?", 0))
     kinds = {name: kind_of(text) for name, text in asked.items()}
     assert kinds == {
-        "generate": "blocks", "judge": "judgement", "solve": "trace", "extract": "concepts", "explain": "blocks"
+        "generate": "blocks", "judge": "judgement", "verify": "judgement", "solve": "trace", "extract": "concepts",
+        "explain": "blocks",
     }  # fmt: skip
     assert not any("To change" in text or text.startswith("\n") for text in asked.values())
 
@@ -114,7 +117,7 @@ def test_a_name_that_would_be_misunderstood_is_refused(name: str, folder: str, w
 def test_the_command_says_what_it_wrote_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["init", "puzzles", "--output-dir", "my puzzles"]) == 0
     said = capsys.readouterr().out
-    assert "10 files in my puzzles" in said
+    assert "12 files in my puzzles" in said
     assert "promptcot run 'my puzzles/recipe.toml' --base-url http://127.0.0.1:8000/v1" in said
     assert main(["init", "puzzles", "--output-dir", "my puzzles"]) == 0  # as after a kill in its last moment
     Path("my puzzles/README.md").write_text("Mine.")

@@ -49,7 +49,7 @@ class Distinct:
 
 
 class Twice:
-    """Makes two rows of the same id out of one, and none out of some."""
+    """Makes two rows of the same id out of one, none out of some, and leaves others out."""
 
     name = "twice"
 
@@ -63,4 +63,6 @@ class Twice:
     def read(self, row, replies):
         if len(row["problem"]) % 6 == 0:
             return []
+        if len(row["problem"]) % 6 == 1:
+            return promptcot.Drop("too even", details={"length": len(row["problem"])})
         return [row, {**row, "problem": replies[0].text}]

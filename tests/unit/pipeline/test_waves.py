@@ -16,7 +16,7 @@ from promptcot.pipeline.plan import steps_of
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.waves import SequentialRun, first_wave, next_wave
 from promptcot.recipe.loading import parse
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 from promptcot.records import Completion, Request, Row
 from promptcot.runners.local import LocalRunner
 from promptcot.runners.retries import Retries

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.recipe.loading import parse
-from promptcot.recipe.schema import Recipe
+from promptcot.recipe.recipe import Recipe
 
 TABLE: dict[str, Any] = {
     "name": "small",

@@ -199,7 +199,7 @@ READ = {"prompt_tokens": 30, "prompt_tokens_per_second": 10}
     ids=["a judge sees what can be read", "nothing lost that is not stated", "no rate of the judge", "no rates"],
 )
 def test_the_work_of_a_combination_by_stage(plan: object, work: object) -> None:
-    assert recipe(plan=plan).plan.work_of(["generate", "judge-a"]) == work
+    assert recipe(plan=plan).plan.work_of(["generate", "judge-a"], {}) == work
 
 
 def test_parse_takes_a_recipe_without_a_plan() -> None:

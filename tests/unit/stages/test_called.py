@@ -58,6 +58,23 @@ def test_a_stage_that_cannot_tell_is_named(row: Row) -> None:
         called.unusable(Telling(), row)
 
 
+class Detailed(Quiet):
+    """Leaves each row out, with what the row holds as details."""
+
+    def apply(self, row: Row) -> Drop:
+        return Drop("copy", details=row["details"])
+
+    def finish(self) -> Sequence[Row]:
+        return ()
+
+
+@pytest.mark.parametrize("details", [{"copy_of": object()}, ["copy_of"]], ids=["no JSON", "no mapping"])
+def test_details_of_a_drop_that_no_file_can_hold_are_a_mistake_of_the_step(details: Any) -> None:
+    assert called.apply(Detailed(), {"details": {"copy_of": "x"}}) == Drop("copy", details={"copy_of": "x"})
+    with pytest.raises(StageFault, match="`apply` failed"):
+        called.apply(Detailed(), {"details": details})
+
+
 class Leaving:
     """Ends the process wherever it is called, as a script does that parses arguments of its own."""
 

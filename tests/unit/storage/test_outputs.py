@@ -44,6 +44,15 @@ def test_each_kind_of_outcome_has_its_file_and_the_books_balance(tmp_path: Path)
     )
 
 
+def test_details_of_a_drop_stand_in_the_row_that_was_left_out(tmp_path: Path) -> None:
+    with Output(tmp_path / "x.jsonl", "x") as output:
+        take(output, outcome(0), outcome(1, Drop("near copy", details={"copy_of": "0", "similarity": 0.9})))
+        output.commit()
+    dropped = list(read_rows(tmp_path / "x.dropped.jsonl"))
+    assert dropped == [{"id": "1", "copy_of": "0", "similarity": 0.9, "reason": "near copy"}]
+    assert output.counts.dropped == {"near copy": 1}
+
+
 def test_a_row_that_gives_several_rows_is_counted_once(tmp_path: Path) -> None:
     with Output(tmp_path / "x.jsonl", "x") as output:
         take(output, outcome(0, [{"id": "0", "n": 1}, {"id": "0", "n": 2}]))

@@ -78,6 +78,7 @@ def calls(counts: StageCounts) -> str | None:
     if counts.damaged:
         words.append(damaged_lines(counts.damaged))
     words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
+    words += [f"{count:,} not answered: {cause}" for cause, count in sorted(counts.unanswered.items())]
     return f"{counts.name}: {', '.join(words)}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from promptcot.cli.report.layout import aligned, hanging
 from promptcot.cli.report.plan_rates import origin, rate_lines
 from promptcot.core.units import duration
-from promptcot.planning.flow import Plan
+from promptcot.planning.flow import Plan, kept_by
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
 from promptcot.planning.schedules import DRIVER, Driver, Schedule
@@ -64,7 +64,7 @@ def lines(made: Made) -> Iterator[str]:
 
 _NOT_COUNTED = (
     "the concepts' vectors, once for a catalogue; starting servers; calls that are made again; the disk that models "
-    "take; labels and training"
+    "take; the comparison of answers, and training"
 )
 
 
@@ -146,8 +146,7 @@ def _head(made: Made) -> Iterator[Said]:
 
 
 def _nobody_knows(rates: Rates) -> str:
-    kept = {"generate": rates.asked[0]["kept"], "filter": rates.filter.get("kept")}
-    lacking = ", ".join(f"plan.{stage}.kept" for stage, rate in kept.items() if rate is None)
+    lacking = ", ".join(f"plan.{stage}.kept" for stage, rate in kept_by(rates).items() if rate is None)
     return (
         f"n/a: nobody knows what share of combinations becomes accepted problems ({lacking} neither measured nor "
         "stated), and so nothing else. Run some first (promptcot run), and plan with --run and --run-gpus; or state "

@@ -43,9 +43,16 @@ def rate_lines(rates: Rates) -> Iterator[str]:
     sources: dict[str, int] = {}
     yield f"{'rates':<46}{'value':>10}   from"
     yield from _section("sample", rates.sample, ["seconds"], sources, "CPU-seconds of a combination")
-    for stage in rates:
+    for stage in rates.asked:
         yield from _stage(stage, sources)
     yield from _section("filter", rates.filter, ["kept"], sources)
+    for step in rates.behind:
+        for stage in step.asked:
+            yield from _stage(stage, sources)
+        if step.name != "solve":
+            yield from _section(step.name, step.rates, ["kept"], sources)
+    if rates.solve is not None:
+        yield from _stage(rates.solve, sources)
     yield from _section("driver", rates.driver, ["call_seconds"], sources)
     if rates.gpu_hour:
         yield f"{'price of a GPU-hour':<46}{_told(rates.gpu_hour, sources)}"
@@ -56,7 +63,7 @@ def rate_lines(rates: Rates) -> Iterator[str]:
 def _stage(stage: StageRates, sources: dict[str, int]) -> Iterator[str]:
     model = "" if stage.model.model in ("", Model().model) else f": {stage.model.model}"
     title = f"{stage.name}{model}{', hosted' if stage.hosted else ''}"
-    calls = {"calls": stage.calls} if stage.calls and stage.name == "solve" else {}
+    calls = {"calls": stage.calls} if stage.calls and stage.calls.value != 1 else {}
     seconds = "seconds between calls" if stage.hosted else _LABELS["seconds"]
     return _section(title, {**calls, **stage.rates}, _needed(stage), sources, seconds)
 

@@ -8,21 +8,42 @@ from itertools import islice
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
+from promptcot.cli.report.forecast import forecast_of
 from promptcot.cli.report.prompts import asked, first_prompt
-from promptcot.core.statistics.agreement import Agreements
+from promptcot.cli.report.steps import lines_of
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
-from promptcot.pipeline.plan import PlannedStep, groups_of, models_of
+from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.pipeline.run import Run
+from promptcot.pipeline.set_file import SET, has_set
 from promptcot.pipeline.trouble import Trouble, worst_trouble
-from promptcot.recipe.schema import Recipe
-from promptcot.stages.filter import Filter
+from promptcot.recipe.recipe import Recipe, step_of
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
 
 _SHOWN = 3
-_FUNNEL = {"sample": "sampled", "judge": "judged", "filter": "accepted"}
+_FUNNEL = {
+    "judge": "judged",
+    "filter": "accepted",
+    "verify": "valid",
+    "embed": "vectors",
+    "confirm": "confirmed",
+    "dedup": "new",
+    "decontaminate": "clean",
+    "solve": "solved",
+    "label": "labelled",
+    "select": "selected",
+}
 """How the funnel calls the rows that came through a step; others have the step's name."""
+_ROWS_OF = {
+    "filter": "accepted problems",
+    "verify": "valid problems",
+    "dedup": "problems that are no copies",
+    "decontaminate": "problems that are in no benchmark",
+    "solve": "traces",
+    "label": "labelled problems",
+    "select": "selected problems",
+}
 
 
 def preview(inputs: Inputs) -> Iterator[str]:
@@ -40,7 +61,8 @@ def preview(inputs: Inputs) -> Iterator[str]:
     own = f", of which shard {inputs.part.shard} has its own" if inputs.part.shard else ""
     yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts{own}"
     if recipe.run.target:
-        yield f"target: stops at {recipe.run.target:,} accepted problems"
+        yield f"target: stops at {recipe.run.target:,} {target_of(recipe)}"
+    yield from forecast_of(recipe, inputs.steps)
     if existing is None and not recipe.encode.skip:
         yield "without vectors, which are not made yet, the first combination is only an example:"
     for step in inputs.steps:
@@ -49,12 +71,19 @@ def preview(inputs: Inputs) -> Iterator[str]:
             yield from first_prompt(step.name, step.stage, step.asked, step.role, row)
         elif step.make:
             yield f"{step.name}: {step.about}"
+            yield from (f"{step.name}: {line}" for line in step.begin())
         row = {**row, **step.example}
+
+
+def target_of(recipe: Recipe) -> str:
+    """What a target counts: the rows of the last step, or of the one before a selection."""
+    last = next((name for name in reversed(recipe.set_steps) if name != "select"), "filter")
+    return _ROWS_OF[last]
 
 
 def caution(recipe: Recipe) -> Iterator[str]:
     """What is said first where a server is asked in the words that only the embedded models know."""
-    served = [model for model in models_of(recipe).values() if model.base_url]
+    served = [model for model in recipe.models.values() if model.base_url]
     others = [asked(model) for model in served if model.unnamed or not nano.is_nano(model.model)]
     if nano.is_world(recipe.prompts) and others:
         names = ", ".join(dict.fromkeys(others))
@@ -81,8 +110,8 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield f"sample: {inputs.ended}"
     yield ""
     yield from _funnel(run)
-    for made in run.made.values():
-        if isinstance(made, Filter) and (lines := list(agreement_lines(made.agreements))):
+    for name, output in run.outputs.items():
+        if name in run.made and (lines := list(lines_of(run.made[name], output))):
             yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
@@ -139,7 +168,8 @@ def _funnel(run: Run) -> Iterator[str]:
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
     """The lines of steps that stand side by side; a generator has two, for what it wrote and what could be read."""
     first = counts[0]
-    verb = together[0].name.partition("-")[0] if together[0].join else together[0].name
+    name = together[0].name
+    verb = name.partition("-")[0] if together[0].join or step_of(name) else name
     if verb == "generate":
         written = first.rows_in - first.failed.total() - first.dropped[BEYOND_TARGET]
         yield "generated", written, _lost(first, "failed")
@@ -148,7 +178,9 @@ def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[t
         yield _FUNNEL.get(verb, verb), first.rows_out, _lost(first, "dropped")
     else:
         lost = (words for one in counts for words in (_lost(one, "failed"), _lost(one, "dropped")))
-        yield _FUNNEL.get(verb, verb), min(one.rows_out for one in counts), "; ".join(filter(None, lost))
+        votes = verb == "verify" and together[0].join is not None
+        rows = min(one.rows_out for one in counts)
+        yield "voted" if votes else _FUNNEL.get(verb, verb), rows, "; ".join(filter(None, lost))
 
 
 def _lost(counts: StageCounts, kind: str) -> str:
@@ -158,26 +190,21 @@ def _lost(counts: StageCounts, kind: str) -> str:
     return prefix + ", ".join(f"{count:,} {reason}" for reason, count in shown.items())
 
 
-def agreement_lines(agreements: Agreements) -> Iterator[str]:
-    """How far each two judges agree, a line each."""
-    for (one, other), pair in agreements:
-        if pair.share is None or pair.interval is None:
-            yield f"judges {one} and {other}: agreement n/a, no problem has a readable verdict of both"
-            continue
-        low, high = pair.interval
-        kappa = "n/a" if pair.kappa is None else f"{pair.kappa:.2f}"
-        yield (
-            f"judges {one} and {other} agree on {pair.share:.0%} of {pair.n:,} problems "
-            f"(95 % interval {low:.0%} to {high:.0%}), Cohen's kappa {kappa}"
-        )
-
-
 def _problems(run: Run) -> Iterator[str]:
     for number, row in enumerate(islice(read_rows(run.last.path, may_be_empty=True), _SHOWN), 1):
         yield f"\nproblem {number}, {row.get('level', 'n/a')}: {'; '.join(row.get('foundational_concepts', ()))}"
+        if "label" in run.counts and run.steps[-1].name != "solve":
+            yield _indented(
+                f"Answer: {row.get('answer')}, given by {_share(row.get('pass_rate'))} of {row.get('n')} traces"
+            )
+            yield ""
         for place, text in enumerate(filter(None, (row.get("rationale"), row.get("problem")))):
             yield from [""] * place
             yield _indented(str(text))
+
+
+def _share(value: object) -> str:
+    return f"{value:.0%}" if isinstance(value, float) else "n/a"
 
 
 def _indented(text: str) -> str:
@@ -188,10 +215,11 @@ def _indented(text: str) -> str:
 
 def _files(run: Run, inputs: Inputs) -> Iterator[str]:
     came, target = run.last.counts.rows_written, run.limits.target
-    what = "accepted problems" if run.steps[-1].name == "filter" else f"rows of {run.steps[-1].name}"
+    last = run.steps[-1].name
+    what = _ROWS_OF.get(last, f"rows of {last}")
     if target and run.came < target:
         yield f"\n{run.came:,} of the {target:,} problems aimed for: {_used_up(run, inputs)}"
-    yield f"\n{came:,} {what}: {run.last.path}"
+    yield f"\n{came:,} {what}: {run.directory / SET if has_set(run.steps) else run.last.path}"
     yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
         yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
@@ -214,5 +242,5 @@ def _used_up(run: Run, inputs: Inputs) -> str:
 
 def _is_embedded(recipe: Recipe) -> bool:
     """Whether all models are embedded ones; what a server has may be called nano, too."""
-    models = models_of(recipe).values()
+    models = recipe.models.values()
     return all(nano.is_nano(model.model) and kind_of(model) in ("local", "vllm") for model in models)

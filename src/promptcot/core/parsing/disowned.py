@@ -1,9 +1,9 @@
-"""Words around a judge's lines by which it says that they are not its verdict.
+"""Words around the lines of a judge or a verifier by which it says that they are not its verdict.
 
-Three kinds: it declines to rate; it takes back what it wrote; or it leads into the lines as into another's words, or
-into what it would write if it obeyed. These are phrases of English, for what the mark and the comparison with the
-material (see `own`) cannot tell. They are narrow, since judges that do rate also write that they cannot rate something
-higher, or that the material asks them for praise.
+Three kinds: it declines to rate, or to vote; it takes back what it wrote; or it leads into the lines as into another's
+words, or into what it would write if it obeyed. These are phrases of English, for what the mark and the comparison with
+the material (see `own`) cannot tell. They are narrow, since judges that do rate also write that they cannot rate
+something higher, or that the material asks them for praise.
 """
 
 from __future__ import annotations
@@ -17,29 +17,44 @@ _UNABLE = (
     r"|(?:am|are|['’]m|['’]re)\s(?:unable\sto|not\s(?:able|going|allowed)\sto))"
 )
 _RATINGS = r"(?:ratings?|verdicts?|judge?ments?)"
-_DECLINES = re.compile(
-    rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:rate|judge|comply|be\srating|be\sjudging)"
-    rf"(?:\s(?:with\s)?(?:it|this|that|(?:the|this)\s(?:material|text|submission|problem)))?{_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)"
-    rf"\s(?:(?:a|any|the|these|such|my)\s)?{_RATINGS}{_END}"
-    rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s(?:give|offer|provide)\sno\s{_RATINGS}{_END}"
-    rf"|\bno\s{_RATINGS}\s(?:from|by)\sme\b",
-    re.IGNORECASE,
+_VOTES = r"(?:answers?|verdicts?|votes?)"
+_LINES = r"(?:answers?|ratings?|verdicts?|votes?|judge?ments?)"
+
+
+def _declining(verbs: str, lines: str) -> re.Pattern[str]:
+    """That the speaker does not do what these verbs say, or does not give such lines."""
+    return re.compile(
+        rf"\b(?:I|we)\s(?:\w+\s){{0,2}}?(?:decline|refuse){_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:{verbs})"
+        rf"(?:\s(?:with\s)?(?:it|this|that|(?:the|this)\s(?:material|text|submission|problem)))?{_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s?{_UNABLE}\s(?:give|provide|offer)"
+        rf"\s(?:(?:a|any|the|these|such|my)\s)?{lines}{_END}"
+        rf"|\b(?:I|we)(?:\s\w+){{0,2}}?\s(?:give|offer|provide)\sno\s{lines}{_END}"
+        rf"|\bno\s{lines}\s(?:from|by)\sme\b",
+        re.IGNORECASE,
+    )
+
+
+_DECLINES_TO_RATE = _declining(r"rate|judge|comply|be\srating|be\sjudging", _RATINGS)
+_DECLINES_TO_VOTE = _declining(
+    r"vote|verify|check|assess|evaluate|judge|comply|be\s(?:voting|verifying|judging)", _VOTES
 )
 _TAKEN_BACK = re.compile(
     rf"\b(?:not|none\sof\s(?:this|these|it|them)\s(?:is|are))\s"
-    rf"(?:mine|my\s(?:own\s)?{_RATINGS}|what\sI\s(?:say|think|mean|believe|find))\b"
+    rf"(?:mine|my\s(?:own\s)?{_LINES}|what\sI\s(?:say|think|mean|believe|find))\b"
     rf"|(?:\A|[.!:;\n]\s*+|\bplease\s)(?:ignore|disregard)\s"
-    rf"(?:(?:the\sabove|these|them){_END}|(?:the|these)\s(?:above\s)?(?:lines|{_RATINGS}))\b",
+    rf"(?:(?:the\sabove|these|them){_END}|(?:the|these)\s(?:above\s)?(?:lines|{_LINES}))\b",
     re.IGNORECASE,
 )
-_OTHERS = r"\b(?:material|text|designer|author|writer|submission|rationale|it|he|she|they)\s(?:\w+\s){0,3}?"
+_OTHERS = (
+    r"\b(?:material|text|problem|question|designer|author|writer|submission|rationale|it|he|she|they)"
+    r"\s(?:(?!(?:I|we)\s)\w+\s){0,3}?"
+)
 _LEADS_ELSEWHERE = re.compile(
     r"(?:\b(?:if\s(?:I|we)|(?:were|had)\sI)\b.{0,120}\b(?:would|could|might)\b"
     r"|\b(?:would|could|might)\b.{0,120}\bif\s(?:I|we)\b"
     rf"|{_OTHERS}(?:asks?|asked|wants?|wanted|tells?|told|orders?|ordered|instructs?|instructed|would\shave)"
-    r"\s(?:me|us|(?:the\s)?(?:judges?|referees?))\b)[^.,;!?]{0,60}:\Z"
+    r"\s(?:me|us|(?:the\s)?(?:judges?|referees?|verifiers?))\b)[^.,;!?]{0,60}:\Z"
     rf"|{_OTHERS}(?:says?|said|states?|stated|claims?|claimed|dictates?|demands?|demanded|wants?|wanted)"
     r"(?:\s\w+){0,3}\s?:\Z",
     re.IGNORECASE,
@@ -47,9 +62,14 @@ _LEADS_ELSEWHERE = re.compile(
 _SET_OFF = " \t*_`#\"'“”"
 
 
-def declines(lines: Sequence[str]) -> bool:
+def declines_to_rate(lines: Sequence[str]) -> bool:
     """Whether one of these lines says that the judge does not rate."""
-    return any(map(_DECLINES.search, lines))
+    return any(map(_DECLINES_TO_RATE.search, lines))
+
+
+def declines_to_vote(lines: Sequence[str]) -> bool:
+    """Whether one of these lines says that the verifier does not vote."""
+    return any(map(_DECLINES_TO_VOTE.search, lines))
 
 
 def takes_back(text: str) -> bool:

@@ -38,6 +38,11 @@ def after_thought(completion: str) -> str | None:
     return None if OPEN in text else text
 
 
+def opened(completion: str) -> str:
+    """A trace as it reads by itself: thinking that the prompt opened is opened in it."""
+    return f"{OPEN}\n{completion.lstrip()}" if CLOSE in completion and OPEN not in completion else completion
+
+
 def with_thought(thinking: str, answer: str) -> str:
     """A trace out of thinking and answer that were kept apart; an answer that has thinking in it is one already."""
     if not thinking.strip() or answer.lstrip().startswith(OPEN) or CLOSE in answer:

@@ -1,0 +1,73 @@
+"""`select`: from labelled problems to a set of the difficulty, size and balance that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+
+from promptcot import domains
+from promptcot.api.arguments import checking
+from promptcot.api.inputs import Rows, as_file
+from promptcot.api.jobs import SEED
+from promptcot.api.results import SelectResult
+from promptcot.api.working import columns_of, rows_beside, workplace
+from promptcot.core.selection.settings import Settings
+from promptcot.errors import UsageError
+from promptcot.grading.graders import Graders
+from promptcot.pipeline.trouble import problem_of
+from promptcot.stages.select import Select, refuse_repeated, same_by, select_files
+from promptcot.storage.outputs import Output
+
+
+@checking
+def select(
+    *labelled: Rows,
+    pass_rate: str = "0:1",
+    model: str | None = None,
+    difficulty: str | Mapping[str, float] | None = None,
+    levels: str | Mapping[str, float] | None = None,
+    size: int | None = None,
+    balance: str | Sequence[str] = (),
+    order: str = "as-is",
+    seed: int = SEED,
+    min_agreement: float | None = None,
+    min_n: int = 1,
+    prompts: str = domains.DEFAULT,
+    verifier: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> SelectResult:
+    """Choose problems by their pass rates, levels and concepts, and put them in order.
+
+    Each of `labelled` are rows as `label` gives them; rows of one `id` are one problem, whose traces add up.
+    `pass_rate` is LOW:HIGH, both of them kept; `model` takes the pass rates of one model only. `difficulty` and
+    `levels` are shares of the set, by span of pass rates ({"0-0.5": 0.7, "0.5-1": 0.3}) and by level; `size` is the
+    most problems, and `balance` "level" or "concepts". `order` is "easy-first", "mixed" or "as-is". The answer has to
+    be agreed by at least `min_agreement`, by default by more than a half, and the pass rate to rest on at least `min_n`
+    traces. `verifier`, or that of the domain `prompts`, says which labels are one answer; `columns` as in `solve`.
+    """
+    if not labelled:
+        raise UsageError("select: give labelled rows, of one file or more")
+    settings = Settings.of(
+        pass_rate=pass_rate,
+        model=model,
+        difficulty=difficulty,
+        levels=levels,
+        size=size,
+        balance=balance,
+        order=order,
+        seed=seed,
+        min_agreement=min_agreement,
+        min_n=min_n,
+    )
+    default = domains.settings(prompts).verifier
+    with workplace(None) as folder, Graders(named=verifier, default=default) as graders:
+        paths = [as_file(rows, folder, f"labelled-{place}") for place, rows in enumerate(labelled)]
+        refuse_repeated(paths)
+        with (
+            Output(folder / "select.jsonl", "select") as output,
+            closing(Select(folder / "select.state", settings, same_by(graders.of()))) as step,
+        ):
+            select_files(paths, output, step, columns_of(columns))
+            output.commit()
+        found, problem = rows_beside(output.path, lasting=False), problem_of(output.counts, output.path)
+        return SelectResult(*found, output.counts, problem=problem, selection=step.summary().get("select", {}))

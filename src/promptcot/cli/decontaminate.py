@@ -1,0 +1,121 @@
+"""`promptcot decontaminate`: rows without the problems of benchmarks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
+from promptcot.cli.parameters import FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
+from promptcot.cli.report.console import Console, print_summary, say, say_all
+from promptcot.cli.report.contamination import found_lines
+from promptcot.core.columns import Columns
+from promptcot.core.shards import Shard
+from promptcot.errors import UsageError
+from promptcot.evaluation.references import files_of, reference_lines, references
+from promptcot.pipeline.decontamination import Meanings, decontamination, reference_vectors
+from promptcot.pipeline.execute import run_steps
+from promptcot.pipeline.shards import part_of
+from promptcot.pipeline.steps_job import StepsJob
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.stages.annotators import problem_rows
+from promptcot.stages.decontaminate import NEAR
+from promptcot.storage.paths import beside
+
+_AGAINST = "FILE_OR_BENCHMARK"
+
+
+@click.command("decontaminate")
+@data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
+@output_path("The same rows without those whose problem is in a benchmark; these are in OUTPUT.dropped.jsonl.")
+@click.option(
+    "--against",
+    type=FILE_OR_NAME,
+    multiple=True,
+    metavar=f"{_AGAINST}…",
+    help="Benchmarks by name, which are fetched where they are not at hand, or files of problems.  "
+    "[default: all benchmarks that are at hand]",
+)
+@click.argument("more", nargs=-1, type=FILE_OR_NAME, metavar="")
+@switch(
+    "--mask-numbers",
+    "A problem that differs from a benchmark's in numbers only is one of it, too.",
+    default=True,
+)
+@click.option("--semantic", type=MODEL_OR_NAME, help="A model whose vectors of the problems are compared, too.")
+@click.option(
+    "--semantic-near", type=SHARE, default=NEAR, show_default=True, help="The cosine from which on two are near."
+)
+@click.option(
+    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; those that it calls different stay."
+)
+@columns_option
+@serving_options
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="For what --confirm draws.")
+@shard_option
+def command(
+    data_path: Path,
+    output_path: Path,
+    against: tuple[str, ...],
+    more: tuple[str, ...],
+    mask_numbers: bool,
+    columns: dict[str, str] | None,
+    shard: Shard | None,
+    seed: int,
+    **options: Any,
+) -> int:
+    """Leave out problems that are one of a benchmark, or have a large part of one in them.
+
+    A spelling in other LaTeX hides nothing. Each row that is left out names the benchmark's row, the rule, and what
+    both have in common. The options for models are for --semantic and --confirm.
+    """
+    if more and not against:
+        raise UsageError(f"{' '.join(more)}: name what to compare with as --against {' '.join(more)}")
+    names, part, read = [*against, *more], part_of(shard, [data_path], output_path), columns or {}
+    meanings = _meanings(options)
+    next(problem_rows(data_path, Columns(read)), None)  # a file that is not there is told first
+    found = references(names or None)
+    say_all(reference_lines(found))
+    for file in files_of(names):
+        if os.path.exists(data_path) and os.path.exists(file) and os.path.samefile(file, data_path):
+            say(f"{file} is what is decontaminated: each of its problems is found in itself, and left out")
+    vectors = None
+    if meanings is not None:
+        vectors = wait_for(reference_vectors(found, meanings.model, beside(output_path, "journal"), Console()))
+    step, steps = decontamination(found, mask_numbers, meanings, vectors, seed)
+    settings = {"data_path": data_path, "output_path": output_path, "against": dict(found.found)}
+    settings |= {"mask_numbers": mask_numbers, **({"columns": read} if read else {}), **_told(meanings, seed)}
+    job = StepsJob(
+        step.name,
+        steps,
+        lambda: part.items(problem_rows(data_path, Columns(read, say))),
+        output_path,
+        settings,
+        part=part,
+    )
+    counts = wait_for(run_steps(job, Console()))
+    say_all(found_lines(step.summary()["contamination"], output_path))
+    return print_summary(output_path, counts)
+
+
+def _meanings(options: Mapping[str, Any]) -> Meanings | None:
+    """What is compared beside texts. Raises UsageError, RecipeError."""
+    if not options["semantic"]:
+        if options["confirm"]:
+            raise UsageError("--confirm is asked about problems that are near by --semantic MODEL; give that as well")
+        return None
+    judge = options["confirm"] and served_as(options["confirm"], options, temperature=0.0, chat=True)
+    return Meanings(served_as(options["semantic"], options), options["semantic_near"], judge or None)
+
+
+def _told(meanings: Meanings | None, seed: int) -> dict[str, Any]:
+    """What is written down of it."""
+    if meanings is None:
+        return {}
+    models = {"semantic": meanings.model, "confirm": meanings.confirm}
+    named = {name: model.model_dump(mode="json") for name, model in models.items() if model is not None}
+    return {"semantic_near": meanings.near, "models": named, "seed": seed}

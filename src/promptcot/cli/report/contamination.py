@@ -1,0 +1,19 @@
+"""What is printed of a decontamination when it has ended; what it is compared with, `evaluation.references` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptcot.storage.paths import beside
+
+
+def found_lines(summary: Mapping[str, Any], output: Path) -> Iterator[str]:
+    """How many problems of each benchmark were found, and by which rules."""
+    for benchmark, count in summary["found"].items():
+        yield f"{benchmark}: found {count:,}; each is in {beside(output, 'dropped.jsonl')}, `contamination`"
+    if summary["rules"]:
+        yield f"rules: {', '.join(f'{rule} {count:,}' for rule, count in sorted(summary['rules'].items()))}"
+    if summary["without_problem"]:
+        yield f"{summary['without_problem']:,} rows have no problem, and stay"

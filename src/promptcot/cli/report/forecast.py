@@ -1,0 +1,49 @@
+"""What a row of a run takes, said before the first call: how many calls, and what they cost where prices are known.
+
+Only for runs that go beyond `filter` and ask a server: their teachers are what is paid for. Shares and lengths are what
+the recipe states to plan with; a forecast by what was seen is the progress display's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.planning.flow import accepted_share
+from promptcot.planning.rates import Rates, resolve
+from promptcot.planning.stages import stages_of, total
+from promptcot.recipe.recipe import Recipe, step_of
+
+_MANY = 100_000
+"""So many rows that rounding them changes nothing."""
+
+
+def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
+    """The calls of a problem that comes through, and what a row of the last step takes with those that do not."""
+    stages = {step.name: step.asked for step in asking(steps)}
+    if not any(map(step_of, stages)) or not any(model.base_url for model in stages.values()):
+        return
+    often = {name: recipe.calls.get(name, 1) for name in stages}
+    each = ", ".join(f"{name} {calls}" for name, calls in often.items())
+    yield f"calls: a problem that comes through all steps takes {sum(often.values()):,} ({each})"
+    last = steps[-1].name if steps[-1].name != "select" else steps[-2].name
+    rates = resolve(recipe, {})
+    share = accepted_share(rates)
+    if last != _last_of(recipe) or share is None:
+        return
+    calls, cost = _of_a_row(rates, share.value)
+    told = "n/a (price.prompt, price.completion)" if cost is None else f"about {cost:,.4f}"
+    yield f"by the shares that the recipe assumes, a row of {last} takes about {calls:,.0f} calls, cost {told}"
+
+
+def _last_of(recipe: Recipe) -> str:
+    """The step whose rows are planned for."""
+    return next(name for name in reversed(recipe.set_steps) if name != "select")
+
+
+def _of_a_row(rates: Rates, share: float) -> tuple[float, float | None]:
+    """Calls and cost of one row in the end, by the share of combinations that become one."""
+    stages = [stage for stage in stages_of(rates, _MANY, math.ceil(_MANY / share)) if stage.calls]
+    money = total(stage.money for stage in stages)
+    return sum(stage.calls for stage in stages) / _MANY, None if money is None else money / _MANY

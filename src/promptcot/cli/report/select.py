@@ -1,0 +1,80 @@
+"""What `select` prints: the pass rates that are there, what was asked and got, and why nothing was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptcot.cli.report.console import percent
+from promptcot.core.remedies import shown
+
+_WIDTH = 30
+_MOST_LEVELS = 40
+
+
+def selection_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """What is told of a selection; nothing where there was no row."""
+    if not told:
+        return
+    yield from _pass_rates(told)
+    yield from _shares("difficulty", told["difficulty"])
+    if len(told["levels"]) > 1 or any(one["asked"] is not None for one in told["levels"]):
+        yield from _shares("level", told["levels"])
+    concepts = told["concepts"]
+    if concepts["there"]:
+        yield f"concepts: {concepts['in_set']:,} of the {concepts['there']:,} that could be had"
+    yield from _size(told)
+    if told["nearest_band"] is not None:
+        nearest = told["nearest_band"]
+        yield (
+            f"no pass rate is in the band {told['band']}; the nearest band that keeps problems is "
+            f"{nearest['band']}, with {nearest['problems']:,}"
+        )
+
+
+def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
+    spans, models = told["pass_rates"], told["models"]
+    total = sum(span["count"] for span in spans)
+    named = ", ".join(f"{shown(name)}: {rows:,} rows" for name, rows in models.items())
+    whose = f" by {shown(told['model'])}" if told["model"] else ""
+    yield f"pass rates{whose} of {total:,} problems with an agreed answer{f' ({named})' if named else ''}"
+    most = max((span["count"] for span in spans), default=0)
+    for span in spans:
+        bar = "#" * -(-span["count"] * _WIDTH // most)
+        yield f"  {span['low']:.1f}-{span['high']:.1f} {span['count']:>9,}  {bar}".rstrip()
+    traces = told["traces"]
+    if traces is not None:
+        low, high = traces["interval"]
+        yield (
+            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} traces stands for a chance between "
+            f"{low:.2f} and {high:.2f} (95 % interval; n is {_span(traces['least'], traces['most'])})"
+        )
+
+
+def _span(least: int, most: int) -> str:
+    return f"{least} everywhere" if least == most else f"{least} to {most}"
+
+
+def _shares(what: str, shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if not shares:
+        return
+    total = sum(one["got"] for one in shares)
+    width = max(len(what), *(len(shown(one["name"])) for one in shares)) + 2
+    yield f"{what:<{width}} {'asked':>6} {'got':>5} {'problems':>10} {'there':>10}"
+    for one in shares[:_MOST_LEVELS]:
+        asked = "-" if one["asked"] is None else f"{one['asked']:.0%}"
+        got = percent(one["got"], total)
+        yield f"{shown(one['name']):<{width}} {asked:>6} {got:>5} {one['got']:>10,} {one['there']:>10,}"
+    if len(shares) > _MOST_LEVELS:
+        yield f"and {len(shares) - _MOST_LEVELS:,} more"
+
+
+def _size(told: Mapping[str, Any]) -> Iterator[str]:
+    asked, got = told["size"]["asked"], told["size"]["got"]
+    if asked is not None and got < asked:
+        yield f"{got:,} problems of the {asked:,} asked for: no more of them can be kept"
+    shares = [*told["difficulty"], *told["levels"]]
+    scarce = [one for one in shares if one["asked"] and one["there"] and one["got"] == one["there"]]
+    if asked is None and got < sum(one["there"] for one in told["levels"]) and scarce:
+        named = ", ".join(shown(one["name"]) for one in scarce)
+        yield f"{got:,} problems are the most with these shares, since all of {named} are taken; --size takes more"

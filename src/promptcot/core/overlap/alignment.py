@@ -1,0 +1,72 @@
+"""Two lists of tokens side by side: the longest run that both have, and how alike they are but for names.
+
+Decides nothing about what is a copy.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rapidfuzz.distance import Levenshtein
+
+_MOST = 2000
+_RUN = 8
+
+
+def longest_common_run(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
+    """Where the longest run of tokens that the other list has too begins in `one`, and how long it is.
+
+    Of several that are as long, the first. Of lists of more than 2,000 tokens, so many are looked at, from the first
+    run of eight on that both have.
+    """
+    one_start, other_start = _where_to_look(one, other)
+    here, there = one[one_start : one_start + _MOST], other[other_start : other_start + _MOST]
+    places: dict[str, list[int]] = {}
+    for place, token in enumerate(there):
+        places.setdefault(token, []).append(place)
+    start = length = 0
+    ending: dict[int, int] = {}
+    for end, token in enumerate(here):
+        ending = {place: ending.get(place - 1, 0) + 1 for place in places.get(token, ())}
+        best = max(ending.values(), default=0)
+        if best > length:
+            start, length = end - best + 1, best
+    return one_start + start, length
+
+
+def _where_to_look(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
+    """Where the first common run of eight begins in each, if a list is long; the beginning of both if there is none."""
+    if len(one) <= _MOST and len(other) <= _MOST:
+        return 0, 0
+    begins = {tuple(other[start : start + _RUN]): start for start in range(len(other) - _RUN, -1, -1)}
+    for start in range(len(one) - _RUN + 1):
+        found = begins.get(tuple(one[start : start + _RUN]))
+        if found is not None:
+            return start, found
+    return 0, 0
+
+
+def alike_but_for_names(one: Sequence[str], other: Sequence[str]) -> float:
+    """The share of tokens that are the same or renamed throughout, of the longer list.
+
+    It is 0 where half of them differ, and for lists of more than 2,000 tokens.
+    A token is renamed if it comes twice or more in `one` and always stands against the same token of `other`, against
+    which no other one stands: x for n, Ann for Mary.
+    """
+    longer = max(len(one), len(other))
+    if not 0 < longer <= _MOST or 2 * min(len(one), len(other)) < longer:
+        return 0.0
+    pairs: Counter[tuple[str, str]] = Counter()
+    kept = 0
+    for step in Levenshtein.opcodes(one, other):
+        if step.tag == "equal":
+            kept += step.src_end - step.src_start
+        elif step.tag == "replace":
+            here, there = one[step.src_start : step.src_end], other[step.dest_start : step.dest_end]
+            pairs.update(zip(here, there, strict=True))
+    if 2 * kept < longer:
+        return 0.0
+    total, into = Counter(one), Counter(there for _, there in pairs)
+    renamed = sum(count for (here, there), count in pairs.items() if count == total[here] >= 2 and into[there] == 1)
+    return (kept + renamed) / longer

@@ -1,0 +1,341 @@
+"""Whether a problem is one of a benchmark: an index over the texts of benchmarks, and the rules by which it decides.
+
+All rules compare tokens (`tokens`). Shingles of three find the benchmark problems that a text has something in common
+with; a shingle counts the less, the more problems of the benchmarks have it. So phrases such as "find the remainder
+when" weigh next to nothing. What a few references do not tell is learnt from other texts (`phrases`): no list of
+phrases is written by hand. Which benchmarks there are is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rapidfuzz.distance import Indel
+
+from promptcot.core.overlap.alignment import alike_but_for_names, longest_common_run
+from promptcot.core.overlap.tokens import MASK, is_number, masked, tokens
+
+SAME_TEXT = "same text"
+EMBEDDED = "embedded"
+PART = "part of it"
+OVERLAP = "8-gram overlap"
+NUMBERS_CHANGED = "numbers changed"
+REWORDED = "reworded"
+SIMILAR = "edit similarity"
+RENAMED = "renamed"
+
+LONG = 8
+"""The tokens of an n-gram that two texts seldom share by chance."""
+_SHINGLE = 3
+_HALF = 0.5
+_LEAST_OVERLAP = 0.2  # of a benchmark problem, for two hits: openings that benchmarks have in common reach 0.18
+_LEAST_SIMILARITY = 0.8  # problems of different benchmarks reach 0.6
+_LEAST_EVIDENCE = 3.0  # in shingles that no other benchmark problem has
+_LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reach 8
+_LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
+_LOOKED_AT_FROM = 0.12
+_COMMON = 8  # a shingle that more benchmark problems have finds none of them
+_FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
+_UNIT = 840  # divisible by 1 to 8; whole numbers, so that sums do not depend on the order of their parts
+_LABEL = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,5}|[A-Zb-z])(?![A-Za-z])")
+_FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
+
+Shingle = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A problem of a benchmark: where it stands, and its text."""
+
+    benchmark: str
+    row: int
+    id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a problem has in common with one of a benchmark.
+
+    `share` of the benchmark problem, between 0 and 1, counted as the rule counts; `overlap` are the most tokens in a
+    row that both have.
+    """
+
+    reference: Reference
+    rule: str
+    share: float
+    overlap: str
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A benchmark problem in the index: its tokens as they are, and as they are compared; what its shingles weigh."""
+
+    reference: Reference
+    words: list[str]
+    seen: list[str]
+    weights: dict[Shingle, int] = field(default_factory=dict)
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """By which rule a text is a benchmark problem, and to what share."""
+
+    place: int
+    rule: str
+    share: float
+
+
+class Contamination:
+    """An index of benchmark problems. With `mask_numbers`, one that differs in numbers only is found as well.
+
+    Without it, what problems with other numbers have in common weighs little, and a text that has not a long piece of a
+    benchmark problem has to have all of its numbers. What more than one of the texts in `phrases` says is a phrase, and
+    weighs nothing. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with the
+    same tokens, the first is kept.
+    """
+
+    def __init__(self, references: Iterable[Reference], mask_numbers: bool = True, phrases: Iterable[str] = ()) -> None:
+        self._mask = mask_numbers
+        self._phrases = frequent_shingles(phrases)
+        self._entries: list[_Entry] = []
+        self._same: dict[Shingle, int] = {}
+        self._same_masked: dict[Shingle, int] = {}
+        self._same_renamed: dict[Shingle, int] = {}
+        for reference in references:
+            self._add(reference)
+        self._shingles = self._weighed()
+        self._begins: dict[Shingle, list[int]] = {}
+        self._plain: dict[int, list[int]] = {}
+        for place, entry in enumerate(self._entries):
+            self._begins.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
+            if self._is_plain(entry) and _says_enough(entry.seen):
+                self._plain.setdefault(len(entry.words), []).append(place)
+
+    def __len__(self) -> int:
+        """The number of different problems."""
+        return len(self._entries)
+
+    def _add(self, reference: Reference) -> None:
+        words = words_of(reference.problem)
+        place = self._same.setdefault(tuple(words), len(self._entries)) if words else -1
+        if place != len(self._entries):
+            return
+        seen = self._seen(words)
+        self._entries.append(_Entry(reference, words, seen))
+        if self._mask and _says_enough(seen):
+            self._same_masked.setdefault(tuple(seen), place)
+        self._same_renamed.setdefault(_without_names(words, reference.problem), place)
+
+    def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
+        """The weight of each shingle, and the problems that have it; without those that many have.
+
+        Problems that have it with other numbers count, too.
+        """
+        having: Counter[Shingle] = Counter()
+        of: dict[Shingle, list[int]] = {}
+        for place, entry in enumerate(self._entries):
+            having.update(set(grams(masked(entry.words), _SHINGLE)))
+            for shingle in dict.fromkeys(grams(entry.seen, _SHINGLE)):
+                of.setdefault(shingle, []).append(place)
+        found = {}
+        for shingle, places in of.items():
+            plain = tuple(masked(shingle))
+            weight = 0 if plain in self._phrases else self._weight(having[plain])
+            for place in places:
+                self._entries[place].weights[shingle] = weight
+                self._entries[place].total += weight
+            if weight and len(places) <= _COMMON:
+                found[shingle] = (weight, tuple(places))
+        return found
+
+    def _weight(self, having: int) -> int:
+        """What a shingle weighs that so many problems have; nothing where that is a twentieth of all.
+
+        Of few problems, two that begin or end alike say that many do.
+        """
+        return _UNIT // having if having == 1 or having * _FREQUENT < len(self._entries) else 0
+
+    def _is_plain(self, entry: _Entry) -> bool:
+        """Whether a problem is too short, or too much like others, to be found by its shingles."""
+        rare = sum(weight for shingle, weight in entry.weights.items() if shingle in self._shingles)
+        return len(entry.words) < LONG or rare < 2 * _UNIT or rare < _LOOKED_AT_FROM * entry.total
+
+    def _seen(self, words: list[str]) -> list[str]:
+        return masked(words) if self._mask else words
+
+    def hit(self, problem: str) -> Hit | None:
+        """The benchmark problem that this one is, or has a large part of in it; None where there is none."""
+        words = words_of(problem)
+        match = self._match(words) or self._renamed(words, problem)
+        return None if match is None else self._hit(match, words)
+
+    def _match(self, words: list[str]) -> _Match | None:
+        if (place := self._same.get(tuple(words))) is not None:
+            return _Match(place, SAME_TEXT, 1.0)
+        seen = self._seen(words)
+        found = [match for place in self._near(seen) if (match := self._compared(place, words, seen))]
+        if found:
+            return max(found, key=lambda match: match.share)
+        if (place := self._same_masked.get(tuple(seen))) is not None:
+            return _Match(place, NUMBERS_CHANGED, 1.0)
+        return self._embedded(words) or self._plain_one(seen)
+
+    def _renamed(self, words: list[str], problem: str) -> _Match | None:
+        """A benchmark problem whose variables and points have other names."""
+        place = self._same_renamed.get(_without_names(words, problem)) if words else None
+        return None if place is None else _Match(place, RENAMED, 1.0)
+
+    def _near(self, seen: list[str]) -> list[int]:
+        """The benchmark problems that have most in common with the text, of themselves or of it."""
+        sums: dict[int, int] = {}
+        shingles = self._shingles
+        for shingle in shingles.keys() & set(grams(seen, _SHINGLE)):
+            weight, places = shingles[shingle]
+            for place in places:
+                sums[place] = sums.get(place, 0) + weight
+        part = _UNIT * len(seen) // 4
+        shares = [(total / self._entries[place].total, total, place) for place, total in sums.items() if total >= _UNIT]
+        near = sorted((-share, place) for share, total, place in shares if share >= _LOOKED_AT_FROM or total >= part)
+        return [place for _, place in near[:_LOOKED_AT]]
+
+    def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
+        """By which rule a text has a benchmark problem in it, or a large part; None where it has not."""
+        entry = self._entries[place]
+        own, theirs = grams(entry.words, LONG), set(grams(words, LONG))
+        hits = [start for start, gram in enumerate(own) if gram in theirs]
+        evidence, share = _weight_of_runs(entry, hits)
+        if own and len(hits) == len(own):
+            return _Match(place, EMBEDDED, 1.0)
+        if evidence >= _LEAST_EVIDENCE and len(words) > LONG and theirs <= set(own):
+            return _Match(place, PART, share)
+        if not self._mask and evidence < _LONG_EVIDENCE and not _has_numbers_of(words, entry.words):
+            return None
+        if _is_overlap(len(hits), evidence, share) or (share >= _HALF and self._mask):
+            return _Match(place, OVERLAP, share)
+        if self._mask and not _says_enough(entry.seen):
+            return None
+        return self._loosely(place, _densest(seen, entry))
+
+    def _loosely(self, place: int, window: list[str]) -> _Match | None:
+        """The rules that find a text in which words or numbers are others."""
+        entry = self._entries[place]
+        found = sum(entry.weights[shingle] for shingle in set(grams(window, _SHINGLE)) & entry.weights.keys())
+        share = found / entry.total
+        if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
+            return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
+        similarity = Indel.normalized_similarity(window, entry.seen)
+        if similarity >= _LEAST_SIMILARITY:
+            return _Match(place, SIMILAR, similarity)
+        similarity = alike_but_for_names(entry.seen, window)
+        return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
+
+    def _embedded(self, words: list[str]) -> _Match | None:
+        """A benchmark problem of three tokens or more that stands in the text as it is."""
+        shingles = grams(words, _SHINGLE)
+        if self._begins.keys().isdisjoint(shingles):
+            return None
+        for start, shingle in enumerate(shingles):
+            for place in self._begins.get(shingle, ()):
+                own = self._entries[place].words
+                end = start + len(own)
+                if end <= len(words) and words[end - 1] == own[-1] and words[start:end] == own:
+                    return _Match(place, EMBEDDED, 1.0)
+        return None
+
+    def _plain_one(self, seen: list[str]) -> _Match | None:
+        """A benchmark problem without rare shingles that the text nearly is."""
+        size = len(seen)
+        known = [self._plain[length] for length in self._plain if 2 * size <= 3 * length and 2 * length <= 3 * size]
+        alike = [
+            (Indel.normalized_similarity(seen, self._entries[place].seen), -place)
+            for places in known
+            for place in places
+        ]
+        similarity, place = max(alike, default=(0.0, 0))
+        if similarity < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-place].seen)):
+            return None
+        return _Match(-place, SIMILAR, similarity)
+
+    def _hit(self, match: _Match, words: list[str]) -> Hit:
+        entry = self._entries[match.place]
+        return Hit(entry.reference, match.rule, match.share, common_run(words, entry.words))
+
+
+def common_run(words: Sequence[str], others: Sequence[str]) -> str:
+    """The most tokens in a row that both texts have."""
+    start, length = longest_common_run(words, others)
+    return " ".join(words[start : start + length])
+
+
+def words_of(problem: str) -> list[str]:
+    """The tokens of a problem without the code of its figures."""
+    return tokens(_FIGURE.sub(" ", problem) if "[asy]" in problem else problem)
+
+
+def grams(words: Sequence[str], n: int) -> list[Shingle]:
+    """The runs of `n` tokens, in order."""
+    return list(zip(*(words[start:] for start in range(n)), strict=False))
+
+
+def _without_names(words: list[str], problem: str) -> Shingle:
+    """The tokens, variables and points among them by their order: letters, and labels in capitals such as ABC.
+
+    The letter a is none of them, since it is a word as well.
+    """
+    names = {label.lower() for label in _LABEL.findall(problem)}
+    order: dict[str, str] = {}
+    return tuple(order.setdefault(word, f"@{len(order)}") if word in names else word for word in words)
+
+
+def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
+    """The shingles that more than one of these texts has, whatever the numbers in them."""
+    having: Counter[Shingle] = Counter()
+    for text in texts:
+        having.update(set(grams(masked(words_of(text)), _SHINGLE)))
+    return frozenset(shingle for shingle, count in having.items() if count > 1)
+
+
+def _weight_of_runs(entry: _Entry, hits: list[int]) -> tuple[float, float]:
+    """What the shingles within runs of a benchmark problem weigh, in unique shingles, and their share of all weight.
+
+    `hits` are where the n-grams begin that the text has too.
+    """
+    inside = {start for hit in hits for start in range(hit, hit + LONG - _SHINGLE + 1)}
+    runs = {tuple(entry.seen[start : start + _SHINGLE]) for start in inside}
+    weight = sum(entry.weights[shingle] for shingle in runs)
+    return weight / _UNIT, weight / entry.total if entry.total else 0.0
+
+
+def _is_overlap(hits: int, evidence: float, share: float) -> bool:
+    """Whether n-grams that two texts have in common, with this evidence, are more than an opening that many share."""
+    enough = share >= _LEAST_OVERLAP or evidence >= _LONG_EVIDENCE
+    return hits >= 2 and evidence >= _LEAST_EVIDENCE and enough
+
+
+def _says_enough(seen: list[str]) -> bool:
+    """Whether a text can be known by its tokens when numbers are masked: 2 + 2 is no more than any other sum."""
+    return len(seen) >= 5 and sum(word != MASK for word in seen) >= 3
+
+
+def _has_numbers_of(words: list[str], own: list[str]) -> bool:
+    """Whether a text has all numbers of another one, as often."""
+    return Counter(filter(is_number, own)) <= Counter(filter(is_number, words))
+
+
+def _densest(seen: list[str], entry: _Entry) -> list[str]:
+    """The part of a long text that has most of a benchmark problem's shingles; a short text as it is.
+
+    In a very long one, shingles of any problem come together by chance.
+    """
+    size = 3 * len(entry.seen) + 60
+    if len(seen) <= size:
+        return seen
+    width = 2 * len(entry.seen)
+    there = Counter(place // width for place, shingle in enumerate(grams(seen, _SHINGLE)) if shingle in entry.weights)
+    best = max(range(len(seen) // width + 1), key=lambda part: (there[part] + there[part + 1], -part))
+    return seen[best * width : (best + 2) * width]

@@ -1,0 +1,171 @@
+r"""What a problem says, as tokens that its spelling does not change.
+
+Decides which ways of writing are one: commands of LaTeX and characters of Unicode for the same sign, delimiters,
+braces, room, fonts, case, punctuation of sentences, numbers as words. How alike two lists of tokens are is decided
+elsewhere. One pass of a regular expression does nearly all of the work, as a set has a million problems.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections.abc import Sequence
+from html import unescape
+
+from promptcot.core.answers.characters import in_latex
+
+JOINT = "\x1f"
+"""What stands between the tokens of a word in `words`; it is white space, so that no token holds it."""
+
+MASK = "#"
+"""What stands for a number in `masked`."""
+
+_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_UNITS = f"{_UNITS} seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ONES = _UNITS.split()[1:10]
+
+_SAYS_NOTHING = """
+left right middle big bigl bigr bigm bigg biggl biggr biggm
+quad qquad thinspace enspace enskip space nobreak nobreakspace allowbreak newline linebreak par noindent indent
+hfill vfill hspace vspace hskip vskip kern smallskip medskip bigskip
+displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits strut mathstrut
+tiny scriptsize footnotesize small normalsize large huge rm bf it sf tt sl cal em bfseries itshape
+text textbf textit textrm textsf texttt textnormal textup textsc emph underline mbox hbox fbox boxed ensuremath
+mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal boldsymbol bm pmb operatorname
+frac dfrac tfrac cfrac nicefrac sfrac
+cdot times ast bullet colon item centering displaylines hline label nonumber notag lbrace rbrace
+"""
+_SAME = {
+    "le": "leq leqslant leqq <= =<", "ge": "geq geqslant geqq >=", "ne": "neq !=", "<": "lt", ">": "gt",
+    "/": "over div slash", "|": r"\| mid vert lvert rvert Vert lVert rVert arrowvert",
+    "dots": "ldots cdots dotsc dotsb ...", "to": "rightarrow longrightarrow ->",
+    "implies": "Rightarrow Longrightarrow =>", "iff": "Leftrightarrow Longleftrightarrow <=>",
+    "binom": "dbinom tbinom choose", "mod": "bmod pmod", "&": r"\&", "#": r"\#", "%": r"\% percent",
+    "emptyset": "varnothing", "epsilon": "varepsilon", "phi": "varphi", "theta": "vartheta", "setminus": "backslash",
+    "overline": "bar", "vec": "overrightarrow", "hat": "widehat", "tilde": "widetilde", "approx": "thickapprox",
+    "cong": "simeq", "land": "wedge", "lor": "vee", "l": "ell", "triangle": "bigtriangleup vartriangle",
+    "in": "isin", "[": "lbrack", "]": "rbrack", "(": "lparen", ")": "rparen", "degree": "degrees °", "'": "prime",
+    "*": "star", "sqrt": "surd", "subset": "subseteq", "supset": "supseteq",
+}  # fmt: skip
+_CHARACTERS = {
+    "△": r"\triangle ", "▵": r"\triangle ", "∆": r"\delta ", "⊥": r"\perp ", "∥": r"\parallel ", "∦": r"\nparallel ",
+    "⇒": r"\implies ", "⟹": r"\implies ", "⇔": r"\iff ", "⟺": r"\iff ", "↦": r"\mapsto ", "∘": r"\circ ",
+    "⊙": r"\odot ", "∼": r"\sim ", "≡": r"\equiv ", "∝": r"\propto ", "∴": r"\therefore ", "∃": r"\exists ",
+    "⊕": r"\oplus ", "⊗": r"\otimes ", "⊃": r"\supset ", "⊇": r"\supset ", "⊊": r"\subset ", "•": " ", "●": " ",
+    "？": "?", "！": "!", "［": "[", "］": "]", "｛": "{", "｝": "}", "«": " ", "»": " ", "„": " ", "‚": " ", "「": " ",
+    "」": " ", "『": " ", "』": " ", "《": " ", "》": " ", "〔": "(", "〕": ")", "‖": "|", "¿": " ", "¡": " ", "·": " ",
+    "ς": r"\sigma ",
+}  # fmt: skip
+
+
+def _table() -> dict[str, str]:
+    """What a token is written as: empty where it says nothing; tokens that are not here stand for themselves."""
+    table = {f"\\{word}": "" for word in [*_SAYS_NOTHING.split(), *string.punctuation, *string.digits]}
+    for token, others in _SAME.items():
+        for other in others.split():
+            table[other if not other.isalpha() or other in ("percent", "degrees") else f"\\{other.lower()}"] = token
+    for number, word in enumerate(_UNITS.split()):
+        table[word] = str(number)
+    for tens, word in enumerate(_TENS.split(), 2):
+        table[word] = str(10 * tens)
+        table |= {f"{word}{sign}{one}": str(10 * tens + i) for sign in "- " for i, one in enumerate(_ONES, 1)}
+    return table
+
+
+class _Written(dict[int, str]):
+    """What each character beyond ASCII is written as, looked up once for each."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if code < 128:
+            written = character
+        elif character in _CHARACTERS:
+            written = _CHARACTERS[character]
+        elif character.isdecimal():
+            written = str(unicodedata.decimal(character))
+        else:
+            written = in_latex(character).lower()
+        self[code] = written
+        return written
+
+
+_HAN = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_BOTH_TENS = rf"(?:{'|'.join(_TENS.split())})[- ](?:{'|'.join(_ONES)})(?![a-z])"
+_TOKEN = re.compile(
+    rf"{_BOTH_TENS}|[^\W\d_{_HAN}]+|\d+(?:\.\d+)?|\.\d+|\\[a-z]+|\\[^a-z\s]"
+    r"|<=>|[<>!]=|=[<>]|->|\.\.\.|(?<=\b[^\W\d_])'(?![a-z])|-(?![a-z][a-z])|(?<=[\s(\[={,<>])-"
+    rf"|[^\s\w{{}}$.,;:?\"'`~&*\\-]|[{_HAN}]"
+)
+_PIECE = re.compile(rf"{_TOKEN.pattern}| ")
+_MEANS = _table()
+_WRITTEN = _Written()
+_RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207f]+|[\u2080-\u208e\u2090-\u209c]+")
+_ROOM = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\s*\{[lcr|\s]*\})?|\\[hv](?:space|skip)\*?\s*\{[^{}]*\}")
+_DIGITS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
+_THOUSANDS = re.compile(r"(?:(?<![\d.,(\[{])|(?<=\\[(\[]))[1-9]\d{0,2}(?:,\d{3})+(?![\d)\]}])")
+_BARE_ABOVE = re.compile(r"\\[dtc]?frac\s*(\d|[a-z](?![a-z])|\\[a-z]+)\s*(?=[\d{\\a-z])")
+_BARE_BELOW = re.compile(r"(\\[dtc]?frac\s*\{[^{}]*\})\s*(\d|[a-z]|\\[a-z]+)")
+_ARGUMENTS = re.compile(r"\}\s*\{")
+_SIGN_ABOVE = re.compile(r"\^\s*\{?\s*\\(circ|prime|degree)(?![a-z])|\\degree(?![a-z])")
+
+
+def tokens(text: str) -> list[str]:
+    r"""The tokens of a problem: words, numbers, signs; a text that is respelled has the same ones.
+
+    Each number is one token (`is_number`), Chinese and Japanese characters are a token each. Signs of multiplication,
+    braces, and punctuation of sentences are none: 2\cdot x is 2x, and a colon may become a full stop.
+    """
+    found = _joined(_TOKEN.findall(_plain(text)))
+    return found.split(JOINT) if found else []
+
+
+def words(text: str) -> list[str]:
+    """The same tokens, those between which the text has no space joined by `JOINT`: a formula is a word or a few."""
+    found = _joined(_PIECE.findall(" ".join(_plain(text).split())))
+    return [word for part in found.split(" ") if (word := part.strip(JOINT))]
+
+
+def _joined(pieces: list[str]) -> str:
+    """What the pieces of a text mean, in one string, since that takes no step of Python a piece."""
+    return JOINT.join(filter(None, map(_MEANS.get, pieces, pieces))).replace("\\", "")
+
+
+def is_number(token: str) -> bool:
+    """Whether a token of `tokens` is a number."""
+    return token[-1:].isdecimal()
+
+
+def masked(words: Sequence[str]) -> list[str]:
+    """The tokens with one sign for each number, so that problems that differ in numbers only are the same."""
+    return [MASK if word[-1:].isdecimal() else word for word in words]
+
+
+def _plain(text: str) -> str:
+    """The text in lower case and ASCII as far as it goes, numbers in one piece, without layout."""
+    text = text.lower()
+    if not text.isascii() or "&" in text:
+        text = _in_ascii(text)
+    if "," in text:
+        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), _DIGITS.sub("", text))
+    return _without_layout(text) if "\\" in text else text
+
+
+def _in_ascii(text: str) -> str:
+    """Characters beyond ASCII as LaTeX, where they mean something there."""
+    if "&" in text and ";" in text:
+        text = unescape(text)
+    text = _RAISED.sub(lambda run: in_latex(run[0]), unicodedata.normalize("NFC", text))
+    return text.translate(_WRITTEN)
+
+
+def _without_layout(text: str) -> str:
+    r"""Environments and room left out, and each division as a sign between what stands above and below."""
+    if "begin" in text or "space" in text or "skip" in text:
+        text = _ROOM.sub(" ", text)
+    if "frac" in text:
+        text = _BARE_BELOW.sub(r"\1{\2}", _BARE_ABOVE.sub(r"\\frac{\1}", text))
+        text = _BARE_BELOW.sub(r"\1{\2}", text)
+    text = _SIGN_ABOVE.sub(lambda sign: "'" if sign[1] == "prime" else "°", text)
+    return _ARGUMENTS.sub("}/{", text)

@@ -1,0 +1,65 @@
+"""Phrases as people write them into a domain's files, and where a text has one.
+
+A phrase is words with blanks between them, in small letters. `(a|b c)` is one of several, `[a|b]` may be missing,
+`word*` is any word that begins so, and `...` stands for up to five words of the same sentence, none of which denies.
+They are looked for in a text without markup, and without contractions: "can't" and "cannot" are "can not" there
+(`plain`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_TOKEN = re.compile(r"\((?P<one>[^()\[\]]+)\)|\[(?P<maybe>[^()\[\]]+)\]|(?P<gap>\.\.\.)|(?P<word>[^\s()\[\]|]+)")
+_GAP = r"(?:(?!(?:not|no|never|nor)\b)[^\s.!?;]+(?:\s+|$)){0,5}?"
+_MARKUP = re.compile(r"\\(?:text[a-z]*|math[a-z]+|mbox)\s*\{([^{}]*)\}|[*_`#]+|\\[,;: ]")
+_APOSTROPHES = str.maketrans("’‘ʼ", "'''")
+_CONTRACTED = (
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"\bcan(?:'t|not)\b"), "can not"),
+    (re.compile(r"(?<=\w)n't\b"), " not"),
+    (re.compile(r"\b(it|that|there|this)'s\b"), r"\1 is"),
+)
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.)]\s))|(?<=。)")
+
+
+def matcher(phrases: Iterable[str]) -> re.Pattern[str] | None:
+    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError, as `patterns`."""
+    found = patterns(phrases)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(found)})") if found else None
+
+
+def patterns(phrases: Iterable[str]) -> list[str]:
+    """The same for each, not compiled, which takes long. Raises ValueError for a text that is no phrase."""
+    return [_pattern(phrase) for phrase in phrases]
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, plain, without lines that quote another text."""
+    return [plain(part) for part in _SENTENCE.split(text) if part.strip() and not part.lstrip().startswith(">")]
+
+
+def plain(text: str) -> str:
+    """A text in small letters without markup and contractions, with single blanks."""
+    text = _MARKUP.sub(lambda match: match[1] or " ", text.translate(_APOSTROPHES)).lower()
+    for contracted, whole in _CONTRACTED:
+        text = contracted.sub(whole, text)
+    return " ".join(text.split())
+
+
+def _pattern(phrase: str) -> str:
+    if _TOKEN.sub("", phrase).strip() or not any(token["one"] or token["word"] for token in _TOKEN.finditer(phrase)):
+        raise ValueError(f"{phrase!r} is no phrase: words, (one|of several), [may be missing], begin* and ...")
+    return "".join(map(_piece, _TOKEN.finditer(phrase)))
+
+
+def _piece(token: re.Match[str]) -> str:
+    if token["gap"]:
+        return _GAP
+    forms = "|".join(map(_words, (token["one"] or token["maybe"] or token["word"]).split("|")))
+    return rf"(?:(?:{forms})(?!\w)\s*){'?' if token['maybe'] else ''}"
+
+
+def _words(form: str) -> str:
+    return r"\s+".join(re.escape(word).replace(r"\*", r"\w*") for word in form.split())

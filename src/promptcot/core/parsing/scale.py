@@ -1,0 +1,96 @@
+"""The words that may stand after a label, and what counts as one of them there.
+
+Decides whether a value is such a word, only looks like one, or is prose; and whether words beside it make it less than
+certain. Which scale belongs to which label is the caller's affair (see `labelled`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+_WORD = re.compile(r"[^\W_]+")
+_CLOSING = {"": "", **dict(zip("\"'“‘`«「[(<", "\"'”’`»」])>", strict=True))}
+# Possessive quantifiers, as in `own`.
+_CLEAN = r"""^[\s*_]*+(?P<open>["'“‘`«「\[(<]?)[*_]*+
+        (?P<word>{words})
+        (?:\.(?=[*_"'”’`»」\])>]))?[*_]*+(?P<close>["'”’`»」\])>]?)(?:\s*+[*_]++)*+
+        (?P<rest>\s*+$|\s*+[.,;:!|│┃(\[—–。，；（].*|\s++-++\s.*|\s++(?:because|since)\b.*)"""
+_DENIED = (
+    r"(?:\b(?:not|never|hardly|nearly|almost|near|far from|less than|short of|no longer)|n['’]t)\b"
+    r"\W+(?:\w+\W+){{0,2}}?({words})\b"
+)
+_DOUBTED = re.compile(
+    r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
+    r"|not (?:really|quite|entirely|fully|exactly))\b",
+    re.IGNORECASE,
+)
+_CELLS = re.compile("[|│┃]")
+_WITHIN_WORDS = 3
+"""The least letters of a word of a scale that is also looked for within others: `imperfect`, but not `know`."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The words, in lower case, from best to worst."""
+
+    words: tuple[str, ...]
+
+    def word(self, text: str) -> str | None:
+        """The word of the scale that this text is, in any case; None where it is none."""
+        return next((word for word in self.words if word == text.lower()), None)
+
+    def begins(self, value: str) -> bool:
+        """Whether a value that is no answer starts like one."""
+        return bool(self.named(" ".join(_WORD.findall(value[:100])[:3])))
+
+    def clean(self, value: str) -> str | None:
+        """The word with which a value begins, where at most a reason follows that leaves it certain."""
+        match = self._pattern.match(value)
+        if (
+            match
+            and _CLOSING[match["open"]] == match["close"]
+            and not self._doubts(match["rest"], match["word"].lower())
+        ):
+            return self.word(match["word"])
+        return None
+
+    def in_cell(self, row: str) -> str | None:
+        """The word in the one cell of a table's row that holds nothing else, where reasons stand before it."""
+        cells = _CELLS.split(row)
+        given = [(place, word) for place, cell in enumerate(cells) if (word := self.word(cell.strip(" \t*_`.")))]
+        if len(given) != 1:
+            return None
+        [(place, word)] = given
+        reasons = " ".join(cells[:place] + cells[place + 1 :])
+        return None if self._doubts(reasons, word) or self.denies(row, word) else word
+
+    def named(self, text: str) -> set[str]:
+        """All words of a text that are of the scale or contain one that is, in lower case."""
+        return {word for word in _WORD.findall(text.lower()) if any(_is_in(one, word) for one in self.words)}
+
+    def denies(self, text: str, word: str) -> bool:
+        """Whether a text says that this word does not hold."""
+        negated = {match[1].lower() for match in self._denied.finditer(text)}
+        return word in negated or not self.named(text).isdisjoint({f"im{word}", f"un{word}"})
+
+    def worse(self, word: str) -> tuple[str, ...]:
+        """The words below this one."""
+        return self.words[self.words.index(word) + 1 :]
+
+    def _doubts(self, rest: str, word: str) -> bool:
+        """Whether what follows a word on its line makes it less than certain."""
+        return not self.named(rest) <= {word} or self.denies(rest, word) or bool(_DOUBTED.match(rest))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(_CLEAN.format(words="|".join(self.words)), re.IGNORECASE | re.VERBOSE | re.DOTALL)
+
+    @cached_property
+    def _denied(self) -> re.Pattern[str]:
+        return re.compile(_DENIED.format(words="|".join(self.words)), re.IGNORECASE)
+
+
+def _is_in(one: str, word: str) -> bool:
+    return one == word or (len(one) >= _WITHIN_WORDS and one in word)

@@ -1,0 +1,51 @@
+"""Reads the vote of a verifier: an answer to each criterion, and a verdict that agrees with them, or it is unreadable.
+
+How strictly that is read, and whose words count, is decided in `labelled`, as for judges. A vote that cannot be read is
+undecided, never valid; so is one that says so itself, since a criterion stayed unclear to it. The criteria come from
+the domain's `verify.toml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import cast
+
+from promptcot.core.parsing.disowned import declines_to_vote
+from promptcot.core.parsing.labelled import Form, read_labelled
+from promptcot.core.parsing.scale import Scale
+from promptcot.core.verification import ANSWERS, VERDICTS, Answer, Verification, VoteVerdict, vote_of
+from promptcot.records import FinishReason
+
+_ANSWERS, _VERDICTS = Scale(ANSWERS), Scale(VERDICTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """What a verifier said. `answers` are by key; those of a vote that cannot be read count for nothing and are empty.
+
+    `reason` says why it cannot be read, and is None otherwise.
+    """
+
+    verdict: VoteVerdict
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def read_vote(
+    text: str, finish_reason: FinishReason, verification: Verification, problem: str, mark: str | None = None
+) -> Vote:
+    """The vote in a reply about `problem`. Never raises, whatever the text.
+
+    `mark` and the reasons are those of `labelled.read_labelled`.
+    """
+    stated = read_labelled(text, finish_reason, _form(verification), problem, mark)
+    if stated.verdict is None:
+        return Vote("undecided", reason=stated.reason)
+    return Vote(cast("VoteVerdict", stated.verdict), cast("Mapping[str, Answer]", stated.answers))
+
+
+@lru_cache(maxsize=32)
+def _form(verification: Verification) -> Form:
+    return Form(verification.lines, _ANSWERS, _VERDICTS, vote_of, "verifier", "answers", declines_to_vote)

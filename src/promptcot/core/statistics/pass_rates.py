@@ -1,0 +1,55 @@
+"""How hard the problems of a set are: their pass rates in spans, and how coarse a pass rate of n traces is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from promptcot.core.statistics.wilson import wilson_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`count` of the pass rates lie from `low` to below `high`, in the last span up to it; that is `share` of all, with
+    its 95 % Wilson interval.
+    """
+
+    low: float
+    high: float
+    count: int
+    share: float
+    interval: tuple[float, float] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain values."""
+        return asdict(self)
+
+
+def histogram(pass_rates: ArrayLike, spans: int = 10) -> list[Span]:
+    """Pass rates, of shape (problems,) and within [0, 1], in spans of equal width; empty where there are none.
+
+    NaN, a pass rate that is not known, is left out. Raises ValueError for anything else outside [0, 1].
+    """
+    known = np.asarray(pass_rates, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return []
+    if known.min() < 0 or known.max() > 1:
+        raise ValueError("a pass rate lies between 0 and 1")
+    edges = np.arange(spans + 1) / spans
+    counts = np.bincount(np.searchsorted(edges[1:-1], known, side="right"), minlength=spans).tolist()
+    return [
+        Span(float(low), float(high), count, count / len(known), wilson_interval(count, len(known)))
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+    ]
+
+
+def uncertainty(pass_rate: float, n: int) -> tuple[float, float] | None:
+    """Where the chance lies to solve a problem that `pass_rate` of `n` traces solved: the 95 % Wilson interval.
+
+    None for n = 0.
+    """
+    return wilson_interval(round(pass_rate * n), n)

@@ -1,0 +1,60 @@
+"""Whether problems that a verifier calls valid are those on whose answer the traces agree: a table of counts.
+
+Pure. What a verdict is comes from `verify`, the agreement from `label`; neither is judged here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+NOT_VERIFIED = "not verified"
+_VERDICTS = ("valid", "undecided", "invalid", NOT_VERIFIED)
+_BANDS = ("1", ">=0.75", ">=0.5", "<0.5", "none")
+
+
+def band_of(agreement: float | None) -> str:
+    """The column of an agreement; None, of a problem without a label (no answer, or a tie), is "none"."""
+    if agreement is None:
+        return "none"
+    bounds = ((1.0, "1"), (0.75, ">=0.75"), (0.5, ">=0.5"))
+    return next((band for least, band in bounds if agreement >= least), "<0.5")
+
+
+class ValidityByAgreement:
+    """Counts problems by what `verify` says of them and by how well their traces agree."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, validity: object, agreement: float | None) -> None:
+        """One more problem, with the field that `verify` adds and the agreement on its label, if it has one."""
+        verdict = validity.get("verdict") if isinstance(validity, dict) else None
+        self._counts[verdict if verdict in _VERDICTS else NOT_VERIFIED, band_of(agreement)] += 1
+
+    @property
+    def verified(self) -> bool:
+        """Whether `verify` said something of a problem."""
+        return any(count for (verdict, _), count in self._counts.items() if verdict != NOT_VERIFIED)
+
+    def summary(self) -> dict[str, Any]:
+        """What goes into a summary: problems by verdict, and within it by agreement; nothing where there are none."""
+        table = {verdict: self._row(verdict) for verdict in _VERDICTS if any(self._row(verdict).values())}
+        return {"validity_by_agreement": table} if table else {}
+
+    def lines(self) -> Iterator[str]:
+        """The same as a table for people; nothing where there are no problems."""
+        if not self._counts:
+            return
+        yield _line("validity by agreement", _BANDS, "n")
+        for verdict in _VERDICTS:
+            if any(counts := self._row(verdict).values()):
+                yield _line(verdict, [f"{count:,}" for count in counts], f"{sum(counts):,}")
+
+    def _row(self, verdict: str) -> dict[str, int]:
+        return {band: self._counts[verdict, band] for band in _BANDS}
+
+
+def _line(name: str, cells: Any, total: str) -> str:
+    return f"{name:<22}" + "".join(f"{cell:>9}" for cell in (*cells, total))

@@ -1,0 +1,100 @@
+"""Whether a problem is well-posed, by the votes of verifiers: what votes come to.
+
+A vote is valid or invalid; one that cannot be read, was not answered, or is undecided in its own words counts as
+undecided. The rule, for `wanted` votes of which `min_share` have to say valid:
+
+- where no more than half of the wanted votes say valid or invalid, the problem is *undecided*: a few votes that
+  happened to be readable speak for nobody;
+- else the share of valid ones among those that do is compared: *valid* from `min_share` on, *invalid* below one half,
+  and *undecided* between, where most would have it but not enough.
+
+Only a valid problem passes. How a vote is read is in `parsing.verifying`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from promptcot.core.parsing.verifying import Vote
+from promptcot.records import Row
+
+Validity = Literal["valid", "invalid", "undecided"]
+
+VALIDITIES: tuple[Validity, ...] = ("valid", "invalid", "undecided")
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Votes, counted: how many say valid and invalid, the answers by criterion, and the models that were asked."""
+
+    valid: int = 0
+    invalid: int = 0
+    wanted: int = 0
+    criteria: Mapping[str, Counter[str]] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+
+    def __add__(self, other: Tally) -> Tally:
+        keys = dict.fromkeys((*self.criteria, *other.criteria))
+        criteria = {key: self.criteria.get(key, Counter()) + other.criteria.get(key, Counter()) for key in keys}
+        return Tally(
+            self.valid + other.valid,
+            self.invalid + other.invalid,
+            self.wanted + other.wanted,
+            criteria,
+            tuple(dict.fromkeys((*self.models, *other.models))),
+        )
+
+    @property
+    def share(self) -> float | None:
+        """The share of valid votes among those that say valid or invalid; None where none does."""
+        decided = self.valid + self.invalid
+        return self.valid / decided if decided else None
+
+    @property
+    def heard(self) -> bool:
+        """Whether any vote could be read."""
+        return any(counts.total() for counts in self.criteria.values())
+
+    def verdict(self, min_share: float) -> Validity:
+        """What the votes come to."""
+        share = self.share
+        if share is None or 2 * (self.valid + self.invalid) <= self.wanted:
+            return "undecided"
+        if share >= min_share:
+            return "valid"
+        return "invalid" if share < 1 / 2 else "undecided"
+
+    def most_named(self) -> str | None:
+        """The key of the criterion that most votes say is not met, of equals the first; None where none does."""
+        most = max(self.criteria, key=lambda key: self.criteria[key]["no"], default=None)
+        return most if most is not None and self.criteria[most]["no"] else None
+
+    def fields(self, verdict: Validity | None) -> Row:
+        """The `validity` of a row; without a verdict, where other models have votes too."""
+        undecided = self.wanted - self.valid - self.invalid
+        return {
+            "verdict": verdict,
+            "share": self.share,
+            "votes": {"valid": self.valid, "invalid": self.invalid, "undecided": undecided},
+            "criteria": {
+                key: {word: counts[word] for word in ("yes", "no", "unclear")} for key, counts in self.criteria.items()
+            },
+            "models": [*self.models],
+        }
+
+
+def tally(votes: Sequence[Vote], keys: Sequence[str], model: str) -> Tally:
+    """The votes of one model, with an entry for each criterion by its key."""
+    said = Counter(vote.verdict for vote in votes)
+    criteria = {key: Counter[str](vote.answers[key] for vote in votes if key in vote.answers) for key in keys}
+    return Tally(said["valid"], said["invalid"], len(votes), criteria, (model,))
+
+
+def tally_of(validity: Mapping[str, Any]) -> Tally:
+    """The votes behind the `validity` of a row, which `fields` made."""
+    votes = validity["votes"]
+    criteria = {key: Counter(counts) for key, counts in validity["criteria"].items()}
+    return Tally(votes["valid"], votes["invalid"], sum(votes.values()), criteria, tuple(validity["models"]))

@@ -1,0 +1,87 @@
+"""What verifiers are asked about a problem, and how a vote follows from the answers: data that comes with a domain.
+
+A domain's `verify.toml` names the criteria in the order of the reply. The words of answers and votes are the same
+everywhere. How a reply is read is in `parsing.verifying`; what votes come to together, in `validity`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from promptcot.core.criteria import Criterion, criterion_of, field_mistakes, repeated, spelling
+from promptcot.errors import InputError
+
+Answer = Literal["yes", "unclear", "no"]
+VoteVerdict = Literal["valid", "undecided", "invalid"]
+
+ANSWERS: tuple[Answer, ...] = ("yes", "unclear", "no")
+VERDICTS: tuple[VoteVerdict, ...] = ("valid", "undecided", "invalid")
+"""From best to worst, like the answers."""
+
+_CRITERION = {"key": str, "label": str, "aliases": list, "meaning": str}
+_VERDICT = {"label": str, "aliases": list}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What is asked, in order, and the line of the vote."""
+
+    criteria: tuple[Criterion, ...]
+    verdict: Criterion
+
+    @property
+    def lines(self) -> tuple[Criterion, ...]:
+        """All lines of a reply, the vote's last."""
+        return *self.criteria, self.verdict
+
+    def label(self, key: str) -> str:
+        """What a criterion is called in replies and reasons."""
+        return next((line.label for line in self.criteria if line.key == key), key)
+
+
+def vote_of(answers: Mapping[str, str]) -> VoteVerdict:
+    """The vote that follows from all the answers: invalid if one is no, valid if all are yes, else undecided."""
+    given = {*answers.values()}
+    if "no" in given:
+        return "invalid"
+    return "undecided" if "unclear" in given else "valid"
+
+
+def parse_verification(text: str, where: str) -> Verification:
+    """The verification in TOML `text`. Raises InputError with all mistakes; `where` names the file."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{where}: not TOML: {error}") from error
+    if mistakes := _shape_mistakes(data) or _sense_mistakes(data):
+        raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
+    verdict = criterion_of({"key": "verdict", **data["verdict"]})
+    return Verification(tuple(map(criterion_of, data["criteria"])), verdict)
+
+
+def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
+    criteria, verdict = data.get("criteria"), data.get("verdict")
+    known = ("criteria", "verdict")
+    mistakes = [f"unknown key {key!r}; known are 'criteria' and 'verdict'" for key in data if key not in known]
+    if isinstance(criteria, list) and criteria and all(isinstance(item, dict) for item in criteria):
+        for place, item in enumerate(criteria, 1):
+            mistakes += field_mistakes(f"criterion {place}", item, _CRITERION)
+    else:
+        mistakes.append("needs at least one [[criteria]] table")
+    if isinstance(verdict, dict):
+        mistakes += field_mistakes("verdict", verdict, _VERDICT)
+    else:
+        mistakes.append("needs a [verdict] table")
+    return mistakes
+
+
+def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
+    lines = [*data["criteria"], data["verdict"]]
+    keys = [*(item["key"] for item in data["criteria"]), "verdict"]
+    labels = [spelling(label) for line in lines for label in (line["label"], *line.get("aliases", ()))]
+    mistakes = [f"the key {key!r} is given twice" for key in repeated(keys)]
+    mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
+    return mistakes + (["a label is empty"] if not all(labels) else [])

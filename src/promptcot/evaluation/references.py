@@ -1,0 +1,133 @@
+"""The benchmarks that a set is compared with: those that are asked for, or all that are at hand.
+
+At hand is what ships with the package or lies in the Hub's cache; nothing is fetched unless it is named. What was not
+at hand is told, with the command that fetches it. How problems are compared is decided in `core.overlap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptcot import nano
+from promptcot.core.overlap.contamination import Reference, words_of
+from promptcot.core.problems import problem_id, problem_of
+from promptcot.errors import InputError, UnfitRow
+from promptcot.evaluation.benchmarks import is_file, rows_of
+from promptcot.evaluation.hub import download_command, is_cached
+from promptcot.evaluation.registry import AIME2025_I, BENCHMARKS, Benchmark, benchmark_named
+
+_HALF_OF_ANOTHER = AIME2025_I.name
+"""Who has the other one needs no more files."""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Problems of benchmarks. `found` are the numbers of problems by benchmark, `missing` those not at hand, by name
+    with the command that fetches each. `told` is what a user should know of how files were read.
+
+    With `named`, these benchmarks were asked for; else they are what is at hand. `phrases` are problems that ship, from
+    which is learnt how problems of any kind are worded.
+    """
+
+    problems: tuple[Reference, ...]
+    found: Mapping[str, int]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    named: bool = True
+    phrases: tuple[str, ...] = ()
+
+    @property
+    def decontaminates(self) -> bool:
+        """Whether a set that was compared with these may be called decontaminated.
+
+        The benchmark of the nano world ships, so it is always at hand; that says something of a set of real problems
+        only to those who asked for it.
+        """
+        return bool(self.problems) and (self.named or any(name != nano.NAME for name in self.found))
+
+    def summary(self) -> dict[str, Any]:
+        """What is written down of them."""
+        status = "decontaminated" if self.decontaminates else "not decontaminated"
+        return {"status": status, "against": dict(self.found), "not_at_hand": dict(self.missing)}
+
+
+def reference_lines(found: References, named_by: str = "--against NAME") -> Iterator[str]:
+    """What is compared with, and how to come by what is not at hand; `named_by` is how a benchmark is asked for."""
+    yield from found.told
+    names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
+    if found.decontaminates:
+        yield f"compared with {names}"
+    else:
+        yield f"not decontaminated: no benchmark of real problems is at hand{f', only {names}' if names else ''}"
+    if found.missing:
+        yield f"not at hand: {', '.join(found.missing)}; {named_by} fetches one, and so does"
+        yield from (f"  {command}" for command in found.missing.values())
+
+
+def references(against: Sequence[str] | None = None) -> References:
+    """The problems of these benchmarks, by name or file; None stands for all of the registry that are at hand.
+
+    A benchmark that is named is fetched from the Hub where it is not in its cache. Takes a fifth of a second for 2,000
+    problems. Raises InputError for an unknown name, for what cannot be read or fetched, and for a benchmark in which no
+    row has a problem.
+    """
+    if against is not None:
+        for name in against:
+            if not is_file(name):
+                benchmark_named(name)
+        return _read(list(dict.fromkeys(map(str, against))), {}, named=True)
+    at_hand = [benchmark.name for benchmark in BENCHMARKS.values() if _is_at_hand(benchmark)]
+    missing = {
+        benchmark.name: download_command(benchmark.hub)
+        for benchmark in BENCHMARKS.values()
+        if benchmark.hub is not None and benchmark.name not in at_hand and benchmark.name != _HALF_OF_ANOTHER
+    }
+    return _read(at_hand, missing, named=False)
+
+
+def files_of(against: Sequence[str]) -> list[Path]:
+    """Those of these benchmarks that are files."""
+    return [Path(name) for name in against if is_file(name)]
+
+
+def _is_at_hand(benchmark: Benchmark) -> bool:
+    return benchmark.hub is None or is_cached(benchmark.hub)
+
+
+def _read(names: Sequence[str], missing: Mapping[str, str], *, named: bool) -> References:
+    problems: list[Reference] = []
+    found: dict[str, int] = {}
+    told: list[str] = []
+    for name in names:
+        said: list[str] = []
+        read = list(_problems(name, said))
+        found[name] = len(read)
+        problems += read
+        told += [f"{name}: {line}" for line in said]
+    phrases = tuple(reference.problem for reference in _problems(nano.NAME, []))
+    return References(tuple(problems), found, missing, tuple(told), named, phrases)
+
+
+def _problems(name: str, told: list[str]) -> Iterator[Reference]:
+    """The problems of one benchmark; rows without any words are left out, and told. Raises InputError."""
+    where, numbered = rows_of(name, told)
+    rows, without, why = 0, 0, ""
+    for number, row in numbered:
+        rows += 1
+        place = f"{where}, row {number}"
+        try:
+            problem = problem_of(row, place)
+        except UnfitRow as error:
+            without, why = without + 1, f"; {error}"
+            continue
+        if not words_of(problem):
+            without += 1
+            continue
+        yield Reference(name, number, problem_id(row, place), problem)
+    if without == rows:
+        raise InputError(f"{where}: no row has a problem to compare with{why}")
+    if without:
+        told.append(f"{without:,} of {rows:,} rows have no problem and are left out")

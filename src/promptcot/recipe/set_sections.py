@@ -1,0 +1,148 @@
+"""The sections of a recipe that lead from accepted problems to a set: what stands behind `filter`.
+
+A section that is left out leaves out its step. Which keys there are, their defaults and bounds; nothing is opened here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from promptcot.core.sections import NotEmpty, Positive, Section
+from promptcot.core.selection.settings import Settings
+from promptcot.errors import UsageError
+from promptcot.recipe.schema import Model, names_differ
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _named(given: Any) -> Any:
+    """The name of a model stands for a section that says no more."""
+    return {"model": given} if isinstance(given, str) and given else given or None
+
+
+Embedder = Annotated[Model | None, BeforeValidator(_named)]
+"""The model whose vectors are compared, by its name or as a section; without one, texts alone are."""
+
+
+class Voter(Model):
+    """A model that gives some of the votes, under a name of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class Verify(Model):
+    """A model that sees a problem alone and says whether it is well-posed: `votes` times, and problems of which at
+    least `min_share` of the votes are *valid* go on.
+
+    Several models share the votes, where `[[verify.voter]]` names them; what a voter does not say, this section does.
+    """
+
+    votes: Positive = 5
+    min_share: Share = 0.6
+    voter: Annotated[list[Voter], AfterValidator(names_differ)] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hand_on(cls, given: Any) -> Any:
+        """Voters with the keys of this section, where they do not say otherwise."""
+        voters = given.get("voter") if isinstance(given, dict) else None
+        if not isinstance(voters, list):
+            return given
+        common = {key: value for key, value in given.items() if key in Model.model_fields}
+        return {**given, "voter": [{**common, **one} if isinstance(one, dict) else one for one in voters]}
+
+    @model_validator(mode="after")
+    def _a_vote_for_each(self) -> Self:
+        if self.voter and self.votes < len(self.voter):
+            raise ValueError(f"votes = {self.votes} for {len(self.voter)} voters: each gives one at least")
+        return self
+
+
+class Dedup(Section):
+    """What is a copy of an earlier problem: `near` is how similar two texts have to be. With `mask_numbers`, problems
+    that differ in numbers only are copies. With a model for `semantic` its vectors are compared too.
+    """
+
+    near: Share = 0.85
+    mask_numbers: bool = False
+    semantic: Embedder = None
+    semantic_near: Share = 0.95
+
+
+class Decontaminate(Section):
+    """Benchmarks, by name, and files of problems that the set must not hold; where `against` is left out, all that are
+    at hand. With `mask_numbers`, a problem that has the words of one of theirs and other numbers is left out too.
+    With a model for `semantic` its vectors are compared as well, and what is near is left out, or only what the model
+    `confirm` then calls the same problem.
+    """
+
+    against: list[NotEmpty] | None = None
+    mask_numbers: bool = True
+    semantic: Embedder = None
+    semantic_near: Share = 0.9
+    confirm: Annotated[Model | None, BeforeValidator(_named)] = None
+
+    @model_validator(mode="after")
+    def _something_to_confirm(self) -> Self:
+        if self.confirm and not self.semantic:
+            raise ValueError("confirm is asked about problems that are near by `semantic`, and names no model there")
+        return self
+
+
+class Solve(Model):
+    """The teacher, who writes `n` traces of each problem; `style` is the form of a raw prompt, as in `solve`."""
+
+    n: Positive = 4
+    style: str | None = None
+    max_tokens: Positive = 16384
+
+
+class Label(Section):
+    """Which problems are kept by the answers of their traces: the bounds are as in `promptcot label`.
+
+    `verifier` says which answers are the same; the domain's does by default. With `unboxed`, a final line without a box
+    is an answer.
+    """
+
+    min_agreement: Share = 0.0
+    min_pass_rate: Share = 0.0
+    max_pass_rate: Share = 1.0
+    verifier: str | None = None
+    unboxed: bool = False
+
+    @model_validator(mode="after")
+    def _some_pass(self) -> Self:
+        if self.min_pass_rate > self.max_pass_rate:
+            raise ValueError("min_pass_rate is above max_pass_rate, so no problem could be kept")
+        return self
+
+
+class Select(Section):
+    """The curriculum, chosen when all problems are labelled: those of a band of pass rates, at most `size` of them,
+    with these shares of difficulties and levels, or balanced over levels or concepts, in an `order`. The keys are the
+    options of `promptcot select`.
+    """
+
+    pass_rate: str = "0.2:0.8"
+    model: str | None = None
+    difficulty: str | dict[str, float] | None = None
+    levels: str | dict[str, float] | None = None
+    size: Positive | None = None
+    balance: list[str] = []
+    order: str = "as-is"
+    min_agreement: Share | None = None
+    min_n: Positive = 1
+
+    def settings(self, seed: int) -> Settings:
+        """What is asked of the set. Raises UsageError."""
+        return Settings.of(**self.model_dump(), seed=seed)
+
+    @model_validator(mode="after")
+    def _can_be_asked(self) -> Self:
+        try:
+            self.settings(0)
+        except UsageError as error:
+            raise ValueError(str(error)) from error
+        return self

@@ -1,0 +1,155 @@
+"""The step `decontaminate`: leaves out problems that are one of a benchmark, and says which, and by what.
+
+Decides what becomes of a row. How texts are compared is decided in `core.overlap.contamination`, with which benchmarks
+in `evaluation.references`. Where rows carry vectors (`stages.embed`), meanings are compared too; a model may then have
+the last word (`stages.confirm`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.overlap.contamination import Contamination, Hit, common_run, words_of
+from promptcot.core.problems import problem_of
+from promptcot.core.remedies import shown
+from promptcot.errors import InputError, UnfitRow, UsageError
+from promptcot.evaluation.references import References
+from promptcot.records import Drop, Row
+from promptcot.stages.embed import vector_of, without_vector
+
+REASON = "benchmark problem"
+MEANING = "meaning"
+"""The rule by which vectors are near."""
+SUSPECTED = "suspected"
+"""The field of a row about whose meaning a model is to be asked: the hit, and the benchmark's problem."""
+NEAR = 0.9
+_SHOWN = 200
+
+
+class Decontaminate:
+    """Leaves out rows whose problem is one of the `references`, or has a large part of one in it.
+
+    With `mask_numbers`, a problem that differs from a benchmark's in numbers only is one of it. A row without a problem
+    stays, and is counted.
+
+    With `semantic`, a row whose vector has at least this cosine with one of `vectors` is one of it as well: array
+    (references, dimensions), each of length 1, in their order. With `confirm` it goes on instead, `suspected`.
+    """
+
+    name = "decontaminate"
+
+    def __init__(
+        self,
+        references: References,
+        mask_numbers: bool = True,
+        semantic: float | None = None,
+        vectors: NDArray[np.floating[Any]] | None = None,
+        *,
+        confirm: bool = False,
+    ) -> None:
+        """Raises UsageError where meanings are to be compared and there is not a vector for each reference."""
+        if semantic is not None and (vectors is None or len(vectors) != len(references.problems)):
+            raise UsageError("decontaminate: to compare meanings takes a vector of each problem of the benchmarks")
+        self._references = references
+        self._mask_numbers = mask_numbers
+        self._index = Contamination(references.problems, mask_numbers, references.phrases)
+        self._near = None if vectors is None or semantic is None else _Nearest(vectors, semantic)
+        self._confirm = confirm
+        self._benchmarks: Counter[str] = Counter()
+        self._rules: Counter[str] = Counter()
+        self._without_problem = self._suspected = 0
+
+    def apply(self, row: Row) -> Sequence[Row] | Drop:
+        """The row, or a drop that shows the benchmark's problem and what is the same in both.
+
+        Raises InputError for a vector of another length than those of the references.
+        """
+        vector, row = vector_of(row), without_vector(row)
+        try:
+            problem = _problem(row)
+        except UnfitRow:
+            self._without_problem += 1
+            return [row]
+        if (hit := self._index.hit(problem)) is not None:
+            return self._left_out(hit)
+        hit = None if self._near is None or vector is None else self._in_meaning(self._near.to(vector), problem)
+        if hit is None:
+            return [row]
+        if not self._confirm:
+            return self._left_out(hit)
+        self._suspected += 1
+        return [{**row, SUSPECTED: {"contamination": told(hit), "problem": hit.reference.problem}}]
+
+    def _in_meaning(self, found: tuple[int, float] | None, problem: str) -> Hit | None:
+        if found is None:
+            return None
+        reference = self._references.problems[found[0]]
+        return Hit(reference, MEANING, found[1], common_run(words_of(problem), words_of(reference.problem)))
+
+    def _left_out(self, hit: Hit) -> Drop:
+        self._benchmarks[hit.reference.benchmark] += 1
+        self._rules[hit.rule] += 1
+        return Drop(REASON, details={"contamination": told(hit)})
+
+    def finish(self) -> Sequence[Row]:
+        """Nothing is held back."""
+        return ()
+
+    def summary(self) -> Mapping[str, Any]:
+        """What a run's summary says of it."""
+        return {
+            "contamination": {
+                **self._references.summary(),
+                "mask_numbers": self._mask_numbers,
+                "found": dict(self._benchmarks),
+                "rules": dict(self._rules),
+                "without_problem": self._without_problem,
+                **({"suspected": self._suspected} if self._confirm else {}),
+            }
+        }
+
+
+def _problem(row: Row) -> str:
+    """The text of a row's problem; the `prompt` counts where there is none. Raises UnfitRow where it is blank."""
+    text = row.get("problem")
+    if isinstance(text, str) and not text.strip():
+        raise UnfitRow(f"row {row.get('id')}: the problem is blank")
+    return problem_of(row, f"row {row.get('id')}")
+
+
+def told(hit: Hit) -> dict[str, Any]:
+    """A hit as a field of the row that is left out."""
+    reference = hit.reference
+    return {
+        "benchmark": reference.benchmark,
+        "row": reference.row,
+        "id": reference.id,
+        "problem": shown(reference.problem, _SHOWN),
+        "rule": hit.rule,
+        "share": round(hit.share, 3),
+        "overlap": shown(hit.overlap, _SHOWN),
+    }
+
+
+class _Nearest:
+    """Vectors of which the nearest one is found, by comparing with each: benchmarks have thousands of problems."""
+
+    def __init__(self, vectors: NDArray[np.floating[Any]], least: float) -> None:
+        self._vectors = np.asarray(vectors, dtype=np.float32)
+        self._least = least
+
+    def to(self, vector: NDArray[np.floating[Any]]) -> tuple[int, float] | None:
+        """The number of the nearest one and its cosine; None where it is not near enough. Raises InputError."""
+        if vector.shape != self._vectors.shape[1:]:
+            raise InputError(
+                f"a problem's vector has {len(vector)} dimensions, and those of the benchmarks have "
+                f"{self._vectors.shape[1]}: they come from other models"
+            )
+        cosines = self._vectors @ vector.astype(np.float32)
+        best = int(np.argmax(cosines))
+        return (best, min(1.0, float(cosines[best]))) if cosines[best] >= self._least else None

@@ -1,0 +1,166 @@
+"""The step `dedup`: leaves out copies of problems, and says of which, by which rule and how alike they are.
+
+Decides which of two copies stays. As rows come, it is the first; of a whole file the one that the judges liked best,
+and of these the one with the smallest id, so that the order of the file does not matter. A copy always names a row that
+stays. What a copy is, is decided in `core.overlap.near`, which pairs are looked at in `copies`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptcot.core.overlap.near import NEAR, Text
+from promptcot.core.problems import problem_of
+from promptcot.records import Drop, Dropped, Row
+from promptcot.stages.copies import Copies, Copy
+from promptcot.stages.embed import vector_of, without_vector
+from promptcot.storage.held_rows import HeldRows
+from promptcot.storage.json import dumps, loads
+
+EMPTY = "no problem text"
+REASONS = {"exact": "exact copy", "containment": "embedded copy", "semantic": "semantic copy"}
+NEAR_COPY = "near copy"
+"""The reason for all other rules."""
+
+
+class Dedup:
+    """Leaves out rows whose problem is a copy of another one's.
+
+    Two texts are copies when they are `near` alike (`core.overlap.near`); with `mask_numbers`, problems that differ in
+    numbers only are too, and with `semantic`, those whose vectors (`stages.embed`) have this cosine. With `best`, all
+    rows are held until the last has come, and the best of copies stays. `folder` is for texts and rows.
+    """
+
+    name = "dedup"
+
+    def __init__(
+        self,
+        folder: Path,
+        near: float = NEAR,
+        mask_numbers: bool = False,
+        semantic: float | None = None,
+        *,
+        best: bool = False,
+    ) -> None:
+        self._copies = Copies(folder, near, mask_numbers, semantic)
+        self._held = _Held(folder) if best else None
+        self._rows = 0
+        self._rules: Counter[str] = Counter()
+        self._mask_numbers = mask_numbers
+
+    def apply(self, row: Row) -> Sequence[Row] | Dropped:
+        """The row, or why it is left out. Raises UnfitRow where the row has no field with a problem."""
+        self._rows += 1
+        text = self._copies.text(_problem(row))
+        if not text.line:
+            return Dropped(without_vector(row), Drop(EMPTY))
+        if self._held is not None:
+            self._held.add(row)
+            return []
+        drop = self._decided(row, text)
+        return Dropped(without_vector(row), drop) if drop else [without_vector(row)]
+
+    def finish(self) -> Iterable[Row | Dropped]:
+        """The rows that were held, those that stay and those that are copies, in the order in which they came."""
+        return self._best(self._held) if self._held is not None else ()
+
+    def _best(self, held: _Held) -> Iterator[Row | Dropped]:
+        for place in held.best_first():
+            row = held[place]
+            if drop := self._decided(row, self._copies.text(_problem(row))):
+                held.leave_out(place, drop)
+        yield from held.decided()
+
+    def _decided(self, row: Row, text: Text) -> Drop | None:
+        copy = self._copies.take(text, str(row.get("id")), vector_of(row))
+        return None if copy is None else self._left_out(copy)
+
+    def _left_out(self, copy: Copy) -> Drop:
+        rule = copy.alike.rule
+        self._rules[rule] += 1
+        details = {"copy_of": copy.of, "rule": rule, "similarity": round(copy.alike.similarity, 3)}
+        return Drop(REASONS.get(rule, NEAR_COPY), details=details)
+
+    def close(self) -> None:
+        """Let go of texts and rows."""
+        self._copies.close()
+        if self._held is not None:
+            self._held.close()
+
+    def summary(self) -> Mapping[str, Any]:
+        """What a run's summary says of it: copies by rule, how many rows are alike but for numbers, for how many rows
+        not all likely ones were looked at.
+        """
+        numbered = self._rules["numbers"] if self._mask_numbers else self._copies.numbered
+        return {
+            "copies": {
+                "rules": dict(sorted(self._rules.items())),
+                "alike_but_for_numbers": numbered,
+                "alike_but_for_numbers_share": round(numbered / self._rows, 4) if self._rows else 0.0,
+                "mask_numbers": self._mask_numbers,
+                "capped": self._copies.capped,
+            }
+        }
+
+
+def _problem(row: Row) -> str:
+    """The text of a row's problem; where that is blank nothing else is, and only a row without one has a `prompt`."""
+    text = row.get("problem")
+    return text if isinstance(text, str) else problem_of(row, f"row {row.get('id')}")
+
+
+class _Held:
+    """Rows on disk, by their places, with what becomes of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._rows = HeldRows(folder)
+        self._table = sqlite3.connect(folder / "order.sqlite", isolation_level=None)
+        self._table.execute("pragma journal_mode=off")
+        self._table.execute("pragma synchronous=off")
+        self._table.execute("create table rows (place integer primary key, liked int, id text, text int, why blob)")
+        self._table.execute("begin")
+
+    def add(self, row: Row) -> None:
+        """Hold one more."""
+        told = (len(self._rows), _liked(row), str(row.get("id")), zlib.crc32(_problem(row).encode(errors="replace")))
+        self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", told)
+        self._rows.add(row)
+
+    def __getitem__(self, place: int) -> Row:
+        return self._rows[place]
+
+    def best_first(self) -> Iterator[int]:
+        """Places, those of rows that the judges liked best first; it does not matter how the rows came."""
+        order = array(
+            "q", (place for (place,) in self._table.execute("select place from rows order by liked desc, id, text"))
+        )
+        return iter(order)
+
+    def leave_out(self, place: int, drop: Drop) -> None:
+        """Note why a row does not stay."""
+        self._table.execute("update rows set why = ? where place = ?", (dumps([drop.reason, drop.details]), place))
+
+    def decided(self) -> Iterator[Row | Dropped]:
+        """The rows as they came."""
+        for place, why in self._table.execute("select place, why from rows order by place"):
+            row = without_vector(self._rows[place])
+            yield row if why is None else Dropped(row, Drop(loads(why)[0], details=loads(why)[1]))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._rows.close()
+        self._table.close()
+
+
+def _liked(row: Row) -> int:
+    """How many verdicts and ratings of a row are perfect."""
+    verdicts, ratings = row.get("judgements"), row.get("ratings")
+    said = [*verdicts.values()] if isinstance(verdicts, dict) else [row.get("judgement")]
+    rated = [*ratings.values()] if isinstance(ratings, dict) else []
+    return sum(word == "perfect" for word in [*said, *rated])

@@ -1,0 +1,49 @@
+"""The stage `embed`: the vector of each problem, for a step behind it that compares meanings.
+
+The reply of an engine for vectors (`engines.vectors`) is the vector as text, so that it is journaled and found again
+like any other reply. The row carries it in a field, which the step that uses it takes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.overlap.vectors import from_text
+from promptcot.core.problems import problem_of
+from promptcot.records import Completion, Drop, Request, Row
+
+FIELD = "vector"
+
+
+class Embed:
+    """Asks for the vector of each problem. A row with a blank problem is not asked about, and gets none."""
+
+    def __init__(self, name: str = "embed") -> None:
+        self.name = name
+
+    def ask(self, row: Row) -> Sequence[Request]:
+        """The text alone. Raises UnfitRow where the row has no problem."""
+        text = row.get("problem")
+        if isinstance(text, str) and not text.strip():
+            return ()
+        return [Request(prompt=problem_of(row, f"row {row.get('id')}"))]
+
+    def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
+        """The row with its vector."""
+        if not replies:
+            return [row]
+        return [{**row, FIELD: replies[0].text}]
+
+
+def vector_of(row: Row) -> NDArray[np.float16] | None:
+    """The vector that a row carries: array (dimensions,), of length 1; None where it has none."""
+    text = row.get(FIELD)
+    return from_text(text) if isinstance(text, str) else None
+
+
+def without_vector(row: Row) -> Row:
+    """The row as it was before."""
+    return {name: value for name, value in row.items() if name != FIELD} if FIELD in row else row

@@ -1,0 +1,122 @@
+"""The labels of a run: the traces of a problem come one after the other, and become one labelled row.
+
+Keeps the traces of one problem only. What a trace says is decided in `answers`, what a label is worth in
+`core.labelling`, so that a run gives the labels that the verb `label` gives for the same traces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptcot.core import labelling
+from promptcot.core.labelling import TRACE_COUNT, Band, Said, Tally, class_of, problem_row
+from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.traces import opened
+from promptcot.core.problems import problem_id
+from promptcot.core.statistics.validity import ValidityByAgreement
+from promptcot.evaluation.classes import Classes
+from promptcot.evaluation.compared import Key
+from promptcot.evaluation.registry import grader_of
+from promptcot.grading.graders import Graders
+from promptcot.records import Drop, Dropped, Row
+from promptcot.stages.answers import Answers, said
+
+
+class Label:
+    """Labels each problem with the answer on which most of its traces agree, and keeps what is in the `band`.
+
+    A problem is complete with as many traces as its rows say, or where another begins; it counts as one row. The
+    row has the label as its `answer` too, and as `trace` the first whole and sound one that gives it: which
+    sample comes first says nothing of what is in it, while the shortest would favour guesses and the longest detours.
+
+    Grading takes long: call `apply` and `finish` in a thread without an event loop. `graders` are closed by `close`.
+    """
+
+    name = "label"
+    groups = True
+    """See `protocol.Step`."""
+
+    def __init__(self, graders: Graders, band: Band, answers: Answers) -> None:
+        self._graders = graders
+        self._band = band
+        self._answers = answers
+        self._group: list[Row] = []
+        self.validity = ValidityByAgreement()
+        """All problems so far, also those that were left out."""
+        self._undecided = 0
+
+    def apply(self, row: Row) -> Sequence[Row] | Dropped:
+        """The labelled row of the problem that this trace completes, if it does. Raises InputError for no trace."""
+        if self._group and _key(self._group[0]) != _key(row):
+            group, self._group = self._group, [row]
+            return self._labelled(group)
+        self._group.append(row)
+        if len(self._group) != row.get(TRACE_COUNT):
+            return []
+        group, self._group = self._group, []
+        return self._labelled(group)
+
+    def finish(self) -> Iterable[Row | Dropped]:
+        """The last problem, where a step of one's own has taken some of its traces away."""
+        group, self._group = self._group, []
+        if group:
+            found = self._labelled(group)
+            yield from [found] if isinstance(found, Dropped) else found
+
+    def close(self) -> None:
+        """End the grading processes."""
+        self._graders.close()
+
+    def lines(self) -> Iterator[str]:
+        """Problems by validity and agreement, where they were verified, and what is to be told of the grading."""
+        if self.validity.verified:
+            yield from self.validity.lines()
+        yield from self._graders.notes
+
+    def summary(self) -> Mapping[str, Any]:
+        """Problems by validity and agreement, and what is to be told of the grading."""
+        notes = self._graders.notes
+        told = {"undecided_pairs": self._undecided, "notes": notes}
+        grading = {name: value for name, value in told.items() if value}
+        return {**self.validity.summary(), **({"label": grading} if grading else {})}
+
+    def _labelled(self, group: Sequence[Row]) -> Sequence[Row] | Dropped:
+        sayings, label = asyncio.run(self._read(group))
+        row = problem_row(group[0])
+        validity = row.get("validity")
+        self.validity.add(validity, None if label.text is None else label.agreement)
+        refused = self._band.refuses(label, validity)
+        if refused is not None:
+            return Dropped({**row, **label.fields()}, Drop(refused))
+        return [{**row, **label.fields(), "answer": label.text, "trace": _trace(group, sayings, label)}]
+
+    async def _read(self, group: Sequence[Row]) -> tuple[Sequence[Said], labelling.Label]:
+        """What each trace says, with its class, and what all say together."""
+        key = _key(group[0])
+        grader = grader_of(self._graders, key[0])
+        classes, tally, sayings = Classes(grader), Tally(), []
+        for row in group:
+            answer = await self._answers.of(grader, row, _where(row))
+            sayings.append(await said(row, answer, classes, key))
+            tally.add(sayings[-1])
+        self._undecided += classes.undecided
+        found = classes.of(key)
+        return [replace(one, number=class_of(one.number, found)) for one in sayings], tally.label(found)
+
+
+def _key(row: Row) -> Key:
+    return str(row.get("source") or ""), problem_id(row, _where(row))
+
+
+def _where(row: Row) -> str:
+    return f"row {row.get('id')}"
+
+
+def _trace(group: Sequence[Row], sayings: Sequence[Said], label: labelling.Label) -> str | None:
+    """The first whole and sound trace that gives the label; None where there is none."""
+    agree = (row for row, one in zip(group, sayings, strict=True) if one.fit and one.number == label.number)
+    row = next(agree, None)
+    return None if row is None else opened(without_end_tokens(str(row["completion"])))

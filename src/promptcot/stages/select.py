@@ -1,0 +1,284 @@
+"""The step `select`: from labelled problems to a set with the pass rates, levels, size and balance that are asked for.
+
+Rows are held back in a file until all have come; about 80 bytes of each are in memory. What may be asked for is
+described in `core.selection.settings`, what is taken in `choosing`, how rows of one problem become one in `profiles`.
+"""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+from shutil import rmtree
+from stat import S_ISREG
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.columns import Columns
+from promptcot.core.problems import problem_id, problem_of
+from promptcot.core.remedies import shown
+from promptcot.core.selection.choosing import choose, in_order
+from promptcot.core.selection.profiles import (
+    TOO_FEW,
+    TOO_HIGH,
+    TOO_LOW,
+    Same,
+    merged,
+    models_of,
+    pooled,
+    profile_of,
+)
+from promptcot.core.selection.settings import Settings
+from promptcot.core.selection.table import Problems, Table
+from promptcot.core.selection.told import summary_of
+from promptcot.errors import InputError, StageFault, UnfitRow, UsageError
+from promptcot.grading.grader import Grader
+from promptcot.grading.verifiers import MATHEMATICS, SHIPPED
+from promptcot.records import Drop, Dropped, Item, Outcome, Row
+from promptcot.stages import called
+from promptcot.storage.held_rows import HeldRows
+from promptcot.storage.outputs import Output
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.rows import hash_id, read_rows
+from promptcot.storage.usable import status
+
+UNREADABLE = "unreadable profile"
+REPEATED = "repeated row"
+OUTSIDE = "outside the shares"
+BEYOND = "beyond the size"
+SHORT = "beyond the shares"
+_NO_LEVEL = "(none)"
+_MOST_SHOWN = 60
+_MOST_CONCEPTS = 1000
+
+
+class Select:
+    """Holds all rows back, and gives those of the set in the end. `same` says whether two labels are one answer.
+
+    Rows of one id are profiles of one problem, whose traces add up. `file` is the number of the file that rows come
+    from: a row that stands twice in one file counts once.
+    """
+
+    name = "select"
+
+    def __init__(self, folder: Path, settings: Settings, same: Same | None = None) -> None:
+        self.file = 0
+        self._settings = settings
+        self._same = same or _same_at_once
+        self._rows = HeldRows(folder)
+        self._table = Table()
+        self._models: dict[str, int] = {}
+        self._told: Mapping[str, Any] = {}
+
+    @classmethod
+    def of(cls, folder: Path, **settings: Any) -> Self:
+        """The step with settings as a recipe has them (`Settings.of`). Raises UsageError."""
+        return cls(folder, Settings.of(**settings))
+
+    def apply(self, row: Row) -> Sequence[Row] | Drop:
+        """No row yet; a drop for one that is no profile of a problem."""
+        try:
+            key = problem_id(row, "the row")
+            profile = profile_of(row, self._settings.model)
+            models = models_of(row)
+        except UnfitRow as error:
+            return Drop(UNREADABLE, [str(error)])
+        self._rows.add(row)
+        refused = profile.refused(self._settings.min_agreement)
+        self._table.add(hash_id(key), profile, refused, _level(row), _concepts(row), self.file)
+        for name in models:
+            self._models[name] = self._models.get(name, 0) + 1
+        return []
+
+    def finish(self) -> Iterator[Row | Dropped]:
+        """The set in its order, then what is left out, in input order.
+
+        Raises InputError for one id with two problems, and for a model of which no row has pass rates.
+        """
+        if len(self._table):
+            self._check_model()
+            problems = Problems(self._table.ids)
+            for row in problems.several():
+                self._pool(problems, problems.rows_of(row))
+            for row in self._chosen(problems):
+                yield self._row(problems.rows_of(int(row)))
+            yield from self._left_out(problems)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._rows.close()
+
+    def summary(self) -> Mapping[str, Any]:
+        """What was there, asked and got, as `select`; nothing where there was no row."""
+        return {"select": self._told} if self._told else {}
+
+    def _check_model(self) -> None:
+        model = self._settings.model
+        if model is not None and model not in self._models:
+            known = ", ".join(sorted(self._models)) or "none, the rows have neither `model` nor `models`"
+            raise InputError(f"model: no row has pass rates of {model!r}; models that are there: {known}")
+
+    def _pool(self, problems: Problems, numbers: Sequence[int]) -> None:
+        """Several rows of a problem as one profile, for which the fullest of them stands."""
+        ranked = self._ranked(self._different(numbers))
+        rows = [self._rows[number] for number in ranked]
+        problems.lead(head := ranked[0])
+        _check_problem(rows)
+        found = pooled([profile_of(row, self._settings.model) for row in rows], self._same)
+        refused = found if isinstance(found, str) else found.refused(self._settings.min_agreement)
+        self._table.numbers[head] = self._table.number_of(refused)
+        if not isinstance(found, str) and found.pass_rate is not None:
+            self._table.rates[head], self._table.n[head] = found.pass_rate, found.n
+
+    def _different(self, numbers: Sequence[int]) -> list[int]:
+        """The rows of a problem but for those that stand in a file once more, which are left out."""
+        seen: dict[tuple[int, bytes], int] = {}
+        for number in numbers:
+            if seen.setdefault((self._table.files[number], self._rows.line(number)), number) != number:
+                self._table.numbers[number] = self._table.number_of(REPEATED)
+        return [*seen.values()]
+
+    def _chosen(self, problems: Problems) -> NDArray[np.int64]:
+        """The rows that stand for the problems of the set, in its order; the others are left out."""
+        table, settings, heads = self._table, self._settings, problems.leading
+        if settings.min_n > 1:
+            table.refuse(_where(table.n_of(kept := table.kept(heads)) < settings.min_n, kept), TOO_FEW)
+        rates = table.rates_of(measured := table.kept(heads))
+        table.refuse(_where(rates < settings.band.low, measured), TOO_LOW)
+        table.refuse(_where(rates > settings.band.high, measured), TOO_HIGH)
+        may = table.kept(measured)
+        these = table.candidates(may, settings.seed)
+        choice = choose(these, settings)
+        table.refuse(np.setdiff1d(may, may[choice.chosen], assume_unique=True), BEYOND if settings.size else SHORT)
+        table.refuse(may[choice.outside], OUTSIDE)
+        self._told = summary_of(settings, choice, rates, table.n_of(measured), self._models)
+        return may[in_order(choice.chosen, these, problems.first_of(may), settings.order)]
+
+    def _row(self, numbers: Sequence[int]) -> Row:
+        """The row of a problem; of several profiles, one with the fields of all, whatever their order."""
+        own = [number for number in numbers if self._table.reason_of(number) != REPEATED]
+        return self._rows[own[0]] if len(own) == 1 else merged([self._rows[number] for number in self._ranked(own)])
+
+    def _ranked(self, numbers: Sequence[int]) -> list[int]:
+        """The rows of a problem, the fullest first, whatever their order."""
+
+        def lacking(number: int) -> tuple[bool, bool, bool, bytes]:
+            row = self._rows[number]
+            return _text(row) is None, _level(row) == _NO_LEVEL, not _concepts(row), self._rows.line(number)
+
+        return sorted(numbers, key=lacking)
+
+    def _left_out(self, problems: Problems) -> Iterator[Dropped]:
+        """Rows that are in no row of the set, each with the reason of its problem, or its own."""
+        for number, head in enumerate(problems.leading_each()):
+            own = self._table.reason_of(number)
+            reason = own if own == REPEATED else self._table.reason_of(head)
+            if reason is not None:
+                yield Dropped(self._rows[number], Drop(reason))
+
+
+def select_files(paths: Sequence[Path], output: Output, step: Select, columns: Columns) -> None:
+    """Select from the rows of several files into an output, which the caller commits. Raises InputError."""
+    index = 0
+    for step.file, path in enumerate(paths):
+        for _, row in columns.problems(read_rows(path, may_be_empty=True)):
+            output.add(index, row, _applied(step, row))
+            index += 1
+    for left in step.finish():
+        item = Item(index, left.row if isinstance(left, Dropped) else left)
+        output.append(Outcome(item, left.drop if isinstance(left, Dropped) else [left]))
+
+
+def refuse_repeated(paths: Sequence[Path]) -> None:
+    """Raises UsageError where two of these files are the same, or hold the same: their traces would count twice."""
+    for one, other in combinations(paths, 2):
+        if _are_same(one, other):
+            raise UsageError(
+                f"data-path: {other} holds the same as {one}, and its traces would count twice; give each file once"
+            )
+
+
+def same_by(grader: Grader) -> Same:
+    """Whether two labels are one answer to this grader; where nobody can tell, they are not."""
+    return lambda one, other: one == other or grader.same(one, other).correct is True
+
+
+@contextmanager
+def holding(output: Path) -> Iterator[Path]:
+    """The folder beside an output in which rows are held back, for as long as the block runs."""
+    folder = beside(output, "journal") / "select.state"
+    try:
+        yield folder
+    finally:
+        rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # there are other things in it, or it was never made
+            folder.parent.rmdir()
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    if one == other or url_of(one) is not None or url_of(other) is not None:
+        return one == other
+    stats = status(one), status(other)
+    if not all(found is not None and S_ISREG(found.st_mode) and found.st_size for found in stats):
+        return False  # whoever reads it says what is wrong
+    return filecmp.cmp(one, other, shallow=False)
+
+
+def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
+    """What the step makes of a row; a drop where it fails over it."""
+    try:
+        found = called.apply(step, row)
+    except StageFault as fault:
+        return called.left_out(fault)
+    assert not isinstance(found, Dropped)
+    return found
+
+
+def _same_at_once(one: str, other: str) -> bool:
+    """What is known to be one answer without computing."""
+    return one == other or SHIPPED[MATHEMATICS].at_once(one, other, mutual=True) is True
+
+
+def _where(this: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[this]
+
+
+def _check_problem(rows: Sequence[Row]) -> None:
+    """Raises InputError for rows of one id that have different problems."""
+    texts = list(dict.fromkeys(text for row in rows if (text := _text(row)) is not None))
+    if len(texts) > 1:
+        one, other = (repr(shown(text, _MOST_SHOWN)) for text in texts[:2])
+        raise InputError(
+            f"id {rows[0].get('id')!r} is not the same problem in all rows: {one} and {other}; pass rates are joined "
+            "by id, so give files in which an id is one problem, or rows without ids"
+        )
+
+
+def _text(row: Row) -> str | None:
+    try:
+        return problem_of(row, "the row")
+    except UnfitRow:
+        return None
+
+
+def _level(row: Row) -> str:
+    level = row.get("level")
+    return str(level) if isinstance(level, (str, int, float)) and str(level).strip() else _NO_LEVEL
+
+
+def _concepts(row: Row) -> list[int]:
+    """Different concepts, as hashes."""
+    for name in ("foundational_concepts", "concepts"):
+        found = row.get(name)
+        if isinstance(found, list):
+            names = dict.fromkeys(one.strip() for one in found if isinstance(one, str))
+            return [_hash(one) for one in [*names][:_MOST_CONCEPTS] if one]
+    return []
+
+
+_hash = lru_cache(maxsize=1 << 16)(hash_id)

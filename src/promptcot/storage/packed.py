@@ -1,0 +1,44 @@
+"""Texts in one file, found by their numbers: what grows with a set and is looked at now and then stays on disk."""
+
+from __future__ import annotations
+
+from array import array
+from pathlib import Path
+
+from promptcot.storage.atomic import storing
+
+
+class Packed:
+    """Texts by their numbers, from 0 in the order in which they were added. The file is begun anew.
+
+    Takes 8 bytes a text in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError."""
+        self._path = path
+        self._ends = array("q", [0])
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w+b", buffering=0)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, text: str) -> int:
+        """Its number. Raises StorageError."""
+        with storing(self._path):
+            self._file.seek(self._ends[-1])
+            self._ends.append(self._ends[-1] + self._file.write(text.encode(errors="surrogatepass")))
+        return len(self) - 1
+
+    def __getitem__(self, number: int) -> str:
+        first, end = self._ends[number], self._ends[number + 1]
+        with storing(self._path):
+            self._file.seek(first)
+            found: bytes = self._file.read(end - first)
+        return found.decode(errors="surrogatepass")
+
+    def close(self) -> None:
+        """Let go of the file, which stays."""
+        self._file.close()

@@ -1,0 +1,93 @@
+"""The sections behind `filter`: what they take over from others, what they need, and that old recipes are as before."""
+
+from typing import Any
+
+import pytest
+
+from promptcot.errors import RecipeError
+from promptcot.recipe.loading import parse, with_changes
+
+SMALL: dict[str, Any] = {"name": "small", "judge": [{"name": "a"}]}
+LABELLED = {"solve": {"model": "T"}, "label": {}}
+PRICE = {"prompt": 1.0, "completion": 1.0}
+
+
+def test_a_recipe_without_them_is_written_down_as_before() -> None:
+    told = parse(SMALL).written_down()
+    assert [*told] == [
+        *("name", "seed", "prompts", "server", "run", "concepts", "encode", "sample", "generate", "judge", "filter")
+    ]
+
+
+def test_those_that_are_there_are_written_down_complete_and_read_again() -> None:
+    recipe = parse({**SMALL, **LABELLED, "verify": {}, "dedup": {}, "decontaminate": {}, "select": {}})
+    told = recipe.written_down()
+    assert [*told][-6:] == ["verify", "dedup", "decontaminate", "solve", "label", "select"]
+    assert (told["verify"]["votes"], told["solve"]["n"], told["dedup"]["near"]) == (5, 4, 0.85)
+    assert parse(told).written_down() == told
+
+
+def test_a_section_that_ships_may_be_left_out() -> None:
+    recipe = parse(with_changes({**SMALL, "dedup": {}, "verify": {}}, ["verify=false"]))
+    assert recipe.verify is None
+    assert recipe.dedup is not None
+
+
+def test_the_server_is_asked_by_all_of_them_that_name_no_other() -> None:
+    server = {"base_url": "http://one:1/v1", "model": "M"}
+    teacher = {"base_url": "http://two:2/v1", "model": "T"}
+    table = {
+        **SMALL,
+        "server": server,
+        "verify": {"temperature": 0.3, "voter": [{"name": "a"}, {"name": "b", "model": "V", "temperature": 0.9}]},
+        "dedup": {"semantic": "E"},
+        "solve": teacher,
+        "label": {},
+    }
+    models = parse(table).models
+    assert [*models] == ["generate", "judge-a", "verify-a", "verify-b", "embed-dedup", "solve"]
+    assert [model.model for model in models.values()] == ["M", "M", "M", "V", "E", "T"]
+    assert [models[f"verify-{name}"].temperature for name in "ab"] == [0.3, 0.9]
+    assert models["embed-dedup"].base_url == ["http://one:1/v1"]
+    assert models["solve"].base_url == ["http://two:2/v1"]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"label": {}}, "[label] needs [solve]"),
+        ({"solve": {}}, "[solve] needs [label]"),
+        ({"select": {}}, "[select] needs [label]"),
+        ({**LABELLED, "label": {"min_pass_rate": 0.8, "max_pass_rate": 0.2}}, "no problem could be kept"),
+        ({"verify": {"votes": 1, "voter": [{"name": "a"}, {"name": "b"}]}}, "votes = 1 for 2 voters"),
+        ({"verify": {"voter": [{"name": "a"}, {"name": "a"}]}}, "two voters have the same name (a, a)"),
+        ({"verify": {"min_shares": 1}}, "verify.min_shares: unknown key; did you mean min_share?"),
+        ({"decontaminate": {"confirm": "J"}}, "near by `semantic`, and names no model there"),
+        ({"select": {"pass_rate": "0.8:0.2"}, **LABELLED}, "begins above its end"),
+        ({"dedup": {"near": 2}}, "dedup.near: Input should be less than or equal to 1 (it is 2)"),
+    ],
+)
+def test_mistakes_are_named(more: dict[str, Any], expected: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        parse({**SMALL, **more})
+    assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"verify": {}}, "verify"),
+        ({"verify": {"price": PRICE, "voter": [{"name": "a"}, {"name": "b", "price": None}]}}, "verify-b"),
+        (LABELLED, "solve"),
+        ({"decontaminate": {"semantic": "E"}}, "embed-decontaminate"),
+    ],
+)
+def test_a_cap_needs_the_price_of_each_model_that_they_ask(more: dict[str, Any], named: str) -> None:
+    priced = {"base_url": "http://one:1/v1", "price": PRICE}
+    table = {"name": "s", "judge": [{"name": "a", **priced}], "generate": priced, "encode": priced}
+    asked = {"base_url": "http://one:1/v1"}
+    more = {name: {**section, **(asked if name in ("verify", "solve") else {})} for name, section in more.items()}
+    if "decontaminate" in more:
+        more["decontaminate"]["semantic"] = {"model": "E", **asked}
+    with pytest.raises(RecipeError, match=f"none is given for {named} "):
+        parse({**table, **more, "run": {"max_cost": 1}})
