@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.core.overlap.near import NEAR, Text
+from promptcot.core.overlap.near import NEAR
 from promptcot.core.problems import problem_of
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages.copies import Copies, Copy
@@ -57,13 +57,11 @@ class Dedup:
     def apply(self, row: Row) -> Sequence[Row] | Dropped:
         """The row, or why it is left out. Raises UnfitRow where the row has no field with a problem."""
         self._rows += 1
-        text = self._copies.text(_problem(row))
-        if not text.line:
-            return Dropped(without_vector(row), Drop(EMPTY))
+        problem = _problem(row)
         if self._held is not None:
             self._held.add(row)
             return []
-        drop = self._decided(row, text)
+        drop = self._decided(row, problem)
         return Dropped(without_vector(row), drop) if drop else [without_vector(row)]
 
     def finish(self) -> Iterable[Row | Dropped]:
@@ -73,11 +71,14 @@ class Dedup:
     def _best(self, held: _Held) -> Iterator[Row | Dropped]:
         for place in held.best_first():
             row = held[place]
-            if drop := self._decided(row, self._copies.text(_problem(row))):
+            if drop := self._decided(row, _problem(row)):
                 held.leave_out(place, drop)
         yield from held.decided()
 
-    def _decided(self, row: Row, text: Text) -> Drop | None:
+    def _decided(self, row: Row, problem: str) -> Drop | None:
+        text = self._copies.text(problem)
+        if not text.line:
+            return Drop(EMPTY)
         copy = self._copies.take(text, str(row.get("id")), vector_of(row))
         return None if copy is None else self._left_out(copy)
 
