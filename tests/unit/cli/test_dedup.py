@@ -92,7 +92,7 @@ def test_the_function_gives_what_the_command_writes_and_may_compare_meanings() -
     meant = promptcot.dedup(also, semantic=engine, semantic_near=0.99)
     assert [row["id"] for row in meant] == ["a", "c", "d"]
     assert [(row["reason"], row["copy_of"]) for row in meant.dropped if row["id"] == "g"] == [("semantic copy", "c")]
-    assert not any("vector" in row for row in [*meant.rows, *meant.dropped])
+    assert not any("problem_vector" in row for row in [*meant.rows, *meant.dropped])
 
 
 def test_a_wrong_argument_is_named() -> None:
