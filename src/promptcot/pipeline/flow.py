@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +33,8 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Cut
 
 _Given = TypeVar("_Given")
+_WITHOUT_A_PAUSE = 64
+"""Rows after which others have their turn: a request to stop is heard, even if no model is asked and nothing waits."""
 
 
 class _Call(Protocol):
@@ -191,7 +194,10 @@ class Flow:
                     for row in rows:
                         yield Item(last, row)
             left_over = called.finish(step)
-            while (left := await call(partial(next, left_over, None))) is not None:
+            while found := await call(lambda: [*islice(left_over, 1)]):
+                if (left := found[0]) is None:
+                    await asyncio.sleep(0)
+                    continue
                 if called.groups(step):  # it was not counted when its rows came
                     sink.counts.rows_in += 1
                     sink.counts.rows_out += 1

@@ -118,11 +118,11 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
     raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or {_A_DROP}")
 
 
-def finish(step: Step) -> Iterator[Row | Dropped]:
-    """What the step gives in the end. Raises StageFault."""
+def finish(step: Step) -> Iterator[Row | Dropped | None]:
+    """What the step gives in the end, and None where it is still at work. Raises StageFault."""
     try:
         for left in step.finish():
-            if not isinstance(left, dict) and not _is_dropped(left):
+            if left is not None and not isinstance(left, dict) and not _is_dropped(left):
                 raise StageFault(step.name, "finish", {}, f"gave {_shown(left)}; expected rows, or promptcot.Dropped")
             yield left
     except PromptCoTError:

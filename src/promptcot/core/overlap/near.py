@@ -79,7 +79,7 @@ class Text:
     @cached_property
     def long(self) -> shingles.Hashes:
         """Long shingles, in order."""
-        return shingles.long(self.tokens)
+        return shingles.long(self.plain)
 
     @cached_property
     def numbers(self) -> list[str]:
