@@ -114,6 +114,32 @@ def test_problems_of_one_template_are_no_copies(tmp_path: Path) -> None:
     assert summary["capped"] > 0
 
 
+SHORT_TEMPLATES = [
+    "What is {a} + {b}?",
+    "Find all primes below {a}.",
+    "How many zeros does {a}! end in?",
+    "Solve ${v}^2 - {a}{v} + {b} = 0$ for ${v}$.",
+    "Tom is {a} years old. How old will he be in {b} years?",
+    "Find the remainder when $7^{{{a}}}$ is divided by 13.",
+    "{n} has {a} {t}. {n} gives {b} of them away. How many {t} are left?",
+    "What is the units digit of {a}^{b}?",
+]
+
+
+@pytest.mark.parametrize("best", [False, True], ids=["as they come", "the best"])
+@pytest.mark.parametrize("template", SHORT_TEMPLATES)
+def test_short_problems_of_one_template_with_one_or_two_numbers_are_no_copies(
+    template: str, best: bool, tmp_path: Path
+) -> None:
+    draws, made = random.Random(2), dict[str, str]()
+    for a, b in ((a, b) for a in range(2, 40) for b in range(2, 9)):
+        names = {"v": draws.choice("nxyz"), "n": draws.choice(["Ada", "Tom"]), "t": draws.choice(["pens", "hats"])}
+        numbers = template.format(a=a, b=b, **dict.fromkeys(names))
+        made.setdefault(numbers, template.format(a=a, b=b, **names))
+    _, left = through(Dedup(tmp_path, best=best), rows(*made.values()))
+    assert not left
+
+
 def test_a_drop_names_the_row_that_stays_the_rule_and_the_similarity(tmp_path: Path) -> None:
     one, two = problem(1), changed(problem(1), 5)
     stayed, left = through(Dedup(tmp_path), rows(one, two, one.upper(), f"{problem(2)} {one}", two))
