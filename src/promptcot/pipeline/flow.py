@@ -217,6 +217,8 @@ class Flow:
         faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
+                if sink.counts.rows_in % _WITHOUT_A_PAUSE == 0:
+                    await asyncio.sleep(0)
                 outcome = await call(partial(_outcome, step, item, faults))
                 rows = outcome.result if isinstance(outcome.result, Sequence) else None
                 if rows or rows is None or not called.groups(step):
