@@ -122,8 +122,8 @@ def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
     varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
     yield hanging(
         "concepts: ",
-        f"{found['used']:,}{of}, named {_counted(found['uses'], 'time')}; as varied as {found['effective']:,.1f} equally frequent "
-        f"ones{varied}",
+        f"{found['used']:,}{of}, named {_counted(found['uses'], 'time')}; as varied as "
+        f"{found['effective']:,.1f} equally frequent ones{varied}",
     )
 
 
@@ -227,8 +227,8 @@ def comparison_lines(
         "",
         f"{sum(one.difference.is_clear for one in tried)} of {len(tried)} differences with an interval are beyond "
         f"noise; of two equal sets about {0.05 * len(tried):.1f} would be. Intervals are Newcombe's for shares and "
-        "Welch's for means. What grows with a set (concepts, Vendi score) is of equally many uses and problems, and has "
-        "no interval.",
+        "Welch's for means. What grows with a set (concepts, Vendi score) is of equally many uses and problems, and "
+        "has no interval.",
     )
 
 

@@ -61,7 +61,7 @@ def _shares(a: Measured, b: Measured) -> Iterator[Compared]:
     for name in sorted(name for name, _ in levels):
         yield share(f"level {name}", _level(a, name), _level(b, name))
     yield share(f"with another one at least {_ALIKE} alike", _alike(a), _alike(b))
-    yield share("of the sampled combinations", _yield(a), _yield(b))
+    yield share("yield of combinations", _yield(a), _yield(b))
 
 
 def _labelled(one: Measured) -> tuple[int, int]:
@@ -120,7 +120,8 @@ def _numbers(a: Measured, b: Measured) -> Iterator[Compared]:
 def _number(name: str, values: tuple[float | None, ...], sizes: tuple[int, int]) -> Compared:
     one, other = values
     gap = other - one if one is not None and other is not None else None
-    return Compared(name, "number", Difference(one, other, *sizes, gap, None))
+    counted = [size if value is not None else 0 for size, value in zip(sizes, values, strict=True)]
+    return Compared(name, "number", Difference(one, other, counted[0], counted[1], gap, None))
 
 
 def _equally_many(a: Measured, b: Measured) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -33,12 +33,14 @@ class Measured:
     run: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All of it as plain values, with six digits."""
         near = {"n": len(self.nearest), "among": self.among, "thresholds": by_threshold(self.nearest)}
         found = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
         if self.vectors is not None and len(self.vectors):
             found["vectors"] = _vectors(self.vectors)
-        return {**found, **self.run}
+        rounded = _rounded({**found, **self.run})
+        assert isinstance(rounded, dict)
+        return rounded
 
 
 def _vectors(vectors: NDArray[np.float32]) -> dict[str, Any]:
@@ -50,3 +52,12 @@ def _vectors(vectors: NDArray[np.float32]) -> dict[str, Any]:
         "vendi": vendi_score(vectors),
         "nearest": {f"{100 * q:.0f} %": value for q, value in zip(_QUANTILES, quantiles, strict=True)},
     }
+
+
+def _rounded(value: Any) -> Any:
+    """The same with six digits behind the point: more would differ from machine to machine, and say nothing."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [*map(_rounded, value)] if isinstance(value, (list, tuple)) else value
