@@ -1,11 +1,12 @@
-"""Does a judge that refuses ever give a verdict, whatever it repeats of its material and its instructions?
+"""Does a judge that refuses ever give a verdict, or a verifier a vote, whatever it repeats of what it was shown?
 
-    python benchmarks/fuzz_judges.py [--replies 100000] [--seed 0] [--smallest]
+    python benchmarks/fuzz_judges.py [--replies 100000] [--votes 30000] [--seed 0] [--smallest]
 
-Replies come from the grammar in tests/fuzz/hostile_judges.py. Every tenth trial also asks an honest judge, who repeats
-the same material and rates under its mark. Prints why replies are invalid, and the share of honest replies that are
-read. A verdict of a refusing judge, or another verdict of an honest one than it gave, is shown with its seed, and is a
-failure.
+Replies come from the grammars in tests/fuzz/hostile_judges.py and tests/fuzz/hostile_votes.py; verifiers also disown
+what they write, or contradict themselves. Every tenth trial also asks an honest judge, who repeats the same material
+and rates under its mark. Prints why replies are invalid, and the share of honest replies that are read. A verdict of a
+refusing judge, a vote of such a verifier, or another verdict of an honest one than it gave, is shown with its seed, and
+is a failure.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from _options import Options
 
 sys.path.append(str(Path(__file__).parents[1]))
 from promptcot.core.parsing.judging import read_reply
+from promptcot.core.parsing.verifying import read_vote
+from tests.fuzz import hostile_votes
 from tests.fuzz.hostile_judges import CRITERIA, honest, refusing, scene
 
 _HONEST_EVERY = 10
 
 
 def main() -> int:
-    parser = Options(__doc__, replies=200)
+    parser = Options(__doc__, replies=200, votes=60)
     parser.add_argument("--replies", type=int, default=100_000)
+    parser.add_argument("--votes", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     reasons: Counter[str] = Counter()
@@ -43,6 +47,7 @@ def main() -> int:
     print(f"{chosen.replies:,} replies in {time.monotonic() - began:,.0f} s: {len(finds)} verdicts that no judge gave")
     print(", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()))
     print(f"honest judges about the same materials: {rated[True]:,} of {rated.total():,} read")
+    finds += _votes(range(chosen.seed, chosen.seed + chosen.votes))
     for find in finds[:20]:
         print(find)
     print("MISS" if finds else "PASS")
@@ -63,6 +68,22 @@ def _one(seed: int, *, asked_for_honesty: bool) -> tuple[str, str | None]:
     if judgement.verdict == "invalid":
         return reason, "invalid"
     return reason, "read" if [*judgement.ratings.values(), judgement.verdict] == words else "another"
+
+
+def _votes(seeds: range) -> list[str]:
+    """The votes that no verifier gave, after a line that counts the replies."""
+    reasons: Counter[str] = Counter()
+    finds: list[str] = []
+    for seed in seeds:
+        draws = random.Random(seed)
+        at = hostile_votes.scene(draws)
+        speaks = draws.choice((hostile_votes.refusing, hostile_votes.disowning, hostile_votes.spoilt))
+        vote = read_vote(speaks(at, draws), "stop", hostile_votes.ASKED, at.problem, at.mark)
+        reasons[(vote.reason or f"vote: {vote.verdict}").partition(":")[0]] += 1
+        finds += [] if vote.reason else [f"seed {seed}: {speaks.__name__}, vote: {vote.verdict}"]
+    print(f"{len(seeds):,} replies of verifiers: {len(finds)} votes that nobody gave")
+    print(", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common()))
+    return finds
 
 
 if __name__ == "__main__":

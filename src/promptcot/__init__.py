@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "api.decontamination": "decontaminate",
+    "api.dedup": "dedup",
     "api.measure": "measure",
     "api.new": "init",
     "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult MeasureResult RunResult "

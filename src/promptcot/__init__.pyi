@@ -1,6 +1,7 @@
 """The public names, for type checkers; `__init__.py` imports them when they are first used."""
 
 from promptcot.api.decontamination import decontaminate as decontaminate
+from promptcot.api.dedup import dedup as dedup
 from promptcot.api.measure import measure as measure
 from promptcot.api.new import init as init
 from promptcot.api.results import DecontaminateResult as DecontaminateResult

@@ -61,7 +61,7 @@ def call(seed: int, folder: Path) -> Call:
     name = draws.choice(
         [
             *_ASK,
-            *("sample", "encode", "filter", "decontaminate", "label", "select", "measure"),
+            *("sample", "encode", "filter", "dedup", "decontaminate", "label", "select", "measure"),
             *("grade", "run", "evaluate", "merge", "load_run"),
         ]
     )
@@ -87,6 +87,7 @@ def _good(name: str) -> tuple[list[Any], dict[str, Any]]:
         "sample": ([ROWS["concepts"], 3], {"size": 2}),
         "encode": ([["primes", "gcd"]], {"model": open_engine(None, "", None)}),
         "filter": ([ROWS["judged-0"], ROWS["judged-1"]], {}),
+        "dedup": ([ROWS["problems"]], {"near": 0.9}),
         "decontaminate": ([ROWS["problems"]], {"against": "nano"}),
         "label": ([ROWS["traces"]], {"workers": 1}),
         "select": ([ROWS["labelled"]], {"size": 2}),

@@ -96,6 +96,7 @@ BASES: dict[str, list[list[str]]] = {
     "generate": [["generate", "--data-path", "inputs.jsonl", *_ASKED]],
     "judge": [["judge", "--data-path", "written.jsonl", *_ASKED]],
     "filter": [["filter", "--template", "judged-{}.jsonl", "--n-rewards", "2", "--output-path", "out.jsonl"]],
+    "dedup": [["dedup", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--near", "0.9"]],
     "verify": [["verify", "--data-path", "problems.jsonl", "--prompts", "math", *_ASKED]],
     "decontaminate": [
         ["decontaminate", "--data-path", "problems.jsonl", "--output-path", "out.jsonl", "--against", "written.jsonl"]

@@ -33,6 +33,7 @@ VERBS: list[tuple[str, list[Rows], list[str]]] = [
     ("sample --size 2 --data_size 2 --data_path {} --embed_path {} --output_path OUT", [CONCEPTS, VECTORS], ["OUT"]),
     ("sample --size 2 --data_size 2 --data_path {} --prompt_like {} --output_path OUT", [CONCEPTS, LIKE], ["OUT"]),
     ("filter --template {} --output_path OUT", [JUDGED], ["OUT"]),
+    ("dedup --data_path {} --output_path OUT", [FOUND], ["OUT"]),
     ("filter --template {} --template {} --output_path OUT", [JUDGED, JUDGED], ["OUT"]),
     ("select --data_path {} --output_path OUT", [RATED], ["OUT"]),
     ("select --data_path {} --data_path {} --output_path OUT", [RATED, RATED[:1]], ["OUT"]),

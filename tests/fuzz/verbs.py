@@ -122,6 +122,7 @@ VERBS = {
     "filter": Verb(
         "filter --template judged-{}.jsonl --n-rewards 2 --output_path out.jsonl", ("judged-0.jsonl", "judged-1.jsonl")
     ),
+    "dedup": Verb("dedup --data_path problems.jsonl --output_path out.jsonl", ("problems.jsonl",)),
     "verify": Verb(
         f"verify --data_path problems.jsonl --votes 3 {_SERVED} --prompts math --output_path out.jsonl",
         ("problems.jsonl",),

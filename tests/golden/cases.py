@@ -50,7 +50,6 @@ RUN_CASES = [
         [
             Command("run run.toml --output-dir out", 0),
             Command("run run.toml --output-dir short --until filter", 0),
-            Command("run run.toml --output-dir out --target 3 --max-candidates 40", 0),
         ],
         {"run.toml": SET, "concepts.jsonl": CONCEPTS, "references.jsonl": REFERENCES},
     ),

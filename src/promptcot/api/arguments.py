@@ -136,7 +136,7 @@ _KINDS: Mapping[str, Kind] = {
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
     "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
-    "semantic_near": (_is_share, "a number between 0 and 1"),
+    **dict.fromkeys(("near", "semantic_near"), (_is_share, "a number between 0 and 1")),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,
     "verifier": _NAME,

@@ -39,8 +39,8 @@ def decontaminate(
 
     `against` are names of benchmarks, which are fetched where they are not at hand, or files of problems; None stands
     for the benchmarks that are at hand. With `mask_numbers`, a problem that differs from a benchmark's in numbers only
-    is one of it. With a model for `semantic`, problems whose vectors have a cosine of `semantic_near` are one as well,
-    or only those that the model for `confirm` calls the same. `columns` as in `solve`.
+    is one of it. With a model for `semantic`, problems whose vectors have a cosine of `semantic_near` or more are one
+    as well, unless the model for `confirm` calls both different. `columns` as in `solve`.
 
     What was compared is in `contamination`; each dropped row has a field of that name with the benchmark's problem, the
     rule and the overlap.

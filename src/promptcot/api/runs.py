@@ -52,10 +52,10 @@ def run(
     cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
-    """Run the whole pipeline of a recipe, from concepts to accepted problems, and return what came of it.
+    """Run the whole pipeline of a recipe, from concepts to a set of problems, and return what came of it.
 
     Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
-    default), it repeats no finished call. `target` stops at so many accepted problems, `until` at a step. An
+    default), it repeats no finished call. `target` stops at so many problems that came through, `until` at a step. An
     `output_dir` at an address (s3://, …) needs `journal`, a folder on this machine: there the run is made, and copied
     when it has ended. `shard`, such as "1/4", does one of four disjoint parts, see `merge`. On a `cluster`, the address
     of a Ray cluster or a `promptcot.Scale`, models are served there. Raises the errors of `promptcot.errors`.

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from promptcot.cli.options import beside_model, data_path, named_model, output_path, switch
+from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
 from promptcot.cli.parameters import FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all
 from promptcot.cli.report.contamination import found_lines
@@ -51,10 +51,10 @@ _AGAINST = "FILE_OR_BENCHMARK"
     "--semantic-near", type=SHARE, default=NEAR, show_default=True, help="The cosine from which on two are near."
 )
 @click.option(
-    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; only those that it calls the same go."
+    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; those that it calls different stay."
 )
 @columns_option
-@beside_model
+@serving_options
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="For what --confirm draws.")
 @shard_option
 def command(
@@ -77,6 +77,7 @@ def command(
         raise UsageError(f"{' '.join(more)}: name what to compare with as --against {' '.join(more)}")
     names, part, read = [*against, *more], part_of(shard, [data_path], output_path), columns or {}
     meanings = _meanings(options)
+    next(problem_rows(data_path, Columns(read)), None)  # a file that is not there is told first
     found = references(names or None)
     say_all(reference_lines(found))
     for file in files_of(names):
@@ -107,8 +108,8 @@ def _meanings(options: Mapping[str, Any]) -> Meanings | None:
         if options["confirm"]:
             raise UsageError("--confirm is asked about problems that are near by --semantic MODEL; give that as well")
         return None
-    judge = options["confirm"] and named_model(options["confirm"], options, temperature=0.0, chat=True)
-    return Meanings(named_model(options["semantic"], options), options["semantic_near"], judge or None)
+    judge = options["confirm"] and served_as(options["confirm"], options, temperature=0.0, chat=True)
+    return Meanings(served_as(options["semantic"], options), options["semantic_near"], judge or None)
 
 
 def _told(meanings: Meanings | None, seed: int) -> dict[str, Any]:

@@ -178,13 +178,17 @@ served_options = together(*map(_option, _SERVED))
 """What says which model is asked, and who serves it."""
 
 
-beside_model = together(*(_option(key) for key in _SERVED if key not in ("model", "tokenizer")))
-"""The same for verbs that name their models by options of their own."""
+serving_options = together(*(_option(key) for key in _SERVED if key != "model"))
+"""What says who serves a model that another option names."""
 
 
-def named_model(name: str, options: Mapping[str, Any], **drawn: Any) -> Model:
-    """The model of this name, served as the options of `beside_model` say. Raises RecipeError."""
-    return checked(Model, **served_of({"tokenizer_path": None, **options, "model_path": name}), **drawn)
+def served_as(model: str, options: Mapping[str, Any], **drawn: Any) -> Model:
+    """A model of this name, served as the options of `serving_options` say; `drawn` is how tokens are, where they are.
+
+    Raises RecipeError.
+    """
+    given = {key: options[option_of(key)] for key in _SERVED if key != "model"}
+    return checked(Model, **{**given, "model": model, "engine_args": given["engine_args"] or [], **drawn})
 
 
 def served_of(options: Mapping[str, Any]) -> dict[str, Any]:

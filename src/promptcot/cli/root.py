@@ -33,6 +33,7 @@ VERBS = {
     "judge": "Rate problems with one judge model.",
     "filter": "Keep the problems that the judges call perfect.",
     "verify": "Keep the problems that are well-posed, by several votes of a model that sees nothing else.",
+    "dedup": "Leave out copies of problems, whatever they are spelled in.",
     "decontaminate": "Leave out the problems that are in a benchmark, and show what they have in common.",
     "solve": "Write n traces, each with an answer, for every problem.",
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",

@@ -46,7 +46,9 @@ _OVERRIDES = {
 @click.argument("recipe", default="nano", type=FILE_OR_NAME)
 @click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/NAME of the recipe]")
 @click.option("--seed", type=WHOLE, help="Of every draw; the recipe's by default.")
-@click.option("--target", type=COUNT, help="Stop when this many problems are accepted.")
+@click.option(
+    "--target", type=COUNT, help="Stop when this many problems came through the last step, or the one before [select]."
+)
 @click.option("--max-candidates", type=COUNT, help="Sample at most this many combinations.")
 @click.option("--until", metavar="STEP", help="End with this step: its rows are what the run gives.")
 @click.option("--base-url", multiple=True, help="The server of all models for which the recipe names none.")
@@ -59,7 +61,7 @@ _OVERRIDES = {
 @no_batches
 @click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
-    """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default).
+    """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default), from concepts to a set.
 
     Run the same command again after an interruption: finished calls are not repeated. With a target
     and no bound on the candidates, at most 1,000 are sampled for each problem of the target.

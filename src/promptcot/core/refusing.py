@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import field_validator
 
-from promptcot.core.parsing.phrases import matcher
+from promptcot.core.parsing.phrases import patterns
 from promptcot.core.sections import NotEmpty, Section
 
 
@@ -29,5 +29,5 @@ class Refusal(Section):
     @field_validator("said", "concluded", "boxed", "asked")
     @classmethod
     def _are_phrases(cls, given: Sequence[str]) -> Sequence[str]:
-        matcher(given)
+        patterns(given)
         return given

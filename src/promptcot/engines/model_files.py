@@ -82,6 +82,11 @@ def read_json(path: Path) -> Any:
         return None
 
 
+def is_sentence_model(folder: Path) -> bool:
+    """Whether a folder is one of sentence-transformers: a model whose states are pooled to a vector of the text."""
+    return (folder / "modules.json").is_file()
+
+
 def has_chat_template(folder: Path) -> bool:
     """Whether a folder holds a chat template, in any of the three places where there may be one."""
     settings = [read_json(folder / name) for name in ("tokenizer_config.json", "chat_template.json")]

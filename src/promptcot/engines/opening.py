@@ -29,6 +29,8 @@ from promptcot.recipe.schema import Encode, Served
 from promptcot.storage.paths import url_of
 
 TEXTS_AT_ONCE = 32
+EMBEDDER = "embedder"
+"""The role of a model that is asked for vectors of problems only."""
 _KV_SPACE = 2 << 30
 
 EngineOpener = Callable[[Served, str], Awaitable[Engine]]
@@ -176,10 +178,15 @@ async def _open(path: str, spec: Served, role: str, site: Site) -> Engine:
 
 def key_of(spec: Served, role: str) -> str:
     """What distinguishes one opened model from another: all that is not about drawing tokens."""
-    purpose = "embed" if isinstance(spec, Encode) and kind_of(spec) == "vllm" else ""
+    purpose = "embed" if gives_vectors(spec, role) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})
     embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model is called so, too
     return f"{purpose} {embedded} {shared}"
+
+
+def gives_vectors(spec: Served, role: str) -> bool:
+    """Whether a model is opened for its vectors alone."""
+    return isinstance(spec, Encode) or role == EMBEDDER
 
 
 def local_folder(model: str, role: str) -> Path:

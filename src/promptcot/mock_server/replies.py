@@ -2,8 +2,8 @@
 
 What is wanted is read off the prompt, so that replies fit any domain. A prompt that ends its instructions with lines
 such as `Solvability: ...` gets a rating for each label and, for the last, the verdict that follows from them, with the
-mark that it asks for, or answers and a vote where it speaks of valid and invalid; one that shows markers such as `<!--
-BEGIN PROBLEM -->` gets those blocks; one that asks for so many concepts gets a list of them; one that asks for
+mark that it asks for; where it speaks of valid and invalid, answers and a vote. One that shows markers such as
+`<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so many concepts gets a list of them; one that asks for
 `\\boxed` gets a trace with an answer, most often the same one for the same prompt; any other gets a rationale and a
 problem. The mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.engines.opening import EMBEDDER
 from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError
 from promptcot.evaluation.references import References
@@ -29,6 +30,7 @@ from promptcot.storage.rows import read_rows
 NAME = "embed-references"
 EMBED = "embed-decontaminate"
 CONFIRM = "confirm"
+_FILE = "references.jsonl"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def decontamination(
     asked = meanings.confirm
     step = Decontaminate(found, mask_numbers, meanings.near, vectors, confirm=asked is not None)
     steps = [
-        PlannedStep(EMBED, "stage", meanings.model, "generator", Embed(EMBED)),
+        PlannedStep(EMBED, "stage", meanings.model, EMBEDDER, Embed(EMBED), about="vectors of problems"),
         PlannedStep(step.name, "step", make=lambda _: step),
     ]
     if asked is not None:
@@ -73,13 +75,13 @@ async def reference_vectors(
     Calls are journaled in `folder`, so that none is made twice. Raises InputError where a problem has no vector, and
     what the engine raises.
     """
-    output = folder / "references.jsonl"
+    output = folder / _FILE
 
     def items() -> Iterator[Item]:
         for place, reference in enumerate(found.problems):
             yield Item(place, {"id": str(place), "problem": reference.problem})
 
-    step = PlannedStep(NAME, "stage", model, "generator", Embed(NAME))
+    step = PlannedStep(NAME, "stage", model, EMBEDDER, Embed(NAME))
     engines = {} if engine is None else {NAME: engine}
     [counts] = await run_steps(StepsJob(NAME, [step], items, output, engines=engines), observer)
     if counts.rows_out < len(found.problems):
@@ -87,4 +89,9 @@ async def reference_vectors(
             f"{len(found.problems) - counts.rows_out:,} of {len(found.problems):,} problems of the benchmarks have no "
             f"vector; {output.name} in {folder} and the files beside it say why"
         )
-    return np.stack([vector for row in read_rows(output) if (vector := vector_of(row)) is not None])
+    return vectors_in(folder)
+
+
+def vectors_in(folder: Path) -> NDArray[np.float16]:
+    """What `reference_vectors` made there. Raises InputError."""
+    return np.stack([vector for row in read_rows(folder / _FILE) if (vector := vector_of(row)) is not None])

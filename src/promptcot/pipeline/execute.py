@@ -127,6 +127,8 @@ async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | 
     for step in inputs.steps:
         for line in step.begin():
             observer.note(f"{step.name}: {line}")
+        if step.prepare is not None:
+            await step.prepare(inputs.directory, observer)
     return await inputs.vectors(engines, observer)
 
 

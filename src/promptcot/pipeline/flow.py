@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from promptcot.engines.protocol import Engine
+from promptcot.engines.vectors import Vectors
 from promptcot.errors import StageFault
 from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.records import Dropped, Item, Outcome, Row
@@ -24,6 +25,7 @@ from promptcot.runners.faults import Faults
 from promptcot.runners.protocol import Runner
 from promptcot.runners.streams import Tee, closing, side_by_side
 from promptcot.stages import called
+from promptcot.stages.embed import Embed
 from promptcot.stages.protocol import Step
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
@@ -140,7 +142,10 @@ class Flow:
         """The outcomes of one stage, which its sink has taken."""
         assert planned.stage is not None
         sink, name = self.sinks[planned.name], planned.name
-        running = self.runner.run(planned.stage, items, self.engines[name], self.journals[name], sink.counts)
+        engine = self.engines[name]
+        if isinstance(planned.stage, Embed):
+            engine = Vectors(engine)
+        running = self.runner.run(planned.stage, items, engine, self.journals[name], sink.counts)
         async with closing(running) as outcomes:
             async for outcome in outcomes:
                 sink.take(outcome)

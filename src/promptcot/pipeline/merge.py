@@ -120,7 +120,12 @@ def lacking(made: Sequence[Made]) -> str:
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
     """Join outputs of a verb, with what lies beside them; the counts. Raises PromptCoTError."""
     observer.note(f"joining {len(shards):,} shards into {target}")
-    [name] = shards[0].counts
+    name, *more = shards[0].counts
+    if more:
+        raise InputError(
+            f"{shards[0].shown}: several steps made it ({', '.join(shards[0].counts)}), and outputs of one are joined; "
+            "join the inputs of the shards, and take all rows through the steps"
+        )
     for other in shards[1:]:
         if [*other.counts] != [name]:
             found = ", ".join(other.counts)

@@ -16,7 +16,7 @@ from promptcot.errors import EngineUnusable, InputError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.merge import Made, join_journals, joined_rows, total, unsharded
 from promptcot.pipeline.observer import Observer
-from promptcot.pipeline.plan import PlannedStep, asking
+from promptcot.pipeline.plan import REFERENCES, PlannedStep, asking
 from promptcot.pipeline.replay import NOT_ASKED, Replay, Said
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
@@ -92,6 +92,10 @@ def _copy_vectors(target: Path, shards: Sequence[Made]) -> None:
     """The concepts' vectors, which are the same in all shards, and what makes them known to the next run."""
     found = next((one.path for one in shards if (one.path / "encode.safetensors").exists()), None)
     files = [] if found is None else [*found.glob("encode.*"), *found.glob("encode.journal/*.vectors")]
+    with_benchmarks = next((one.path for one in shards if (one.path / REFERENCES).exists()), None)
+    if with_benchmarks is not None:
+        with storing(target):
+            shutil.copytree(with_benchmarks / REFERENCES, target / REFERENCES, dirs_exist_ok=True)
     with storing(target):
         for file in files:
             if file.is_file():

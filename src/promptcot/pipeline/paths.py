@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from promptcot import domains, nano
+from promptcot.evaluation.references import files_of
 from promptcot.pipeline.plan import PlannedStep
 from promptcot.pipeline.set_file import SET
 from promptcot.recipe.recipe import Recipe
@@ -51,6 +52,7 @@ def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
     for path in (recipe.sample.prompt_like, None if recipe.encode.skip else recipe.encode.path):
         if path:
             yield Read(Path(path))
+    yield from map(Read, files_of((recipe.decontaminate and recipe.decontaminate.against) or ()))
     yield from _models(step.model for step in steps if step.model is not None)
 
 

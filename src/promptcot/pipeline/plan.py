@@ -7,7 +7,7 @@ progress, cost, dry run and summary. A new step is its file in `stages`, its sec
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import groupby
@@ -17,10 +17,12 @@ from typing import Any, Literal
 from promptcot.core.labelling import Band
 from promptcot.core.parsing.blocks import Blocks
 from promptcot.core.prompts import PromptSet
+from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
 from promptcot.grading.graders import Graders
 from promptcot.nano import judge_role
+from promptcot.pipeline.observer import Observer
 from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Judge as JudgeSection
 from promptcot.recipe.schema import Model, OwnStep, Served
@@ -32,9 +34,11 @@ from promptcot.recipe.set_sections import Solve as SolveSection
 from promptcot.recipe.set_sections import Verify as VerifySection
 from promptcot.records import Row
 from promptcot.stages.answers import Answers
+from promptcot.stages.confirm import Confirm
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.dedup import Dedup
 from promptcot.stages.defaults import solver_name, verifier_name
+from promptcot.stages.embed import Embed
 from promptcot.stages.filter import Filter
 from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
@@ -45,6 +49,8 @@ from promptcot.stages.solve import Solve
 from promptcot.stages.traces import Traces
 from promptcot.stages.verify import Validity, Verify, share_votes, with_votes
 
+REFERENCES = "decontaminate.references"
+"""The folder of a run directory in which the vectors of benchmarks lie."""
 _GRADING = 2
 """Processes that compare answers."""
 
@@ -79,6 +85,8 @@ class PlannedStep:
     """It is slow: it works in a thread, so that models are asked meanwhile."""
     begin: Callable[[], Iterable[str]] = tuple
     """Reads what the step needs beside its rows, before anything is asked, and says what of it a user should know."""
+    prepare: Callable[[Path, Observer], Awaitable[None]] | None = None
+    """Makes what the step needs in the directory of a run, before its first row."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -109,8 +117,8 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_judge(judge, recipe, prompts) for judge in recipe.judge),
         PlannedStep("filter", "step", make=lambda _: _filter(recipe), about=_kept(recipe)),
         *(_verify(recipe.verify, recipe, prompts) if recipe.verify else ()),
-        *(_dedup(recipe.dedup) if recipe.dedup else ()),
-        *(_decontaminate(recipe.decontaminate) if recipe.decontaminate else ()),
+        *(dedup_steps(recipe.dedup) if recipe.dedup else ()),
+        *(_decontaminate(recipe.decontaminate, recipe.seed) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
         *(_select(recipe.select, recipe.seed) if recipe.select else ()),
@@ -125,9 +133,10 @@ def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
     judges = {f"judge-{judge['name']}": judge for judge in table.get("judge", [])}
     verify = table.get("verify") or {}
     voters = {f"verify-{voter['name']}": voter for voter in verify.get("voter", [])} or {"verify": verify}
-    embedders = {f"embed-{name}": (table.get(name) or {}).get("semantic") for name in ("dedup", "decontaminate")}
+    comparing = {f"embed-{name}": (table.get(name) or {}).get("semantic") for name in ("dedup", "decontaminate")}
+    comparing["confirm-decontaminate"] = (table.get("decontaminate") or {}).get("confirm")
     own = {one["name"]: one["model"] for one in table.get("step", [])}
-    return {"generate": table.get("generate"), **judges, **voters, **embedders, "solve": table.get("solve"), **own}
+    return {"generate": table.get("generate"), **judges, **voters, **comparing, "solve": table.get("solve"), **own}
 
 
 def asking(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
@@ -182,15 +191,30 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
     yield PlannedStep("verify", "step", make=lambda _: decides(), about=about)
 
 
-def _dedup(section: DedupSection) -> Iterator[PlannedStep]:
+def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[PlannedStep]:
+    """The step, and before it the vectors of problems, where meanings are compared. With `best`, the best copy stays,
+    and rows come when all have been seen.
+    """
+    near = section.semantic_near if section.semantic else None
+    if section.semantic:
+        stage = Embed("embed-dedup")
+        yield PlannedStep(stage.name, "stage", section.semantic, EMBEDDER, stage, about="vectors of problems")
+
     def make(folder: Path) -> Dedup:
-        return Dedup(folder, section.near, section.mask_numbers)
+        return Dedup(folder, section.near, section.mask_numbers, near, best=best)
 
-    about = f"leaves out copies of earlier problems, texts that are {section.near:.0%} alike or more"
-    yield PlannedStep("dedup", "step", make=make, about=about)
+    about = f"leaves out copies, texts that are {section.near:.0%} alike or more"
+    yield PlannedStep("dedup", "step", make=make, at_end=best, about=about)
 
 
-def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
+def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[PlannedStep]:
+    """The step; where meanings are compared, the vectors of problems before it, and behind it who confirms what is
+    near. Those of the benchmarks are made once, before the first row.
+    """
+    from promptcot.pipeline import decontamination  # it takes the benchmarks through a stage, and so runs a plan
+
+    semantic, confirm = section.semantic, section.confirm
+
     @cache
     def found() -> References:
         return references(section.against)
@@ -198,13 +222,24 @@ def _decontaminate(section: DecontaminateSection) -> Iterator[PlannedStep]:
     def lines() -> Iterator[str]:
         return reference_lines(found(), "decontaminate.against = ['NAME']")
 
-    yield PlannedStep(
-        "decontaminate",
-        "step",
-        make=lambda _: Decontaminate(found(), section.mask_numbers),
-        begin=lines,
-        about="leaves out what is in a benchmark",
-    )
+    def make(folder: Path) -> Decontaminate:
+        if semantic is None:
+            return Decontaminate(found(), section.mask_numbers)
+        vectors = decontamination.vectors_in(folder.parent / REFERENCES)
+        return Decontaminate(found(), section.mask_numbers, section.semantic_near, vectors, confirm=confirm is not None)
+
+    async def prepare(directory: Path, observer: Observer) -> None:
+        if semantic is not None:
+            await decontamination.reference_vectors(found(), semantic, directory / REFERENCES, observer)
+
+    if semantic is not None:
+        embed = Embed("embed-decontaminate")
+        yield PlannedStep(embed.name, "stage", semantic, EMBEDDER, embed, about="vectors of problems")
+    about = "leaves out what is in a benchmark"
+    yield PlannedStep("decontaminate", "step", make=make, begin=lines, prepare=prepare, about=about)
+    if confirm is not None:
+        stage = Confirm(confirm.sampling, seed, confirm.chat, "confirm-decontaminate")
+        yield PlannedStep(stage.name, "stage", confirm, "judge-a", stage, about="asks about what is near")
 
 
 def _select(section: SelectSection, seed: int) -> Iterator[PlannedStep]:

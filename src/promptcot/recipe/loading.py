@@ -165,10 +165,12 @@ def _own_under(server: Mapping[str, Any], step: Any) -> Any:
 
 
 def _semantic_under(server: Mapping[str, Any], section: Any) -> Any:
-    """A section whose model for vectors, if it has one, asks that server too."""
-    given = section.get("semantic") if isinstance(section, Mapping) else None
-    model = {"model": given} if isinstance(given, str) and given else given
-    return {**section, "semantic": _under(server, model)} if model else section
+    """A section whose models for vectors and for what is near, if it has some, ask that server too."""
+    if not isinstance(section, Mapping):
+        return section
+    named = {name: section[name] for name in ("semantic", "confirm") if section.get(name)}
+    models = {name: {"model": given} if isinstance(given, str) else given for name, given in named.items()}
+    return {**section, **{name: _under(server, model) for name, model in models.items()}}
 
 
 def _under(server: Mapping[str, Any], section: Any) -> Any:

@@ -34,7 +34,7 @@ _NEEDS = {
 
 def step_of(stage: str) -> str | None:
     """The step behind `filter` that a stage belongs to, by its name; None for one that stands before."""
-    verb = stage.removeprefix("embed-").partition("-")[0]
+    verb = stage.removeprefix("embed-").removeprefix("confirm-").partition("-")[0]
     return verb if verb in SET_STEPS else None
 
 
@@ -73,10 +73,12 @@ class Recipe(Section):
         return {f"verify-{one.name}": one for one in self.verify.voter} or {"verify": self.verify}
 
     @property
-    def embedders(self) -> dict[str, Model]:
-        """The models whose vectors are compared, by the name of their stage."""
+    def comparing(self) -> dict[str, Model]:
+        """The models whose vectors are compared, and who confirms what is near, by the name of their stage."""
         sections = {"dedup": self.dedup, "decontaminate": self.decontaminate}
-        return {f"embed-{name}": one.semantic for name, one in sections.items() if one and one.semantic}
+        found = {f"embed-{name}": one.semantic for name, one in sections.items() if one and one.semantic}
+        confirm = self.decontaminate and self.decontaminate.confirm
+        return {**found, **({"confirm-decontaminate": confirm} if confirm else {})}
 
     @property
     def models(self) -> dict[str, Model]:
@@ -84,7 +86,7 @@ class Recipe(Section):
         judges = {f"judge-{judge.name}": judge for judge in self.judge}
         own = {own.name: own.model for own in self.step if own.model}
         solver = {"solve": self.solve} if self.solve else {}
-        return {"generate": self.generate, **judges, **self.voters, **self.embedders, **solver, **own}
+        return {"generate": self.generate, **judges, **self.voters, **self.comparing, **solver, **own}
 
     @property
     def calls(self) -> dict[str, int]:
@@ -128,7 +130,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _cap_needs_prices(self) -> Self:
-        asked = {name.replace("judge-", "judge "): model for name, model in self.models.items()}
+        judges = {f"judge-{judge.name}": f"judge {judge.name}" for judge in self.judge}
+        asked = {judges.get(name, name): model for name, model in self.models.items()}
         free = [name for name, model in asked.items() if model.base_url and model.price is None]
         several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
         if self.run.max_cost is not None and several:

@@ -74,12 +74,21 @@ class Dedup(Section):
 class Decontaminate(Section):
     """Benchmarks, by name, and files of problems that the set must not hold; where `against` is left out, all that are
     at hand. With `mask_numbers`, a problem that has the words of one of theirs and other numbers is left out too.
+    With a model for `semantic` its vectors are compared as well, and what is near is left out, or only what the model
+    `confirm` then calls the same problem.
     """
 
     against: list[NotEmpty] | None = None
     mask_numbers: bool = True
     semantic: Embedder = None
     semantic_near: Share = 0.9
+    confirm: Annotated[Model | None, BeforeValidator(_named)] = None
+
+    @model_validator(mode="after")
+    def _something_to_confirm(self) -> Self:
+        if self.confirm and not self.semantic:
+            raise ValueError("confirm is asked about problems that are near by `semantic`, and names no model there")
+        return self
 
 
 class Solve(Model):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rensa import RMinHash  # type: ignore[import-untyped]
 
 from promptcot.core.overlap import shingles
-from promptcot.core.overlap.buckets import Buckets, Hits, Rows
+from promptcot.core.overlap.buckets import Buckets, Rows
 from promptcot.core.overlap.near import Alike, Text, alike
 from promptcot.stages.meanings import Meanings
 from promptcot.storage.packed import Packed
@@ -47,19 +47,18 @@ class Copy:
 
 
 class _Marks:
-    """By what a text is found: one hash of the whole, one of it without numbers, bands, and runs of tokens."""
+    """By what a text is found that is nearly another one: its bands, and its runs of tokens."""
 
     def __init__(self, text: Text) -> None:
         self.signature = signature_of(text)
         self.bands = self.signature.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
         self.anchors = shingles.anchors(text.long).astype(np.uint32)
-        self.wholes = np.array([_hash(text.plain), ~_hash(text.masked) & 0xFFFFFFFF], np.uint32)
-        self.sought = np.concatenate([self.wholes, self.bands, text.long.astype(np.uint32)])
+        self.sought = np.concatenate([self.bands, text.long.astype(np.uint32)])
 
 
 class Copies:
-    """Texts that are no copies of each other, on disk in a folder. `near` and `mask_numbers` as in `near`; `semantic` is
-    the cosine of vectors from which on texts say the same.
+    """Texts that are no copies of each other, on disk in a folder. `near` and `mask_numbers` as in `near`; `semantic`
+    is the cosine of vectors from which on texts say the same.
 
     `capped` counts texts for which not all of the likely ones were looked at, `numbered` those that differ in numbers
     only from one that was kept.
@@ -74,12 +73,17 @@ class Copies:
         self._signatures = np.empty((1024, _PERMUTATIONS), np.uint8)
         self._anchored = np.empty(1024, np.uint32)
 
+    def __len__(self) -> int:
+        return len(self._texts)
+
     def close(self) -> None:
         """Let go of the texts."""
         self._texts.close()
 
-    def __len__(self) -> int:
-        return len(self._texts)
+    @property
+    def size(self) -> int:
+        """Bytes in memory for all that were kept."""
+        return self._index.size + self._signatures.nbytes + self._anchored.nbytes + 8 * len(self)
 
     def text(self, problem: str) -> Text:
         """A problem, to be looked up."""
@@ -87,26 +91,31 @@ class Copies:
 
     def take(self, text: Text, name: str, vector: NDArray[np.float16] | None = None) -> Copy | None:
         """The kept text that this one is a copy of; None where there is none, and then it is kept under its name."""
+        wholes = _wholes(text)
+        known = self._index.find(wholes)
+        if same := self._same(text, known.between(0, 1)):
+            return same
         marks = _Marks(text)
-        hits = self._index.find(marks.sought)
-        found = self._same(text, hits) or self._alike(text, marks, hits) or self._meant(text, vector)
+        found = self._alike(text, marks) or self._meant(text, vector)
         if found is None:
-            self._keep(text, name, marks, is_first=not len(hits.between(1, 2)))
+            numbered = any(self._at(place)[1].masked == text.masked for place in known.between(1, 2).tolist())
+            self.numbered += numbered
+            self._keep(text, name, marks, wholes[: 1 if numbered else 2])
             if self._meanings is not None and vector is not None:
                 self._meanings.add(len(self) - 1, vector)
         return found
 
-    def _same(self, text: Text, hits: Hits) -> Copy | None:
-        for name, kept in map(self._at, hits.between(0, 1).tolist()):
+    def _same(self, text: Text, places: Rows) -> Copy | None:
+        for name, kept in map(self._at, places.tolist()):
             if kept.plain == text.plain:
                 return Copy(name, alike(text, kept, self._near) or Alike("exact", 1.0))
         return None
 
-    def _alike(self, text: Text, marks: _Marks, hits: Hits) -> Copy | None:
+    def _alike(self, text: Text, marks: _Marks) -> Copy | None:
         """The first that is surely a copy; else the most similar one, unless the text is one of many by a template."""
         doubtful: list[Copy] = []
         family = 0
-        for name, kept in map(self._at, self._likely(marks, hits)):
+        for name, kept in map(self._at, self._likely(marks)):
             found = alike(text, kept, self._near)
             if found is None:
                 continue
@@ -115,25 +124,29 @@ class Copies:
             if found.is_copy:
                 doubtful.append(Copy(name, found))
             family += found.numbers > 0
-        self.numbered += any(self._at(place)[1].masked == text.masked for place in hits.between(1, 2).tolist())
         if not doubtful or family > _FAMILY:
             return None
         return max(doubtful, key=lambda copy: copy.alike.similarity)
 
     def _meant(self, text: Text, vector: NDArray[np.float16] | None) -> Copy | None:
-        """A text of the same meaning and with the same numbers, of which a vector tells little."""
+        """A text of the same meaning and with the same numbers, of which a vector tells little.
+
+        The smallest numbers are as often words of the sentence, as in "one of the two", and count where there are no
+        others only.
+        """
         if self._meanings is None or vector is None:
             return None
         for place, similarity in self._meanings.nearest(vector):
             name, kept = self._at(place)
-            if sorted(kept.numbers) == sorted(text.numbers):
+            if _telling(kept) == _telling(text):
                 return Copy(name, Alike("semantic", similarity))
         return None
 
-    def _likely(self, marks: _Marks, hits: Hits) -> list[int]:
+    def _likely(self, marks: _Marks) -> list[int]:
         """Places of kept texts that may be alike, the likeliest first."""
-        banded, more_banded = self._by_bands(marks, hits.between(2, 2 + _BANDS))
-        anchored, more_anchored = self._by_anchors(marks, hits.between(2 + _BANDS, len(marks.sought)))
+        hits = self._index.find(marks.sought)
+        banded, more_banded = self._by_bands(marks, hits.between(0, _BANDS))
+        anchored, more_anchored = self._by_anchors(marks, hits.between(_BANDS, len(marks.sought)))
         self.capped += hits.more or more_banded or more_anchored
         return [*dict.fromkeys([*banded, *anchored])]
 
@@ -147,13 +160,12 @@ class Copies:
         places, shared = np.unique(found, return_counts=True)
         return _best(places, shared, 2 * shared >= np.minimum(self._anchored[places], max(len(marks.anchors), 1)))
 
-    def _keep(self, text: Text, name: str, marks: _Marks, *, is_first: bool) -> None:
-        """Note a text; of those that differ in numbers only, the first stands for all where numbers do not count."""
+    def _keep(self, text: Text, name: str, marks: _Marks, wholes: NDArray[np.uint32]) -> None:
         place = self._texts.add(f"{len(name)} {name}{text.line}")
-        self._index.add(place, np.concatenate([marks.wholes[: 1 + is_first], marks.bands, marks.anchors]))
+        self._index.add(place, np.concatenate([wholes, marks.bands, marks.anchors]))
         if place >= len(self._signatures):
-            self._signatures = np.resize(self._signatures, (place * 5 // 4, _PERMUTATIONS))
-            self._anchored = np.resize(self._anchored, place * 5 // 4)
+            self._signatures = np.resize(self._signatures, (place * 9 // 8, _PERMUTATIONS))
+            self._anchored = np.resize(self._anchored, place * 9 // 8)
         self._signatures[place] = marks.signature
         self._anchored[place] = len(marks.anchors)
 
@@ -176,6 +188,15 @@ def signature_of(text: Text) -> Signature:
         hashes, np.array([0, len(hashes)], np.uint64), _PERMUTATIONS, _SEED
     )
     return np.array(matrix.to_rows()[0], np.uint32).astype(np.uint8)
+
+
+def _telling(text: Text) -> list[str]:
+    return sorted([number for number in text.numbers if number not in ("0", "1", "2")] or text.numbers)
+
+
+def _wholes(text: Text) -> NDArray[np.uint32]:
+    """Hashes of the whole text, and of it without numbers: of those that differ in these only, the first is noted."""
+    return np.array([_hash(text.plain), ~_hash(text.masked) & 0xFFFFFFFF], np.uint32)
 
 
 def _hash(text: str) -> int:

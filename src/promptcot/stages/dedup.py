@@ -54,16 +54,17 @@ class Dedup:
         self._rules: Counter[str] = Counter()
         self._mask_numbers = mask_numbers
 
-    def apply(self, row: Row) -> Sequence[Row] | Drop:
+    def apply(self, row: Row) -> Sequence[Row] | Dropped:
         """The row, or why it is left out. Raises UnfitRow where the row has no field with a problem."""
         self._rows += 1
         text = self._copies.text(_problem(row))
         if not text.line:
-            return Drop(EMPTY)
+            return Dropped(without_vector(row), Drop(EMPTY))
         if self._held is not None:
             self._held.add(row)
             return []
-        return self._decided(row, text) or [without_vector(row)]
+        drop = self._decided(row, text)
+        return Dropped(without_vector(row), drop) if drop else [without_vector(row)]
 
     def finish(self) -> Iterable[Row | Dropped]:
         """The rows that were held, those that stay and those that are copies, in the order in which they came."""
@@ -87,7 +88,7 @@ class Dedup:
         return Drop(REASONS.get(rule, NEAR_COPY), details=details)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of texts and rows."""
         self._copies.close()
         if self._held is not None:
             self._held.close()
@@ -125,10 +126,6 @@ class _Held:
         self._table.execute("create table rows (place integer primary key, liked int, id text, text int, why blob)")
         self._table.execute("begin")
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._table.close()
-
     def add(self, row: Row) -> None:
         """Hold one more."""
         told = (len(self._rows), _liked(row), str(row.get("id")), zlib.crc32(_problem(row).encode(errors="replace")))
@@ -154,6 +151,11 @@ class _Held:
         for place, why in self._table.execute("select place, why from rows order by place"):
             row = without_vector(self._rows[place])
             yield row if why is None else Dropped(row, Drop(loads(why)[0], details=loads(why)[1]))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._rows.close()
+        self._table.close()
 
 
 def _liked(row: Row) -> int:

@@ -1,17 +1,17 @@
 """The stage `embed`: the vector of each problem, for a step behind it that compares meanings.
 
-The reply of an engine for vectors (`engines.vectors`) is the vector as text, so that it is journaled and found again like
-any other reply. The row carries it in a field, which the step that uses it takes out.
+The reply of an engine for vectors (`engines.vectors`) is the vector as text, so that it is journaled and found again
+like any other reply. The row carries it in a field, which the step that uses it takes out.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from promptcot.core.overlap.vectors import from_text
 from promptcot.core.problems import problem_of
 from promptcot.records import Completion, Drop, Request, Row
 
@@ -41,15 +41,9 @@ class Embed:
 def vector_of(row: Row) -> NDArray[np.float16] | None:
     """The vector that a row carries: array (dimensions,), of length 1; None where it has none."""
     text = row.get(FIELD)
-    return np.frombuffer(base64.b64decode(text), "<f2") if isinstance(text, str) else None
+    return from_text(text) if isinstance(text, str) else None
 
 
 def without_vector(row: Row) -> Row:
     """The row as it was before."""
     return {name: value for name, value in row.items() if name != FIELD} if FIELD in row else row
-
-
-def as_text(vector: NDArray[np.float32]) -> str:
-    """A vector as the text of a reply, brought to length 1."""
-    length = float(np.linalg.norm(vector))
-    return base64.b64encode((vector / (length or 1.0)).astype("<f2").tobytes()).decode()

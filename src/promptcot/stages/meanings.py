@@ -47,5 +47,5 @@ class Meanings:
     def _check(self, vector: NDArray[np.float16]) -> None:
         if len(vector) != self._index.ndim:
             raise InputError(
-                f"a vector has {len(vector)} dimensions, those before have {self._index.ndim}: they come from other models"
+                f"a vector has {len(vector)} dimensions, those before {self._index.ndim}: they come from other models"
             )

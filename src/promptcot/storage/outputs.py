@@ -103,8 +103,8 @@ class Output:
         if isinstance(result, Drop):
             self.counts.dropped[result.reason] += 1
             why = {"reason": result.reason, "raw": list(result.raw), "finish_reason": result.finish_reason}
-            said = {**result.details, **{key: value for key, value in why.items() if value}}
-            self._write_row("dropped", index, {**row, **said})
+            said = {**row, **result.details, **{key: value for key, value in why.items() if value}}
+            self._write_row("dropped", index, said)
         elif isinstance(result, Failed):
             self.counts.failed[result.cause] += 1
             self._write_row("failed", index, {**row, "cause": result.cause, "error": result.message})

@@ -22,6 +22,7 @@ def test_every_file_of_the_benchmarks_is_run_or_a_part_of_others() -> None:
         "_mock",
         "_options",
         "_placed",
+        "_planted",
         "_relation",
         "_shapes",
         "_spellings",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from huggingface_hub import constants
+from numpy.typing import NDArray
 
 import promptcot
 from promptcot.cli import main
@@ -128,3 +131,43 @@ def test_shards_joined_are_the_whole() -> None:
     assert main([*line, "--output_path", "whole.jsonl"]) == 0
     for kind in (".jsonl", ".dropped.jsonl"):
         assert Path(f"joined{kind}").read_bytes() == Path(f"whole{kind}").read_bytes()
+
+
+class Toy(promptcot.ScriptedEngine):
+    """Vectors that count words, whatever their order; as a judge it calls everything the same."""
+
+    def __init__(self) -> None:
+        super().__init__(self._same)
+        self.embedded = 0
+
+    @staticmethod
+    def _same(request: promptcot.Request) -> str:
+        own = request.prompt.rpartition("[")[2].partition("]")[0]
+        return "\n".join(
+            f"[{own}] {line}" for line in ("Same Situation: yes", "Same Question: yes", "Final Verdict: same")
+        )
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.embedded += len(texts)
+        found = np.zeros((len(texts), 64), np.float32)
+        for place, text in enumerate(texts):
+            for word in text.lower().split():
+                found[place, sum(map(ord, word)) % 64] += 1
+        return found
+
+
+def test_meanings_are_compared_and_confirmed_and_no_call_is_made_twice() -> None:
+    turned = " ".join(reversed(TRAM.split()))
+    rows = [{"id": "a", "problem": turned}, {"id": "b", "problem": PRIME}, {"id": "c", "problem": " "}]
+    how: dict[str, Any] = {"against": "trams.jsonl", "journal": "work"}
+    for engine, embedded, asked in ((Toy(), 3, 1), (Toy(), 0, 0)):
+        found = promptcot.decontaminate(rows, semantic=engine, confirm=engine, **how)
+        assert [row["id"] for row in found] == ["b", "c"]
+        assert all("vector" not in row and "suspected" not in row for row in found)
+        told = found.dropped[0]["contamination"]
+        assert (told["rule"], told["confirmed"], told["share"]) == ("meaning", "same", 1.0)
+        assert (engine.embedded, engine.asked) == (embedded, asked)
+    assert len(promptcot.decontaminate(rows, against="trams.jsonl").rows) == 3
+    with pytest.raises(UsageError, match="give a model for that as well"):
+        promptcot.decontaminate(rows, against="trams.jsonl", confirm=Toy())
+    assert decontaminate("--against", "trams.jsonl", "--confirm", "m") == 2

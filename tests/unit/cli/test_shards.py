@@ -19,7 +19,19 @@ from promptcot.storage.rows import read_rows
 
 STEPS = Path(__file__).parents[1] / "pipeline" / "sharded_steps.py"
 ENGINE = ["--engine", "sharded_steps:open_faulty", "--model-path", "m"]
-SHARDED = {"run", "sample", "generate", "judge", "filter", "extract", "explain", "solve", "label"}
+SHARDED = {
+    "run",
+    "sample",
+    "generate",
+    "judge",
+    "verify",
+    "decontaminate",
+    "filter",
+    "extract",
+    "explain",
+    "solve",
+    "label",
+}
 
 
 @pytest.fixture(autouse=True)

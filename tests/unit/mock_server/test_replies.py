@@ -10,6 +10,7 @@ from promptcot.core.criteria import parse_criteria
 from promptcot.core.parsing import extraction
 from promptcot.core.parsing.blocks import Blocks, Unreadable, parse, parse_others, render
 from promptcot.core.parsing.judging import read_reply
+from promptcot.core.parsing.verifying import read_vote
 from promptcot.mock_server.replies import (
     Voice,
     count_tokens,
@@ -68,6 +69,22 @@ def test_judgements_are_valid_and_of_all_three_verdicts(tokens: int) -> None:
     verdicts = Counter(judgement.verdict for judgement in read)
     assert set(verdicts) == {"perfect", "acceptable", "bad"}
     assert min(verdicts.values()) > 30
+
+
+@pytest.mark.parametrize("tokens", [1, 600])
+def test_votes_are_readable_and_those_on_one_problem_mostly_agree(tokens: int) -> None:
+    verdicts = []
+    for number in range(40):
+        told = MATH.verifying(f"Find {number}, a perfect square.", 0)
+        prompt = MATH.render("verify", **told)
+        replies = [Voice(0, tokens).reply(prompt, b"%d" % vote) for vote in range(9)]
+        votes = [
+            read_vote(text, "stop", MATH.asked_of_verifiers(), told["problem"], told["own_mark"]) for text in replies
+        ]
+        assert not any(vote.reason for vote in votes)
+        verdicts.append(Counter(vote.verdict for vote in votes).most_common(1)[0])
+    assert 20 < sum(verdict == "valid" for verdict, _ in verdicts) < 40
+    assert sum(count for _, count in verdicts) > 0.8 * 9 * 40
 
 
 def test_traces_of_one_prompt_mostly_agree_on_their_answer() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from promptcot.core.overlap.contamination import Reference
+from promptcot.core.overlap.vectors import as_text
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.references import References
 from promptcot.records import Drop
 from promptcot.stages import called
 from promptcot.stages.decontaminate import Decontaminate
-from promptcot.stages.embed import as_text
 
 PROBLEM = "A tram leaves the depot every 12 minutes and needs 50 minutes for its round. How many trams are on the way?"
 REFERENCES = References((Reference("trams", 7, "t7", PROBLEM),), {"trams": 1}, {"gsm8k": "hf download it"})

@@ -18,7 +18,7 @@ from promptcot.pipeline.plan import PlannedStep, groups_of
 from promptcot.pipeline.run import Run
 from promptcot.pipeline.set_file import SET, has_set
 from promptcot.pipeline.trouble import Trouble, worst_trouble
-from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.recipe import Recipe, step_of
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
 from promptcot.storage.rows import read_rows
 
@@ -27,6 +27,8 @@ _FUNNEL = {
     "judge": "judged",
     "filter": "accepted",
     "verify": "valid",
+    "embed": "vectors",
+    "confirm": "confirmed",
     "dedup": "new",
     "decontaminate": "clean",
     "solve": "solved",
@@ -110,7 +112,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     yield ""
     yield from _funnel(run)
     for name, output in run.outputs.items():
-        if name in run.made and (lines := list(lines_of(run.made[name], output.path))):
+        if name in run.made and (lines := list(lines_of(run.made[name], output))):
             yield from ("", *lines)
     if lines := list(end_lines(run.measure)):
         yield from ("", *lines)
@@ -169,7 +171,8 @@ def _funnel(run: Run) -> Iterator[str]:
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
     """The lines of steps that stand side by side; a generator has two, for what it wrote and what could be read."""
     first = counts[0]
-    verb = together[0].name.partition("-")[0] if together[0].join else together[0].name
+    name = together[0].name
+    verb = name.partition("-")[0] if together[0].join or step_of(name) else name
     if verb == "generate":
         written = first.rows_in - first.failed.total() - first.dropped[BEYOND_TARGET]
         yield "generated", written, _lost(first, "failed")
@@ -178,8 +181,9 @@ def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[t
         yield _FUNNEL.get(verb, verb), first.rows_out, _lost(first, "dropped")
     else:
         lost = (words for one in counts for words in (_lost(one, "failed"), _lost(one, "dropped")))
-        name = "voted" if verb == "verify" and together[0].join else _FUNNEL.get(verb, verb)
-        yield name, min(one.rows_out for one in counts), "; ".join(filter(None, lost))
+        votes = verb == "verify" and together[0].join is not None
+        rows = min(one.rows_out for one in counts)
+        yield "voted" if votes else _FUNNEL.get(verb, verb), rows, "; ".join(filter(None, lost))
 
 
 def _lost(counts: StageCounts, kind: str) -> str:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from promptcot.cli.report.agreement import agreement_lines
 from promptcot.cli.report.contamination import found_lines
+from promptcot.cli.report.copies import copy_lines
 from promptcot.cli.report.select import selection_lines
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.dedup import Dedup
 from promptcot.stages.filter import Filter
 from promptcot.stages.labelled import Label
 from promptcot.stages.protocol import Step
 from promptcot.stages.select import Select
+from promptcot.storage.outputs import Output
 
 
-def lines_of(step: Step, output: Path) -> Iterator[str]:
+def lines_of(step: Step, output: Output) -> Iterator[str]:
     """What is told of a step with this output; nothing of one of the user's own."""
     if isinstance(step, Filter):
         yield from agreement_lines(step.agreements)
+    elif isinstance(step, Dedup):
+        yield from copy_lines(step.summary()["copies"], output.counts.rows_in)
     elif isinstance(step, Decontaminate):
         told = step.summary()["contamination"]
         if told["status"] != "decontaminated":
             yield "not decontaminated: no benchmark was at hand (see above)"
-        yield from found_lines(told, output)
+        yield from found_lines(told, output.path)
     elif isinstance(step, Label):
         yield from step.lines()
     elif isinstance(step, Select):

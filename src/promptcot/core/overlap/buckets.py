@@ -90,8 +90,8 @@ class Buckets:
         self._last[slots[-1:]] = entries[-1:]
 
     def _grow(self, needed: int) -> None:
-        """A quarter more room, and a slot for every two entries at least."""
-        room = max(needed, len(self._rows) * 5 // 4)
+        """An eighth more room, and a slot for every two entries at least."""
+        room = max(needed, len(self._rows) * 9 // 8)
         for name in ("_hashes", "_rows", "_before"):
             array = getattr(self, name)
             larger = np.empty(room, array.dtype)

@@ -95,8 +95,8 @@ class Contamination:
 
     Without it, what problems with other numbers have in common weighs little, and a text that has not a long piece of a
     benchmark problem has to have all of its numbers. What more than one of the texts in `phrases` says is a phrase, and
-    weighs nothing. Takes about 10 KB a benchmark problem. Problems without a token
-    are left out; of several with the same tokens, the first is kept.
+    weighs nothing. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with the
+    same tokens, the first is kept.
     """
 
     def __init__(self, references: Iterable[Reference], mask_numbers: bool = True, phrases: Iterable[str] = ()) -> None:
@@ -113,7 +113,7 @@ class Contamination:
         self._plain: dict[int, list[int]] = {}
         for place, entry in enumerate(self._entries):
             self._begins.setdefault(tuple(entry.words[:_SHINGLE]), []).append(place)
-            if self._is_plain(entry):
+            if self._is_plain(entry) and _says_enough(entry.seen):
                 self._plain.setdefault(len(entry.words), []).append(place)
 
     def __len__(self) -> int:
@@ -127,7 +127,7 @@ class Contamination:
             return
         seen = self._seen(words)
         self._entries.append(_Entry(reference, words, seen))
-        if self._mask and len(seen) >= 5 and sum(word != MASK for word in seen) >= 3:
+        if self._mask and _says_enough(seen):
             self._same_masked.setdefault(tuple(seen), place)
         self._same_renamed.setdefault(_without_names(words, reference.problem), place)
 
@@ -217,6 +217,8 @@ class Contamination:
             return None
         if _is_overlap(len(hits), evidence, share) or (share >= _HALF and self._mask):
             return _Match(place, OVERLAP, share)
+        if self._mask and not _says_enough(entry.seen):
+            return None
         return self._loosely(place, _densest(seen, entry))
 
     def _loosely(self, place: int, window: list[str]) -> _Match | None:
@@ -313,6 +315,11 @@ def _is_overlap(hits: int, evidence: float, share: float) -> bool:
     """Whether n-grams that two texts have in common, with this evidence, are more than an opening that many share."""
     enough = share >= _LEAST_OVERLAP or evidence >= _LONG_EVIDENCE
     return hits >= 2 and evidence >= _LEAST_EVIDENCE and enough
+
+
+def _says_enough(seen: list[str]) -> bool:
+    """Whether a text can be known by its tokens when numbers are masked: 2 + 2 is no more than any other sum."""
+    return len(seen) >= 5 and sum(word != MASK for word in seen) >= 3
 
 
 def _has_numbers_of(words: list[str], own: list[str]) -> bool:

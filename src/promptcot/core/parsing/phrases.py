@@ -25,9 +25,14 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.
 
 
 def matcher(phrases: Iterable[str]) -> re.Pattern[str] | None:
-    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError for a wrong one."""
-    found = [_pattern(phrase) for phrase in phrases]
+    """A pattern for any of these in a `plain` sentence; None where there is none. Raises ValueError, as `patterns`."""
+    found = patterns(phrases)
     return re.compile(rf"(?<!\w)(?:{'|'.join(found)})") if found else None
+
+
+def patterns(phrases: Iterable[str]) -> list[str]:
+    """The same for each, not compiled, which takes long. Raises ValueError for a text that is no phrase."""
+    return [_pattern(phrase) for phrase in phrases]
 
 
 def sentences(text: str) -> list[str]:

@@ -50,18 +50,24 @@ def refusal(text: str, boxed: str | None, problem: str, refusals: Sequence[Refus
     `boxed` is the answer that the domain's verifier finds in it. Of several reasons the first in the domain's order
     counts. Takes time linear in the lengths.
     """
-    asked = plain(problem)
     if boxed is not None and (in_box := _boxed(boxed, refusals)):
-        return None if any(_has(refusal.asked, asked) for refusal in in_box) else in_box[0].reason
+        return None if any(_asks(problem, refusal) for refusal in in_box) else in_box[0].reason
     parts = sentences(text)
-    for refusal in refusals:
-        if _has(refusal.asked, asked):
-            continue
-        if any(_says(part, refusal.said, doubts=boxed is None) for part in parts):
-            return refusal.reason
-        if boxed is None and any(_says(part, refusal.concluded, doubts=True) for part in parts[-_LAST:]):
-            return refusal.reason
-    return None
+    said = (refusal for refusal in refusals if _is_said(parts, refusal, boxed is not None))
+    return next((refusal.reason for refusal in said if not _asks(problem, refusal)), None)
+
+
+def _is_said(parts: Sequence[str], refusal: Refusal, answered: bool) -> bool:
+    """Whether the sentences of a reply, which has an answer in a box or none, refuse for this reason."""
+    if any(_says(part, refusal.said, doubts=not answered) for part in parts):
+        return True
+    return not answered and any(_says(part, refusal.concluded, doubts=True) for part in parts[-_LAST:])
+
+
+def _asks(problem: str, refusal: Refusal) -> bool:
+    """Whether a problem asks for an answer of this kind."""
+    pattern = _matcher(refusal.asked)
+    return pattern is not None and pattern.search(plain(problem)) is not None
 
 
 def _boxed(answer: str, refusals: Sequence[Refusal]) -> list[Refusal]:
@@ -83,11 +89,6 @@ def _is_meant(sentence: str, match: re.Match[str], doubts: bool) -> bool:
         return False
     going_on = _GOES_ON.match(after)
     return going_on is None or _GIVES_UP.search(going_on["rest"]) is not None
-
-
-def _has(phrases: tuple[str, ...], text: str) -> bool:
-    pattern = _matcher(phrases)
-    return pattern is not None and pattern.search(text) is not None
 
 
 _matcher = lru_cache(maxsize=128)(matcher)

@@ -34,7 +34,7 @@ _ATTENTION = {"full_attention", "sliding_attention", "chunked_attention"}
 _NO_LIMIT = 1 << 31
 _TOKENS_PER_CHARACTER = 4
 _TAIL_MARGIN = 8
-_LOADING = threading.Lock()
+LOADING = threading.Lock()
 """transformers changes functions of its own while it loads; two loads at a time could leave them changed for good."""
 
 
@@ -85,7 +85,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
     folder = _folder(model_path, "model")
     tokenizer_folder = folder if tokenizer_path is None else _folder(tokenizer_path, "tokenizer")
     check_weights(folder)
-    _quieten()
+    quieten()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = _network(folder, _dtype(dtype, device)).to(device)
     tokenizer = load_tokenizer(tokenizer_folder)
@@ -123,7 +123,8 @@ def _cached(name: str, what: str) -> Path:
         ) from error
 
 
-def _quieten() -> None:
+def quieten() -> None:
+    """transformers prints neither warnings nor bars."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
@@ -144,7 +145,7 @@ def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
 
 def _network(folder: Path, dtype: torch.dtype | str) -> Any:
     try:
-        with _LOADING:
+        with LOADING:
             network, report = transformers.AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=dtype,

@@ -7,7 +7,7 @@ from pathlib import Path
 from promptcot import nano
 from promptcot.engines.lazy import LazyEngine
 from promptcot.engines.machine import visible_gpus
-from promptcot.engines.model_files import journaled_name
+from promptcot.engines.model_files import is_sentence_model, journaled_name
 from promptcot.engines.opening import Site, local_folder
 from promptcot.engines.protocol import Engine
 from promptcot.engines.vllm.placement import take
@@ -29,6 +29,10 @@ def open_engine(spec: Served, role: str, site: Site) -> LazyEngine:
 
     def load() -> Engine:
         site.say(f"loading {shown}")
+        if is_sentence_model(folder):
+            from promptcot.engines.local.sentences import SentenceEngine
+
+            return SentenceEngine(folder, name)
         from promptcot.engines.local.engine import LocalEngine
 
         return LocalEngine(folder, tokenizer_path=spec.tokenizer, dtype=spec.dtype)

@@ -10,13 +10,13 @@ from pathlib import Path
 from promptcot import nano
 from promptcot.engines.model_files import folder_on_disk, journaled_name
 from promptcot.engines.openai.engine import OpenAIEngine, OwnServers, variant
-from promptcot.engines.opening import Listen, Site
+from promptcot.engines.opening import Listen, Site, gives_vectors
 from promptcot.engines.vllm.engine import VllmEngine
 from promptcot.engines.vllm.options import Purpose, ServerOptions
 from promptcot.engines.vllm.server import Launch, VllmServer, place
 from promptcot.engines.weights import adapter_fault, check_weights
 from promptcot.errors import EngineUnusable
-from promptcot.recipe.schema import Encode, Served
+from promptcot.recipe.schema import Served
 
 
 def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
@@ -43,7 +43,7 @@ def open_server(spec: Served, role: str, listen: Listen) -> VllmServer:
 
 def _options(spec: Served, role: str) -> ServerOptions:
     model = nano.resolve(spec.model, role)
-    purpose: Purpose = "embed" if isinstance(spec, Encode) else "complete"
+    purpose: Purpose = "embed" if gives_vectors(spec, role) else "complete"
     extra = tuple(spec.engine_args)
     options = ServerOptions(str(model), served_name(model), spec.tokenizer, spec.dtype, purpose, extra)
     _check_weights(options)

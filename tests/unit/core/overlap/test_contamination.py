@@ -135,3 +135,9 @@ def test_of_equal_problems_in_two_benchmarks_the_first_is_named() -> None:
     one = Contamination([Reference("all", 3, "a", BENCHMARK["grid"]), Reference("half", 1, "b", BENCHMARK["grid"])])
     hit = one.hit(BENCHMARK["grid"])
     assert (len(one), hit and hit.reference.benchmark) == (1, "all")
+
+
+def test_a_sum_of_two_numbers_is_not_any_other() -> None:
+    one = Contamination([Reference("b", 1, "sum", "$2 + 2$")])
+    assert found(one.hit("2+2")) == found(one.hit("Find 2 + 2 and rest.")) == "sum"
+    assert one.hit("$5 + 9$") is None

@@ -1,0 +1,44 @@
+"""`dedup`, as a function: rows without copies of problems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Unpack
+
+from promptcot.api.arguments import checking
+from promptcot.api.inputs import Rows
+from promptcot.api.jobs import Job
+from promptcot.api.results import StageResult
+from promptcot.api.working import ModelLike, Working, columns_of, model_of
+from promptcot.core.overlap.near import NEAR
+from promptcot.pipeline.plan import dedup_steps
+from promptcot.recipe.set_sections import Dedup
+from promptcot.stages.annotators import problem_rows
+
+
+@checking
+def dedup(
+    rows: Rows,
+    *,
+    near: float = NEAR,
+    mask_numbers: bool = False,
+    semantic: ModelLike | None = None,
+    semantic_near: float = 0.95,
+    columns: Mapping[str, str] | None = None,
+    **working: Unpack[Working],
+) -> StageResult:
+    """Leave out problems that are copies of others; each dropped row says of which, by which rule and how alike.
+
+    Of copies the one stays that has the most perfect verdicts and ratings, and among equals the one with the smallest
+    id. With `mask_numbers`, problems that differ in numbers only are copies, too. With a model for `semantic`, so are
+    problems whose vectors have at least the cosine `semantic_near`. `columns` as in `solve`.
+    """
+    read, (model, engine) = columns_of(columns), (None, None) if semantic is None else model_of(semantic)
+    section = Dedup(near=near, mask_numbers=mask_numbers, semantic=model, semantic_near=semantic_near)
+    return Job(rows, working, None, read.given).apply(
+        "dedup",
+        [*dedup_steps(section, best=True)],
+        {"embed-dedup": engine} if engine is not None else {},
+        lambda source: problem_rows(source, read),
+        section.model_dump(mode="json"),
+    )
