@@ -41,7 +41,10 @@ def _named(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
         embeddings = read_embeddings(path)
         yield from zip(embeddings.names, embeddings.matrix, strict=True)
         return
-    for row in read_rows(path, may_be_empty=True):
-        vector = vector_of(row)
+    for number, row in enumerate(read_rows(path, may_be_empty=True), 1):
+        try:
+            vector = vector_of(row)
+        except ValueError as error:
+            raise InputError(f"{path}, row {number}: its `vector` is no vector ({error})") from error
         if vector is not None:
             yield str(row.get("id")), vector

@@ -155,6 +155,7 @@ def test_embeddings_are_named_by_id_or_by_text(by: str, tmp_path: Path) -> None:
         ([{"id": "x", "vector": encoded([1, 0])}], "no vector of any problem"),
         ([{"id": "p1"}], "no vector of any problem"),
         ([{"id": "p1", "vector": encoded([0, 0])}], "no vector of any problem"),
+        ([{"id": "p1", "vector": "no base64"}], "row 1: its `vector` is no vector"),
         ([{"id": "p1", "vector": encoded([1])}, {"id": "p2", "vector": encoded([1, 0])}], "different lengths"),
     ],
 )

@@ -103,11 +103,11 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"and {_counted(len(models) - _MOST_MODELS, 'more model')}"
     means = (("pass_rate", "pass rate"), ("agreement", "agreement"))
     known = [f"{name} {_mean(told[key])}" for key, name in means if key in told]
-    yield f"means: {'; '.join(known)}"
+    yield hanging("means with 95 % intervals: ", "; ".join(known))
 
 
 def _mean(found: Mapping[str, Any]) -> str:
-    return f"{percent(found['mean'])} (95 % interval {bounds(_pair(found['interval']))}, n = {found['n']:,})"
+    return f"{percent(found['mean'])} ({bounds(_pair(found['interval']))}, n = {found['n']:,})"
 
 
 def _histogram(name: str, spans: Sequence[Mapping[str, Any]]) -> Sequence[str]:
