@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from promptcot.cli.parameters import FILE_OR_NAME, SOURCE, SOURCE_EITHER, columns_option, take_columns
-from promptcot.cli.report.console import say, say_all
+from promptcot.cli.options import served_as, serving_options
+from promptcot.cli.parameters import (
+    FILE_OR_NAME,
+    MODEL_OR_NAME,
+    SOURCE,
+    SOURCE_EITHER,
+    columns_option,
+    take_columns,
+)
+from promptcot.cli.report.console import Console, say, say_all
 from promptcot.cli.report.measure import comparison_lines, measure_lines
 from promptcot.core.measures.comparing import compared, in_both
+from promptcot.pipeline.embedding import vectors_by
 from promptcot.pipeline.measure import measured
+from promptcot.pipeline.vectors import VectorsOf, vectors_by_id
 from promptcot.storage.json import dumps
 
 
@@ -30,9 +41,20 @@ from promptcot.storage.json import dumps
     help="Vectors of the problems: rows with `id` and `vector`, or embeddings named by id or by text; repeat it for a "
     "second set.  [default: those of the run, if it made some]",
 )
+@click.option(
+    "--semantic",
+    type=MODEL_OR_NAME,
+    help="Ask this model for vectors instead: a folder, best one of sentence-transformers, or a server's name for one.",
+)
+@serving_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
-    sets: tuple[Path, ...], concepts: str | None, vectors: tuple[Path, ...], as_json: bool, **options: Any
+    sets: tuple[Path, ...],
+    concepts: str | None,
+    vectors: tuple[Path, ...],
+    semantic: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> int:
     """Say what a set of problems is like: RUN_OR_FILE is the directory of a run, or a file of rows.
 
@@ -43,9 +65,9 @@ def command(
         raise click.UsageError(f"one set is measured, or two are compared; {len(sets)} were given")
     if len(vectors) > len(sets):
         raise click.UsageError("--vectors: give at most one file for each set")
-    columns, _ = take_columns(options, _told if not as_json else _unheard)
-    files = [*vectors, *[None] * (len(sets) - len(vectors))]
-    found = [measured(path, columns, concepts, file) for path, file in zip(sets, files, strict=True)]
+    columns, serving = take_columns(options, _told if not as_json else _unheard)
+    given = [*_vectors(vectors, semantic, serving), *[None] * len(sets)]
+    found = [measured(path, columns, concepts, by) for path, by in zip(sets, given, strict=False)]
     if len(found) == 1:
         told = found[0].as_json()
         say(_json(told)) if as_json else say_all(measure_lines(told))
@@ -58,6 +80,15 @@ def command(
     else:
         say_all(comparison_lines((one.name, other.name), differences, both, (one.tally.rows, other.tally.rows)))
     return 0
+
+
+def _vectors(files: tuple[Path, ...], semantic: str | None, serving: dict[str, Any]) -> list[VectorsOf]:
+    """Where vectors are from, of each set for which it is said. Raises click.UsageError."""
+    if semantic is None:
+        return [partial(vectors_by_id, file) for file in files]
+    if files:
+        raise click.UsageError("--vectors and --semantic: vectors are read, or a model is asked for them; give one")
+    return [vectors_by(served_as(semantic, serving), Console())] * 2
 
 
 def _json(told: Any) -> str:

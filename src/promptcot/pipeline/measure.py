@@ -25,7 +25,7 @@ from promptcot.core.measures.yields import ConceptYield, Reached, Sampled, extre
 from promptcot.core.overlap.near import Text
 from promptcot.errors import InputError
 from promptcot.pipeline.set_file import SET
-from promptcot.pipeline.vectors import vectors_by_id
+from promptcot.pipeline.vectors import VectorsOf, vectors_by_id
 from promptcot.records import Row
 from promptcot.stages.sample import read_table
 from promptcot.storage.file_rows import FileRows
@@ -62,12 +62,12 @@ class RunFiles:
 
 
 def measured(
-    path: Path, columns: Columns | None = None, concepts: str | None = None, vectors: Path | None = None
+    path: Path, columns: Columns | None = None, concepts: str | None = None, vectors: VectorsOf | None = None
 ) -> Measured:
     """What the set of a run directory, or of a file, is like.
 
-    `concepts` is the catalogue of which concepts may be used, by default that of the run; `vectors` a file with vectors
-    of the problems. Raises InputError.
+    `concepts` is the catalogue of which concepts may be used, by default that of the run; `vectors` gives those of some
+    problems, by default what the run has of them. Raises InputError.
     """
     known = None if concepts is None else len(read_table(concepts))
     if path.is_dir():
@@ -80,9 +80,11 @@ def measured(
     return _measured(str(path), rows, known, vectors)
 
 
-def measured_run(name: str, files: RunFiles, vectors: Path | None = None) -> Measured:
+def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -> Measured:
     """What the set of a run is like, and what the run took to make it."""
-    vectors = vectors or next((path for step, path in files.steps.items() if step.startswith("embed-")), None)
+    made = next((path for step, path in files.steps.items() if step.startswith("embed-")), None)
+    if vectors is None and made is not None:
+        vectors = partial(vectors_by_id, made)
     rows = partial(_once, files.set)
     found = _measured(name, rows, files.known, vectors)
     spent = spending(files.stages, found.tally.rows)
@@ -130,7 +132,7 @@ def _once(path: Path) -> Iterator[Row]:
         last = name
 
 
-def _measured(name: str, rows: Rows, known: int | None, vectors: Path | None) -> Measured:
+def _measured(name: str, rows: Rows, known: int | None, vectors: VectorsOf | None) -> Measured:
     tally, most = Tally(_key), max(PROBLEMS, VECTORS if vectors else 0)
     chosen = _counted(rows(), tally, most)
     looked = NearCopies([(place, Text.of(text_of(row))) for place, row in chosen[:PROBLEMS]])
@@ -139,7 +141,7 @@ def _measured(name: str, rows: Rows, known: int | None, vectors: Path | None) ->
         text = text_of(row)
         if text and _key(text) % every == 0:
             looked.look(place, Text.of(text))
-    found = None if vectors is None else vectors_by_id(vectors, [row for _, row in chosen[:VECTORS]])
+    found = None if vectors is None else vectors([row for _, row in chosen[:VECTORS]])
     return Measured(name, tally, looked.nearest(), looked.among, known, found)
 
 

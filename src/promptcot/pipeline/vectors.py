@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,12 @@ from promptcot.stages.embed import vector_of
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.rows import hash_id, read_rows
 
+VectorsOf = Callable[[Sequence[Row]], NDArray[np.float32]]
+"""Gives the vectors of problems (`id`, `problem`), of those that have one in their order: array (n, dimensions)."""
+
 
 def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
-    """The vectors of those of these problems (`id`, `problem`) that have one, in their order: array (n, dimensions).
+    """The vectors that a file has of these problems, as `VectorsOf`.
 
     The file has rows with `id` and `vector`, or embeddings whose names are ids or the problems' texts. A vector without
     a direction is left out. Raises InputError for a file that has no vector of any problem, or of different lengths.

@@ -110,6 +110,7 @@ def test_two_sets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         ("", 2, "Missing argument"),
         ("a.jsonl a.jsonl a.jsonl", 2, "3 were given"),
         ("a.jsonl --vectors a.jsonl --vectors a.jsonl", 2, "at most one file for each set"),
+        ("a.jsonl --vectors a.jsonl --semantic m", 2, "give one"),
         ("a.jsonl --vectors a.jsonl", 1, "no vector of any problem"),
         ("a.jsonl --concepts nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
         ("nowhere.jsonl", 1, "nowhere.jsonl: no such file"),
@@ -131,3 +132,10 @@ def test_from_python_it_is_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert found.in_both == 3
     assert json.loads(json.dumps(found.differences)) == told["differences"]
     assert promptcot.measure([]).measure == {"rows": 0, "levels": {}, "labelled": 0}
+
+
+def test_an_engine_gives_vectors_of_problems() -> None:
+    engine = promptcot.ScriptedEngine(lambda _: "")
+    found = promptcot.measure([problem(n) for n in range(5)], semantic=engine).measure["vectors"]
+    assert found["n"] == 5
+    assert 1 <= found["vendi"] <= 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from promptcot.errors import InputError
 from promptcot.pipeline import measure
 from promptcot.pipeline.measure import measured
+from promptcot.pipeline.vectors import vectors_by_id
 
 Row = dict[str, Any]
 
@@ -145,7 +147,7 @@ def test_embeddings_are_named_by_id_or_by_text(by: str, tmp_path: Path) -> None:
     rows = [problem(1), problem(2), problem(3)]
     given = [{"sentence": row[by], "embedding": [1.0, float(place)]} for place, row in enumerate(rows[:2])]
     path = write(tmp_path / "rows.jsonl", rows)
-    told = measured(path, vectors=write(tmp_path / "vectors.jsonl", given)).as_json()["vectors"]
+    told = measured(path, vectors=partial(vectors_by_id, write(tmp_path / "vectors.jsonl", given))).as_json()["vectors"]
     assert (told["n"], told["nearest"]["50 %"]) == (2, pytest.approx(1 - 0.5**0.5, abs=1e-3))
 
 
@@ -162,7 +164,7 @@ def test_embeddings_are_named_by_id_or_by_text(by: str, tmp_path: Path) -> None:
 def test_vectors_that_belong_to_no_problem_are_refused(vectors: list[Row], why: str, tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", [problem(1), problem(2)])
     with pytest.raises(InputError, match=why):
-        measured(path, vectors=write(tmp_path / "vectors.jsonl", vectors))
+        measured(path, vectors=partial(vectors_by_id, write(tmp_path / "vectors.jsonl", vectors)))
 
 
 def test_the_share_of_a_catalogue(tmp_path: Path) -> None:
