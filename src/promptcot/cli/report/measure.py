@@ -118,7 +118,7 @@ def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
     found = told.get("concepts")
     if not found:
         return
-    of = f" of the {found['known']:,} that there are ({percent(found['coverage'])})" if found["coverage"] else ""
+    of = f" of {found['known']:,} ({percent(found['coverage'])})" if found["coverage"] else ""
     varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
     yield hanging(
         "concepts: ",
@@ -187,7 +187,8 @@ def _spent_in_short(told: Mapping[str, Any]) -> Iterator[str]:
         yield hanging(
             "for each problem: ",
             f"{_number(found['calls'])} calls, {_whole(found['prompt_tokens'])} prompt tokens and "
-            f"{_whole(found['completion_tokens'])} completion tokens, cost {_cost(found['cost'])}",
+            f"{_whole(found['completion_tokens'])} completion tokens"
+            + ("" if found["cost"] is None else f", cost {_cost(found['cost'])}"),
         )
 
 
