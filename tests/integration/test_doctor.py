@@ -250,10 +250,12 @@ async def test_a_trial_measures_each_stage_and_estimates_time_and_cost() -> None
     assert code == 0, text
     for stage in ("generate", "judge-first", "judge-second"):
         assert f"ok       {stage}: 3 replies" in text
-    assert text.count("3 of 3 parse") == 3
+    for stage, replies in (("verify", 9), ("solve", 12)):
+        assert f"{stage}: {replies} replies" in text
+    assert text.count("3 of 3 parse") == 5
     assert "estimate for 64 combinations" in text
     assert "cost about" in text
-    assert asked["answered"] == 10, asked  # one small call, and three for each stage
+    assert asked["answered"] == 31, asked  # one small call, and for each row one, three votes and four traces
     assert list(Path().iterdir()) == []
 
 
@@ -326,7 +328,9 @@ async def test_what_a_server_draws_with_where_the_recipe_does_not_say_is_told_wi
     async with serving(_llama_cpp(settings)) as url:
         _, text = await doctor("--base-url", url, "--model", "m")
         said = [
-            f"--set={step}.{key}" for step in ("generate", "judge.0", "judge.1") for key in ("top_k=9", "min_p=0.0")
+            f"--set={step}.{key}"
+            for step in ("generate", "judge.0", "judge.1", "verify", "solve")
+            for key in ("top_k=9", "min_p=0.0")
         ]
         _, told = await doctor("endpoint", "--base-url", url, "--model", "m", "--no-trial", *SHORT, *said)
     assert f"note     unless a call says otherwise, tokens are drawn with top_k = 40, min_p = 0.05 by {url}" in text

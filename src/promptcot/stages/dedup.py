@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.core.overlap.near import NEAR, Text
+from promptcot.core.overlap.near import NEAR
 from promptcot.core.problems import problem_of
+from promptcot.errors import UnfitRow
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages.copies import Copies, Copy
 from promptcot.stages.embed import vector_of, without_vector
@@ -50,21 +51,20 @@ class Dedup:
     ) -> None:
         self._copies = Copies(folder, near, mask_numbers, semantic)
         self._held = _Held(folder) if best else None
+        self._semantic = semantic is not None
         self._rows = 0
         self._rules: Counter[str] = Counter()
         self._mask_numbers = mask_numbers
 
     def apply(self, row: Row) -> Sequence[Row] | Dropped:
-        """The row, or why it is left out. Raises UnfitRow where the row has no field with a problem."""
+        """The row, or why it is left out; nothing where rows are held."""
         self._rows += 1
-        text = self._copies.text(_problem(row))
-        if not text.line:
-            return Dropped(without_vector(row), Drop(EMPTY))
         if self._held is not None:
             self._held.add(row)
             return []
-        drop = self._decided(row, text)
-        return Dropped(without_vector(row), drop) if drop else [without_vector(row)]
+        drop = self._decided(row)
+        row = without_vector(row) if self._semantic else row
+        return Dropped(row, drop) if drop else [row]
 
     def finish(self) -> Iterable[Row | Dropped]:
         """The rows that were held, those that stay and those that are copies, in the order in which they came."""
@@ -72,13 +72,17 @@ class Dedup:
 
     def _best(self, held: _Held) -> Iterator[Row | Dropped]:
         for place in held.best_first():
-            row = held[place]
-            if drop := self._decided(row, self._copies.text(_problem(row))):
+            if drop := self._decided(held[place]):
                 held.leave_out(place, drop)
-        yield from held.decided()
+        for row, drop in held.decided():
+            row = without_vector(row) if self._semantic else row
+            yield Dropped(row, drop) if drop else row
 
-    def _decided(self, row: Row, text: Text) -> Drop | None:
-        copy = self._copies.take(text, str(row.get("id")), vector_of(row))
+    def _decided(self, row: Row) -> Drop | None:
+        text = self._copies.text(_problem(row))
+        if not text.line:
+            return Drop(EMPTY)
+        copy = self._copies.take(text, str(row.get("id")), vector_of(row) if self._semantic else None)
         return None if copy is None else self._left_out(copy)
 
     def _left_out(self, copy: Copy) -> Drop:
@@ -110,9 +114,14 @@ class Dedup:
 
 
 def _problem(row: Row) -> str:
-    """The text of a row's problem; where that is blank nothing else is, and only a row without one has a `prompt`."""
+    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
     text = row.get("problem")
-    return text if isinstance(text, str) else problem_of(row, f"row {row.get('id')}")
+    if isinstance(text, str):
+        return text
+    try:
+        return problem_of(row, f"row {row.get('id')}")
+    except UnfitRow:
+        return ""
 
 
 class _Held:
@@ -146,11 +155,11 @@ class _Held:
         """Note why a row does not stay."""
         self._table.execute("update rows set why = ? where place = ?", (dumps([drop.reason, drop.details]), place))
 
-    def decided(self) -> Iterator[Row | Dropped]:
-        """The rows as they came."""
+    def decided(self) -> Iterator[tuple[Row, Drop | None]]:
+        """The rows as they came, and why those are left out that do not stay."""
         for place, why in self._table.execute("select place, why from rows order by place"):
-            row = without_vector(self._rows[place])
-            yield row if why is None else Dropped(row, Drop(loads(why)[0], details=loads(why)[1]))
+            reason, details = loads(why) if why else ("", {})
+            yield self._rows[place], Drop(reason, details=details) if why else None
 
     def close(self) -> None:
         """Let go of the files."""

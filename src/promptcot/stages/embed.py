@@ -15,7 +15,7 @@ from promptcot.core.overlap.vectors import from_text
 from promptcot.core.problems import problem_of
 from promptcot.records import Completion, Drop, Request, Row
 
-FIELD = "vector"
+FIELD = "problem_vector"
 
 
 class Embed:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from promptcot.core.overlap.vectors import as_text
-from promptcot.errors import StageFault
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages import called
 from promptcot.stages.dedup import Dedup
+from promptcot.stages.embed import FIELD
 
 WORDS = [
     f"{first}{second}" for first in ("ka", "lo", "mi", "nu", "pe", "ri") for second in ("bal", "dor", "fen", "gus")
@@ -72,7 +72,6 @@ def through(step: Dedup, given: Sequence[Row]) -> tuple[list[Row], dict[str, Dro
         assert not isinstance(found, Drop)
         if isinstance(found, Dropped):
             left[found.row["id"]] = found.drop
-            assert "vector" not in found.row
         else:
             stayed += found
     for one in called.finish(step):
@@ -158,7 +157,7 @@ def test_numbers_make_problems_different_unless_they_are_masked(tmp_path: Path) 
 
 def test_vectors_find_what_words_do_not_and_leave_the_rows(tmp_path: Path) -> None:
     def row(name: str, text: str, *vector: float) -> Row:
-        return {"id": name, "problem": text, "vector": as_text(np.array(vector, np.float32))}
+        return {"id": name, "problem": text, FIELD: as_text(np.array(vector, np.float32))}
 
     given = [
         row("a", "How many primes are below 50?", 1, 0, 0.1),
@@ -169,7 +168,7 @@ def test_vectors_find_what_words_do_not_and_leave_the_rows(tmp_path: Path) -> No
     for best in (False, True):
         stayed, left = through(Dedup(tmp_path / str(best), semantic=0.95, best=best), given)
         assert [row["id"] for row in stayed] == ["a", "c", "d"]
-        assert not any("vector" in row for row in stayed)
+        assert not any(FIELD in row for row in stayed)
         assert left["b"].reason == "semantic copy"
         assert left["b"].details["copy_of"] == "a"
 
@@ -191,11 +190,17 @@ def test_a_problem_without_text_is_left_out_as_such(text: str, best: bool, tmp_p
     assert {drop.reason for drop in left.values()} == {"no problem text"}
 
 
-def test_a_row_without_a_problem_is_a_fault_of_the_row(tmp_path: Path) -> None:
-    step = Dedup(tmp_path)
-    with pytest.raises(StageFault, match="neither `problem` nor `prompt`"):
-        called.apply(step, {"id": "1", "text": "x"})
-    step.close()
+@pytest.mark.parametrize("row", [{"text": "x"}, {"problem": None}, {"problem": 5}, {"problem": ["x"], "prompt": " "}])
+def test_a_row_without_a_problem_is_left_out_as_such(row: Row, tmp_path: Path) -> None:
+    _, left = through(Dedup(tmp_path), [{"id": "1", **row}])
+    assert left["1"].reason == "no problem text"
+
+
+def test_other_fields_stay_as_they_are(tmp_path: Path) -> None:
+    given = {"id": "1", "problem": problem(1), "vector": [1, 2], FIELD: "mine", "deep": {"a": [None]}}
+    for best in (False, True):
+        stayed, _ = through(Dedup(tmp_path / str(best), best=best), [given])
+        assert stayed == [given]
 
 
 @pytest.mark.parametrize("best", [False, True])
