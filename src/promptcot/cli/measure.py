@@ -22,6 +22,7 @@ from promptcot.cli.report.measure import comparison_lines, measure_lines
 from promptcot.core.measures.comparing import compared, in_both
 from promptcot.pipeline.embedding import vectors_by
 from promptcot.pipeline.measure import measured
+from promptcot.pipeline.observer import Observer, Silent
 from promptcot.pipeline.vectors import VectorsOf, vectors_by_id
 from promptcot.storage.json import dumps
 
@@ -32,7 +33,7 @@ from promptcot.storage.json import dumps
 @click.option(
     "--concepts",
     type=FILE_OR_NAME,
-    help="The concepts that may be used, of which a share is: a file, or a name.  [default: the run's]",
+    help="The catalogue of concepts, to say which share of it is used: a file, or a name.  [default: the run's]",
 )
 @click.option(
     "--vectors",
@@ -66,7 +67,8 @@ def command(
     if len(vectors) > len(sets):
         raise click.UsageError("--vectors: give at most one file for each set")
     columns, serving = take_columns(options, _told if not as_json else _unheard)
-    given = [*_vectors(vectors, semantic, serving), *[None] * len(sets)]
+    observer = Silent() if as_json else Console()
+    given = [*_vectors(vectors, semantic, serving, observer), *[None] * len(sets)]
     found = [measured(path, columns, concepts, by) for path, by in zip(sets, given, strict=False)]
     if len(found) == 1:
         told = found[0].as_json()
@@ -82,13 +84,15 @@ def command(
     return 0
 
 
-def _vectors(files: tuple[Path, ...], semantic: str | None, serving: dict[str, Any]) -> list[VectorsOf]:
+def _vectors(
+    files: tuple[Path, ...], semantic: str | None, serving: dict[str, Any], observer: Observer
+) -> list[VectorsOf]:
     """Where vectors are from, of each set for which it is said. Raises click.UsageError."""
     if semantic is None:
         return [partial(vectors_by_id, file) for file in files]
     if files:
         raise click.UsageError("--vectors and --semantic: vectors are read, or a model is asked for them; give one")
-    return [vectors_by(served_as(semantic, serving), Console())] * 2
+    return [vectors_by(served_as(semantic, serving), observer)] * 2
 
 
 def _json(told: Any) -> str:

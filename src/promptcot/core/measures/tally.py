@@ -19,6 +19,7 @@ from promptcot.core.statistics.estimates import estimate
 from promptcot.core.statistics.pass_rates import histogram
 from promptcot.core.statistics.validity import ValidityByAgreement
 
+_MOST_LEVELS, _MOST_MODELS = 100, 20
 _SHARES = ("pass_rate", "agreement")
 
 Key = Callable[[str], int]
@@ -80,7 +81,7 @@ class Tally:
 
     def as_json(self, known: int | None = None) -> dict[str, Any]:
         """All of it; what no row says is left out, and None where it cannot be computed."""
-        found: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common())}
+        found: dict[str, Any] = {"rows": self.rows, "levels": dict(self.levels.most_common(_MOST_LEVELS))}
         for name in self._values:
             if len(values := self.values(name)):
                 one = estimate(values, bounds=(0, 1) if name in _SHARES else None)
@@ -91,9 +92,10 @@ class Tally:
         found |= self.validity.summary() if len(self._values["agreement"]) else {}
         if len(rates := self.values("pass_rate")):
             by_model = self._rates if len(self._rates) > 1 else {}
+            most = sorted(by_model, key=lambda model: -len(by_model[model]))[:_MOST_MODELS]
             found["pass_rate_histogram"] = [span.as_json() for span in histogram(rates)]
             found["pass_rate_histogram_by_model"] = {
-                model: [span.as_json() for span in histogram(np.array(its))] for model, its in sorted(by_model.items())
+                model: [span.as_json() for span in histogram(np.array(by_model[model]))] for model in sorted(most)
             }
         if self.with_concepts:
             found["concepts"] = self._concepts(known)
