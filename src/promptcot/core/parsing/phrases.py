@@ -36,9 +36,18 @@ def patterns(phrases: Iterable[str]) -> list[str]:
     return [_pattern(phrase) for phrase in phrases]
 
 
-def needles(phrases: Iterable[str]) -> list[str]:
-    """Parts of words, one of which stands in any text in small letters that says one of these phrases, plain or not."""
-    return list(dict.fromkeys(needle for phrase in phrases for needle in _needles(phrase)))
+Needles = tuple[tuple[str, ...], ...]
+"""Parts of the words of a phrase: of each of its pieces that may not be missing, one for each form."""
+
+
+def needles(phrases: Iterable[str]) -> list[Needles]:
+    """For each phrase what stands in any text in small letters that says it, plain or not."""
+    return list(dict.fromkeys(map(_needles, phrases)))
+
+
+def has_one(text: str, phrases: Iterable[Needles]) -> bool:
+    """Whether a text in small letters has the needles of a phrase."""
+    return any(all(any(form in text for form in piece) for piece in phrase) for phrase in phrases)
 
 
 def sentences(text: str) -> list[str]:
@@ -71,11 +80,10 @@ def _words(form: str) -> str:
     return r"\s+".join(re.escape(word).replace(r"\*", r"\w*") for word in form.split())
 
 
-def _needles(phrase: str) -> list[str]:
-    """A part of each form of the longest piece of a phrase; pieces that may be missing say nothing."""
+def _needles(phrase: str) -> Needles:
     pieces = (token["one"] or token["word"] for token in _TOKEN.finditer(phrase))
-    found = ([max(map(_kept, form.split()), key=len) for form in piece.split("|")] for piece in pieces if piece)
-    return max(found, key=lambda needles: min(map(len, needles)))
+    forms = [tuple(max(map(_kept, form.split()), key=len) for form in piece.split("|")) for piece in pieces if piece]
+    return tuple(sorted((piece for piece in forms if all(piece)), key=lambda piece: -min(map(len, piece))))
 
 
 def _kept(word: str) -> str:

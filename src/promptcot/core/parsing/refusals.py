@@ -20,7 +20,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from promptcot.core.parsing.phrases import matcher, needles, plain, sentences
+from promptcot.core.parsing.phrases import has_one, matcher, needles, plain, sentences
 from promptcot.core.refusing import Refusal
 
 _LAST = 3
@@ -103,7 +103,7 @@ def _is_concluded(parts: Sequence[str], refusal: Refusal) -> bool:
 
 def _may_say(text: str, phrases: tuple[str, ...]) -> bool:
     """Whether a text in small letters may state one of the phrases: a quick look, before the text is made plain."""
-    return any(needle in text for needle in _needles(phrases))
+    return has_one(text, _needles(phrases))
 
 
 def _asks(problem: str, refusal: Refusal) -> bool:
