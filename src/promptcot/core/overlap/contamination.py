@@ -31,8 +31,9 @@ LONG = 8
 """The tokens of an n-gram that two texts seldom share by chance."""
 _SHINGLE = 3
 _HALF = 0.5
-_LEAST_OVERLAP = 0.2  # of a benchmark problem, for two hits: openings that benchmarks have in common reach 0.18
+_LEAST_OVERLAP = 0.35  # of a benchmark problem, for two hits: problems of one author have a third in common
 _LEAST_SIMILARITY = 0.8  # problems of different benchmarks reach 0.6
+_LEAST_WITH_OTHER_NUMBERS = 0.9  # a short problem of which words and numbers are others is most often another one
 _LEAST_EVIDENCE = 3.0  # in shingles that no other benchmark problem has
 _LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reach 8
 _LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
@@ -168,9 +169,12 @@ class Contamination:
     def _seen(self, words: list[str]) -> list[str]:
         return masked(words) if self._mask else words
 
-    def hit(self, problem: str) -> Hit | None:
-        """The benchmark problem that this one is, or has a large part of in it; None where there is none."""
-        words = words_of(problem)
+    def hit(self, problem: str, words: list[str] | None = None) -> Hit | None:
+        """The benchmark problem that this one is, or has a large part of in it; None where there is none.
+
+        Whoever has its `words_of` passes them, so that they are not read twice.
+        """
+        words = words_of(problem) if words is None else words
         match = self._match(words) or self._renamed(words, problem)
         return None if match is None else self._hit(match, words)
 
@@ -183,7 +187,7 @@ class Contamination:
             return max(found, key=lambda match: match.share)
         if (place := self._same_masked.get(tuple(seen))) is not None:
             return _Match(place, NUMBERS_CHANGED, 1.0)
-        return self._embedded(words) or self._plain_one(seen)
+        return self._embedded(words) or self._plain_one(words, seen)
 
     def _renamed(self, words: list[str], problem: str) -> _Match | None:
         """A benchmark problem whose variables and points have other names."""
@@ -219,9 +223,9 @@ class Contamination:
             return _Match(place, OVERLAP, share)
         if self._mask and not _says_enough(entry.seen):
             return None
-        return self._loosely(place, _densest(seen, entry))
+        return self._loosely(place, words, _densest(seen, entry))
 
-    def _loosely(self, place: int, window: list[str]) -> _Match | None:
+    def _loosely(self, place: int, words: list[str], window: list[str]) -> _Match | None:
         """The rules that find a text in which words or numbers are others."""
         entry = self._entries[place]
         found = sum(entry.weights[shingle] for shingle in set(grams(window, _SHINGLE)) & entry.weights.keys())
@@ -229,7 +233,7 @@ class Contamination:
         if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
             return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
-        if similarity >= _LEAST_SIMILARITY:
+        if similarity >= _least_similarity(words, entry):
             return _Match(place, SIMILAR, similarity)
         similarity = alike_but_for_names(entry.seen, window)
         return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
@@ -247,7 +251,7 @@ class Contamination:
                     return _Match(place, EMBEDDED, 1.0)
         return None
 
-    def _plain_one(self, seen: list[str]) -> _Match | None:
+    def _plain_one(self, words: list[str], seen: list[str]) -> _Match | None:
         """A benchmark problem without rare shingles that the text nearly is."""
         size = len(seen)
         known = [self._plain[length] for length in self._plain if 2 * size <= 3 * length and 2 * length <= 3 * size]
@@ -257,7 +261,10 @@ class Contamination:
             for place in places
         ]
         similarity, place = max(alike, default=(0.0, 0))
-        if similarity < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-place].seen)):
+        if similarity < _LEAST_SIMILARITY:
+            return None
+        entry = self._entries[-place]
+        if similarity < _least_similarity(words, entry) or not (self._mask or _has_numbers_of(words, entry.words)):
             return None
         return _Match(-place, SIMILAR, similarity)
 
@@ -325,6 +332,11 @@ def _says_enough(seen: list[str]) -> bool:
 def _has_numbers_of(words: list[str], own: list[str]) -> bool:
     """Whether a text has all numbers of another one, as often."""
     return Counter(filter(is_number, own)) <= Counter(filter(is_number, words))
+
+
+def _least_similarity(words: list[str], entry: _Entry) -> float:
+    """From which similarity on a short text is a benchmark problem."""
+    return _LEAST_SIMILARITY if _has_numbers_of(words, entry.words) else _LEAST_WITH_OTHER_NUMBERS
 
 
 def _densest(seen: list[str], entry: _Entry) -> list[str]:
