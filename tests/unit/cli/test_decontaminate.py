@@ -162,12 +162,13 @@ def test_meanings_are_compared_and_confirmed_and_no_call_is_made_twice() -> None
     how: dict[str, Any] = {"against": "trams.jsonl", "journal": "work"}
     for engine, embedded, asked in ((Toy(), 3, 1), (Toy(), 0, 0)):
         found = promptcot.decontaminate(rows, semantic=engine, confirm=engine, **how)
-        assert [row["id"] for row in found] == ["b", "c"]
+        assert [row["id"] for row in found] == ["b"]
         assert all("vector" not in row and "suspected" not in row for row in found)
         told = found.dropped[0]["contamination"]
         assert (told["rule"], told["confirmed"], told["share"]) == ("meaning", "same", 1.0)
+        assert found.counts.dropped == {"benchmark problem": 1, "no problem text": 1}
         assert (engine.embedded, engine.asked) == (embedded, asked)
-    assert len(promptcot.decontaminate(rows, against="trams.jsonl").rows) == 3
+    assert len(promptcot.decontaminate(rows, against="trams.jsonl").rows) == 2
     with pytest.raises(UsageError, match="give a model for that as well"):
         promptcot.decontaminate(rows, against="trams.jsonl", confirm=Toy())
     assert decontaminate("--against", "trams.jsonl", "--confirm", "m") == 2

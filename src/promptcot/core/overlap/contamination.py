@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain
 
 from rapidfuzz.distance import Indel
 
@@ -81,6 +82,11 @@ class _Entry:
     weights: dict[Shingle, int] = field(default_factory=dict)
     total: int = 0
 
+    def weight_of(self, shingles: Set[Shingle]) -> int:
+        """What those of these shingles weigh that the problem has."""
+        weights = self.weights
+        return sum(weights[shingle] for shingle in weights.keys() & shingles)
+
 
 @dataclass(frozen=True, slots=True)
 class _Match:
@@ -132,8 +138,8 @@ class Contamination:
             self._same_masked.setdefault(tuple(seen), place)
         self._same_renamed.setdefault(_without_names(words, reference.problem), place)
 
-    def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
-        """The weight of each shingle, and the problems that have it; without those that many have.
+    def _weighed(self) -> dict[Shingle, tuple[int, ...]]:
+        """The problems that have each shingle, which are given its weight; without those that many have.
 
         Problems that have it with other numbers count, too.
         """
@@ -151,7 +157,7 @@ class Contamination:
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
             if weight and len(places) <= _COMMON:
-                found[shingle] = (weight, tuple(places))
+                found[shingle] = tuple(places)
         return found
 
     def _weight(self, having: int) -> int:
@@ -196,16 +202,15 @@ class Contamination:
 
     def _near(self, seen: list[str]) -> list[int]:
         """The benchmark problems that have most in common with the text, of themselves or of it."""
-        sums: dict[int, int] = {}
-        shingles = self._shingles
-        for shingle in shingles.keys() & set(grams(seen, _SHINGLE)):
-            weight, places = shingles[shingle]
-            for place in places:
-                sums[place] = sums.get(place, 0) + weight
+        shared = self._shingles.keys() & set(grams(seen, _SHINGLE))
         part = _UNIT * len(seen) // 4
-        shares = [(total / self._entries[place].total, total, place) for place, total in sums.items() if total >= _UNIT]
-        near = sorted((-share, place) for share, total, place in shares if share >= _LOOKED_AT_FROM or total >= part)
-        return [place for _, place in near[:_LOOKED_AT]]
+        near = []
+        for place, count in Counter(chain.from_iterable(map(self._shingles.__getitem__, shared))).items():
+            entry = self._entries[place]
+            least = max(_UNIT, min(_LOOKED_AT_FROM * entry.total, part))
+            if count * _UNIT >= least and (total := entry.weight_of(shared)) >= least:  # none weighs more than a unit
+                near.append((-total / entry.total, place))
+        return [place for _, place in sorted(near)[:_LOOKED_AT]]
 
     def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
         """By which rule a text has a benchmark problem in it, or a large part; None where it has not."""
@@ -228,12 +233,12 @@ class Contamination:
     def _loosely(self, place: int, words: list[str], window: list[str]) -> _Match | None:
         """The rules that find a text in which words or numbers are others."""
         entry = self._entries[place]
-        found = sum(entry.weights[shingle] for shingle in set(grams(window, _SHINGLE)) & entry.weights.keys())
+        found = entry.weight_of(set(grams(window, _SHINGLE)))
         share = found / entry.total
         if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
             return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
-        if similarity >= _least_similarity(words, entry):
+        if similarity >= _LEAST_SIMILARITY and similarity >= _least_similarity(words, entry):
             return _Match(place, SIMILAR, similarity)
         similarity = alike_but_for_names(entry.seen, window)
         return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
@@ -241,10 +246,9 @@ class Contamination:
     def _embedded(self, words: list[str]) -> _Match | None:
         """A benchmark problem of three tokens or more that stands in the text as it is."""
         shingles = grams(words, _SHINGLE)
-        if self._begins.keys().isdisjoint(shingles):
-            return None
-        for start, shingle in enumerate(shingles):
-            for place in self._begins.get(shingle, ()):
+        begins = self._begins.keys() & shingles
+        for start in [start for start, shingle in enumerate(shingles) if shingle in begins] if begins else ():
+            for place in self._begins[shingles[start]]:
                 own = self._entries[place].words
                 end = start + len(own)
                 if end <= len(words) and words[end - 1] == own[-1] and words[start:end] == own:

@@ -104,7 +104,7 @@ _WRITTEN = _Written()
 _RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207f]+|[\u2080-\u208e\u2090-\u209c]+")
 _ROOM = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\s*\{[lcr|\s]*\})?|\\[hv](?:space|skip)\*?\s*\{[^{}]*\}")
 _DIGITS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
-_THOUSANDS = re.compile(r"(?:(?<![\d.,(\[{])|(?<=\\[(\[]))[1-9]\d{0,2}(?:,\d{3})+(?![\d)\]}])")
+_THOUSANDS = re.compile(r"[1-9](?:(?<![\d.,(\[{].)|(?<=\\[(\[].))\d{0,2}(?:,\d{3})+(?![\d)\]}])")
 _BARE_ABOVE = re.compile(r"\\[dtc]?frac\s*(\d|[a-z](?![a-z])|\\[a-z]+)\s*(?=[\d{\\a-z])")
 _BARE_BELOW = re.compile(r"(\\[dtc]?frac\s*\{[^{}]*\})\s*(\d|[a-z]|\\[a-z]+)")
 _LOG_BASE = re.compile(r"(\\log_\d)(?=\d)")
@@ -160,7 +160,8 @@ def _plain(text: str) -> str:
     if not text.isascii() or "&" in text:
         text = _in_ascii(text)
     if "," in text:
-        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), _DIGITS.sub("", text))
+        text = _DIGITS.sub("", text) if "\\" in text or "{,}" in text else text
+        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)
     if "</" in text or "/>" in text or "<br>" in text:
         text = _HTML_ABOVE.sub(_raised, _HTML.sub(" ", text))
     if "-\n" in text or "\\-" in text:
