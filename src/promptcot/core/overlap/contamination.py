@@ -42,6 +42,7 @@ _LOOKED_AT_FROM = 0.12
 _COMMON = 8  # a shingle that more benchmark problems have finds none of them
 _FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
 _UNIT = 840  # divisible by 1 to 8; whole numbers, so that sums do not depend on the order of their parts
+_LONGEST_NAME = 5
 _LABEL = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,5}|[A-Zb-z])(?![A-Za-z])")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 
@@ -113,9 +114,12 @@ class Contamination:
         self._same: dict[Shingle, int] = {}
         self._same_masked: dict[Shingle, int] = {}
         self._same_renamed: dict[Shingle, int] = {}
+        self._frames: set[Shingle] = set()
         for reference in references:
             self._add(reference)
         self._shingles = self._weighed()
+        # so many shingles, none of which weighs more than a unit, a text shares at least that is looked at
+        self._least = [max(1.0, _LOOKED_AT_FROM * entry.total / _UNIT) for entry in self._entries]
         self._begins: dict[Shingle, list[int]] = {}
         self._plain: dict[int, list[int]] = {}
         for place, entry in enumerate(self._entries):
@@ -137,6 +141,7 @@ class Contamination:
         if self._mask and _says_enough(seen):
             self._same_masked.setdefault(tuple(seen), place)
         self._same_renamed.setdefault(_without_names(words, reference.problem), place)
+        self._frames.add(_frame(words))
 
     def _weighed(self) -> dict[Shingle, tuple[int, ...]]:
         """The problems that have each shingle, which are given its weight; without those that many have.
@@ -197,18 +202,25 @@ class Contamination:
 
     def _renamed(self, words: list[str], problem: str) -> _Match | None:
         """A benchmark problem whose variables and points have other names."""
-        place = self._same_renamed.get(_without_names(words, problem)) if words else None
+        if not words or _frame(words) not in self._frames:
+            return None
+        place = self._same_renamed.get(_without_names(words, problem))
         return None if place is None else _Match(place, RENAMED, 1.0)
 
     def _near(self, seen: list[str]) -> list[int]:
         """The benchmark problems that have most in common with the text, of themselves or of it."""
         shared = self._shingles.keys() & set(grams(seen, _SHINGLE))
         part = _UNIT * len(seen) // 4
+        having, least, most = (
+            Counter(chain.from_iterable(map(self._shingles.__getitem__, shared))),
+            self._least,
+            part / _UNIT,
+        )
         near = []
-        for place, count in Counter(chain.from_iterable(map(self._shingles.__getitem__, shared))).items():
+        for place in [place for place, count in having.items() if count >= least[place] or count >= most]:
             entry = self._entries[place]
-            least = max(_UNIT, min(_LOOKED_AT_FROM * entry.total, part))
-            if count * _UNIT >= least and (total := entry.weight_of(shared)) >= least:  # none weighs more than a unit
+            total = entry.weight_of(shared)
+            if total >= max(_UNIT, min(_LOOKED_AT_FROM * entry.total, part)):
                 near.append((-total / entry.total, place))
         return [place for _, place in sorted(near)[:_LOOKED_AT]]
 
@@ -301,6 +313,11 @@ def _without_names(words: list[str], problem: str) -> Shingle:
     names = {label.lower() for label in _LABEL.findall(problem)}
     order: dict[str, str] = {}
     return tuple(order.setdefault(word, f"@{len(order)}") if word in names else word for word in words)
+
+
+def _frame(words: list[str]) -> Shingle:
+    """The tokens that are too long for a name as `_without_names` knows them: quickly told, and the same in both."""
+    return tuple([word for word in words if len(word) > _LONGEST_NAME])
 
 
 def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
