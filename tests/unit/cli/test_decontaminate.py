@@ -55,7 +55,7 @@ def test_problems_of_the_named_files_are_left_out(words: list[str], capsys: pyte
     assert (dropped["b"]["benchmark"], dropped["b"]["rule"]) == ("trams.jsonl", "same text")
     assert (dropped["c"]["benchmark"], dropped["c"]["rule"]) == ("primes.jsonl", "embedded")
     said = capsys.readouterr().out
-    assert "compared with trams.jsonl (1 problems), primes.jsonl (1 problems)" in said
+    assert "compared with trams.jsonl (1 problem), primes.jsonl (1 problem)" in said
     assert "decontaminate: 3 in = 1 out + 2 dropped (benchmark problem: 2) + 0 failed" in said
     summary = json.loads(Path("out.summary.json").read_bytes())
     assert summary["contamination"]["found"] == {"trams.jsonl": 1, "primes.jsonl": 1}
