@@ -82,7 +82,7 @@ def test_a_benchmark_that_is_the_set_itself_is_allowed_and_told(capsys: pytest.C
         (["--against", "gsm9k"], 1, "did you mean 'gsm8k'"),
         (["--against", "missing.jsonl"], 1, "missing.jsonl: no such file"),
         (["--against", "empty.jsonl"], 1, "empty.jsonl: the file has no rows"),
-        (["--against", "."], 1, "no benchmark is called"),
+        (["--against", "."], 1, "is a folder; name the files of problems in it"),
         (["trams.jsonl"], 2, "name what to compare with as --against trams.jsonl"),
         (["--against", "out.jsonl"], 1, "no such file"),
     ],
