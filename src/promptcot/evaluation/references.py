@@ -57,7 +57,7 @@ class References:
 def reference_lines(found: References, named_by: str = "--against NAME") -> Iterator[str]:
     """What is compared with, and how to come by what is not at hand; `named_by` is how a benchmark is asked for."""
     yield from found.told
-    names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
+    names = ", ".join(f"{name} ({rows:,} problem{'s' * (rows != 1)})" for name, rows in found.found.items())
     if found.decontaminates:
         yield f"compared with {names}"
     else:
@@ -76,6 +76,8 @@ def references(against: Sequence[str] | None = None) -> References:
     """
     if against is not None:
         for name in against:
+            if Path(name).is_dir() and name not in BENCHMARKS:
+                raise InputError(f"{name} is a folder; name the files of problems in it")
             if not is_file(name):
                 benchmark_named(name)
         return _read(list(dict.fromkeys(map(str, against))), {}, named=True)

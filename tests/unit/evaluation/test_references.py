@@ -72,6 +72,11 @@ def test_a_wrong_name_is_found_before_anything_is_read(tmp_path: Path) -> None:
         references([str(tmp_path / "missing.jsonl"), "gsm8"])
 
 
+def test_a_folder_is_no_file_of_problems(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name the files"):
+        references([str(tmp_path)])
+
+
 def test_rows_of_known_data_sets_need_no_gold(tmp_path: Path) -> None:
     prompt = "<|im_start|>user\nFind the least prime.\nPlease reason step by step, and put your final answer within"
     rows = [{"prompt": prompt + " \\boxed{}.<|im_end|>\n<|im_start|>assistant\n"}, {"prompt": "Find a root."}]

@@ -16,4 +16,4 @@ def found_lines(summary: Mapping[str, Any], output: Path) -> Iterator[str]:
     if summary["rules"]:
         yield f"rules: {', '.join(f'{rule} {count:,}' for rule, count in sorted(summary['rules'].items()))}"
     if summary["without_problem"]:
-        yield f"{summary['without_problem']:,} rows have no problem, and stay"
+        yield f"{summary['without_problem']:,} rows have no problem text, and are left out"
