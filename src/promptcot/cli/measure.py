@@ -39,8 +39,8 @@ from promptcot.storage.json import dumps
     "--vectors",
     multiple=True,
     type=SOURCE,
-    help="Vectors of the problems: rows with `id` and `vector`, or embeddings named by id or by text; repeat it for a "
-    "second set.  [default: those of the run, if it made some]",
+    help="Vectors of the problems: rows with `id` and `problem_vector`, or embeddings named by id or by text; repeat "
+    "it for a second set.  [default: those of the run, if it made some]",
 )
 @click.option(
     "--semantic",

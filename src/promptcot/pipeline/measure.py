@@ -8,12 +8,15 @@ most `AMONG`. What is computed of all this is decided in `core.measures`.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from promptcot.core.columns import Columns
 from promptcot.core.measures.facts import concepts_of, facts_of, level_of, text_of
@@ -38,8 +41,6 @@ AMONG = 200_000
 VECTORS = 4000
 """The most vectors that are compared with each other."""
 _EXTREMES = 5
-
-_key = lru_cache(maxsize=1 << 16)(hash_id)
 
 Rows = Callable[[], Iterator[Row]]
 Chosen = tuple[int, Row]
@@ -84,13 +85,21 @@ def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -
     """What the set of a run is like, and what the run took to make it."""
     made = next((path for step, path in files.steps.items() if step.startswith("embed-")), None)
     if vectors is None and made is not None:
-        vectors = partial(vectors_by_id, made)
+        vectors = partial(_vectors_made, made)
     rows = partial(_once, files.set)
     found = _measured(name, rows, files.known, vectors)
     spent = spending(files.stages, found.tally.rows)
     told = {"yield": _yield(files.steps), "spent": spent, "validity_by_agreement": files.validity}
     run = {name: value for name, value in told.items() if value is not None}
     return Measured(found.name, found.tally, found.nearest, found.among, found.known, found.vectors, run)
+
+
+def _vectors_made(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
+    """Those of a step that embeds; none where a step behind it gave the problems other ids and texts."""
+    try:
+        return vectors_by_id(path, problems)
+    except InputError:
+        return np.empty((0, 1), np.float32)
 
 
 def _files_of(directory: Path, known: int | None) -> RunFiles:
@@ -133,13 +142,13 @@ def _once(path: Path) -> Iterator[Row]:
 
 
 def _measured(name: str, rows: Rows, known: int | None, vectors: VectorsOf | None) -> Measured:
-    tally, most = Tally(_key), max(PROBLEMS, VECTORS if vectors else 0)
+    tally, most = Tally(hash_id), max(PROBLEMS, VECTORS if vectors else 0)
     chosen = _counted(rows(), tally, most)
     looked = NearCopies([(place, Text.of(text_of(row))) for place, row in chosen[:PROBLEMS]])
     every = -(-tally.rows // AMONG)
     for place, row in enumerate(rows()):
         text = text_of(row)
-        if text and _key(text) % every == 0:
+        if text and hash_id(text) % every == 0:
             looked.look(place, Text.of(text))
     found = None if vectors is None else vectors([row for _, row in chosen[:VECTORS]])
     return Measured(name, tally, looked.nearest(), looked.among, known, found)
@@ -152,7 +161,7 @@ def _counted(rows: Iterable[Row], tally: Tally, most: int) -> list[Chosen]:
         facts = facts_of(row)
         tally.add(facts)
         if facts.text:
-            entry = (-_key(facts.text), -place, {"id": row.get("id"), "problem": facts.text})
+            entry = (-hash_id(facts.text), -place, {"id": row.get("id"), "problem": facts.text})
             (heapq.heappush if len(heap) < most else heapq.heappushpop)(heap, entry)
     return [(-place, row) for _, place, row in sorted(heap, reverse=True)]
 
@@ -161,12 +170,12 @@ def _yield(steps: Mapping[str, Path]) -> dict[str, Any]:
     """The share of combinations that reaches each step; models that see the same rows are one step."""
     sampled = Sampled()
     for row in FileRows(steps["sample"]):
-        sampled.add(_key(str(row.get("id"))), level_of(row), map(_key, concepts_of(row)))
+        sampled.add(hash_id(str(row.get("id"))), level_of(row), map(hash_id, concepts_of(row)))
     reached: dict[str, Reached] = {}
     for name, path in steps.items():
         verb = _verb(name)
         if verb is not None:
-            came = sampled.reached(_key(str(row.get("id"))) for row in FileRows(path))
+            came = sampled.reached(hash_id(str(row.get("id"))) for row in FileRows(path))
             reached[verb] = reached[verb] & came if verb in reached else came
     found = yield_json(sampled, reached)
     return {**found, "concepts": _concepts(sampled, reached, steps["sample"], found["share"])}
@@ -197,7 +206,7 @@ def _told(one: ConceptYield, names: Mapping[int, str]) -> dict[str, Any]:
 
 def _names(keys: set[int], path: Path) -> dict[int, str]:
     """The names of concepts, found again in the rows."""
-    named = ((_key(name), name) for row in FileRows(path) for name in concepts_of(row))
+    named = ((hash_id(name), name) for row in FileRows(path) for name in concepts_of(row))
     fresh: dict[int, str] = {}
     wanted = ((key, name) for key, name in named if key in keys and key not in fresh)
     for key, name in islice(wanted, len(keys)):

@@ -141,7 +141,7 @@ class Run:
                 output.finish()
             made = self._write_set(held)
             summary = self.summary()  # before any file appears: a step may fail to say what it adds
-            if self.outputs:
+            if len(self.outputs) > 1:
                 last = self.last.finished if made is None else made.finished
                 self.measure = await asyncio.to_thread(self._measured, last, summary)
                 summary["measure"] = self.measure
@@ -162,10 +162,12 @@ class Run:
         return {"format": FORMAT, "stages": stages, **more}
 
     def _measured(self, last: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """What the set in this file is like; without what the summary says already."""
+        """What the set in this file is like; verdicts by agreement are in the summary, over all labelled problems."""
         steps = {name: output.finished for name, output in self.outputs.items()}
         found = measured_run(SET, RunFiles(steps, last, summary["stages"], self.known_concepts)).as_json()
-        return {name: value for name, value in found.items() if name not in summary}
+        if "validity_by_agreement" in summary:
+            found.pop("validity_by_agreement", None)
+        return found
 
     def _write_set(self, held: ExitStack) -> RowWriter | None:
         """The set, finished, where the run makes one."""

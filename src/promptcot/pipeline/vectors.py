@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from promptcot.errors import InputError
 from promptcot.records import Row
-from promptcot.stages.embed import vector_of
+from promptcot.stages.embed import FIELD, vector_of
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.rows import hash_id, read_rows
 
@@ -21,8 +21,9 @@ VectorsOf = Callable[[Sequence[Row]], NDArray[np.float32]]
 def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
     """The vectors that a file has of these problems, as `VectorsOf`.
 
-    The file has rows with `id` and `vector`, or embeddings whose names are ids or the problems' texts. A vector without
-    a direction is left out. Raises InputError for a file that has no vector of any problem, or of different lengths.
+    The file has rows with `id` and `problem_vector`, or embeddings whose names are ids or the problems' texts. A vector
+    without a direction is left out. Raises InputError for a file that has no vector of any problem, or of different
+    lengths.
     """
     wanted = {
         hash_id(str(value)): place for place, row in enumerate(problems) for value in row.values() if value is not None
@@ -48,6 +49,6 @@ def _named(path: Path) -> Iterator[tuple[str, NDArray[np.floating]]]:
         try:
             vector = vector_of(row)
         except ValueError as error:
-            raise InputError(f"{path}, row {number}: its `vector` is no vector ({error})") from error
+            raise InputError(f"{path}, row {number}: its `{FIELD}` is no vector ({error})") from error
         if vector is not None:
             yield str(row.get("id")), vector

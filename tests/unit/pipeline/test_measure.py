@@ -16,6 +16,7 @@ from promptcot.errors import InputError
 from promptcot.pipeline import measure
 from promptcot.pipeline.measure import measured
 from promptcot.pipeline.vectors import vectors_by_id
+from promptcot.stages.embed import FIELD
 
 Row = dict[str, Any]
 
@@ -126,20 +127,32 @@ def test_a_large_set_is_sampled_whatever_the_order_of_its_rows(tmp_path: Path, m
     assert 1 < one["among"] < 60
 
 
+def add_step(run: Path, name: str) -> None:
+    """Let the summary have one more step, which is not the last."""
+    summary = json.loads((run / "summary.json").read_text())
+    summary["stages"] = {name: paid(), **summary["stages"]}
+    (run / "summary.json").write_text(json.dumps(summary))
+
+
 def encoded(values: list[float]) -> str:
     return base64.b64encode(np.array(values, "<f2").tobytes()).decode()
 
 
 def test_vectors_of_a_step_that_embeds_are_at_hand(run: Path) -> None:
     """Three problems are left, of which two have orthogonal vectors and one has none."""
-    vectors = [{**problem(1), "vector": encoded([1, 0])}, {**problem(2), "vector": encoded([0, 1])}]
+    vectors = [{**problem(1), FIELD: encoded([1, 0])}, {**problem(2), FIELD: encoded([0, 1])}]
     write(run / "embed-dedup.jsonl", vectors)
-    summary = json.loads((run / "summary.json").read_text())
-    summary["stages"]["embed-dedup"] = paid()
-    (run / "summary.json").write_text(json.dumps(summary))
+    add_step(run, "embed-dedup")
     told = measured(run).as_json()
     assert told["vectors"] == {"n": 2, "vendi": 2.0, "nearest": {"5 %": 1.0, "50 %": 1.0, "95 %": 1.0}}
     assert "embed-dedup" not in told["yield"]["steps"]
+
+
+def test_a_step_that_gives_problems_other_ids_and_texts_leaves_no_vectors(run: Path) -> None:
+    """Nobody asked for vectors, so it is no mistake."""
+    write(run / "embed-dedup.jsonl", [{"id": "other", "problem": "Another.", FIELD: encoded([1, 0])}])
+    add_step(run, "embed-dedup")
+    assert "vectors" not in measured(run).as_json()
 
 
 @pytest.mark.parametrize("by", ["id", "problem"])
@@ -154,11 +167,11 @@ def test_embeddings_are_named_by_id_or_by_text(by: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vectors", "why"),
     [
-        ([{"id": "x", "vector": encoded([1, 0])}], "no vector of any problem"),
+        ([{"id": "x", FIELD: encoded([1, 0])}], "no vector of any problem"),
         ([{"id": "p1"}], "no vector of any problem"),
-        ([{"id": "p1", "vector": encoded([0, 0])}], "no vector of any problem"),
-        ([{"id": "p1", "vector": "no base64"}], "row 1: its `vector` is no vector"),
-        ([{"id": "p1", "vector": encoded([1])}, {"id": "p2", "vector": encoded([1, 0])}], "different lengths"),
+        ([{"id": "p1", FIELD: encoded([0, 0])}], "no vector of any problem"),
+        ([{"id": "p1", FIELD: "no base64"}], "row 1: its `problem_vector` is no vector"),
+        ([{"id": "p1", FIELD: encoded([1])}, {"id": "p2", FIELD: encoded([1, 0])}], "different lengths"),
     ],
 )
 def test_vectors_that_belong_to_no_problem_are_refused(vectors: list[Row], why: str, tmp_path: Path) -> None:

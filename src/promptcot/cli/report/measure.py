@@ -72,7 +72,7 @@ def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
     yield hanging(
         "by concept: ",
         f"the interval of {unlike:,} of {used:,} sampled concepts leaves out the yield of all (by chance about "
-        f"{used * 0.05:.0f} would)",
+        f"{_number(used * 0.05)} would)",
     )
     for what in ("best", "worst"):
         named = [f"{shown(one['concept'])} {one['count']:,} of {one['n']:,}" for one in found[what][:_CONCEPTS]]

@@ -13,6 +13,7 @@ from typing import Any
 
 from promptcot.core.problems import gold_if_any, problem_of
 from promptcot.core.selection.profiles import models_of
+from promptcot.core.validity import VALIDITIES
 from promptcot.errors import UnfitRow
 from promptcot.records import Row
 
@@ -82,7 +83,7 @@ def _rates(row: Row) -> dict[str, float]:
 def _verdict(validity: Any) -> str | None:
     """What `verify` came to: its field as a step writes it, or the word alone, as a set has it."""
     found = validity.get("verdict") if isinstance(validity, Mapping) else validity
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and found in VALIDITIES else None
 
 
 def _share(value: Any) -> float | None:

@@ -36,6 +36,8 @@ NOTHING = Facts("", None, (), None, {}, None, None, False, None)
         ({"validity": {"verdict": "valid", "share": 1.0}}, "verdict", "valid"),
         ({"validity": "undecided"}, "verdict", "undecided"),
         ({"validity": None}, "verdict", None),
+        ({"validity": "rather good"}, "verdict", None),
+        ({"validity": {"verdict": ["valid"]}}, "verdict", None),
         ({"label": "4"}, "labelled", True),
         ({"answer": "4"}, "labelled", True),
         ({"reference_solution": "so #### 4"}, "labelled", True),
