@@ -77,6 +77,11 @@ def test_a_public_data_set_is_read_by_its_columns(capsys: pytest.CaptureFixture[
     assert next(line.split()[-1] for line in told if line.startswith("problems that have one")) == "2"
 
 
+def test_the_traces_of_a_problem_are_one_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    traces = [problem(number, sample=sample) for number in range(2) for sample in range(3)]
+    assert printed(capsys, write("traces.jsonl", traces)).startswith("2 problems; ")
+
+
 def test_names_from_models_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [problem(n, level="A\x1b[31m", models={"m\x1b[2J": {"pass_rate": 0.5, "n": 2}, "k": {}}) for n in range(3)]
     assert "\x1b" not in printed(capsys, write("set.jsonl", rows))
