@@ -29,8 +29,8 @@ _LONG_AGO = 1_700_000_000
 _PACKAGE = Path(promptcot.__file__).parent
 _NOT_COMPARED = (".png", ".svg", ".pdf")
 _TIMED_LINE = re.compile(
-    r"^(?:\S+: [\d,]+ calls, .*|beyond the target: .*|for each problem: .*|"
-    r"  (?:sampled|generated|parsed|judged|accepted) .*)\n",
+    r"^(?:\S+: [\d,]+ calls, .*|beyond the target: .*|for each problem: .*"
+    r"|  (?:sampled|generated|parsed|judged|accepted) .*)\n",
     re.M,
 )
 
