@@ -58,8 +58,8 @@ def test_one_set_is_told_in_few_lines_of_bounded_width(capsys: pytest.CaptureFix
 def test_what_is_not_there_is_named_with_the_way_to_it(capsys: pytest.CaptureFixture[str]) -> None:
     told = " ".join(printed(capsys, write("set.jsonl", [{"problem": "Count to ten."}])).split())
     assert told == (
-        "1 problem not measured: distances and Vendi score, for want of vectors (--vectors FILE); concepts, which no "
-        "row names; pass rates, which no row has"
+        "1 problem not measured: distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL); "
+        "concepts, which no row names; pass rates, which no row has"
     )
 
 
