@@ -22,7 +22,7 @@ from promptcot.interruption import INTERRUPTED
 _RARELY = (20_000, 20, 20)
 
 VERBS = {
-    "run": "The whole pipeline, from concepts to accepted problems.",
+    "run": "The whole pipeline, from concepts to a set of labelled problems.",
     "init": "Write the folder of a new domain: prompts, criteria, concepts, a recipe.",
     "extract": "Name the concepts that problems rest on.",
     "explain": "Write the rationale that leads from concepts and level to each problem.",
@@ -93,7 +93,7 @@ class _Verbs(click.Group):
 @click.version_option(__version__, prog_name="promptcot")
 def root() -> None:
     """Hard, correct problems at any scale: sample concepts, write problems, have them judged, keep what all judges
-    call perfect."""
+    call perfect, and make a set of it: well-posed, new, answered, and as hard as asked."""
 
 
 def run(arguments: list[str]) -> int:

@@ -76,7 +76,7 @@ def measured(
     read = columns or Columns()
 
     def rows() -> Iterator[Row]:
-        return (row for _, row in read.problems(read_rows(path, may_be_empty=True)))
+        return _once(row for _, row in read.problems(read_rows(path, may_be_empty=True)))
 
     return _measured(str(path), rows, known, vectors)
 
@@ -86,8 +86,7 @@ def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -
     made = next((path for step, path in files.steps.items() if step.startswith("embed-")), None)
     if vectors is None and made is not None:
         vectors = partial(_vectors_made, made)
-    rows = partial(_once, files.set)
-    found = _measured(name, rows, files.known, vectors)
+    found = _measured(name, lambda: _once(FileRows(files.set)), files.known, vectors)
     spent = spending(files.stages, found.tally.rows)
     told = {"yield": _yield(files.steps), "spent": spent, "validity_by_agreement": files.validity}
     run = {name: value for name, value in told.items() if value is not None}
@@ -131,12 +130,12 @@ def _known(directory: Path) -> int | None:
         return None
 
 
-def _once(path: Path) -> Iterator[Row]:
-    """The rows of a file, of several in a row with one id (traces of one problem) the first."""
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """The problems of rows: of traces that come one after the other with one id, the first."""
     last: object = None
-    for row in FileRows(path):
+    for row in rows:
         name = row.get("id")
-        if name is None or name != last:
+        if name is None or name != last or "sample" not in row:
             yield row
         last = name
 

@@ -58,8 +58,8 @@ def test_one_set_is_told_in_few_lines_of_bounded_width(capsys: pytest.CaptureFix
 def test_what_is_not_there_is_named_with_the_way_to_it(capsys: pytest.CaptureFixture[str]) -> None:
     told = " ".join(printed(capsys, write("set.jsonl", [{"problem": "Count to ten."}])).split())
     assert told == (
-        "1 problem not measured: distances and Vendi score, for want of vectors (--vectors FILE); concepts, which no "
-        "row names; pass rates, which no row has"
+        "1 problem not measured: distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL); "
+        "concepts, which no row names; pass rates, which no row has"
     )
 
 
@@ -75,6 +75,11 @@ def test_a_public_data_set_is_read_by_its_columns(capsys: pytest.CaptureFixture[
     write("own.jsonl", [{"task": "How many eggs?"}, {"task": "How many eggs?"}])
     told = printed(capsys, "own.jsonl", "--columns", "problem=task").splitlines()
     assert next(line.split()[-1] for line in told if line.startswith("problems that have one")) == "2"
+
+
+def test_the_traces_of_a_problem_are_one_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    traces = [problem(number, sample=sample) for number in range(2) for sample in range(3)]
+    assert printed(capsys, write("traces.jsonl", traces)).startswith("2 problems; ")
 
 
 def test_names_from_models_cannot_move_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:

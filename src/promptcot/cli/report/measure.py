@@ -202,7 +202,7 @@ def _missing(told: Mapping[str, Any]) -> Iterator[str]:
     if not told["rows"]:
         return
     if "vectors" not in told:
-        yield "distances and Vendi score, for want of vectors (--vectors FILE)"
+        yield "distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL)"
     if "concepts" not in told:
         yield "concepts, which no row names"
     elif told["concepts"]["coverage"] is None:
