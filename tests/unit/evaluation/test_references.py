@@ -35,9 +35,9 @@ def in_cache(cache: Path, *rows: dict[str, Any]) -> None:
     written(folder / place.files[0], *rows)
 
 
-def test_without_any_benchmark_of_real_problems_nothing_is_called_decontaminated() -> None:
+def test_without_any_benchmark_nothing_is_called_decontaminated() -> None:
     found = references()
-    assert found.found == {"nano": 200}
+    assert found.found == {}
     assert found.summary()["status"] == "not decontaminated"
     assert set(found.missing) == set(BENCHMARKS) - {"nano", "aime2025-i"}  # half of another
     assert found.missing["math500"].startswith("hf download HuggingFaceH4/MATH-500 test.jsonl --repo-type dataset")
@@ -46,7 +46,7 @@ def test_without_any_benchmark_of_real_problems_nothing_is_called_decontaminated
 def test_what_lies_in_the_cache_of_the_hub_is_at_hand(cache: Path) -> None:
     in_cache(cache, {"problem": "Find the least prime.", "answer": "2"}, {"problem": "Find a root.", "answer": "1"})
     found = references()
-    assert found.found == {"math500": 2, "nano": 200}
+    assert found.found == {"math500": 2}
     assert found.summary()["status"] == "decontaminated"
     assert "math500" not in found.missing
     [first, *_] = found.problems
