@@ -11,9 +11,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "api.decontamination": "decontaminate",
     "api.dedup": "dedup",
+    "api.measure": "measure",
     "api.new": "init",
-    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult RunResult SelectResult "
-    "StageResult",
+    "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult MeasureResult RunResult "
+    "SelectResult StageResult",
     "api.runs": "arun evaluate load_recipe load_run merge run",
     "api.select": "select",
     "api.verbs": "ask encode explain extract filter generate grade judge label sample solve",

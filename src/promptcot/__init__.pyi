@@ -2,12 +2,14 @@
 
 from promptcot.api.decontamination import decontaminate as decontaminate
 from promptcot.api.dedup import dedup as dedup
+from promptcot.api.measure import measure as measure
 from promptcot.api.new import init as init
 from promptcot.api.results import DecontaminateResult as DecontaminateResult
 from promptcot.api.results import EvaluationResult as EvaluationResult
 from promptcot.api.results import FilterResult as FilterResult
 from promptcot.api.results import GradeResult as GradeResult
 from promptcot.api.results import LabelResult as LabelResult
+from promptcot.api.results import MeasureResult as MeasureResult
 from promptcot.api.results import RunResult as RunResult
 from promptcot.api.results import SelectResult as SelectResult
 from promptcot.api.results import StageResult as StageResult

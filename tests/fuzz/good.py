@@ -108,6 +108,7 @@ BASES: dict[str, list[list[str]]] = {
         ["select", *_LABELLED, "--pass-rate", "0.2:0.8", "--size", "2", "--balance", "level"],
         ["select", *_LABELLED, "--difficulty", "0-0.5=1,0.5-1=2", "--levels", "AIME=1", "--order", "mixed"],
     ],
+    "measure": [["measure", "labelled.jsonl"], ["measure", "labelled.jsonl", "problems.jsonl", "--concepts", "nano"]],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
     "chain": [

@@ -29,7 +29,9 @@ _LONG_AGO = 1_700_000_000
 _PACKAGE = Path(promptcot.__file__).parent
 _NOT_COMPARED = (".png", ".svg", ".pdf")
 _TIMED_LINE = re.compile(
-    r"^(?:\S+: [\d,]+ calls, .*|beyond the target: .*|  (?:sampled|generated|parsed|judged|accepted) .*)\n", re.M
+    r"^(?:\S+: [\d,]+ calls, .*|beyond the target: .*|for each problem: .*"
+    r"|  (?:sampled|generated|parsed|judged|accepted) .*)\n",
+    re.M,
 )
 
 
@@ -240,4 +242,5 @@ def _without_counts(text: str) -> str:
     """A summary with what does not depend on where a run happened to be when it stopped."""
     summary = json.loads(text)
     stages = {name: {key: stage[key] for key in ("out", "rows")} for name, stage in summary["stages"].items()}
-    return json.dumps({**summary, "stages": stages}, indent=2) + "\n"
+    measure = {key: value for key, value in summary["measure"].items() if key != "spent"}
+    return json.dumps({**summary, "stages": stages, "measure": measure}, indent=2) + "\n"

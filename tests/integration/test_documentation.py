@@ -1,4 +1,4 @@
-"""What the documentation shows runs: the examples of docs/api.md, in order, and the notebook of the README."""
+"""What the documentation shows runs: the examples of docs/api.md, in order, the notebook of the README, two walks."""
 
 from __future__ import annotations
 
@@ -63,6 +63,23 @@ def test_the_walk_from_nothing_to_labelled_rows_prints_what_the_page_shows(
     labelled = list(read_rows(Path("labels.jsonl")))
     assert labelled
     assert all(row["label"] and row["proof"] for row in labelled)
+
+
+def test_every_command_about_a_set_prints_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the problems that the page drops, for the reasons that it gives."""
+    monkeypatch.chdir(tmp_path)
+    done = list(walk(ROOT / "docs/set.md", [sys.executable, "-m", "promptcot"]))
+    assert [ran.command.split()[0] for ran in done] == [
+        *("mock-server", "run", "dedup", "decontaminate", "solve", "label", "select", "measure", "measure")
+    ]
+    for ran in done:
+        assert ran.code == 0, ran.command
+        assert fits(ran.printed, ran.shown), f"{ran.command} prints\n{ran.printed}"
+    rules = {"spelled": "edit", "renamed": "edit", "reordered": "shingles", "embedded": "containment"}
+    dropped = {row["id"]: row.get("rule") for row in read_rows(Path("new.dropped.jsonl"))}
+    assert dropped == {**rules, "root-again": "exact", "empty": None}
+    found = {row["id"]: row["contamination"]["rule"] for row in read_rows(Path("clean.dropped.jsonl"))}
+    assert found == {"same": "same text", "warm-up": "embedded", "squares": "edit similarity", "tank": "8-gram overlap"}
 
 
 def test_a_page_may_leave_lines_out_and_nothing_else() -> None:

@@ -67,6 +67,17 @@ def test_the_set_is_one_table_of_the_rows_that_came_through(directory: Path, tmp
     assert promptcot.load_run(directory).set[0] == found[0]
 
 
+def test_what_the_set_is_like_is_in_the_summary_as_measure_finds_it(directory: Path) -> None:
+    summary = json.loads((directory / "summary.json").read_bytes())
+    found = promptcot.measure(promptcot.load_run(directory)).measure
+    assert json.loads(json.dumps(found)) == {
+        **summary["measure"],
+        "validity_by_agreement": summary["validity_by_agreement"],
+    }
+    assert found["yield"]["steps"]["label"] == summary["stages"]["label"]["out"]
+    assert found["concepts"]["known"] == 60
+
+
 def test_the_truth_about_the_set_is_told_with_its_answers(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nano", "check", str(directory)]) == 0
     said = capsys.readouterr().out

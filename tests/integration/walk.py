@@ -19,7 +19,7 @@ from pathlib import Path
 from promptcot.cli import main
 from tests.programs import started
 
-_BLOCK = re.compile(r"^```(?P<kind>console|toml|jinja)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(?P<kind>console|toml|jinja|jsonl)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"(?:# file: (?P<plain>\S+)|\{# file: (?P<jinja>\S+) #\})\n")
 _PORT = "127.0.0.1:8000"
 

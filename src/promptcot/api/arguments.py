@@ -125,7 +125,10 @@ _COUNT = (_is_whole(1), "a whole number of at least 1")
 _FLAG = (_is_flag, "True or False")
 _SHARES = (_are_shares, "a mapping of names to shares, or a text such as AIME=0.5,AMC12=0.5")
 _KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like"), _PATH),
+    **dict.fromkeys(
+        ("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like", "other_vectors"),
+        _PATH,
+    ),
     **dict.fromkeys(("name", "style", "until", "order", "pass_rate"), _NAME),
     **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n"), _COUNT),
     **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers"), _FLAG),

@@ -13,7 +13,7 @@ from promptcot.api.working import ModelLike, Working, columns_of, model_of
 from promptcot.core.overlap.near import NEAR
 from promptcot.pipeline.plan import dedup_steps
 from promptcot.recipe.set_sections import Dedup
-from promptcot.stages.annotators import problem_rows
+from promptcot.stages.annotators import rows_of_problems
 
 
 @checking
@@ -39,6 +39,6 @@ def dedup(
         "dedup",
         [*dedup_steps(section, best=True)],
         {"embed-dedup": engine} if engine is not None else {},
-        lambda source: problem_rows(source, read),
+        lambda source: rows_of_problems(source, read),
         section.model_dump(mode="json"),
     )

@@ -93,6 +93,20 @@ class DecontaminateResult(StageResult):
 
 
 @dataclass(frozen=True)
+class MeasureResult:
+    """What a set is like, as plain values with the names that `summary.json` has; of two sets, the `other` as well.
+
+    `differences` has what was compared: `a`, `b`, `difference` with its `interval`, and whether it is `clear` of noise;
+    `in_both` counts the problems that both sets have.
+    """
+
+    measure: Mapping[str, Any]
+    other: Mapping[str, Any] | None = None
+    in_both: int | None = None
+    differences: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
 class GradeResult:
     """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
 

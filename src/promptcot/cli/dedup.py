@@ -18,7 +18,7 @@ from promptcot.pipeline.plan import dedup_steps
 from promptcot.pipeline.steps_job import StepsJob
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.set_sections import Dedup
-from promptcot.stages.annotators import problem_rows
+from promptcot.stages.annotators import rows_of_problems
 from promptcot.storage.json import loads
 from promptcot.storage.paths import beside
 
@@ -71,7 +71,7 @@ def command(
     job = StepsJob(
         "dedup",
         [*dedup_steps(section, best=True)],
-        lambda: EVERYTHING.items(problem_rows(data_path, columns)),
+        lambda: EVERYTHING.items(rows_of_problems(data_path, columns)),
         output_path,
         {**told, "columns": serving["columns"]} if columns.given else told,
     )

@@ -22,7 +22,7 @@ from promptcot.interruption import INTERRUPTED
 _RARELY = (20_000, 20, 20)
 
 VERBS = {
-    "run": "The whole pipeline, from concepts to accepted problems.",
+    "run": "The whole pipeline, from concepts to a set of labelled problems.",
     "init": "Write the folder of a new domain: prompts, criteria, concepts, a recipe.",
     "extract": "Name the concepts that problems rest on.",
     "explain": "Write the rationale that leads from concepts and level to each problem.",
@@ -39,6 +39,7 @@ VERBS = {
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
     "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",
     "select": "Choose labelled problems by pass rate, level and concepts, and put them in order.",
+    "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
     "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
@@ -92,7 +93,7 @@ class _Verbs(click.Group):
 @click.version_option(__version__, prog_name="promptcot")
 def root() -> None:
     """Hard, correct problems at any scale: sample concepts, write problems, have them judged, keep what all judges
-    call perfect."""
+    call perfect, and make a set of it: well-posed, new, answered, and as hard as asked."""
 
 
 def run(arguments: list[str]) -> int:

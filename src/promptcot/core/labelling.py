@@ -175,7 +175,7 @@ class Band:
         if self.min_share is None or not label.refused or not isinstance(votes, dict):
             return False
         valid, invalid = (count_of(votes.get(verdict)) or 0 for verdict in ("valid", "invalid"))
-        return valid < self.min_share * (valid + invalid + label.refused)
+        return valid / (valid + invalid + label.refused) < self.min_share
 
 
 def decide(n: int, wordings: Sequence[Wording], mean_tokens: float | None = None) -> Label:

@@ -16,6 +16,8 @@ from promptcot.records import Row, content_id
 
 _CHAT = re.compile(r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)", re.DOTALL)
 _INSTRUCTION = re.compile(r"Please reason step by step, and put your final answer within \\boxed\{+\}+\.")
+NO_TEXT = "no problem text"
+"""Why a row without any words of a problem is left out."""
 _WHOLE = re.compile(r"[+-]?\d+")
 _DEGREES = re.compile(r"\^\{?\\circ\}?|°")
 

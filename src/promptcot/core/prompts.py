@@ -102,7 +102,8 @@ class PromptSet:
         if self.verification is None or missing:
             raise InputError(
                 f"prompts {self.domain}: there is no {' and no '.join(missing)}, so nobody can be asked to verify; "
-                "`promptcot init` writes both for a new domain, to copy and change"
+                "take another model and the domain that it knows, such as math; or write both: `promptcot init` has "
+                "them for a new domain, to copy and change"
             )
         return self.verification
 

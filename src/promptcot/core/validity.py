@@ -6,7 +6,8 @@ undecided. The rule, for `wanted` votes of which `min_share` have to say valid:
 - where no more than half of the wanted votes say valid or invalid, the problem is *undecided*: a few votes that
   happened to be readable speak for nobody;
 - else the share of valid ones among those that do is compared: *valid* from `min_share` on, *invalid* below one half,
-  and *undecided* between, where most would have it but not enough.
+  and *undecided* between, where most would have it but not enough. What no vote calls valid is invalid, even where
+  `min_share` is 0.
 
 Only a valid problem passes. How a vote is read is in `parsing.verifying`.
 """
@@ -63,7 +64,7 @@ class Tally:
         share = self.share
         if share is None or 2 * (self.valid + self.invalid) <= self.wanted:
             return "undecided"
-        if share >= min_share:
+        if self.valid and share >= min_share:
             return "valid"
         return "invalid" if share < 1 / 2 else "undecided"
 

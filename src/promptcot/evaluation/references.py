@@ -1,7 +1,8 @@
 """The benchmarks that a set is compared with: those that are asked for, or all that are at hand.
 
-At hand is what ships with the package or lies in the Hub's cache; nothing is fetched unless it is named. What was not
-at hand is told, with the command that fetches it. How problems are compared is decided in `core.overlap`.
+At hand is what lies in the Hub's cache; nothing is fetched unless it is named. What was not at hand is told, with the
+command that fetches it. The benchmark of the nano world ships, but says something only of nano problems, whose recipe
+names it. How problems are compared is decided in `core.overlap`.
 """
 
 from __future__ import annotations
@@ -28,25 +29,19 @@ class References:
     """Problems of benchmarks. `found` are the numbers of problems by benchmark, `missing` those not at hand, by name
     with the command that fetches each. `told` is what a user should know of how files were read.
 
-    With `named`, these benchmarks were asked for; else they are what is at hand. `phrases` are problems that ship, from
-    which is learnt how problems of any kind are worded.
+    `phrases` are problems that ship, from which is learnt how problems of any kind are worded.
     """
 
     problems: tuple[Reference, ...]
     found: Mapping[str, int]
     missing: Mapping[str, str] = field(default_factory=dict)
     told: tuple[str, ...] = ()
-    named: bool = True
     phrases: tuple[str, ...] = ()
 
     @property
     def decontaminates(self) -> bool:
-        """Whether a set that was compared with these may be called decontaminated.
-
-        The benchmark of the nano world ships, so it is always at hand; that says something of a set of real problems
-        only to those who asked for it.
-        """
-        return bool(self.problems) and (self.named or any(name != nano.NAME for name in self.found))
+        """Whether a set that was compared with these may be called decontaminated."""
+        return bool(self.problems)
 
     def summary(self) -> dict[str, Any]:
         """What is written down of them."""
@@ -57,11 +52,11 @@ class References:
 def reference_lines(found: References, named_by: str = "--against NAME") -> Iterator[str]:
     """What is compared with, and how to come by what is not at hand; `named_by` is how a benchmark is asked for."""
     yield from found.told
-    names = ", ".join(f"{name} ({rows:,} problems)" for name, rows in found.found.items())
+    names = ", ".join(f"{name} ({rows:,} problem{'s' * (rows != 1)})" for name, rows in found.found.items())
     if found.decontaminates:
         yield f"compared with {names}"
     else:
-        yield f"not decontaminated: no benchmark of real problems is at hand{f', only {names}' if names else ''}"
+        yield "not decontaminated: no benchmark is at hand"
     if found.missing:
         yield f"not at hand: {', '.join(found.missing)}; {named_by} fetches one, and so does"
         yield from (f"  {command}" for command in found.missing.values())
@@ -76,16 +71,18 @@ def references(against: Sequence[str] | None = None) -> References:
     """
     if against is not None:
         for name in against:
+            if Path(name).is_dir() and name not in BENCHMARKS:
+                raise InputError(f"{name} is a folder; name the files of problems in it")
             if not is_file(name):
                 benchmark_named(name)
-        return _read(list(dict.fromkeys(map(str, against))), {}, named=True)
+        return _read(list(dict.fromkeys(map(str, against))), {})
     at_hand = [benchmark.name for benchmark in BENCHMARKS.values() if _is_at_hand(benchmark)]
     missing = {
         benchmark.name: download_command(benchmark.hub)
         for benchmark in BENCHMARKS.values()
         if benchmark.hub is not None and benchmark.name not in at_hand and benchmark.name != _HALF_OF_ANOTHER
     }
-    return _read(at_hand, missing, named=False)
+    return _read(at_hand, missing)
 
 
 def files_of(against: Sequence[str]) -> list[Path]:
@@ -94,10 +91,10 @@ def files_of(against: Sequence[str]) -> list[Path]:
 
 
 def _is_at_hand(benchmark: Benchmark) -> bool:
-    return benchmark.hub is None or is_cached(benchmark.hub)
+    return benchmark.hub is not None and is_cached(benchmark.hub)
 
 
-def _read(names: Sequence[str], missing: Mapping[str, str], *, named: bool) -> References:
+def _read(names: Sequence[str], missing: Mapping[str, str]) -> References:
     problems: list[Reference] = []
     found: dict[str, int] = {}
     told: list[str] = []
@@ -108,7 +105,7 @@ def _read(names: Sequence[str], missing: Mapping[str, str], *, named: bool) -> R
         problems += read
         told += [f"{name}: {line}" for line in said]
     phrases = tuple(reference.problem for reference in _problems(nano.NAME, []))
-    return References(tuple(problems), found, missing, tuple(told), named, phrases)
+    return References(tuple(problems), found, missing, tuple(told), phrases)
 
 
 def _problems(name: str, told: list[str]) -> Iterator[Reference]:

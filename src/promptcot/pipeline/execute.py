@@ -86,6 +86,7 @@ async def run(
                 budget=budget,
                 part=inputs.part,
                 least_ahead=ahead,
+                known_concepts=len(inputs.table),
             )
             finished = await _finish(together, inputs, opened, observer, lambda: engines.note)
         return finished
@@ -162,6 +163,7 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
             one_by_one.counts,
             budget,
             inputs.part,
+            known_concepts=len(inputs.table),
         )
         finished = await _finish(made, inputs, one_by_one.engines, observer)
         wave = None if inputs.ended else next_wave(limits, wave, finished.came)

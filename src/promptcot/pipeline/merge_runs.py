@@ -47,6 +47,7 @@ async def merge_runs(
         Replay(said),
         _encoded(shards),
         part=Part(whole=True),
+        known_concepts=len(inputs.table),
     )
     with observer.watch(merged.counts, total=None):
         await merged.run(manifest)

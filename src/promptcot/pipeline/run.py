@@ -18,6 +18,7 @@ from promptcot.core.statistics.forecast import Standing
 from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.pipeline.flow import Flow, Frontier, forget_states
+from promptcot.pipeline.measure import RunFiles, measured_run
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
 from promptcot.pipeline.set_file import SET, has_set, set_rows
 from promptcot.pipeline.standing import costs_of_a_row
@@ -59,7 +60,8 @@ class Run:
 
     `before` has the counts of steps that ended before the first row, `asked` what earlier passes of the same command
     asked, by stage. A `part` takes some of the rows. Where a target ends the run, about as many rows are under way as
-    it still needs, and `least_ahead` at least. Read `counts` at any time.
+    it still needs, and `least_ahead` at least. `known_concepts` is how many there are to draw. Read `counts` at any
+    time, and `measure`, what the set is like, in the end.
     """
 
     steps: Sequence[PlannedStep]
@@ -73,6 +75,7 @@ class Run:
     budget: Budget = field(default_factory=Budget)
     part: Part = EVERYTHING
     least_ahead: int = 0
+    known_concepts: int | None = None
 
     def __post_init__(self) -> None:
         cut = Cut() if self.limits.target else None
@@ -84,6 +87,7 @@ class Run:
         self._complete = asyncio.Event()
         self._frontier = Frontier(cut, self._decided)
         self._flow: Flow | None = None
+        self.measure: Mapping[str, Any] = {}
         self.came = 0
         """Rows that count towards the target."""
 
@@ -137,6 +141,10 @@ class Run:
                 output.finish()
             made = self._write_set(held)
             summary = self.summary()  # before any file appears: a step may fail to say what it adds
+            if len(self.outputs) > 1:
+                last = self.last.finished if made is None else made.finished
+                self.measure = await asyncio.to_thread(self._measured, last, summary)
+                summary["measure"] = self.measure
             for output in self.outputs.values():
                 output.publish()
             if made is not None:
@@ -152,6 +160,14 @@ class Run:
         added = [called.summary(self.made[name]) for name in self.outputs if name in self.made]
         more = {key: value for table in added for key, value in table.items() if key not in ("format", "stages")}
         return {"format": FORMAT, "stages": stages, **more}
+
+    def _measured(self, last: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """What the set in this file is like; verdicts by agreement are in the summary, over all labelled problems."""
+        steps = {name: output.finished for name, output in self.outputs.items()}
+        found = measured_run(SET, RunFiles(steps, last, summary["stages"], self.known_concepts)).as_json()
+        if "validity_by_agreement" in summary:
+            found.pop("validity_by_agreement", None)
+        return found
 
     def _write_set(self, held: ExitStack) -> RowWriter | None:
         """The set, finished, where the run makes one."""

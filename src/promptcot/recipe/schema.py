@@ -166,7 +166,10 @@ class Served(Section):
     @model_validator(mode="after")
     def _needs_url(self) -> Self:
         if self.engine == "openai" and not self.base_url:
-            raise ValueError('engine = "openai" needs base_url, such as http://localhost:8000/v1 (--base-url)')
+            raise ValueError(
+                'engine = "openai" needs base_url, such as http://localhost:8000/v1 (--base-url; for a recipe, '
+                "--set server.base_url=URL)"
+            )
         if self.base_url and self.engine not in ("auto", "openai"):
             raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is asked over HTTP")
         return self

@@ -64,6 +64,17 @@ def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:
     return with_ids(with_problem_ids(found, str(source)))
 
 
+def rows_of_problems(source: Path, columns: Columns | None = None) -> Iterator[Row]:
+    """The same of rows that are no traces, whose problem is the same for several. Raises InputError for a trace."""
+    for number, row in enumerate(problem_rows(source, columns), 1):
+        if "sample" in row and "completion" in row:
+            raise InputError(
+                f"{source}, row {number}: a trace (it has `sample`), and traces of one problem would be left out as "
+                "copies of it; leave copies out before `solve`, or after `label`"
+            )
+        yield row
+
+
 def for_each(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
     """Each row once for each annotator, named by `annotator`."""
     for row in rows:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.core.overlap.contamination import Contamination, Hit, common_run, words_of
-from promptcot.core.problems import problem_of
+from promptcot.core.problems import NO_TEXT, problem_of
 from promptcot.core.remedies import shown
 from promptcot.errors import InputError, UnfitRow, UsageError
 from promptcot.evaluation.references import References
@@ -34,8 +34,8 @@ _SHOWN = 200
 class Decontaminate:
     """Leaves out rows whose problem is one of the `references`, or has a large part of one in it.
 
-    With `mask_numbers`, a problem that differs from a benchmark's in numbers only is one of it. A row without a problem
-    stays, and is counted.
+    With `mask_numbers`, a problem that differs from a benchmark's in numbers only is one of it. A row without a text is
+    left out as well, and counted.
 
     With `semantic`, a row whose vector has at least this cosine with one of `vectors` is one of it as well: array
     (references, dimensions), each of length 1, in their order. With `confirm` it goes on instead, `suspected`.
@@ -70,12 +70,12 @@ class Decontaminate:
         Raises InputError for a vector of another length than those of the references.
         """
         vector, row = vector_of(row), without_vector(row)
-        try:
-            problem = _problem(row)
-        except UnfitRow:
+        problem = _problem(row)
+        words = words_of(problem)
+        if not words:
             self._without_problem += 1
-            return [row]
-        if (hit := self._index.hit(problem)) is not None:
+            return Drop(NO_TEXT)
+        if (hit := self._index.hit(problem, words)) is not None:
             return self._left_out(hit)
         hit = None if self._near is None or vector is None else self._in_meaning(self._near.to(vector), problem)
         if hit is None:
@@ -115,11 +115,14 @@ class Decontaminate:
 
 
 def _problem(row: Row) -> str:
-    """The text of a row's problem; the `prompt` counts where there is none. Raises UnfitRow where it is blank."""
+    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
     text = row.get("problem")
-    if isinstance(text, str) and not text.strip():
-        raise UnfitRow(f"row {row.get('id')}: the problem is blank")
-    return problem_of(row, f"row {row.get('id')}")
+    if isinstance(text, str):
+        return text
+    try:
+        return problem_of(row, f"row {row.get('id')}")
+    except UnfitRow:
+        return ""
 
 
 def told(hit: Hit) -> dict[str, Any]:

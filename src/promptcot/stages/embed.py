@@ -13,23 +13,27 @@ from numpy.typing import NDArray
 
 from promptcot.core.overlap.vectors import from_text
 from promptcot.core.problems import problem_of
+from promptcot.errors import UnfitRow
 from promptcot.records import Completion, Drop, Request, Row
 
 FIELD = "problem_vector"
 
 
 class Embed:
-    """Asks for the vector of each problem. A row with a blank problem is not asked about, and gets none."""
+    """Asks for the vector of each problem. A row without a problem is not asked about, and gets none."""
 
     def __init__(self, name: str = "embed") -> None:
         self.name = name
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """The text alone. Raises UnfitRow where the row has no problem."""
+        """The text alone."""
         text = row.get("problem")
         if isinstance(text, str) and not text.strip():
             return ()
-        return [Request(prompt=problem_of(row, f"row {row.get('id')}"))]
+        try:
+            return [Request(prompt=problem_of(row, f"row {row.get('id')}"))]
+        except UnfitRow:
+            return ()
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
         """The row with its vector."""

@@ -63,6 +63,8 @@ def test_no_output_replaces_an_input(number: int) -> None:
         lambda: promptcot.filter("pipe.jsonl"),
         lambda: promptcot.label("pipe.jsonl"),
         lambda: promptcot.select("pipe.jsonl"),
+        lambda: promptcot.measure("pipe.jsonl"),
+        lambda: promptcot.measure("rows.jsonl", vectors="pipe.jsonl"),
         lambda: promptcot.grade("pipe.jsonl"),
         lambda: promptcot.sample("pipe.jsonl"),
         lambda: promptcot.sample("rows.jsonl", vectors="pipe.jsonl"),

@@ -33,7 +33,8 @@ UNREAD = Vote("undecided", reason="no answers")
         ([YES] * 2 + [UNSURE] * 3, 0.6, "undecided"),
         ([UNREAD] * 5, 0.0, "undecided"),
         ([YES], 1.0, "valid"),
-        ([NO], 0.0, "valid"),
+        ([NO], 0.0, "invalid"),
+        ([YES] + [NO] * 3, 0.0, "valid"),
         ([UNREAD], 0.6, "undecided"),
     ],
 )

@@ -35,9 +35,9 @@ def in_cache(cache: Path, *rows: dict[str, Any]) -> None:
     written(folder / place.files[0], *rows)
 
 
-def test_without_any_benchmark_of_real_problems_nothing_is_called_decontaminated() -> None:
+def test_without_any_benchmark_nothing_is_called_decontaminated() -> None:
     found = references()
-    assert found.found == {"nano": 200}
+    assert found.found == {}
     assert found.summary()["status"] == "not decontaminated"
     assert set(found.missing) == set(BENCHMARKS) - {"nano", "aime2025-i"}  # half of another
     assert found.missing["math500"].startswith("hf download HuggingFaceH4/MATH-500 test.jsonl --repo-type dataset")
@@ -46,7 +46,7 @@ def test_without_any_benchmark_of_real_problems_nothing_is_called_decontaminated
 def test_what_lies_in_the_cache_of_the_hub_is_at_hand(cache: Path) -> None:
     in_cache(cache, {"problem": "Find the least prime.", "answer": "2"}, {"problem": "Find a root.", "answer": "1"})
     found = references()
-    assert found.found == {"math500": 2, "nano": 200}
+    assert found.found == {"math500": 2}
     assert found.summary()["status"] == "decontaminated"
     assert "math500" not in found.missing
     [first, *_] = found.problems
@@ -70,6 +70,11 @@ def test_a_benchmark_that_is_named_and_cannot_be_had_stops() -> None:
 def test_a_wrong_name_is_found_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'gsm8k'"):
         references([str(tmp_path / "missing.jsonl"), "gsm8"])
+
+
+def test_a_folder_is_no_file_of_problems(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; name the files"):
+        references([str(tmp_path)])
 
 
 def test_rows_of_known_data_sets_need_no_gold(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from promptcot.evaluation.references import References
 from promptcot.records import Drop
 from promptcot.stages import called
 from promptcot.stages.decontaminate import Decontaminate
+from promptcot.stages.embed import FIELD
 
 PROBLEM = "A tram leaves the depot every 12 minutes and needs 50 minutes for its round. How many trams are on the way?"
 REFERENCES = References((Reference("trams", 7, "t7", PROBLEM),), {"trams": 1}, {"gsm8k": "hf download it"})
@@ -44,10 +45,14 @@ def test_other_rows_pass_unchanged() -> None:
     assert step().apply(row) == [row]
 
 
-@pytest.mark.parametrize("row", [{"id": "1"}, {"id": "1", "problem": ""}, {"id": "1", "problem": None}, {"problem": 3}])
-def test_a_row_without_a_problem_stays_and_is_counted(row: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "row", [{"id": "1"}, {"id": "1", "problem": ""}, {"id": "1", "problem": None}, {"problem": 3}, {"problem": "$ $."}]
+)
+def test_a_row_without_a_problem_is_left_out_as_dedup_does_and_counted(row: dict[str, Any]) -> None:
     one = step()
-    assert called.apply(one, row) == [row]
+    left = called.apply(one, row)
+    assert isinstance(left, Drop)
+    assert left.reason == "no problem text"
     assert one.summary()["contamination"]["without_problem"] == 1
 
 
@@ -86,7 +91,7 @@ def test_without_references_every_row_stays() -> None:
 
 
 def carrying(problem: str, *vector: float) -> dict[str, Any]:
-    return {"id": "r", "problem": problem, "vector": as_text(np.array(vector, dtype=np.float32))}
+    return {"id": "r", "problem": problem, FIELD: as_text(np.array(vector, dtype=np.float32))}
 
 
 NEAR = {"semantic": 0.9, "vectors": np.array([[1.0, 0.0]])}

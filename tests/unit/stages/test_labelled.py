@@ -151,6 +151,7 @@ VOTES: list[tuple[str, Any, float | None, str | None]] = [
     ("enough", {"valid": 5, "invalid": 0, "undecided": 0}, 0.6, None),
     ("too few with those of traces", {"valid": 3, "invalid": 1, "undecided": 1}, 0.6, "too few valid votes"),
     ("just enough", {"valid": 3, "invalid": 1, "undecided": 1}, 0.5, None),
+    ("exactly the bound, which is rounded in a product", {"valid": 14, "invalid": 9, "undecided": 0}, 0.56, None),
     ("no bound", {"valid": 1, "invalid": 4, "undecided": 0}, None, None),
     ("no votes", None, 0.6, None),
     ("no counts", {"valid": "many", "invalid": None}, 0.6, "too few valid votes"),

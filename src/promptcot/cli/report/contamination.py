@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from promptcot.cli.report.copies import by_rule
 from promptcot.storage.paths import beside
 
 
@@ -14,6 +15,6 @@ def found_lines(summary: Mapping[str, Any], output: Path) -> Iterator[str]:
     for benchmark, count in summary["found"].items():
         yield f"{benchmark}: found {count:,}; each is in {beside(output, 'dropped.jsonl')}, `contamination`"
     if summary["rules"]:
-        yield f"rules: {', '.join(f'{rule} {count:,}' for rule, count in sorted(summary['rules'].items()))}"
+        yield by_rule("benchmark problems", summary["rules"])
     if summary["without_problem"]:
-        yield f"{summary['without_problem']:,} rows have no problem, and stay"
+        yield f"{summary['without_problem']:,} rows have no problem text, and are left out"

@@ -9,7 +9,7 @@ from typing import Any
 def copy_lines(summary: Mapping[str, Any], rows: int) -> Iterator[str]:
     """Copies by rule, problems that are alike but for numbers, and whether likely copies were passed over."""
     if summary["rules"]:
-        yield f"copies by rule: {', '.join(f'{rule} {count:,}' for rule, count in summary['rules'].items())}"
+        yield by_rule("copies", summary["rules"])
     alike = summary["alike_but_for_numbers"]
     if alike:
         what = "copies" if summary["mask_numbers"] else "no copies; --mask-numbers makes them copies"
@@ -19,3 +19,8 @@ def copy_lines(summary: Mapping[str, Any], rows: int) -> Iterator[str]:
             f"{capped:,} rows have passages that very many share: each was compared with the likeliest of these only, "
             "so that a copy may have stayed"
         )
+
+
+def by_rule(what: str, rules: Mapping[str, int]) -> str:
+    """How many were found by each rule."""
+    return f"{what} by rule: {', '.join(f'{rule} {count:,}' for rule, count in sorted(rules.items()))}"

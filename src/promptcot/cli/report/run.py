@@ -9,6 +9,7 @@ from itertools import islice
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.forecast import forecast_of
+from promptcot.cli.report.measure import end_lines
 from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.cli.report.steps import lines_of
 from promptcot.engines.opening import kind_of
@@ -113,6 +114,8 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for name, output in run.outputs.items():
         if name in run.made and (lines := list(lines_of(run.made[name], output))):
             yield from ("", *lines)
+    if lines := list(end_lines(run.measure)):
+        yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
         yield from ("", *trouble.lines)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import chain
 
 from rapidfuzz.distance import Indel
 
@@ -31,8 +32,9 @@ LONG = 8
 """The tokens of an n-gram that two texts seldom share by chance."""
 _SHINGLE = 3
 _HALF = 0.5
-_LEAST_OVERLAP = 0.2  # of a benchmark problem, for two hits: openings that benchmarks have in common reach 0.18
+_LEAST_OVERLAP = 0.35  # of a benchmark problem, for two hits: problems of one author have a third in common
 _LEAST_SIMILARITY = 0.8  # problems of different benchmarks reach 0.6
+_LEAST_WITH_OTHER_NUMBERS = 0.9  # a short problem of which words and numbers are others is most often another one
 _LEAST_EVIDENCE = 3.0  # in shingles that no other benchmark problem has
 _LONG_EVIDENCE = 12.0  # so much is an overlap whatever its share; openings reach 8
 _LOOKED_AT = 5  # benchmark problems, the ones that have most in common with the text
@@ -40,6 +42,7 @@ _LOOKED_AT_FROM = 0.12
 _COMMON = 8  # a shingle that more benchmark problems have finds none of them
 _FREQUENT = 20  # of so many benchmark problems one: what is as frequent weighs nothing
 _UNIT = 840  # divisible by 1 to 8; whole numbers, so that sums do not depend on the order of their parts
+_LONGEST_NAME = 5
 _LABEL = re.compile(r"(?<![A-Za-z])(?:[A-Z]{2,5}|[A-Zb-z])(?![A-Za-z])")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 
@@ -80,6 +83,11 @@ class _Entry:
     weights: dict[Shingle, int] = field(default_factory=dict)
     total: int = 0
 
+    def weight_of(self, shingles: Set[Shingle]) -> int:
+        """What those of these shingles weigh that the problem has."""
+        weights = self.weights
+        return sum(weights[shingle] for shingle in weights.keys() & shingles)
+
 
 @dataclass(frozen=True, slots=True)
 class _Match:
@@ -106,9 +114,12 @@ class Contamination:
         self._same: dict[Shingle, int] = {}
         self._same_masked: dict[Shingle, int] = {}
         self._same_renamed: dict[Shingle, int] = {}
+        self._frames: set[Shingle] = set()
         for reference in references:
             self._add(reference)
         self._shingles = self._weighed()
+        # so many shingles, none of which weighs more than a unit, a text shares at least that is looked at
+        self._least = [max(1.0, _LOOKED_AT_FROM * entry.total / _UNIT) for entry in self._entries]
         self._begins: dict[Shingle, list[int]] = {}
         self._plain: dict[int, list[int]] = {}
         for place, entry in enumerate(self._entries):
@@ -130,9 +141,10 @@ class Contamination:
         if self._mask and _says_enough(seen):
             self._same_masked.setdefault(tuple(seen), place)
         self._same_renamed.setdefault(_without_names(words, reference.problem), place)
+        self._frames.add(_frame(words))
 
-    def _weighed(self) -> dict[Shingle, tuple[int, tuple[int, ...]]]:
-        """The weight of each shingle, and the problems that have it; without those that many have.
+    def _weighed(self) -> dict[Shingle, tuple[int, ...]]:
+        """The problems that have each shingle, which are given its weight; without those that many have.
 
         Problems that have it with other numbers count, too.
         """
@@ -150,7 +162,7 @@ class Contamination:
                 self._entries[place].weights[shingle] = weight
                 self._entries[place].total += weight
             if weight and len(places) <= _COMMON:
-                found[shingle] = (weight, tuple(places))
+                found[shingle] = tuple(places)
         return found
 
     def _weight(self, having: int) -> int:
@@ -168,9 +180,12 @@ class Contamination:
     def _seen(self, words: list[str]) -> list[str]:
         return masked(words) if self._mask else words
 
-    def hit(self, problem: str) -> Hit | None:
-        """The benchmark problem that this one is, or has a large part of in it; None where there is none."""
-        words = words_of(problem)
+    def hit(self, problem: str, words: list[str] | None = None) -> Hit | None:
+        """The benchmark problem that this one is, or has a large part of in it; None where there is none.
+
+        Whoever has its `words_of` passes them, so that they are not read twice.
+        """
+        words = words_of(problem) if words is None else words
         match = self._match(words) or self._renamed(words, problem)
         return None if match is None else self._hit(match, words)
 
@@ -183,25 +198,31 @@ class Contamination:
             return max(found, key=lambda match: match.share)
         if (place := self._same_masked.get(tuple(seen))) is not None:
             return _Match(place, NUMBERS_CHANGED, 1.0)
-        return self._embedded(words) or self._plain_one(seen)
+        return self._embedded(words) or self._plain_one(words, seen)
 
     def _renamed(self, words: list[str], problem: str) -> _Match | None:
         """A benchmark problem whose variables and points have other names."""
-        place = self._same_renamed.get(_without_names(words, problem)) if words else None
+        if not words or _frame(words) not in self._frames:
+            return None
+        place = self._same_renamed.get(_without_names(words, problem))
         return None if place is None else _Match(place, RENAMED, 1.0)
 
     def _near(self, seen: list[str]) -> list[int]:
         """The benchmark problems that have most in common with the text, of themselves or of it."""
-        sums: dict[int, int] = {}
-        shingles = self._shingles
-        for shingle in shingles.keys() & set(grams(seen, _SHINGLE)):
-            weight, places = shingles[shingle]
-            for place in places:
-                sums[place] = sums.get(place, 0) + weight
+        shared = self._shingles.keys() & set(grams(seen, _SHINGLE))
         part = _UNIT * len(seen) // 4
-        shares = [(total / self._entries[place].total, total, place) for place, total in sums.items() if total >= _UNIT]
-        near = sorted((-share, place) for share, total, place in shares if share >= _LOOKED_AT_FROM or total >= part)
-        return [place for _, place in near[:_LOOKED_AT]]
+        having, least, most = (
+            Counter(chain.from_iterable(map(self._shingles.__getitem__, shared))),
+            self._least,
+            part / _UNIT,
+        )
+        near = []
+        for place in [place for place, count in having.items() if count >= least[place] or count >= most]:
+            entry = self._entries[place]
+            total = entry.weight_of(shared)
+            if total >= max(_UNIT, min(_LOOKED_AT_FROM * entry.total, part)):
+                near.append((-total / entry.total, place))
+        return [place for _, place in sorted(near)[:_LOOKED_AT]]
 
     def _compared(self, place: int, words: list[str], seen: list[str]) -> _Match | None:
         """By which rule a text has a benchmark problem in it, or a large part; None where it has not."""
@@ -219,17 +240,17 @@ class Contamination:
             return _Match(place, OVERLAP, share)
         if self._mask and not _says_enough(entry.seen):
             return None
-        return self._loosely(place, _densest(seen, entry))
+        return self._loosely(place, words, _densest(seen, entry))
 
-    def _loosely(self, place: int, window: list[str]) -> _Match | None:
+    def _loosely(self, place: int, words: list[str], window: list[str]) -> _Match | None:
         """The rules that find a text in which words or numbers are others."""
         entry = self._entries[place]
-        found = sum(entry.weights[shingle] for shingle in set(grams(window, _SHINGLE)) & entry.weights.keys())
+        found = entry.weight_of(set(grams(window, _SHINGLE)))
         share = found / entry.total
         if share >= _HALF and found >= _LEAST_EVIDENCE * _UNIT:
             return _Match(place, NUMBERS_CHANGED if self._mask and share == 1 else REWORDED, share)
         similarity = Indel.normalized_similarity(window, entry.seen)
-        if similarity >= _LEAST_SIMILARITY:
+        if similarity >= _LEAST_SIMILARITY and similarity >= _least_similarity(words, entry):
             return _Match(place, SIMILAR, similarity)
         similarity = alike_but_for_names(entry.seen, window)
         return _Match(place, RENAMED, similarity) if similarity >= _LEAST_SIMILARITY else None
@@ -237,17 +258,16 @@ class Contamination:
     def _embedded(self, words: list[str]) -> _Match | None:
         """A benchmark problem of three tokens or more that stands in the text as it is."""
         shingles = grams(words, _SHINGLE)
-        if self._begins.keys().isdisjoint(shingles):
-            return None
-        for start, shingle in enumerate(shingles):
-            for place in self._begins.get(shingle, ()):
+        begins = self._begins.keys() & shingles
+        for start in [start for start, shingle in enumerate(shingles) if shingle in begins] if begins else ():
+            for place in self._begins[shingles[start]]:
                 own = self._entries[place].words
                 end = start + len(own)
                 if end <= len(words) and words[end - 1] == own[-1] and words[start:end] == own:
                     return _Match(place, EMBEDDED, 1.0)
         return None
 
-    def _plain_one(self, seen: list[str]) -> _Match | None:
+    def _plain_one(self, words: list[str], seen: list[str]) -> _Match | None:
         """A benchmark problem without rare shingles that the text nearly is."""
         size = len(seen)
         known = [self._plain[length] for length in self._plain if 2 * size <= 3 * length and 2 * length <= 3 * size]
@@ -257,7 +277,10 @@ class Contamination:
             for place in places
         ]
         similarity, place = max(alike, default=(0.0, 0))
-        if similarity < _LEAST_SIMILARITY or not (self._mask or _has_numbers_of(seen, self._entries[-place].seen)):
+        if similarity < _LEAST_SIMILARITY:
+            return None
+        entry = self._entries[-place]
+        if similarity < _least_similarity(words, entry) or not (self._mask or _has_numbers_of(words, entry.words)):
             return None
         return _Match(-place, SIMILAR, similarity)
 
@@ -290,6 +313,11 @@ def _without_names(words: list[str], problem: str) -> Shingle:
     names = {label.lower() for label in _LABEL.findall(problem)}
     order: dict[str, str] = {}
     return tuple(order.setdefault(word, f"@{len(order)}") if word in names else word for word in words)
+
+
+def _frame(words: list[str]) -> Shingle:
+    """The tokens that are too long for a name as `_without_names` knows them: quickly told, and the same in both."""
+    return tuple([word for word in words if len(word) > _LONGEST_NAME])
 
 
 def frequent_shingles(texts: Iterable[str]) -> frozenset[Shingle]:
@@ -325,6 +353,11 @@ def _says_enough(seen: list[str]) -> bool:
 def _has_numbers_of(words: list[str], own: list[str]) -> bool:
     """Whether a text has all numbers of another one, as often."""
     return Counter(filter(is_number, own)) <= Counter(filter(is_number, words))
+
+
+def _least_similarity(words: list[str], entry: _Entry) -> float:
+    """From which similarity on a short text is a benchmark problem."""
+    return _LEAST_SIMILARITY if _has_numbers_of(words, entry.words) else _LEAST_WITH_OTHER_NUMBERS
 
 
 def _densest(seen: list[str], entry: _Entry) -> list[str]:

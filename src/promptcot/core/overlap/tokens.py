@@ -33,7 +33,7 @@ hfill vfill hspace vspace hskip vskip kern smallskip medskip bigskip
 displaystyle textstyle scriptstyle scriptscriptstyle limits nolimits strut mathstrut
 tiny scriptsize footnotesize small normalsize large huge rm bf it sf tt sl cal em bfseries itshape
 text textbf textit textrm textsf texttt textnormal textup textsc emph underline mbox hbox fbox boxed ensuremath
-mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal boldsymbol bm pmb operatorname
+mathop mathrm mathbf mathit mathsf mathtt mathbb mathcal mathfrak mathscr mathnormal boldsymbol bm pmb operatorname
 frac dfrac tfrac cfrac nicefrac sfrac
 cdot times ast bullet colon item centering displaylines hline label nonumber notag lbrace rbrace
 """
@@ -105,9 +105,21 @@ _WRITTEN = _Written()
 _RAISED = re.compile("[\u00b2\u00b3\u00b9\u2070-\u207f]+|[\u2080-\u208e\u2090-\u209c]+")
 _ROOM = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}(?:\s*\{[lcr|\s]*\})?|\\[hv](?:space|skip)\*?\s*\{[^{}]*\}")
 _DIGITS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
-_THOUSANDS = re.compile(r"(?:(?<![\d.,(\[{])|(?<=\\[(\[]))[1-9]\d{0,2}(?:,\d{3})+(?![\d)\]}])")
+_THOUSANDS = re.compile(r"[1-9](?:(?<![\d.,(\[{].)|(?<=\\[(\[].))\d{0,2}(?:,\d{3})+(?![\d)\]}])")
 _BARE_ABOVE = re.compile(r"\\[dtc]?frac\s*(\d|[a-z](?![a-z])|\\[a-z]+)\s*(?=[\d{\\a-z])")
 _BARE_BELOW = re.compile(r"(\\[dtc]?frac\s*\{[^{}]*\})\s*(\d|[a-z]|\\[a-z]+)")
+_LOG_BASE = re.compile(r"(\\log_\d)(?=\d)")
+_BROKEN_WORD = re.compile(r"(?<=[a-z]{2})(?:-[ \t]*\n\s*|\\-)(?=[a-z]{2})")
+_HTML_ABOVE = re.compile(r"<su([bp])>([^<>]*)</su[bp]>")
+_HTML = re.compile(r"</?(?:p|br|b|i|u|em|strong|span|div|ul|ol|li|h[1-6]|table|tr|td|th|code|pre|a)(?:\s[^<>]*)?/?>")
+_POWER = re.compile(r"(?<=[\w)])\*\*(?=[\d(]|[a-z]\b)")
+_ATOM = r"\((-?(?:\d+(?:\.\d+)?|[^\W\d_]+))\)"
+_BARE = re.compile(rf"(?<=[/^_]){_ATOM}|(?<=sqrt){_ATOM}|(?<![\w)\]}}]){_ATOM}(?=\s*/)")
+_OVER = re.compile(r"\{((?:[^{}\\]|\\(?!over(?![a-z]))|\{[^{}]*+\})*+)\\over(?![a-z])((?:[^{}]++|\{[^{}]*+\})*+)\}")
+_GROUP = re.compile(r"(?:(?<=[\^_/])|(?<=frac)|(?<=sqrt)|(?<=sqrt\[\d\]))\s*+\{((?:[^{}]++|\{[^{}]*+\})*+)\}")
+_INNER = re.compile(r"\{[^{}]*+\}")
+_IS_PRODUCT = re.compile(r"\d+\s*[a-z\\(]")
+_IS_SUM = re.compile(r"[^\s({\[=,<>]\s*+[-+]")
 _ARGUMENTS = re.compile(r"\}\s*\{")
 _SIGN_ABOVE = re.compile(r"\^\s*\{?\s*\\(circ|prime|degree)(?![a-z])|\\degree(?![a-z])")
 
@@ -149,8 +161,27 @@ def _plain(text: str) -> str:
     if not text.isascii() or "&" in text:
         text = _in_ascii(text)
     if "," in text:
-        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), _DIGITS.sub("", text))
-    return _without_layout(text) if "\\" in text else text
+        text = _DIGITS.sub("", text) if "\\" in text or "{,}" in text else text
+        text = _THOUSANDS.sub(lambda number: number[0].replace(",", ""), text)
+    if "</" in text or "/>" in text or "<br>" in text:
+        text = _HTML_ABOVE.sub(_raised, _HTML.sub(" ", text))
+    if "-\n" in text or "\\-" in text:
+        text = _BROKEN_WORD.sub("", text)
+    if "**" in text:
+        text = _POWER.sub("^", text)
+    if "\\" in text or "{" in text:
+        text = _without_layout(text)
+    return _BARE.sub(_first_group, text) if ")" in text and ("/" in text or "sqrt" in text or "^(" in text) else text
+
+
+def _raised(found: re.Match[str]) -> str:
+    """What HTML writes above or below the line, as LaTeX."""
+    return f"{'^' if found[1] == 'p' else '_'}{{{found[2]}}}"
+
+
+def _first_group(found: re.Match[str]) -> str:
+    """What stands in brackets around one token, which plain text has in fractions, roots and powers."""
+    return found[found.lastindex or 0]
 
 
 def _in_ascii(text: str) -> str:
@@ -162,11 +193,28 @@ def _in_ascii(text: str) -> str:
 
 
 def _without_layout(text: str) -> str:
-    r"""Environments and room left out, and each division as a sign between what stands above and below."""
+    r"""Environments and room left out, each division as a sign between what stands above and below, and sums that are
+    a power, a root or a part of a division in brackets: 2^{x+1} is 2^(x+1), and not 2^x + 1.
+    """
     if "begin" in text or "space" in text or "skip" in text:
         text = _ROOM.sub(" ", text)
+    if "\\over" in text:
+        text = _OVER.sub(r"\\frac{\1}{\2}", text)
     if "frac" in text:
         text = _BARE_BELOW.sub(r"\1{\2}", _BARE_ABOVE.sub(r"\\frac{\1}", text))
         text = _BARE_BELOW.sub(r"\1{\2}", text)
+    if "\\log_" in text:
+        text = _LOG_BASE.sub(r"\1 ", text)
     text = _SIGN_ABOVE.sub(lambda sign: "'" if sign[1] == "prime" else "°", text)
-    return _ARGUMENTS.sub("}/{", text)
+    text = _ARGUMENTS.sub("}/{", text)
+    return _GROUP.sub(_grouped, text) if "{" in text else text
+
+
+def _grouped(found: re.Match[str]) -> str:
+    """A group of LaTeX, in brackets if what it says would be another thing without: a sum, or 3x in a power."""
+    inside, before = found[1], found.string[found.start() - 1]
+    whole = ("+" in inside or "-" in inside) and _IS_SUM.search(_INNER.sub("", inside))
+    whole = whole or (before == "^" and _IS_PRODUCT.match(inside))
+    if "{" in inside:
+        inside = _GROUP.sub(_grouped, inside)
+    return f"({inside})" if whole else f"{{{inside}}}"

@@ -43,7 +43,11 @@ _TAKEN_BACK = re.compile(
     rf"\b(?:not|none\sof\s(?:this|these|it|them)\s(?:is|are))\s"
     rf"(?:mine|my\s(?:own\s)?{_LINES}|what\sI\s(?:say|think|mean|believe|find))\b"
     rf"|(?:\A|[.!:;\n]\s*+|\bplease\s)(?:ignore|disregard)\s"
-    rf"(?:(?:the\sabove|these|them){_END}|(?:the|these)\s(?:above\s)?(?:lines|{_LINES}))\b",
+    rf"(?:(?:the\sabove|these|them){_END}|(?:the|these)\s(?:above\s)?(?:lines|{_LINES}))\b"
+    r"|(?:\A|[.!:;,\n]\s*+)(?:(?:wait|no|actually|hmm)\W+)*(?:that|this)(?:\sis|\swas|['’]s)\s"
+    r"(?:wrong|incorrect|not\s(?:right|correct|true)|a\s(?:mistake|error))\b"
+    r"|(?:\A|[.!;\n]\s*+)correction\b|\bI\s(?:must\s|have\sto\s|need\sto\s|now\s)?"
+    rf"(?:correct|change|revise|withdraw)\s(?:my|the|this|that)\s(?:\w+\s)?{_LINES}\b",
     re.IGNORECASE,
 )
 _OTHERS = (
@@ -51,11 +55,11 @@ _OTHERS = (
     r"\s(?:(?!(?:I|we)\s)\w+\s){0,3}?"
 )
 _LEADS_ELSEWHERE = re.compile(
-    r"(?:\b(?:if\s(?:I|we)|(?:were|had)\sI)\b.{0,120}\b(?:would|could|might)\b"
+    r"(?:\b(?:if\s(?:I|we|(?:the|this)\s\w+\s(?:were|was|had|did))|(?:were|had)\s(?:I|(?:the|this)\s\w+))\b.{0,120}\b(?:would|could|might)\b"
     r"|\b(?:would|could|might)\b.{0,120}\bif\s(?:I|we)\b"
     rf"|{_OTHERS}(?:asks?|asked|wants?|wanted|tells?|told|orders?|ordered|instructs?|instructed|would\shave)"
     r"\s(?:me|us|(?:the\s)?(?:judges?|referees?|verifiers?))\b)[^.,;!?]{0,60}:\Z"
-    rf"|{_OTHERS}(?:says?|said|states?|stated|claims?|claimed|dictates?|demands?|demanded|wants?|wanted)"
+    rf"|{_OTHERS}(?:says?|said|states?|stated|claims?|claimed|dictates?|contains?|contained|includes?|demands?|demanded|wants?|wanted)"
     r"(?:\s\w+){0,3}\s?:\Z",
     re.IGNORECASE,
 )

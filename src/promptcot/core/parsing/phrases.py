@@ -2,8 +2,8 @@
 
 A phrase is words with blanks between them, in small letters. `(a|b c)` is one of several, `[a|b]` may be missing,
 `word*` is any word that begins so, and `...` stands for up to five words of the same sentence, none of which denies.
-They are looked for in a text without markup, and without contractions: "can't" and "cannot" are "can not" there
-(`plain`).
+A comma may stand between words. They are looked for in a text without markup, and without contractions: "can't" and
+"cannot" are "can not" there (`plain`), which takes long; `needles` tell at once of most texts that they say none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 _TOKEN = re.compile(r"\((?P<one>[^()\[\]]+)\)|\[(?P<maybe>[^()\[\]]+)\]|(?P<gap>\.\.\.)|(?P<word>[^\s()\[\]|]+)")
 _GAP = r"(?:(?!(?:not|no|never|nor)\b)[^\s.!?;]+(?:\s+|$)){0,5}?"
-_MARKUP = re.compile(r"\\(?:text[a-z]*|math[a-z]+|mbox)\s*\{([^{}]*)\}|[*_`#]+|\\[,;: ]")
+_MARKUP = re.compile(r"\\(?:text[a-z]*|math[a-z]+|mbox)\s*\{([^{}]*)\}|[*_`#~]+|\\[,;: ]")
 _APOSTROPHES = str.maketrans("’‘ʼ", "'''")
 _CONTRACTED = (
     (re.compile(r"\bwon't\b"), "will not"),
@@ -21,6 +21,7 @@ _CONTRACTED = (
     (re.compile(r"(?<=\w)n't\b"), " not"),
     (re.compile(r"\b(it|that|there|this)'s\b"), r"\1 is"),
 )
+_CONTRACTED_WORDS = ("will", "not", "is")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*(?:[-•>]|\d+[.)]\s))|(?<=。)")
 
 
@@ -35,9 +36,23 @@ def patterns(phrases: Iterable[str]) -> list[str]:
     return [_pattern(phrase) for phrase in phrases]
 
 
+Needles = tuple[tuple[str, ...], ...]
+"""Parts of the words of a phrase: of each of its pieces that may not be missing, one for each form."""
+
+
+def needles(phrases: Iterable[str]) -> list[Needles]:
+    """For each phrase what stands in any text in small letters that says it, plain or not."""
+    return list(dict.fromkeys(map(_needles, phrases)))
+
+
+def has_one(text: str, phrases: Iterable[Needles]) -> bool:
+    """Whether a text in small letters has the needles of a phrase."""
+    return any(all(any(form in text for form in piece) for piece in phrase) for phrase in phrases)
+
+
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, plain, without lines that quote another text."""
-    return [plain(part) for part in _SENTENCE.split(text) if part.strip() and not part.lstrip().startswith(">")]
+    """The sentences of a text as they are, without lines that quote another text."""
+    return [part for part in _SENTENCE.split(text) if part.strip() and not part.lstrip().startswith(">")]
 
 
 def plain(text: str) -> str:
@@ -58,8 +73,19 @@ def _piece(token: re.Match[str]) -> str:
     if token["gap"]:
         return _GAP
     forms = "|".join(map(_words, (token["one"] or token["maybe"] or token["word"]).split("|")))
-    return rf"(?:(?:{forms})(?!\w)\s*){'?' if token['maybe'] else ''}"
+    return rf"(?:(?:{forms})(?!\w),?\s*){'?' if token['maybe'] else ''}"
 
 
 def _words(form: str) -> str:
     return r"\s+".join(re.escape(word).replace(r"\*", r"\w*") for word in form.split())
+
+
+def _needles(phrase: str) -> Needles:
+    pieces = (token["one"] or token["word"] for token in _TOKEN.finditer(phrase))
+    forms = [tuple(max(map(_kept, form.split()), key=len) for form in piece.split("|")) for piece in pieces if piece]
+    return tuple(sorted((piece for piece in forms if all(piece)), key=lambda piece: -min(map(len, piece))))
+
+
+def _kept(word: str) -> str:
+    """What of a word of a phrase stands in each text that has it, also in one with contractions."""
+    return "" if word in _CONTRACTED_WORDS or "'" in word else word.split("*")[0]

@@ -3,12 +3,12 @@
 Decides what counts as saying so; the phrases come from the domain's `[[refusals]]` (see `core.domains`). It is precise
 before it is complete, since a trace that counts as a vote against its problem must not be a proof by contradiction:
 
-- a boxed answer that is one of the `boxed` phrases, such as "impossible", refuses, unless the problem asks for such an
-  answer by one of the `asked` phrases ("or state that there is none");
+- a boxed answer that is one of the `boxed` phrases, such as "impossible", or states one of the others, refuses, unless
+  the problem asks for such an answer by one of the `asked` phrases ("or state that there is none");
 - a sentence that speaks of the problem as a whole (`said`: "the problem as stated is contradictory") refuses wherever
-  it stands;
+  it stands, unless a later one takes it back ("I misread it");
 - a sentence about the conditions or the objects (`concluded`: "no such triangle exists") refuses only among the last
-  ones of a reply that boxes no answer: with an answer in a box it was a step;
+  ones of a reply that gives no answer: with one in a box, or in a later sentence ("so the sum is 5"), it was a step;
 - a sentence that supposes, denies, opens a case, or draws its own conclusion ("…, so x must be even") refuses nothing.
 
 What the reply thought before its answer is left to the caller, who takes it off.
@@ -20,26 +20,50 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from promptcot.core.parsing.phrases import matcher, plain, sentences
+from promptcot.core.parsing.phrases import has_one, matcher, needles, plain, sentences
 from promptcot.core.refusing import Refusal
 
 _LAST = 3
 """How many sentences at the end of a reply conclude it."""
 
+_LONGEST_BOXED = 120
+"""The most characters of an answer that says no more than a refusal."""
+
+_RELATION = r"(?:[=<>≤≥≠]|\\(?:leq?|geq?|neq?|in)\b)"
 _RESET = re.compile(r"\b(?:so|thus|hence|therefore|consequently|which means that?|we conclude that)\b")
 _NOT_MEANT = re.compile(
     r"\b(?:if|suppos\w+|assum\w+|unless|whether|would|might|may|could|case|subcase|when|whenever|then|otherwise|except"
     r"|at first|initially|first glance|not|no|never|neither|nor|without|say that|claims?|reason to|instead of"
     r"|rather than|avoid\w*|to see why|show that|prove that|shown that|suspect\w*|worr\w+|check\w*)\b"
+    rf"|\bfor \$?[a-z]\w{{0,2}} ?{_RELATION}"
 )
 _BOUNDED = re.compile(
-    r"^[\s,;]*(?:unless|if|when|whenever|except|but|however|only|for|at|in (?:this|that|the \w+) case|otherwise)\b"
+    r"^[\s,;]*(?:(?:unless|if|when|whenever|except|but|however|only|for|at|below|above|between|other than"
+    r"|in (?:this|that|the \w+) case|otherwise)\b"
+    rf"|(?:with|where) [^\s.,;]{{1,12}} ?{_RELATION})"
 )
 _GOES_ON = re.compile(
     r"^[\s,;]*(?:and )?(?:so|thus|hence|therefore|which (?:means|implies|forces|shows))\b(?P<rest>.*)"
 )
 _GIVES_UP = re.compile(
     r"\b(?:no|not|none|nothing|impossible|contradictory|inconsistent|ill-posed|invalid|flawed|undefined)\b"
+)
+_ANSWERS = re.compile(
+    r"^(?:so|thus|hence|therefore|consequently|it follows)\b"
+    r"|\b(?:answer|result|solution|value|sum|product|total|number|minimum|maximum|least|smallest|largest|greatest|domain|range"
+    r"|probability|area|length)\b[^.;]{0,80}?(?: is| are| equals?\b| ?=)"
+    r"|\banswer ?:|^\W*-?\d[\d.,]*\W*$"
+    r"|= ?[$\\{a-z]*-?\d[^=]*$"
+)
+_ANSWERS_NOT = re.compile(
+    r"\b(?:no|not|none|nothing|never|neither|impossible|contradict\w*|inconsistent|incompatible|undefined|unknown|missing"
+    r"|ill-posed|invalid|flawed|both|either|or|for example|for instance|as well|needed|required|necessary|infinite\w*"
+    r"|several|multiple|many|ambiguous|undetermined|insufficient|vary|varies|depends?|any|fails?|violat\w+)\b"
+)
+_TAKES_BACK = re.compile(
+    r"\b(?:misread|misunderstood|misinterpreted|mistaken|re-?read(?:ing)?|on second thought|my (?:mistake|error)"
+    r"|i was wrong|i made (?:a|an) (?:mistake|error)|no contradiction"
+    r"|(?:that|this) (?:remark |claim |conclusion )?(?:is|was) (?:wrong|not (?:right|true|correct)))\b"
 )
 _DOUBTING = re.compile(r"\b(?:seems?|appears?|looks?|perhaps|maybe|possibly|probably)\b")
 
@@ -52,16 +76,34 @@ def refusal(text: str, boxed: str | None, problem: str, refusals: Sequence[Refus
     """
     if boxed is not None and (in_box := _boxed(boxed, refusals)):
         return None if any(_asks(problem, refusal) for refusal in in_box) else in_box[0].reason
-    parts = sentences(text)
-    said = (refusal for refusal in refusals if _is_said(parts, refusal, boxed is not None))
-    return next((refusal.reason for refusal in said if not _asks(problem, refusal)), None)
+    answered, small = boxed is not None, text.lower()
+    if answered and not any(_may_say(small, refusal.said) for refusal in refusals):
+        return None
+    parts = sentences(small)
+    said = (one for one in refusals if _is_said(parts, one, answered) or (not answered and _is_concluded(parts, one)))
+    return next((one.reason for one in said if not _asks(problem, one)), None)
 
 
 def _is_said(parts: Sequence[str], refusal: Refusal, answered: bool) -> bool:
-    """Whether the sentences of a reply, which has an answer in a box or none, refuse for this reason."""
-    if any(_says(part, refusal.said, doubts=not answered) for part in parts):
-        return True
-    return not answered and any(_says(part, refusal.concluded, doubts=True) for part in parts[-_LAST:])
+    """Whether a sentence of a reply, which has an answer in a box or none, says so, and no later one takes it back."""
+    found = (place for place, part in enumerate(parts) if _may_say(part, refusal.said))
+    says = (place for place in found if _says(plain(parts[place]), refusal.said, doubts=not answered))
+    first = next(says, None)
+    return first is not None and not any(_TAKES_BACK.search(plain(part)) for part in parts[first + 1 :])
+
+
+def _is_concluded(parts: Sequence[str], refusal: Refusal) -> bool:
+    """Whether one of the last sentences of a reply says so, and no later one gives an answer nevertheless."""
+    last = [plain(part) for part in parts[-_LAST:]]
+    answers = [bool(_ANSWERS.search(part)) and not _ANSWERS_NOT.search(part) for part in last]
+    return any(
+        _says(part, refusal.concluded, doubts=True) and not any(answers[place + 1 :]) for place, part in enumerate(last)
+    )
+
+
+def _may_say(text: str, phrases: tuple[str, ...]) -> bool:
+    """Whether a text in small letters may state one of the phrases: a quick look, before the text is made plain."""
+    return has_one(text, _needles(phrases))
 
 
 def _asks(problem: str, refusal: Refusal) -> bool:
@@ -71,9 +113,16 @@ def _asks(problem: str, refusal: Refusal) -> bool:
 
 
 def _boxed(answer: str, refusals: Sequence[Refusal]) -> list[Refusal]:
-    """The refusals one of whose boxed phrases is the whole of an answer."""
-    text = plain(answer).strip(" .$!\"'(){}")
-    return [one for one in refusals if (pattern := _matcher(one.boxed)) and pattern.fullmatch(text)]
+    """The refusals one of whose boxed phrases is the whole of an answer, or that it states as a sentence."""
+    text = plain(plain(answer)).strip(" .$!\"'(){}")  # twice: `\\text{no\\ solution}`
+    return [one for one in refusals if _is_boxed(text, one)] if len(text) <= _LONGEST_BOXED else []
+
+
+def _is_boxed(text: str, refusal: Refusal) -> bool:
+    pattern = _matcher(refusal.boxed)
+    if pattern is not None and pattern.fullmatch(text):
+        return True
+    return _says(text, (*refusal.said, *refusal.concluded), doubts=False)
 
 
 def _says(sentence: str, phrases: tuple[str, ...], *, doubts: bool) -> bool:
@@ -92,3 +141,4 @@ def _is_meant(sentence: str, match: re.Match[str], doubts: bool) -> bool:
 
 
 _matcher = lru_cache(maxsize=128)(matcher)
+_needles = lru_cache(maxsize=128)(needles)

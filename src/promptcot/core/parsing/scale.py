@@ -23,9 +23,17 @@ _DENIED = (
 )
 _DOUBTED = re.compile(
     r"\W*(?:or|but|though|although|except|however|unless|if|almost|nearly|mostly|maybe|perhaps|probably"
+    r"|assuming|provided|as long as|when|whenever|only|partly|partially|barely|subject to"
     r"|not (?:really|quite|entirely|fully|exactly))\b",
     re.IGNORECASE,
 )
+_NO_FAULT = re.compile(
+    r"\bno (?:(?:obvious|apparent|hidden|internal|other|undefined|missing|conflicting|contradictory) )?"
+    r"(?:contradictions?|conflicts?|inconsistenc(?:y|ies)|ambigu(?:ity|ities)|issues?|faults?|flaws?|errors?"
+    r"|(?:second|other|further|extra|additional|missing|undefined) \w+|terms?|symbols?|assumptions?|conditions?)\b",
+    re.IGNORECASE,
+)
+"""What a reason denies that lies with a good answer; "no" is no answer there."""
 _CELLS = re.compile("[|│┃]")
 _WITHIN_WORDS = 3
 """The least letters of a word of a scale that is also looked for within others: `imperfect`, but not `know`."""
@@ -81,6 +89,7 @@ class Scale:
 
     def _doubts(self, rest: str, word: str) -> bool:
         """Whether what follows a word on its line makes it less than certain."""
+        rest = _NO_FAULT.sub(" ", rest)
         return not self.named(rest) <= {word} or self.denies(rest, word) or bool(_DOUBTED.match(rest))
 
     @cached_property

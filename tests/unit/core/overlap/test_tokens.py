@@ -56,10 +56,26 @@ SAME = [
     (r"a \mid b", "a | b"),
     (r"\overline{AB}", r"\bar{AB}"),
     (r"\binom{n}{k}", r"\dbinom{n}{k}"),
+    (r"2^{x+1} - \sqrt{x - 1}", "2^(x+1) - sqrt(x-1)"),
+    (r"\dfrac{x^{2}+1}{2}", r"\frac{x^2+1}2"),
+    (r"\frac{3}{20} + \sqrt{242}", "(3)/(20) + sqrt(242)"),
+    (r"x^{-1} + e^{x}", "x^(-1) + e^(x)"),
+    ("x^2 + a_{1}", "<p>x<sup>2</sup> + a<sub>1</sub></p>"),
+    ("x^2 y", "x**2 y"),
+    ("Simplify the quotient", "Sim-\nplify the quo-\n  tient"),
+    (r"\mathop{\mathrm{log}}_{2} 64", r"\log_264"),
 ]
 
 DIFFERENT = [
     ("x + 1", "x - 1"),
+    (r"2^{x+1} = 9", r"2^x+1 = 9"),
+    (r"2^{3x} = 9", r"2^3x = 9"),
+    (r"\frac{x+1}{2}", r"x+\frac{1}{2}"),
+    (r"\frac{x^{2}+1}{2}", r"x^2+\frac{1}{2}"),
+    (r"\frac{1}{x+\frac{1}{x-1}}", r"\frac1x+\frac{1}{x-1}"),
+    (r"\sqrt{x+1}", r"\sqrt x+1"),
+    ("a_{n+1}", "a_n+1"),
+    ("a<b and c>d", "a>b and c<d"),
     ("f'(x)", "f(x)"),
     ("x^2", "x2"),
     ("5!", "5"),
@@ -132,5 +148,7 @@ def test_masked_problems_differ_in_numbers_only() -> None:
 
 
 def test_a_text_of_100_000_characters_is_read_in_linear_time() -> None:
-    for unit in (r"\frac{", "{", "1,", "x^", "}", "\\", "a-", r"\begin{", "½", "²", "&lt;", "^{"):
+    brackets = (r"\frac{", "{", "1,", "x^", "}", "\\", "a-", r"\begin{", "½", "²", "&lt;", "^{", "^{x+")
+    others = ("</p><sup>", "</a ", r"{\over", "^{a}{", "(x", "aa-\n ", "x**")
+    for unit in (*brackets, *others):
         assert isinstance(tokens(unit * (100_000 // len(unit))), list)

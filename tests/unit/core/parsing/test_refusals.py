@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from promptcot import domains
 from promptcot.core.answers.extraction import extract
-from promptcot.core.parsing.phrases import matcher, plain, sentences
+from promptcot.core.parsing.phrases import has_one, matcher, needles, plain, sentences
 from promptcot.core.parsing.refusals import refusal
 from promptcot.core.refusing import Refusal
 from tests.programs import computing_at_most
@@ -84,6 +84,15 @@ def test_a_phrase(phrase: str, text: str, found: bool) -> None:
     assert (pattern.search(plain(text)) is not None) is found
 
 
+@given(st.lists(st.sampled_from([text for case in CASES for text in sentences(case["reply"])]), max_size=3))
+def test_a_text_without_the_needles_of_a_phrase_does_not_say_it(parts: list[str]) -> None:
+    text = " ".join(parts)
+    for phrases in (one.said for one in PHRASES):
+        pattern = matcher(phrases)
+        if pattern is not None and pattern.search(plain(text)):
+            assert has_one(text.lower(), needles(phrases))
+
+
 @pytest.mark.parametrize("phrase", ["", " ", "(a", "a)", "[a]", "...", "[a] ...", "a | b", "()"])
 def test_a_phrase_that_is_none_is_refused(phrase: str) -> None:
     with pytest.raises(ValueError, match="is no phrase"):
@@ -91,4 +100,5 @@ def test_a_phrase_that_is_none_is_refused(phrase: str) -> None:
 
 
 def test_sentences_end_with_their_marks_and_with_paragraphs_and_quoted_lines_are_none() -> None:
-    assert sentences("It is 1.5. So\nwhat?\n\n> quoted\n- a list") == ["it is 1.5.", "so what?", "- a list"]
+    found = sentences("It is 1.5. So\nwhat?\n\n> quoted\n- a list")
+    assert list(map(plain, found)) == ["it is 1.5.", "so what?", "- a list"]

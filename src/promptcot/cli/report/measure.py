@@ -1,0 +1,286 @@
+"""What is printed of a set that was measured, in full and at the end of a run, and of two sets side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from promptcot.cli.report.layout import aligned, bounds, hanging, percent
+from promptcot.core.measures.comparing import Compared
+from promptcot.core.remedies import shown
+
+_MOST_LEVELS = 8
+_MOST_MODELS = 5
+_CONCEPTS = 3
+
+Table = list[Sequence[str]]
+
+
+def measure_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """All that was measured of a set. What the set says nothing of is named in the last line."""
+    yield _rows(told)
+    parts = [_yield, _validity, _pass_rates, _concepts, _near_copies, _vectors, _spent]
+    for part in parts:
+        if lines := list(part(told)):
+            yield from ("", *lines)
+    if missing := list(_missing(told)):
+        yield from ("", hanging("not measured: ", "; ".join(missing)))
+
+
+def end_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """The same in short, at the end of a run."""
+    if told.get("rows"):
+        yield from _yield(told, concepts=False)
+        yield from _concepts(told)
+        yield from _alike(told)
+        yield from _vectors(told)
+        yield from _spent_in_short(told)
+
+
+def _rows(told: Mapping[str, Any]) -> str:
+    rows, levels = told["rows"], told["levels"]
+    named = [f"{shown(name)} {count:,}" for name, count in levels.items()]
+    more = f" and {len(named) - _MOST_LEVELS:,} more levels" if len(named) > _MOST_LEVELS else ""
+    by_level = f"; by level: {', '.join(named[:_MOST_LEVELS])}{more}" if named else ""
+    label = f"; {told['labelled']:,} with an answer ({_share(told['labelled'], rows)})" if told["labelled"] else ""
+    return hanging("", f"{_counted(rows, 'problem')}{label}{by_level}")
+
+
+def _yield(told: Mapping[str, Any], *, concepts: bool = True) -> Iterator[str]:
+    found = told.get("yield")
+    if not found or not found["steps"]:
+        return
+    table: Table = [("yield", "sampled", *found["steps"], "95 % interval"), _yield_row("all", found)]
+    levels = {} if [*found["levels"]] == ["(none)"] else found["levels"]
+    most = sorted(levels, key=lambda name: -levels[name]["sampled"])[:_MOST_LEVELS]
+    table += [_yield_row(shown(name), levels[name]) for name in levels if name in most]
+    yield from aligned(table, numbers=True)
+    if len(levels) > len(most):
+        yield f"and {_counted(len(levels) - len(most), 'more level')}"
+    if concepts and found["concepts"]["used"]:
+        yield from _concept_yield(found["concepts"])
+
+
+def _yield_row(name: str, found: Mapping[str, Any]) -> Sequence[str]:
+    sampled = found["sampled"]
+    shares = [_share(count, sampled) for count in found["steps"].values()]
+    return (name, f"{sampled:,}", *shares, bounds(_pair(found["interval"])))
+
+
+def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
+    used, unlike = found["used"], found["unlike"]
+    yield hanging(
+        "by concept: ",
+        f"the interval of {unlike:,} of {used:,} sampled concepts leaves out the yield of all (by chance about "
+        f"{_number(used * 0.05)} would)",
+    )
+    for what in ("best", "worst"):
+        named = [f"{shown(one['concept'])} {one['count']:,} of {one['n']:,}" for one in found[what][:_CONCEPTS]]
+        yield hanging(f"  {what + ':':<7}", "; ".join(named))
+
+
+def _validity(told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("validity_by_agreement") or {}
+    if not any(name != "not verified" for name in found):
+        return
+    bands = [*next(iter(found.values()))]
+    table: Table = [("validity by agreement", *bands, "n")]
+    for verdict, counts in found.items():
+        table.append((verdict, *(f"{counts[band]:,}" for band in bands), f"{sum(counts.values()):,}"))
+    yield from aligned(table, numbers=True)
+
+
+def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
+    spans = told.get("pass_rate_histogram")
+    if not spans:
+        return
+    models = told["pass_rate_histogram_by_model"]
+    header = [f"{span['low']:g}-{span['high']:g}" for span in spans]
+    table: Table = [("pass rates", "n", *header), _histogram("all traces", spans)]
+    table += [_histogram(shown(name), models[name]) for name in [*models][:_MOST_MODELS]]
+    yield from aligned(table, numbers=True)
+    if len(models) > _MOST_MODELS:
+        yield f"and {_counted(len(models) - _MOST_MODELS, 'more model')}"
+    means = (("pass_rate", "pass rate"), ("agreement", "agreement"))
+    known = [f"{name} {_mean(told[key])}" for key, name in means if key in told]
+    yield hanging("means with 95 % intervals: ", "; ".join(known))
+
+
+def _mean(found: Mapping[str, Any]) -> str:
+    return f"{percent(found['mean'])} ({bounds(_pair(found['interval']))}, n = {found['n']:,})"
+
+
+def _histogram(name: str, spans: Sequence[Mapping[str, Any]]) -> Sequence[str]:
+    return (name, f"{sum(span['count'] for span in spans):,}", *(f"{span['count']:,}" for span in spans))
+
+
+def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("concepts")
+    if not found:
+        return
+    of = f" of {found['known']:,} ({percent(found['coverage'])})" if found["coverage"] else ""
+    varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
+    yield hanging(
+        "concepts: ",
+        f"{found['used']:,}{of}, named {_counted(found['uses'], 'time')}; as varied as "
+        f"{found['effective']:,.1f} equally frequent ones{varied}",
+    )
+
+
+def _near_copies(told: Mapping[str, Any]) -> Iterator[str]:
+    near = told.get("near_copies")
+    if not near:
+        return
+    degrees = near["thresholds"]
+    table: Table = [
+        ("another problem at least so alike", *(f"{one['least']:g}" for one in degrees)),
+        ("problems that have one", *(f"{one['count']:,}" for one in degrees)),
+        ("  share", *(percent(one["share"]) for one in degrees)),
+        ("  of these, alike but for numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
+    ]
+    yield from aligned(table, numbers=True)
+    yield f"looked at: {_counted(near['n'], 'problem')}, each compared with {near['among']:,}"
+
+
+def _alike(told: Mapping[str, Any]) -> Iterator[str]:
+    """Near copies in one line."""
+    near = told.get("near_copies")
+    if near:
+        one = next(one for one in near["thresholds"] if one["least"] == 0.85)
+        numbers = f", {one['numbers_only']:,} of them but for numbers" if one["numbers_only"] else ""
+        yield hanging(
+            "alike: ",
+            f"{one['count']:,} of {near['n']:,} problems ({percent(one['share'])}) have another one at least 0.85 alike"
+            f"{numbers}",
+        )
+
+
+def _vectors(told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("vectors")
+    if found:
+        low, middle, high = (_number(value) for value in found["nearest"].values())
+        yield hanging(
+            "vectors: ",
+            f"of {found['n']:,} problems; the nearest other one is at a cosine distance of {middle} (median; 5 % below "
+            f"{low}, 5 % above {high}); Vendi score {_number(found['vendi'])}",
+        )
+
+
+def _spent(told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("spent")
+    if not found:
+        return
+    table: Table = [("for each problem", "calls", "prompt tokens", "completion tokens", "cost")]
+    table += [_spent_row(name, one) for name, one in found["steps"].items()]
+    yield from aligned([*table, _spent_row("all", found)], numbers=True)
+    yield from _without_price(found)
+
+
+def _spent_row(name: str, found: Mapping[str, Any]) -> Sequence[str]:
+    tokens = (_whole(found[key]) for key in ("prompt_tokens", "completion_tokens"))
+    return (name, _number(found["calls"]), *tokens, _cost(found["cost"]))
+
+
+def _spent_in_short(told: Mapping[str, Any]) -> Iterator[str]:
+    found = told.get("spent")
+    if found:
+        yield hanging(
+            "for each problem: ",
+            f"{_number(found['calls'])} calls, {_whole(found['prompt_tokens'])} prompt tokens and "
+            f"{_whole(found['completion_tokens'])} completion tokens"
+            + ("" if found["cost"] is None else f", cost {_cost(found['cost'])}"),
+        )
+
+
+def _without_price(found: Mapping[str, Any]) -> Iterator[str]:
+    if found["without_price"] and found["cost"] is not None:
+        yield hanging("without a price: ", ", ".join(found["without_price"]))
+
+
+def _missing(told: Mapping[str, Any]) -> Iterator[str]:
+    """What could not be measured, and what it takes."""
+    if not told["rows"]:
+        return
+    if "vectors" not in told:
+        yield "distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL)"
+    if "concepts" not in told:
+        yield "concepts, which no row names"
+    elif told["concepts"]["coverage"] is None:
+        yield "how much of the catalogue is used (--concepts FILE says which)"
+    if "pass_rate" not in told:
+        yield "pass rates, which no row has"
+
+
+def comparison_lines(
+    names: tuple[str, str], found: Sequence[Compared], both: int, rows: tuple[int, int]
+) -> Iterator[str]:
+    """Two sets side by side, and which differences are beyond noise."""
+    yield from (
+        f"{letter}: {name}, {_counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
+    )
+    yield _shared(both)
+    yield ""
+    table: Table = [("", "A", "n", "B", "n", "B - A", "95 % interval", "beyond noise")]
+    yield from aligned([*table, *map(_compared, found)], numbers=True)
+    tried = [one for one in found if one.difference.interval is not None]
+    yield ""
+    yield hanging(
+        "",
+        f"{sum(one.difference.is_clear for one in tried)} of {len(tried)} differences with an interval are beyond "
+        f"noise; of two equal sets about {0.05 * len(tried):.1f} would be. Intervals are Newcombe's for shares and "
+        "Welch's for means. What grows with a set (concepts, Vendi score) is of equally many uses and problems, and "
+        "has no interval.",
+    )
+
+
+def _shared(both: int) -> str:
+    return (
+        f"{both:,} problems are in both, so the intervals, which take the sets for independent, are too wide"
+        if both
+        else "no problem is in both"
+    )
+
+
+def _compared(one: Compared) -> Sequence[str]:
+    found = one.difference
+    clear = "" if found.interval is None else "yes" if found.is_clear else "no"
+    if one.kind == "share":
+        gap = "n/a" if found.difference is None else f"{100 * found.difference:+.1f}"
+        interval = bounds(found.interval, "+") if found.interval else "n/a"
+        return (one.name, percent(found.a), f"{found.n_a:,}", percent(found.b), f"{found.n_b:,}", gap, interval, clear)
+    sizes = f"{found.n_a:,}", f"{found.n_b:,}"
+    gap, interval = _signed(found.difference), "n/a"
+    if found.interval is not None:
+        interval = " to ".join(map(_signed, found.interval))
+    return (one.name, _number(found.a), sizes[0], _number(found.b), sizes[1], gap, interval, clear)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _share(count: int, whole: int) -> str:
+    return f"{count / whole:.0%}".replace("%", " %") if whole else "n/a"
+
+
+def _pair(interval: Any) -> tuple[float, float] | None:
+    return None if interval is None else (interval[0], interval[1])
+
+
+def _number(value: float | None) -> str:
+    """Three digits that say something; or n/a."""
+    if value is None:
+        return "n/a"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _signed(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:+,.0f}" if abs(value) >= 1000 else f"{value:+.3g}"
+
+
+def _whole(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:,.0f}"
+
+
+def _cost(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:,.4f}"

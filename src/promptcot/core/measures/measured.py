@@ -1,0 +1,63 @@
+"""What was measured of one set, as `summary.json` holds it. How it is computed is in the modules beside this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from promptcot.core.measures.near_copies import Nearest, by_threshold
+from promptcot.core.measures.tally import Tally
+from promptcot.core.statistics.diversity import nearest_distances, vendi_score
+
+_QUANTILES = (0.05, 0.5, 0.95)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`known` is how many concepts there are to use. `nearest` is of some problems, compared with `among` of the set.
+
+    `vectors` are those of some problems of the set, in random order: array (n, dimensions). `run` is what a run knows
+    beside its set: `yield`, `spent`.
+    """
+
+    name: str
+    tally: Tally
+    nearest: Sequence[Nearest | None] = ()
+    among: int = 0
+    known: int | None = None
+    vectors: NDArray[np.float32] | None = None
+    run: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as plain values, with six digits."""
+        near = {"n": len(self.nearest), "among": self.among, "thresholds": by_threshold(self.nearest)}
+        found = {**self.tally.as_json(self.known), **({"near_copies": near} if self.nearest and self.among > 1 else {})}
+        if self.vectors is not None and len(self.vectors):
+            found["vectors"] = _vectors(self.vectors)
+        rounded = _rounded({**found, **self.run})
+        assert isinstance(rounded, dict)
+        return rounded
+
+
+def _vectors(vectors: NDArray[np.float32]) -> dict[str, Any]:
+    distances = nearest_distances(vectors)
+    known = distances[~np.isnan(distances)]
+    quantiles = np.quantile(known, _QUANTILES).tolist() if len(known) else [None] * len(_QUANTILES)
+    return {
+        "n": len(vectors),
+        "vendi": vendi_score(vectors),
+        "nearest": {f"{100 * q:.0f} %": value for q, value in zip(_QUANTILES, quantiles, strict=True)},
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """The same with six digits behind the point: more would differ from machine to machine, and say nothing."""
+    if isinstance(value, float):
+        return round(value, 6)
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [*map(_rounded, value)] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,109 @@
+"""How many problems of a set have another one that is so alike, for several degrees of alikeness.
+
+Each of some problems is compared with all texts that pass by, so that none is missed; what is kept of these are a few
+for each. How alike two texts are is the larger of two shares: that of the short shingles that both have
+(`core.overlap.shingles`), and that of the words that stay when one is aligned with the other. That is what `dedup`
+looks at first; it leaves out more kinds of copies, and keeps those that differ in numbers (`core.overlap.near`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from promptcot.core.overlap import shingles
+from promptcot.core.overlap.near import Text
+from promptcot.core.statistics.wilson import wilson_interval
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)
+_LEAST = 0.25
+"""Texts that share less of their short shingles are seldom half alike in their words."""
+_KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """How alike the most alike other text is; `numbers_only`: it has the same words, and other numbers."""
+
+    similarity: float
+    numbers_only: bool
+
+
+class NearCopies:
+    """Texts, each with its place in the set, to be compared with all texts of the set, each `look`ed at once."""
+
+    def __init__(self, texts: Sequence[tuple[int, Text]]) -> None:
+        self._texts = [text for _, text in texts]
+        self._at = {place: number for number, (place, _) in enumerate(texts)}
+        self._sizes = np.array([len(text.short) for text in self._texts], np.int64)
+        hashes = np.concatenate([text.short for text in self._texts] or [np.empty(0, np.uint64)])
+        order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[order]
+        self._owners = np.repeat(np.arange(len(texts), dtype=np.int32), self._sizes)[order]
+        self._floor = np.full(len(texts), _LEAST)
+        self._likely: list[list[tuple[float, int, Text]]] = [[] for _ in texts]
+        self.among = 0
+
+    def look(self, place: int, text: Text) -> None:
+        """Compare one more text, that of this place in the set, which is not compared with itself."""
+        self.among += 1
+        shared = self._shared(text.short)
+        alike = shared / np.maximum(self._sizes + len(text.short) - shared, 1)
+        if place in self._at:
+            alike[self._at[place]] = 0
+        for number in np.flatnonzero(alike > self._floor).tolist():
+            self._keep(number, (float(alike[number]), -place, text))
+
+    def nearest(self) -> list[Nearest | None]:
+        """Of each text, the most alike of those looked at; None where none is nearly half alike."""
+        return [_nearest(text, its) for text, its in zip(self._texts, self._likely, strict=True)]
+
+    def _shared(self, wanted: shingles.Hashes) -> NDArray[np.int64]:
+        """How many of these hashes each text has: shape (texts,)."""
+        starts = np.searchsorted(self._hashes, wanted, "left")
+        counts = np.searchsorted(self._hashes, wanted, "right") - starts
+        before = np.cumsum(counts) - counts
+        places = np.repeat(starts - before, counts) + np.arange(int(counts.sum()))
+        return np.bincount(self._owners[places], minlength=len(self._texts))
+
+    def _keep(self, number: int, found: tuple[float, int, Text]) -> None:
+        likely = self._likely[number]
+        (heapq.heappush if len(likely) < _KEPT else heapq.heapreplace)(likely, found)
+        if found[0] == 1:  # nothing is more alike
+            self._floor[number] = 1
+        elif len(likely) == _KEPT and self._floor[number] < 1:
+            self._floor[number] = likely[0][0]
+
+
+def _nearest(text: Text, likely: Sequence[tuple[float, int, Text]]) -> Nearest | None:
+    found = [_alike(text, other, shared) for shared, _, other in likely]
+    return max(found, key=lambda one: one.similarity, default=None)
+
+
+def _alike(one: Text, other: Text, shared: float) -> Nearest:
+    by_words = Levenshtein.normalized_similarity(one.words, other.words)
+    return Nearest(max(shared, by_words), one.masked == other.masked and one.plain != other.plain)
+
+
+def by_threshold(nearest: Sequence[Nearest | None]) -> list[dict[str, Any]]:
+    """For each degree how many texts have another one at least so alike, and of how many it differs in numbers only."""
+    found = []
+    for least in THRESHOLDS:
+        alike = [one for one in nearest if one is not None and one.similarity >= least]
+        count, n = len(alike), len(nearest)
+        found.append(
+            {
+                "least": least,
+                "count": count,
+                "share": count / n if n else None,
+                "interval": wilson_interval(count, n),
+                "numbers_only": sum(one.numbers_only for one in alike),
+            }
+        )
+    return found

@@ -1,0 +1,42 @@
+"""What a problem of a set took: calls, tokens and money, from the counts of all steps, earlier processes included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_TOLD = ("calls", "prompt_tokens", "completion_tokens")
+
+
+def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
+    """Calls, tokens and cost for each of so many problems, in all and by step; None where nothing was asked.
+
+    `stages` is as in a summary. The cost is None where no call had a price; `without_price` names the steps of which
+    some had none. What is paid for each of no problems is None. `encode` is asked for the concepts, not for problems.
+    """
+    asked = {name: _paid(stage) for name, stage in stages.items() if name != "encode"}
+    asked = {name: paid for name, paid in asked.items() if paid["calls"]}
+    if not asked:
+        return None
+    total = {key: sum(paid[key] for paid in asked.values()) for key in (*_TOLD, "unpriced")}
+    costs = [paid["cost"] for paid in asked.values() if paid["cost"] is not None]
+    total["cost"] = sum(costs) if costs else None
+    return {
+        "problems": problems,
+        **_each(total, problems),
+        "without_price": [name for name, paid in asked.items() if paid["unpriced"]],
+        "steps": {name: _each(paid, problems) for name, paid in asked.items()},
+    }
+
+
+def _paid(stage: Any) -> dict[str, Any]:
+    """What was paid of one step, over all its models."""
+    models = stage.get("models") if isinstance(stage, Mapping) else None
+    tables = [table for table in models.values() if isinstance(table, Mapping)] if isinstance(models, Mapping) else []
+    costs = [table["cost"] for table in tables if table.get("cost") is not None]
+    counts = {key: sum(table.get(key) or 0 for table in tables) for key in (*_TOLD, "unpriced")}
+    return {**counts, "cost": sum(costs) if costs else None}
+
+
+def _each(paid: Mapping[str, Any], problems: int) -> dict[str, float | None]:
+    return {key: paid[key] / problems if problems and paid[key] is not None else None for key in (*_TOLD, "cost")}
