@@ -7,6 +7,7 @@ the runner.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -193,20 +194,20 @@ class Flow:
                     self.frontier.change(last, len(rows) - 1)
                     for row in rows:
                         yield Item(last, row)
-            left_over = called.finish(step)
-            while found := await call(lambda: [*islice(left_over, 1)]):
-                if (left := found[0]) is None:
-                    await asyncio.sleep(0)
-                    continue
-                if called.groups(step):  # it was not counted when its rows came
-                    sink.counts.rows_in += 1
-                    sink.counts.rows_out += 1
-                if isinstance(left, Dropped):
-                    sink.append(Outcome(Item(last, left.row), left.drop))
-                else:
-                    self.frontier.held = last
-                    sink.append(Outcome(Item(last, left), [left]))
-                    yield Item(last, left)
+            with contextlib.closing(called.finish(step)) as left_over:
+                while found := await call(lambda: [*islice(left_over, 1)]):
+                    if (left := found[0]) is None:
+                        await asyncio.sleep(0)
+                        continue
+                    if called.groups(step):  # it was not counted when its rows came
+                        sink.counts.rows_in += 1
+                        sink.counts.rows_out += 1
+                    if isinstance(left, Dropped):
+                        sink.append(Outcome(Item(last, left.row), left.drop))
+                    else:
+                        self.frontier.held = last
+                        sink.append(Outcome(Item(last, left), [left]))
+                        yield Item(last, left)
         finally:
             called.close(step)
 
