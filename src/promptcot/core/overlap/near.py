@@ -29,6 +29,8 @@ Rule = Literal["exact", "edit", "shingles", "containment", "numbers", "semantic"
 
 _LITTLE = 0.04
 _RENAMED = 0.65
+_LONGEST = 20_000
+"""Of longer texts only the words are aligned: characters take a time that grows with the square of how many they are."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 NEAR = 0.85
@@ -124,7 +126,8 @@ def _edited(one: Text, other: Text, near: float) -> Alike | None:
     words that a respelled formula parts in another way. Not a copy where numbers are what differs. Who replaces words
     has seldom a number for a number, and problems made from a template differ in little else.
     """
-    found = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near)
+    longer = max(len(one.plain), len(other.plain))
+    found = Indel.normalized_similarity(one.plain, other.plain, score_cutoff=near) if longer <= _LONGEST else 0.0
     by_words = Levenshtein.normalized_similarity(one.words, other.words, score_cutoff=min(near, _RENAMED))
     if max(found, by_words) < min(near, _RENAMED):
         return None
