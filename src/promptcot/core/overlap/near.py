@@ -30,7 +30,7 @@ Rule = Literal["exact", "edit", "shingles", "containment", "numbers", "semantic"
 _LITTLE = 0.04
 _RENAMED = 0.65
 _LONGEST = 20_000
-"""Of longer texts only the words are aligned: characters take a time that grows with the square of how many they are."""
+"""Of longer texts only the words are aligned: for characters the time grows with the square of their number."""
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 
 NEAR = 0.85
