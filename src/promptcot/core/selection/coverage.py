@@ -38,7 +38,8 @@ def covering(
     sizes = np.minimum(np.diff(starts), _MOST // _WHOLE).tolist()
     heap = [(_MOST - size * _WHOLE << _PLACES) | place for place, size in enumerate(sizes)]
     heapq.heapify(heap)
-    left, chosen = list(quotas), []
+    left = list(quotas)
+    chosen: list[int] = []
     missing = min(sum(left), len(cells))
     while heap and missing:
         place = heap[0] & ((1 << _PLACES) - 1)
