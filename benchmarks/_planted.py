@@ -35,6 +35,18 @@ TEMPLATES = (
     "litres out for the {x}. When is the tank full?",
 )
 
+SHORT = (
+    "What is {i} + {j}?",
+    "What is the units digit of ${i}^{{{j}}}$?",
+    "How many zeros does ${i}!$ end in?",
+    "Find the sum of all primes below {i}{j}.",
+    "Solve ${v}^2 - {i}{v} + {j} = 0$ for ${v}$.",
+    "Find the remainder when $7^{{{i}}}$ is divided by {j}.",
+    "{a} is {i} years old. How old will {a} be in {j} years?",
+    "{a} has {i} {x}. {a} gives {j} of them to {b}. How many {x} are left?",
+)
+"""Templates with one or two numbers, so that little else is in a problem."""
+
 
 def read_problems(folder: Path) -> list[str]:
     """The different problems of all files of rows in a folder, in order."""
@@ -43,14 +55,14 @@ def read_problems(folder: Path) -> list[str]:
     return list(dict.fromkeys(problem_of(row, "a row") for row in rows))
 
 
-def templates(count: int, rng: random.Random) -> list[str]:
+def templates(count: int, rng: random.Random, made_from: Sequence[str] = TEMPLATES) -> list[str]:
     """Problems that are made from a few templates and differ in what is asked: no two have the same numbers."""
-    found: dict[tuple[int, ...], str] = {}
+    found: dict[str, str] = {}
     while len(found) < count:
-        which, numbers = rng.randrange(len(TEMPLATES)), tuple(rng.randint(2, 60) for _ in "ijkl")
+        template, numbers = rng.choice(made_from), {slot: rng.randint(2, 60) for slot in "ijkl"}
         (a, b), (x, y) = rng.sample(NAMES.split(), 2), rng.sample(THINGS.split(), 2)
-        slots = dict(zip("ijkl", numbers, strict=True))
-        found.setdefault((which, *numbers), TEMPLATES[which].format(a=a, b=b, x=x, y=y, **slots))
+        names = {"a": a, "b": b, "x": x, "y": y, "v": rng.choice("nrtxyz")}
+        found.setdefault(template.format(**dict.fromkeys(names), **numbers), template.format(**names, **numbers))
     return [*found.values()]
 
 

@@ -91,7 +91,7 @@ class _LenientStep:
             return [self._kept(row)]
         return [self._kept(found.row)] if isinstance(found, Dropped) else found
 
-    def finish(self) -> Iterator[Row]:
+    def finish(self) -> Iterator[Row | None]:
         for left in self.step.finish():
             yield self._kept(left.row) if isinstance(left, Dropped) else left
 

@@ -7,12 +7,14 @@ the runner.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +34,8 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.outputs import Cut
 
 _Given = TypeVar("_Given")
+_WITHOUT_A_PAUSE = 64
+"""Rows after which others have their turn: a request to stop is heard, even if no model is asked and nothing waits."""
 
 
 class _Call(Protocol):
@@ -190,17 +194,20 @@ class Flow:
                     self.frontier.change(last, len(rows) - 1)
                     for row in rows:
                         yield Item(last, row)
-            left_over = called.finish(step)
-            while (left := await call(partial(next, left_over, None))) is not None:
-                if called.groups(step):  # it was not counted when its rows came
-                    sink.counts.rows_in += 1
-                    sink.counts.rows_out += 1
-                if isinstance(left, Dropped):
-                    sink.append(Outcome(Item(last, left.row), left.drop))
-                else:
-                    self.frontier.held = last
-                    sink.append(Outcome(Item(last, left), [left]))
-                    yield Item(last, left)
+            with contextlib.closing(called.finish(step)) as left_over:
+                while found := await call(lambda: [*islice(left_over, 1)]):
+                    if (left := found[0]) is None:
+                        await asyncio.sleep(0)
+                        continue
+                    if called.groups(step):  # it was not counted when its rows came
+                        sink.counts.rows_in += 1
+                        sink.counts.rows_out += 1
+                    if isinstance(left, Dropped):
+                        sink.append(Outcome(Item(last, left.row), left.drop))
+                    else:
+                        self.frontier.held = last
+                        sink.append(Outcome(Item(last, left), [left]))
+                        yield Item(last, left)
         finally:
             called.close(step)
 
@@ -211,6 +218,8 @@ class Flow:
         faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
+                if sink.counts.rows_in % _WITHOUT_A_PAUSE == 0:
+                    await asyncio.sleep(0)
                 outcome = await call(partial(_outcome, step, item, faults))
                 rows = outcome.result if isinstance(outcome.result, Sequence) else None
                 if rows or rows is None or not called.groups(step):

@@ -8,7 +8,7 @@ when so many rows are lost that the run stops. Errors of the tree pass as they a
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,11 +118,11 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
     raise StageFault(step.name, "apply", row, f"returned {_shown(found)}; expected a list of rows, or {_A_DROP}")
 
 
-def finish(step: Step) -> Iterator[Row | Dropped]:
-    """What the step gives in the end. Raises StageFault."""
+def finish(step: Step) -> Generator[Row | Dropped | None]:
+    """What the step gives in the end, and None where it is still at work. Raises StageFault."""
     try:
         for left in step.finish():
-            if not isinstance(left, dict) and not _is_dropped(left):
+            if left is not None and not isinstance(left, dict) and not _is_dropped(left):
                 raise StageFault(step.name, "finish", {}, f"gave {_shown(left)}; expected rows, or promptcot.Dropped")
             yield left
     except PromptCoTError:

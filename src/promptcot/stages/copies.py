@@ -9,23 +9,23 @@ about 900 bytes for each are in memory. When two texts are copies is decided in 
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rensa import RMinHash  # type: ignore[import-untyped]
 
-from promptcot.core.overlap import shingles
 from promptcot.core.overlap.buckets import Buckets, Rows
 from promptcot.core.overlap.near import Alike, Text, alike
+from promptcot.stages.marks import PERMUTATIONS, Marks
 from promptcot.stages.meanings import Meanings
 from promptcot.storage.packed import Packed
 
-_BANDS, _ROWS = 32, 4
-_PERMUTATIONS = _BANDS * _ROWS
-_SEED = 1
+_BANDS = 32
+_WHOLES = 2
+_HALF = np.uint64(32)
 _PLACES = (np.arange(_BANDS, dtype=np.uint32) * np.uint32(0x85EBCA6B)).astype(np.uint32)
 _LEAST_ALIKE = 0.3
 """Signatures that agree less are of texts that share less than half, but for one in ten thousand."""
@@ -35,7 +35,7 @@ _MOST_IN_A_BUCKET = 32
 _FAMILY = 2
 """So many texts that are alike but for numbers are made from one template."""
 
-Signature = NDArray[np.uint8]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,16 @@ class Copy:
     alike: Alike
 
 
-class _Marks:
-    """By what a text is found that is nearly another one: its bands, and its runs of tokens."""
+@dataclass(slots=True)
+class _Found:
+    """Places of kept texts that a text may be a copy of: the same but for spelling, the same but for numbers as well,
+    and `likely` ones, the likeliest first. It is `capped` where not all of them were looked at.
+    """
 
-    def __init__(self, text: Text) -> None:
-        self.signature = signature_of(text)
-        self.bands = self.signature.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
-        self.anchors = shingles.anchors(text.long).astype(np.uint32)
-        self.sought = np.concatenate([self.bands, text.long.astype(np.uint32)])
+    same: list[int] = field(default_factory=list)
+    numbered: list[int] = field(default_factory=list)
+    likely: list[int] = field(default_factory=list)
+    capped: bool = False
 
 
 class Copies:
@@ -70,7 +72,7 @@ class Copies:
         self._meanings = None if semantic is None else Meanings(semantic)
         self._texts = Packed(folder / "texts")
         self._index = Buckets(_MOST_IN_A_BUCKET)
-        self._signatures = np.empty((1024, _PERMUTATIONS), np.uint8)
+        self._signatures = np.empty((1024, PERMUTATIONS), np.uint8)
         self._anchored = np.empty(1024, np.uint32)
 
     def __len__(self) -> int:
@@ -85,45 +87,57 @@ class Copies:
         """Bytes in memory for all that were kept."""
         return self._index.size + self._signatures.nbytes + self._anchored.nbytes + 8 * len(self)
 
-    def text(self, problem: str) -> Text:
-        """A problem, to be looked up."""
-        return Text.of(problem, self._mask_numbers)
+    def take(
+        self, marks: Marks, names: Sequence[str], vectors: Sequence[NDArray[np.float16] | None]
+    ) -> list[Copy | None]:
+        """For each text the kept one that it is a copy of; None where there is none, and then it is kept, by its name.
 
-    def take(self, text: Text, name: str, vector: NDArray[np.float16] | None = None) -> Copy | None:
-        """The kept text that this one is a copy of; None where there is none, and then it is kept under its name."""
-        wholes = _wholes(text)
-        known = self._index.find(wholes)
-        if same := self._same(text, known.between(0, 1)):
-            return same
-        marks = _Marks(text)
-        found = self._alike(text, marks) or self._meant(text, vector)
-        if found is None:
-            numbered = any(self._at(place)[1].masked == text.masked for place in known.between(1, 2).tolist())
-            self.numbered += numbered
-            self._keep(text, name, marks, wholes[: 1 if numbered else 2])
-            if self._meanings is not None and vector is not None:
-                self._meanings.add(len(self) - 1, vector)
-        return found
+        All are looked up at once. Those that may be copies of one before them are looked up again in their turn, when
+        it is known which of them are kept.
+        """
+        found, again = self._look_up(marks), _like_one_before(marks)
+        copies: list[Copy | None] = []
+        kept: dict[int, bool] = {}
+        for place, (line, vector) in enumerate(zip(marks.lines, vectors, strict=True)):
+            if place in again or self._meanings is not None:
+                self._keep(marks, kept, names, vectors)
+                kept = {}
+                found[place] = self._look_up(marks.only([place])).get(0, _Found())
+            copy, numbered = self._decided(line, vector, found[place]) if place in found else (None, False)
+            if copy is None:
+                kept[place] = numbered
+            copies.append(copy)
+        self._keep(marks, kept, names, vectors)
+        return copies
 
-    def _same(self, text: Text, places: Rows) -> Copy | None:
-        for name, kept in map(self._at, places.tolist()):
+    def _decided(self, line: str, vector: NDArray[np.float16] | None, found: _Found) -> tuple[Copy | None, bool]:
+        """The text that this one is a copy of; where there is none, whether a kept one differs in numbers only."""
+        text = Text(line, self._mask_numbers)
+        copy = self._same(text, found) or self._alike(text, found) or self._meant(text, vector)
+        numbered = copy is None and any(self._at(place)[1].masked == text.masked for place in found.numbered)
+        self.numbered += numbered
+        return copy, numbered
+
+    def _same(self, text: Text, found: _Found) -> Copy | None:
+        for name, kept in map(self._at, found.same):
             if kept.plain == text.plain:
                 return Copy(name, alike(text, kept, self._near) or Alike("exact", 1.0))
         return None
 
-    def _alike(self, text: Text, marks: _Marks) -> Copy | None:
+    def _alike(self, text: Text, found: _Found) -> Copy | None:
         """The first that is surely a copy; else the most similar one, unless the text is one of many by a template."""
+        self.capped += found.capped
         doubtful: list[Copy] = []
         family = 0
-        for name, kept in map(self._at, self._likely(marks)):
-            found = alike(text, kept, self._near)
-            if found is None:
+        for name, kept in map(self._at, found.likely):
+            pair = alike(text, kept, self._near)
+            if pair is None:
                 continue
-            if found.is_copy and not found.numbers:
-                return Copy(name, found)
-            if found.is_copy:
-                doubtful.append(Copy(name, found))
-            family += found.numbers > 0
+            if pair.is_copy and not pair.numbers:
+                return Copy(name, pair)
+            if pair.is_copy:
+                doubtful.append(Copy(name, pair))
+            family += pair.numbers > 0
         if not doubtful or family > _FAMILY:
             return None
         return max(doubtful, key=lambda copy: copy.alike.similarity)
@@ -142,62 +156,112 @@ class Copies:
                 return Copy(name, Alike("semantic", similarity))
         return None
 
-    def _likely(self, marks: _Marks) -> list[int]:
-        """Places of kept texts that may be alike, the likeliest first."""
-        hits = self._index.find(marks.sought)
-        banded, more_banded = self._by_bands(marks, hits.between(0, _BANDS))
-        anchored, more_anchored = self._by_anchors(marks, hits.between(_BANDS, len(marks.sought)))
-        self.capped += hits.more or more_banded or more_anchored
-        return [*dict.fromkeys([*banded, *anchored])]
+    def _look_up(self, marks: Marks) -> dict[int, _Found]:
+        """What kept texts may be like each of these; nothing of a text that has none."""
+        hashes = _noted(marks)
+        hits, columns = self._index.find(hashes.ravel()), hashes.shape[1]
+        texts, column = np.divmod(hits.of, columns)
+        banded = column >= _WHOLES
+        found: defaultdict[int, _Found] = defaultdict(_Found)
+        for text, where, place in zip(*(array[~banded].tolist() for array in (texts, column, hits.rows)), strict=True):
+            (found[text].numbered if where else found[text].same).append(place)
+        unseen = hits.unseen[hits.unseen % columns >= _WHOLES] // columns
+        self._note(found, *self._by_bands(marks, (texts[banded], hits.rows[banded])), unseen)
+        hits, of = self._index.find(marks.long.hashes), marks.long.texts
+        self._note(found, *self._by_anchors(marks, (of[hits.of], hits.rows)), of[hits.unseen])
+        return found
 
-    def _by_bands(self, marks: _Marks, found: Rows) -> tuple[list[int], bool]:
-        places = np.unique(found)
-        agreeing = np.count_nonzero(self._signatures[places] == marks.signature, axis=1)
-        return _best(places, agreeing, agreeing >= _LEAST_ALIKE * _PERMUTATIONS)
+    @staticmethod
+    def _note(found: dict[int, _Found], texts: Integers, places: Integers, more: Integers, unseen: Integers) -> None:
+        for text, place in zip(texts.tolist(), places.tolist(), strict=True):
+            if place not in found[text].likely:
+                found[text].likely.append(place)
+        for text in (*more.tolist(), *unseen.tolist()):
+            found[text].capped = True
 
-    def _by_anchors(self, marks: _Marks, found: Rows) -> tuple[list[int], bool]:
-        """Those of whose anchors, or of this text's, half are shared."""
-        places, shared = np.unique(found, return_counts=True)
-        return _best(places, shared, 2 * shared >= np.minimum(self._anchored[places], max(len(marks.anchors), 1)))
+    def _by_bands(self, marks: Marks, hits: tuple[Integers, Rows]) -> tuple[Integers, Integers, Integers]:
+        texts, places, _ = _pairs(*hits)
+        agreeing = np.count_nonzero(self._signatures[places] == marks.signatures[texts], axis=1)
+        return _best(texts, places, agreeing, agreeing >= _LEAST_ALIKE * PERMUTATIONS)
 
-    def _keep(self, text: Text, name: str, marks: _Marks, wholes: NDArray[np.uint32]) -> None:
-        place = self._texts.add(f"{len(name)} {name}{text.line}")
-        self._index.add(place, np.concatenate([wholes, marks.bands, marks.anchors]))
-        if place >= len(self._signatures):
-            self._signatures = np.resize(self._signatures, (place * 9 // 8, _PERMUTATIONS))
-            self._anchored = np.resize(self._anchored, place * 9 // 8)
-        self._signatures[place] = marks.signature
-        self._anchored[place] = len(marks.anchors)
+    def _by_anchors(self, marks: Marks, hits: tuple[Integers, Rows]) -> tuple[Integers, Integers, Integers]:
+        """Those of whose anchors, or of the text's, half are shared."""
+        texts, places, shared = _pairs(*hits)
+        anchors = np.maximum(np.diff(marks.anchors.starts), 1)[texts]
+        return _best(texts, places, shared, 2 * shared >= np.minimum(self._anchored[places], anchors))
+
+    def _keep(
+        self,
+        marks: Marks,
+        kept: Mapping[int, bool],
+        names: Sequence[str],
+        vectors: Sequence[NDArray[np.float16] | None],
+    ) -> None:
+        """Note texts at these places; of each, whether one that differs in numbers only is noted already."""
+        if not kept:
+            return
+        first, some = len(self), marks.only([*kept])
+        self._texts.add(f"{len(names[place])} {names[place]}{marks.lines[place]}" for place in kept)
+        numbers, hashes = np.arange(first, len(self)), _noted(some)
+        noted = np.ones(hashes.shape, np.bool_)
+        noted[:, 1] = [not numbered for numbered in kept.values()]
+        self._index.add(numbers.repeat(noted.sum(axis=1)), hashes[noted])
+        self._index.add(numbers[some.anchors.texts], some.anchors.hashes)
+        if len(self) > len(self._signatures):
+            self._signatures = np.resize(self._signatures, (len(self) * 9 // 8, PERMUTATIONS))
+            self._anchored = np.resize(self._anchored, len(self) * 9 // 8)
+        self._signatures[first : len(self)] = some.signatures
+        self._anchored[first : len(self)] = np.diff(some.anchors.starts)
+        for number, place in enumerate(kept, first):
+            if self._meanings is not None and (vector := vectors[place]) is not None:
+                self._meanings.add(number, vector)
 
     def _at(self, place: int) -> tuple[str, Text]:
         length, _, rest = self._texts[place].partition(" ")
         return rest[: int(length)], Text(rest[int(length) :], self._mask_numbers)
 
 
-def _best(places: Rows, scores: NDArray[np.intp], fit: NDArray[np.bool_]) -> tuple[list[int], bool]:
-    """Those with the highest scores that are fit, and whether there are more."""
-    places, scores = places[fit], scores[fit]
-    order = np.argsort(-scores, kind="stable")
-    return places[order[:_MOST_LOOKED_AT]].tolist(), len(places) > _MOST_LOOKED_AT
+def _noted(marks: Marks) -> NDArray[np.uint32]:
+    """The hashes of each text as a whole, and of the bands of its signature: array (texts, 34)."""
+    bands = marks.signatures.view(np.uint32) * np.uint32(0xC2B2AE35) + _PLACES
+    return np.concatenate([marks.wholes, bands], axis=1)
 
 
-def signature_of(text: Text) -> Signature:
-    """MinHash of the short shingles, the lowest byte of each value: array (128,)."""
-    hashes = text.short
-    matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-        hashes, np.array([0, len(hashes)], np.uint64), _PERMUTATIONS, _SEED
-    )
-    return np.array(matrix.to_rows()[0], np.uint32).astype(np.uint8)
+def _like_one_before(marks: Marks) -> set[int]:
+    """The texts that are looked up by a hash that is noted of one before them."""
+    whole = _noted(marks)
+    texts = np.arange(len(marks)).repeat(whole.shape[1])
+    noted = _with_text(np.append(whole, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
+    sought = _with_text(np.append(whole, marks.long.hashes), np.append(texts, marks.long.texts))
+    first = noted[np.minimum(np.searchsorted(noted, sought >> _HALF << _HALF), len(noted) - 1)]
+    before = (first >> _HALF == sought >> _HALF) & (first < sought)
+    return {*sought[before].astype(np.uint32).tolist()}
+
+
+def _with_text(hashes: NDArray[np.uint32], texts: Integers) -> NDArray[np.uint64]:
+    """Each hash and its text in one number, in ascending order, in which they are found quickly."""
+    found: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
+    found.sort()
+    return found
+
+
+def _pairs(texts: Integers, places: Rows) -> tuple[Integers, Integers, Integers]:
+    """Each pair once, and how often it was found."""
+    pairs, times = np.unique(texts.astype(np.int64) << 32 | places, return_counts=True)
+    return pairs >> 32, pairs & 0xFFFFFFFF, times
+
+
+def _best(
+    texts: Integers, places: Integers, scores: Integers, fit: NDArray[np.bool_]
+) -> tuple[Integers, Integers, Integers]:
+    """For each text the fit places with the highest scores, the highest first; and the texts that have more of them."""
+    texts, places, scores = texts[fit], places[fit], scores[fit]
+    order = np.lexsort((places, -scores, texts))
+    texts, places = texts[order], places[order]
+    rank = np.arange(len(texts)) - np.searchsorted(texts, texts)
+    most = rank < _MOST_LOOKED_AT
+    return texts[most], places[most], texts[~most]
 
 
 def _telling(text: Text) -> list[str]:
     return sorted([number for number in text.numbers if number not in ("0", "1", "2")] or text.numbers)
-
-
-def _wholes(text: Text) -> NDArray[np.uint32]:
-    """Hashes of the whole text, and of it without numbers: of those that differ in these only, the first is noted."""
-    return np.array([_hash(text.plain), ~_hash(text.masked) & 0xFFFFFFFF], np.uint32)
-
-
-def _hash(text: str) -> int:
-    return zlib.crc32(text.encode(errors="surrogatepass"))

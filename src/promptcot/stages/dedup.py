@@ -11,7 +11,7 @@ import sqlite3
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from promptcot.errors import UnfitRow
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages.copies import Copies, Copy
 from promptcot.stages.embed import vector_of, without_vector
+from promptcot.stages.marking import marked
+from promptcot.stages.marks import Marks, marks_of
 from promptcot.storage.held_rows import HeldRows
 from promptcot.storage.json import dumps, loads
 
@@ -28,6 +30,10 @@ EMPTY = "no problem text"
 REASONS = {"exact": "exact copy", "containment": "embedded copy", "semantic": "semantic copy"}
 NEAR_COPY = "near copy"
 """The reason for all other rules."""
+_AT_ONCE, _CHARACTERS_AT_ONCE = 512, 1 << 20
+"""Rows that are held are compared so many together."""
+_MANY = 10_000
+"""For so many rows it pays to start another process."""
 
 
 class Dedup:
@@ -62,28 +68,32 @@ class Dedup:
         if self._held is not None:
             self._held.add(row)
             return []
-        drop = self._decided(row)
+        (drop,) = self._decided([row], marks_of([_problem(row)], self._mask_numbers))
         row = without_vector(row) if self._semantic else row
         return Dropped(row, drop) if drop else [row]
 
-    def finish(self) -> Iterable[Row | Dropped]:
+    def finish(self) -> Iterator[Row | Dropped | None]:
         """The rows that were held, those that stay and those that are copies, in the order in which they came."""
-        return self._best(self._held) if self._held is not None else ()
-
-    def _best(self, held: _Held) -> Iterator[Row | Dropped]:
-        for place in held.best_first():
-            if drop := self._decided(held[place]):
-                held.leave_out(place, drop)
-        for row, drop in held.decided():
+        if self._held is None:
+            return
+        for (places, rows), marks in marked(self._held.best_first(), self._mask_numbers, len(self._held) >= _MANY):
+            for place, drop in zip(places, self._decided(rows, marks), strict=True):
+                if drop is not None:
+                    self._held.leave_out(place, drop)
+            yield None
+        for row, drop in self._held.decided():
             row = without_vector(row) if self._semantic else row
             yield Dropped(row, drop) if drop else row
 
-    def _decided(self, row: Row) -> Drop | None:
-        text = self._copies.text(_problem(row))
-        if not text.line:
-            return Drop(EMPTY)
-        copy = self._copies.take(text, str(row.get("id")), vector_of(row) if self._semantic else None)
-        return None if copy is None else self._left_out(copy)
+    def _decided(self, rows: Sequence[Row], marks: Marks) -> list[Drop | None]:
+        """Why rows are left out, as they come; None for one that stays."""
+        drops: list[Drop | None] = [Drop(EMPTY)] * len(rows)
+        told = [place for place, line in enumerate(marks.lines) if line]
+        names = [str(rows[place].get("id")) for place in told]
+        vectors = [vector_of(rows[place]) if self._semantic else None for place in told]
+        for place, copy in zip(told, self._copies.take(marks.only(told), names, vectors), strict=True):
+            drops[place] = None if copy is None else self._left_out(copy)
+        return drops
 
     def _left_out(self, copy: Copy) -> Drop:
         rule = copy.alike.rule
@@ -141,15 +151,33 @@ class _Held:
         self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", told)
         self._rows.add(row)
 
-    def __getitem__(self, place: int) -> Row:
-        return self._rows[place]
+    def __len__(self) -> int:
+        return len(self._rows)
 
-    def best_first(self) -> Iterator[int]:
-        """Places, those of rows that the judges liked best first; it does not matter how the rows came."""
-        order = array(
-            "q", (place for (place,) in self._table.execute("select place from rows order by liked desc, id, text"))
-        )
-        return iter(order)
+    def best_first(self) -> Iterator[tuple[tuple[list[int], list[Row]], list[str]]]:
+        """Places and rows, those that the judges liked best first, and their problems, some hundred at a time.
+
+        It does not matter how the rows came.
+        """
+        places: list[int] = []
+        rows: list[Row] = []
+        problems: list[str] = []
+        size = 0
+        for place in self._order():
+            row = self._rows[place]
+            places.append(place)
+            rows.append(row)
+            problems.append(_problem(row))
+            size += len(problems[-1])
+            if len(places) == _AT_ONCE or size > _CHARACTERS_AT_ONCE:
+                yield (places, rows), problems
+                places, rows, problems, size = [], [], [], 0
+        if places:
+            yield (places, rows), problems
+
+    def _order(self) -> array[int]:
+        found = self._table.execute("select place from rows order by liked desc, id, text")
+        return array("q", (place for (place,) in found))
 
     def leave_out(self, place: int, drop: Drop) -> None:
         """Note why a row does not stay."""

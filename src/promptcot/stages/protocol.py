@@ -61,6 +61,9 @@ class Step(Protocol):
         """
         ...
 
-    def finish(self) -> Iterable[Row | Dropped]:
-        """When all rows have come: the rows that were held back, and those of them that are left out after all."""
+    def finish(self) -> Iterable[Row | Dropped | None]:
+        """When all rows have come: the rows that were held back, and those of them that are left out after all.
+
+        What takes long to find out the first of them gives None now and then, and a request to stop is heard.
+        """
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from pathlib import Path
 
 from promptcot.storage.atomic import storing
@@ -20,25 +21,25 @@ class Packed:
         self._ends = array("q", [0])
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w+b", buffering=0)
+            self._file = path.open("w+b")
 
     def __len__(self) -> int:
         return len(self._ends) - 1
 
-    def add(self, text: str) -> int:
-        """Its number. Raises StorageError."""
+    def add(self, texts: Iterable[str]) -> None:
+        """Raises StorageError."""
         with storing(self._path):
             self._file.seek(self._ends[-1])
-            self._ends.append(self._ends[-1] + self._file.write(text.encode(errors="surrogatepass")))
-        return len(self) - 1
+            for text in texts:
+                self._ends.append(self._ends[-1] + self._file.write(text.encode(errors="surrogatepass")))
 
     def __getitem__(self, number: int) -> str:
         first, end = self._ends[number], self._ends[number + 1]
         with storing(self._path):
             self._file.seek(first)
-            found: bytes = self._file.read(end - first)
-        return found.decode(errors="surrogatepass")
+            return self._file.read(end - first).decode(errors="surrogatepass")
 
     def close(self) -> None:
         """Let go of the file, which stays."""
-        self._file.close()
+        with storing(self._path):
+            self._file.close()

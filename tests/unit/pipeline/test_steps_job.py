@@ -1,5 +1,6 @@
 """Rows of a file through several steps into one output: what is in which file, and that nothing depends on time."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -215,6 +216,47 @@ def test_a_slow_step_works_in_a_thread_of_its_own(run: Run, tmp_path: Path) -> N
     run(step(Slow, in_thread=True, at_end=True))
     assert threading.get_ident() not in threads
     assert len(_lines(tmp_path / "out.jsonl")) == 39
+
+
+class Told(Plain):
+    """Is stopped by a request while it takes rows, or while it finds out what it gives; no model is waited for."""
+
+    name = "told"
+
+    def __init__(self, folder: Path, during: str, stop: Callable[[], None]) -> None:
+        super().__init__(folder)
+        self.during, self.stop, self.seen = during, stop, 0
+
+    def _work(self, during: str) -> None:
+        self.seen += during == self.during
+        if self.seen == 1:
+            asyncio.get_running_loop().call_soon(self.stop)
+
+    def apply(self, row: Row) -> list[Row]:
+        self._work("apply")
+        return []
+
+    def finish(self) -> Iterator[Row | Dropped | None]:  # type: ignore[override]
+        for _ in range(1000):
+            self._work("finish")
+            yield None
+
+
+@pytest.mark.parametrize("during", ["apply", "finish"])
+async def test_a_request_to_stop_is_heard_where_no_model_is_asked(during: str, tmp_path: Path) -> None:
+    made: list[Told] = []
+
+    def make(folder: Path) -> Told:
+        made.append(Told(folder, during, lambda: working.cancel()))
+        return made[0]
+
+    rows = [Item(number, {"id": str(number)}) for number in range(1000)]
+    job = StepsJob("told", [PlannedStep("told", "step", make=make)], lambda: iter(rows), tmp_path / "out.jsonl")
+    working = asyncio.create_task(run_steps(job, Silent()))
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert 0 < made[0].seen <= 130
+    assert made[0].closed == 1
 
 
 def test_the_api_gives_what_came_and_what_each_step_left_out(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def through(step: Dedup, given: Sequence[Row]) -> tuple[list[Row], dict[str, Dro
     for one in called.finish(step):
         if isinstance(one, Dropped):
             left[one.row["id"]] = one.drop
-        else:
+        elif one is not None:
             stayed.append(one)
     called.close(step)
     return stayed, left
@@ -114,6 +114,32 @@ def test_problems_of_one_template_are_no_copies(tmp_path: Path) -> None:
     assert summary["capped"] > 0
 
 
+SHORT_TEMPLATES = [
+    "What is {a} + {b}?",
+    "Find all primes below {a}.",
+    "How many zeros does {a}! end in?",
+    "Solve ${v}^2 - {a}{v} + {b} = 0$ for ${v}$.",
+    "Tom is {a} years old. How old will he be in {b} years?",
+    "Find the remainder when $7^{{{a}}}$ is divided by 13.",
+    "{n} has {a} {t}. {n} gives {b} of them away. How many {t} are left?",
+    "What is the units digit of {a}^{b}?",
+]
+
+
+@pytest.mark.parametrize("best", [False, True], ids=["as they come", "the best"])
+@pytest.mark.parametrize("template", SHORT_TEMPLATES)
+def test_short_problems_of_one_template_with_one_or_two_numbers_are_no_copies(
+    template: str, best: bool, tmp_path: Path
+) -> None:
+    draws, made = random.Random(2), dict[str, str]()
+    for a, b in ((a, b) for a in range(2, 40) for b in range(2, 9)):
+        names = {"v": draws.choice("nxyz"), "n": draws.choice(["Ada", "Tom"]), "t": draws.choice(["pens", "hats"])}
+        numbers = template.format(a=a, b=b, **dict.fromkeys(names))
+        made.setdefault(numbers, template.format(a=a, b=b, **names))
+    _, left = through(Dedup(tmp_path, best=best), rows(*made.values()))
+    assert not left
+
+
 def test_a_drop_names_the_row_that_stays_the_rule_and_the_similarity(tmp_path: Path) -> None:
     one, two = problem(1), changed(problem(1), 5)
     stayed, left = through(Dedup(tmp_path), rows(one, two, one.upper(), f"{problem(2)} {one}", two))
@@ -142,6 +168,27 @@ def test_over_a_file_the_best_judged_copy_stays_then_the_smallest_id(order: list
     assert {name: drop.details["copy_of"] for name, drop in left.items()} == dict.fromkeys("abce", "d")
     names = [given[place]["id"] for place in order]
     assert [*left] == [name for name in names if name != "d"]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_rows_that_are_looked_up_together_are_treated_as_one_by_one(masked: bool, tmp_path: Path) -> None:
+    texts = [MAKES[seed % len(MAKES)][1](problem(seed // 3), seed) for seed in range(400)]
+    texts += [f"{place} of the {place + 2} apples that {problem(7, 1)} are red" for place in range(300)]
+    one_by_one = Dedup(tmp_path / "a", mask_numbers=masked)
+    together = Dedup(tmp_path / "b", mask_numbers=masked, best=True)
+    assert through(one_by_one, rows(*texts)) == through(together, rows(*texts))
+    assert one_by_one.summary() == together.summary()
+    assert len(one_by_one.summary()["copies"]["rules"]) > 1
+
+
+def test_other_work_has_its_turn_while_held_rows_are_compared(tmp_path: Path) -> None:
+    step = Dedup(tmp_path, best=True)
+    for row in rows(*map(problem, range(1200))):
+        step.apply(row)
+    found = list(step.finish())
+    assert found[:3] == [None] * 3
+    assert None not in found[3:]
+    step.close()
 
 
 def test_numbers_make_problems_different_unless_they_are_masked(tmp_path: Path) -> None:

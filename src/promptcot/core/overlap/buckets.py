@@ -6,6 +6,7 @@ Only the latest rows of a hash that many have are given, and it is told where th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,18 @@ Rows = NDArray[np.int32]
 
 _SMALLEST = 1 << 12
 _SPREAD = np.uint32(0x9E3779B1)
+_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`rows` that have the hash at place `of` of those that were looked up; `more` where some were left out."""
+    """`rows` that have the hash at place `of` of those that were looked up; `unseen` are places of which some rows were
+    left out.
+    """
 
     rows: Rows
-    of: NDArray[np.int32]
-    more: bool
-
-    def between(self, first: int, end: int) -> Rows:
-        """Those of the hashes at these places."""
-        return self.rows[(self.of >= first) & (self.of < end)]
+    of: Rows
+    unseen: Rows
 
 
 class Buckets:
@@ -49,12 +49,12 @@ class Buckets:
         """Bytes."""
         return sum(array.nbytes for array in (self._hashes, self._rows, self._before, self._last))
 
-    def add(self, row: int, hashes: NDArray[np.uint32]) -> None:
-        """Note that a row has these hashes, which are different ones."""
+    def add(self, rows: NDArray[np.integer[Any]], hashes: NDArray[np.uint32]) -> None:
+        """Note that each of these rows has the hash at the same place; no row twice with the same one."""
         first, end = self._count, self._count + len(hashes)
         if end > len(self._rows):
             self._grow(end)
-        self._hashes[first:end], self._rows[first:end] = hashes, row
+        self._hashes[first:end], self._rows[first:end] = hashes, rows
         self._chain(first, end)
         self._count = end
 
@@ -72,7 +72,7 @@ class Buckets:
                 rows.append(self._rows[entries[same]])
                 of.append(which[same])
             entries = self._before[entries]
-        return Hits(np.concatenate(rows), np.concatenate(of), bool((entries >= 0).any()))
+        return Hits(np.concatenate(rows), np.concatenate(of), which[entries >= 0])
 
     def _slots(self, hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
         slots: NDArray[np.uint32] = (hashes * _SPREAD) >> np.uint32(33 - len(self._last).bit_length())
@@ -80,9 +80,9 @@ class Buckets:
 
     def _chain(self, first: int, end: int) -> None:
         """Put entries at the head of the chains of their slots, in their order."""
-        slots = self._slots(self._hashes[first:end])
-        order = np.argsort(slots, kind="stable")
-        entries, slots = (order + first).astype(np.int32), slots[order]
+        both = self._slots(self._hashes[first:end]).astype(np.uint64) << _HALF | np.arange(first, end, dtype=np.uint64)
+        both.sort()  # an order of numbers is found quicker than that of their places
+        entries, slots = both.astype(np.uint32).astype(np.int32), (both >> _HALF).astype(np.uint32)
         follows = slots[1:] == slots[:-1]
         self._before[entries[:1]] = self._last[slots[:1]]
         self._before[entries[1:]] = np.where(follows, entries[:-1], self._last[slots[1:]])

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter, ne
@@ -79,7 +79,7 @@ class Text:
     @cached_property
     def long(self) -> shingles.Hashes:
         """Long shingles, in order."""
-        return shingles.long(self.tokens)
+        return shingles.long(self.plain)
 
     @cached_property
     def numbers(self) -> list[str]:
@@ -163,20 +163,45 @@ class _Changes:
 
 def _changes(one: Sequence[str], other: Sequence[str]) -> _Changes:
     found = _Changes(max(len(one), len(other)))
-    names: set[tuple[str, ...]] = set()
+    replaced: list[tuple[str, str]] = []
     for change in Levenshtein.opcodes([*map(_masked, one)], [*map(_masked, other)]):
         first, second = one[change.src_start : change.src_end], other[change.dest_start : change.dest_end]
         if change.tag == "equal":
             found.aligned += sum(any(map(str.isdecimal, word)) for word in first)
             found.numbers += sum(map(ne, first, second))
-            continue
-        found.others += max(len(first), len(second))
-        if change.tag == "replace":
-            names |= set(zip(first, second, strict=True))
+        elif change.tag == "replace":
+            replaced += zip(first, second, strict=True)
         else:
-            found.renamed += len(first) + len(second)
-    found.renamed += len(names)
+            found.others += len(first) + len(second)
+    found.renamed = found.others + len(set(replaced))
+    found.others += len(replaced)
+    for first, second in _the_same_but_for_names(replaced, one):
+        found.others -= 1
+        found.aligned += any(map(is_number, first))
+        found.numbers += any(map(_are_other_numbers, first, second))
     return found
+
+
+def _the_same_but_for_names(
+    replaced: Sequence[tuple[str, str]], one: Sequence[str]
+) -> Iterator[tuple[list[str], list[str]]]:
+    """Tokens of those words that differ from what stands in their place in numbers and renamed tokens only.
+
+    A token is renamed if it comes twice or more in `one`, and always stands against the same token, as no other does.
+    """
+    both = [(first.split(JOINT), second.split(JOINT)) for first, second in replaced]
+    both = [(first, second) for first, second in both if len(first) == len(second)]
+    pairs = Counter(pair for first, second in both for pair in zip(first, second, strict=True) if ne(*pair))
+    into, total = Counter(there for _, there in pairs), Counter(token for word in one for token in word.split(JOINT))
+    renamed = {pair for pair, count in pairs.items() if count == total[pair[0]] >= 2 and into[pair[1]] == 1}
+    for first, second in both:
+        differing = filter(lambda pair: ne(*pair), zip(first, second, strict=True))
+        if all(pair in renamed or _are_other_numbers(*pair) for pair in differing):
+            yield first, second
+
+
+def _are_other_numbers(one: str, other: str) -> bool:
+    return one != other and is_number(one) and is_number(other)
 
 
 def _contained(small: Text, large: Text) -> Alike | None:

@@ -1,18 +1,21 @@
-"""Hashes of all runs of a few characters or tokens in a text, and of the few of them by which a text is found again.
+"""Hashes of all runs of a few characters or tokens in texts, and of the few of them by which a text is found again.
 
-The hash of a run is a polynomial in its parts, modulo 2**64, taken from sums over the whole text: a handful of vector
-operations a text. Nothing depends on the process or the machine.
+The hash of a run is a polynomial in its parts, modulo 2**64, taken from sums over all texts: a handful of vector
+operations for many texts at once. Nothing depends on the process, the machine, or the other texts.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
 
 CHARACTERS = 5
 """In a short shingle."""
@@ -27,7 +30,7 @@ _BASE = 0x9E3779B97F4A7C15
 _INVERSE = pow(_BASE, -1, 1 << 64)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 _HALF = np.uint64(32)
-_NONE: Hashes = np.empty(0, np.uint64)
+_ANY_NUMBER = np.uint64(0xD6E8FEB86659FD93)
 
 
 class _Powers:
@@ -46,41 +49,107 @@ class _Powers:
         return self._found[:count]
 
 
-class _Codes(dict[str, int]):
-    """A number for each token, looked up once while it is common."""
-
-    def __missing__(self, token: str) -> int:
-        if len(self) >= 1 << 18:
-            self.clear()
-        code = self[token] = zlib.crc32(token.encode(errors="surrogatepass")) + 1
-        return code
+_POWERS, _INVERSES = _Powers(_BASE), _Powers(_INVERSE)
 
 
-_POWERS, _INVERSES, _CODES = _Powers(_BASE), _Powers(_INVERSE), _Codes()
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The hashes of runs in several texts: those of text i are `hashes[starts[i] : starts[i + 1]]`."""
+
+    hashes: NDArray[Any]
+    starts: Places
+
+    @property
+    def texts(self) -> Places:
+        """The text of each hash."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def only(self, texts: Sequence[int]) -> Runs:
+        """Those of some texts."""
+        first = self.starts[:-1][texts]
+        counts = self.starts[1:][texts] - first
+        return Runs(self.hashes[_onward(first, counts)], _starts(counts))
+
+
+class Hashed:
+    """Texts of which runs are hashed; their tokens have a space between them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._codes = np.frombuffer(" ".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+        self._sizes = np.fromiter(map(len, texts), np.int64, len(texts))
+        self._ends = np.cumsum(self._sizes + 1) - 1
+        self._begins = self._ends - self._sizes
+        self._sums = _sums(self._codes.astype(np.uint64))
+
+    def whole(self) -> Hashes:
+        """The hash of each text."""
+        return _hashes(self._sums, self._begins, self._ends)
+
+    def masked(self) -> Hashes:
+        """The same for texts that differ in numbers only."""
+        begins, ends, tokens = self._tokens
+        last = self._codes[np.maximum(ends - 1, 0)] if len(self._codes) else np.zeros(len(ends), np.uint32)
+        numbers = (last >= ord("0")) & (last <= ord("9"))
+        first = np.searchsorted(begins, self._begins)
+        return _hashes(_sums(np.where(numbers, _ANY_NUMBER, tokens)), first, np.append(first[1:], len(tokens)))
+
+    def short(self) -> Runs:
+        """The runs of 5 characters, in order; of a shorter text, its own hash, and none of an empty one."""
+        counts = np.maximum(self._sizes - CHARACTERS + 1, np.minimum(self._sizes, 1))
+        first = _onward(self._begins, counts)
+        return Runs(
+            _hashes(self._sums, first, np.minimum(first + CHARACTERS, np.repeat(self._ends, counts))), _starts(counts)
+        )
+
+    def long(self) -> Runs:
+        """The runs of 8 tokens, in order; none of a shorter text."""
+        begins, _, tokens = self._tokens
+        first = np.searchsorted(begins, self._begins)
+        counts = np.maximum(np.diff(first, append=len(tokens)) - TOKENS + 1, 0)
+        places = _onward(first, counts)
+        return Runs(_hashes(_sums(tokens), places, places + TOKENS), _starts(counts))
+
+    @cached_property
+    def _tokens(self) -> tuple[Places, Places, Hashes]:
+        """Where each token of all texts begins and ends, and its hash; an empty text has an empty one."""
+        spaces = np.flatnonzero(self._codes == ord(" "))
+        begins, ends = np.append(0, spaces + 1), np.append(spaces, len(self._codes))
+        return begins, ends, _hashes(self._sums, begins, ends)
 
 
 def short(text: str) -> Hashes:
     """The hashes of the different runs of 5 characters; of a shorter text, its own."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    return _different(_runs(codes, min(CHARACTERS, len(codes)))) if len(codes) else _NONE
+    return _different(Hashed([text]).short().hashes)
 
 
-def long(tokens: Sequence[str]) -> Hashes:
+def long(text: str) -> Hashes:
     """The hash of each run of 8 tokens, in order; none for a shorter text."""
-    if len(tokens) < TOKENS:
-        return _NONE
-    return _runs(np.fromiter(map(_CODES.__getitem__, tokens), np.uint64, len(tokens)), TOKENS)
+    return Hashed([text]).long().hashes
 
 
-def anchors(hashes: Hashes) -> Hashes:
-    """The smallest hash of every `WINDOW` in a row, each once (Schleimer, Wilkerson, Aiken 2003).
+def anchors(runs: Runs) -> Runs:
+    """The smallest hash of every `WINDOW` in a row in each text, each once (Schleimer, Wilkerson, Aiken 2003).
 
-    Two texts that share a run of `WINDOW` + `TOKENS` - 1 tokens share one.
+    Hashes are of 32 bits. Two texts that share a run of `WINDOW` + `TOKENS` - 1 tokens share one. Of a text with fewer
+    than `WINDOW`, the smallest.
     """
-    if len(hashes) <= WINDOW:
-        return hashes.min(keepdims=True) if len(hashes) else hashes
-    windows = np.lib.stride_tricks.sliding_window_view(hashes, WINDOW)
-    return _different(windows.min(axis=1))
+    counts = np.diff(runs.starts)
+    few = np.flatnonzero((counts > 0) & (counts < WINDOW))
+    windows = np.maximum(counts - WINDOW + 1, 0)
+    smallest = _smallest(runs.hashes)[_onward(runs.starts[:-1], windows)]
+    of_few = [runs.hashes[runs.starts[text] : runs.starts[text + 1]].min() for text in few.tolist()]
+    texts = np.append(np.repeat(np.arange(len(counts)), windows), few).astype(np.uint64)
+    found = _different((texts << _HALF) | np.append(smallest, np.array(of_few, np.uint32)))
+    return Runs(found.astype(np.uint32), _starts(np.bincount((found >> _HALF).astype(np.int64), minlength=len(counts))))
+
+
+def _smallest(hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The smallest of each `WINDOW` in a row."""
+    found, size = hashes, 1
+    while size < WINDOW:
+        step = min(size, WINDOW - size)
+        found, size = np.minimum(found[:-step], found[step:]), size + step
+    return found
 
 
 def share(part: Hashes, whole: Hashes) -> float:
@@ -102,13 +171,26 @@ def _different(hashes: Hashes) -> Hashes:
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
-def _runs(codes: Hashes, size: int) -> Hashes:
-    """The hash of each run of `size` codes."""
-    count = len(codes)
-    sums = np.zeros(count + 1, np.uint64)
-    np.cumsum(codes * _POWERS.first(count), out=sums[1:])
-    found = (sums[size:] - sums[:-size]) * _INVERSES.first(count - size + 1)
+def _sums(parts: Hashes) -> Hashes:
+    """Of the parts so far, each multiplied by the power that its place has."""
+    sums = np.zeros(len(parts) + 1, np.uint64)
+    np.cumsum(parts * _POWERS.first(len(parts)), out=sums[1:])
+    return sums
+
+
+def _hashes(sums: Hashes, first: Places, end: Places) -> Hashes:
+    """The hash of each run between two places."""
+    found: Hashes = (sums[end] - sums[first]) * _INVERSES.first(len(sums))[first]
     found ^= found >> _HALF
     found *= _MIX
     found ^= found >> _HALF
     return found
+
+
+def _onward(first: Places, counts: Places) -> Places:
+    """So many places one after the other, from each of the first ones on."""
+    return np.arange(counts.sum()) + np.repeat(first - _starts(counts)[:-1], counts)
+
+
+def _starts(counts: Places) -> Places:
+    return np.append(0, np.cumsum(counts))

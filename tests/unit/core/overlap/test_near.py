@@ -47,6 +47,10 @@ DIFFERENT: list[tuple[str, str, str, str | None]] = [
     ("one number and a word", FARMER, FARMER.replace("12", "15").replace("town", "Bonn"), "edit"),
     ("one number of one", "What is the sum of the positive divisors of 28?",
      "Find the sum of the positive divisors of 36.", "edit"),
+    ("one number and a name throughout", "Ada has 12 pens and a box. Ada gives a third of the pens to Bela. How many "
+     "has Ada now?", "Tom has 15 pens and a box. Tom gives a third of the pens to Bela. How many has Tom now?", "edit"),
+    ("one number beside a variable that is renamed", "Solve $y^2 - 99y + 8 = 0$ for $y$.",
+     "Solve $n^2 - 49n + 8 = 0$ for $n$.", "edit"),
     ("another question", "Find the least value of $x^4 + 4y^2$ when $xy = 2$.", "Let $a + b = 1$. Compute $ab$.", None),
     ("a shared sentence", f"{FARMER.split('.')[0]}. How many legs do they have?", FARMER, None),
     ("short ones", "Evaluate 5!", "Evaluate 6!", "numbers"),

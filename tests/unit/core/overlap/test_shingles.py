@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -30,25 +32,66 @@ def test_short_texts_have_one_run_or_none(text: str) -> None:
     assert len(shingles.short(text)) == bool(text)
 
 
+def anchors(text: str) -> set[int]:
+    long = shingles.Hashed([text]).long()
+    return {*shingles.anchors(shingles.Runs(long.hashes.astype(np.uint32), long.starts)).hashes.tolist()}
+
+
 def test_texts_that_share_a_long_passage_share_an_anchor() -> None:
     words = TEXT.split()
     passage = words[: shingles.WINDOW + shingles.TOKENS - 1]
     for before in range(30):
         text = [*(f"w{before}-{place}" for place in range(before)), *passage, "end", *map(str, range(before))]
-        anchors = shingles.anchors(shingles.long(text))
-        assert set(anchors.tolist()) & set(shingles.long(passage).tolist())
+        assert anchors(" ".join(text)) & {*shingles.long(" ".join(passage)).astype(np.uint32).tolist()}
 
 
 def test_a_text_of_few_tokens_has_no_long_run() -> None:
-    assert not len(shingles.long(TEXT.split()[:7]))
-    assert not len(shingles.anchors(shingles.long([])))
-    assert shingles.share(shingles.long([]), shingles.long(TEXT.split())) == 0
+    few = " ".join(TEXT.split()[:7])
+    assert not len(shingles.long(few))
+    assert not anchors(few)
+    assert not anchors("")
+    assert shingles.share(shingles.long(few), shingles.long(TEXT)) == 0
 
 
 def test_a_larger_text_holds_all_runs_of_a_part() -> None:
-    words = TEXT.split()
-    assert shingles.share(shingles.long(words[3:15]), shingles.long(words)) == 1
-    assert shingles.share(shingles.long(words), shingles.long(words[3:15])) < 0.5
+    part = " ".join(TEXT.split()[3:15])
+    assert shingles.share(shingles.long(part), shingles.long(TEXT)) == 1
+    assert shingles.share(shingles.long(TEXT), shingles.long(part)) < 0.5
+
+
+MANY = [
+    "",
+    TEXT,
+    "a",
+    "find x",
+    TEXT[:40],
+    "",
+    TEXT.replace("two", "2"),
+    "数学 " * 30,
+    "\ud800",
+    TEXT * 3,
+    "a b c d e f g h",
+]
+
+
+@pytest.mark.parametrize("of", [shingles.Hashed.short, shingles.Hashed.long])
+def test_the_runs_of_a_text_do_not_depend_on_the_texts_beside_it(
+    of: Callable[[shingles.Hashed], shingles.Runs],
+) -> None:
+    together = of(shingles.Hashed(MANY))
+    for place, text in enumerate(MANY):
+        assert together.only([place]).hashes.tolist() == of(shingles.Hashed([text])).hashes.tolist()
+    some = together.only([1, 4, 9])
+    assert some.texts.tolist() == sorted(some.texts.tolist())
+    assert len(some.hashes) == sum(len(together.only([place]).hashes) for place in (1, 4, 9))
+
+
+def test_a_masked_text_has_the_hash_of_one_with_other_numbers() -> None:
+    one, other, longer, another = shingles.Hashed(
+        ["is 3 + 4 odd", "is 17 + 2.5 odd", "is 3 + 4 + 1 odd", "is x + 4 odd"]
+    ).masked()
+    assert one == other
+    assert len({one, longer, another}) == 3
 
 
 def test_a_vector_becomes_text_and_comes_back_with_length_one() -> None:
