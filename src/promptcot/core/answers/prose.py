@@ -39,6 +39,7 @@ _FOLLOWING = re.compile(
 )
 _NO_UNITS = frozenset({"in", "a", "an", "s", "l", "n", "j", "w", "v", "c", "k", "t", "h", "A", "C", "V", "N", "K", "W", "J"})
 _PER = re.compile(r"\s*/|\s+(?:per|an?)\s")
+_SQUARE = re.compile(r"^(\d[\d,.]*)\s?m([²³])$")
 _TIMES = re.compile(r"(?<=\d)\s+x\s+(?=\$?\d)")
 _VALUABLE = re.compile(r"[\d∞π]")
 
@@ -66,9 +67,9 @@ def values(line: str) -> list[Span]:
 
 
 def _computed(text: str) -> str:
-    """What stands behind the last "=", unless names or variables stand before it."""
-    before, equals, result = text.rpartition("=")
-    return text if not equals or re.search(r"[^\W\d_]", _TIMES.sub("*", before)) else result.strip()
+    """What stands behind the last "=", unless names or variables stand before it; of 5m², that m is the unit."""
+    before, equals, result = _SQUARE.sub(lambda found: rf"{found[1]}\text{{ m}}{found[2]}", text).rpartition("=")
+    return result if not equals else text if re.search(r"[^\W\d_]", _TIMES.sub("*", before)) else result.strip()
 
 
 def following(line: str, place: int) -> str:
