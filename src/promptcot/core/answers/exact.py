@@ -304,7 +304,7 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
 
 
 def _is_program_list(group: Group) -> bool:
-    """[1, 2, 3] and [(1, 2), (3, 4)], which programs print for a list, and others for a vector; [1, 2] is an interval."""
+    """[1, 2, 3] and [(1, 2), (3, 4)], which programs print for a list, others for a vector; [1, 2] is an interval."""
     several = len(group.items) > 2 or any(isinstance(item, Group) for item in group.items)
     return group.kind == "tuple" and group.brackets == "[]" and several and not group.names
 

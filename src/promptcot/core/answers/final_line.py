@@ -39,13 +39,14 @@ _STATED = re.compile(r"\b(?:is|are|equals?)\s*:?\s+((?:[^\W\d_]\s*=\s*)?[-+\d\\(
 _CALLED = r"(?:[^\W\d_](?:_?\w)?|[A-Z]{2})"
 _GIVEN = re.compile(r"^([-\d\\$(].{0,60}?)\s+is\s+(?:the|our|my)\s+(?:(?:final|correct|right)\s+)?answer\b")
 _ASIDE = re.compile(
-    r"(?<=[\w})$%])[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
-    r"(?:about|approximately|roughly)\b|at\s+(?:\$|\\\()?\s*\(?[a-zA-Z]\s*=).*$"
+    r"(?<=[\w})$%])(?:,\s+(?:and\s+)?not\b|[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
+    r"(?:about|approximately|roughly)\b|at\s+(?:\$|\\\()?\s*\(?[a-zA-Z]\s*=)).*$"
     r"|\s\((?!\s*mod)(?=[^()]*(?<![\\a-zA-Z])[a-z]{3})[^()]*\)\.?$",
     re.DOTALL,
 )
+_COMPARED = "older|younger|taller|shorter|longer|heavier|lighter|faster|slower|higher|lower"
 _BOUND = re.compile(
-    r"\b(?:at\s+(?:least|most)|(?:no\s+)?(?:more|less|fewer|greater|larger|smaller)\s+than|up\s+to|over|under)\s+[$€£]?$"
+    rf"\b(?:at\s+(?:least|most)|(?:no\s+)?(?:more|less|fewer|greater|larger|smaller|{_COMPARED})\s+than|up\s+to|over|under)\s+[$€£]?$"
 )
 _ASSIGNMENT = rf"{_CALLED}\s*=\s*[^\s=,]+"
 _ASSIGNED = re.compile(rf"(?<!\w){_ASSIGNMENT}(?:(?:\s*,\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+){_ASSIGNMENT})+(?=\.?$)")
@@ -88,6 +89,7 @@ _JOINT = re.compile(r"\s*(?:[,，、;；]\s*(?:and|or)?|and|or|和|或|及)\s*")
 _JOINING = re.compile(r"\b(?:and|or)\b")
 _JOINING_WORD = re.compile(r"and|or|和|或|及|、")
 _PERCENT = ("%", r"\%", "percent", "pct")
+_LONE_LETTER = re.compile(r"\$\s*[a-zA-Z]\s*\$|\\\(\s*[a-zA-Z]\s*\\\)")
 _LONGEST_WORDS, _FEW_WORDS, _NEAR = 60, 3, 60
 
 
@@ -137,6 +139,8 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     named = [one for one in plain if not _is_denied(line, one.start, one.end)]
     if (formulas or plain) and not (granted or named):
         return ""
+    if named and not announced:
+        granted = [one for one in granted if not _LONE_LETTER.fullmatch(one[0])]  # $k$ only names what is counted
     if granted and (not named or named[-1].end < granted[-1].start()):
         return _of_formulas(line, granted)
     if stated:

@@ -78,7 +78,18 @@ def _part(text: str, depth: int) -> Part:
     text = text.strip()
     if depth > _DEEPEST or number(text) is not None or date(text) is not None:
         return Leaf(text)
-    for reading in (_chosen, _assigned, _environment, _listed, _residue, _related, _united, _bracketed, _multiple, _both_signs):
+    for reading in (
+        _chosen,
+        _assigned,
+        _environment,
+        _listed,
+        _residue,
+        _related,
+        _united,
+        _bracketed,
+        _multiple,
+        _both_signs,
+    ):
         found = reading(text, depth)
         if found is not None:
             return found

@@ -56,8 +56,8 @@ def _written(name: str, inside: str) -> str | None:
     """A call in LaTeX; None for arguments that it does not take."""
     arguments = [argument.strip() for argument in split(inside, _COMMA)]
     if name in _ENDS:
-        start, end = _ENDS[name]
-        return f"{start}{arguments[0]},{arguments[1]}{end}" if len(arguments) == 2 else None
+        ends = _ENDS[name]
+        return f"{ends[0]}{arguments[0]},{arguments[1]}{ends[1]}" if len(arguments) == 2 else None
     if name in ("Matrix", "array"):
         rows = _rows(inside.strip())
         return _matrix(rows) if rows else f"({inside.strip()[1:-1]})" if inside.strip()[:1] == "[" else None

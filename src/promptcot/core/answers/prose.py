@@ -17,18 +17,18 @@ from promptcot.core.answers.quantities import mixed
 _NUMBER = r"(?>\d+(?:,\d+)*)(?:\.\d+)?|\.\d+"
 _OF_WORDS = "a-zA-Z\u00c0-\u024f\u0370-\u04ff"  # Latin, Greek, Cyrillic: of ideographs, each is a word
 _LETTER = rf"(?<![{_OF_WORDS}])[{_OF_WORDS}](?![{_OF_WORDS}])"
-_FUNCTION = r"\b(?:sqrt|sin|cos|tan|log|ln|exp|pi)\b"
+_FUNCTION = r"(?<![a-zA-Z])(?:sqrt|sin|cos|tan|log|ln|exp|pi)\b"
 _INSIDE = rf"(?:[^()\[\]{{}}$*\w]|\d|\*(?!\*)|{_FUNCTION}|{_LETTER})"
 _GROUP = rf"[(\[{{](?>(?:{_INSIDE}|\((?:{_INSIDE}){{0,60}}\)){{1,80}})[)\]}}]"
 _ATOM = rf"(?:[$€£]?(?:{_NUMBER})|{_GROUP}|{_FUNCTION}|√\s?|[∞π]|{_LETTER})"
 _BEHIND = rf"(?:!(?![\w!])|[²³⁴⁵⁶⁷⁸⁹ⁿ°]|\\?%|\^-?(?:{_NUMBER}|{_GROUP}|{_LETTER}))"
-_TERM = rf"(?>{_ATOM}{_BEHIND}?(?:{_ATOM}{_BEHIND}?){{0,12}})"
+_TERM = rf"(?>{_ATOM}{_BEHIND}?(?:(?:\s(?=√|π|pi\b|sqrt\b))?{_ATOM}{_BEHIND}?){{0,12}})"
 _SIGN = r"(?:\s[-+−*/×·÷∪∩]\s(?!\s)|\s[x×]\s(?=\$?\d)|[-+−/×·÷]|\*(?!\*)|\s?(?:[=<>≤≥≠≈]|<=|>=)\s?)"
 _TIME = r"\d{1,2}:\d{2}(?:\s?[AaPp]\.?[Mm]\b\.?)?|\d{1,2}\s?(?:[ap]\.?m\b\.?|[AP]M\b)"
 _MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
 _DATE = rf"{_MONTH}\s\d{{1,2}}(?:,?\s\d{{4}})?(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}(?:,?\s\d{{4}})?"
 _VALUE = re.compile(
-    rf"(?<![{_OF_WORDS}\d_.,\\])(?:{_DATE}|{_TIME}|\d+(?:\s?:\s?\d+)+|\d+\s\d+/\d+(?![\d/])|[-+−]?{_TERM}(?:{_SIGN}[-−]?{_TERM}){{0,30}})"
+    rf"(?<![{_OF_WORDS}\d_.,\\])(?:{_DATE}|{_TIME}|\d+(?:\s?:\s?\d+)+|\d+\s\d+/\d+(?![\d/])|[-+−±]?{_TERM}(?:{_SIGN}[-−]?{_TERM}){{0,30}})"
 )
 
 _MAGNITUDE = r"(?:hundred|thousand|million|billion|trillion|lakh|crore|dozen|percent|pct)\b"
@@ -37,7 +37,9 @@ _UNIT = r"(?:(?:square|cubic|sq\.?|cu\.?)\s+)?[^\W\d_]+(?:\s+(?:squared|cubed)\b
 _FOLLOWING = re.compile(
     rf"(?P<magnitude>\s*{_MAGNITUDE})?(?P<unit>\s*(?:\\%|%)|\s?{_UNIT}(?:(?:\s*/\s*|\s+(?:per|an?)\s+){_UNIT})?)?"
 )
-_NO_UNITS = frozenset({"in", "a", "an", "s", "l", "n", "j", "w", "v", "c", "k", "t", "h", "A", "C", "V", "N", "K", "W", "J"})
+_NO_UNITS = frozenset(
+    {"in", "a", "an", "s", "l", "n", "j", "w", "v", "c", "k", "t", "h", "A", "C", "V", "N", "K", "W", "J"}
+)
 _PER = re.compile(r"\s*/|\s+(?:per|an?)\s")
 _SQUARE = re.compile(r"^(\d[\d,.]*)\s?m([²³])$")
 _TIMES = re.compile(r"(?<=\d)\s+x\s+(?=\$?\d)")
@@ -87,9 +89,9 @@ def _unit(words: str) -> str:
     per = _PER.search(words)
     for end in (len(words), per.start() if per else 0):
         said = words[:end]
-        if said and said.strip() not in _NO_UNITS and (read := units.read(rf" \text{{{said}}}")):
-            if read[0] == 1 and read[1].dimensions and not read[1].words:
-                return said
+        factor, unit = units.read(rf" \text{{{said}}}") or (1, units.NONE)
+        if said.strip() not in _NO_UNITS and factor == 1 and unit.dimensions and not unit.words:
+            return said
     return ""
 
 

@@ -7,6 +7,7 @@ imaginary unit. What a vector is compared with is decided in `exact`.
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from promptcot.core.answers.brackets import outside
 from promptcot.core.answers.shapes import Group, Leaf, Reader
@@ -40,7 +41,7 @@ def components(text: str, count: int) -> Group | None:
 def _terms(text: str) -> list[str]:
     cuts = [sign.start() for start, end in outside(text) for sign in _SIGN.finditer(text, start, end)]
     places = sorted({0, *cuts, len(text)})
-    return [text[start:end] for start, end in zip(places, places[1:], strict=False) if text[start:end].strip()]
+    return [text[start:end] for start, end in pairwise(places) if text[start:end].strip()]
 
 
 def multiple(text: str, depth: int, read: Reader) -> Group | None:
