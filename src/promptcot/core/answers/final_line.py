@@ -41,7 +41,7 @@ _GIVEN = re.compile(r"^([-\d\\$(].{0,60}?)\s+is\s+(?:the|our|my)\s+(?:(?:final|c
 _ASIDE = re.compile(
     r"(?<=[\w})$%])(?:,\s+(?:and\s+)?not\b|[,;]?\s+(?:(?:attained|achieved|reached|obtained|occurring|when(?:ever)?)\b|(?:or|which\s+is)\s+"
     r"(?:about|approximately|roughly)\b|at\s+(?:\$|\\\()?\s*\(?[a-zA-Z]\s*=)).*$"
-    r"|\s\((?!\s*mod)(?=[^()]*(?<![\\a-zA-Z])[a-z]{3})[^()]*\)\.?$",
+    r"|(?<!sin)(?<!cos)(?<!tan)(?<!log)(?<!exp)\s\((?!\s*(?:mod|or)\b)(?=[^()]*(?<![\\a-zA-Z])[a-z]{3})[^()]*\)\.?$",
     re.DOTALL,
 )
 _COMPARED = "older|younger|taller|shorter|longer|heavier|lighter|faster|slower|higher|lower"
@@ -89,7 +89,8 @@ _JOINT = re.compile(r"\s*(?:[,，、;；]\s*(?:and|or)?|and|or|和|或|及)\s*")
 _JOINING = re.compile(r"\b(?:and|or)\b")
 _JOINING_WORD = re.compile(r"and|or|和|或|及|、")
 _PERCENT = ("%", r"\%", "percent", "pct")
-_LONE_LETTER = re.compile(r"\$\s*[a-zA-Z]\s*\$|\\\(\s*[a-zA-Z]\s*\\\)")
+_LETTERS = r"\s*(?:[a-zA-Z]|\([a-zA-Z](?:\s*,\s*[a-zA-Z])+\))\s*"
+_ONLY_LETTERS = re.compile(rf"\${_LETTERS}\$|\\\({_LETTERS}\\\)")
 _LONGEST_WORDS, _FEW_WORDS, _NEAR = 60, 3, 60
 
 
@@ -140,7 +141,7 @@ def _last_value(line: str, *, announced: bool) -> str | None:
     if (formulas or plain) and not (granted or named):
         return ""
     if named and not announced:
-        granted = [one for one in granted if not _LONE_LETTER.fullmatch(one[0])]  # $k$ only names what is counted
+        granted = [one for one in granted if not _ONLY_LETTERS.fullmatch(one[0])]  # $k$ only names what is counted
     if granted and (not named or named[-1].end < granted[-1].start()):
         return _of_formulas(line, granted)
     if stated:

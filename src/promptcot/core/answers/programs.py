@@ -13,7 +13,7 @@ from promptcot.core.answers.brackets import closing, split
 _MODULE = re.compile(r"(?<![a-zA-Z\\])(?:np|numpy|math|cmath|sympy|sp)\.(?=[a-zA-Z])")
 _CALL = re.compile(
     r"(?:\\text\s*\{\s*)?(?<![a-zA-Z\\])(Fraction|Rational|Integer|Matrix|array|Interval(?:\.(?:open|Lopen|Ropen))?|Union"
-    r"|FiniteSet|set|Eq|comb|nCr|S)(?:\s*\})?(?=\()"
+    r"|FiniteSet|set|Eq|comb|nCr|S(?=\(-?\d+\)\s*[/*]))(?:\s*\})?(?=\()"
 )
 _CHOOSE = re.compile(
     r"(?<![\w\\.])(?:\\text\s*\{\s*)?(\d+)\s*(?:C|choose)\s*(\d+)(?:\s*\})?(?![\w.])"

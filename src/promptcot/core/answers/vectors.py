@@ -1,7 +1,7 @@
 r"""Vectors that are written in parts: 3i - 2j + k for (3, -2, 1), and \frac13(2, -1) for (2/3, -1/3).
 
-Decides which sums name the unit vectors i, j and k, and which factors stand before a tuple. Without j or k, i is the
-imaginary unit. What a vector is compared with is decided in `exact`.
+Decides which sums name the unit vectors i, j and k, and which factors stand before a tuple. One of the
+letters alone is a variable, or the imaginary unit. What a vector is compared with is decided in `exact`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _LONGEST = 400
 def components(text: str, count: int) -> Group | None:
     """The tuple of `count` numbers that a sum of multiples of i, j and k is; None for anything else."""
     names = set(_LETTERS.findall(text))
-    if count not in (2, 3) or len(text) > _LONGEST or not names & {"j", "k"} or (count == 2 and "k" in names):
+    directions = names & {"i", "j", "k"}
+    if count not in (2, 3) or len(text) > _LONGEST or len(directions) < 2 or (count == 2 and "k" in names):
         return None
     found = dict.fromkeys("ijk"[:count], "0")
     seen: set[str] = set()
