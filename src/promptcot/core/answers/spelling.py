@@ -16,7 +16,7 @@ _LONGEST, _DEEPEST = 2000, 100
 _ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1}
 _BAR = re.compile(r"\\(?:overline|bar)\s*\{")
 _IMAGINARY = re.compile(r"(?<![a-zA-Z\\])i(?![a-zA-Z])")
-_COMPLEX = re.compile(r"(?=(?:\\?[a-z]+|[^a-zA-Z])*?(?<![a-z])i(?![a-z]))(?>\\(?:frac|sqrt|cdot|pi)|[\di+\-/^(){} .])+")
+_COMPLEX = re.compile(r"(?>\\(?:frac|sqrt|cdot|pi)|[\di+\-/^(){} .])+")
 _MACRO = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])")
 _ROW_OF_MACROS = re.compile(r"(?:\\(?:frac|binom|sqrt)\s*){60}")
 _NEXT = re.compile(r"\s*(\\[a-zA-Z]+|[^\s{}\\])")
@@ -98,7 +98,7 @@ def _conjugated(text: str) -> str:
         place = bar.end()
         end = closing(text, bar.end() - 1)
         inside = text[bar.end() : end - 1] if end else ""
-        if end and _COMPLEX.fullmatch(inside):
+        if end and _IMAGINARY.search(inside) and _COMPLEX.fullmatch(inside):
             text = text[: bar.start()] + f"({_IMAGINARY.sub('(-i)', inside)})" + text[end:]
     return text
 
