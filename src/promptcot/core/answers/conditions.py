@@ -21,7 +21,7 @@ _SAID = re.compile(
     r"(?:is|being)\s+(?:an?\s+|any\s+|some\s+|the\s+|arbitrary\s+)*(constant(?:\s+of\s+integration)?|real\s+constant|real(?:\s+number)?"
     r"|integer|positive\s+integer|natural(?:\s+number)?|rational(?:\s+number)?)\s*\}?$"
 )
-_SETS = {"integer": "Z", "positive integer": "N", "natural": "N", "natural number": "N", "rational": "Q"}
+_SETS = {"integer": "Z", "positive integer": "N", "natural": "N", "rational": "Q"}
 _RELATION = re.compile(r"\\(?:in|ne)(?![a-z])")
 _MOST = 2
 

@@ -60,13 +60,17 @@ _CHOSEN = re.compile(
 _DENIED = re.compile(r"(?:not|never|neither)\b", re.IGNORECASE)
 _DENIED_BEFORE = re.compile(
     r"(?:(?:\bnot|n[’']t|\bnever|\bcannot)\s+(?:be\s+|equal\s+(?:to\s+)?)?"
-    r"|\b(?:reject|discard|exclud|disregard|rul|eliminat)(?:e|ed|es|s|ing)?\s+(?:out\s+)?(?:[a-z]+\s+){0,2}"
     r"|\bundefined\s+(?:at|for|when|if)\s+)$",
     re.IGNORECASE,
 )
+_REJECTED = re.compile(
+    r"\b(?:reject|discard|exclude|disregard|rule\s+out|eliminate)\s+(?:[a-z]+\s+){0,2}$", re.IGNORECASE
+)
 _DENIED_BEHIND = re.compile(
-    r"[\s,)]*(?:(?:which|that|it|this|also)\s+)*(?:(?:is|are|was|were|does|do|did|can|could|will|would)\s*(?:not|n[’']t)\b"
-    r"|cannot\b|can[’']t\b|contradicts?\b|leads?\s+to\s+an?\s+contradiction"
+    r"[\s,)]*(?:(?:which|that|it|this|also)\s+)*"
+    r"(?:(?:is|are|does|do|can|could|will|would)\s*(?:not|n[’']t)\s+(?:be\s+)?(?:an?\s+|the\s+|in\s+the\s+)*"
+    r"(?:valid|solutions?|roots?|possible|allowed|acceptable|admissible|work|satisfy|hold|correct|right|answer|domain)\b"
+    r"|can(?:not|[’']t)\s+(?:be|work|happen|occur)\b|contradicts?\b|leads?\s+to\s+an?\s+contradiction"
     r"|(?:(?:is|are|was|were|as|must\s+be|should\s+be)\s+)+(?:thus\s+|therefore\s+|also\s+|an?\s+)*"
     r"(?:extraneous|rejected|discarded|excluded|invalid|impossible|inadmissible|ruled\s+out|wrong|incorrect)\b)",
     re.IGNORECASE,
@@ -80,6 +84,7 @@ _NOTHING = [
         (r"infinitely\s+many\s+solutions\b", "infinitely many solutions"),
     )
 ]
+_UNDER = re.compile(r"\b(?:for|when|if|iff)\s+$", re.IGNORECASE)
 _OF_SOME = re.compile(r"\b(?:which|that|where|with|for|when|if)\b")
 _FENCE = re.compile(r"\s*```")
 _BULLET = re.compile(r"^(?:[-*•>]\s+)+")
@@ -133,7 +138,7 @@ def _last_value(line: str, *, announced: bool) -> str | None:
         return _last_value(given[1], announced=False)
     if not formulas and _is_mathematics(line, plain):
         return line or None
-    if said := _says_none(line, max((end for *_, end in _places(formulas, plain)), default=0)):
+    if said := _says_none(line, max(_places(formulas, plain), key=lambda place: place[1], default=(0, 0))):
         return said
     stated = _stated(line) if not formulas else None
     granted = [one for one in formulas if not _is_denied(line, *one.span())]
@@ -166,8 +171,11 @@ def _places(formulas: Sequence[re.Match[str]], plain: Sequence[Span]) -> list[tu
     return [*(one.span() for one in formulas), *((one.start, one.end) for one in plain)]
 
 
-def _says_none(line: str, since: int) -> str | None:
-    """What a line says last where that is that there is no value, or that there are very many."""
+def _says_none(line: str, last: tuple[int, int]) -> str | None:
+    """What a line says behind its last value where that is that there is none, or very many; not under a condition."""
+    start, since = last
+    if _UNDER.search(line, max(0, start - _NEAR), start):
+        return None
     for pattern, said in _NOTHING:
         found = pattern.search(line, since)
         if found and not _OF_SOME.search(line, since, found.start()):
@@ -177,8 +185,10 @@ def _says_none(line: str, since: int) -> str | None:
 
 def _is_denied(line: str, start: int, end: int) -> bool:
     """Whether a line says of what stands there that it is not the answer."""
-    before = _DENIED_BEFORE.search(line, max(0, start - _NEAR), start)
-    return before is not None or _DENIED_BEHIND.match(line, end) is not None
+    near = max(0, start - _NEAR)
+    if _DENIED_BEFORE.search(line, near, start) or _DENIED_BEHIND.match(line, end):
+        return True
+    return "=" in line[start:end] and _REJECTED.search(line, near, start) is not None
 
 
 def _of_formulas(line: str, formulas: Sequence[re.Match[str]]) -> str:
