@@ -73,8 +73,9 @@ _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed
 def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> int:
     """Choose problems by their pass rates, levels and concepts, and put them in order.
 
-    The difficulty of a problem counts only where its answer is agreed. What is left out is written to
-    X.dropped.jsonl with the reason. The set is the same whatever the order of the input.
+    The difficulty of a problem counts only where its answer is agreed; what only one of several traces answered
+    is not. What is left out is written to X.dropped.jsonl with the reason. The set is the same whatever the order
+    of the input.
     """
     settings = Settings.of(model=options["model_name"], **{name: options[name] for name in _ASKED})
     columns, told = take_columns(options, say)

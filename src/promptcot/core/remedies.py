@@ -20,6 +20,7 @@ _CHAT = "chat = true (a step's option --use-chat-template, or the key in the rec
 _RAW = "chat = false (a step's option --use-chat-template false, or the key in the recipe)"
 _LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
 _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.cpp: -c, which its -np slots share)"
+_WIDEN = "widen the band (--pass-rate of `select`, or select.pass_rate in the recipe of a run"
 _MISCOUNTED = 8  # servers count the tokens around a reply or do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
 """What the reasons of rows begin with over which a step's own code failed."""
@@ -116,9 +117,9 @@ _DROPS = {
     "answer not agreed": "solve the problems more often (--n of `solve`), or with a stronger model; rows that have "
     "pass rates without `label` and `agreement` need a gold (`answer`)",
     "no pass rate": "give rows that `label` wrote, or say where pass rates are (--columns pass_rate=COLUMN)",
-    "pass rate too low": "widen the band (--pass-rate of `select`, --min-pass-rate of `label`)",
-    "pass rate too high": "widen the band (--pass-rate of `select`, --max-pass-rate of `label`)",
-    "too few traces": "solve the problems more often (--n of `solve`), or lower --min-n",
+    "pass rate too low": f"{_WIDEN}; --min-pass-rate of `label`)",
+    "pass rate too high": f"{_WIDEN}; --max-pass-rate of `label`)",
+    "too few traces": "solve the problems more often (n of `solve`), or lower min_n of `select`",
     "unreadable profile": "mend the column that `raw` names in the rows that were left out",
     "outside the shares": "name the levels and pass rates that are there (--levels, --difficulty)",
     "prompt for other blocks": "name the domain of the prompts (--prompts)",

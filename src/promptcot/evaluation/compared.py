@@ -24,7 +24,7 @@ from promptcot.storage.json import dumps
 Key = tuple[str, str]
 """The source and the id of a problem."""
 
-_RULES = 6  # to be raised when an answer may be graded differently than before
+_RULES = 7  # to be raised when an answer may be graded differently than before
 _GRADE = {"source", "id", "gold", "answer", "correct", "method"}
 _PAIR = {"one", "other", "correct", "method"}
 _NAMED_PAIR = {*_PAIR, "verifier"}

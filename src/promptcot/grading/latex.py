@@ -37,6 +37,7 @@ _HYPERBOLIC = re.compile(r"\\(coth|sech|csch)\s*(\([^()]*\)|\w|\\[a-z]+)")
 _LEFT_OVER = re.compile(r"\\(?:coth|sech|csch)")
 _SCRIPT = re.compile(r"([_^])([a-zA-Z])(?![a-zA-Z])")  # the parser reads no integral up to a bare e
 _DIRECTED = re.compile(r"\\(overrightarrow|widehat)\{([A-Z]+)\}")
+_DOUBLE = re.compile(r"\(2\s*([a-z])\s*(?:([-+])\s*(\d{1,2})\s*)?\)\s*!!(?!!)")
 _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 
 
@@ -45,6 +46,7 @@ def read_latex(text: str) -> Any | None:
     """The SymPy object that a normalised text describes; None if it cannot be read, or only as text."""
     if deepest(text) > _DEEPEST or len(split(text, _EQUALS)) > 2:
         return None  # of a = b = c the parser keeps the ends
+    text = _DOUBLE.sub(_with_single_factorials, text)
     text = _MIXED.sub(_sum_if_proper, text)
     text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
     text = re.sub(r"\s*\^\\circ(?![a-z])", r" \\cdot \\frac{\\pi}{180} " if _ANGULAR.search(text) else "", text)
@@ -64,6 +66,14 @@ def read_latex(text: str) -> Any | None:
     except Exception:  # the parser promises nothing about what it raises
         return None
     return found
+
+
+def _with_single_factorials(found: re.Match[str]) -> str:
+    """(2n)!! as 2^n n!, and (2n-1)!! as (2n)! / (2^n n!)."""
+    letter, shift = found[1], int((found[2] or "") + (found[3] or "0"))
+    half = f"({letter}+{(shift + 1) // 2})"
+    even = f"(2^{{{half}}} \\cdot {half}!)"
+    return even if shift % 2 == 0 else rf"\frac{{(2 {half})!}}{{{even}}}"
 
 
 def _as_symbol(found: re.Match[str]) -> str:

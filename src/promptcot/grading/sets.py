@@ -37,9 +37,10 @@ _COMMA = re.compile(r"[,;]")
 
 def computed(text: str, read: Reader) -> str:
     """The result of the operations in a text that describes a set; any other text as it is."""
-    if not _OPERATION.search(text) or len(text) > 1000:
+    spelled = normalise(text) if len(text) <= 1000 else ""
+    if not _OPERATION.search(spelled):
         return text
-    found = _set(_MEMBER.sub("", normalise(text)).strip(), read, 0)
+    found = _set(_MEMBER.sub("", spelled).strip(), read, 0)
     if found is None or not isinstance(found, sympy.Interval | sympy.FiniteSet | sympy.Union | sympy.Complement):
         return r"\emptyset" if found is sympy.EmptySet else text
     return str(sympy.latex(found)).replace(r"\left", "").replace(r"\right", "")

@@ -203,6 +203,8 @@ def _length(number: Any) -> int:
 def same_relation(gold: Any, answer: Any) -> bool:
     """Whether one relation is a multiple of the other; a negative factor turns the order round."""
     sides = _with_fractions(gold.lhs - gold.rhs), _with_fractions(answer.lhs - answer.rhs)
+    if isinstance(gold, sympy.Eq) and isinstance(answer, sympy.Eq):
+        sides = _without_denominator(sides[0]), _without_denominator(sides[1])
     factors = []
     for point in _points(_symbols(*sides), set(), False, False):
         values = _at(sides[0], point), _at(sides[1], point)
@@ -215,3 +217,16 @@ def same_relation(gold: Any, answer: Any) -> bool:
         return False
     kind = type(answer) if factors[0] > 0 else _FLIPPED.get(type(answer), type(answer))
     return type(gold) is kind
+
+
+def _without_denominator(side: Any) -> Any:
+    """What is zero where `side` is, without a denominator that is nowhere zero together with it: 6/x - y as 6 - xy."""
+    above, below = sympy.fraction(sympy.cancel(side)) if side.is_rational_function() else (side, sympy.Integer(1))
+    if not below.free_symbols:
+        return side
+    for factor, _ in sympy.factor_list(below)[1]:
+        symbol = next((one for one in _symbols(factor) if sympy.degree(factor, one) == 1), None)
+        zero = sympy.solve(factor, symbol) if symbol is not None and factor.coeff(symbol).is_number else []
+        if len(zero) != 1 or not (left := sympy.expand(above.subs(symbol, zero[0]))).is_number or left == 0:
+            return side
+    return above

@@ -21,6 +21,7 @@ from promptcot.engines.opening import EMBEDDER
 from promptcot.errors import RecipeError, UsageError
 from promptcot.evaluation.references import References, reference_lines, references
 from promptcot.grading.graders import Graders
+from promptcot.grading.verifiers import checked_verifier
 from promptcot.nano import judge_role
 from promptcot.pipeline.observer import Observer
 from promptcot.recipe.recipe import Recipe
@@ -121,7 +122,7 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
         *(_decontaminate(recipe.decontaminate, recipe.seed) if recipe.decontaminate else ()),
         *(_solve(recipe.solve, recipe, prompts) if recipe.solve else ()),
         *(_label(recipe.label, recipe, prompts) if recipe.label else ()),
-        *(_select(recipe.select, recipe.seed) if recipe.select else ()),
+        *(_select(recipe.select, recipe) if recipe.select else ()),
     ]
     for own in recipe.step:
         _insert(own, planned, recipe)
@@ -242,8 +243,12 @@ def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[Planned
         yield PlannedStep(stage.name, "stage", confirm, "judge-a", stage, about="asks about what is near")
 
 
-def _select(section: SelectSection, seed: int) -> Iterator[PlannedStep]:
-    settings = section.settings(seed)
+def _select(section: SelectSection, recipe: Recipe) -> Iterator[PlannedStep]:
+    """Raises RecipeError for pass rates of a model that does not solve."""
+    settings = section.settings(recipe.seed)
+    solver = recipe.solve and solver_name(recipe.solve)
+    if section.model not in (None, solver):
+        raise RecipeError("select", [f"model: {section.model!r} does not solve here; the solver is {solver!r}"])
     size = f"at most {settings.size:,} problems" if settings.size else "all problems"
     about = f"{size} with a pass rate of {settings.band}, {settings.order}"
     yield PlannedStep("select", "step", make=lambda folder: Select(folder, settings), at_end=True, about=about)
@@ -258,7 +263,11 @@ def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterato
 
 
 def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
-    """It compares answers in processes of its own, so it works in a thread."""
+    """It compares answers in processes of its own, so it works in a thread. Raises RecipeError for no verifier."""
+    try:
+        checked_verifier(section.verifier or prompts.settings.verifier)
+    except ValueError as error:
+        raise RecipeError("label", [f"verifier: {error}"]) from error
     min_share = recipe.verify.min_share if recipe.verify else None
     band = Band(section.min_agreement, section.min_pass_rate, section.max_pass_rate, min_share)
     answers = Answers(prompts.settings.refusals, section.unboxed)

@@ -20,7 +20,7 @@ from promptcot.core.domains import Domain
 from promptcot.core.sections import cut, explain
 from promptcot.errors import RecipeError
 from promptcot.recipe import addresses
-from promptcot.recipe.recipe import Recipe
+from promptcot.recipe.recipe import SET_STEPS, Recipe
 from promptcot.recipe.schema import Served
 from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like_key
 from promptcot.storage.sources import is_file, open_file, shown
@@ -97,7 +97,12 @@ def _copied(value: Any) -> Any:
 
 def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
     """A checked recipe from a TOML table. Raises RecipeError with all mistakes."""
-    return parse_as(Recipe, _with_concepts(with_sampling(_spread_server(table))), where)
+    return parse_as(Recipe, _with_concepts(with_sampling(_spread_server(_with_defaults(table)))), where)
+
+
+def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table with an empty section for each step of a set that is only said to be there (`--set dedup=true`)."""
+    return {**table, **{name: {} for name in SET_STEPS if table.get(name) is True}}
 
 
 def parse_as(section: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:

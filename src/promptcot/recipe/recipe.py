@@ -117,9 +117,13 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _sections_go_together(self) -> Self:
-        for name, (needed, why) in _NEEDS.items():
-            if getattr(self, name) is not None and getattr(self, needed) is None:
-                raise ValueError(f"[{name}] needs [{needed}]: {why}")
+        lacking = [
+            f"[{name}] needs [{needed}]: {why} (--set {name}=false leaves [{name}] out too)"
+            for name, (needed, why) in _NEEDS.items()
+            if getattr(self, name) is not None and getattr(self, needed) is None
+        ]
+        if lacking:
+            raise ValueError("; ".join(lacking))
         return self
 
     def written_down(self) -> dict[str, Any]:

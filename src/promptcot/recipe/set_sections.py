@@ -5,6 +5,7 @@ A section that is left out leaves out its step. Which keys there are, their defa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -141,8 +142,14 @@ class Select(Section):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> Self:
-        try:
-            self.settings(0)
-        except UsageError as error:
-            raise ValueError(str(error)) from error
+        if mistakes := dict.fromkeys(self._mistakes()):
+            raise ValueError("; ".join(mistakes))
         return self
+
+    def _mistakes(self) -> Iterator[str]:
+        """What is wrong with each key, and with all of them together where each is right."""
+        for keys in ({"pass_rate"}, {"difficulty"}, {"levels"}, {"balance"}, {"order"}, {"levels", "balance"}):
+            try:
+                Settings.of(**self.model_dump(include=keys))
+            except UsageError as error:
+                yield str(error)

@@ -81,6 +81,14 @@ def test_a_size_that_cannot_be_reached_is_told(capsys: pytest.CaptureFixture[str
     assert "40 problems of the 50 asked for: no more of them can be kept" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("size", "told"), [("", True), ("--size 50", True), ("--size 10", False)])
+def test_a_balance_of_concepts_that_changes_nothing_is_told(
+    size: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(f"select --data-path labels.jsonl --output-path set.jsonl --balance concepts {size}") == 0
+    assert ("balance concepts changes nothing here" in capsys.readouterr().out) is told
+
+
 def test_shares_without_a_size_name_what_is_scarce(capsys: pytest.CaptureFixture[str]) -> None:
     asked = "--difficulty 0-0.25=0.9,0.25-1=0.1"
     assert run(f"select --data-path labels.jsonl --output-path set.jsonl {asked}") == 0

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from promptcot import domains
 from promptcot.errors import RecipeError
+from promptcot.pipeline.plan import steps_of
 from promptcot.recipe.loading import parse, with_changes
 
 SMALL: dict[str, Any] = {"name": "small", "judge": [{"name": "a"}]}
@@ -33,6 +35,33 @@ def test_a_section_that_ships_may_be_left_out() -> None:
     assert recipe.dedup is not None
 
 
+def test_one_that_is_only_said_to_be_there_has_its_defaults() -> None:
+    recipe = parse(with_changes({**SMALL, "server": {"model": "M"}}, ["verify=true", "dedup=true"]))
+    assert recipe.verify is not None
+    assert (recipe.verify.model, recipe.verify.votes, recipe.set_steps) == ("M", 5, ["verify", "dedup"])
+
+
+def test_all_that_is_wrong_with_a_selection_is_told_at_once() -> None:
+    asked = {"pass_rate": "0.8:0.2", "levels": {"a": -1}, "balance": ["x"], "order": "y"}
+    with pytest.raises(RecipeError) as error:
+        parse({**SMALL, **LABELLED, "select": asked})
+    parts = ("pass-rate: '0.8:0.2'", "levels: the share of 'a'", "balance: 'x'", "order: 'y'")
+    assert [str(error.value).count(part) for part in parts] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"label": {"verifier": "nothing"}}, "verifier: 'nothing' is no verifier"),
+        ({"select": {"model": "S"}}, "model: 'S' does not solve here; the solver is 'T'"),
+    ],
+)
+def test_what_would_stop_a_run_at_its_end_stops_it_before_the_first_call(more: dict[str, Any], expected: str) -> None:
+    recipe = parse({**SMALL, **LABELLED, **more})
+    with pytest.raises(RecipeError, match=expected):
+        steps_of(recipe, domains.load("math"))
+
+
 def test_the_server_is_asked_by_all_of_them_that_name_no_other() -> None:
     server = {"base_url": "http://one:1/v1", "model": "M"}
     teacher = {"base_url": "http://two:2/v1", "model": "T"}
@@ -58,6 +87,8 @@ def test_the_server_is_asked_by_all_of_them_that_name_no_other() -> None:
         ({"label": {}}, "[label] needs [solve]"),
         ({"solve": {}}, "[solve] needs [label]"),
         ({"select": {}}, "[select] needs [label]"),
+        ({"solve": {}, "select": {}}, "[solve] needs [label]: "),
+        ({"solve": {}, "select": {}}, "(--set select=false leaves [select] out too)"),
         ({**LABELLED, "label": {"min_pass_rate": 0.8, "max_pass_rate": 0.2}}, "no problem could be kept"),
         ({"verify": {"votes": 1, "voter": [{"name": "a"}, {"name": "b"}]}}, "votes = 1 for 2 voters"),
         ({"verify": {"voter": [{"name": "a"}, {"name": "a"}]}}, "two voters have the same name (a, a)"),

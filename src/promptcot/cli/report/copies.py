@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def copy_lines(summary: Mapping[str, Any], rows: int) -> Iterator[str]:
-    """Copies by rule, problems that are alike but for numbers, and whether likely copies were passed over."""
+def copy_lines(summary: Mapping[str, Any], rows: int, masking: str = "--mask-numbers") -> Iterator[str]:
+    """Copies by rule, problems that are alike but for numbers, and whether likely copies were passed over. `masking` is
+    what makes copies of those that are alike but for numbers.
+    """
     if summary["rules"]:
         yield by_rule("copies", summary["rules"])
     alike = summary["alike_but_for_numbers"]
     if alike:
-        what = "copies" if summary["mask_numbers"] else "no copies; --mask-numbers makes them copies"
+        what = "copies" if summary["mask_numbers"] else f"no copies; {masking} makes them copies"
         yield f"alike but for their numbers: {alike:,} of {rows:,} rows ({alike / rows:.1%}), {what}"
     if capped := summary["capped"]:
         yield (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
@@ -194,7 +194,10 @@ def _lost(counts: StageCounts, kind: str) -> str:
 
 
 def _problems(run: Run) -> Iterator[str]:
-    for number, row in enumerate(islice(read_rows(run.last.path, may_be_empty=True), _SHOWN), 1):
+    rows = (
+        next(of_one) for _, of_one in groupby(read_rows(run.last.path, may_be_empty=True), lambda row: row.get("id"))
+    )
+    for number, row in enumerate(islice(rows, _SHOWN), 1):
         yield f"\nproblem {number}, {row.get('level', 'n/a')}: {'; '.join(row.get('foundational_concepts', ()))}"
         if "label" in run.counts and run.steps[-1].name != "solve":
             yield _indented(

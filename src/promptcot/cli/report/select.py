@@ -71,6 +71,8 @@ def _shares(what: str, shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _size(told: Mapping[str, Any]) -> Iterator[str]:
     asked, got = told["size"]["asked"], told["size"]["got"]
+    if "concepts" in told["balance"] and got and got == sum(one["there"] for one in told["levels"]):
+        yield "balance concepts changes nothing here: all problems that may be kept are taken; a size takes fewer"
     if asked is not None and got < asked:
         yield f"{got:,} problems of the {asked:,} asked for: no more of them can be kept"
     shares = [*told["difficulty"], *told["levels"]]

@@ -22,11 +22,11 @@ def lines_of(step: Step, output: Output) -> Iterator[str]:
     if isinstance(step, Filter):
         yield from agreement_lines(step.agreements)
     elif isinstance(step, Dedup):
-        yield from copy_lines(step.summary()["copies"], output.counts.rows_in)
+        yield from copy_lines(step.summary()["copies"], output.counts.rows_in, "dedup.mask_numbers = true")
     elif isinstance(step, Decontaminate):
         told = step.summary()["contamination"]
         if told["status"] != "decontaminated":
-            yield "not decontaminated: no benchmark was at hand (see above)"
+            yield "not decontaminated: no benchmark of real problems was at hand (summary.json, `contamination`)"
         yield from found_lines(told, output.path)
     elif isinstance(step, Label):
         yield from step.lines()

@@ -16,15 +16,29 @@ _CONDITION = r"\\?[a-zA-Z](?:,\s*[a-zA-Z])*\s*(?:\\(?:in|ge|le|ne)(?![a-z])|[<>]
 _BEHIND = re.compile(
     rf"(?<=[^\s(,])\s*,?\s*(?:\s\(\s*({_CONDITION})\)|\\text\s*\{{\s*,?\s*(?:for|where|with)\s*\}}\s*({_CONDITION}))$"
 )
+_SAID = re.compile(
+    r"\s*,?\s*(?:\\text\s*\{)?\s*,?\s*\b(?:where|with|for)\s*\}?\s*\$?(\\?[a-zA-Z])\$?\s*(?:\\text\s*\{)?\s*"
+    r"(?:is|being)\s+(?:an?\s+|any\s+|some\s+|the\s+|arbitrary\s+)*(constant(?:\s+of\s+integration)?|real\s+constant|real(?:\s+number)?"
+    r"|integer|positive\s+integer|natural(?:\s+number)?|rational(?:\s+number)?)\s*\}?$"
+)
+_SETS = {"integer": "Z", "positive integer": "N", "natural": "N", "rational": "Q"}
 _RELATION = re.compile(r"\\(?:in|ne)(?![a-z])")
 _MOST = 2
 
 
 def behind_comma(text: str) -> str:
     """A normalised text with the condition at its end behind a comma, as most people write it."""
+    if "where" in text or "\\text" in text:
+        text = _SAID.sub(_as_membership, text)
     if not (text.endswith(")") or "\\text" in text):
         return text
     return _BEHIND.sub(lambda found: f", {(found[1] or found[2]).strip()}", text)
+
+
+def _as_membership(said: re.Match[str]) -> str:
+    r"""Of "where k is an integer" k \in \mathbb{Z}; that something is a constant says nothing."""
+    kind = " ".join(said[2].split())
+    return "" if "constant" in kind else rf", {said[1]} \in \mathbb{{{_SETS.get(kind.removesuffix(' number'), 'R')}}}"
 
 
 def conditional(text: str, items: Sequence[Part]) -> Group | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from promptcot.core.answers import vectors
 from promptcot.core.answers.arithmetic import value
 from promptcot.core.answers.expressions import letter_of, relates, same_expression
 from promptcot.core.answers.normalise import compact, normalise
@@ -29,6 +30,7 @@ _MATRIX = re.compile(r"[A-Z]|\\begin")  # what could be equal to a matrix: one o
 _SEVERAL_VALUES = re.compile(
     r"\\(?:pm|mp|cup|cap|setminus|backslash|mathbb|begin|in|mid|\{|overrightarrow)|\(.*,.*\)|\|"
 )
+_CHOSEN = re.compile(r"C\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)")
 _MANY = 60
 
 
@@ -79,6 +81,7 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
         return True
     if isinstance(gold, Choice) or isinstance(answer, Choice):
         return _choices(gold, answer, judge)
+    gold, answer = _combinations(gold, answer), _combinations(answer, gold)
     if _is(gold, "where") or _is(answer, "where"):
         return _conditional(gold, answer, judge)
     if isinstance(gold, Named) or isinstance(answer, Named):
@@ -92,6 +95,12 @@ def compare(gold: Part, answer: Part, judge: Judge) -> bool | None:
     if isinstance(gold, Leaf) and isinstance(answer, Leaf):
         return _sum_of_names(gold, answer) or judge(gold.text, answer.text)
     return _unlike(gold, answer, judge)
+
+
+def _combinations(part: Part, other: Part) -> Part:
+    """C(10, 4) as the number that it is beside an expression; beside a tuple it is a point with a name."""
+    found = _CHOSEN.fullmatch(part.text) if isinstance(part, Named) and isinstance(other, Leaf) else None
+    return Leaf(rf"\binom{{{found[1]}}}{{{found[2]}}}") if found else part
 
 
 def _sum_of_names(gold: Leaf, answer: Leaf) -> bool:
@@ -214,6 +223,8 @@ def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
     if isinstance(group, Group) and group.kind == "list" and len(group.items) == 1:
         pair = (gold, group.items[0]) if leaf is gold else (group.items[0], answer)
         return compare(*pair, judge)
+    if isinstance(leaf, Leaf) and isinstance(group, Group | Matrix) and (vector := _vector(leaf, group)):
+        return compare(vector, answer, judge) if leaf is gold else compare(gold, vector, judge)
     if not isinstance(leaf, Leaf) or not isinstance(group, Group):
         matrix = isinstance(leaf, Leaf) and _MATRIX.search(leaf.text) is not None
         return judge(gold.text, answer.text) if matrix else False
@@ -227,6 +238,13 @@ def _unlike(gold: Part, answer: Part, judge: Judge) -> bool | None:
         return False
     several = _SEVERAL_VALUES.search(leaf.text) or relates(leaf.text)
     return judge(gold.text, answer.text) if several else False
+
+
+def _vector(leaf: Leaf, group: Group | Matrix) -> Group | None:
+    """3i + 2j as a tuple, beside a tuple or a column of as many numbers."""
+    beside = _as_tuple(group)
+    fits = beside.kind == "tuple" and beside.brackets == "()" and not beside.names
+    return vectors.components(leaf.text, len(beside.items)) if fits else None
 
 
 def _chosen_together(leaf: Leaf, group: Group) -> bool:
@@ -275,12 +293,20 @@ def _groups(gold: Group, answer: Group, judge: Judge) -> bool | None:
     if ordered or gold.names:
         alike = len(gold.items) == len(answer.items) and _same_brackets(gold, answer)
         return _pairwise(gold.items, answer.items, judge) if alike else False
+    if {gold.kind, answer.kind} == {"list", "tuple"} and (_is_program_list(gold) or _is_program_list(answer)):
+        return _unordered(gold.items, answer.items, judge)
     if gold.kind == answer.kind == "union":
         return _unordered(gold.items, answer.items, judge) or judge(gold.text, answer.text)
     if gold.kind == answer.kind or (answer.names and gold.kind == "list"):
         return _unordered(gold.items, answer.items, judge)
     bounds = any(isinstance(item, Named) for group in (gold, answer) for item in group.items)
     return judge(gold.text, answer.text) if "union" in (gold.kind, answer.kind) and not bounds else False
+
+
+def _is_program_list(group: Group) -> bool:
+    """[1, 2, 3] and [(1, 2), (3, 4)], which programs print for a list, others for a vector; [1, 2] is an interval."""
+    several = len(group.items) > 2 or any(isinstance(item, Group) for item in group.items)
+    return group.kind == "tuple" and group.brackets == "[]" and several and not group.names
 
 
 def _by_name(group: Group) -> list[Part]:

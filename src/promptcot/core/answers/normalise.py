@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from promptcot.core.answers.brackets import closing
 from promptcot.core.answers.characters import in_latex
+from promptcot.core.answers.programs import without_programs
 from promptcot.core.answers.rules import RULES
 from promptcot.core.answers.spelling import as_latex, undressed, without_ordinals
 from promptcot.core.answers.wordings import spoken
@@ -55,7 +56,7 @@ def _unwrapped(text: str) -> str:
 @lru_cache(maxsize=8192)
 def normalise(text: str) -> str:
     """`text` in the one spelling that the other modules of this folder read. Idempotent in meaning, not in letters."""
-    text = undressed(in_latex(text))
+    text = undressed(without_programs(in_latex(text)))
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\(?:begin|frac|sqrt)", text):
         text = text.replace("\\\\", "\\")
     text = _unwrapped(text)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 
-from promptcot.core.answers import ranges, relations, signs
+from promptcot.core.answers import ranges, relations, signs, vectors
 from promptcot.core.answers.brackets import closing, split
 from promptcot.core.answers.conditions import behind_comma, conditional
 from promptcot.core.answers.normalise import compact, normalise
@@ -78,7 +78,18 @@ def _part(text: str, depth: int) -> Part:
     text = text.strip()
     if depth > _DEEPEST or number(text) is not None or date(text) is not None:
         return Leaf(text)
-    for reading in (_chosen, _assigned, _environment, _listed, _residue, _related, _united, _bracketed, _both_signs):
+    for reading in (
+        _chosen,
+        _assigned,
+        _environment,
+        _listed,
+        _residue,
+        _related,
+        _united,
+        _bracketed,
+        _multiple,
+        _both_signs,
+    ):
         found = reading(text, depth)
         if found is not None:
             return found
@@ -95,6 +106,10 @@ def _residue(text: str, depth: int) -> Part | None:
 
 def _related(text: str, depth: int) -> Part | None:
     return relations.related(text, depth, _part)
+
+
+def _multiple(text: str, depth: int) -> Part | None:
+    return vectors.multiple(text, depth, _part)
 
 
 def _both_signs(text: str, depth: int) -> Part | None:
@@ -121,6 +136,8 @@ def _pieces(text: str, separator: re.Pattern[str]) -> list[str]:
 
 
 def _listed(text: str, depth: int) -> Part | None:
+    if "\\ne" in text and (unequal := signs.unequal(text)):
+        return _several(text, unequal, depth)
     for separator in (_SEMICOLON, _ROW, _OR, _COMMA):
         pieces = _pieces(text, separator)
         if len(pieces) > 1 and (separator is not _OR or all("," in piece and "=" in piece for piece in pieces)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 from promptcot.core.answers.brackets import split
 from promptcot.core.answers.normalise import compact
@@ -47,7 +48,7 @@ _NAME = re.compile(
 )
 _ARGUMENT = re.compile(r"\(((?:\\?[a-zA-Z]+)(?:,\\?[a-zA-Z]+)*)\)$")
 _TUPLE_OF_NAMES = re.compile(rf"\s*\(\s*{ATOM}(?:\s*,\s*{ATOM})+\s*\)\s*")
-_MAGNITUDE = re.compile(r"\s*\|\s*([a-zA-Z])\s*\|\s*")
+_MAGNITUDE = re.compile(r"\s*\|\s*([a-zA-Z])\s*(?:([-+])\s*(\d{1,9}(?:\.\d{1,9})?)\s*)?\|\s*")
 
 
 def name_of(text: str) -> str | None:
@@ -194,14 +195,24 @@ def _between(text: str, least: str, most: str, signs: list[str], depth: int, rea
 
 
 def _magnitude(text: str, sides: list[str], sign: str, depth: int, read: Reader) -> Part | None:
-    """|x| < 3 as an interval around zero, |x| > 3 as the union outside of it; None for all others."""
+    """|x - 1| < 3 as an interval around 1, |x| > 3 as the union outside of one around zero; None for all others."""
     inside = _MAGNITUDE.fullmatch(sides[0])
     found, bound = inside or _MAGNITUDE.fullmatch(sides[1]), sides[1] if inside else sides[0]
     size = number(bound.strip())
     if not found or not size or not size.value or size.value < 0:
         return None
+    least, most = f"-{bound}", bound
+    if found[2]:
+        middle = Fraction(found[3]) * (-1 if found[2] == "+" else 1)
+        least, most = _written(middle - size.value), _written(middle + size.value)
     if inside:
-        return Named(text, found[1], _between(text, f"-{bound}", bound, [sign, sign], depth, read))
-    below = _between(f"x{sign}-{bound}", r"-\infty", f"-{bound}", ["<", sign], depth, read)
-    above = _between(f"x{sign}{bound}", bound, r"\infty", [sign, "<"], depth, read)
+        return Named(text, found[1], _between(text, least, most, [sign, sign], depth, read))
+    below = _between(f"x{sign}{least}", r"-\infty", least, ["<", sign], depth, read)
+    above = _between(f"x{sign}{most}", most, r"\infty", [sign, "<"], depth, read)
     return Named(text, found[1], Group(text, "union", (below, above)))
+
+
+def _written(number: Fraction) -> str:
+    sign = "-" if number < 0 else ""
+    above, below = abs(number.numerator), number.denominator
+    return f"{sign}{above}" if below == 1 else rf"{sign}\frac{{{above}}}{{{below}}}"

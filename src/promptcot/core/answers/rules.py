@@ -43,6 +43,10 @@ _STATED = (
     r".*(?:[<>=\d]|\\(?:[lg](?:eq?(?:slant)?|t)|neq?|in|notin)(?![a-z]))"  # p \lor q alone is a formula, not two values
 )
 _INDEX = r"(?:\{\s*(\w{1,9})\s*\}|(\w))"
+_ALL_BUT = (
+    r"^\\text\s*\{\s*(?:all|any|every)\s+reals?(?:\s+numbers?)?(?:\s*\}\s*[a-z]\s*\\text\s*\{)?\s*,?\s*"
+    r"(?:except|excluding|but|other\s+than)(?:\s+for)?\s*\}?\s*(?:[a-z]\s*=\s*)?((?:[-\d.,\s/]|and|or)+|\\(?:pm|frac)[^a-z]*)\}?$"
+)
 _NUMERALS = {
     "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11,
     "twelve": 12, "sixteen": 16,
@@ -67,6 +71,11 @@ def _combinations(found: re.Match[str]) -> str:
     scripts = {found[1]: found[2] or found[3], found[4]: found[5] or found[6]}
     n, k = scripts.get("_", ""), scripts.get("^", "")
     return rf"\binom{{{n}}}{{{k}}}" if n.isdecimal() and k.isdecimal() and int(n) >= int(k) > 0 else found[0]
+
+
+def _without_some(found: re.Match[str]) -> str:
+    points = re.sub(r"\s*(?:,\s*)?(?:and|or)", ",", found[1])
+    return rf"\mathbb{{R}} \setminus \{{{points}\}}"
 
 
 def _period(found: re.Match[str]) -> str:
@@ -142,6 +151,7 @@ RULES: list[Rule] = [
     ),
     _rule("the other way", r"\overleft", r"\\overleftarrow\s*\{\s*([A-Z])\s*([A-Z])\s*\}", r"\\overrightarrow{\2\1}"),
     _rule("segments, which have no direction", r"\overline", r"\\overline\s*\{\s*([A-Z]{2})\s*\}", _segment),
+    _rule("letters without a dot", "math", r"\\([ij])math(?![a-z])", r"\1"),
     _rule("unit vectors", r"\hat", r"\\hat\s*(?:\{\s*([ijkn])\s*\}|([ijkn])(?![a-z]))", r"\1\2"),
     _rule(
         "fonts of one letter",
@@ -240,6 +250,10 @@ RULES: list[Rule] = [
         r"(\d*\.\d*?)((?:\\dot\s*\{?\s*\d\s*\}?)(?:\d*\\dot\s*\{?\s*\d\s*\}?)?)",
         _period,
     ),
+    _rule("all reals but some", "all any every", _ALL_BUT, _without_some),
+    _rule("only behind", "only", r"\s*\\text\s*\{\s*only\s*\}$", ""),
+    _rule("only in a text", "only", r"(\\text\s*\{[^{}]*\S)\s+only\s*\}$", r"\1}"),
+    _rule("only before", "only", r"^\\text\s*\{\s*only\s*\}\s*(?=[-\d\\({a-zA-Z])", ""),
     _rule("braces around one character", "{", r"([_^])\s*\{\s*(\w)\s*\}", r"\1\2"),
     _rule("blanks", "", r"\s+", " "),
 ]

@@ -17,6 +17,8 @@ BRACKETS = r"\pm"
 """What a group has for brackets that comes from a sign."""
 
 _MOST = 4
+_UNEQUAL = re.compile(r"([a-zA-Z])\s*\\ne\s*([^,]*,.*|.*\\pm.*)", re.DOTALL)
+_NUMERIC = re.compile(r"[-\d.,/\s{}]+|(?:\\(?:frac|sqrt|pi)|[-\d./\s{}])+")
 
 
 def flat(items: Iterable[Part]) -> list[Part]:
@@ -39,6 +41,17 @@ def both(text: str, depth: int, read: Reader) -> Part | None:
         return None
     upper, lower = _with_sign(text)
     return Group(text, "list", (_turned(upper, depth, read), _turned(lower, depth, read)), BRACKETS)
+
+
+def unequal(text: str) -> list[str]:
+    r"""What x \ne \pm 2 and x \ne 0, 1 say one by one; nothing for all others."""
+    found = _UNEQUAL.fullmatch(text)
+    if not found:
+        return []
+    values = [value.strip() for value in found[2].split(",") if value.strip()]
+    each = [side for value in values for side in dict.fromkeys(_with_sign(value))]
+    plain = all(_NUMERIC.fullmatch(side.removeprefix("+")) for side in each)
+    return [rf"{found[1]} \ne {side.removeprefix('+')}" for side in each] if plain else []
 
 
 def in_tuple(text: str, opening: str, pieces: list[str], depth: int, read: Reader) -> Part | None:

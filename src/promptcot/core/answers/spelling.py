@@ -14,6 +14,9 @@ from promptcot.core.answers.brackets import closing, deepest
 _LONGEST, _DEEPEST = 2000, 100
 
 _ARGUMENTS = {r"\frac": 2, r"\binom": 2, r"\sqrt": 1}
+_BAR = re.compile(r"\\(?:overline|bar)\s*\{")
+_IMAGINARY = re.compile(r"(?<![a-zA-Z\\])i(?![a-zA-Z])")
+_COMPLEX = re.compile(r"(?>\\(?:frac|sqrt|cdot|pi)|[\di+\-/^(){} .])+")
 _MACRO = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])")
 _ROW_OF_MACROS = re.compile(r"(?:\\(?:frac|binom|sqrt)\s*){60}")
 _NEXT = re.compile(r"\s*(\\[a-zA-Z]+|[^\s{}\\])")
@@ -85,7 +88,19 @@ def as_latex(text: str) -> str:
     for part in _TEXT.finditer(text):
         found += [_as_latex(text[last : part.start()]), part[0]]
         last = part.end()
-    return braced(chosen("".join([*found, _as_latex(text[last:])])))
+    return _conjugated(braced(chosen("".join([*found, _as_latex(text[last:])]))))
+
+
+def _conjugated(text: str) -> str:
+    r"""\overline{3+4i} as (3+4(-i)), where a number is written with i; segments and repeating digits stay."""
+    place = 0
+    while bar := _BAR.search(text, place):
+        place = bar.end()
+        end = closing(text, bar.end() - 1)
+        inside = text[bar.end() : end - 1] if end else ""
+        if end and _IMAGINARY.search(inside) and _COMPLEX.fullmatch(inside):
+            text = text[: bar.start()] + f"({_IMAGINARY.sub('(-i)', inside)})" + text[end:]
+    return text
 
 
 def _cosine_and_sine(found: re.Match[str]) -> str:

@@ -34,7 +34,8 @@ Same = Callable[[str, str], bool]
 class Profile:
     """How hard a problem is: `pass_rate` over `n` traces. `agreement` is that of the `answered` traces on the label.
 
-    `known`: the answer is given as a gold, and nobody had to agree on it. `n` 0: the row does not say.
+    `known`: the answer is given as a gold, and nobody had to agree on it. `alone`: of several traces only one answered,
+    so there is nobody who agrees. `n` 0: the row does not say.
     """
 
     pass_rate: float | None
@@ -43,6 +44,7 @@ class Profile:
     agreement: float | None
     answered: int
     known: bool
+    alone: bool = False
 
     def refused(self, min_agreement: float | None) -> str | None:
         """Why a problem has no difficulty that counts; None where it has."""
@@ -53,7 +55,7 @@ class Profile:
         return NO_PASS_RATE if self.pass_rate is None else None
 
     def _is_agreed(self, least: float | None) -> bool:
-        if self.label is None or self.agreement is None:
+        if self.label is None or self.agreement is None or self.alone:
             return False
         return self.agreement > 0.5 if least is None else self.agreement >= least
 
@@ -64,7 +66,8 @@ def profile_of(row: Row, model: str | None = None) -> Profile:
     label, agreement = row.get("label"), _share(row, "agreement")
     known = label is None and agreement is None and gold_if_any(row, "") is not None
     text = gold_if_any(row, "") if known else None if label is None else str(label)
-    return Profile(rate, n, text, agreement, count_of(row.get("answered")) or 0, known)
+    answered = count_of(row.get("answered")) or 0
+    return Profile(rate, n, text, agreement, answered, known, answered == 1 and _n_of(row) > 1)
 
 
 def models_of(row: Row) -> dict[str, Rate]:
@@ -93,7 +96,8 @@ def pooled(profiles: Sequence[Profile], same: Same) -> Profile | str:
         return NO_COUNT
     voted = [one for one in profiles if not one.known]
     agreement = _mean([(one.agreement, one.answered or one.n) for one in voted])
-    return Profile(rate, total, labels[0], agreement, sum(one.answered for one in voted), not voted)
+    alone = len(profiles) == 1 and profiles[0].alone
+    return Profile(rate, total, labels[0], agreement, sum(one.answered for one in voted), not voted, alone)
 
 
 def merged(rows: Sequence[Row]) -> Row:

@@ -62,7 +62,8 @@ class Settings:
     """What is asked of a set. `bins` and `levels` are empty where nothing is; their shares add up to 1.
 
     `model` is the one whose pass rates count; None: those over all traces. An answer is agreed where the label's
-    agreement is at least `min_agreement`; None: where it is more than a half. `size` is the most problems.
+    agreement is at least `min_agreement`; None: where it is more than a half. What only one of several traces
+    answered is not agreed. `size` is the most problems.
     """
 
     band: Band = Band()

@@ -36,6 +36,7 @@ def summary_of(
         "difficulty": [asdict(one) for one in choice.difficulty],
         "levels": [asdict(one) for one in choice.levels],
         "concepts": {"in_set": in_set, "there": there},
+        "balance": list(settings.balance),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,6 +61,25 @@ def test_rare_concepts_come_before_more_of_the_frequent_ones() -> None:
 def test_problems_without_concepts_are_taken_last_and_in_order() -> None:
     rows: list[list[int]] = [[], [], [5], []]
     assert covering(*arrays(rows), np.zeros(4, dtype=np.int64), [3]).tolist() == [2, 0, 1]
+
+
+class Counted(np.ndarray):
+    """Concepts that count how often a problem's are looked at."""
+
+    times = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        Counted.times += 1
+        return super().__getitem__(key)
+
+
+def test_a_large_set_is_as_even_and_its_time_does_not_grow_with_the_square_of_its_problems() -> None:
+    concepts = np.random.default_rng(1).integers(0, 50, 5 * 6000).astype(np.int32)
+    found = covering(np.arange(0, 5 * 6000 + 1, 5), concepts.view(Counted), np.zeros(6000, dtype=np.int64), [3000])
+    times = np.bincount(concepts.reshape(-1, 5)[found].ravel())
+    assert len(set(found.tolist())) == 3000
+    assert times.max() - times.min() <= 0.1 * times.mean()
+    assert Counted.times <= 200 * 6000, "looking for the very most each time takes 340 looks a problem"
 
 
 def test_none_of_them_has_concepts() -> None:

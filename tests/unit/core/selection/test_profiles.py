@@ -36,6 +36,10 @@ REFUSED: list[tuple[str, dict[str, Any], float | None, str | None]] = [
     ("a gold, and no pass rate", {"answer": "4"}, None, NO_PASS_RATE),
     ("a pass rate of what?", {"pass_rate": 0.5}, None, NOT_AGREED),
     ("nothing at all", {"problem": "Find it."}, None, NO_PASS_RATE),
+    ("one trace of four alone", {**LABELLED, "answered": 1}, None, NOT_AGREED),
+    ("one trace of four alone, whatever is asked", {**LABELLED, "answered": 1}, 0.0, NOT_AGREED),
+    ("two traces of four", {**LABELLED, "answered": 2}, None, None),
+    ("one trace, which is all that there is", {**LABELLED, "n": 1, "answered": 1}, None, None),
     ("a label wins over a gold", {**LABELLED, "answer": "5", "agreement": 0.4}, None, NOT_AGREED),
 ]
 
@@ -107,6 +111,7 @@ DISAGREE: list[tuple[str, list[dict[str, Any]], str | None]] = [
     ("a tie beside a label", [LABELLED, {**LABELLED, "label": None, "pass_rate": None}], NOT_AGREED),
     ("a gold that is not the label", [LABELLED, {"answer": "5", "pass_rate": 0.5, "n": 4}], NOT_AGREED),
     ("a gold that is the label", [LABELLED, {"answer": "4", "pass_rate": 0.5, "n": 4}], None),
+    ("two who were alone, each in a file", [{**LABELLED, "answered": 1}, {**LABELLED, "answered": 1}], None),
     ("no n to add up", [LABELLED, {**LABELLED, "n": None}], NO_COUNT),
 ]
 

@@ -1,0 +1,108 @@
+r"""Values in a sentence without marks of mathematics: 2^10 subsets, 3√2, x^2 - 3x + 2, (-∞, 2] ∪ (5, ∞), 3:30 p.m.
+
+Decides where such a value begins and ends, and which words behind one belong to it: "million", units, "or more". What
+a sentence says of its values, that one is the answer or that one is none, is decided in `final_line`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptcot.core.answers import units
+from promptcot.core.answers.normalise import normalise
+from promptcot.core.answers.quantities import mixed
+
+_NUMBER = r"(?>\d+(?:,\d+)*)(?:\.\d+)?|\.\d+"
+_OF_WORDS = "a-zA-Z\u00c0-\u024f\u0370-\u04ff"  # Latin, Greek, Cyrillic: of ideographs, each is a word
+_LETTER = rf"(?<![{_OF_WORDS}])[{_OF_WORDS}](?![{_OF_WORDS}])"
+_FUNCTION = r"(?<![a-zA-Z])(?:sqrt|sin|cos|tan|log|ln|exp|pi)\b"
+_INSIDE = rf"(?:[^()\[\]{{}}$*\w]|\d|\*(?!\*)|{_FUNCTION}|{_LETTER})"
+_GROUP = rf"[(\[{{](?>(?:{_INSIDE}|\((?:{_INSIDE}){{0,60}}\)){{1,80}})[)\]}}]"
+_ATOM = rf"(?:[$€£]?(?:{_NUMBER})|{_GROUP}|{_FUNCTION}|√\s?|[∞π]|{_LETTER})"
+_BEHIND = rf"(?:!(?![\w!])|[²³⁴⁵⁶⁷⁸⁹ⁿ°]|\\?%|\^-?(?:{_NUMBER}|{_GROUP}|{_LETTER}))"
+_TERM = rf"(?>{_ATOM}{_BEHIND}?(?:(?:\s(?=√|π|pi\b|sqrt\b))?{_ATOM}{_BEHIND}?){{0,12}})"
+_SIGN = r"(?:\s[-+−*/×·÷∪∩]\s(?!\s)|\s[x×]\s(?=\$?\d)|[-+−/×·÷]|\*(?!\*)|\s?(?:[=<>≤≥≠≈]|<=|>=)\s?)"
+_TIME = r"\d{1,2}:\d{2}(?:\s?[AaPp]\.?[Mm]\b\.?)?|\d{1,2}\s?(?:[ap]\.?m\b\.?|[AP]M\b)"
+_MONTH = r"(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+_DATE = rf"{_MONTH}\s\d{{1,2}}(?:,?\s\d{{4}})?(?!\d)|\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{_MONTH}(?:,?\s\d{{4}})?"
+_VALUE = re.compile(
+    rf"(?<![{_OF_WORDS}\d_.,\\])(?:{_DATE}|{_TIME}|\d+(?:\s?:\s?\d+)+|\d+\s\d+/\d+(?![\d/])|[-+−±]?{_TERM}(?:{_SIGN}[-−]?{_TERM}){{0,30}})"
+)
+
+_MAGNITUDE = r"(?:hundred|thousand|million|billion|trillion|lakh|crore|dozen|percent|pct)\b"
+_MORE = re.compile(r"\s+or\s+(?:more|less|fewer|greater|above|below|higher|lower|over|under)\b")
+_UNIT = r"(?:(?:square|cubic|sq\.?|cu\.?)\s+)?[^\W\d_]+(?:\s+(?:squared|cubed)\b|[²³]|\^[23])?"
+_FOLLOWING = re.compile(
+    rf"(?P<magnitude>\s*{_MAGNITUDE})?(?P<unit>\s*(?:\\%|%)|\s?{_UNIT}(?:(?:\s*/\s*|\s+(?:per|an?)\s+){_UNIT})?)?"
+)
+_NO_UNITS = frozenset(
+    {"in", "a", "an", "s", "l", "n", "j", "w", "v", "c", "k", "t", "h", "A", "C", "V", "N", "K", "W", "J"}
+)
+_PER = re.compile(r"\s*/|\s+(?:per|an?)\s")
+_SQUARE = re.compile(r"^(\d[\d,.]*)\s?m([²³])$")
+_TIMES = re.compile(r"(?<=\d)\s+x\s+(?=\$?\d)")
+_VALUABLE = re.compile(r"[\d∞π]")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value with the words that belong to it, and where it stands in the line: 5 million, 12 cm, 5 or more."""
+
+    start: int
+    end: int
+    text: str
+
+
+def values(line: str) -> list[Span]:
+    """The values in a line in their order, with the words that belong to each."""
+    found: list[Span] = []
+    place = 0
+    while value := _VALUE.search(line, place):
+        place = max(value.end(), place + 1)
+        if not _VALUABLE.search(value[0]):
+            continue
+        place = value.end() + len(following(line, value.end()))
+        found.append(Span(value.start(), place, _computed(line[value.start() : place].strip(" ,"))))
+    return _in_several_units(line, found)
+
+
+def _computed(text: str) -> str:
+    """What stands behind the last "=", unless names or variables stand before it; of 5m², that m is the unit."""
+    before, equals, result = _SQUARE.sub(lambda found: rf"{found[1]}\text{{ m}}{found[2]}", text).rpartition("=")
+    return result if not equals else text if re.search(r"[^\W\d_]", _TIMES.sub("*", before)) else result.strip()
+
+
+def following(line: str, place: int) -> str:
+    """The words behind a value that belong to it: magnitudes, percent, units, "or more"; empty without any."""
+    found = _FOLLOWING.match(line, place)
+    words = ""
+    if found:
+        words = (found["magnitude"] or "") + _unit(found["unit"] or "")
+    more = _MORE.match(line, place + len(words))
+    return words + (more[0] if more else "")
+
+
+def _unit(words: str) -> str:
+    """The words as far as they are a unit; a ratio of what is counted is left out."""
+    per = _PER.search(words)
+    for end in (len(words), per.start() if per else 0):
+        said = words[:end]
+        factor, unit = units.read(rf" \text{{{said}}}") or (1, units.NONE)
+        if said.strip() not in _NO_UNITS and factor == 1 and unit.dimensions and not unit.words:
+            return said
+    return ""
+
+
+def _in_several_units(line: str, spans: Sequence[Span]) -> list[Span]:
+    """2 hours and 30 minutes as one value."""
+    found: list[Span] = []
+    for span in spans:
+        if found and re.fullmatch(r"\s*(?:,\s*)?(?:and\s+)?", line[found[-1].end : span.start]):
+            text = line[found[-1].start : span.end]
+            if mixed(normalise(text)):
+                found[-1] = Span(found[-1].start, span.end, text)
+                continue
+        found.append(span)
+    return found
