@@ -18,7 +18,6 @@ import time
 from typing import Any
 
 from promptcot.errors import InputError, PromptCoTError
-from promptcot.grading import own
 from promptcot.grading.worker import patience
 from promptcot.interruption import inherited_deafness
 from promptcot.redaction import without_keys
@@ -56,7 +55,7 @@ class Worker:
                 stderr=nowhere,
                 bufsize=0,
                 close_fds=True,
-                env=_environment(verifier),
+                env=_environment(),
             )
         self._limit, self._verifier = limit, verifier
         self._ready = False
@@ -89,7 +88,12 @@ class Worker:
     def _wait_until_ready(self) -> None:
         if self._ready:
             return
-        said = self._line(_START_SECONDS)
+        try:
+            said = self._line(_START_SECONDS)
+        except WorkerLost as lost:
+            if (code := self._process.poll() or 0) > 0:  # it ended by itself: no pair is to blame
+                raise InputError(f"a grading process cannot start, and ends with code {code}: {_tried()}") from lost
+            raise
         if said != b"ready":
             why = said.decode(errors="replace")
             raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
@@ -98,9 +102,10 @@ class Worker:
     def _line(self, longest: float) -> bytes:
         assert self._process.stdout is not None
         until, line = time.monotonic() + longest, b""
+        answers = select.poll()  # `select` takes no file numbers above 1,023, which trainers have
+        answers.register(self._process.stdout, select.POLLIN)
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            if not answers.poll(1000 * max(0.0, until - time.monotonic())):
                 raise WorkerLost("timeout")
             received = self._process.stdout.read(4096)
             if not received:
@@ -112,17 +117,26 @@ class Worker:
         """End the process at once, and wait for it."""
         self._process.kill()
         self._process.wait()
+        self._hang_up()
+
+    def abandon(self) -> None:
+        """In a fork: leave the process to the parent. It would outlive that one while our end of its pipe is open."""
+        self._process.returncode = 0  # nobody here waits for a process that is not a child
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
 
 
-def _environment(verifier: str) -> dict[str, str]:
-    """Without secrets; modules of a verifier of the user's own are found where the caller finds them."""
-    environment = without_keys(os.environ)
-    if own.is_own(verifier):
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-    return environment
+def _tried() -> str:
+    return f"`{sys.executable} -m promptcot.grading.worker 5 2147483648 exact` says why"
+
+
+def _environment() -> dict[str, str]:
+    """Without secrets; modules are found where the caller finds them, this package and a user's verifier too."""
+    return {**without_keys(os.environ), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
 class Pool:
@@ -169,6 +183,11 @@ class Pool:
             workers, self._all = list(self._all), set()
         for worker in workers:
             worker.kill()
+
+    def abandon(self) -> None:
+        """In a fork: leave all workers to the parent. This pool is then of no use. No lock is taken: it may be held."""
+        for worker in list(self._all):
+            worker.abandon()
 
     def _start(self) -> Worker:
         with self._lock:
