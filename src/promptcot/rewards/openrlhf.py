@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from promptcot.rewards.rules import Options
-from promptcot.rewards.scoring import score_batch, shares
+from promptcot.rewards.scoring import flags, score_batch
 from promptcot.rewards.texts import continued
 
 
@@ -23,11 +23,11 @@ def reward_func(
 
     replies = [continued(prompt, _reply(query, prompt)) for query, prompt in zip(queries, prompts, strict=True)]
     found = score_batch(replies, labels, **options)
-    logs = {name: torch.tensor([shares([one])[name] for one in found]) for name in shares([])}
+    logs = [flags(one) for one in found]
     return {
         "rewards": torch.tensor([one.number for one in found]),
         "scores": torch.tensor([float(one.reason == "right") for one in found]),
-        "extra_logs": logs,
+        "extra_logs": {name: torch.tensor([log[name] for log in logs]) for name in logs[0]} if logs else {},
     }
 
 

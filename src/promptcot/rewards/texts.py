@@ -24,11 +24,11 @@ def text_of(reply: object, depth: int = 0) -> str:
 
     None and whatever is none of these have no text.
     """
+    if isinstance(reply, (bytes, bytearray, memoryview)):
+        return bytes(reply).decode("utf-8", errors="replace")
     reply = _plain(reply)
     if isinstance(reply, str):
         return reply
-    if isinstance(reply, (bytes, bytearray, memoryview)):
-        return bytes(reply).decode("utf-8", errors="replace")
     if reply is None or depth > _DEEPEST:
         return ""
     if isinstance(reply, list):
@@ -66,13 +66,16 @@ def gold_of(answer: object) -> str | None:
         return gold_of(answer[0])
     if isinstance(answer, (bytes, bytearray)):
         answer = bytes(answer).decode("utf-8", errors="replace")
-    try:
-        known = isinstance(answer, str) or (
-            isinstance(answer, int | float | Decimal | Fraction) and abs(answer) < math.inf
-        )
-        return (str(answer) if str(answer).strip() else None) if known else None
-    except (ArithmeticError, ValueError):  # a signalling nan; more digits than Python writes out
+    return str(answer) if isinstance(answer, str) and answer.strip() else _written(answer)
+
+
+def _written(number: object) -> str | None:
+    if not isinstance(number, int | float | Decimal | Fraction):
         return None
+    try:
+        return str(number) if isinstance(number, Fraction) or math.isfinite(number) else None
+    except (OverflowError, ValueError):  # a whole number of hundreds of digits, or of more than Python writes out
+        return str(number) if isinstance(number, int) and number.bit_length() < 10_000 else None
 
 
 def _plain(value: object) -> object:

@@ -53,14 +53,16 @@ def at_once(asked: Asked) -> Reason | None:
     shipped = SHIPPED.get(asked.rules.verifier)
     if shipped is None:
         return None
+    found = shipped.found(asked.text, unboxed=asked.rules.unboxed)
+    right = None if found.answer is None else shipped.at_once(asked.gold, found.answer, mutual=False)
+    if right:  # and so the gold can be met
+        return "right"
     readable = _reads_at_once(asked.rules.verifier, asked.gold)
     if not readable:
         return "gold_unreadable" if readable is False else None
-    found = shipped.found(asked.text, unboxed=asked.rules.unboxed)
     if found.answer is None:
         return asked.unanswered(found)
-    right = shipped.at_once(asked.gold, found.answer, mutual=False)
-    return None if right is None else "right" if right else "wrong"
+    return "wrong" if right is False else None
 
 
 @lru_cache(maxsize=4096)
