@@ -11,12 +11,13 @@ which the framework calls them: a batch, one reply after the other, or many at o
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,6 +33,8 @@ from tests.reward_stand_ins import stand_ins
 TARGET, TARGET_IMPORT = 20, 0.2
 THOUGHT = "We try $k = {0}$ and get $\\frac{{{0}}}{{2}} + {0}^2$, which is too large, so we go back to the sum. "
 Pairs = Sequence[tuple[str, str]]
+Call = Callable[[], list[Any]]
+"""Scores the pairs, which an adapter's framework has put into its own form before."""
 
 
 def traces(count: int, characters: int) -> list[tuple[str, str]]:
@@ -45,71 +48,69 @@ def traces(count: int, characters: int) -> list[tuple[str, str]]:
     return found
 
 
-def by_trl(pairs: Pairs) -> list[float]:
+def by_trl(pairs: Pairs) -> Call:
     from promptcot.rewards.trl import Reward
 
     replies = [[{"role": "assistant", "content": text}] for _, text in pairs]
-    return [value or 0.0 for value in Reward()([""] * len(pairs), replies, answer=[gold for gold, _ in pairs])]
+    prompts, golds = [""] * len(pairs), [gold for gold, _ in pairs]
+    return lambda: Reward()(prompts, replies, answer=golds)
 
 
-def by_verl(pairs: Pairs) -> list[float]:
+def by_verl(pairs: Pairs) -> Call:
     from promptcot.rewards.verl import compute_score
 
-    return [compute_score("set", text, gold, {})["score"] for gold, text in pairs]
+    return lambda: [compute_score("set", text, gold, {})["score"] for gold, text in pairs]
 
 
-def by_openrlhf(pairs: Pairs) -> list[float]:
+def by_openrlhf(pairs: Pairs) -> Call:
     from promptcot.rewards.openrlhf import reward_func
 
-    return [float(reward_func([f"Q: {text}"], ["Q: "], [gold])["rewards"][0]) for gold, text in pairs]
+    queries = [(f"Q: {text}", gold) for gold, text in pairs]
+    return lambda: [float(reward_func([query], ["Q: "], [gold])["rewards"][0]) for query, gold in queries]
 
 
-def by_nemo_rl(pairs: Pairs) -> list[float]:
+def by_nemo_rl(pairs: Pairs) -> Call:
     from promptcot.rewards.nemo_rl import PromptCoTEnvironment
 
     logs = [[{"role": "user", "content": "Q"}, {"role": "assistant", "content": text}] for _, text in pairs]
-    found = PromptCoTEnvironment({}).step(logs, [{"ground_truth": gold} for gold, _ in pairs])
-    return list(map(float, found.rewards))
+    metadata, environment = [{"ground_truth": gold} for gold, _ in pairs], PromptCoTEnvironment({})
+    return lambda: list(map(float, environment.step(logs, metadata).rewards))
 
 
-def by_nemo_gym(pairs: Pairs) -> list[float]:
+def by_nemo_gym(pairs: Pairs) -> Call:
     from promptcot.rewards.nemo_gym import PromptCoTConfig, PromptCoTRequest, PromptCoTServer
 
-    server = PromptCoTServer(config=PromptCoTConfig())
-
-    async def ask(gold: str, text: str) -> float:
+    server, bodies = PromptCoTServer(config=PromptCoTConfig()), []
+    for gold, text in pairs:
         output = [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}]
         response = {"output": output, "status": "completed"}
-        body = PromptCoTRequest(responses_create_params={}, response=response, expected_answer=gold)
-        return float((await server.verify(body)).reward)
-
-    return asyncio.run(_all(ask, pairs))
+        bodies.append(PromptCoTRequest(responses_create_params={}, response=response, expected_answer=gold))
+    return lambda: [one.reward for one in asyncio.run(at_once(map(server.verify, bodies)))]
 
 
-def by_skyrl(pairs: Pairs) -> list[float]:
+def by_skyrl(pairs: Pairs) -> Call:
     from promptcot.rewards.skyrl import PromptCoTEnv
 
-    return [PromptCoTEnv(extras={"reward_spec": {"ground_truth": gold}}).step(text)["reward"] for gold, text in pairs]
+    made = [(PromptCoTEnv(extras={"reward_spec": {"ground_truth": gold}}), text) for gold, text in pairs]
+    return lambda: [environment.step(text)["reward"] for environment, text in made]
 
 
-def by_verifiers(pairs: Pairs) -> list[float]:
+def by_verifiers(pairs: Pairs) -> Call:
     from promptcot.rewards.verifiers import PromptCoTData, PromptCoTTask, PromptCoTTaskConfig
 
-    config = PromptCoTTaskConfig()
-
-    async def ask(gold: str, text: str) -> float:
+    config, made = PromptCoTTaskConfig(), []
+    for gold, text in pairs:
         trace = SimpleNamespace(last_reply=text, is_truncated=False, record_metrics=lambda values: None)
-        return float(await PromptCoTTask(PromptCoTData(prompt="Q", answer=gold), config).correct(trace))
-
-    return asyncio.run(_all(ask, pairs))
-
-
-async def _all(ask: Callable[[str, str], Any], pairs: Pairs) -> list[float]:
-    return list(await asyncio.gather(*(ask(gold, text) for gold, text in pairs)))
+        made.append((PromptCoTTask(PromptCoTData(prompt="Q", answer=gold), config), trace))
+    return lambda: asyncio.run(at_once(task.correct(trace) for task, trace in made))
 
 
-def by_math_verify(pairs: Pairs) -> list[float]:
-    return [float(verify(parse(f"${gold}$"), parse(text))) for gold, text in pairs]
+def by_math_verify(pairs: Pairs) -> Call:
+    return lambda: [float(verify(parse(f"${gold}$"), parse(text))) for gold, text in pairs]
+
+
+async def at_once(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+    return list(await asyncio.gather(*calls))
 
 
 ADAPTERS = {
@@ -123,10 +124,12 @@ ADAPTERS = {
 }
 
 
-def rate(score: Callable[[Pairs], list[float]], pairs: Pairs) -> tuple[float, list[float]]:
+def rate(adapter: Callable[[Pairs], Call], pairs: Pairs) -> tuple[float, list[Any]]:
     """Pairs a second, and what they are worth."""
+    score = adapter(pairs)
+    gc.collect()
     started = time.perf_counter()
-    found = score(pairs)
+    found = score()
     return len(pairs) / (time.perf_counter() - started), found
 
 
@@ -146,13 +149,13 @@ def main() -> int:
     took = import_seconds(1 if chosen.smallest else 5)
     print(f"import promptcot.rewards: {took:.3f} s of CPU (target {TARGET_IMPORT} s)")
     warm, beside, *parts = _parts(chosen.replies, chosen.beside, chosen.characters)
-    by_math_verify(warm)
+    rate(by_math_verify, warm)
     theirs, _ = rate(by_math_verify, beside)
     print(f"Math-Verify, called directly: {theirs:,.0f} pairs a second")
     slowest, right = float("inf"), True
     with stand_ins():
         for (name, adapter), pairs in zip(ADAPTERS.items(), parts, strict=True):
-            adapter(warm)
+            rate(adapter, warm)
             ours, found = rate(adapter, pairs)
             right &= found == [one.number for one in rewards.score_batch([t for _, t in pairs], [g for g, _ in pairs])]
             slowest = min(slowest, ours / theirs)

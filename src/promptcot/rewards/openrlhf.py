@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from promptcot.rewards.rules import Options
-from promptcot.rewards.scoring import flags, score_batch
+from promptcot.rewards.scoring import NAMES, score_batch
 from promptcot.rewards.texts import continued
 
 
@@ -22,13 +22,14 @@ def reward_func(
     import torch
 
     replies = [continued(prompt, _reply(query, prompt)) for query, prompt in zip(queries, prompts, strict=True)]
-    found = score_batch(replies, labels, **options)
-    logs = [flags(one) for one in found]
-    return {
-        "rewards": torch.tensor([one.number for one in found]),
-        "scores": torch.tensor([float(one.reason == "right") for one in found]),
-        "extra_logs": {name: torch.tensor([log[name] for log in logs]) for name in logs[0]} if logs else {},
+    scores = score_batch(replies, labels, **options)
+    columns = {
+        "rewards": [one.number for one in scores],
+        "scores": [float(one.reason == "right") for one in scores],
+        **{name: [float(reason == one.reason) for one in scores] for reason, name in NAMES.items()},
     }
+    found = dict(zip(columns, torch.tensor(list(columns.values())), strict=True))  # one tensor: many would take longer
+    return {"rewards": found.pop("rewards"), "scores": found.pop("scores"), "extra_logs": found}
 
 
 def _reply(query: str, prompt: str) -> str:

@@ -55,6 +55,11 @@ class Rules:
                     f"overlong is {self.overlong!r}: give (longest, buffer) in tokens, 0 < buffer <= longest"
                 )
 
+    @classmethod
+    def of(cls, options: Options) -> Rules:
+        """The rules of some options."""
+        return cls(**options) if options else _DEFAULTS
+
     def penalty(self, tokens: int | None) -> float:
         """What is taken from the reward of a reply of so many tokens, 0 to 1.
 
@@ -68,3 +73,6 @@ class Rules:
             )
         longest, buffer = self.overlong
         return min(1.0, max(0.0, (tokens - (longest - buffer)) / buffer))
+
+
+_DEFAULTS = Rules()

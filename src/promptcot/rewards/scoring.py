@@ -18,6 +18,9 @@ from promptcot.rewards.rules import Options, Rules
 from promptcot.rewards.texts import gold_of
 from promptcot.rewards.verdicts import REASONS, Asked, Reason, at_once, computed, reads, sound
 
+NAMES = {reason: f"reason/{reason}" for reason in REASONS}
+"""How reasons are called in the logs of trainers."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -47,7 +50,7 @@ def score(
     >>> score(r"So it is \boxed{0.5}.", r"\frac12")
     Score(value=1.0, reason='right')
     """
-    asked = Asked.of(reply, answer, truncated, tokens, Rules(**options))
+    asked = Asked.of(reply, answer, truncated, tokens, Rules.of(options))
     return _worth(asked, at_once(asked) or computed(asked))
 
 
@@ -55,7 +58,7 @@ async def ascore(
     reply: object, answer: object, *, truncated: bool = False, tokens: int | None = None, **options: Unpack[Options]
 ) -> Score:
     """As `score`, without keeping the event loop waiting."""
-    asked = Asked.of(reply, answer, truncated, tokens, Rules(**options))
+    asked = Asked.of(reply, answer, truncated, tokens, Rules.of(options))
     return await _ascored(asked)
 
 
@@ -68,7 +71,7 @@ def score_batch(
     **options: Unpack[Options],
 ) -> list[Score]:
     """As `score`, for each reply with the answer at its place; worker processes share what takes computing."""
-    asked = list(_several(replies, answers, truncated, tokens, Rules(**options)))
+    asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
     found = [at_once(one) for one in asked]
     slow = [place for place, reason in enumerate(found) if reason is None]
     if slow:
@@ -87,25 +90,25 @@ async def ascore_batch(
     **options: Unpack[Options],
 ) -> list[Score]:
     """As `score_batch`, without keeping the event loop waiting."""
-    asked = _several(replies, answers, truncated, tokens, Rules(**options))
+    asked = _several(replies, answers, truncated, tokens, Rules.of(options))
     return list(await asyncio.gather(*(_ascored(one) for one in asked)))
 
 
 def passes(answer: object, **options: Unpack[Options]) -> bool:
     """Whether a gold passes its own verifier, so that a reply could be right by it."""
-    rules, gold = Rules(**options), gold_of(answer)
+    rules, gold = Rules.of(options), gold_of(answer)
     return gold is not None and reads(rules.verifier, rules.limit, gold)
 
 
 def shares(scores: Iterable[Score]) -> dict[str, float]:
     """The share of each reason, for a trainer's log; all of them, so that every step logs the same names."""
     found = [one.reason for one in scores]
-    return {f"reason/{reason}": found.count(reason) / max(1, len(found)) for reason in REASONS}
+    return {name: found.count(reason) / max(1, len(found)) for reason, name in NAMES.items()}
 
 
 def flags(one: Score) -> dict[str, float]:
     """1 for the reason that holds and 0 for all others, for trainers that average what a reward returns."""
-    return shares([one])
+    return {name: float(reason == one.reason) for reason, name in NAMES.items()}
 
 
 def _several(

@@ -51,7 +51,7 @@ def _is_message(part: object) -> bool:
 
 
 def _field(of: object, name: str) -> Any:
-    if isinstance(of, Mapping):
+    if isinstance(of, (dict, Mapping)):  # the first of them is quicker to tell
         return of.get(name)
     return None if isinstance(of, (str, bytes)) else getattr(of, name, None)
 

@@ -6,6 +6,7 @@ take a worker process. Whether an answer is right is decided in `grading`, which
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
@@ -22,9 +23,11 @@ Reason = Literal["right", "wrong", "no_answer", "truncated", "timeout", "gold_un
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _CUT_OFF = ("unclosed thought", "unclosed box")
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,40}").fullmatch
+"""Whole numbers as they are mostly written: such texts are the same to every verifier that ships, or they are not."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Asked:
     """One reply and its gold as texts, with the rules."""
 
@@ -54,6 +57,8 @@ def at_once(asked: Asked) -> Reason | None:
     if shipped is None:
         return None
     found = shipped.found(asked.text, unboxed=asked.rules.unboxed)
+    if found.answer is not None and _INTEGER(asked.gold) and _INTEGER(found.answer):
+        return "right" if found.answer == asked.gold else "wrong"
     right = None if found.answer is None else shipped.at_once(asked.gold, found.answer, mutual=False)
     if right:  # and so the gold can be met
         return "right"

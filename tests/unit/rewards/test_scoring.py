@@ -15,6 +15,7 @@ import pytest
 
 from promptcot import rewards
 from promptcot.errors import InputError, UsageError
+from promptcot.grading.verifiers import SHIPPED
 from promptcot.rewards import Score, ascore, ascore_batch, passes, score, score_batch
 from promptcot.rewards.texts import gold_of, text_of
 
@@ -205,3 +206,12 @@ def test_a_gold_passes_its_own_verifier_or_does_not() -> None:
         False
     ] * 3
     assert not passes("7.5", verifier="integers")
+
+
+@pytest.mark.parametrize("verifier", ["mathematics", "integers", "exact"])
+def test_whole_numbers_that_are_told_by_their_text_are_told_as_the_verifier_tells_them(verifier: str) -> None:
+    numbers = [0, 7, -7, 70, 1000, 10**15, 10**40, -(10**40), 123456789, 10**41 - 1]
+    for gold in map(str, numbers):
+        for answer in map(str, numbers):
+            told = SHIPPED[verifier].at_once(gold, answer, mutual=False)
+            assert score(f"\\boxed{{{answer}}}", gold, verifier=verifier).value == float(gold == answer) == told
