@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
-from unittest import mock
 
 from pydantic import BaseModel, ConfigDict
 
@@ -147,13 +146,16 @@ _ADAPTERS = [f"promptcot.rewards.{name}" for name in ("nemo_rl", "nemo_gym", "sk
 @contextmanager
 def stand_ins() -> Iterator[None]:
     """In the block, the adapters that derive from a framework's classes derive from these."""
-    with mock.patch.dict(sys.modules):
-        for name in _ADAPTERS:
-            sys.modules.pop(name, None)
-        for name, content in _MODULES.items():
-            sys.modules[name] = module = ModuleType(name)
-            vars(module).update(content)
-            parent, _, last = name.rpartition(".")
-            if parent:
-                setattr(sys.modules[parent], last, module)
+    before = {name: sys.modules.pop(name) for name in (*_MODULES, *_ADAPTERS) if name in sys.modules}
+    for name, content in _MODULES.items():
+        sys.modules[name] = module = ModuleType(name)
+        vars(module).update(content)
+        parent, _, last = name.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], last, module)
+    try:
         yield
+    finally:  # what was imported besides stays: torch cannot be imported twice
+        for name in (*_MODULES, *_ADAPTERS):
+            sys.modules.pop(name, None)
+        sys.modules.update(before)
