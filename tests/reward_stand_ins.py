@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -123,6 +123,10 @@ _MODULES: dict[str, dict[str, Any]] = {
         "EnvironmentInterface": EnvironmentInterface,
         "EnvironmentReturn": EnvironmentReturn,
     },
+    "nemo_rl.environments.utils": {"register_env": lambda env_name, actor_class_fqn: None},
+    "nemo_rl.distributed": {},
+    "nemo_rl.distributed.ray_actor_environment_registry": {"ACTOR_ENVIRONMENT_REGISTRY": {}},
+    "nemo_rl.distributed.virtual_cluster": {"PY_EXECUTABLES": SimpleNamespace(SYSTEM="python")},
     "nemo_gym": {},
     "nemo_gym.base_resources_server": {
         one.__name__: one
@@ -134,6 +138,7 @@ _MODULES: dict[str, dict[str, Any]] = {
         "BaseTextEnv": BaseTextEnv,
         "BaseTextEnvStepOutput": BaseTextEnvStepOutput,
     },
+    "skyrl_gym.envs.registration": {"register": lambda id, entry_point, kwargs: None},
     "verifiers": {},
     "verifiers.v1": {
         **{one.__name__: one for one in (TaskData, TaskConfig, TasksetConfig, Task, Taskset)},

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 REPLIES = {r"\boxed{4}": 1.0, r"\boxed{5}": 0.0, r"<think>\boxed{4}": 0.0, r"\boxed{2+2}": 1.0}
@@ -25,6 +26,32 @@ def test_verl_loads_the_function_by_its_path_and_gets_its_options() -> None:
     compute_score: Any = get_custom_reward_fn(config)
     found = compute_score(data_source="s", solution_str=r"\boxed{4}", ground_truth="4", extra_info={})
     assert (found["score"], found["acc"]) == (1.5, 1.0)
+
+
+def test_the_reward_manager_of_verl_calls_it_in_a_thread_and_keeps_what_it_says() -> None:
+    pytest.importorskip("verl")
+    import torch
+    from omegaconf import OmegaConf
+    from verl import DataProto
+    from verl.experimental.reward_loop.reward_manager.naive import NaiveRewardManager
+
+    from promptcot.rewards.verl import compute_score
+
+    class Tokenizer:
+        def decode(self, ids: Any, skip_special_tokens: bool) -> str:
+            return r"\boxed{\sin(b+a)}"
+
+    async def judged() -> Any:
+        rows = {"data_source": "s", "reward_model": {"style": "rule", "ground_truth": r"\sin(a+b)"}, "extra_info": {}}
+        tensors = {"responses": torch.ones(1, 4, dtype=torch.long), "attention_mask": torch.ones(1, 8, dtype=torch.long)}
+        data = DataProto.from_dict(tensors, {name: np.array([value], dtype=object) for name, value in rows.items()})
+        manager = NaiveRewardManager(OmegaConf.create({}), Tokenizer(), compute_score)
+        manager.loop = asyncio.get_running_loop()
+        return await manager.run_single(data)
+
+    found = asyncio.run(judged())
+    assert (found["reward_score"], found["reward_extra_info"]["acc"]) == (1.0, 1.0)
+    assert found["reward_extra_info"]["reason"] == "right"
 
 
 def test_openrlhf_loads_the_function_by_its_file_and_calls_it_in_a_thread() -> None:

@@ -11,7 +11,7 @@ from promptcot.storage.rows import read_rows
 
 
 class PromptCoTData(vf.TaskData):  # type: ignore[misc]
-    answer: str
+    answer: Any
 
 
 class PromptCoTTaskConfig(vf.TaskConfig):  # type: ignore[misc]
@@ -30,7 +30,7 @@ class PromptCoTTask(vf.Task[PromptCoTData, vf.State, PromptCoTTaskConfig]):  # t
 
 
 class PromptCoTConfig(vf.TasksetConfig):  # type: ignore[misc]
-    path: str
+    path: str = "train.jsonl"
     task: PromptCoTTaskConfig = PromptCoTTaskConfig()
 
 
