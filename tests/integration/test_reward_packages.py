@@ -43,7 +43,10 @@ def test_the_reward_manager_of_verl_calls_it_in_a_thread_and_keeps_what_it_says(
 
     async def judged() -> Any:
         rows = {"data_source": "s", "reward_model": {"style": "rule", "ground_truth": r"\sin(a+b)"}, "extra_info": {}}
-        tensors = {"responses": torch.ones(1, 4, dtype=torch.long), "attention_mask": torch.ones(1, 8, dtype=torch.long)}
+        tensors = {
+            "responses": torch.ones(1, 4, dtype=torch.long),
+            "attention_mask": torch.ones(1, 8, dtype=torch.long),
+        }
         data = DataProto.from_dict(tensors, {name: np.array([value], dtype=object) for name, value in rows.items()})
         manager = NaiveRewardManager(OmegaConf.create({}), Tokenizer(), compute_score)
         manager.loop = asyncio.get_running_loop()

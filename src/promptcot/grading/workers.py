@@ -15,14 +15,29 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError, PromptCoTError
+from promptcot.grading import own
 from promptcot.grading.worker import patience
 from promptcot.interruption import inherited_deafness
 from promptcot.redaction import without_keys
 
 _START_SECONDS = 120.0
+_HOME = str(Path(__file__).parents[2])
+_PROGRAM = """
+import sys
+home, limit, memory, verifier, *paths = sys.argv[1:]
+sys.path.insert(0, home)
+import promptcot
+sys.path[:] = [*sys.path[1:], *paths]
+from promptcot.grading.worker import main
+main(float(limit), int(memory), verifier)
+"""
+"""Finds this package where the caller has it, and others there too: what a program put on its path, as Ray does, is not
+in its environment. The caller's paths come last, so that no file beside a script stands in for a module of Python."""
+_WHY = "`python -c 'import promptcot.grading.symbolic'`, with the same Python, says why"
 
 
 class WorkerLost(Exception):
@@ -45,7 +60,7 @@ class Worker:
     """One process, which has a verifier. Not for use by two threads at a time."""
 
     def __init__(self, limit: float, memory: int, verifier: str) -> None:
-        command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory), verifier]
+        command = [sys.executable, "-c", _PROGRAM, _HOME, str(limit), str(memory), verifier, *filter(None, sys.path)]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         with inherited_deafness():  # a request to stop would end it, and its pair would count as one that crashes
             self._process = subprocess.Popen(
@@ -55,7 +70,7 @@ class Worker:
                 stderr=nowhere,
                 bufsize=0,
                 close_fds=True,
-                env=_environment(),
+                env=_environment(verifier),
             )
         self._limit, self._verifier = limit, verifier
         self._ready = False
@@ -92,7 +107,7 @@ class Worker:
             said = self._line(_START_SECONDS)
         except WorkerLost as lost:
             if (code := self._process.poll() or 0) > 0:  # it ended by itself: no pair is to blame
-                raise InputError(f"a grading process cannot start, and ends with code {code}: {_tried()}") from lost
+                raise InputError(f"a grading process cannot start, and ends with code {code}: {_WHY}") from lost
             raise
         if said != b"ready":
             why = said.decode(errors="replace")
@@ -130,13 +145,12 @@ class Worker:
                 pipe.close()
 
 
-def _tried() -> str:
-    return f"`{sys.executable} -m promptcot.grading.worker 5 2147483648 exact` says why"
-
-
-def _environment() -> dict[str, str]:
-    """Without secrets; modules are found where the caller finds them, this package and a user's verifier too."""
-    return {**without_keys(os.environ), "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _environment(verifier: str) -> dict[str, str]:
+    """Without secrets; modules of a verifier of the user's own are found where the caller finds them."""
+    environment = without_keys(os.environ)
+    if own.is_own(verifier):
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    return environment
 
 
 class Pool:

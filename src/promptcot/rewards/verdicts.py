@@ -101,12 +101,22 @@ def computed(asked: Asked) -> Reason:
     return "timeout" if right is None else "right" if right else "wrong"
 
 
-@lru_cache(maxsize=4096)
 def reads(verifier: str, limit: float, gold: str) -> bool:
-    """Whether the gold passes its own verifier; many replies have a gold in common."""
+    """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened."""
+    try:
+        return _reads(verifier, limit, gold)
+    except RefusedGold:
+        return False
+
+
+@lru_cache(maxsize=4096)
+def _reads(verifier: str, limit: float, gold: str) -> bool:
+    """Remembered, since many replies have a gold in common; but not that a worker was killed by somebody else."""
     try:
         graders.grader(verifier, limit).check_gold(gold)
-    except RefusedGold:  # and no other InputError, as of a verifier that cannot be opened
+    except RefusedGold as refused:
+        if getattr(refused.__cause__, "why", None) == "crash":
+            raise
         return False
     return True
 

@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,12 @@ def test_a_worker_that_cannot_start_is_no_verdict(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(InputError, match="cannot start, and ends with code 1"):
         score(*ALGEBRA, limit=3)
+
+
+def test_no_file_beside_a_script_stands_in_for_a_module_of_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("textwrap", "bisect", "heapq", "string"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert score(*ALGEBRA, limit=4).reason == "right"
