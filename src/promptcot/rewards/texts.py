@@ -16,7 +16,7 @@ from promptcot.core.parsing.traces import CLOSE, OPEN
 
 _DEEPEST = 8  # content within messages within lists; deeper is no reply
 _NO_ANSWER = ("reasoning", "thinking", "redacted_thinking", "refusal")
-_ASSISTANT = ("assistant", "model", "ai", None)
+_ASSISTANT = ("assistant", "model", "ai")
 
 
 def text_of(reply: object, depth: int = 0) -> str:
@@ -42,8 +42,14 @@ def text_of(reply: object, depth: int = 0) -> str:
 def _of_several(parts: list[Any], depth: int) -> str:
     if not any(_is_message(part) for part in parts):
         return "".join(text_of(part, depth + 1) for part in parts)
-    spoken = [part for part in parts if _is_message(part) and _field(part, "role") in _ASSISTANT]
+    spoken = [part for part in parts if _is_spoken(part)]
     return text_of(spoken[-1], depth + 1) if spoken else ""
+
+
+def _is_spoken(part: object) -> bool:
+    """Whether the assistant says it; where no role is named, unless it is of another kind, as a tool's result."""
+    role, kind = _field(part, "role"), _field(part, "type")
+    return role in _ASSISTANT if role is not None else _is_message(part) and kind in (None, "message")
 
 
 def _is_message(part: object) -> bool:

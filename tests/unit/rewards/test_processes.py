@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from promptcot import rewards
-from promptcot.errors import InputError
+from promptcot.errors import InputError, RefusedGold
+from promptcot.grading.workers import WorkerLost
 from promptcot.rewards import score
+from promptcot.rewards.verdicts import reads
 from tests.programs import finished
 
 ALGEBRA = (r"\boxed{\sin(b+a)}", r"\sin(a+b)")
@@ -79,3 +81,14 @@ def test_no_file_beside_a_script_stands_in_for_a_module_of_python(
         (tmp_path / f"{name}.py").write_text("raise SystemExit(7)")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert score(*ALGEBRA, limit=4).reason == "right"
+
+
+def test_a_gold_is_not_unreadable_for_good_because_somebody_killed_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed:
+        def check_gold(self, gold: str) -> None:
+            raise RefusedGold("it cannot be checked") from WorkerLost("crash")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rewards.graders, "grader", lambda verifier, limit: Killed())
+        assert not reads("mathematics", 6.0, "x")
+    assert reads("mathematics", 6.0, "x")

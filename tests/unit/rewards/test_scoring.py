@@ -91,6 +91,8 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
         ([{"role": "assistant", "content": "4", "reasoning_content": r"\boxed{5}"}], "4"),
         ([{"type": "thinking", "thinking": "5"}, {"type": "text", "text": "4"}], "4"),
         ([{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "5"}]}, HERE], r"\boxed{4}"),
+        ([HERE, {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "5"}]}], r"\boxed{4}"),
+        ([{"content": "5"}, {"type": "tool_result", "content": r"\boxed{4}"}], "5"),
         ([SimpleNamespace(type="message", role="assistant", content=[SimpleNamespace(text="4")])], "4"),
         (np.array([HERE], dtype=object), r"\boxed{4}"),
         ([[[[[[[[[[[["4"]]]]]]]]]]]], ""),
