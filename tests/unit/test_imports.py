@@ -28,6 +28,8 @@ ADAPTERS = [
     "promptcot.grading.sets",
     "promptcot.grading.symbolic",
     "promptcot.grading.values",
+    "promptcot.rewards.nemo_rl",
+    "promptcot.rewards.openrlhf",
     "promptcot.training.*",
 ]
 
@@ -40,7 +42,7 @@ LEVELS = [
     ["promptcot.pipeline"],
     ["promptcot.runners"],
     ["promptcot.stages"],
-    ["promptcot.evaluation", "promptcot.engines", "promptcot.training"],
+    ["promptcot.evaluation", "promptcot.engines", "promptcot.training", "promptcot.rewards"],
     ["promptcot.grading", "promptcot.recipe", "promptcot.nano", "promptcot.catalogue"],
     ["promptcot.domains"],
     ["promptcot.core", "promptcot.storage"],
@@ -229,9 +231,10 @@ def test_the_picture_of_the_rooms_is_that_of_the_source() -> None:
     "program",
     [
         "import promptcot",
+        "import promptcot.rewards",
         "import sys; from promptcot.cli import main; sys.argv = ['promptcot', '--help']; main()",
     ],
-    ids=["import promptcot", "promptcot --help"],
+    ids=["import promptcot", "import promptcot.rewards", "promptcot --help"],
 )
 def test_start_up_loads_no_heavy_library(program: str) -> None:
     report = "import atexit, sys; atexit.register(lambda: print('LOADED', *sorted(sys.modules)))\n"

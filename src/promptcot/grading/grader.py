@@ -80,11 +80,21 @@ class Grader:
         """What changes when the verifier may grade differently: its name, and of one's own the file that it is in."""
         return self.verifier if self._shipped else f"{self.verifier} {own.version(self.verifier)}"
 
-    async def aextract(self, reply: str, *, unboxed: bool = False) -> Extracted:
+    def abandon(self) -> None:
+        """In a fork: leave the worker processes to the parent, and use another grader here."""
+        self._pool.abandon()
+
+    def extract(self, reply: str, *, unboxed: bool = False) -> Extracted:
         """The answer in a reply that has no thinking before it."""
         if self._shipped is not None:
             return self._shipped.found(reply, unboxed=unboxed)
-        return await self._in_thread(self._extract, reply, unboxed)
+        return self._extract(reply, unboxed)
+
+    async def aextract(self, reply: str, *, unboxed: bool = False) -> Extracted:
+        """As `extract`, without keeping the event loop waiting."""
+        if self._shipped is not None:
+            return self._shipped.found(reply, unboxed=unboxed)
+        return await self.in_thread(self._extract, reply, unboxed)
 
     def grade(self, gold: str, answer: str | None) -> Grade:
         """Whether `answer` is what `gold` asks for. Need not be symmetric: leniency may go by how a gold is written."""
@@ -173,7 +183,7 @@ class Grader:
         return grade
 
     async def _aslow(self, gold: str, answer: str, mutual: bool) -> Grade:
-        return await self._in_thread(self._slow, gold, answer, mutual)
+        return await self.in_thread(self._slow, gold, answer, mutual)
 
     def _extract(self, reply: str, unboxed: bool) -> Extracted:
         try:
@@ -189,5 +199,6 @@ class Grader:
             self._first_fault = self._first_fault or f"over {shown(text)!r}: {lost}"
         return "timeout" if isinstance(lost, WorkerLost) and lost.why == "timeout" else "crash"
 
-    async def _in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+    async def in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        """What a call returns that waits for workers, in a thread of its own, so that the event loop goes on."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import warnings
 from typing import Any
 
@@ -87,7 +86,3 @@ _RETURNS: dict[str, tuple[type, ...]] = {
     "same": (bool,),
     "check_gold": (type(None),),
 }
-
-
-if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

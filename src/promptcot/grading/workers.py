@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from promptcot.errors import InputError, PromptCoTError
@@ -24,6 +25,19 @@ from promptcot.interruption import inherited_deafness
 from promptcot.redaction import without_keys
 
 _START_SECONDS = 120.0
+_HOME = str(Path(__file__).parents[2])
+_PROGRAM = """
+import sys
+home, limit, memory, verifier, *paths = sys.argv[1:]
+sys.path.insert(0, home)
+import promptcot
+sys.path[:] = [*sys.path[1:], *paths]
+from promptcot.grading.worker import main
+main(float(limit), int(memory), verifier)
+"""
+"""Finds this package where the caller has it, and others there too: what a program put on its path, as Ray does, is not
+in its environment. The caller's paths come last, so that no file beside a script stands in for a module of Python."""
+_WHY = "`python -c 'import promptcot.grading.symbolic'`, with the same Python, says why"
 
 
 class WorkerLost(Exception):
@@ -46,7 +60,7 @@ class Worker:
     """One process, which has a verifier. Not for use by two threads at a time."""
 
     def __init__(self, limit: float, memory: int, verifier: str) -> None:
-        command = [sys.executable, "-m", "promptcot.grading.worker", str(limit), str(memory), verifier]
+        command = [sys.executable, "-c", _PROGRAM, _HOME, str(limit), str(memory), verifier, *filter(None, sys.path)]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         with inherited_deafness():  # a request to stop would end it, and its pair would count as one that crashes
             self._process = subprocess.Popen(
@@ -89,7 +103,12 @@ class Worker:
     def _wait_until_ready(self) -> None:
         if self._ready:
             return
-        said = self._line(_START_SECONDS)
+        try:
+            said = self._line(_START_SECONDS)
+        except WorkerLost as lost:
+            if (code := self._process.poll() or 0) > 0:  # it ended by itself: no pair is to blame
+                raise InputError(f"a grading process cannot start, and ends with code {code}: {_WHY}") from lost
+            raise
         if said != b"ready":
             why = said.decode(errors="replace")
             raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
@@ -98,9 +117,10 @@ class Worker:
     def _line(self, longest: float) -> bytes:
         assert self._process.stdout is not None
         until, line = time.monotonic() + longest, b""
+        answers = select.poll()  # `select` takes no file numbers above 1,023, which trainers have
+        answers.register(self._process.stdout, select.POLLIN)
         while not line.endswith(b"\n"):
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            if not answers.poll(1000 * max(0.0, until - time.monotonic())):
                 raise WorkerLost("timeout")
             received = self._process.stdout.read(4096)
             if not received:
@@ -112,6 +132,14 @@ class Worker:
         """End the process at once, and wait for it."""
         self._process.kill()
         self._process.wait()
+        self._hang_up()
+
+    def abandon(self) -> None:
+        """In a fork: leave the process to the parent. It would outlive that one while our end of its pipe is open."""
+        self._process.returncode = 0  # nobody here waits for a process that is not a child
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
@@ -169,6 +197,11 @@ class Pool:
             workers, self._all = list(self._all), set()
         for worker in workers:
             worker.kill()
+
+    def abandon(self) -> None:
+        """In a fork: leave all workers to the parent. This pool is then of no use. No lock is taken: it may be held."""
+        for worker in list(self._all):
+            worker.abandon()
 
     def _start(self) -> Worker:
         with self._lock:

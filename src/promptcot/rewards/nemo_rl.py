@@ -1,0 +1,38 @@
+"""The environment for NeMo RL, which makes one Ray actor of it with the settings under `env.NAME` of its recipe.
+
+It asks for a whole batch at a time. A gold that cannot be read gets 0, since there is no word for none; `metadata` has
+the reason. How it is registered is in docs/rewards.md.
+"""
+
+from typing import Any
+
+import ray
+import torch
+from nemo_rl.environments.interfaces import EnvironmentInterface, EnvironmentReturn
+
+from promptcot.rewards.rules import Options
+from promptcot.rewards.scoring import score_batch
+
+
+@ray.remote(max_restarts=-1, max_task_retries=-1, max_concurrency=1000)
+class PromptCoTEnvironment(EnvironmentInterface[dict[str, Any]]):  # type: ignore[misc]
+    """One turn: each reply is scored against `ground_truth` of its metadata."""
+
+    def __init__(self, cfg: Any) -> None:
+        self.options: Options = dict(cfg.get("reward") or {})  # type: ignore[assignment]
+
+    def step(self, message_log_batch: list[Any], metadata: list[dict[str, Any]]) -> EnvironmentReturn[dict[str, Any]]:
+        """Rewards of shape (batch,); every conversation ends."""
+        scores = score_batch(message_log_batch, [known["ground_truth"] for known in metadata], **self.options)
+        return EnvironmentReturn(
+            observations=[{"role": "environment", "content": f"Environment: {one.reason}"} for one in scores],
+            metadata=[{**known, "reason": one.reason} for known, one in zip(metadata, scores, strict=True)],
+            next_stop_strings=[None] * len(scores),
+            rewards=torch.tensor([one.number for one in scores]),
+            terminateds=torch.ones(len(scores)),
+            answers=None,
+        )
+
+    def global_post_process_and_metrics(self, batch: Any) -> tuple[Any, dict[str, float]]:
+        """The batch as it is, and the mean reward, by which a reply that did not end gets none."""
+        return batch, {"reward": (batch["rewards"] * batch["is_end"]).float().mean().item()}

@@ -1,0 +1,37 @@
+"""The reward for OpenRLHF: `--reward.remote_url FILE`, where FILE is this module or one of your own that imports
+`reward_func` from it.
+
+OpenRLHF calls it in threads of its rollout actors, with the prompt and the reply in one text. It has no word for a row
+that cannot be scored, so that such a row gets 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+from promptcot.rewards.rules import Options
+from promptcot.rewards.scoring import NAMES, score_batch
+from promptcot.rewards.texts import continued
+
+
+def reward_func(
+    queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **options: Unpack[Options]
+) -> dict[str, Any]:
+    """`rewards` for the advantage and `scores`, 1 for a right answer, for the dynamic filter; tensors of shape (n,)."""
+    import torch
+
+    replies = [continued(prompt, _reply(query, prompt)) for query, prompt in zip(queries, prompts, strict=True)]
+    scores = score_batch(replies, labels, **options)
+    columns = {
+        "rewards": [one.number for one in scores],
+        "scores": [float(one.reason == "right") for one in scores],
+        **{name: [float(reason == one.reason) for one in scores] for reason, name in NAMES.items()},
+    }
+    found = dict(zip(columns, torch.tensor(list(columns.values())), strict=True))  # one tensor: many would take longer
+    return {"rewards": found.pop("rewards"), "scores": found.pop("scores"), "extra_logs": found}
+
+
+def _reply(query: str, prompt: str) -> str:
+    """What follows the prompt; special tokens may stand before it."""
+    return query.partition(prompt)[2] if prompt and prompt in query else query

@@ -1,0 +1,141 @@
+"""Is this reply right? As a number and a reason.
+
+Decides what each reason is worth: a gold that nobody could meet has no value at all; a reply that the verifier gives up
+is worth as little as a wrong one, or models would learn to write such replies. Nothing here depends on signals, or on
+the thread that it is called from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Unpack
+
+from promptcot.rewards import graders
+from promptcot.rewards.rules import Options, Rules
+from promptcot.rewards.texts import gold_of
+from promptcot.rewards.verdicts import REASONS, Asked, Reason, at_once, computed, reads, sound
+
+NAMES = {reason: f"reason/{reason}" for reason in REASONS}
+"""How reasons are called in the logs of trainers."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a reply is worth, and why.
+
+    `timeout` means that the verifier gave no verdict: its limit of time or memory was reached, or it failed. `value` is
+    None for `gold_unreadable` only: then it is the row that is at fault, and no reply.
+    """
+
+    value: float | None
+    reason: Reason
+
+    @property
+    def number(self) -> float:
+        """The value, and 0 for trainers that have no word for none."""
+        return self.value or 0.0
+
+
+def score(
+    reply: object, answer: object, *, truncated: bool = False, tokens: int | None = None, **options: Unpack[Options]
+) -> Score:
+    r"""What `reply` is worth where `answer` is the gold; `options` are those of `Rules`.
+
+    `reply` may be a text, bytes, a message, a list of messages, or parts of content (`texts.text_of`). `truncated` says
+    that it was cut off, `tokens` how long it is. Raises UsageError and InputError for options that mean nothing.
+
+    >>> score(r"So it is \boxed{0.5}.", r"\frac12")
+    Score(value=1.0, reason='right')
+    """
+    asked = Asked.of(reply, answer, truncated, tokens, Rules.of(options))
+    return _worth(asked, at_once(asked) or computed(asked))
+
+
+async def ascore(
+    reply: object, answer: object, *, truncated: bool = False, tokens: int | None = None, **options: Unpack[Options]
+) -> Score:
+    """As `score`, without keeping the event loop waiting."""
+    asked = Asked.of(reply, answer, truncated, tokens, Rules.of(options))
+    return await _ascored(asked)
+
+
+def score_batch(
+    replies: Sequence[object],
+    answers: Sequence[object],
+    *,
+    truncated: Sequence[bool] | None = None,
+    tokens: Sequence[int] | None = None,
+    **options: Unpack[Options],
+) -> list[Score]:
+    """As `score`, for each reply with the answer at its place; worker processes share what takes computing."""
+    asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
+    found = [at_once(one) for one in asked]
+    slow = [place for place, reason in enumerate(found) if reason is None]
+    if slow:
+        with ThreadPoolExecutor(min(len(slow), graders.workers())) as threads:
+            for place, reason in zip(slow, threads.map(computed, [asked[place] for place in slow]), strict=True):
+                found[place] = reason
+    return [_worth(one, reason) for one, reason in zip(asked, found, strict=True) if reason is not None]
+
+
+async def ascore_batch(
+    replies: Sequence[object],
+    answers: Sequence[object],
+    *,
+    truncated: Sequence[bool] | None = None,
+    tokens: Sequence[int] | None = None,
+    **options: Unpack[Options],
+) -> list[Score]:
+    """As `score_batch`, without keeping the event loop waiting."""
+    asked = _several(replies, answers, truncated, tokens, Rules.of(options))
+    return list(await asyncio.gather(*(_ascored(one) for one in asked)))
+
+
+def passes(answer: object, **options: Unpack[Options]) -> bool:
+    """Whether a gold passes its own verifier, so that a reply could be right by it."""
+    rules, gold = Rules.of(options), gold_of(answer)
+    return gold is not None and reads(rules.verifier, rules.limit, gold)
+
+
+def shares(scores: Iterable[Score]) -> dict[str, float]:
+    """The share of each reason, for a trainer's log; all of them, so that every step logs the same names."""
+    found = [one.reason for one in scores]
+    return {name: found.count(reason) / max(1, len(found)) for reason, name in NAMES.items()}
+
+
+def flags(one: Score) -> dict[str, float]:
+    """1 for the reason that holds and 0 for all others, for trainers that average what a reward returns."""
+    return {name: float(reason == one.reason) for reason, name in NAMES.items()}
+
+
+def _several(
+    replies: Sequence[object],
+    answers: Sequence[object],
+    truncated: Sequence[bool] | None,
+    tokens: Sequence[int] | None,
+    rules: Rules,
+) -> Iterator[Asked]:
+    """Raises ValueError where there are more of one than of the other."""
+    cut = [False] * len(replies) if truncated is None else truncated
+    lengths = [None] * len(replies) if tokens is None else tokens
+    for reply, answer, was_cut, length in zip(replies, answers, cut, lengths, strict=True):
+        yield Asked.of(reply, answer, was_cut, length, rules)
+
+
+async def _ascored(asked: Asked) -> Score:
+    if (reason := at_once(asked)) is not None:
+        return _worth(asked, reason)
+    grader = graders.grader(asked.rules.verifier, asked.rules.limit)
+    return _worth(asked, await grader.in_thread(computed, asked))
+
+
+def _worth(asked: Asked, reason: Reason) -> Score:
+    """The score of a reason, with what the rules add."""
+    penalty = asked.rules.penalty(asked.tokens)
+    if reason == "gold_unreadable":
+        return Score(None, reason)
+    form = asked.rules.format if asked.rules.format and sound(asked.text) else 0.0
+    return Score(float(reason == "right") + form - penalty, reason)
