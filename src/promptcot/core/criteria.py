@@ -134,16 +134,20 @@ def field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, typ
     return mistakes
 
 
+def label_mistakes(items: Sequence[Mapping[str, Any]], verdict: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the keys and labels of criteria and their verdict, taken together."""
+    labels = [spelling(label) for line in (*items, verdict) for label in (line["label"], *line.get("aliases", ()))]
+    mistakes = [f"the key {key!r} is given twice" for key in repeated([*(item["key"] for item in items), "verdict"])]
+    mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
+    return mistakes + (["a label is empty"] if not all(labels) else [])
+
+
 def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
     keys = [item["key"] for item in data["ratings"]]
-    lines = [*data["ratings"], data["verdict"]]
-    labels = [spelling(label) for line in lines for label in (line["label"], *line.get("aliases", ()))]
     required, others_perfect = data["verdict"]["required"], data["verdict"]["others_perfect"]
     others = len(set(keys) - set(required))
     mistakes = [f"required: {key!r} is not the key of a rating" for key in required if key not in keys]
-    mistakes += [f"the key {key!r} is given twice" for key in repeated([*keys, "verdict"])]
-    mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
-    mistakes += ["a label is empty"] if not all(labels) else []
+    mistakes += label_mistakes(data["ratings"], data["verdict"])
     if not 0 <= others_perfect <= others:
         mistakes.append(f"others_perfect is {others_perfect}, and there are {others} ratings that are not required")
     return mistakes

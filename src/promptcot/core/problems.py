@@ -48,6 +48,17 @@ def problem_of(row: Row, where: str) -> str:
     return (asked if row.get("problem") else _INSTRUCTION.sub("", asked)).strip()
 
 
+def problem_or_nothing(row: Row) -> str:
+    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
+    text = row.get("problem")
+    if isinstance(text, str):
+        return text
+    try:
+        return problem_of(row, f"row {row.get('id')}")
+    except UnfitRow:
+        return ""
+
+
 def problem_id(row: Row, where: str) -> str:
     """The row's `id`, or a hash of its problem, so that one problem in two prompt styles has one id."""
     given = row.get("id")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from promptcot.core.criteria import Criterion, criterion_of, field_mistakes, repeated, spelling
+from promptcot.core.criteria import Criterion, criterion_of, field_mistakes, label_mistakes
 from promptcot.errors import InputError
 
 Answer = Literal["yes", "unclear", "no"]
@@ -56,7 +56,7 @@ def parse_verification(text: str, where: str) -> Verification:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not TOML: {error}") from error
-    if mistakes := _shape_mistakes(data) or _sense_mistakes(data):
+    if mistakes := _shape_mistakes(data) or label_mistakes(data["criteria"], data["verdict"]):
         raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
     verdict = criterion_of({"key": "verdict", **data["verdict"]})
     return Verification(tuple(map(criterion_of, data["criteria"])), verdict)
@@ -76,12 +76,3 @@ def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
     else:
         mistakes.append("needs a [verdict] table")
     return mistakes
-
-
-def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
-    lines = [*data["criteria"], data["verdict"]]
-    keys = [*(item["key"] for item in data["criteria"]), "verdict"]
-    labels = [spelling(label) for line in lines for label in (line["label"], *line.get("aliases", ()))]
-    mistakes = [f"the key {key!r} is given twice" for key in repeated(keys)]
-    mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
-    return mistakes + (["a label is empty"] if not all(labels) else [])

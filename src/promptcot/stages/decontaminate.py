@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.core.overlap.contamination import Contamination, Hit, common_run, words_of
-from promptcot.core.problems import NO_TEXT, problem_of
+from promptcot.core.problems import NO_TEXT, problem_or_nothing
 from promptcot.core.remedies import shown
-from promptcot.errors import InputError, UnfitRow, UsageError
+from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.references import References
 from promptcot.records import Drop, Row
 from promptcot.stages.embed import vector_of, without_vector
@@ -70,7 +70,7 @@ class Decontaminate:
         Raises InputError for a vector of another length than those of the references.
         """
         vector, row = vector_of(row), without_vector(row)
-        problem = _problem(row)
+        problem = problem_or_nothing(row)
         words = words_of(problem)
         if not words:
             self._without_problem += 1
@@ -112,17 +112,6 @@ class Decontaminate:
                 **({"suspected": self._suspected} if self._confirm else {}),
             }
         }
-
-
-def _problem(row: Row) -> str:
-    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
-    text = row.get("problem")
-    if isinstance(text, str):
-        return text
-    try:
-        return problem_of(row, f"row {row.get('id')}")
-    except UnfitRow:
-        return ""
 
 
 def told(hit: Hit) -> dict[str, Any]:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptcot.core.overlap.near import NEAR
-from promptcot.core.problems import problem_of
-from promptcot.errors import UnfitRow
+from promptcot.core.problems import NO_TEXT, problem_or_nothing
 from promptcot.records import Drop, Dropped, Row
 from promptcot.stages.copies import Copies, Copy
 from promptcot.stages.embed import vector_of, without_vector
@@ -26,7 +25,6 @@ from promptcot.stages.marks import Marks, marks_of
 from promptcot.storage.held_rows import HeldRows
 from promptcot.storage.json import dumps, loads
 
-EMPTY = "no problem text"
 REASONS = {"exact": "exact copy", "containment": "embedded copy", "semantic": "semantic copy"}
 NEAR_COPY = "near copy"
 """The reason for all other rules."""
@@ -68,7 +66,7 @@ class Dedup:
         if self._held is not None:
             self._held.add(row)
             return []
-        (drop,) = self._decided([row], marks_of([_problem(row)], self._mask_numbers))
+        (drop,) = self._decided([row], marks_of([problem_or_nothing(row)], self._mask_numbers))
         row = without_vector(row) if self._semantic else row
         return Dropped(row, drop) if drop else [row]
 
@@ -87,7 +85,7 @@ class Dedup:
 
     def _decided(self, rows: Sequence[Row], marks: Marks) -> list[Drop | None]:
         """Why rows are left out, as they come; None for one that stays."""
-        drops: list[Drop | None] = [Drop(EMPTY)] * len(rows)
+        drops: list[Drop | None] = [Drop(NO_TEXT)] * len(rows)
         told = [place for place, line in enumerate(marks.lines) if line]
         names = [str(rows[place].get("id")) for place in told]
         vectors = [vector_of(rows[place]) if self._semantic else None for place in told]
@@ -123,17 +121,6 @@ class Dedup:
         }
 
 
-def _problem(row: Row) -> str:
-    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
-    text = row.get("problem")
-    if isinstance(text, str):
-        return text
-    try:
-        return problem_of(row, f"row {row.get('id')}")
-    except UnfitRow:
-        return ""
-
-
 class _Held:
     """Rows on disk, by their places, with what becomes of them."""
 
@@ -147,7 +134,12 @@ class _Held:
 
     def add(self, row: Row) -> None:
         """Hold one more."""
-        told = (len(self._rows), _liked(row), str(row.get("id")), zlib.crc32(_problem(row).encode(errors="replace")))
+        told = (
+            len(self._rows),
+            _liked(row),
+            str(row.get("id")),
+            zlib.crc32(problem_or_nothing(row).encode(errors="replace")),
+        )
         self._table.execute("insert into rows (place, liked, id, text) values (?, ?, ?, ?)", told)
         self._rows.add(row)
 
@@ -167,7 +159,7 @@ class _Held:
             row = self._rows[place]
             places.append(place)
             rows.append(row)
-            problems.append(_problem(row))
+            problems.append(problem_or_nothing(row))
             size += len(problems[-1])
             if len(places) == _AT_ONCE or size > _CHARACTERS_AT_ONCE:
                 yield (places, rows), problems
