@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from promptcot.pipeline.execute import run_steps
 from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.steps_job import StepsJob
 from promptcot.pipeline.synchronous import wait_for
+from promptcot.records import Item
 from promptcot.stages.annotators import problem_rows
 from promptcot.stages.decontaminate import NEAR
 from promptcot.storage.paths import beside
@@ -89,10 +90,15 @@ def command(
     step, steps = decontamination(found, mask_numbers, meanings, vectors, seed)
     settings = {"data_path": data_path, "output_path": output_path, "against": dict(found.found)}
     settings |= {"mask_numbers": mask_numbers, **({"columns": read} if read else {}), **_told(meanings, seed)}
+
+    def items() -> Iterator[Item]:
+        rows = part.items(problem_rows(data_path, Columns(read, say)))
+        return rows if meanings is not None else step.looked_up(rows)
+
     job = StepsJob(
         step.name,
         steps,
-        lambda: part.items(problem_rows(data_path, Columns(read, say))),
+        items,
         output_path,
         settings,
         part=part,

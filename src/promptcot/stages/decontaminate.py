@@ -8,8 +8,9 @@ the last word (`stages.confirm`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from promptcot.core.overlap.contamination import Contamination, Hit, common_run, words_of
 from promptcot.core.problems import NO_TEXT, problem_or_nothing
 from promptcot.core.remedies import shown
+from promptcot.engines.machine import cores
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.references import References
-from promptcot.records import Drop, Row
+from promptcot.records import Drop, Item, Row
+from promptcot.stages.beside import Work, ahead
 from promptcot.stages.embed import vector_of, without_vector
 
 REASON = "benchmark problem"
@@ -29,6 +32,17 @@ SUSPECTED = "suspected"
 """The field of a row about whose meaning a model is to be asked: the hit, and the benchmark's problem."""
 NEAR = 0.9
 _SHOWN = 200
+_MANY = 5_000
+"""For more rows than these it pays to start other processes."""
+_AT_ONCE = 512
+_MOST_PROCESSES = 4
+
+
+class Compared(NamedTuple):
+    """A problem beside the references: whether it has a text at all, and what it has in common with one of them."""
+
+    has_text: bool
+    hit: Hit | None
 
 
 class Decontaminate:
@@ -57,7 +71,8 @@ class Decontaminate:
             raise UsageError("decontaminate: to compare meanings takes a vector of each problem of the benchmarks")
         self._references = references
         self._mask_numbers = mask_numbers
-        self._index = Contamination(references.problems, mask_numbers, references.phrases)
+        self._compare = _comparer(references, mask_numbers)
+        self._known: dict[str, Compared] = {}
         self._near = None if vectors is None or semantic is None else _Nearest(vectors, semantic)
         self._confirm = confirm
         self._benchmarks: Counter[str] = Counter()
@@ -71,12 +86,12 @@ class Decontaminate:
         """
         vector, row = vector_of(row), without_vector(row)
         problem = problem_or_nothing(row)
-        words = words_of(problem)
-        if not words:
+        found = self._known.pop(problem, None) or self._compare(problem)
+        if not found.has_text:
             self._without_problem += 1
             return Drop(NO_TEXT)
-        if (hit := self._index.hit(problem, words)) is not None:
-            return self._left_out(hit)
+        if found.hit is not None:
+            return self._left_out(found.hit)
         hit = None if self._near is None or vector is None else self._in_meaning(self._near.to(vector), problem)
         if hit is None:
             return [row]
@@ -84,6 +99,17 @@ class Decontaminate:
             return self._left_out(hit)
         self._suspected += 1
         return [{**row, SUSPECTED: {"contamination": told(hit), "problem": hit.reference.problem}}]
+
+    def looked_up(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The same items, to be applied in this order. Many are compared ahead, in processes beside this one."""
+        items = iter(items)
+        yield from islice(items, _MANY)
+        work = Work(_comparer_of_many, (self._references, self._mask_numbers))
+        chunks = ((chunk, [problem_or_nothing(item.row) for item in chunk]) for chunk in _chunks(items))
+        for chunk, found in ahead(chunks, work, min(cores(), _MOST_PROCESSES)):
+            self._known |= zip((problem_or_nothing(item.row) for item in chunk), found, strict=True)
+            yield from chunk
+            self._known.clear()
 
     def _in_meaning(self, found: tuple[int, float] | None, problem: str) -> Hit | None:
         if found is None:
@@ -112,6 +138,26 @@ class Decontaminate:
                 **({"suspected": self._suspected} if self._confirm else {}),
             }
         }
+
+
+def _comparer(references: References, mask_numbers: bool) -> Callable[[str], Compared]:
+    index = Contamination(references.problems, mask_numbers, references.phrases)
+
+    def compare(problem: str) -> Compared:
+        words = words_of(problem)
+        return Compared(bool(words), index.hit(problem, words) if words else None)
+
+    return compare
+
+
+def _comparer_of_many(references: References, mask_numbers: bool) -> Callable[[Sequence[str]], list[Compared]]:
+    compare = _comparer(references, mask_numbers)
+    return lambda problems: [compare(problem) for problem in problems]
+
+
+def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
+    while chunk := [*islice(items, _AT_ONCE)]:
+        yield chunk
 
 
 def told(hit: Hit) -> dict[str, Any]:

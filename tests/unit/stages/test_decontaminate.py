@@ -11,8 +11,8 @@ from promptcot.core.overlap.contamination import Reference
 from promptcot.core.overlap.vectors import as_text
 from promptcot.errors import InputError, UsageError
 from promptcot.evaluation.references import References
-from promptcot.records import Drop
-from promptcot.stages import called
+from promptcot.records import Drop, Item
+from promptcot.stages import beside, called, decontaminate
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.embed import FIELD
 
@@ -129,3 +129,16 @@ def test_vectors_have_to_belong_to_the_references() -> None:
         step(semantic=0.9, vectors=np.zeros((2, 2)))
     with pytest.raises(InputError, match="3 dimensions, and those of the benchmarks have 2"):
         step(**NEAR).apply(carrying("How many trams?", 1.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("machine", [1, 2])
+def test_what_is_compared_ahead_is_what_is_compared_here(machine: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_MANY", 3), ("_AT_ONCE", 4), ("cores", lambda: 2)):
+        monkeypatch.setattr(decontaminate, name, value)
+    monkeypatch.setattr(beside, "cores", lambda: machine)
+    problems = ["Find a root.", PROBLEM, "", f"Warm up first. {PROBLEM}", "\ud800", PROBLEM, "Find a root.", "$$"] * 5
+    items = [Item(place, {"id": str(place), "problem": problem}) for place, problem in enumerate(problems)]
+    here, one = step(), step()
+    expected = [here.apply(item.row) for item in items]
+    assert [one.apply(item.row) for item in one.looked_up(items)] == expected
+    assert one.summary() == here.summary()

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from promptcot.stages import marking
+from promptcot.stages import beside
+from promptcot.stages.marking import marked
 from promptcot.stages.marks import Marks, marks_of
 
 CHUNKS = [[f"Find the {n}th number, {chunk}, of {word}." for n in range(20)] for chunk, word in enumerate("abcdefgh")]
@@ -37,7 +38,7 @@ def same(one: Marks, other: Marks) -> bool:
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(marking, "cores", lambda: 2)
+    monkeypatch.setattr(beside, "cores", lambda: 2)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen
         started.append(plain(*arguments, **options))  # type: ignore[call-overload]
         return started[-1]
 
-    monkeypatch.setattr(marking.subprocess, "Popen", start)
+    monkeypatch.setattr(beside.subprocess, "Popen", start)
     yield started
     for process in started:
         process.kill()
@@ -59,7 +60,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen
 @pytest.mark.parametrize("mask", [False, True])
 def test_marks_are_the_same_wherever_they_are_made(mask: bool, processes: list[subprocess.Popen[bytes]]) -> None:
     chunks = [*CHUNKS, ODD]
-    made = list(marking.marked(enumerate(chunks), mask, beside=True))
+    made = list(marked(enumerate(chunks), mask, beside=True))
     assert [place for place, _ in made] == list(range(len(chunks)))
     assert all(same(marks, marks_of(chunks[place], mask)) for place, marks in made)
     assert [process.returncode for process in processes] == [-signal.SIGKILL]
@@ -67,7 +68,7 @@ def test_marks_are_the_same_wherever_they_are_made(mask: bool, processes: list[s
 
 def test_what_a_lost_process_has_not_done_is_done_here(processes: list[subprocess.Popen[bytes]]) -> None:
     made = []
-    for place, marks in marking.marked(enumerate(CHUNKS), False, beside=True):
+    for place, marks in marked(enumerate(CHUNKS), False, beside=True):
         processes[0].kill()
         made.append((place, marks))
     assert all(same(marks, marks_of(CHUNKS[place])) for place, marks in made)
@@ -75,7 +76,7 @@ def test_what_a_lost_process_has_not_done_is_done_here(processes: list[subproces
 
 
 def test_who_takes_no_more_ends_the_process(processes: list[subprocess.Popen[bytes]]) -> None:
-    made = marking.marked(enumerate(CHUNKS), False, beside=True)
+    made = marked(enumerate(CHUNKS), False, beside=True)
     next(made)
     made.close()
     assert processes[0].returncode is not None
@@ -84,18 +85,19 @@ def test_who_takes_no_more_ends_the_process(processes: list[subprocess.Popen[byt
 def test_few_rows_and_a_single_core_start_no_process(
     processes: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(marking.marked(enumerate(CHUNKS), False, beside=False))
-    monkeypatch.setattr(marking, "cores", lambda: 1)
-    list(marking.marked(enumerate(CHUNKS), False, beside=True))
+    list(marked(enumerate(CHUNKS), False, beside=False))
+    monkeypatch.setattr(beside, "cores", lambda: 1)
+    list(marked(enumerate(CHUNKS), False, beside=True))
     assert not processes
 
 
 def test_the_process_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     program = f"""
-from promptcot.stages.marking import _Beside
-beside = _Beside(False)
-beside.marks(["x"])
+from promptcot.stages.beside import Work, _Beside
+from promptcot.stages.marking import _marker
+beside = _Beside(Work(_marker, (False,)))
+beside.answer(["x"])
 open({str(told)!r}, "w").write(str(beside._process.pid))
 import os, signal
 os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,134 @@
+"""Work on chunks of texts, done ahead in processes beside this one, which meanwhile does something else.
+
+Decides where it is done and how far ahead; what comes out is the same, and in the same order. A process is a fresh
+interpreter (not a fork, which would copy locks and open files), spoken to through pipes. It ends with its input, so
+that it does not outlive a parent that is killed; where it is lost, what is left is done here.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from typing import IO, Any, Generic, TypeVar
+
+from promptcot.engines.machine import cores
+from promptcot.interruption import inherited_deafness
+from promptcot.redaction import without_keys
+
+_AHEAD = 3
+
+_Chunk = TypeVar("_Chunk")
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[_Asked, _Answer]):
+    """What is done with a chunk: what `make` gives, called with `arguments`. Both can be pickled."""
+
+    make: Callable[..., Callable[[_Asked], _Answer]]
+    arguments: tuple[Any, ...] = ()
+
+    def begin(self) -> Callable[[_Asked], _Answer]:
+        """The function that does it."""
+        return self.make(*self.arguments)
+
+
+def ahead(
+    chunks: Iterable[tuple[_Chunk, _Asked]], work: Work[_Asked, _Answer], processes: int
+) -> Iterator[tuple[_Chunk, _Answer]]:
+    """Chunks with what is made of them, in order; in so many processes, or here where the machine has one core."""
+    if processes < 1 or cores() < 2:
+        do = work.begin()
+        for chunk, asked in chunks:
+            yield chunk, do(asked)
+        return
+    with ExitStack() as held:
+        others = [held.enter_context(closing(_Beside(work))) for _ in range(processes)]
+        waiters = [held.enter_context(closing(_Waiter())) for _ in others]
+        under_way = deque[tuple[_Chunk, Future[_Answer]]]()
+        for number, (chunk, asked) in enumerate(chunks):
+            turn = number % processes
+            under_way.append((chunk, waiters[turn].threads.submit(others[turn].answer, asked)))
+            if len(under_way) > _AHEAD * processes:
+                yield _waited_for(*under_way.popleft())
+        while under_way:
+            yield _waited_for(*under_way.popleft())
+
+
+def _waited_for(chunk: _Chunk, answer: Future[_Answer]) -> tuple[_Chunk, _Answer]:
+    return chunk, answer.result()
+
+
+class _Waiter:
+    """A thread that speaks to one process."""
+
+    def __init__(self) -> None:
+        self.threads = ThreadPoolExecutor(1)
+
+    def close(self) -> None:
+        """What has not begun is not done."""
+        self.threads.shutdown(cancel_futures=True)
+
+
+class _Beside(Generic[_Asked, _Answer]):
+    """The process. Not for use by two threads at a time."""
+
+    def __init__(self, work: Work[_Asked, _Answer]) -> None:
+        self._work = work
+        self._here: Callable[[_Asked], _Answer] | None = None
+        self._told = False
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
+        with inherited_deafness():  # a request to stop is for its parent, which ends it
+            self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
+                [sys.executable, "-m", __name__], stdin=pipe, stdout=pipe, stderr=nowhere, env=without_keys(os.environ)
+            )
+
+    def answer(self, asked: _Asked) -> _Answer:
+        """What the work makes of a chunk."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            try:
+                if not self._told:
+                    _send(self._process.stdin, self._work)
+                    self._told = True
+                _send(self._process.stdin, asked)
+                found: _Answer = pickle.load(self._process.stdout)
+                return found
+            except (OSError, EOFError, pickle.UnpicklingError):
+                self.close()
+        self._here = self._here or self._work.begin()
+        return self._here(asked)
+
+    def close(self) -> None:
+        """End the process, and wait for it."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(OSError):  # what was not sent any more
+                process.communicate()
+
+
+def _send(pipe: IO[bytes], value: object) -> None:
+    pickle.dump(value, pipe, pickle.HIGHEST_PROTOCOL)
+    pipe.flush()
+
+
+def main() -> None:
+    """Do the work that standard input names first with all that follows there, until it ends."""
+    with suppress(EOFError, OSError):
+        do = pickle.load(sys.stdin.buffer).begin()
+        while True:
+            _send(sys.stdout.buffer, do(pickle.load(sys.stdin.buffer)))
+
+
+if __name__ == "__main__":
+    main()
