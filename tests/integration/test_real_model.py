@@ -144,6 +144,8 @@ def test_a_stage_gets_the_same_rows_from_vllm_and_from_the_embedded_engine(
         target = tmp_path / f"{name}.jsonl"
         assert main([*command, "--max_len", str(LIMIT), "--output_path", str(target), *options]) == 0
         rows[name] = list(read_rows(target))
+    assert {row.pop("model") for row in rows["vllm"]} == {NAME}
+    assert len({row.pop("model") for row in rows["local"]}) == 1
     assert rows["vllm"] == rows["local"]
     assert [row["id"] for row in rows["vllm"]] == [str(n) for n in range(len(QUESTIONS))]
     assert all(row["truncated"] == (row["finish_reason"] == "length") for row in rows["vllm"])

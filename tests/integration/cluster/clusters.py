@@ -139,4 +139,4 @@ def endpoint(folder: Path, *options: object, mock: str = "--rate-500 0.05") -> l
         "encode.skip": "true",
     }
     sets = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
-    return command("run", "endpoint", *sets, "--concurrency", 16, "--output-dir", folder, *options)
+    return command("run", "endpoint", *sets, "--until", "filter", "--concurrency", 16, "--output-dir", folder, *options)

@@ -28,7 +28,7 @@ def test_a_run_streams_through_servers_on_three_nodes(nodes: Nodes, tmp_path: Pa
     sets = [f"{section}.{key}={value}" for section in sections for key, value in settings.items()]
     words = [word for one in sets for word in ("--set", one)]
     options = ["--target", TARGET, "--max-candidates", CANDIDATES, "--concurrency", 1, "--actors", 1]
-    line = command("run", "nano", *words, *options, "--output-dir", tmp_path / "x", *nodes.options)
+    line = command("run", "nano", *words, *options, "--until", "filter", "--output-dir", tmp_path / "x", *nodes.options)
     ran = finished(line)
     nodes.remove(extra)
     assert ran.returncode == 0, ran.stdout + ran.stderr
