@@ -19,7 +19,9 @@ def path(role: str) -> Path:
     """The folder of the embedded model for a role; InputError if there is no such role, or no weights for it."""
     known = ", ".join(ROLES)
     if role not in ROLES:
-        raise InputError(f"no embedded model has the role {role!r}; known roles: {known}")
+        raise InputError(
+            f"no embedded model has the role {role!r}: name another model, or leave its step out; known roles: {known}"
+        )
     folder = _PACKAGE / "models" / role
     if not any(folder.glob("*.safetensors")):
         raise InputError(f"the weights of the embedded {role} are missing in {folder}; known roles: {known}")
