@@ -109,7 +109,10 @@ def test_an_unknown_model_is_refused_by_name(vllm_url: str) -> None:
         assert "other" in reply.read().decode()
 
 
-async def test_embeddings_are_the_last_hidden_states_and_a_stop_leaves_no_process(tmp_path: Path) -> None:
+async def test_embeddings_are_the_last_hidden_states_and_a_stop_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)  # TRL sets it when it is imported
     folder, log = nano.path("generator"), tmp_path / "embed.log"
     server = VllmServer(
         ServerOptions(str(folder), "e", dtype="float32", purpose="embed"), CPU, Launch(log, patience=300, grace=30)
