@@ -78,7 +78,7 @@ def parse_criteria(text: str, where: str) -> Criteria:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not TOML: {error}") from error
-    if mistakes := _shape_mistakes(data) or _sense_mistakes(data):
+    if mistakes := shape_mistakes(data, "ratings", "rating", _RATING_FIELDS, _VERDICT_FIELDS) or _sense_mistakes(data):
         raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
     verdict = data["verdict"]
     return Criteria(
@@ -102,20 +102,23 @@ def criterion_of(item: Mapping[str, Any]) -> Criterion:
 _RATING_FIELDS = {"key": str, "label": str, "aliases": list, "meaning": str}
 _VERDICT_FIELDS = {"label": str, "aliases": list, "required": list, "others_perfect": int}
 _OPTIONAL = {"aliases", "meaning"}
-_TABLES = ("ratings", "verdict")
 _KINDS = {str: "string", list: "list of strings", int: "whole number"}
 
 
-def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
-    ratings, verdict = data.get("ratings"), data.get("verdict")
-    mistakes = [f"unknown key {key!r}; known are 'ratings' and 'verdict'" for key in data if key not in _TABLES]
-    if isinstance(ratings, list) and ratings and all(isinstance(item, dict) for item in ratings):
-        for i, item in enumerate(ratings, 1):
-            mistakes += field_mistakes(f"rating {i}", item, _RATING_FIELDS)
+def shape_mistakes(
+    data: Mapping[str, Any], name: str, one: str, fields: Mapping[str, type], verdict_fields: Mapping[str, type]
+) -> list[str]:
+    """What is wrong with the tables of a file: [[name]], of which each is called `one`, and [verdict]."""
+    items, verdict = data.get(name), data.get("verdict")
+    known = (name, "verdict")
+    mistakes = [f"unknown key {key!r}; known are {name!r} and 'verdict'" for key in data if key not in known]
+    if isinstance(items, list) and items and all(isinstance(item, dict) for item in items):
+        for place, item in enumerate(items, 1):
+            mistakes += field_mistakes(f"{one} {place}", item, fields)
     else:
-        mistakes.append("needs at least one [[ratings]] table")
+        mistakes.append(f"needs at least one [[{name}]] table")
     if isinstance(verdict, dict):
-        mistakes += field_mistakes("verdict", verdict, _VERDICT_FIELDS)
+        mistakes += field_mistakes("verdict", verdict, verdict_fields)
     else:
         mistakes.append("needs a [verdict] table")
     return mistakes

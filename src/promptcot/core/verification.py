@@ -9,9 +9,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from promptcot.core.criteria import Criterion, criterion_of, field_mistakes, label_mistakes
+from promptcot.core.criteria import Criterion, criterion_of, label_mistakes, shape_mistakes
 from promptcot.errors import InputError
 
 Answer = Literal["yes", "unclear", "no"]
@@ -56,23 +56,9 @@ def parse_verification(text: str, where: str) -> Verification:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{where}: not TOML: {error}") from error
-    if mistakes := _shape_mistakes(data) or label_mistakes(data["criteria"], data["verdict"]):
+    if mistakes := shape_mistakes(data, "criteria", "criterion", _CRITERION, _VERDICT) or label_mistakes(
+        data["criteria"], data["verdict"]
+    ):
         raise InputError("\n".join([f"{where}: these criteria cannot be used", *(f"  - {m}" for m in mistakes)]))
     verdict = criterion_of({"key": "verdict", **data["verdict"]})
     return Verification(tuple(map(criterion_of, data["criteria"])), verdict)
-
-
-def _shape_mistakes(data: Mapping[str, Any]) -> list[str]:
-    criteria, verdict = data.get("criteria"), data.get("verdict")
-    known = ("criteria", "verdict")
-    mistakes = [f"unknown key {key!r}; known are 'criteria' and 'verdict'" for key in data if key not in known]
-    if isinstance(criteria, list) and criteria and all(isinstance(item, dict) for item in criteria):
-        for place, item in enumerate(criteria, 1):
-            mistakes += field_mistakes(f"criterion {place}", item, _CRITERION)
-    else:
-        mistakes.append("needs at least one [[criteria]] table")
-    if isinstance(verdict, dict):
-        mistakes += field_mistakes("verdict", verdict, _VERDICT)
-    else:
-        mistakes.append("needs a [verdict] table")
-    return mistakes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -18,6 +17,7 @@ from promptcot.evaluation.grades import grade_file
 from promptcot.evaluation.predictions import Graded, PredictionGrader, answer_of
 from promptcot.grading import Grade, Grader, Graders
 from promptcot.storage.checked import body, intact, sealed
+from tests.predicted import boxed, trace, write
 from tests.programs import computing_at_most
 
 HANGS = "9^{9^{9^{9}}}"
@@ -27,20 +27,6 @@ HANGS = "9^{9^{9^{9}}}"
 def graders() -> Iterator[Graders]:
     with Graders(workers=1, limit=20) as one:
         yield one
-
-
-def boxed(answer: str) -> str:
-    return f"So \\boxed{{{answer}}}."
-
-
-def trace(problem: str, answer: str, sample: int | None = None, gold: str = "1/2", **more: Any) -> dict[str, Any]:
-    row = {"id": problem, "source": "own", "problem": problem, "answer": gold, "completion": boxed(answer), **more}
-    return row if sample is None else {**row, "sample": sample}
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 async def grade(path: Path, graders: Graders, stop_after: int | None = None, **options: Any) -> list[Graded]:

@@ -17,26 +17,13 @@ from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import golds_of
 from promptcot.evaluation.predictions import PredictionGrader
 from promptcot.grading import Grader, Graders
+from tests.predicted import boxed, trace, write
 
 
 @pytest.fixture(scope="module")
 def graders() -> Iterator[Graders]:
     with Graders(workers=1, limit=20) as one:
         yield one
-
-
-def boxed(answer: str) -> str:
-    return f"So \\boxed{{{answer}}}."
-
-
-def trace(problem: str, answer: str, sample: int | None = None, gold: str = "1/2", **more: Any) -> dict[str, Any]:
-    row = {"id": problem, "source": "own", "problem": problem, "answer": gold, "completion": boxed(answer), **more}
-    return row if sample is None else {**row, "sample": sample}
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 async def grade(path: Path, graders: Graders, **options: Any) -> int:
