@@ -172,7 +172,10 @@ def test_a_forbidden_import_is_noticed(module: str, source: str, complaint: str)
         ("promptcot.core.parsing.judging", "from promptcot.core import criteria\nfrom ...records import Row"),
         ("promptcot.engines.local.engine", "import torch\nfrom ..protocol import Engine"),
         ("promptcot.engines.vllm.server", "import vllm"),
-        ("promptcot.training.sft", "from trl import SFTTrainer\nfrom promptcot.engines.opening import model_folder"),
+        (
+            "promptcot.training.methods.sft",
+            "from trl import SFTTrainer\nfrom promptcot.engines.opening import model_folder",
+        ),
         ("promptcot.runners.local", "from ..engines.protocol import Engine\nfrom ..stages.protocol import Stage"),
         ("promptcot.pipeline.run", "from ..stages import judge\nfrom ..engines import scripted"),
         ("promptcot.cli", "from promptcot.nano import checker\nfrom promptcot.pipeline import run"),

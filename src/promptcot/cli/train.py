@@ -108,7 +108,7 @@ def _start(recipe: TrainRecipe, words: Sequence[str], processes: int | None) -> 
     if needs_launcher(recipe, count):
         return start(words, count, recipe.directory, say)
     set_environment()
-    from promptcot.training.sft import train
+    from promptcot.training.run import train
 
     train(recipe, say)
     return 0

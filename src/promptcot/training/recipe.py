@@ -97,12 +97,15 @@ class Lora(Section):
 
 
 class Method(Section):
-    """How a row is learnt. With `packing`, rows share sequences without seeing each other; without, they are padded.
+    """How a row is learnt; `kind` names the method.
+
+    With `packing`, rows share sequences without seeing each other; without, they are padded.
 
     `overlong` says what happens to a completion that does not fit the window: `cut`, or the row is dropped. A prompt
     that does not fit always drops its row.
     """
 
+    kind: Literal["sft"] = "sft"
     packing: bool = True
     overlong: Literal["cut", "drop"] = "cut"
     lora: Lora | None = None

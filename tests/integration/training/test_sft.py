@@ -34,7 +34,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     rows, recipe = write_rows(tmp_path / "rows.jsonl", ROWS), write_recipe(tmp_path / "small.toml")
 
     def run(name: str, **settings: Any) -> list[str]:
-        from promptcot.training.sft import train
+        from promptcot.training.run import train
 
         given = {"data.path": str(rows), "output_dir": str(tmp_path / name)}
         said: list[str] = []
@@ -153,7 +153,7 @@ def test_when_asked_to_stop_it_writes_a_checkpoint_and_goes_on_from_there(
                 signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as asked:
-        asked.setattr("promptcot.training.sft.Stopper", Asked)
+        asked.setattr("promptcot.training.run.Stopper", Asked)
         with pytest.raises(KeyboardInterrupt):
             train("asked", **settings)
     assert signal.getsignal(signal.SIGTERM) is handler

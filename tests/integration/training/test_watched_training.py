@@ -37,7 +37,7 @@ def told(directory: Path, rows: Path, samples: int) -> TrainRecipe:
 
 def watched(directory: Path, rows: Path, samples: int) -> list[dict[str, Any]]:
     """The log of a training, as far as it must be the same each time."""
-    from promptcot.training.sft import train
+    from promptcot.training.run import train
 
     train(told(directory, rows, samples), lambda line: None)
     lines = LogFile(directory / "log.jsonl").lines()

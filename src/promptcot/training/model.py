@@ -1,0 +1,53 @@
+"""The model that a training starts from: loaded in the numbers and with the kernels that the recipe asks for.
+
+Decides in which precision weights that learn are kept, and whether model and tokens fit each other.
+"""
+
+from __future__ import annotations
+
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from promptcot import nano
+from promptcot.errors import InputError
+from promptcot.training.kernels import Kernels
+from promptcot.training.methods.protocol import Say
+from promptcot.training.recipe import TrainRecipe
+
+
+def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
+    """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
+    frozen = recipe.method.lora is not None
+    half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
+    if recipe.parallelism.zero == 3:
+        _tell_deepspeed()
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            nano.resolve(recipe.model.path, "base"),
+            revision=recipe.model.revision,
+            dtype="bfloat16" if half else "float32",
+            attn_implementation=kernels.attention,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(f"{recipe.model.path}: no model can be loaded: {error}") from error
+
+
+def _tell_deepspeed() -> None:
+    """Let DeepSpeed know the processes: on a CPU accelerate does not, and each would load all weights as its part."""
+    import deepspeed
+
+    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+
+
+def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: int, tell: Say) -> None:
+    """Whether model and tokens fit each other. Raises InputError for a tokenizer that knows more tokens."""
+    rows, ids = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
+    if ids >= rows:
+        raise InputError(
+            f"the tokenizer has ids up to {ids:,}, and the model only {rows:,} embeddings: they do not belong "
+            "together; set model.tokenizer to the model's own"
+        )
+    room = getattr(model.config, "max_position_embeddings", None)
+    if room and longest > room:
+        tell(f"note: rows of up to {longest:,} tokens, and the model's config.json speaks of {room:,} positions")
