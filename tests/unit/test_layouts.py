@@ -20,7 +20,8 @@ from promptcot.core.problems import gold_of, problem_of
 from promptcot.engines.scripted import ScriptedEngine
 from promptcot.errors import InputError, UsageError
 from promptcot.storage.writer import RowWriter
-from promptcot.training.data.rows import Example, examples
+from promptcot.training.data.reading import Example
+from promptcot.training.data.rows import examples
 from promptcot.training.recipe import Data
 from tests.unit.training.materials import CHATML, tokenizer
 

@@ -55,11 +55,14 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         package = _PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
             yield f"{name} needs the package {package}, which is not installed here"
-    for path in [*recipe.data.path, *([held_out] if isinstance(held_out := recipe.data.validation, str) else [])]:
-        try:
-            look(recipe.data.model_copy(update={"path": [path]}))
-        except InputError as error:
-            yield f"data: {error}"
+    held_out = recipe.data.validation
+    other = [recipe.data.model_copy(update={"path": [held_out], "mix": []})] if isinstance(held_out, str) else []
+    for source in [*recipe.data.sources, *other]:
+        for path in source.path:
+            try:
+                look(source.model_copy(update={"path": [path]}))
+            except InputError as error:
+                yield f"data: {error}"
     if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
         yield (
             "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "
@@ -80,7 +83,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
 def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
     """What a training reads on this machine, and what it writes."""
     held_out = recipe.data.validation
-    files = [*recipe.data.path, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
+    files = [*recipe.data.paths, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
     folders = [nano.resolve(recipe.model.path, "base"), recipe.model.tokenizer]
     reads = [Read(found) for file in files if file and os.path.exists(found := expanded(file))]
     reads += [Read(found, MODEL) for one in folders if one and os.path.isdir(found := expanded(one))]

@@ -17,7 +17,7 @@ from trl import SFTTrainer
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
 from promptcot.training.data.collating import Collator
-from promptcot.training.data.tokens import TokenStore
+from promptcot.training.data.store import TokenStore
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names

@@ -44,7 +44,7 @@ def _plan(run: DryRun) -> Iterator[str]:
     at = f" @ {recipe.model.revision[:12]}" if recipe.model.revision else ""
     size = f"{_count(run.shape.parameters)} parameters," if run.shape else "size unknown:"
     yield _item("model", f"{recipe.model.path}{at}: {size} {run.shape_from}")
-    yield _item("data", ", ".join(recipe.data.path))
+    yield _item("data", ", ".join(recipe.data.paths))
     yield from (_item("", line) for line in (*counted.notes, *_counts(counted), *_lengths(recipe, counted)))
     yield _item("method", _method(recipe, run.shape))
     yield _item("schedule", _schedule(recipe))
@@ -77,7 +77,8 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
     if found.cut:
         yield f"{found.cut:.1%} of rows are longer than {window:,} tokens: their completions are cut (method.overlong)"
     if found.kept < 1:
-        yield f"{1 - found.kept:.1%} of rows are longer than {window:,} tokens: they are dropped (method.overlong)"
+        why = "dropped, as a cut trace has no end (method.overlong)"
+        yield f"{1 - found.kept:.1%} of rows are longer than {window:,} tokens: they are {why}"
     if not counted.measured and found.context == found.mean:
         yield "assumed: all rows are about that long; where lengths spread, attention costs more"
     if not recipe.method.packing and recipe.schedule.micro_batch > 1:
@@ -264,11 +265,12 @@ def _hints(run: DryRun) -> Iterator[str]:
             host = f", and {_bytes(change.need.on_host)} of the host" if change.need.on_host else ""
             yield f"      {_bytes(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
-    data = run.recipe.data
-    hub = [path for path in data.path if not Path(path).suffix and not Path(path).exists()]
-    if hub and data.revision is None:
-        yield f"Before it starts, {hub[0]} needs its commit:"
-        yield "  --set data.revision=COMMIT (40 hex digits, from the history on its page)"
+    for data in run.recipe.data.sources:
+        hub = [path for path in data.path if not Path(path).suffix and not Path(path).exists()]
+        if hub and data.revision is None:
+            how = "`revision` beside its path in data.mix" if run.recipe.data.mix else "--set data.revision=COMMIT"
+            yield f"Before it starts, {hub[0]} needs its commit:"
+            yield f"  {how} (40 hex digits, from the history on its page)"
     yield "Formulas and sources: docs/recipes.md. The same command without --dry-run starts the training."
 
 

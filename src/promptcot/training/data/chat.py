@@ -6,6 +6,7 @@ space of an assistant's turn. Only the turns before it are rendered, with the op
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
@@ -61,6 +62,36 @@ def continued(prompt: str, answer: str) -> str:
         return answer
     opened = prompt[prompt.rindex(_THINK) :]
     return bare.removeprefix(opened if bare.startswith(opened) else _THINK)
+
+
+class Rewritten(Exception):
+    """An answer does not stand in the rendered turns as the model is to write it."""
+
+
+def answers_in(tokenizer: Any, turns: Sequence[Turn], opened: str) -> Iterator[str]:
+    """The pieces of `opened`, which is what `render` makes of these turns: what is given, and what is learnt, in turn.
+
+    Learnt are the answers to somebody, each with its end of turn. What each of them is an answer to is rendered alone,
+    as inference would see it. Raises Rewritten where `opened` does not begin with that and the answer as it is.
+    """
+    end, done = end_of_turn(tokenizer), 0
+    first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), len(turns))
+    for place in range(first + 1, len(turns)):
+        if turns[place]["role"] != "assistant":
+            continue
+        asked = render(tokenizer, list(turns[:place]))
+        learnt = _learnt(opened[len(asked) :], continued(asked, turns[place]["content"]), end)
+        if learnt is None or not opened.startswith(asked):
+            raise Rewritten
+        yield opened[done : len(asked)]
+        yield learnt
+        done = len(asked) + len(learnt)
+    yield opened[done:]
+
+
+def _learnt(rest: str, answer: str, end: str) -> str | None:
+    """The answer with the end of its turn, as the rest begins; many templates trim an answer. None if it does not."""
+    return next((both for said in (answer, answer.strip()) if rest.startswith(both := said + end)), None)
 
 
 def _need_template(tokenizer: Any) -> None:

@@ -1,6 +1,7 @@
 """From packs of rows to tensors: one flat sequence for a micro-batch, or padded rows.
 
-Loss is on completions only: the labels of prompts and of each sequence's first token are −100. A flat batch has no
+Loss is on what the store says is learnt, completions above all: all other labels, and those of each sequence's first
+token, are −100. A flat batch has no
 attention mask: `position_ids` that restart and `cu_seq_lens` say where sequences begin, and a mask of ones would let
 them see each other.
 """
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from promptcot.training.data.tokens import TokenStore
+from promptcot.training.data.store import TokenStore
 
 IGNORED = -100
 """The label of a token that is not learnt, as torch's cross-entropy has it."""
@@ -42,13 +43,15 @@ class Collator:
         Padded: `input_ids`, `labels`, `attention_mask` of shape (rows, longest). `rows` are each example's row numbers.
         """
         packs = [[int(row) for row in example["rows"]] for example in examples]
-        found = [self._store.row(row) for pack in packs for row in pack]
-        ids = np.concatenate([ids for ids, _ in found]).astype(np.int64)
-        lengths = np.array([len(ids) for ids, _ in found])
+        rows = [row for pack in packs for row in pack]
+        found = [self._store.row(row)[0] for row in rows]
+        ids = np.concatenate(found).astype(np.int64)
+        lengths = np.array([len(one) for one in found])
         starts = np.cumsum(lengths) - lengths
         position = np.arange(len(ids)) - np.repeat(starts, lengths)
-        masked = np.maximum([prompt for _, prompt in found], 1)  # the first token is predicted by nothing before it
-        labels = np.where(position < np.repeat(masked, lengths), IGNORED, ids)
+        learnt = np.concatenate([self._store.learnt(row) for row in rows])
+        learnt[starts] = False  # the first token is predicted by nothing before it
+        labels = np.where(learnt, ids, IGNORED)
         shape = _packed if self._packing else self._padded
         return {**shape(ids, labels, position, lengths), "rows": packs}
 

@@ -11,18 +11,37 @@ import json
 from array import array
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.errors import InputError
 from promptcot.training.data.chat import end_of_turn
-from promptcot.training.data.rows import Example
+from promptcot.training.data.reading import Example
+from promptcot.training.data.reasons import INSIDE, PROMPT_TOO_LONG
 
 Ids = NDArray[np.int32]
-INSIDE, PROMPT_TOO_LONG = "special token in the completion", "prompt too long"
-"""Why a row is left out for its tokens."""
+Mask = NDArray[np.bool_]
+
+
+class Encoded(NamedTuple):
+    """The ids of a prompt and of the completion with its end, and which of the prompt's are learnt (None: none)."""
+
+    prompt: Ids
+    completion: Ids
+    learnt: Mask | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many there are."""
+        return len(self.prompt) + len(self.completion)
+
+    @property
+    def mask(self) -> Mask:
+        """Which of all tokens are learnt."""
+        before = np.zeros(len(self.prompt), np.bool_) if self.learnt is None else self.learnt
+        return np.concatenate([before, np.ones(len(self.completion), np.bool_)])
 
 
 def padding_id(tokenizer: Any) -> int:
@@ -54,19 +73,41 @@ class Encoder:
 
     def __call__(self, examples: Sequence[Example]) -> list[tuple[Ids, Ids]]:
         """For each example its prompt's ids, and its completion's ids with the end of the answer."""
-        completions = self._continuing([example.completion for example in examples])
-        ended = [self._ended(ids, example.chat) for ids, example in zip(completions, examples, strict=True)]
-        return list(zip(self._prompts(examples), ended, strict=True))
+        return [(row.prompt, row.completion) for row in self.encoded(examples)]
 
-    def misfit(self, prompt: Ids, completion: Ids, chat: bool, window: int) -> str | None:
+    def encoded(self, examples: Sequence[Example]) -> list[Encoded]:
+        """The same, and which tokens of the prompt are learnt."""
+        completions = self._continuing([example.completion for example in examples])
+        ended = [
+            self._ended(ids, example.chat or example.turn) for ids, example in zip(completions, examples, strict=True)
+        ]
+        rest = iter(self._continuing([piece for example in examples for piece in example.pieces[1:]]))
+        found = []
+        for example, begun, completion in zip(examples, self._prompts(examples), ended, strict=True):
+            pieces = [begun, *(next(rest) for _ in example.pieces[1:])]
+            prompt, learnt = np.concatenate(pieces), _odd(pieces) if example.pieces else None
+            found.append(Encoded(prompt, completion, learnt))
+        return found
+
+    def misfit(self, example: Example, row: Encoded, window: int) -> str | None:
         """Why a row is left out whatever is done with long answers, if it is.
 
         A special token before the end of a completion is one that the text quotes, and would be learnt as turns.
         """
-        end = self._end_of_turn if chat else self._end
-        if np.isin(completion[: -len(end)], self._special).any():
+        end = self._end_of_turn if example.chat or example.turn else self._end
+        if np.isin(row.completion[: -len(end)], self._special).any() or self._inside(row):
             return INSIDE
-        return PROMPT_TOO_LONG if len(prompt) >= window else None
+        return PROMPT_TOO_LONG if len(row.prompt) >= window else None
+
+    def _inside(self, row: Encoded) -> bool:
+        """Whether an earlier answer that is learnt has a special token before its end."""
+        if row.learnt is None:
+            return False
+        ends = np.flatnonzero(row.learnt[:-1] & ~row.learnt[1:])  # the last piece is given
+        learnt = row.learnt.copy()
+        for end in ends:
+            learnt[max(0, end + 1 - len(self._end_of_turn)) : end + 1] = False
+        return bool(np.isin(row.prompt[learnt], self._special).any())
 
     @cached_property
     def _special(self) -> Ids:
@@ -74,11 +115,15 @@ class Encoder:
         return np.array([number for number, token in known.items() if token.special], np.int32)
 
     def _prompts(self, examples: Sequence[Example]) -> list[Ids]:
-        """With the special tokens that the tokenizer puts before a text, unless the text begins with them already."""
+        """With the special tokens that the tokenizer puts before a text, unless the text begins with them already.
+
+        Of an example in pieces the first one.
+        """
         begin = self.tokenizer.bos_token
+        texts = [example.pieces[0] if example.pieces else example.prompt for example in examples]
         add = [not example.chat and not (begin and example.prompt.startswith(begin)) for example in examples]
         found = {
-            special: iter(self._ids([e.prompt for e, a in zip(examples, add, strict=True) if a is special], special))
+            special: iter(self._ids([text for text, a in zip(texts, add, strict=True) if a is special], special))
             for special in (True, False)
         }
         return [next(found[special]) for special in add]
@@ -127,6 +172,11 @@ def _plain_backend(tokenizer: Any) -> Any:
         backend.no_truncation()
         backend.no_padding()
     return backend
+
+
+def _odd(pieces: Sequence[Ids]) -> Mask:
+    """Which tokens are those of every second piece."""
+    return np.concatenate([np.full(len(ids), place % 2 == 1) for place, ids in enumerate(pieces)])
 
 
 def _begins(ids: Ids, start: Ids) -> bool:

@@ -1,11 +1,6 @@
-"""Where training rows come from, and which texts they hold: files or a dataset of the Hub to prompts and completions.
+"""Where training rows come from: files, or a dataset of the Hub at its commit.
 
-Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
-or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. A row with
-both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Rows of
-known data sets become messages first (`core.columns`). Texts are taken exactly as they are, except that reasoning which
-was kept apart from an answer is put in front of it, and that a `<think>` which the template has opened already is not
-opened twice. What a turn says is decided in `turns`, which tokens the texts become in `encoding`.
+Rows of known data sets become messages first (`core.columns`). Which texts a row holds is decided in `reading`.
 """
 
 from __future__ import annotations
@@ -13,47 +8,21 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
-from promptcot.core.columns import Columns, fields_of
-from promptcot.core.parsing.traces import with_thought
+from promptcot.core.columns import Columns
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.paths import SUFFIXES, expanded, url_of
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file, on_disk
-from promptcot.training.data.chat import continued, has_template, render
-from promptcot.training.data.turns import Unusable, divided, text, thinking_beside, turns_of
+from promptcot.training.data.reading import Example, Reader, Rejected
 from promptcot.training.recipe import Data
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """The texts as the model sees them, without the token that ends the answer.
-
-    `chat`: the template wrote the prompt, so that no special tokens are to be added to it.
-    """
-
-    id: str
-    prompt: str
-    completion: str
-    chat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row that cannot be learnt, and the reason under which it is counted."""
-
-    id: str
-    reason: str
 
 
 def examples(data: Data, tokenizer: Any, tell: Callable[[str], None] | None = None) -> Iterator[Example | Rejected]:
@@ -61,12 +30,7 @@ def examples(data: Data, tokenizer: Any, tell: Callable[[str], None] | None = No
 
     `tell` hears which columns were taken for what.
     """
-    for row in with_ids(islice(_rows(data, tell or _silent), data.limit)):
-        name = str(row["id"])
-        try:
-            yield _example(name, row, data.chat, tokenizer)
-        except Unusable as reason:
-            yield Rejected(name, str(reason))
+    yield from map(Reader(data, tokenizer), with_ids(islice(_rows(data, tell or _silent), data.limit)))
 
 
 def look(data: Data) -> None:
@@ -108,8 +72,9 @@ def _pinned(name: str, data: Data) -> str:
     """The revision of the one dataset of the Hub. Raises InputError."""
     if data.revision is None or not _COMMIT.fullmatch(data.revision):
         raise InputError(
-            f"{name}: no such file, so a dataset of the Hub is meant, which needs data.revision: the full commit, "
-            f"40 hex digits, as its history on the Hub shows it; here is {data.revision!r}"
+            f"{name}: no such file, so a dataset of the Hub is meant, which needs data.revision (in data.mix: "
+            "revision beside its path): the full commit, 40 hex digits, as its history on the Hub shows it; here is "
+            f"{data.revision!r}"
         )
     if len([path for path in data.path if not _is_file(path)]) > 1:
         raise InputError("data.path names several datasets of the Hub, but data.revision can be that of one only")
@@ -147,32 +112,3 @@ def _from_hub(name: str, data: Data) -> Iterator[Row]:
         ) from error
     for row in loaded:
         yield {field: value for field, value in row.items() if value is not None}
-
-
-def _example(name: str, row: Row, chat: bool, tokenizer: Any) -> Example:
-    prompt, completion = row.get("prompt"), row.get("completion")
-    messages, pair = row.get("messages"), isinstance(prompt, str) and isinstance(completion, str)
-    if messages is not None and (completion is None or (pair and messages and has_template(tokenizer))):
-        said = turns_of(messages)
-    elif isinstance(prompt, str) and isinstance(completion, str) and not chat:
-        learnt = (
-            continued(prompt, with_thought(thinking_beside(row), completion)) if thinking_beside(row) else completion
-        )
-        return Example(name, text(prompt, "prompt"), text(learnt, "completion"))
-    else:
-        _need_some(row, "prompt", "completion", "messages")
-        said = turns_of(prompt, "user", "prompt") + turns_of(completion, "assistant", "completion")
-    asked, answer = divided(said)
-    try:
-        opened = render(tokenizer, asked)
-    except TemplateError as error:
-        raise Unusable("refused by the chat template") from error
-    learnt = continued(opened, with_thought(thinking_beside(row), answer))
-    return Example(name, text(opened, "prompt"), text(learnt, "completion"), chat=True)
-
-
-def _need_some(row: Row, *names: str) -> None:
-    """Raises Unusable for a row that has none of these fields, with the names of those that it has."""
-    if all(row.get(name) is None for name in names):
-        alike = dict.fromkeys(row, "")  # rows are counted by their fields, whichever of these are null
-        raise Unusable(f"no prompt, completion or messages: {fields_of(alike)}")

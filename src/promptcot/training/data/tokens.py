@@ -1,4 +1,4 @@
-"""The tokens of all rows in one file: every text encoded once, kept for the next start, mapped and not loaded.
+"""The tokens of all rows in one folder: every text encoded once, kept for the next start.
 
 Decides what does not fit the window (a prompt without room for an answer is dropped, an answer is cut or dropped, all
 of them counted), where the file lies and what it is known by, and which rows are held out for validation. A store is
@@ -12,122 +12,41 @@ import hashlib
 import json
 import os
 import shutil
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from promptcot.errors import InputError
-from promptcot.storage.atomic import storing, sync
-from promptcot.storage.checked import read_document, write_document
+from promptcot.storage.atomic import storing, sync, write_whole
+from promptcot.storage.checked import write_document
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import hash_id
 from promptcot.storage.sources import cache_folder
-from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
-from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
+from promptcot.training.data.encoding import Encoded, Encoder, tokenizer_hash
+from promptcot.training.data.mixing import drawn, seen, shares
+from promptcot.training.data.reading import Example, Rejected
+from promptcot.training.data.reasons import TOO_LONG, ways_out
+from promptcot.training.data.rows import examples, fingerprint
+from promptcot.training.data.store import (
+    COLUMNS,
+    LEARNT,
+    STORE,
+    SUMS,
+    StoreCounts,
+    TokenStore,
+    checksum,
+    is_whole,
+)
 from promptcot.training.files import DROPPED
 from promptcot.training.recipe import Data, TrainRecipe
 
-_VERSION = 3
-_COLUMNS: dict[str, type[np.generic]] = {
-    "tokens": np.int32,  # all rows, prompts and completions
-    "lengths": np.int32,  # of each row
-    "prompts": np.int32,  # how many of these are the prompt's
-    "asked": np.int64,  # a hash of the prompt's text
-    "ids": np.uint8,  # of the rows, in UTF-8
-    "id_lengths": np.int32,
-}
-_STORE, _SUMS = "store.json", "checksums"
-_READ_AT_ONCE = 1 << 20
-"""The rows that are left out, with their reasons; in the store, and beside the trained model."""
-
+_VERSION = 4
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
-
-
-@dataclass(frozen=True, slots=True)
-class StoreCounts:
-    """What became of the rows. `dropped` and `cut` are those of all data, also where some rows are held out."""
-
-    rows_in: int = 0
-    kept: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    cut: int = 0
-    held_out: int = 0
-    tokens: int = 0
-    completion_tokens: int = 0
-    read_as: tuple[str, ...] = ()
-    """Which columns of which file were taken for what."""
-
-    def __str__(self) -> str:
-        lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
-        cut = [f"{self.cut:,} completions cut by the window"] if self.cut else []
-        apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
-        tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them to be learnt"
-        return "; ".join([f"{self.rows_in:,} rows, {self.kept:,} kept", *lost, *cut, *apart, tokens])
-
-
-class TokenStore:
-    """Rows as token ids, read-only and memory-mapped; `len` is the number of rows kept.
-
-    `fingerprint` says what they were made of. `chosen` are the numbers of the rows to show, all by default.
-    """
-
-    def __init__(self, folder: Path, fingerprint: dict[str, Any], chosen: NDArray[np.int64] | None = None) -> None:
-        self._folder, self._chosen, self.fingerprint = folder, chosen, fingerprint
-        self._whole = {name: np.asarray(_mapped(folder / f"{name}.bin", kind)) for name, kind in _COLUMNS.items()}
-        self._made = StoreCounts(**_told(folder)[0])
-        self._ends = np.cumsum(self._whole["lengths"], dtype=np.int64)
-        self._shown = np.arange(len(self._ends)) if chosen is None else chosen
-        self.lengths: Ids = self._whole["lengths"][self._shown]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return TokenStore, (self._folder, self.fingerprint, self._chosen)
-
-    def __len__(self) -> int:
-        return len(self._shown)
-
-    @property
-    def dropped(self) -> Path:
-        """Where the rows that were left out are listed."""
-        return self._folder / DROPPED
-
-    def row(self, i: int) -> tuple[Ids, int]:
-        """The ids of prompt and completion, and how many of them are the prompt's."""
-        number = self._shown[i]
-        end = self._ends[number]
-        return self._whole["tokens"][end - self._whole["lengths"][number] : end], int(self._whole["prompts"][number])
-
-    def id(self, i: int) -> str:
-        number = self._shown[i]
-        end = self._id_ends[number]
-        return bytes(self._whole["ids"][end - self._whole["id_lengths"][number] : end]).decode()
-
-    def slice(self, rows: Sequence[int] | NDArray[np.int64]) -> TokenStore:
-        """The same store, showing only these of its rows."""
-        return TokenStore(self._folder, self.fingerprint, self._shown[np.asarray(rows, np.int64)])
-
-    @cached_property
-    def counts(self) -> StoreCounts:
-        tokens = int(self.lengths.sum(dtype=np.int64))
-        prompts = int(self._whole["prompts"][self._shown].sum(dtype=np.int64))
-        shown = replace(self._made, kept=len(self), held_out=self._made.kept - len(self))
-        return replace(shown, tokens=tokens, completion_tokens=tokens - prompts)
-
-    @property
-    def asked(self) -> NDArray[np.int64]:
-        """A hash of each row's prompt."""
-        return self._whole["asked"][self._shown]
-
-    @cached_property
-    def _id_ends(self) -> NDArray[np.int64]:
-        return np.cumsum(self._whole["id_lengths"], dtype=np.int64)
 
 
 def open_store(
@@ -135,31 +54,70 @@ def open_store(
 ) -> TokenStore:
     """The tokens of a recipe's rows, made where they are not in the cache yet (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
 
-    Where `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Raises
-    InputError where no row is left, and StorageError.
+    Where `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Of a
+    mix each source has a folder of its own, and the rows to train on are those of an epoch. Raises InputError where no
+    row is left, and StorageError.
     """
     data, share = recipe.data, recipe.data.validation
     if which == "validation" and isinstance(share, str):
-        data = data.model_copy(update={"path": [share], "limit": None})
-    settings = {
-        "version": _VERSION,
-        "window": recipe.schedule.max_length,
-        "overlong": recipe.method.overlong,
-        **data.model_dump(include={"chat", "limit", "split", "columns"}),
-    }
-    hashes, rules = fingerprint(data), tokenizer_hash(tokenizer)
-    folder = (cache or cache_folder()) / "tokens" / _key([*hashes.values()], rules, settings)
-    made_of = {"data": hashes, "tokenizer": rules, "settings": settings}
-    with _waiting(folder.with_name(folder.name + ".lock")):
-        if not _is_whole(folder):
-            _make(folder, Encoder(tokenizer), data, recipe)
-    if isinstance(share, str):
-        return TokenStore(folder, made_of)
-    return _side(TokenStore(folder, {**made_of, "held_out": share}), share, which)
+        data = data.model_copy(update={"path": [share], "mix": [], "limit": None})
+    maker = _Maker(recipe, tokenizer, (cache or cache_folder()) / "tokens")
+    store = maker.mix(data) if data.mix else maker.one(data)
+    if not isinstance(share, str):
+        store.fingerprint = {**store.fingerprint, "held_out": share}
+        store = _side(store, share, which)
+    return _epoch(store, data, recipe.seed) if data.mix and which == "train" else store
+
+
+class _Maker:
+    """Opens stores in a folder of the cache, and makes those that are not there."""
+
+    def __init__(self, recipe: TrainRecipe, tokenizer: Any, place: Path) -> None:
+        self._recipe, self._tokenizer, self._place = recipe, tokenizer, place
+        self._rules = tokenizer_hash(tokenizer)
+
+    def one(self, data: Data) -> TokenStore:
+        """The rows of files that are read alike."""
+        settings = {
+            "version": _VERSION,
+            "window": self._recipe.schedule.max_length,
+            "overlong": self._recipe.method.overlong,
+            **data.model_dump(include={"chat", "limit", "split", "columns", "loss", "without_reasoning"}),
+        }
+        hashes = fingerprint(data)
+        folder = self._place / _key([*hashes.values()], self._rules, settings)
+        with _waiting(folder.with_name(folder.name + ".lock")):
+            if not is_whole(folder):
+                _make(folder, Encoder(self._tokenizer), data, self._recipe)
+        return TokenStore([folder], {"data": hashes, "tokenizer": self._rules, "settings": settings})
+
+    def mix(self, data: Data) -> TokenStore:
+        """The rows of all sources, one after the other."""
+        stores = [self.one(source) for source in data.sources]
+        named = {f"{place}: {source.path}": source for place, source in enumerate(data.mix, 1)}
+        made_of = {
+            name: {**store.fingerprint, "weight": source.weight}
+            for (name, source), store in zip(named.items(), stores, strict=True)
+        }
+        dropped = self._place / f"{_key(made_of)}.{DROPPED}"
+        write_whole(dropped, b"".join(store.dropped.read_bytes() for store in stores))
+        return TokenStore([folder for store in stores for folder in store.folders], made_of, dropped=dropped)
 
 
 def _key(*parts: Any) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+
+
+def _epoch(store: TokenStore, data: Data, seed: int) -> TokenStore:
+    """The rows of an epoch of a mix. Raises InputError for a source of which none is left to train on."""
+    counts = shares(len(store), [source.weight for source in data.mix])
+    rows, lines = [], []
+    for place, (source, there, share) in enumerate(zip(data.mix, store.parts, counts, strict=True)):
+        if not len(there):
+            raise InputError(f"data.mix: {source.path}: all its rows are held out by data.validation; take it out")
+        rows.append(there[drawn(len(there), share, (seed, place))])
+        lines.append(f"mix: {source.path}: {share:,} rows of an epoch ({source.weight:.4g}), {seen(share, len(there))}")
+    return store.drawn(np.concatenate(rows), store.fingerprint, lines)
 
 
 def _side(store: TokenStore, share: float, which: str) -> TokenStore:
@@ -191,43 +149,6 @@ def _waiting(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _is_whole(folder: Path) -> bool:
-    """Whether a store is there, with all its files as they were written."""
-    try:
-        _, sums = _told(folder)
-        files = {path.name: path for path in folder.iterdir()}
-        if any(_checksum(files[name]) != known for name, known in sums.items()):
-            return False
-        tokens = int(_mapped(folder / "lengths.bin", np.int32).sum(dtype=np.int64))
-        return (folder / "tokens.bin").stat().st_size == tokens * np.dtype(np.int32).itemsize
-    except (OSError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _told(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The counts of a store, and the checksums of its files, which those of earlier versions do not have.
-
-    Raises ValueError where this is damaged.
-    """
-    found = read_document(folder / _STORE)
-    if found is None:
-        raise ValueError(f"{folder / _STORE} is not there, or is damaged")
-    sums = found.pop(_SUMS, {})
-    return found, sums
-
-
-def _checksum(path: Path) -> int:
-    found = 0
-    with path.open("rb") as file:
-        while piece := file.read(_READ_AT_ONCE):
-            found = zlib.crc32(piece, found)
-    return found
-
-
-def _mapped(path: Path, kind: type[np.generic]) -> NDArray[Any]:
-    return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
-
-
 def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> None:
     """Write a store. Raises InputError where no row is left, and StorageError."""
     partial = folder.with_name(folder.name + ".partial")
@@ -236,16 +157,13 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
             shutil.rmtree(left_over, ignore_errors=True)
         partial.mkdir(parents=True)
     try:
-        told: list[str] = []
-        rows, drop = examples(data, encoder.tokenizer, told.append), recipe.method.overlong == "drop"
-        counts = _write(partial, encoder, rows, recipe.schedule.max_length, drop)
-        counts = replace(counts, read_as=tuple(told))
+        said: list[str] = []
+        writer = _Writer(partial, encoder, recipe, masked=data.loss == "assistant")
+        counts = replace(writer.write(examples(data, encoder.tokenizer, said.append)), read_as=tuple(said))
         if not counts.kept:
-            why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
-            window = f"; the window is schedule.max_length = {recipe.schedule.max_length:,} tokens"
-            raise InputError(f"{', '.join(data.path)}: no row is left to train on: {why}{window}")
-        sums = {path.name: _checksum(path) for path in sorted(partial.iterdir())}
-        write_document(partial / _STORE, {**asdict(counts), _SUMS: sums})
+            raise InputError(_nothing_left(data, counts, recipe.schedule.max_length))
+        sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
+        write_document(partial / STORE, {**asdict(counts), SUMS: sums})
         with storing(folder):
             sync(partial)
             os.replace(partial, folder)
@@ -254,45 +172,71 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
         raise
 
 
-def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], window: int, drop: bool) -> StoreCounts:
-    dropped: Counter[str] = Counter()
-    kept = cut = seen = 0
-    with ExitStack() as opened:
-        files = {name: opened.enter_context((folder / f"{name}.bin").open("wb", 1 << 16)) for name in _COLUMNS}
-        left_out = opened.enter_context((folder / DROPPED).open("wb"))
+def _nothing_left(data: Data, counts: StoreCounts, window: int) -> str:
+    why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
+    left = f"{', '.join(data.path)}: no row is left to train on: {why}"
+    told = f"{left}; the window is schedule.max_length = {window:,} tokens"
+    return "\n".join([told, *(f"  - {way}" for way in ways_out(counts.dropped))])
 
-        def append(**values: Any) -> None:
-            for name, value in values.items():
-                files[name].write(np.asarray(value, _COLUMNS[name]).tobytes())
 
-        def leave_out(name: str, reason: str) -> None:
-            dropped[reason] += 1
-            with storing(folder):
-                left_out.write(dumps({"id": name, "reason": reason}))
+class _Writer:
+    """Writes the columns of a store into a folder. `masked`: which tokens are learnt is a column too."""
 
-        for batch in _batches(rows):
-            seen += len(batch)
-            usable = [row for row in batch if isinstance(row, Example)]
-            for row in batch:
-                if isinstance(row, Rejected):
-                    leave_out(row.id, row.reason)
-            for example, (prompt, completion) in zip(usable, encoder(usable), strict=True):
-                length = len(prompt) + len(completion)
-                reason = "too long" if drop and length > window else None
-                reason = encoder.misfit(prompt, completion, example.chat, window) or reason
-                if reason is not None:
-                    leave_out(example.id, reason)
-                    continue
-                name = np.frombuffer(example.id.encode(errors="replace"), np.uint8)
-                kept, cut = kept + 1, cut + (length > window)
-                with storing(folder):
-                    append(tokens=prompt, lengths=min(length, window), prompts=len(prompt), ids=name)
-                    append(asked=hash_id(example.prompt), id_lengths=len(name))
-                    files["tokens"].write(completion[: window - len(prompt)].tobytes())
-    for column in _COLUMNS:
-        with storing(folder):
-            sync(folder / f"{column}.bin")
-    return StoreCounts(seen, kept, dict(dropped), cut)
+    def __init__(self, folder: Path, encoder: Encoder, recipe: TrainRecipe, masked: bool) -> None:
+        self._folder, self._encoder, self._masked = folder, encoder, masked
+        self._window, self._drop = recipe.schedule.max_length, recipe.method.overlong == "drop"
+        self._kinds = {**COLUMNS, **({LEARNT: np.uint8} if masked else {})}
+        self._files: dict[str, BinaryIO] = {}
+        self._dropped: Counter[str] = Counter()
+        self._remarks: Counter[str] = Counter()
+        self._kept = self._cut = 0
+
+    def write(self, rows: Iterable[Example | Rejected]) -> StoreCounts:
+        """All rows, and what became of them. Raises StorageError."""
+        seen = 0
+        with ExitStack() as opened:
+            for name in self._kinds:
+                self._files[name] = opened.enter_context((self._folder / f"{name}.bin").open("wb", 1 << 16))
+            self._files[DROPPED] = opened.enter_context((self._folder / DROPPED).open("wb"))
+            for batch in _batches(rows):
+                seen += len(batch)
+                self._write(batch)
+        for name in self._kinds:
+            with storing(self._folder):
+                sync(self._folder / f"{name}.bin")
+        return StoreCounts(seen, self._kept, dict(self._dropped), self._cut, remarks=dict(self._remarks))
+
+    def _write(self, batch: Sequence[Example | Rejected]) -> None:
+        usable = [row for row in batch if isinstance(row, Example)]
+        for row in batch:
+            if isinstance(row, Rejected):
+                self._leave_out(row.id, row.reason)
+        for example, found in zip(usable, self._encoder.encoded(usable), strict=True):
+            reason = self._encoder.misfit(example, found, self._window)
+            if reason is None and self._drop and found.tokens > self._window:
+                reason = TOO_LONG
+            if reason is None:
+                self._append(example, found)
+            else:
+                self._leave_out(example.id, reason)
+
+    def _append(self, example: Example, row: Encoded) -> None:
+        self._kept, self._cut = self._kept + 1, self._cut + (row.tokens > self._window)
+        self._remarks.update(example.remarks)
+        name = np.frombuffer(example.id.encode(errors="replace"), np.uint8)
+        ids = np.concatenate([row.prompt, row.completion])[: self._window]
+        columns = {"tokens": ids, "lengths": len(ids), "prompts": len(row.prompt), "ids": name}
+        columns |= {"asked": hash_id(example.prompt), "id_lengths": len(name)}
+        if self._masked:
+            columns[LEARNT] = np.packbits(row.mask[: self._window])
+        with storing(self._folder):
+            for column, value in columns.items():
+                self._files[column].write(np.asarray(value, self._kinds[column]).tobytes())
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self._dropped[reason] += 1
+        with storing(self._folder):
+            self._files[DROPPED].write(dumps({"id": name, "reason": reason}))
 
 
 def _batches(rows: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:

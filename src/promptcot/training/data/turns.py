@@ -35,16 +35,23 @@ def turns_of(given: object, role: str = "", missing: str = "messages") -> list[T
     return [_turn(turn) for turn in turns(given)]
 
 
-def divided(turns: list[Turn]) -> tuple[list[Turn], str]:
-    """The turns before the last answer, and that answer with its reasoning. Raises Unusable."""
+def divided(turns: list[Turn], thoughts: bool = False) -> tuple[list[Turn], str]:
+    """The turns before the last answer, and that answer with its reasoning. Raises Unusable.
+
+    With `thoughts`, earlier answers keep their reasoning too.
+    """
     answers = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
     if not answers:
         raise Unusable("no completion")
     asked, answer = turns[: answers[-1]], turns[answers[-1]]
     if not any(turn["content"].strip() for turn in asked):
         raise Unusable("no prompt")
-    bare = [{"role": turn["role"], "content": turn["content"]} for turn in asked]
+    bare = [{"role": turn["role"], "content": _said(turn) if thoughts else turn["content"]} for turn in asked]
     return bare, with_thought(answer.get(_REASONING[0], ""), text(answer["content"], "completion"))
+
+
+def _said(turn: Turn) -> str:
+    return with_thought(turn.get(_REASONING[0], ""), turn["content"])
 
 
 def thinking_beside(row: Mapping[str, Any]) -> str:

@@ -13,18 +13,22 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from promptcot import nano
-from promptcot.engines.model_files import folder_on_disk
+from promptcot.engines.model_files import folder_on_disk, read_json, special_tokens
 from promptcot.errors import InputError
-from promptcot.training.data.encoding import INSIDE, PROMPT_TOO_LONG, Encoder
-from promptcot.training.data.rows import Example, Rejected, examples
+from promptcot.training.data.encoding import Encoder
+from promptcot.training.data.mixing import seen, shares
+from promptcot.training.data.reading import Example, Rejected
+from promptcot.training.data.reasons import INSIDE, PROMPT_TOO_LONG, ways_out
+from promptcot.training.data.rows import examples
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
-from promptcot.training.recipe import TrainRecipe
+from promptcot.training.recipe import Data, TrainRecipe
 
 SAMPLED = 2000
 """Rows whose tokens are counted."""
@@ -55,15 +59,50 @@ class Counted:
 
 def count(recipe: TrainRecipe) -> Counted:
     """What can be known of the data. Raises InputError for a file that cannot be read."""
-    files = [Path(path) for path in recipe.data.path]
-    missing = ", ".join(path for path in recipe.data.path if not Path(path).is_file())
+    missing = ", ".join(path for path in recipe.data.paths if not Path(path).is_file())
     if missing:
         return _assumed(recipe, f"{missing} is not on this machine")
     template = _Template(recipe)
-    sample = _Sample.of(recipe, template)
-    told = f"counted in {', '.join(map(str, files))}"
-    lengths = _lengths(sample.measured(template.tokens or _tokenizer(recipe)), recipe)
-    return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, [*sample.notes, *template.notes])
+    samples = [_Sample.of(source, recipe.seed, template) for source in recipe.data.sources]
+    tokens = template.tokens or _tokenizer(recipe)
+    measured = [sample.measured(tokens) for sample in samples]
+    told = f"counted in {', '.join(recipe.data.paths)}"
+    rows = sum(_used(sample.rows, recipe) for sample in samples)
+    lengths = _lengths(_mixed(measured, recipe), recipe)
+    left_out, remarks = _summed(samples)
+    said = [f"{count:,} × {remark}" for remark, count in remarks.items()]
+    notes = [note for sample in samples for note in sample.notes]
+    notes += [*template.notes, *_shares(samples, rows, recipe), *said, *ways_out([*left_out, *remarks])]
+    return Counted(rows, told, *lengths, left_out, notes)
+
+
+def _summed(samples: Sequence[_Sample]) -> tuple[Counter[str], Counter[str]]:
+    """What was left out, and what is learnt with a remark, of all sources."""
+    left_out, remarks = Counter[str](), Counter[str]()
+    for sample in samples:
+        left_out.update(sample.left_out)
+        remarks.update(sample.remarks)
+    return left_out, remarks
+
+
+def _shares(samples: Sequence[_Sample], rows: int, recipe: TrainRecipe) -> list[str]:
+    """How many rows of each source of a mix an epoch has. Raises InputError for a source without rows."""
+    mix = recipe.data.mix
+    if empty := [source.path for source, sample in zip(mix, samples, strict=False) if not sample.rows]:
+        raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; take it out")
+    counts = shares(rows, [source.weight for source in mix]) if mix else []
+    return [
+        f"mix: {source.path}: {share:,} rows of an epoch ({source.weight:.4g}), {seen(share, _used(one.rows, recipe))}"
+        for source, one, share in zip(mix, samples, counts, strict=False)
+    ]
+
+
+def _mixed(measured: Sequence[Sequence[Any]], recipe: TrainRecipe) -> Sequence[Any]:
+    """Of several sources as many as their weights say, taken in turn from each."""
+    if not recipe.data.mix:
+        return measured[0]
+    counts = shares(SAMPLED, [source.weight for source in recipe.data.mix])
+    return [one for found, wanted in zip(measured, counts, strict=True) for one in islice(cycle(found), wanted)]
 
 
 def _assumed(recipe: TrainRecipe, why: str) -> Counted:
@@ -118,17 +157,19 @@ class _Sample:
     rows: int = 0
     examples: list[Example] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, recipe: TrainRecipe, template: _Template) -> _Sample:
+    def of(cls, data: Data, seed: int, template: _Template) -> _Sample:
         """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
-        rng, found = Random(recipe.seed), cls()
-        for one in examples(recipe.data, template, found.notes.append):
+        rng, found = Random(seed), cls()
+        for one in examples(data, template, found.notes.append):
             if isinstance(one, Rejected):
                 found.left_out[one.reason] += 1
                 continue
             found.rows += 1
+            found.remarks.update(one.remarks)
             if len(found.examples) < SAMPLED:
                 found.examples.append(one)
             elif (place := rng.randrange(found.rows)) < SAMPLED:
@@ -171,10 +212,25 @@ class _Template:
             return None
 
         def count(row: Example) -> int | str:
-            [(prompt, completion)] = encoder([row])
-            return encoder.misfit(prompt, completion, row.chat, window) or len(prompt) + len(completion)
+            [found] = encoder.encoded([row])
+            return encoder.misfit(row, found, window) or found.tokens
 
         return count
+
+    @cached_property
+    def eos_token(self) -> str | None:
+        """What ends a text, as the tokenizer's files say."""
+        folder = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
+        settings = None if folder is None else read_json(folder / "tokenizer_config.json")
+        told = settings.get("eos_token") if isinstance(settings, dict) else None
+        found = told.get("content") if isinstance(told, dict) else told
+        return found if isinstance(found, str) else None
+
+    @cached_property
+    def special_tokens(self) -> set[str]:
+        """The tokens beside the vocabulary, as the tokenizer's files say; none where it is not on this machine."""
+        folder = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
+        return set() if folder is None else special_tokens(folder)
 
     @property
     def has_template(self) -> bool:

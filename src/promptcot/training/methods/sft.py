@@ -19,8 +19,9 @@ from promptcot.errors import InputError
 from promptcot.training.arguments import arguments, lora_config
 from promptcot.training.data.collating import Collator, dataset_of
 from promptcot.training.data.packing import order, pack
+from promptcot.training.data.store import TokenStore
 from promptcot.training.data.tokenizers import load_tokenizer
-from promptcot.training.data.tokens import TokenStore, open_store
+from promptcot.training.data.tokens import open_store
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels
@@ -72,9 +73,8 @@ class Sft:
         rows = np.arange(len(store), dtype=np.int32)
         window = recipe.schedule.max_length
         packs = pack(store.lengths, window) if recipe.method.packing else list(rows[:, None])
-        for line in store.counts.read_as:
+        for line in store.counts.lines:
             tell(f"data: {line}")
-        tell(f"data: {store.counts}")
         if recipe.method.packing:
             full = float(store.lengths.sum()) / (len(packs) * window)
             tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")

@@ -22,7 +22,7 @@ from promptcot.printable import presentable
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
-from promptcot.training.data.tokens import StoreCounts
+from promptcot.training.data.store import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -52,7 +52,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         results=_table(("what", "value"), _results(lines)),
         plot=plot,
         made=_table(("what", "value"), [*_made(recipe, lines), *_flat(others)]),
-        data=_table(("what", "value"), [("data", ", ".join(recipe.data.path)), *_flat(about)]),
+        data=_table(("what", "value"), [("data", ", ".join(recipe.data.paths)), *_flat(about)]),
         recipe=recipe.model_dump_json(indent=2),
         versions=_table(("package", "version"), versions.items()),
     )
@@ -80,7 +80,7 @@ def _evaluated(result: Result) -> tuple[str, ...]:
 def _head(recipe: TrainRecipe) -> ModelCardData:
     return ModelCardData(
         base_model=recipe.model.path if _on_the_hub(recipe.model.path) else None,
-        datasets=[name for name in recipe.data.path if _on_the_hub(name)] or None,
+        datasets=[name for name in recipe.data.paths if _on_the_hub(name)] or None,
         library_name="transformers",
         pipeline_tag="text-generation",
         tags=["promptcot", "sft"],

@@ -24,7 +24,7 @@ from promptcot.core.units import duration
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.training.data.stop_tokens import end_ids
-from promptcot.training.data.tokens import TokenStore
+from promptcot.training.data.store import TokenStore
 from promptcot.training.files import LOG, PLOT, SAMPLES
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import curves, samples

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from promptcot.training.data.collating import IGNORED, Collator, dataset_of
-from promptcot.training.data.tokens import TokenStore, open_store
+from promptcot.training.data.store import TokenStore
+from promptcot.training.data.tokens import open_store
 from tests.unit.training.materials import recipe, tokenizer, write
 
 PAD = 1
@@ -41,7 +42,7 @@ def test_only_completions_are_learnt_by_either_way(store: TokenStore, packing: b
 
 
 def test_the_first_token_of_a_sequence_is_never_learnt_from_the_last_of_another(store: TokenStore) -> None:
-    store._whole["prompts"] = np.zeros(3, np.int32)
+    store._parts[0].columns["prompts"] = np.zeros(3, np.int32)
     labels = Collator(store, PAD, packing=True)([{"rows": [0, 1]}])["labels"][0]
     ids, _ = store.row(0)
     assert labels[: len(ids)].tolist() == [IGNORED, *ids[1:].tolist()]

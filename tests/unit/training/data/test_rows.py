@@ -13,7 +13,8 @@ import pytest
 import promptcot
 from promptcot.errors import InputError
 from promptcot.training.data.chat import end_of_turn
-from promptcot.training.data.rows import Example, Rejected, examples, fingerprint
+from promptcot.training.data.reading import Example, Rejected
+from promptcot.training.data.rows import examples, fingerprint
 from promptcot.training.recipe import Data
 from tests.unit.training.materials import CHATML, THINKING, tokenizer, write
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from promptcot.errors import InputError
 from promptcot.training.data import tokens
 from promptcot.training.data.encoding import Encoder, padding_id, tokenizer_hash
-from promptcot.training.data.rows import Example
-from promptcot.training.data.tokens import TokenStore, open_store
+from promptcot.training.data.reading import Example
+from promptcot.training.data.store import TokenStore
+from promptcot.training.data.tokens import open_store
 from tests.programs import PATIENCE
 from tests.unit.training.materials import CHATML, recipe, spaced, tokenizer, write
 
@@ -169,11 +170,11 @@ def test_a_store_is_made_once_and_again_when_anything_changes(tmp_path: Path, ma
     again = stored(tmp_path, ROWS)
     assert len(made_stores) == 1
     assert again.fingerprint == stored(tmp_path, ROWS).fingerprint
-    for options in ({"window": 63}, {"overlong": "drop"}, {"limit": 19}, {"chat": True}):
+    for options in ({"window": 63}, {"overlong": "drop"}, {"limit": 19}, {"chat": True}, {"loss": "assistant"}):
         changed = stored(tmp_path, ROWS, tokenizer(CHATML), **options)
         assert changed.fingerprint != again.fingerprint
     stored(tmp_path, ROWS[1:])
-    assert len(set(made_stores)) == len(made_stores) == 6
+    assert len(set(made_stores)) == len(made_stores) == 7
 
 
 @pytest.mark.parametrize("damage", ["tokens.bin", "store.json"])

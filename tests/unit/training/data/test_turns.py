@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from promptcot.training.data.rows import Example, Rejected
+from promptcot.training.data.reading import Example, Rejected
 from tests.unit.training.data.test_rows import read
 from tests.unit.training.materials import CHATML, THINKING
 
