@@ -36,7 +36,8 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
     def run(name: str, **settings: Any) -> list[str]:
         from promptcot.training.run import train
 
-        given = {"data.path": str(rows), "output_dir": str(tmp_path / name)}
+        given = {} if "data__mix" in settings else {"data.path": str(rows)}
+        given |= {"output_dir": str(tmp_path / name)}
         said: list[str] = []
         train(load_train(str(recipe), changes(settings), given), said.append)
         return said
@@ -178,6 +179,33 @@ def test_rows_that_changed_since_the_checkpoint_are_refused(tmp_path: Path, trai
         train("changed", schedule__max_steps=2)
 
 
+def test_a_mix_goes_on_with_the_rows_that_it_would_have_had(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from promptcot.training import stopping
+
+    few = write_rows(tmp_path / "few.jsonl", 5, seed=2)
+    mix = f"[{{path='{tmp_path / 'rows.jsonl'}', weight=0.5}}, {{path='{few}', weight=0.5}}]"
+    settings = {"data__path": "[]", "data__mix": mix, "schedule__max_steps": 4}
+    told = train("whole", **settings)
+    assert f"data: mix: {few}: 26 rows of an epoch (0.5), each of its 5 rows 5.20 times" in told
+
+    class Asked(stopping.Stopper):
+        def on_step_begin(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
+            if state.global_step == 1:
+                signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as asked:
+        asked.setattr("promptcot.training.run.Stopper", Asked)
+        with pytest.raises(KeyboardInterrupt):
+            train("stopped", **settings)
+    assert "going on from step 2 (checkpoint-2)" in train("stopped", **settings)
+    assert logged(tmp_path / "stopped") == logged(tmp_path / "whole")
+    other = {**settings, "data__mix": mix.replace("0.5", "0.4", 1).replace("weight=0.5", "weight=0.6")}
+    with pytest.raises(InputError, match=r"data\.1: .*rows\.jsonl\.weight: 0\.5 before, 0\.4 now"):
+        train("stopped", **other)
+
+
 def test_settings_that_changed_since_the_checkpoint_are_refused(train: Train) -> None:
     train("settings", schedule__max_steps=2)
     with pytest.raises(InputError, match=r"settings\.schedule\.learning_rate: 0\.001 before, 0\.01 now"):
@@ -233,14 +261,16 @@ def test_rows_that_cannot_be_learnt_are_counted(tmp_path: Path, train: Train) ->
     bad.append({"id": "quoted", "prompt": "1\n", "completion": "1<eos> = 1"})
     bad.append({"id": "cut", "prompt": "1\n", "completion": "1 = " * 200})
     rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
-    [data] = [line for line in train("counted", schedule__max_steps=1) if line.startswith("data")]
-    assert data.startswith(f"data: {ROWS + 4} rows, {ROWS + 1} kept; ")
+    [data, *ways_out] = [line for line in train("counted", schedule__max_steps=1) if line.startswith("data")]
+    assert data.startswith(f"data: {ROWS + 4} rows, {ROWS} kept; ")
     assert "1 dropped (prompt too long)" in data
     assert "1 dropped (special token in the completion)" in data
-    assert "1 completions cut by the window" in data
+    assert "1 dropped (too long)" in data
+    assert len(ways_out) == 2
     left_out = [loads(line) for line in (tmp_path / "counted" / "dropped.jsonl").read_bytes().splitlines()]
     assert {row["id"]: row["reason"] for row in left_out} == {
         "no answer": "no completion",
         "long": "prompt too long",
         "quoted": "special token in the completion",
+        "cut": "too long",
     }

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 import transformers
 
+from promptcot.engines.local import tokenizers
 from promptcot.engines.model_files import journaled_name
 from promptcot.engines.weights import check_weights
 from promptcot.errors import EngineUnusable, InputError, RequestRefused
@@ -178,7 +179,7 @@ def _check_kind(folder: Path, network: Any) -> None:
 def load_tokenizer(folder: Path) -> Any:
     """The tokenizer in a folder. Raises EngineUnusable."""
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer = tokenizers.load(folder, local_files_only=True)
         # Where a folder has none, transformers may make one up that knows no text.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("it would know special tokens only")

@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 
 def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
     """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
-    from transformers import AutoTokenizer
+    from promptcot.engines.local.tokenizers import load
 
     name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")
     revision = None if recipe.model.tokenizer else recipe.model.revision
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            name, revision=revision, trust_remote_code=False
-        )
+        tokenizer: PreTrainedTokenizerBase = load(name, **({"revision": revision} if revision else {}))
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: no tokenizer can be loaded: {error}") from error
     if recipe.model.chat_template:

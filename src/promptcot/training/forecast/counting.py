@@ -221,10 +221,7 @@ class _Template:
     def eos_token(self) -> str | None:
         """What ends a text, as the tokenizer's files say."""
         folder = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
-        settings = None if folder is None else read_json(folder / "tokenizer_config.json")
-        told = settings.get("eos_token") if isinstance(settings, dict) else None
-        found = told.get("content") if isinstance(told, dict) else told
-        return found if isinstance(found, str) else None
+        return None if folder is None else _Settings.of(folder).end
 
     @cached_property
     def special_tokens(self) -> set[str]:
@@ -275,15 +272,40 @@ def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
         raise InputError(f"{folder / 'tokenizer.json'}: cannot be loaded: {error}") from error
     loaded.no_truncation()
     loaded.no_padding()
-    return _counter(loaded, recipe.schedule.max_length)
+    return _counter(loaded, _Settings.of(folder), recipe.schedule.max_length)
 
 
-def _counter(tokenizer: Any, window: int) -> Tokens:
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What `tokenizer_config.json` says of the tokens at the ends of a text."""
+
+    begin: str | None
+    end: str | None
+    begins: bool
+    """Whether a text gets the first one whatever `tokenizer.json` says."""
+
+    @classmethod
+    def of(cls, folder: Path) -> _Settings:
+        told = read_json(folder / "tokenizer_config.json")
+        table = told if isinstance(told, dict) else {}
+        return cls(_text(table.get("bos_token")), _text(table.get("eos_token")), table.get("add_bos_token") is True)
+
+
+def _text(token: Any) -> str | None:
+    found = token.get("content") if isinstance(token, dict) else token
+    return found if isinstance(found, str) and found else None
+
+
+def _counter(tokenizer: Any, settings: _Settings, window: int) -> Tokens:
     """As `Encoder` counts a pair of texts, without transformers."""
     special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+    start = None if settings.begin is None else tokenizer.token_to_id(settings.begin)
 
     def count(row: Example) -> int | str:
-        prompt = tokenizer.encode(row.prompt).ids
+        begun = bool(settings.begin) and row.prompt.startswith(str(settings.begin))
+        prompt = tokenizer.encode(row.prompt, add_special_tokens=not begun).ids
+        if settings.begins and start is not None and prompt[:1] != [start]:
+            prompt = [start, *prompt]
         completion = tokenizer.encode(row.completion, add_special_tokens=False).ids
         if not special.isdisjoint(completion[:-1]):
             return INSIDE

@@ -1,0 +1,58 @@
+"""A tokenizer that reads text as its own files say, whichever class transformers chooses for it.
+
+transformers 5 builds the tokenizers of some classes anew and leaves out what their files say. `LlamaTokenizer` divides
+byte-level vocabularies as SentencePiece does, and DeepSeek's, which name that class, then lose every space
+(huggingface/transformers issue 45488); and `add_bos_token` is passed over where there is a `tokenizer.json`, so that
+texts of the R1 models begin without their start token. Both are put right here, for training and inference alike.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import transformers
+from tokenizers import Tokenizer
+from transformers.utils import cached_file
+
+from promptcot.engines.model_files import read_json
+
+_PROBE = "What is 1 + 1?\n\n It's 22: naïve\tx_1.\n"
+"""Words, spaces, digits, accents: tokenizers that divide texts otherwise differ in it."""
+
+
+def load(name: str | Path, **given: Any) -> Any:
+    """The tokenizer of a folder or of a name on the Hub; `given` is what `from_pretrained` takes.
+
+    Raises OSError, ValueError and what else transformers does for one that cannot be loaded.
+    """
+    tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **given)
+    written = _file(name, "tokenizer.json", given)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if written is None or backend is None:
+        return tokenizer
+    if _read(backend) != _read(Tokenizer.from_file(str(written))):
+        tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(name, trust_remote_code=False, **given)
+    settings = _file(name, "tokenizer_config.json", given)
+    told = None if settings is None else read_json(settings)
+    if isinstance(told, dict) and told.get("add_bos_token") is True:
+        _begin(tokenizer)
+    return tokenizer
+
+
+def _file(name: str | Path, file: str, given: Any) -> Path | None:
+    where = {key: given[key] for key in ("revision", "local_files_only") if given.get(key) is not None}
+    found = cached_file(name, file, _raise_exceptions_for_missing_entries=False, **where)
+    return None if found is None else Path(found)
+
+
+def _read(backend: Any) -> list[int]:
+    ids: list[int] = backend.encode(_PROBE, add_special_tokens=False).ids
+    return ids
+
+
+def _begin(tokenizer: Any) -> None:
+    """Texts begin with the start token from now on, if there is one and they do not yet."""
+    start = tokenizer.bos_token_id
+    if start is not None and tokenizer("a").input_ids[:1] != [start]:
+        tokenizer.add_bos_token = True
