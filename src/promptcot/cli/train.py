@@ -53,6 +53,7 @@ def command(
         "model.path": model_path,
         "data.columns": columns,
         "data.path": list(data_path) or None,
+        "data.mix": [] if data_path and not any(change.startswith("data.mix") for change in changes) else None,
         "output_dir": output_dir and str(output_dir),
         "parallelism.devices": processes if options["dry_run"] else None,
     }

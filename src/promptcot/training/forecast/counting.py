@@ -101,7 +101,7 @@ def _mixed(measured: Sequence[Sequence[Any]], recipe: TrainRecipe) -> Sequence[A
     """Of several sources as many as their weights say, taken in turn from each."""
     if not recipe.data.mix:
         return measured[0]
-    counts = shares(SAMPLED, [source.weight for source in recipe.data.mix])
+    counts = shares(sum(map(len, measured)), [source.weight for source in recipe.data.mix])
     return [one for found, wanted in zip(measured, counts, strict=True) for one in islice(cycle(found), wanted)]
 
 

@@ -127,6 +127,8 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
         plain = dataclasses.asdict(value) if isinstance(value, StoreCounts) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
+        elif isinstance(plain, list | tuple):
+            yield from [(path, "; ".join(map(str, plain)))] if plain else []
         elif plain is not None:
             yield path, f"{plain:,}" if type(plain) is int else str(plain)
 
