@@ -42,7 +42,8 @@ def load(name: str | Path, **given: Any) -> Any:
 
 def _file(name: str | Path, file: str, given: Any) -> Path | None:
     where = {key: given[key] for key in ("revision", "local_files_only") if given.get(key) is not None}
-    found = cached_file(name, file, _raise_exceptions_for_missing_entries=False, **where)
+    quiet = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
+    found = cached_file(name, file, **quiet, **where)
     return None if found is None else Path(found)
 
 

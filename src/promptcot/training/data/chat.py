@@ -74,13 +74,14 @@ def answers_in(tokenizer: Any, turns: Sequence[Turn], opened: str) -> Iterator[s
     Learnt are the answers to somebody, each with its end of turn. What each of them is an answer to is rendered alone,
     as inference would see it. Raises Rewritten where `opened` does not begin with that and the answer as it is.
     """
-    end, done = end_of_turn(tokenizer), 0
+    done = 0
     first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), len(turns))
     for place in range(first + 1, len(turns)):
         if turns[place]["role"] != "assistant":
             continue
         asked = render(tokenizer, list(turns[:place]))
-        learnt = _learnt(opened[len(asked) :], continued(asked, turns[place]["content"]), end)
+        said = continued(asked, turns[place]["content"])
+        learnt = _learnt(opened[len(asked) :], said, end_of_turn(tokenizer))
         if learnt is None or not opened.startswith(asked):
             raise Rewritten
         yield opened[done : len(asked)]
