@@ -100,7 +100,9 @@ class _Maker:
             for (name, source), store in zip(named.items(), stores, strict=True)
         }
         dropped = self._place / f"{_key(made_of)}.{DROPPED}"
-        write_whole(dropped, b"".join(store.dropped.read_bytes() for store in stores))
+        with _waiting(dropped.with_suffix(".lock")):
+            if not dropped.exists():
+                write_whole(dropped, b"".join(store.dropped.read_bytes() for store in stores))
         return TokenStore([folder for store in stores for folder in store.folders], made_of, dropped=dropped)
 
 
