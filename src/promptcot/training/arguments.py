@@ -88,12 +88,13 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
     """The trainer's arguments. Tokens, packs and their order come ready-made, so that TRL prepares no data."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu = torch.cuda.is_available()
+    by_rows = schedule.step_by == "rows"  # then a batch of the trainer is a whole step: see `training.steps`
     return SFTConfig(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
-        per_device_train_batch_size=schedule.micro_batch,
+        per_device_train_batch_size=1 if by_rows else schedule.micro_batch,
         per_device_eval_batch_size=schedule.micro_batch,
-        gradient_accumulation_steps=accumulation(recipe, processes()),
+        gradient_accumulation_steps=1 if by_rows else accumulation(recipe, processes()),
         num_train_epochs=1,  # the order holds all epochs
         learning_rate=schedule.learning_rate,
         lr_scheduler_type=schedule.kind,

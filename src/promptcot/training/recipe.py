@@ -113,8 +113,14 @@ class Method(Section):
 
 
 class Schedule(Section):
-    """How long, how fast, and how many sequences at a time on each device."""
+    """How long, how fast, and how many sequences at a time on each device.
 
+    A step of the optimizer takes devices × `micro_batch` × `accumulation`: of "sequences" (packs, so that all steps have
+    about as many tokens, in a number of rows that depends on their lengths), or of "rows" (as many in each step as
+    without packing, where a published learning rate belongs to a number of rows).
+    """
+
+    step_by: Literal["rows", "sequences"] = "sequences"
     max_length: Positive = 16384
     epochs: Annotated[float, Field(gt=0)] = 2.0
     max_steps: Positive | None = None
@@ -173,12 +179,43 @@ class Watch(Section):
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
 
+Mfu = Annotated[float, Field(gt=0, le=1)]
+
+
 class Hardware(Section):
-    """What a dry run computes for: a device by name, and the share of its peak that training reaches."""
+    """What a dry run computes for: a device by name, and the share of its peak that training reaches.
+
+    `mfu` is an interval, or one number where it has been measured; `mfu_source` says where it comes from.
+    """
 
     device: str = "A100-80GB"
-    mfu: Annotated[float, Field(gt=0, le=1)] = 0.4
-    published_gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    mfu: tuple[Mfu, Mfu] = (0.3, 0.5)
+    mfu_source: str | None = None
+
+    @field_validator("mfu", mode="before")
+    @classmethod
+    def _one_number(cls, given: Any) -> Any:
+        return (given, given) if isinstance(given, (int, float)) else given
+
+    @field_validator("mfu")
+    @classmethod
+    def _rising(cls, mfu: tuple[float, float]) -> tuple[float, float]:
+        if mfu[0] > mfu[1]:
+            raise ValueError("the lower end of the interval comes first")
+        return mfu
+
+
+class Published(Section):
+    """What is published of the training that a recipe repeats; a dry run shows it beside what it computes.
+
+    `learning_rate` is the one that belongs to `rows_per_step`.
+    """
+
+    steps: Positive | None = None
+    rows_per_step: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    source: str | None = None
 
 
 class TrainRecipe(Section):
@@ -196,6 +233,7 @@ class TrainRecipe(Section):
     checkpoints: Checkpoints = Checkpoints()
     watch: Watch = Watch()
     hardware: Hardware = Hardware()
+    published: Published = Published()
 
     @property
     def directory(self) -> Path:
@@ -206,6 +244,12 @@ class TrainRecipe(Section):
     def sequences_per_step(self) -> int:
         """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
         return self.parallelism.devices * self.schedule.micro_batch * self.schedule.accumulation
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """The effective batch in rows; None where it is a number of packs."""
+        counts_packs = self.method.packing and self.schedule.step_by == "sequences"
+        return None if counts_packs else self.sequences_per_step
 
 
 def load_train(
