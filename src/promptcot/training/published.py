@@ -21,6 +21,6 @@ def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
     packs = schedule.step_by == "sequences" and recipe.method.packing
     remedy = 'schedule.step_by = "rows" keeps to them' if packs else "see schedule.accumulation"
     return (
-        f"the learning rate {schedule.learning_rate:g} was published for {told.rows_per_step:,} rows a step, and a step "
-        f"has {'about ' * packs}{rows:,.0f} here: {remedy}, or choose another rate"
+        f"the learning rate {schedule.learning_rate:g} was published for {told.rows_per_step:,} rows a step, and a "
+        f"step has {'about ' * packs}{rows:,.0f} here: {remedy}, or choose another rate"
     )

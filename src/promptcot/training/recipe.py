@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
-from promptcot.errors import UsageError
+from promptcot.errors import InputError, UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
@@ -115,9 +115,9 @@ class Method(Section):
 class Schedule(Section):
     """How long, how fast, and how many sequences at a time on each device.
 
-    A step of the optimizer takes devices × `micro_batch` × `accumulation`: of "sequences" (packs, so that all steps have
-    about as many tokens, in a number of rows that depends on their lengths), or of "rows" (as many in each step as
-    without packing, where a published learning rate belongs to a number of rows).
+    A step of the optimizer takes devices × `micro_batch` × `accumulation`, counted as `step_by` says: in "sequences"
+    (packs, so that steps have about as many tokens, and a number of rows that depends on their lengths), or in "rows"
+    (as without packing, for a learning rate that belongs to a number of rows).
     """
 
     step_by: Literal["rows", "sequences"] = "sequences"
@@ -208,12 +208,14 @@ class Hardware(Section):
 class Published(Section):
     """What is published of the training that a recipe repeats; a dry run shows it beside what it computes.
 
-    `learning_rate` is the one that belongs to `rows_per_step`.
+    `learning_rate` is the one that belongs to `rows_per_step`: with it, a training of other steps gets a warning.
+    `packing` says how the `gpu_hours` were spent.
     """
 
     steps: Positive | None = None
     rows_per_step: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    packing: bool = False
     gpu_hours: Annotated[float, Field(gt=0)] | None = None
     source: str | None = None
 
@@ -244,6 +246,20 @@ class TrainRecipe(Section):
     def sequences_per_step(self) -> int:
         """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
         return self.parallelism.devices * self.schedule.micro_batch * self.schedule.accumulation
+
+    def accumulation_on(self, processes: int) -> int:
+        """Micro-batches of each process in a step, so that the effective batch is the recipe's.
+
+        Raises InputError where the processes cannot share it evenly.
+        """
+        at_once = processes * self.schedule.micro_batch
+        if self.sequences_per_step % at_once:
+            raise InputError(
+                f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "
+                f"with {self.schedule.micro_batch} at a time cannot share evenly: start another number of processes, "
+                f"or --set parallelism.devices={processes} and choose schedule.accumulation anew"
+            )
+        return self.sequences_per_step // at_once
 
     @property
     def rows_per_step(self) -> int | None:

@@ -25,7 +25,8 @@ def steps(count: int, epochs: float, seed: int, per_step: int, wanted: int | Non
     """
     if wanted is not None:
         epochs = -(-wanted // -(-count // per_step))
-    chosen, found = order(count, epochs, seed), []
+    chosen = order(count, epochs, seed)
+    found: list[Rows] = []
     for start in range(0, len(chosen), count):
         epoch = chosen[start : start + count]
         found += np.split(epoch, range(per_step, len(epoch), per_step))
@@ -40,7 +41,9 @@ def share(lengths: NDArray[np.int32], window: int, processes: int) -> list[list[
     """
     packs = pack(lengths, window)
     rounds = max(1, -(-len(packs) // processes))
-    bins = _evenly(lengths, rounds * processes, window) or [*packs, *_empty(rounds * processes - len(packs))]
+    bins = _evenly(lengths, rounds * processes, window)
+    if bins is None:
+        bins = [places.astype(np.int64) for places in packs] + _empty(rounds * processes - len(packs))
     bins.sort(key=lambda places: -int(lengths[places].sum()))
     return _dealt(bins, processes)
 
