@@ -57,11 +57,9 @@ def command(
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
-    return (
-        _show(_on(resolved, processes))
-        if options["dry_run"]
-        else _start(resolved, [recipe, *arguments(given)], processes)
-    )
+    if options["dry_run"]:
+        return _show(_on(resolved, processes))
+    return _start(resolved, [recipe, *arguments(given)], processes)
 
 
 def _without_old_facts(
@@ -83,6 +81,11 @@ def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
     """The recipe on so many devices, with the same batch. Raises InputError where they cannot share it evenly."""
     if processes is None:
         return recipe
+    if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % (processes * recipe.schedule.micro_batch):
+        raise InputError(
+            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run computes only for "
+            f"numbers of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide it"
+        )
     parallelism = recipe.parallelism.model_copy(update={"devices": processes})
     schedule = recipe.schedule.model_copy(update={"accumulation": recipe.accumulation_on(processes)})
     return recipe.model_copy(update={"parallelism": parallelism, "schedule": schedule})

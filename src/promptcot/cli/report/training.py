@@ -90,9 +90,9 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
 
 def _schedule(recipe: TrainRecipe) -> str:
     schedule = recipe.schedule
-    bound = f", at most {schedule.max_steps:,} steps" if schedule.max_steps else ""
+    length = f"{schedule.max_steps:,} steps" if schedule.max_steps else f"{schedule.epochs:g} epochs"
     return (
-        f"{schedule.epochs:g} epochs{bound}; learning rate {schedule.learning_rate:g}, {schedule.kind} after "
+        f"{length}; learning rate {schedule.learning_rate:g}, {schedule.kind} after "
         f"{schedule.warmup_steps:,} steps of warm-up; weight decay {schedule.weight_decay:g}"
     )
 
@@ -180,7 +180,9 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
         yield "  tokens", found.tokens, "in $PROMPTCOT_CACHE, for the next start"
     if found.data is not None:
         words = (
-            "in the cache of the Hub: files and Arrow, assumed: 3.5 characters a token" if found.fetched else "as it is"
+            "in the cache of the Hub: files and Arrow, assumed: 3.5 characters a token"
+            if found.fetched
+            else "the files of data.path"
         )
         yield "  data", found.data, words
 

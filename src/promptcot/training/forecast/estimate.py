@@ -89,7 +89,7 @@ def work(shape: Shape, recipe: TrainRecipe, rows: int, lengths: Lengths) -> Work
     all_steps = math.ceil(sequences * epochs / per_step)
     if recipe.schedule.step_by == "rows":  # the last step of an epoch takes what is left
         all_steps = int(epochs) * each + math.ceil(sequences * (epochs % 1) / per_step)
-    steps = min(all_steps, recipe.schedule.max_steps or all_steps)
+    steps = recipe.schedule.max_steps or all_steps  # instead of epochs, also where these are fewer
     tokens = used * lengths.mean * epochs * steps / all_steps
     lora = recipe.method.lora
     flops = tokens * shape.flops_per_token(lengths.context, rank=lora.rank if lora else None)

@@ -317,6 +317,8 @@ def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
     assert "4 packed sequences = 2 devices × micro_batch 2 × accumulation 1" in capsys.readouterr().out
     assert run(["train", "promptcot-ds-1.5b", *more]) == 0
     assert "64 rows = 2 devices × micro_batch 1 × accumulation 32" in capsys.readouterr().out
+    assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--processes", "3"]) == 1
+    assert "3 processes can share a step of 64 rows, but a dry run computes only" in capsys.readouterr().err
     assert run(["train", "nano-student", *more]) == 1  # as the training itself would say
     assert "which 2 processes with 2 at a time cannot share evenly" in capsys.readouterr().err
 

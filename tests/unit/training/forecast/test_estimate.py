@@ -271,6 +271,8 @@ def test_max_steps_bounds_steps_and_tokens() -> None:
     part = work(shape(), recipe(**told, schedule__max_steps=25), 10_000, Lengths(98, 98))
     assert (whole.steps, part.steps) == (250, 25)
     assert part.tokens == pytest.approx(whole.tokens / 10)
+    more = work(shape(), recipe(**told, schedule__max_steps=500), 10_000, Lengths(98, 98))
+    assert (more.steps, more.tokens) == (500, pytest.approx(2 * whole.tokens))
 
 
 def test_steps_counted_in_rows_end_with_the_epoch() -> None:
