@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,17 @@ from promptcot.training.data.store import TokenStore
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
+_MARKS = 1 << 48
 
 
 class Diverged(PromptCoTError):
     """The loss or its gradient is no finite number, so that a step would spoil the weights."""
+
+
+def mark(rows: Iterable[int]) -> int:
+    """A number that tells these rows from others, whatever their order: those of a step have none."""
+    digests = (hashlib.blake2b(str(row).encode(), digest_size=6).digest() for row in rows)
+    return sum(int.from_bytes(digest, "big") for digest in digests) % _MARKS
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]
@@ -39,7 +47,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         *,
         store: TokenStore,
         meter: Meter,
-        data_collator: Collator,
+        data_collator: Callable[..., dict[str, Any]],
         eval_collator: Collator | None,
         keep: int,
         **given: Any,
@@ -89,22 +97,27 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Batches of the rows that are held out."""
-        self.data_collator: Collator | None = self._eval_collator
+        self.data_collator: Callable[..., dict[str, Any]] | None = self._eval_collator
         try:
             return super().get_eval_dataloader(eval_dataset)
         finally:
             self.data_collator = self._train_collator
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with a mark of the rows of this step in this process, by which two runs can be compared.
+        """Log, with a mark of the rows of this step, by which two runs can be compared: it is the same however the
+        rows are packed and shared among processes.
 
         The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row.
         """
         if "loss" in logs:
-            logs = {**logs, "order": self._order[1]}
+            logs = {**logs, "order": self._mark_of_step()}
         if "eval_loss" in logs:
             logs = {**logs, "eval_loss": self._validation_loss()}
         super().log(logs, start_time)
+
+    def _mark_of_step(self) -> int:
+        here = torch.tensor(self._order[1], dtype=torch.int64, device=self.args.device)
+        return int(self.accelerator.reduce(here, "sum")) % _MARKS
 
     def _validation_loss(self) -> float:
         total, tokens = self.accelerator.reduce(self._validated.to(self.args.device, torch.float32), "sum").tolist()
@@ -120,11 +133,10 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
             rotate(directory, self._keep)
 
     def _note(self, rows: list[int]) -> None:
-        step, mark = self._order
+        step, so_far = self._order
         if step != self.state.global_step:
-            step, mark, self._step_rows = self.state.global_step, 0, []
-        digest = hashlib.blake2b(repr((mark, rows)).encode(), digest_size=6).digest()
-        self._order = (step, int.from_bytes(digest, "big"))
+            step, so_far, self._step_rows = self.state.global_step, 0, []
+        self._order = step, (so_far + mark(rows)) % _MARKS
         self._step_rows += rows
 
     def _diverged(self, what: str, rows: list[int], value: float) -> str:

@@ -116,7 +116,8 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
         yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
         yield "time", duration(end["seconds"])
     packed = "packed" if recipe.method.packing else "padded"
-    yield "batch", f"{recipe.sequences_per_step:,} sequences of up to {schedule.max_length:,} tokens, {packed}"
+    unit = "sequences" if recipe.rows_per_step is None else "rows"
+    yield "batch", f"{recipe.sequences_per_step:,} {unit} of up to {schedule.max_length:,} tokens, {packed}"
     yield "weights stored in", recipe.precision.dtype
 
 
