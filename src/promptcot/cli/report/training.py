@@ -120,7 +120,8 @@ def _memory(run: DryRun) -> Iterator[str]:
         yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
         return
     yield f"memory of each device, at {schedule.micro_batch} × {schedule.max_length:,} tokens (computed)"
-    disk, keep = checkpoint_bytes(run.shape, run.recipe), run.recipe.checkpoints.keep
+    kept, disk = run.recipe.checkpoints, checkpoint_bytes(run.shape, run.recipe)
+    keep = kept.keep + (kept.best != "last")
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
     if need.host:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"

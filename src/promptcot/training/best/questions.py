@@ -98,16 +98,26 @@ def measured(
 
     A reply that cannot be graded in time counts neither as right nor as wrong. Where nothing is known it is NaN.
     """
-    with ThreadPoolExecutor(_WORKERS) as threads:
-        grades = list(threads.map(lambda pair: _right(recipe, judges, *pair), zip(asked, replies, strict=True)))
-    right: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for question, grade in zip(asked, grades, strict=True):
-        if grade is not None:
-            right[question.source, question.id].append(float(grade))
-    found = estimate([np.mean(of_one) for of_one in right.values()], bounds=(0.0, 1.0))
+    right = by_problem(recipe, judges, asked, replies)
+    found = estimate([*right.values()], bounds=(0.0, 1.0))
     low, high = found.interval or (math.nan, math.nan)
     line = {PASS_AT_1: math.nan if found.mean is None else found.mean, LOW: low, HIGH: high, PROBLEMS: found.n}
-    return {**line, SAMPLES: sum(map(len, right.values())), CUT_OFF: sum(reply.cut_off for reply in replies)}
+    return {**line, SAMPLES: len(replies), CUT_OFF: sum(reply.cut_off for reply in replies)}
+
+
+def by_problem(
+    recipe: EvalRecipe, judges: Graders, asked: Sequence[Question], replies: Sequence[Reply]
+) -> dict[tuple[str, str], float]:
+    """The share of right replies to each problem, by benchmark and id; those of which none could be graded are not
+    there.
+    """
+    with ThreadPoolExecutor(_WORKERS) as threads:
+        grades = list(threads.map(lambda pair: _right(recipe, judges, *pair), zip(asked, replies, strict=True)))
+    right: dict[tuple[str, str], list[bool]] = defaultdict(list)
+    for question, grade in zip(asked, grades, strict=True):
+        if grade is not None:
+            right[question.source, question.id].append(grade)
+    return {problem: float(np.mean(of_one)) for problem, of_one in right.items()}
 
 
 def _right(recipe: EvalRecipe, judges: Graders, question: Question, reply: Reply) -> bool | None:
