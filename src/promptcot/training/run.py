@@ -37,7 +37,7 @@ from promptcot.training.lengthening import Length
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
 from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
-from promptcot.training.saving import save
+from promptcot.training.saving import save, saved
 from promptcot.training.stopping import Stopper
 
 _FREE = ("settings.schedule.max_steps", "settings.schedule.epochs", "settings.method.lora.save")
@@ -65,7 +65,7 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
         found = _agreed(latest(recipe.directory))
         _go_on(recipe, material, found, first, tell)
         with args.main_process_first(desc="benchmark"):
-            exam = _exam(recipe, material, first)
+            exam = _exam(recipe, material, first, tell)
         trainer = method.trainer(recipe, kernels, args, material, tell)
         stopper = Stopper(tell)
         for callback in (Length(found, tell), *_judges(trainer, recipe, exam, tell), stopper):
@@ -76,7 +76,8 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
             raise KeyboardInterrupt
         facts = {**material.facts, "kernels": str(kernels), **take_best(trainer, recipe, tell)}
         folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
-        tell(f"{folder.name}: {folder}")
+        for name in saved(recipe):
+            tell(f"{name}: {recipe.directory / name}")
         return folder
 
 
@@ -91,7 +92,7 @@ def _hush() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
 
 
-def _exam(recipe: TrainRecipe, material: Material, first: bool) -> tuple[EvalRecipe, list[Question]] | None:
+def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tuple[EvalRecipe, list[Question]] | None:
     """The benchmark of `watch.eval` and what is asked of it. Raises InputError where rows of the training are in it."""
     watched, tokenizer = recipe.watch.eval, material.tokenizer
     if watched is None:
@@ -99,7 +100,7 @@ def _exam(recipe: TrainRecipe, material: Material, first: bool) -> tuple[EvalRec
     evaluation = eval_recipe(watched, chat=bool(tokenizer.chat_template))
     if first:
         refuse_benchmark_rows(material.prompts, evaluation)
-    return evaluation, questions(evaluation, tokenizer, watched.problems)
+    return evaluation, questions(evaluation, tokenizer, watched.problems, tell)
 
 
 def _judges(

@@ -95,6 +95,7 @@ async def test_the_model_is_the_best_checkpoint_of_a_training_that_ends_early_ki
     assert logged(tmp_path / "killed") == logged(whole)
     assert same(tmp_path / "killed" / "model", whole / "model")
     assert await replies_are_those_of_the_local_engine(whole / "model")
+    assert measured_alone(whole / "model") == found[best]
 
 
 async def replies_are_those_of_the_local_engine(folder: Path) -> bool:
@@ -121,6 +122,23 @@ async def replies_are_those_of_the_local_engine(folder: Path) -> bool:
         await engine.close()
     assert len({reply.text for reply in drawn}) > 1
     return [(one.text, one.cut_off) for one in drawn] == [(one.text, one.truncated) for one in theirs]
+
+
+def measured_alone(folder: Path) -> float:
+    """pass@1 of a saved model on what it was asked when it was trained."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from promptcot.training.best.deciding import PASS_AT_1
+    from promptcot.training.best.evaluation import eval_recipe
+    from promptcot.training.best.questions import graders, measured, questions
+    from promptcot.training.best.replies import draw
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    told = eval_recipe(Benchmark(recipe="nano", max_tokens=64), chat=False)
+    asked = questions(told, tokenizer, problems=6)
+    drawn = draw(model, tokenizer, asked, stop=[tokenizer.eos_token_id], together=False, half=False)
+    with graders(told) as judges:
+        return measured(told, judges, asked, drawn)[PASS_AT_1]
 
 
 def test_a_lengthened_training_is_the_longer_one_and_its_adapters_load_alone(tmp_path: Path, train: Train) -> None:

@@ -96,7 +96,7 @@ class Best(TrainerCallback):  # type: ignore[misc]
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Raises StoppedEarly where this training had ended before."""
-        if self._note(state) and self._spent(state):
+        if self._note(state) and self._spent(state) and state.global_step < state.max_steps:
             self._say(f"{self._why(state)}; to go on, raise checkpoints.patience")
             raise StoppedEarly
 
@@ -162,7 +162,7 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, str]:
         trainer._load_best_model()
     told = _choice(criterion, chosen, marks[-1], state.global_step)
     say(f"best checkpoint: {told}")
-    return {"weights of": told}
+    return {"checkpoint": told}
 
 
 def _whole(directory: Path) -> set[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +53,10 @@ class Reply:
     cut_off: bool
 
 
-def questions(recipe: EvalRecipe, tokenizer: Any, problems: int | None = None) -> list[Question]:
-    """`n` traces of the first `problems` of each benchmark, or of all. Raises InputError."""
+def questions(
+    recipe: EvalRecipe, tokenizer: Any, problems: int | None = None, tell: Callable[[str], object] = str
+) -> list[Question]:
+    """`n` traces of the first `problems` of each benchmark, or of all; `tell` hears of odd rows. Raises InputError."""
     prompts = domains.load(recipe.prompts)
     conversation = "solve" if recipe.style is None else f"solve.{recipe.style}"
     codec = TextCodec(tokenizer, Path(recipe.name))
@@ -66,7 +68,7 @@ def questions(recipe: EvalRecipe, tokenizer: Any, problems: int | None = None) -
         return Request(prompt=prompts.render(conversation, problem=row.problem), sample=sample, **asked)
 
     with graders(recipe) as judges:
-        rows = list(_rows(recipe, judges, problems))
+        rows = list(_rows(recipe, judges, problems, tell))
     try:
         requests = [(row, request_of(row, sample)) for row in rows for sample in range(recipe.n)]
         return [_question(row, request, codec) for row, request in requests]
@@ -80,9 +82,14 @@ def graders(recipe: EvalRecipe) -> Graders:
     return Graders(_WORKERS, named=recipe.verifier, default=default)
 
 
-def _rows(recipe: EvalRecipe, judges: Graders, problems: int | None) -> Iterator[BenchmarkRow]:
+def _rows(
+    recipe: EvalRecipe, judges: Graders, problems: int | None, tell: Callable[[str], object]
+) -> Iterator[BenchmarkRow]:
     for name in recipe.benchmarks:
-        yield from renamed(load(name, judges)).rows[:problems]
+        loaded = renamed(load(name, judges))
+        for warning in loaded.warnings:
+            tell(f"note: {warning}")
+        yield from loaded.rows[:problems]
 
 
 def _question(row: BenchmarkRow, request: Request, codec: TextCodec) -> Question:

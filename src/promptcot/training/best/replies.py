@@ -23,8 +23,10 @@ from promptcot.records import Sampling
 from promptcot.training.best.questions import Question, Reply
 from promptcot.training.report.samples import able_to_generate
 
-_AT_ONCE = {"cpu": 32, "cuda": 256}
-_SHARE_OF_MEMORY = {"cpu": 0.1, "cuda": 0.5}  # of what the training leaves
+_AT_ONCE = 256
+_AT_ONCE_ON_CPU = 32
+_SHARE_OF_MEMORY = 0.5  # of what the training leaves
+_SHARE_ON_CPU = 0.1
 _PREFILL_TOKENS = 8192
 _PASSES_BETWEEN_JOINS = 8
 
@@ -49,7 +51,7 @@ def draw(
     device = next(network.parameters()).device
     context = getattr(network.config, "max_position_embeddings", None) or 1 << 31
     loaded = LoadedModel("student", network, tokenizer, Path("student"), context, frozenset(stop), device)
-    computed = torch.autocast(device.type, torch.bfloat16, enabled=half and device.type != "cpu")
+    computed = torch.autocast(device.type, torch.bfloat16, enabled=half and _on_gpu(device))
     with able_to_generate(network), torch.no_grad(), computed:
         return _Drawing(loaded, asked, together).run()
 
@@ -58,9 +60,9 @@ class _Drawing:
     """The questions that wait, those in the batch, and the replies that are done."""
 
     def __init__(self, model: LoadedModel, asked: Sequence[Question], together: bool) -> None:
-        kind = model.device.type
+        at_once, share = (_AT_ONCE, _SHARE_OF_MEMORY) if _on_gpu(model.device) else (_AT_ONCE_ON_CPU, _SHARE_ON_CPU)
         self._model, self._codec, self._together = model, model.codec(), together
-        self._batch = Batch(model, _AT_ONCE[kind], int(_memory(model.device) * _SHARE_OF_MEMORY[kind]))
+        self._batch = Batch(model, at_once, int(_memory(model.device) * share))
         self._replies: list[Reply | None] = [None] * len(asked)
         limits = [min(one.sampling.max_tokens, model.context - len(one.ids)) for one in asked]
         self._waiting: deque[_Drawn] = deque()
@@ -137,9 +139,13 @@ class _Drawing:
         return Reply(self._codec.decode(draft.drawn), cut_off=True) if len(draft.drawn) >= draft.limit else None
 
 
+def _on_gpu(device: torch.device) -> bool:
+    return device.type == "cuda"
+
+
 def _memory(device: torch.device) -> int:
     """Bytes: what is free on the GPU beside what the training holds, or on the machine."""
-    if device.type != "cuda":
+    if not _on_gpu(device):
         return memory_free()
     torch.cuda.empty_cache()
     return int(torch.cuda.mem_get_info(device)[0])

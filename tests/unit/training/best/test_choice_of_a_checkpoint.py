@@ -85,6 +85,9 @@ def test_a_training_that_had_stopped_early_takes_no_step_until_it_has_more_patie
     assert said[0].endswith("to go on, raise checkpoints.patience")
     Best(PASS, 3, said.append).on_train_begin(None, state(30, lines), None)
     Best(PASS, 2, said.append).on_train_begin(None, state(0, []), None)
+    finished = state(30, lines)
+    finished.max_steps = 30  # it ended where it was to end
+    Best(PASS, 2, said.append).on_train_begin(None, finished, None)
 
 
 class Trainer:
@@ -118,15 +121,15 @@ def test_the_weights_of_the_best_checkpoint_are_taken_and_the_card_says_which(tm
     trainer, said = Trainer(history(PASS.key, 0.2, 0.5, 0.4, 0.3)), list[str]()
     facts = take_best(trainer, recipe(tmp_path), said.append)
     assert trainer.loaded == ["checkpoint-20"]
-    assert facts == {"weights of": "step 20 of 40, the highest pass@1, 50.0 %; the last, at step 40, was 30.0 %"}
-    assert said == [f"best checkpoint: {facts['weights of']}"]
+    assert facts == {"checkpoint": "step 20 of 40, the highest pass@1, 50.0 %; the last, at step 40, was 30.0 %"}
+    assert said == [f"best checkpoint: {facts['checkpoint']}"]
 
 
 def test_where_the_last_step_is_the_best_nothing_is_loaded(tmp_path: Path) -> None:
     checkpoint(tmp_path, 40)
     trainer = Trainer(history(LOSS.key, 0.5, 0.4, 0.3, 0.2))
     told = take_best(trainer, recipe(tmp_path, "validation"), [].append)
-    assert (trainer.loaded, told) == ([], {"weights of": "step 40 of 40, the lowest validation loss, 0.2"})
+    assert (trainer.loaded, told) == ([], {"checkpoint": "step 40 of 40, the lowest validation loss, 0.2"})
 
 
 def test_a_best_checkpoint_that_is_damaged_is_told_and_the_next_best_is_taken(tmp_path: Path) -> None:
