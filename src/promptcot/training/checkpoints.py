@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,14 @@ def seal(folder: Path) -> None:
     write_document(folder / CONTENTS, {name: [path.stat().st_size, _checksum(path)] for name, path in _files(folder)})
 
 
-def rotate(directory: Path, keep: int) -> None:
-    """Remove all but the newest `keep` whole checkpoints, and torn ones that are older than the newest."""
+def rotate(directory: Path, keep: int, best: int | None = None) -> None:
+    """Remove all but the newest `keep` whole checkpoints and that of the step `best`, and torn ones that are older than
+    the newest.
+    """
     newest_first = sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True)
     whole = [folder for folder in newest_first if incomplete(folder, checksums=False) is None]
     if whole:
-        kept = set(whole[:keep])
+        kept = {*whole[:keep], *(folder for folder in whole if _step(folder) == best)}
         for folder in newest_first[newest_first.index(whole[0]) :]:
             if folder not in kept:
                 shutil.rmtree(folder)
@@ -115,10 +117,19 @@ def _content(path: Path) -> list[Any]:
     return [size, digest.hexdigest()]
 
 
-def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> None:
-    """Compare what a training began with to what it has now, and write it down where it begins.
+def began_with(
+    directory: Path,
+    now: Mapping[str, Any],
+    *,
+    goes_on: bool,
+    assumed: Mapping[str, Any] | None = None,
+    free: Collection[str] = (),
+) -> None:
+    """Compare what a training began with to what it has now, and write down the latter.
 
-    Raises InputError with all differences: other rows or another order would silently be another training.
+    `assumed` is what held before where nothing is written of it: a training that an earlier version began knew fewer
+    settings. What is `free`, by dotted keys, may change. Raises InputError with all differences: other rows or another
+    order would silently be another training.
     """
     path = directory / BEGAN_WITH
     if goes_on and path.exists():
@@ -128,7 +139,8 @@ def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> Non
                 f"{path}: it is damaged, so nobody can tell whether this training began with the same data and "
                 "settings. If it did, delete this file to go on; else choose another --output_dir"
             )
-        if found := list(differences(before, without_secrets(json.loads(json.dumps(now))))):
+        before, known = _filled(before, assumed or {}), without_secrets(json.loads(json.dumps(now)))
+        if found := [told for key, told in differences(before, known) if key not in free]:
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
                 f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
@@ -137,13 +149,21 @@ def began_with(directory: Path, now: Mapping[str, Any], *, goes_on: bool) -> Non
     write_document(path, now)
 
 
-def differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
-    """One line for each value that differs, by its dotted key."""
+def _filled(given: Any, assumed: Any) -> Any:
+    """What is given, and in each table that it has what is assumed where it says nothing."""
+    if not isinstance(given, Mapping) or not isinstance(assumed, Mapping):
+        return given
+    known = {name: _filled(value, assumed.get(name)) for name, value in given.items()}
+    return {**{name: value for name, value in assumed.items() if name not in given}, **known}
+
+
+def differences(before: Any, now: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """The dotted key of each value that differs, and a line about it."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
             yield from differences(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))
     elif before != now:
-        yield f"{where}: {_shown(before)} before, {_shown(now)} now"
+        yield where, f"{where}: {_shown(before)} before, {_shown(now)} now"
 
 
 def _shown(value: Any) -> str:

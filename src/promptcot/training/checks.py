@@ -17,6 +17,7 @@ from promptcot.engines.weights import adapter_fault, weights_fault
 from promptcot.errors import InputError, PromptCoTError, RecipeError
 from promptcot.storage.overlap import MODEL, Read, Written, check_paths
 from promptcot.storage.paths import expanded, url_of
+from promptcot.training.best.evaluation import eval_recipe
 from promptcot.training.data.rows import look
 from promptcot.training.files import written
 from promptcot.training.recipe import TrainRecipe
@@ -63,6 +64,11 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
                 look(source.model_copy(update={"path": [path]}))
             except InputError as error:
                 yield f"data: {error}"
+    if recipe.watch.eval:
+        try:
+            eval_recipe(recipe.watch.eval, chat=False)
+        except InputError as error:
+            yield f"watch.eval: {error}"
     if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
         yield (
             "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "
@@ -84,10 +90,21 @@ def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
     """What a training reads on this machine, and what it writes."""
     held_out = recipe.data.validation
     files = [*recipe.data.paths, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
+    files += _benchmark_files(recipe)
     folders = [nano.resolve(recipe.model.path, "base"), recipe.model.tokenizer]
     reads = [Read(found) for file in files if file and os.path.exists(found := expanded(file))]
     reads += [Read(found, MODEL) for one in folders if one and os.path.isdir(found := expanded(one))]
     return reads, written(recipe.directory)
+
+
+def _benchmark_files(recipe: TrainRecipe) -> list[str]:
+    """What `watch.eval` names that is a file; what is wrong with it is told elsewhere."""
+    if recipe.watch.eval is None:
+        return []
+    try:
+        return [recipe.watch.eval.recipe, *eval_recipe(recipe.watch.eval, chat=False).benchmarks]
+    except InputError:
+        return [recipe.watch.eval.recipe]
 
 
 def _compiles(recipe: TrainRecipe) -> bool:

@@ -8,6 +8,8 @@ from promptcot.storage.overlap import Written
 
 MODEL = "model"
 """The folder of the trained model."""
+ADAPTER = "adapter"
+"""The folder of its adapters, where they are saved alone."""
 LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
 DROPPED = "dropped.jsonl"
 BEGAN_WITH = "data.json"
@@ -19,5 +21,6 @@ CHECKPOINTS = "checkpoint-*"
 def written(directory: Path) -> list[Written]:
     """What a training into the directory replaces."""
     names = (LOG, SAMPLES, DROPPED, BEGAN_WITH, f"{PLOT}.png", f"{PLOT}.pdf")
-    folders = (directory / MODEL, directory / f"{MODEL}.part", directory / LOGS, *directory.glob(CHECKPOINTS))
+    models = [directory / f"{name}{suffix}" for name in (MODEL, ADAPTER) for suffix in ("", ".part", ".old")]
+    folders = (*models, directory / LOGS, *directory.glob(CHECKPOINTS))
     return [Written.of(directory, "folder"), Written(directory, tuple(directory / name for name in names), folders)]

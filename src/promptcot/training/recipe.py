@@ -156,12 +156,16 @@ def _fields_of_ours(columns: dict[str, str]) -> dict[str, str]:
 
 
 class Lora(Section):
-    """Low-rank adapters (arXiv 2106.09685) instead of all weights; merged into the model that is saved."""
+    """Low-rank adapters (arXiv 2106.09685) instead of all weights.
+
+    `save` says what becomes of them: `merged` into the model, in `model`; the `adapter` alone, in `adapter`; or both.
+    """
 
     rank: Positive = 16
     alpha: Positive = 32
     dropout: Share = 0.0
     targets: str | list[str] = "all-linear"
+    save: Literal["merged", "adapter", "both"] = "merged"
 
 
 class Method(Section):
@@ -231,10 +235,32 @@ class Parallelism(Section):
 
 
 class Checkpoints(Section):
-    """When the state of the training is written, and how many of these states are kept."""
+    """When the state of the training is written, how many of these states are kept, and which becomes the model.
+
+    `best` says which: the `last`, the one with the lowest loss on the rows of `validation`, or the one with the highest
+    pass@1 of `watch.eval`. It is kept beside the newest `keep`. After `patience` evaluations that were no better than
+    the best one, the training ends.
+    """
 
     every: Positive = 500
     keep: Positive = 6
+    best: Literal["last", "validation", "eval"] = "last"
+    patience: Positive | None = None
+
+
+class Benchmark(Section):
+    """pass@1 of a benchmark, with the weights as they are at the time.
+
+    `recipe` is a recipe of evaluation (a shipped name or a TOML file), or a benchmark (a name or a file). Asked are `n`
+    traces of the first `problems` of each benchmark, or of all, the same ones with the same seeds each time, `every` so
+    many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead of the recipe.
+    """
+
+    recipe: str
+    every: Positive | None = None
+    n: Positive = 1
+    problems: Positive | None = None
+    max_tokens: Positive | None = None
 
 
 class Watch(Section):
@@ -242,6 +268,7 @@ class Watch(Section):
 
     log_every: Positive = 10
     evaluate_every: Positive | None = None
+    eval: Benchmark | None = None
     samples: Annotated[int, Field(ge=0)] = 4
     sample_tokens: Positive = 512
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
@@ -304,6 +331,19 @@ class TrainRecipe(Section):
     watch: Watch = Watch()
     hardware: Hardware = Hardware()
     published: Published = Published()
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Self:
+        chosen = self.checkpoints.best
+        if chosen == "validation" and not self.data.validation:
+            raise ValueError('checkpoints.best = "validation" needs rows that are held out: set data.validation')
+        if chosen == "eval" and self.watch.eval is None:
+            raise ValueError('checkpoints.best = "eval" needs a benchmark: set watch.eval.recipe')
+        if chosen == "last" and self.checkpoints.patience:
+            raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", to be better than')
+        if self.watch.eval and self.parallelism.offload_parameters:
+            raise ValueError("watch.eval cannot be had with offload_parameters: each token would fetch all parameters")
+        return self
 
     @property
     def directory(self) -> Path:

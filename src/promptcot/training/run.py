@@ -9,27 +9,39 @@ import logging
 import os
 import shutil
 import warnings
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from accelerate.utils import broadcast_object_list
+from transformers import TrainerCallback
 from transformers.utils import logging as transformers_logging
 
 from promptcot import nano
 from promptcot.errors import InputError
+from promptcot.evaluation.recipe import EvalRecipe
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.manifest import manifest
 from promptcot.training.arguments import processes
+from promptcot.training.best.callbacks import Best, Exam, StoppedEarly, take_best
+from promptcot.training.best.contaminated import refuse_benchmark_rows
+from promptcot.training.best.deciding import CRITERIA
+from promptcot.training.best.evaluation import eval_recipe
+from promptcot.training.best.questions import Question, questions
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
 from promptcot.training.files import DROPPED
 from promptcot.training.kernels import choose
+from promptcot.training.lengthening import Length
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
-from promptcot.training.recipe import TrainRecipe
-from promptcot.training.saving import save
+from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
+from promptcot.training.saving import save, saved
 from promptcot.training.stopping import Stopper
+
+_FREE = ("settings.schedule.max_steps", "settings.schedule.epochs", "settings.method.lora.save")
+"""What may change: the length, which `lengthening` looks at, and what is saved in the end."""
 
 
 def train(recipe: TrainRecipe, say: Say) -> Path:
@@ -52,15 +64,20 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
             material = method.material(recipe, tell)
         found = _agreed(latest(recipe.directory))
         _go_on(recipe, material, found, first, tell)
+        with args.main_process_first(desc="benchmark"):
+            exam = _exam(recipe, material, first, tell)
         trainer = method.trainer(recipe, kernels, args, material, tell)
         stopper = Stopper(tell)
-        trainer.add_callback(stopper)
-        trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
+        for callback in (Length(found, tell), *_judges(trainer, recipe, exam, tell), stopper):
+            trainer.add_callback(callback)
+        with suppress(StoppedEarly):
+            trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
         if stopper.stopped:
             raise KeyboardInterrupt
-        facts = {**material.facts, "kernels": str(kernels)}
+        facts = {**material.facts, "kernels": str(kernels), **take_best(trainer, recipe, tell)}
         folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
-        tell(f"model: {folder}")
+        for name in saved(recipe):
+            tell(f"{name}: {recipe.directory / name}")
         return folder
 
 
@@ -73,6 +90,27 @@ def _hush() -> None:
     transformers_logging.disable_progress_bar()
     logging.getLogger("accelerate").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
+
+
+def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tuple[EvalRecipe, list[Question]] | None:
+    """The benchmark of `watch.eval` and what is asked of it. Raises InputError where rows of the training are in it."""
+    watched, tokenizer = recipe.watch.eval, material.tokenizer
+    if watched is None:
+        return None
+    evaluation = eval_recipe(watched, chat=bool(tokenizer.chat_template))
+    if first:
+        refuse_benchmark_rows(material.prompts, evaluation)
+    return evaluation, questions(evaluation, tokenizer, watched.problems, tell)
+
+
+def _judges(
+    trainer: Any, recipe: TrainRecipe, exam: tuple[EvalRecipe, list[Question]] | None, tell: Say
+) -> Iterator[TrainerCallback]:
+    """What measures a training on its way, and decides by it."""
+    if exam is not None:
+        yield Exam(trainer, recipe, *exam)
+    if (criterion := CRITERIA.get(recipe.checkpoints.best)) is not None:
+        yield Best(criterion, recipe.checkpoints.patience, tell)
 
 
 def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
@@ -88,7 +126,17 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
     settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
     if recipe.parallelism.zero:
         settings["processes"] = processes()
+    if recipe.watch.eval and recipe.checkpoints.best == "eval":
+        settings["eval"] = recipe.watch.eval.model_dump(mode="json", exclude={"every"})
     return {**material.fingerprint, "settings": settings}
+
+
+def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
+    """What held in a training of which an earlier version wrote less, or that was not judged yet."""
+    defaults = {"method": Method(), "schedule": Schedule(), "precision": Precision()}
+    told = {name: section.model_dump(mode="json") for name, section in defaults.items()}
+    told["method"]["lora"] = Lora().model_dump(mode="json")
+    return {"settings": {**told, "eval": settings.get("eval")}}
 
 
 def _agreed(found: Found) -> Found:
@@ -112,7 +160,9 @@ def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, t
     if found.path:
         tell(f"going on from step {found.step:,} ({found.path.name})")
     if first:
-        began_with(recipe.directory, _began_with(recipe, material), goes_on=found.path is not None)
+        now = _began_with(recipe, material)
+        assumed = _assumed(now["settings"])
+        began_with(recipe.directory, now, goes_on=found.path is not None, assumed=assumed, free=_FREE)
         if material.dropped and material.dropped.exists():
             shutil.copyfile(material.dropped, recipe.directory / DROPPED)
         write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))

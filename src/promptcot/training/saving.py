@@ -1,15 +1,16 @@
 """The finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
 
 Decides what is in `DIRECTORY/model`, and that it appears whole or not at all. Weights are safetensors in the precision
-of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them. The configuration keeps
-the fields of the base model. What the card says is decided in `card`, where a text ends in `endings`.
+of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them, or lie in a folder of
+their own (`adapters`). The configuration keeps the fields of the base model. What the card says is decided in `card`,
+where a text ends in `stop_tokens`.
 """
 
 from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from transformers.utils import logging
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
 from promptcot.storage.atomic import storing, sync, write_whole
+from promptcot.training.adapters import write_adapter
 from promptcot.training.data.stop_tokens import end_ids
-from promptcot.training.files import LOG, MODEL, PLOT
+from promptcot.training.files import ADAPTER, LOG, MODEL, PLOT
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import card
 
@@ -35,25 +37,47 @@ Weights = dict[str, torch.Tensor]
 def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, facts: Mapping[str, Any]) -> Path:
     """Write the model that the trainer holds to `directory/model`, and return that folder.
 
-    Every process must call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError,
-    and InputError for adapters that cannot be merged.
+    Adapters are written to `directory/adapter` where the recipe says so; alone, that is the folder. Every process must
+    call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError, and InputError for
+    adapters that cannot be merged.
     """
-    target = directory / MODEL
     weights = _gathered(trainer, divided=recipe.parallelism.zero == 3)
+    folders = list(saved(recipe))
     if trainer.is_world_process_zero():
-        partial = target.with_name(MODEL + ".part")
-        with storing(target):
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _write_network(trainer.model, weights, tokenizer, recipe, partial)
-            _write_tokenizer(tokenizer, recipe, partial)
-            if (plot := directory / f"{PLOT}.png").exists():
-                shutil.copy(plot, partial)
-            written = card.text(recipe, facts, directory / LOG, plot=plot.exists())
-            write_whole(partial / CARD, written.encode())
-            _publish(partial, target)
+        for name in folders:
+            _write(directory / name, trainer.model, weights, tokenizer, recipe, facts)
     trainer.accelerator.wait_for_everyone()
-    return target
+    return directory / folders[0]
+
+
+def saved(recipe: TrainRecipe) -> Iterator[str]:
+    """The names of the folders that a training leaves, the model's first."""
+    kept = recipe.method.lora.save if recipe.method.lora else "merged"
+    if kept != "adapter":
+        yield MODEL
+    if kept != "merged":
+        yield ADAPTER
+
+
+def _write(
+    target: Path, model: Any, weights: Weights, tokenizer: Any, recipe: TrainRecipe, facts: Mapping[str, Any]
+) -> None:
+    """One folder, which appears whole."""
+    partial, directory = target.with_name(target.name + ".part"), target.parent
+    alone = target.name == ADAPTER
+    with storing(target):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        if alone:
+            write_adapter(model, weights, recipe, partial)
+        else:
+            _write_network(model, weights, tokenizer, recipe, partial)
+        _write_tokenizer(tokenizer, recipe, partial)
+        if (plot := directory / f"{PLOT}.png").exists():
+            shutil.copy(plot, partial)
+        written = card.text(recipe, facts, directory / LOG, plot=plot.exists(), adapter=alone)
+        write_whole(partial / CARD, written.encode())
+        _publish(partial, target)
 
 
 def add_results(model_folder: Path, results: Sequence[Result]) -> None:
@@ -175,7 +199,7 @@ def _publish(partial: Path, target: Path) -> None:
     """Bring the folder to disk and let it take the place of an older one."""
     for path in [*partial.iterdir(), partial]:
         sync(path)
-    old = target.with_name(MODEL + ".old")
+    old = target.with_name(target.name + ".old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)

@@ -130,7 +130,7 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
         if self.is_world_process_zero():
             directory = Path(self.args.output_dir)
             seal(directory / f"checkpoint-{self.state.global_step}")
-            rotate(directory, self._keep)
+            rotate(directory, self._keep, self.state.best_global_step)
 
     def _note(self, rows: list[int]) -> None:
         step, so_far = self._order

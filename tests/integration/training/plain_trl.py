@@ -8,8 +8,8 @@ from typing import Any
 
 from promptcot import nano
 from promptcot.training.data.packing import order
-from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.store import TokenStore
+from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import open_store
 from promptcot.training.recipe import TrainRecipe
 

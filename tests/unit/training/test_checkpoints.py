@@ -49,6 +49,37 @@ def test_old_checkpoints_go_by_names_and_sizes(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-6"]
 
 
+def test_the_best_checkpoint_is_kept_beside_the_newest(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8):
+        checkpoint(tmp_path, step)
+    rotate(tmp_path, 1, best=4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-4", "checkpoint-8"]
+
+
+def test_only_what_is_free_may_change_when_a_training_goes_on(tmp_path: Path) -> None:
+    def go_on(rate: float, epochs: int) -> None:
+        now = {"settings": {"schedule": {"learning_rate": rate, "epochs": epochs}}}
+        began_with(tmp_path, now, goes_on=True, free={"settings.schedule.epochs"})
+
+    for rate, epochs in ((0.1, 2), (0.1, 3)):
+        go_on(rate, epochs)
+    with pytest.raises(InputError, match=r"learning_rate: 0\.1 before, 0\.2 now\nTo go on"):
+        go_on(0.2, 4)
+
+
+def test_a_training_of_an_earlier_version_goes_on_where_new_settings_are_as_it_was(tmp_path: Path) -> None:
+    began_with(tmp_path, {"settings": {"method": {"packing": True}}}, goes_on=False)
+
+    def go_on(kind: str) -> None:
+        assumed = {"settings": {"method": {"kind": "sft", "packing": False}}}
+        now = {"settings": {"method": {"packing": True, "kind": kind}}}
+        began_with(tmp_path, now, goes_on=True, assumed=assumed)
+
+    with pytest.raises(InputError, match=r'settings\.method\.kind: "sft" before, "dpo" now'):
+        go_on("dpo")
+    go_on("sft")
+
+
 def test_a_training_goes_on_though_the_name_of_its_data_looks_like_a_key(tmp_path: Path) -> None:
     rows = {"data/sk-0123456789abcdef/rows.jsonl": "ab"}
     began_with(tmp_path, rows, goes_on=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from safetensors import safe_open
 
 from promptcot import nano
 from promptcot.engines.local import model as local_model
+from promptcot.engines.weights import adapter_fault
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
 from promptcot.training import saving
@@ -233,6 +235,42 @@ def test_adapters_are_merged_as_their_formula_says() -> None:
     assert torch.allclose(found["model.layers.0.q_proj.weight"], base + 2.0 * up @ down)
     assert torch.equal(found["model.layers.0.q_proj.bias"], torch.ones(6))
     assert torch.equal(weights[f"{layer}base_layer.weight"], base)
+
+
+@pytest.mark.parametrize(
+    ("kept", "folders"), [("merged", ["model"]), ("adapter", ["adapter"]), ("both", ["adapter", "model"])]
+)
+def test_adapters_are_saved_merged_or_alone(
+    tmp_path: Path, solver: tuple[Any, Any], kept: str, folders: list[str]
+) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(solver[0], LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear"))
+    base = {"path": "OWNER/BASE", "revision": "0" * 40}
+    told = recipe(method={"lora": {"rank": 2, "save": kept}}, model=base)
+    folder = saving.save(FakeTrainer(model), solver[1], told, tmp_path, {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == folders
+    assert folder == tmp_path / folders[-1]
+    if "adapter" in folders:
+        config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+        assert (config["base_model_name_or_path"], config["revision"]) == ("OWNER/BASE", "0" * 40)
+        assert config["target_modules"] == sorted(config["target_modules"])
+        assert adapter_fault(tmp_path / "adapter") is None
+        assert "The base model is `OWNER/BASE`, revision `000" in (tmp_path / "adapter" / "README.md").read_text()
+        names = list(stored(tmp_path / "adapter"))
+        assert all(re.fullmatch(r"base_model\.model\.model\.layers\.\d\..*\.lora_[AB]\.weight", name) for name in names)
+
+
+def test_the_folder_of_a_base_model_is_no_name_for_other_machines(tmp_path: Path, solver: tuple[Any, Any]) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(solver[0], LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear"))
+    told = recipe(method={"lora": {"save": "adapter"}}, model={"path": str(nano.path("solver"))})
+    folder = saving.save(FakeTrainer(model), solver[1], told, tmp_path, {})
+    config = (folder / "adapter_config.json").read_text()
+    assert json.loads(config)["base_model_name_or_path"] is None
+    assert str(nano.path("solver")) not in config
+    assert "The base model is `solver (a folder)`." in (folder / "README.md").read_text()
 
 
 def test_an_adapter_that_cannot_be_merged_is_not_left_out_silently() -> None:

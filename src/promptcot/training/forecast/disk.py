@@ -57,7 +57,7 @@ def disk(shape: Shape, recipe: TrainRecipe, counted: Counted) -> Disk:
     fetched = None if tokens is None else round(tokens * CHARACTERS_PER_TOKEN * _COPIES)
     return Disk(
         checkpoint=one,
-        checkpoints=one * (recipe.checkpoints.keep + 1),
+        checkpoints=one * (recipe.checkpoints.keep + 1 + (recipe.checkpoints.best != "last")),
         model=shape.parameters * (2 if half else 4),
         base=0 if folder_of(recipe.model.path) else 2 * shape.parameters,
         tokens=None if tokens is None or rows is None else tokens * _TOKEN + rows * _ROW,

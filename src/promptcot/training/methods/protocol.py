@@ -6,7 +6,7 @@ What all methods have in common (locks, checkpoints, where to go on, stopping, t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,10 @@ class Material(Protocol):
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """What must not change between two starts of one training, of the rows."""
+
+    @property
+    def prompts(self) -> Iterator[tuple[str, str]]:
+        """What each row asks, as text, after its id."""
 
     @property
     def dropped(self) -> Path | None:

@@ -5,7 +5,7 @@ Only the wiring: what each part decides stands in its module.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,13 @@ class Rows:
     def fingerprint(self) -> Mapping[str, Any]:
         """What was learnt from, as hashes."""
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
+
+    @property
+    def prompts(self) -> Iterator[tuple[str, str]]:
+        """What each row asks, as text, after its id."""
+        for place in range(len(self.train)):
+            ids, length = self.train.row(place)
+            yield self.train.id(place), self.tokenizer.decode(ids[:length], skip_special_tokens=True)
 
     @property
     def dropped(self) -> Path:

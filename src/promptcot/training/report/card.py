@@ -15,7 +15,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from promptcot import __version__
+from promptcot import __version__, nano
 from promptcot.core.units import duration
 from promptcot.evaluation.plots import Result
 from promptcot.printable import presentable
@@ -34,24 +34,28 @@ _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
-def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool = False) -> str:
+def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool = False, adapter: bool = False) -> str:
     """The card, from the recipe, the training's log and `facts`.
 
     Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
     `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings or counts of a store.
+    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings or counts of a store. With
+    `adapter`, it is the card of adapters alone.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
     about = {name: facts[name] for name in _OF_DATA if facts.get(name)}
     others = {name: value for name, value in facts.items() if name not in (*_OF_DATA, *_LOGGED)}
     written = ModelCard.from_template(
-        _head(recipe),
+        _head(recipe, adapter),
         template_path=_TEMPLATE,
         name=recipe.name,
+        adapter=adapter,
+        base=_base(recipe.model.path),
+        revision=recipe.model.revision,
         results=_table(("what", "value"), _results(lines)),
         plot=plot,
-        made=_table(("what", "value"), [*_made(recipe, lines), *_flat(others)]),
+        made=_table(("what", "value"), [*_made(recipe, lines, adapter), *_flat(others)]),
         data=_table(("what", "value"), [("data", ", ".join(recipe.data.paths)), *_flat(about)]),
         recipe=recipe.model_dump_json(indent=2),
         versions=_table(("package", "version"), versions.items()),
@@ -77,18 +81,24 @@ def _evaluated(result: Result) -> tuple[str, ...]:
     return (result.model, result.group, f"{100 * result.accuracy:.1f}", interval, f"{result.n:,}", tokens)
 
 
-def _head(recipe: TrainRecipe) -> ModelCardData:
+def _head(recipe: TrainRecipe, adapter: bool) -> ModelCardData:
     return ModelCardData(
-        base_model=recipe.model.path if _on_the_hub(recipe.model.path) else None,
-        datasets=[name for name in recipe.data.paths if _on_the_hub(name)] or None,
-        library_name="transformers",
+        base_model=recipe.model.path if on_the_hub(recipe.model.path) else None,
+        datasets=[name for name in recipe.data.paths if on_the_hub(name)] or None,
+        library_name="peft" if adapter else "transformers",
         pipeline_tag="text-generation",
-        tags=["promptcot", "sft"],
+        tags=["promptcot", "sft", *(["lora"] if adapter else [])],
     )
 
 
-def _on_the_hub(name: str) -> bool:
+def on_the_hub(name: str) -> bool:
+    """Whether a name is that of a model or a dataset on the Hub."""
     return _ON_THE_HUB.fullmatch(name) is not None and not name.endswith(SUFFIXES) and not Path(name).exists()
+
+
+def _base(path: str) -> str:
+    """A base model by a name that says something on other machines, too."""
+    return path if on_the_hub(path) or nano.is_nano(path) else f"{Path(path).name} (a folder)"
 
 
 def _last(lines: Sequence[Row], key: str) -> Row | None:
@@ -100,15 +110,20 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
     for name, key in (("training loss, last logged", "loss"), ("validation loss", "eval_loss")):
         if line := _last(lines, key):
             yield name, f"{line[key]:.4f} (step {line['step']:,})"
+    if (line := _last(lines, "pass@1")) and (low_high := line.get("interval")):
+        interval = f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}, {line['n']:,} problems"
+        name = f"pass@1 of {line['benchmark']} while it was trained"
+        yield name, f"{100 * line['pass@1']:.1f} % ({interval}; step {line['step']:,})"
     if line := _last(lines, "mean_token_accuracy"):
         yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
-def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[tuple[str, str]]:
     lora, schedule = recipe.method.lora, recipe.schedule
     yield "base model", recipe.model.path
     yield "revision", recipe.model.revision or "none given"
-    yield "method", f"LoRA of rank {lora.rank}, merged" if lora else "all weights"
+    merged = "the adapters alone" if adapter else "merged"
+    yield "method", f"LoRA of rank {lora.rank}, {merged}" if lora else "all weights"
     if start := _last(lines, "devices"):
         yield "hardware", f"{start['devices']} × {start['device']}"
     if end := _last(lines, "seconds"):
@@ -118,7 +133,8 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
     packed = "packed" if recipe.method.packing else "padded"
     unit = "sequences" if recipe.rows_per_step is None else "rows"
     yield "batch", f"{recipe.sequences_per_step:,} {unit} of up to {schedule.max_length:,} tokens, {packed}"
-    yield "weights stored in", recipe.precision.dtype
+    if not adapter:
+        yield "weights stored in", recipe.precision.dtype
 
 
 def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

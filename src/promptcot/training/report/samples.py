@@ -28,7 +28,7 @@ def complete(
     generator = torch.Generator(device).manual_seed(seed)
     room = getattr(model.config, "max_position_embeddings", None) or limit + max(map(len, prompts))
     limit = max(1, min(limit, room - max(map(len, prompts))))
-    with _able_to_generate(model):
+    with able_to_generate(model):
         drawn = torch.stack(list(_steps(model, prompts, stop, limit, generator, together)), dim=1)
     return [_until_the_end(row, stop) for row in drawn.tolist()]
 
@@ -83,7 +83,7 @@ def _until_the_end(ids: list[int], stop: Sequence[int]) -> list[int]:
 
 
 @contextmanager
-def _able_to_generate(model: Any) -> Iterator[None]:
+def able_to_generate(model: Any) -> Iterator[None]:
     """No gradients, no dropout, and attention that knows a cache: ours for packed sequences need not."""
     training, attention = model.training, model.config._attn_implementation
     model.eval()

@@ -23,11 +23,12 @@ from transformers import TrainerCallback
 from promptcot.core.units import duration
 from promptcot.errors import InputError
 from promptcot.records import Row
+from promptcot.training.best.deciding import PASS_AT_1
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.data.store import TokenStore
 from promptcot.training.files import LOG, PLOT, SAMPLES
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.report import curves, samples
+from promptcot.training.report import curves, pass_at_1, samples
 from promptcot.training.report.logfile import LogFile
 
 _COUNTS = ("tokens", "completion_tokens", "seconds")
@@ -117,6 +118,17 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         elif "eval_loss" in logs and state.is_world_process_zero:
             self._write(state, "evaluated", _some(logs, "eval_loss", "eval_mean_token_accuracy"))
             self._say(f"{_step(state)}  validation loss {logs['eval_loss']:.4g}")
+        elif PASS_AT_1 in logs:
+            self._on_pass_at_1(state, logs)
+
+    def _on_pass_at_1(self, state: Any, logs: Mapping[str, Any]) -> None:
+        """What a benchmark found; the time that it took is no step's."""
+        if state.is_world_process_zero:
+            watched = self._recipe.watch.eval
+            line = {"benchmark": watched and watched.recipe, **pass_at_1.line(logs)}
+            self._write(state, "evaluated", line)
+            self._say(f"{_step(state)}  {pass_at_1.human(line)}")
+        self._set_aside()
 
     def _on_loss(self, args: Any, state: Any, logs: Mapping[str, Any]) -> None:
         counts = self._counts(args)

@@ -1,0 +1,53 @@
+"""Refuses a training whose rows hold problems of the benchmark by which it would be judged.
+
+How problems are compared is decided in `core.overlap`; what a row asks is its prompt, whatever the method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from promptcot import nano
+from promptcot.core.overlap.contamination import Contamination
+from promptcot.core.remedies import shown
+from promptcot.errors import InputError
+from promptcot.evaluation.recipe import EvalRecipe
+from promptcot.evaluation.references import references
+from promptcot.storage.rows import hash_id
+
+_NAMED = 5
+_SHOWN = 100
+
+
+def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe) -> None:
+    """Raises InputError where a prompt, one of (id of the row, text), has a problem of the benchmarks in it.
+
+    In the nano world problems are made of few templates, and with other numbers they are other problems.
+    """
+    known = references(recipe.benchmarks)
+    index = Contamination(known.problems, not nano.is_world(recipe.prompts), known.phrases)
+    hits = ((row, hit) for row, text in _once(prompts) if (hit := index.hit(text)) is not None)
+    if not (found := list(islice(hits, _NAMED + 1))):
+        return
+    named = "\n".join(
+        f"  - row {row}: {hit.rule}, {hit.reference.benchmark}, row {hit.reference.row}: "
+        f"{shown(hit.reference.problem, _SHOWN)}"
+        for row, hit in found[:_NAMED]
+    )
+    more = "\n  - and more" if len(found) > _NAMED else ""
+    numbers = " --mask-numbers false" if nano.is_world(recipe.prompts) else ""
+    raise InputError(
+        f"watch.eval: rows of the training are problems of the benchmark, so that pass@1 would say nothing:\n"
+        f"{named}{more}\nTo leave them out: promptcot decontaminate --data_path ROWS --output_path CLEAN --against "
+        f"{' '.join(recipe.benchmarks)}{numbers}; or choose another benchmark"
+    )
+
+
+def _once(prompts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Each text once: several traces of a problem have one prompt."""
+    seen: set[int] = set()
+    for row, text in prompts:
+        if (key := hash_id(text)) not in seen:
+            seen.add(key)
+            yield row, text

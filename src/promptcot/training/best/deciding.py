@@ -1,0 +1,66 @@
+"""Which evaluation of a training is the best, and after how many that are no better it stops: on numbers alone.
+
+Better is strictly better: of equal evaluations the earlier one counts, which saw less of the data. No width of noise is
+taken off. pass@1 is measured on the same problems with the same seeds each time, so that two evaluations of a training
+differ by less than their intervals say; but the best of many is still a lucky one, and flatters the model. What is not
+a finite number is passed over, and neither counts as better nor as waiting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+VALIDATION_LOSS, PASS_AT_1 = "eval_loss", "eval_pass@1"
+"""Names of what is measured, in the history that a trainer keeps in its checkpoints."""
+LOW, HIGH, PROBLEMS, SAMPLES, CUT_OFF = (
+    f"{PASS_AT_1}_{part}" for part in ("low", "high", "problems", "samples", "cut_off")
+)
+"""Beside pass@1: its 95 % interval, over how many problems and samples, and how many of these did not end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What an evaluation found at a step."""
+
+    step: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What a checkpoint is chosen by: its name in the history of a trainer, and whether more of it is better."""
+
+    key: str
+    name: str
+    more_is_better: bool
+
+    def marks(self, history: Iterable[Mapping[str, Any]]) -> list[Mark]:
+        """The evaluations in a history, by step; of several at one step the last."""
+        found = {line["step"]: line[self.key] for line in history if self.key in line}
+        return [Mark(step, float(value)) for step, value in sorted(found.items()) if math.isfinite(value)]
+
+    def best(self, marks: Sequence[Mark]) -> Mark | None:
+        """The best one, and of equal ones the earliest; None without any."""
+        return min(marks, key=lambda mark: (self._cost(mark), mark.step), default=None)
+
+    def waited(self, marks: Sequence[Mark]) -> int:
+        """How many evaluations there were since the best one."""
+        best = self.best(marks)
+        return sum(mark.step > best.step for mark in marks) if best else 0
+
+    def _cost(self, mark: Mark) -> float:
+        return -mark.value if self.more_is_better else mark.value
+
+    def shown(self, mark: Mark) -> str:
+        """The value as a person reads it."""
+        return f"{100 * mark.value:.1f} %" if self.more_is_better else f"{mark.value:.4g}"
+
+
+CRITERIA: Mapping[str, Criterion] = {
+    "validation": Criterion(VALIDATION_LOSS, "validation loss", more_is_better=False),
+    "eval": Criterion(PASS_AT_1, "pass@1", more_is_better=True),
+}
+"""By what `checkpoints.best` calls them."""

@@ -1,0 +1,29 @@
+"""pass@1 of a benchmark in the middle of a training: as a line of the log, and as a person reads it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from promptcot.records import Row
+from promptcot.training.best.deciding import CUT_OFF, HIGH, LOW, PASS_AT_1, PROBLEMS, SAMPLES
+
+
+def line(logs: Mapping[str, Any]) -> Row:
+    """pass@1, its 95 % interval, over how many problems (`n`) and samples, and how many of these were cut off."""
+    value, low, high = (None if math.isnan(logs[name]) else logs[name] for name in (PASS_AT_1, LOW, HIGH))
+    interval = None if low is None or high is None else [low, high]
+    counts = {name: logs[key] for name, key in (("n", PROBLEMS), ("samples", SAMPLES), ("cut_off", CUT_OFF))}
+    return {"pass@1": value, "interval": interval, **counts}
+
+
+def human(line: Row) -> str:
+    """A line of a benchmark as a person reads it."""
+    if line["pass@1"] is None:
+        return f"pass@1 of {line['benchmark']}: no reply could be graded"
+    low, high = line["interval"] or (None, None)
+    interval = "" if low is None or high is None else f"95 % interval {100 * low:.1f} to {100 * high:.1f}, "
+    cut = f", {line['cut_off']:,} cut off" if line["cut_off"] else ""
+    counts = f"{line['n']:,} problems, {line['samples']:,} samples{cut}"
+    return f"pass@1 of {line['benchmark']} {100 * line['pass@1']:.1f} % ({interval}{counts})"

@@ -1,0 +1,76 @@
+"""A training that goes on for more steps than it was begun with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from transformers import get_scheduler
+
+from promptcot.errors import InputError
+from promptcot.storage.json import dumps
+from promptcot.training.checkpoints import Found
+from promptcot.training.lengthening import Length
+
+RATE = 1e-3
+
+
+def schedule(kind: str, steps: int) -> tuple[Any, Any]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
+    return optimizer, get_scheduler(kind, optimizer, num_warmup_steps=2, num_training_steps=steps)
+
+
+def resumed(tmp_path: Path, kind: str, before: int, now: int, said: list[str]) -> tuple[Any, Any]:
+    """Optimizer and scheduler as the trainer has them when a training of `before` steps, finished, goes on."""
+    optimizer, scheduler = schedule(kind, before)
+    for _ in range(before):
+        optimizer.step()
+        scheduler.step()
+    new_optimizer, new = schedule(kind, now)
+    new_optimizer.load_state_dict(optimizer.state_dict())
+    new.load_state_dict(scheduler.state_dict())
+    (tmp_path / "trainer_state.json").write_bytes(dumps({"max_steps": before}))
+    args = SimpleNamespace(output_dir="out", lr_scheduler_type=SimpleNamespace(value=kind))
+    state = SimpleNamespace(max_steps=now, global_step=before)
+    Length(Found(tmp_path), said.append).on_train_begin(args, state, None, optimizer=new_optimizer, lr_scheduler=new)
+    return new_optimizer, new
+
+
+@pytest.mark.parametrize("kind", ["linear", "cosine", "constant_with_warmup"])
+def test_the_learning_rate_goes_on_as_in_the_longer_training(tmp_path: Path, kind: str) -> None:
+    said: list[str] = []
+    optimizer, scheduler = resumed(tmp_path, kind, 10, 40, said)
+    whole, its = schedule(kind, 40)
+    for step in range(40):
+        if step >= 10:
+            assert optimizer.param_groups[0]["lr"] == pytest.approx(whole.param_groups[0]["lr"])
+            assert scheduler.get_last_lr() == pytest.approx(its.get_last_lr())
+            optimizer.step()
+            scheduler.step()
+        whole.step()
+        its.step()
+    assert said[0] == "lengthened from 10 to 40 steps, with the data in the order of the longer training"
+    assert len(said) == (1 if kind == "constant_with_warmup" else 2)
+
+
+def test_the_jump_of_the_learning_rate_is_told(tmp_path: Path) -> None:
+    said: list[str] = []
+    resumed(tmp_path, "linear", 10, 18, said)
+    assert said[1] == (
+        "note: the learning rate (linear) goes on as in a training of 18 steps: 0.0005 at step 11, where that of 10 "
+        "steps had come to 0"
+    )
+
+
+def test_a_training_cannot_be_made_shorter(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"begun with 10 steps, and the recipe now says 8 \(schedule\.max_steps, "):
+        resumed(tmp_path, "linear", 10, 8, [])
+
+
+def test_the_same_length_says_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    resumed(tmp_path, "linear", 10, 10, said)
+    assert not said
