@@ -4,7 +4,7 @@
 
 The embedded base model learns few traces for several epochs, with the settings of `nano-student`. Rows are texts of the
 nano world for a solver, of which a tenth is held out. Each training is measured on its way by both: the loss of the
-rows held out, and pass@1 on the first problems of the benchmark. Then the last checkpoint and those that either would
+rows held out, and pass@1 on some problems of the benchmark. Then the last checkpoint and those that either would
 choose solve the other problems of the benchmark, with the same seeds. What a checkpoint was chosen by is never worse
 than at the last step, which is checked; on other problems it may be. The interval of a difference is that over
 problems, which all seeds share.
@@ -63,10 +63,11 @@ def trained(folder: Path, seed: int, chosen: object) -> dict[str, list[Mark]]:
 
 
 def solved(model: Path, problems: int, most: int | None) -> Solved:
-    """The problems after the first ones, and whether the model solves each."""
+    """The problems that a checkpoint was not chosen by, and whether the model solves each."""
     recipe = eval_recipe(Benchmark(recipe=BENCHMARK, max_tokens=LONGEST), chat=False)
     tokenizer = AutoTokenizer.from_pretrained(model)
-    asked = questions(recipe, tokenizer, most)[problems:]
+    chosen_by = {one.id for one in questions(recipe, tokenizer, problems)}
+    asked = [one for one in questions(recipe, tokenizer) if one.id not in chosen_by][:most]
     network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     drawn = draw(network, tokenizer, asked, stop=[tokenizer.eos_token_id], together=False, half=False)
     with graders(recipe) as judges:
@@ -84,7 +85,7 @@ def compared(folder: Path, seed: int, chosen: object) -> tuple[dict[str, Solved]
         good &= best.value >= last.value if criterion.more_is_better else best.value <= last.value
         print(f"seed {seed}: {criterion.name}: step {best.step}, {criterion.shown(best)}", end="; ")
         print(f"the last, step {last.step}, {criterion.shown(last)}", flush=True)
-    most = size["problems"] + 2 if size["smallest"] else None
+    most = 2 if size["smallest"] else None
     known = {
         step: solved(folder / "out" / f"checkpoint-{step}", size["problems"], most) for step in set(steps.values())
     }

@@ -252,8 +252,8 @@ class Benchmark(Section):
     """pass@1 of a benchmark, with the weights as they are at the time.
 
     `recipe` is a recipe of evaluation (a shipped name or a TOML file), or a benchmark (a name or a file). Asked are `n`
-    traces of the first `problems` of each benchmark, or of all, the same ones with the same seeds each time, `every` so
-    many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead of the recipe.
+    traces of `problems` of each benchmark, taken at equal distances, or of all, the same ones with the same seeds each
+    time, `every` so many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead of the recipe.
     """
 
     recipe: str

@@ -56,7 +56,7 @@ class Reply:
 def questions(
     recipe: EvalRecipe, tokenizer: Any, problems: int | None = None, tell: Callable[[str], object] = str
 ) -> list[Question]:
-    """`n` traces of the first `problems` of each benchmark, or of all; `tell` hears of odd rows. Raises InputError."""
+    """`n` traces of `problems` of each benchmark, or of all; `tell` hears of odd rows. Raises InputError."""
     prompts = domains.load(recipe.prompts)
     conversation = "solve" if recipe.style is None else f"solve.{recipe.style}"
     codec = TextCodec(tokenizer, Path(recipe.name))
@@ -89,7 +89,13 @@ def _rows(
         loaded = renamed(load(name, judges))
         for warning in loaded.warnings:
             tell(f"note: {warning}")
-        yield from loaded.rows[:problems]
+        yield from spread(loaded.rows, problems)
+
+
+def spread(rows: Sequence[BenchmarkRow], count: int | None) -> list[BenchmarkRow]:
+    """So many rows at equal distances, or all: benchmarks are often in the order of their difficulty."""
+    wanted = len(rows) if count is None else min(count, len(rows))
+    return [rows[place * len(rows) // wanted] for place in range(wanted)]
 
 
 def _question(row: BenchmarkRow, request: Request, codec: TextCodec) -> Question:
