@@ -33,11 +33,6 @@ def prompted(prompt: Any) -> dict[str, Any]:
     return {"prompt": messages[-1].content, "messages": messages}
 
 
-def one_text(example: Example) -> str | None:
-    """Why an example has no place where the prompt is one text."""
-    return "system message" if len(example.messages) > 1 else None
-
-
 class Flat(Format):
     """`taken` are names that the trainer gives a meaning of its own: no other field may have one of them."""
 
