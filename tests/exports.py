@@ -6,9 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from promptcot.export.examples import Example
 from promptcot.export.formats.format import Format, Schema, Split, Type
 from promptcot.records import Message, Row
@@ -34,8 +31,10 @@ def example(number: int = 1, **changed: Any) -> Example:
     return Example(**{**given, **changed})
 
 
-def arrow(kind: Type) -> pa.DataType:
+def arrow(kind: Type) -> Any:
     """The Arrow type of a column."""
+    import pyarrow as pa
+
     if isinstance(kind, str):
         return {"string": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}[kind]
     if isinstance(kind, tuple):
@@ -49,6 +48,9 @@ def write(format: Format, rows: list[Row], folder: Path, split: Split = "train")
     if format.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return path
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     schema = pa.schema([(name, arrow(kind)) for name, kind in format.schema(EXTRA).items()])
     pq.write_table(pa.Table.from_pylist(rows, schema), path)
     return path
