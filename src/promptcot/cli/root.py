@@ -40,6 +40,7 @@ VERBS = {
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
     "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",
     "select": "Choose labelled problems by pass rate, level and concepts, and put them in order.",
+    "export": "Turn a set into the files that a trainer reads, and check that it reads them and every gold passes.",
     "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
