@@ -1,0 +1,1 @@
+"""The formats of trainers, by name."""
