@@ -17,6 +17,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -42,11 +43,11 @@ DEGREES = (0.5, 0.6, 0.75, 0.9)
 have to be the same."""
 _READ_AT_ONCE = 1 << 16
 _LONGEST = 20_000
+_FEW = 4
+"""Chunks for which it does not pay to start a process."""
 _HELD_OUT: tuple[Split, ...] = ("test", "validation")
 NAMES: tuple[Split, ...] = ("train", *_HELD_OUT)
 """Splits by the number that they have here."""
-
-Split_ = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +117,12 @@ class _Waiting:
         return np.frombuffer(self._keys, np.uint64)
 
     def take(self, chunks: Iterable[list[Example]]) -> None:
-        """Keep all examples."""
+        """Keep all examples; for more than a few, another process makes the signatures."""
+        coming = iter(chunks)
+        first = list(islice(coming, _FEW))
         with self._path.open("wb") as file, self.signatures.path.open("wb") as signatures:
-            for texts, marks in marked(self._kept(chunks, file), False, True):
+            kept = self._kept(chain(first, coming), file)
+            for texts, marks in marked(kept, False, len(first) == _FEW):
                 signatures.write(_told(marks, texts).tobytes())
 
     def _kept(self, chunks: Iterable[list[Example]], file: IO[bytes]) -> Iterator[tuple[list[str], list[str]]]:
