@@ -53,11 +53,11 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
 
     def rows() -> Iterator[Row]:
         found = read_rows(source, may_be_empty=True)
-        named = read.chats(found) if kind == "sft" else (row for _, row in read.problems(found))
-        first = list(islice(named, 1))
+        first = list(islice(found, 1))
         for row in first:
             _refuse_traces(row, source, kind)
-        return with_ids(chain(first, named))
+        found = chain(first, found)
+        return with_ids(read.chats(found) if kind == "sft" else (row for _, row in read.problems(found)))
 
     return rows
 
