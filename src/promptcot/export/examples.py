@@ -1,12 +1,49 @@
-"""A row as what a trainer is given, or the reason why it is left out."""
+"""A row as what a trainer is given, or the reason why it is left out.
+
+Decides which rows go out: those with a problem and with what their kind of training takes, which is a gold that its
+verifier can read, a whole trace, or a right and a wrong one. Rows on whose answer the traces do not agree go out only
+where they are asked for. The prompt is what `solve` asks, so that training and evaluation agree. Columns of data sets
+have our names already (`reading`); how trainers name them is decided in `formats`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING, Any
 
-from promptcot.records import Message
+from promptcot.core.labelling import unfit
+from promptcot.core.layouts import turns
+from promptcot.core.parsing.end_tokens import without_end_tokens
+from promptcot.core.parsing.traces import OPEN
+from promptcot.core.problems import NO_TEXT, gold_of
+from promptcot.core.prompts import PromptSet
+from promptcot.core.selection.profiles import NOT_AGREED
+from promptcot.errors import InputError
+from promptcot.records import Message, Row, count_of
+from promptcot.rewards import graders, passes
+from promptcot.stages.solve import AS_IT_IS
+
+if TYPE_CHECKING:
+    from promptcot.export.formats.format import Kind, Schema
+
+NO_ANSWER = "no answer"
+UNREADABLE = "gold unreadable"
+NO_TRACE = "no trace"
+NO_PAIR = "no right and wrong trace"
+EQUAL = "right and wrong trace are the same"
+SEVERAL_TURNS = "more than one question"
+
+EXTRA: Schema = {
+    **dict.fromkeys(("level", "source", "model", "license", "validity", "judgement"), "string"),
+    **dict.fromkeys(("agreement", "margin", "pass_rate", "validity_share", "mean_tokens"), "number"),
+    **dict.fromkeys(("n", "answered", "refused"), "integer"),
+    "foundational_concepts": ("string",),
+}
+"""What else of a row is carried along where a format can hold it, and its types: the same for all exports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +64,172 @@ class Example:
     chosen: str | None = None
     rejected: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Examples of a `kind` from rows with ids. `style` is the form of the raw prompt, as in `solve`.
+
+    Golds of `rl` are checked with the `verifier`, in at most `limit` seconds each. With `disputed`, rows go out too on
+    whose answer the traces do not agree, or which votes do not call valid.
+    """
+
+    kind: Kind
+    prompts: PromptSet
+    style: str | None = None
+    verifier: str = "mathematics"
+    limit: float = 5.0
+    disputed: bool = False
+
+    def __call__(self, rows: Sequence[Row]) -> list[Example | str]:
+        """For each row the example, or why it is left out. Raises InputError for a domain that cannot put questions."""
+        found = [self._example(row) for row in rows]
+        if self.kind != "rl":
+            return found
+        readable = self._readable({str(one.answer) for one in found if isinstance(one, Example)})
+        return [one if isinstance(one, str) or str(one.answer) in readable else UNREADABLE for one in found]
+
+    def _readable(self, golds: set[str]) -> set[str]:
+        """Those that pass their verifier; worker processes share what may take computing."""
+        readable = partial(passes, verifier=self.verifier, limit=self.limit)
+        whole = {gold for gold in golds if gold.isdecimal()}
+        ordered = sorted(golds - whole)
+        with ThreadPoolExecutor(graders.workers()) as threads:
+            found = zip(ordered, threads.map(readable, ordered), strict=True)
+            return {*filter(readable, whole), *(gold for gold, passed in found if passed)}
+
+    def _example(self, row: Row) -> Example | str:
+        asked = self._asked(row)
+        if isinstance(asked, str):
+            return asked
+        prompt, messages = asked
+        if not self.disputed and (why := _disputed(row)) is not None:
+            return why
+        problem = row.get("problem")
+        extra = {name: _TAKEN[kind](_value(row, name)) for name, kind in EXTRA.items()}
+        bare = Example(str(row["id"]), prompt, messages, problem if isinstance(problem, str) else None, extra=extra)
+        return self._taught(bare, row)
+
+    def _asked(self, row: Row) -> tuple[str, Sequence[Message]] | str:
+        """The prompt as text and as a chat; or why there is none."""
+        problem = row.get("problem")
+        if self.style != AS_IT_IS and isinstance(problem, str) and problem.strip():
+            messages = self.prompts.messages("solve", problem=problem)
+            style = self.style and self.prompts.render(f"solve.{self.style}", problem=problem)
+            return style or messages[-1].content, messages
+        prompt = row.get("prompt")
+        chat = [*_before_the_reply(turns(row.get("messages")) or turns(prompt))]
+        if not chat and isinstance(prompt, str) and prompt.strip():
+            return prompt, (Message("user", prompt),)
+        if sum(message.role == "user" for message in chat) > 1:
+            return SEVERAL_TURNS
+        if not chat or chat[-1].role != "user" or not chat[-1].content.strip():
+            return NO_TEXT
+        return (prompt if isinstance(prompt, str) and prompt.strip() else chat[-1].content), chat
+
+    def _taught(self, bare: Example, row: Row) -> Example | str:
+        """The example with what there is to learn from it."""
+        if self.kind == "sft":
+            return _with_trace(bare, row)
+        return _with_pair(bare, row) if self.kind == "pairs" else _with_gold(bare, row)
+
+
+def _with_gold(bare: Example, row: Row) -> Example | str:
+    label = row.get("label")
+    try:
+        return replace(bare, answer=gold_of(row, ""))
+    except InputError:
+        if row.get("answer") not in (None, "") and str(row["answer"]).strip():
+            return UNREADABLE
+    return replace(bare, answer=label) if isinstance(label, str) and label.strip() else NO_ANSWER
+
+
+def _with_trace(bare: Example, row: Row) -> Example | str:
+    trace = _trace(row)
+    if trace is None or not trace.strip():
+        return NO_TRACE
+    if (why := unfit(row)) is not None:
+        return f"trace {why}"
+    prompt, completion = _opened(bare.prompt, without_end_tokens(trace))
+    answer = row.get("answer") if row.get("label") is None else row["label"]
+    return replace(bare, prompt=prompt, completion=completion, answer=answer if isinstance(answer, str) else None)
+
+
+def _trace(row: Row) -> str | None:
+    """The trace of a row of a set, of training rows, or of a chat."""
+    for value in (row.get("completion"), row.get("trace"), row.get("messages")):
+        if isinstance(value, str) and value.strip():
+            return value
+        said = turns(value)
+        if said and said[-1]["role"] == "assistant" and isinstance(said[-1]["content"], str):
+            return str(said[-1]["content"])
+    return None
+
+
+def _with_pair(bare: Example, row: Row) -> Example | str:
+    chosen, rejected = (_trace({"completion": row.get(side)}) for side in ("chosen", "rejected"))
+    if chosen is None or rejected is None:
+        return NO_PAIR
+    if chosen.strip() == rejected.strip():
+        return EQUAL
+    prompt, chosen = _opened(bare.prompt, without_end_tokens(chosen))
+    _, rejected = _opened(bare.prompt, without_end_tokens(rejected))
+    answer = row.get("answer") if row.get("label") is None else row["label"]
+    found = replace(bare, prompt=prompt, chosen=chosen, rejected=rejected)
+    return replace(found, answer=answer) if isinstance(answer, str) else found
+
+
+def _opened(prompt: str, trace: str) -> tuple[str, str]:
+    """A raw prompt that ends by opening the thinking, and a trace: the trace opens it, as it does in a chat."""
+    if not prompt.rstrip().endswith(OPEN):
+        return prompt, trace
+    start = prompt.rindex(OPEN)
+    return prompt[:start], prompt[start:] + trace.lstrip().removeprefix(OPEN).lstrip()
+
+
+def _before_the_reply(chat: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
+    """The turns of a chat up to what the assistant says last; none where a turn is not text."""
+    asked = chat[:-1] if chat and chat[-1]["role"] == "assistant" else chat
+    if all(turn["role"] in ("system", "user", "assistant") and isinstance(turn["content"], str) for turn in asked):
+        yield from (Message(turn["role"], turn["content"]) for turn in asked)
+
+
+def _disputed(row: Row) -> str | None:
+    """Why the answer of a row is not to be relied on; None where it is, or where nobody was asked.
+
+    A gold that was given is no label, and what the traces say of their label is nothing against it.
+    """
+    verdict = _value(row, "validity")
+    if verdict in ("invalid", "undecided"):
+        return f"not valid: {verdict}"
+    label, agreement = row.get("label"), _number(row.get("agreement"))
+    given = label is not None and row.get("answer") is not None and str(row["answer"]) != str(label)
+    if agreement is None or given:
+        return None
+    margin, alone = _number(row.get("margin")), count_of(row.get("answered")) == 1 and (count_of(row.get("n")) or 0) > 1
+    return NOT_AGREED if agreement <= 0.5 or alone or (margin is not None and margin <= 0) else None
+
+
+def _value(row: Row, name: str) -> Any:
+    """A field as a set has it: of what `verify` writes, the verdict and the share."""
+    validity = row.get("validity")
+    if isinstance(validity, Mapping) and name in ("validity", "validity_share"):
+        return validity.get("verdict" if name == "validity" else "share")
+    if name == "foundational_concepts":
+        return row.get(name) or row.get("concepts")
+    return row.get(name)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else str(value) if type(value) in (int, float) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if type(value) in (int, float) and isfinite(value) else None
+
+
+def _texts(value: Any) -> list[str] | None:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else None
+
+
+_TAKEN: Mapping[Any, Any] = {"string": _text, "number": _number, "integer": count_of, ("string",): _texts}

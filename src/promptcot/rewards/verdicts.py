@@ -102,7 +102,14 @@ def computed(asked: Asked) -> Reason:
 
 
 def reads(verifier: str, limit: float, gold: str) -> bool:
-    """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened."""
+    """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened.
+
+    A set may have a million whole numbers, which all verifiers that ship can read.
+    """
+    from promptcot.grading.verifiers import SHIPPED
+
+    if verifier in SHIPPED and _INTEGER(gold):
+        return True
     try:
         return _reads(verifier, limit, gold)
     except RefusedGold:
