@@ -23,7 +23,7 @@ def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]
         yield line
     yield from written.lines
     if written.counts.rows_out:
-        yield f"written: {target}, layout {form.layout} of {form.name} (docs/export.md says how trainers are told of it)"
+        yield f"written: {target}, as {form.layout} for {form.name}; how to give it to a trainer: docs/export.md"
         yield from map(_split_line, written.files, written.files.values())
     else:
         yield f"not written: {target}"
