@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.format import Format, Schema, Split, Type
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.format import Format, Schema, Split, Type
 from promptcot.records import Message, Row
 
 EXTRA: Schema = {"level": "string", "pass_rate": "number", "n": "integer", "foundational_concepts": ("string",)}

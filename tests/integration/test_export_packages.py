@@ -1,7 +1,7 @@
 """Exports in the trainers themselves, where they are installed: nothing in this project installs most of them.
 
 pip install verl openrlhf skyrl-gym verifiers; NeMo RL, NeMo Gym and SkyRL's trainer are not on PyPI for Python 3.11
-without a GPU: of these the columns are held by `tests/unit/export/test_formats.py`, as docs/export.md says.
+without a GPU: of these the columns are held by `tests/unit/exports/test_formats.py`, as docs/export.md says.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from promptcot.export.check import check
-from promptcot.export.formats import FORMATS, format_of
+from promptcot.exports.check import check
+from promptcot.exports.formats import FORMATS, format_of
 from promptcot.records import Row
 from tests.exports import ASKED, example, write
 

@@ -11,10 +11,10 @@ from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED
 from promptcot.api.results import RunResult
 from promptcot.api.working import columns_of, workplace
-from promptcot.export import job
-from promptcot.export.check import Checked
-from promptcot.export.formats import format_of
-from promptcot.export.splits import Shares
+from promptcot.exports import job
+from promptcot.exports.check import Checked
+from promptcot.exports.formats import format_of
+from promptcot.exports.splits import Shares
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.overlap import RUN, Read, Written, check_paths
 
@@ -89,5 +89,6 @@ def export(
     files: dict[str, Sequence[Path]] = {}
     for split, shards in written.files.items():
         files[split] = [target / shard.name for shard in shards]
+    counted: dict[str, int] = dict(written.rows.items())
     made = target if written.counts.rows_out else None
-    return ExportResult(made, files, {**written.rows}, written.counts, done.checked, [*notes, *written.lines])
+    return ExportResult(made, files, counted, written.counts, done.checked, [*notes, *written.lines])

@@ -22,9 +22,9 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import exit_code, say, say_all
 from promptcot.cli.report.export import check_lines, written_lines
-from promptcot.export.formats import FORMATS, format_of
-from promptcot.export.job import LIMIT, Export, Exported, export
-from promptcot.export.splits import Shares
+from promptcot.exports.formats import FORMATS, format_of
+from promptcot.exports.job import LIMIT, Export, Exported, export
+from promptcot.exports.splits import Shares
 
 _GROUPS = {
     "What goes where": ("data_path", "output_path", "to", "layout"),

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from promptcot.cli.report.console import account, replaced
-from promptcot.export.check import Checked
-from promptcot.export.files import Written
-from promptcot.export.formats.format import Format, Split
+from promptcot.exports.check import Checked
+from promptcot.exports.files import Written
+from promptcot.exports.formats.format import Format, Split
 from promptcot.storage.paths import beside
 from promptcot.storage.tables import Shard
 

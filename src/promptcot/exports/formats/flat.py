@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.format import Format, Schema, Split, Type
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.format import Format, Schema, Split, Type
 from promptcot.records import Message, Row
 
 KNOWN: Mapping[str, Type] = {"id": "string", "problem": "string", "answer": "string"}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from promptcot.export import check as checking
-from promptcot.export.check import Checked, check
-from promptcot.export.formats import FORMATS, format_of
-from promptcot.export.formats.format import Format
-from promptcot.export.formats.loading import Loaded
+from promptcot.exports import check as checking
+from promptcot.exports.check import Checked, check
+from promptcot.exports.formats import FORMATS, format_of
+from promptcot.exports.formats.format import Format
+from promptcot.exports.formats.loading import Loaded
 from promptcot.records import Row
 from tests.exports import example, write
 

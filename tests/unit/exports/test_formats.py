@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptcot.errors import UsageError
-from promptcot.export.examples import Example
-from promptcot.export.formats import FORMATS, format_of
-from promptcot.export.formats.format import SPLITS, Format
+from promptcot.exports.examples import Example
+from promptcot.exports.formats import FORMATS, format_of
+from promptcot.exports.formats.format import SPLITS, Format
 from promptcot.records import Message
 from tests.exports import ASKED, EXTRA, PROBLEM, arrow, example
 

@@ -18,12 +18,12 @@ from promptcot import domains
 from promptcot.core.columns import Columns
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
-from promptcot.export import files, reading
-from promptcot.export.check import Checked, check
-from promptcot.export.examples import Reader
-from promptcot.export.files import Written
-from promptcot.export.formats.format import Format
-from promptcot.export.splits import Shares
+from promptcot.exports import files, reading
+from promptcot.exports.check import Checked, check
+from promptcot.exports.examples import Reader
+from promptcot.exports.files import Written
+from promptcot.exports.formats.format import Format
+from promptcot.exports.splits import Shares
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.set_file import SET
 from promptcot.records import Row

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, prompted
-from promptcot.export.formats.format import Schema, Source
-from promptcot.export.formats.loading import Loaded
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted
+from promptcot.exports.formats.format import Schema, Source
+from promptcot.exports.formats.loading import Loaded
 from promptcot.records import Row
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.loading import Loaded, by_datasets
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.loading import Loaded, by_datasets
 from promptcot.records import Row
 
 Kind = Literal["sft", "pairs", "rl"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.formats.format import Format, Split
-from promptcot.export.formats.loading import Loaded, by_datasets, by_lines, quietly
+from promptcot.exports.formats.format import Format, Split
+from promptcot.exports.formats.loading import Loaded, by_datasets, by_lines, quietly
 from promptcot.records import Row
 from promptcot.rewards import score_batch
 from promptcot.storage.parquet import pyarrow
