@@ -108,6 +108,11 @@ BASES: dict[str, list[list[str]]] = {
         ["select", *_LABELLED, "--pass-rate", "0.2:0.8", "--size", "2", "--balance", "level"],
         ["select", *_LABELLED, "--difficulty", "0-0.5=1,0.5-1=2", "--levels", "AIME=1", "--order", "mixed"],
     ],
+    "export": [
+        ["export", "--data-path", "labelled.jsonl", "--output-path", "out", "--to", "verl", "--check"],
+        ["export", "--data-path", "train.jsonl", "--output-path", "out", "--to", "sft", "--layout", "text"],
+        ["export", "--data-path", "labelled.jsonl", "--output-path", "out", "--to", "prime", "--test", "0.3"],
+    ],
     "measure": [["measure", "labelled.jsonl"], ["measure", "labelled.jsonl", "problems.jsonl", "--concepts", "nano"]],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],

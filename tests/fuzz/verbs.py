@@ -141,6 +141,9 @@ VERBS = {
         "select --data_path labelled.jsonl --output_path out.jsonl --pass-rate 0.2:1 --size 3 --order mixed",
         ("labelled.jsonl",),
     ),
+    "export": Verb(
+        "export --data_path labelled.jsonl --output_path out --to verl --test 0.3 --check", ("labelled.jsonl",)
+    ),
     "measure": Verb("measure labelled.jsonl problems.jsonl", ("labelled.jsonl", "problems.jsonl"), writes=False),
     "grade": Verb(
         "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)

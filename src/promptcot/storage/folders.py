@@ -16,7 +16,7 @@ from promptcot.errors import UsageError
 from promptcot.storage.atomic import make_parent, storing, sync
 from promptcot.storage.paths import PARTIAL
 
-_OLD = ".old"
+_OLD = ".replaced"  # and not .old, as people call their own copies
 
 
 @contextmanager
@@ -58,7 +58,9 @@ def publish(target: Path) -> None:
 
 
 def check_replaceable(target: Path, made_by: str) -> None:
-    """Raises UsageError for what is no folder, or one with files that were made by others."""
+    """Raises UsageError for what is no folder, one with files of others, or a name of unfinished work."""
+    if target.name.endswith((PARTIAL, _OLD)):
+        raise UsageError(f"{target}: names that end in {target.suffix} are those of unfinished work; choose another")
     if not target.exists():
         return
     if not target.is_dir():

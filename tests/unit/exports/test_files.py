@@ -166,12 +166,12 @@ def test_an_export_that_fails_leaves_the_earlier_one_and_nothing_half_done(tmp_p
 def test_what_a_killed_export_left_is_in_nobodys_way(tmp_path: Path) -> None:
     exported(tmp_path, map(row, range(5)))
     made = contents(tmp_path / "out")
-    (tmp_path / "out").rename(tmp_path / "out.old")  # killed between the two renames
+    (tmp_path / "out").rename(tmp_path / "out.replaced")  # killed between the two renames
     (tmp_path / "out.partial").mkdir()
     (tmp_path / "out.partial" / "train-00000.partial").write_bytes(b"half")
     exported(tmp_path, map(row, range(5)))
     assert contents(tmp_path / "out") == made
-    assert not [path for path in tmp_path.iterdir() if path.name.endswith((".old", ".partial"))]
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((".replaced", ".partial"))]
 
 
 def test_the_files_of_an_earlier_export_are_gone_with_it(tmp_path: Path) -> None:
