@@ -24,8 +24,8 @@ class DPO(Flat):
     also = ("pairs", "preference", "preferences", "reward-model")
     layouts = ("messages", "text")
     source = Source(
-        "TRL; OpenRLHF and NeMo RL",
-        "1.16.0; 0.11.2, 7ea279ab (2026-08-22)",
+        "TRL",
+        "1.16.0; OpenRLHF 0.11.2, NVIDIA-NeMo/RL 7ea279ab, 2026-08-22",
         (
             "trl/trainer/dpo_trainer.py",
             "openrlhf/datasets/reward_dataset.py",

@@ -26,8 +26,8 @@ class SFT(Flat):
     also = ("supervised", "chat", "messages")
     layouts = ("messages", "conversation", "prompt-completion", "text")
     source = Source(
-        "TRL; verl, OpenRLHF and NeMo RL",
-        "1.16.0; 0.9.1, 0.11.2, 7ea279ab (2026-08-22)",
+        "TRL",
+        "1.16.0; verl 0.9.1, OpenRLHF 0.11.2, NVIDIA-NeMo/RL 7ea279ab, 2026-08-22",
         (
             "trl/data_utils.py",
             "trl/trainer/sft_trainer.py",
