@@ -34,11 +34,11 @@ OURS = """
 import sys
 from pathlib import Path
 from promptcot import domains
-from promptcot.export.examples import Reader
-from promptcot.export.files import Settings, write
-from promptcot.export.formats import format_of
-from promptcot.export.reading import rows_of
-from promptcot.export.splits import Shares
+from promptcot.exports.examples import Reader
+from promptcot.exports.files import Settings, write
+from promptcot.exports.formats import format_of
+from promptcot.exports.reading import rows_of
+from promptcot.exports.splits import Shares
 
 source, to, share, target = sys.argv[1:]
 form = format_of(to)

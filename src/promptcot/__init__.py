@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "api.decontamination": "decontaminate",
     "api.dedup": "dedup",
+    "api.export": "ExportResult export",
     "api.measure": "measure",
     "api.new": "init",
     "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult MeasureResult RunResult "

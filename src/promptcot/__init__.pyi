@@ -2,6 +2,8 @@
 
 from promptcot.api.decontamination import decontaminate as decontaminate
 from promptcot.api.dedup import dedup as dedup
+from promptcot.api.export import ExportResult as ExportResult
+from promptcot.api.export import export as export
 from promptcot.api.measure import measure as measure
 from promptcot.api.new import init as init
 from promptcot.api.results import DecontaminateResult as DecontaminateResult

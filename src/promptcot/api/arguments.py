@@ -129,14 +129,18 @@ _KINDS: Mapping[str, Kind] = {
         ("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like", "other_vectors"),
         _PATH,
     ),
-    **dict.fromkeys(("name", "style", "until", "order", "pass_rate"), _NAME),
-    **dict.fromkeys(("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n"), _COUNT),
-    **dict.fromkeys(("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers"), _FLAG),
+    **dict.fromkeys(("name", "style", "until", "order", "pass_rate", "to", "layout"), _NAME),
+    **dict.fromkeys(
+        ("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n", "rows_per_shard"), _COUNT
+    ),
+    **dict.fromkeys(
+        ("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers", "check", "disputed"), _FLAG
+    ),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),
     "benchmark": (_is_path, "a benchmark that is known, or the path of a file"),
     "against": (_is_path_or_are, "a benchmark that is known, the path of a file, or a list of these"),
-    **dict.fromkeys(("near", "semantic_near"), (_is_share, "a number between 0 and 1")),
+    **dict.fromkeys(("near", "semantic_near", "validation", "test"), (_is_share, "a number between 0 and 1")),
     "min_agreement": (_is_share, "a number between 0 and 1"),
     "difficulty": _SHARES,
     "verifier": _NAME,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from promptcot.export.formats.format import Source
-from promptcot.export.formats.loading import Loaded
-from promptcot.export.formats.nested import Nested
+from promptcot.exports.formats.format import Source
+from promptcot.exports.formats.loading import Loaded
+from promptcot.exports.formats.nested import Nested
 
 
 class Verl(Nested):

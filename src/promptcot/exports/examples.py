@@ -28,7 +28,7 @@ from promptcot.rewards import graders, passes
 from promptcot.stages.solve import AS_IT_IS
 
 if TYPE_CHECKING:
-    from promptcot.export.formats.format import Kind, Schema
+    from promptcot.exports.formats.format import Kind, Schema
 
 NO_ANSWER = "no answer"
 UNREADABLE = "gold unreadable"

@@ -9,7 +9,7 @@ import pytest
 
 from promptcot import domains
 from promptcot.errors import InputError
-from promptcot.export.examples import EXTRA, Example, Reader
+from promptcot.exports.examples import EXTRA, Example, Reader
 from promptcot.records import Sampling
 from promptcot.rewards import graders
 from promptcot.stages.solve import Solve

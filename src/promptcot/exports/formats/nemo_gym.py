@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, prompted, turns
-from promptcot.export.formats.format import MESSAGES, Schema, Source
-from promptcot.export.formats.loading import Loaded, by_lines
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.loading import Loaded, by_lines
 from promptcot.records import Row
 
 _AGENT: Mapping[str, str] = {"type": "responses_api_agents", "name": "simple_agent"}

@@ -12,8 +12,8 @@ from promptcot import domains
 from promptcot.core.columns import Columns
 from promptcot.core.labelling import Band
 from promptcot.errors import InputError
-from promptcot.export.examples import Example, Reader
-from promptcot.export.reading import rows_of, with_pairs
+from promptcot.exports.examples import Example, Reader
+from promptcot.exports.reading import rows_of, with_pairs
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row

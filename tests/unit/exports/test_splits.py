@@ -12,8 +12,8 @@ import pytest
 from promptcot.core.overlap.near import Text
 from promptcot.core.overlap.shingles import jaccard as shingles_jaccard
 from promptcot.errors import UsageError
-from promptcot.export.examples import Example
-from promptcot.export.splits import Shares, divided
+from promptcot.exports.examples import Example
+from promptcot.exports.splits import Shares, divided
 from promptcot.records import Message
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in ("n", "ra", "st", "lo")]

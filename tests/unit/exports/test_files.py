@@ -13,11 +13,11 @@ import pytest
 
 from promptcot import domains
 from promptcot.errors import InputError, LockedError, UsageError
-from promptcot.export.examples import Reader
-from promptcot.export.files import EXPORT, Settings, Written, write
-from promptcot.export.formats import format_of
-from promptcot.export.reading import rows_of
-from promptcot.export.splits import Shares
+from promptcot.exports.examples import Reader
+from promptcot.exports.files import EXPORT, Settings, Written, write
+from promptcot.exports.formats import format_of
+from promptcot.exports.reading import rows_of
+from promptcot.exports.splits import Shares
 from promptcot.records import Row
 from promptcot.storage.json import dumps
 from promptcot.storage.rows import read_rows
@@ -95,9 +95,9 @@ def test_files_are_divided_at_so_many_rows(to: str, suffix: str, most: int | Non
 
 def test_a_file_of_too_many_bytes_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (
-        ("export.files.MOST_BYTES", 4000),
+        ("exports.files.MOST_BYTES", 4000),
         ("storage.tables._ROW_GROUP", 2000),
-        ("export.files._AT_ONCE", 8),
+        ("exports.files._AT_ONCE", 8),
     ):
         monkeypatch.setattr(f"promptcot.{name}", size)
     written = exported(tmp_path, map(row, range(64)))
@@ -215,7 +215,9 @@ def test_what_is_added_before_the_folder_appears_appears_with_it(tmp_path: Path)
 
 
 def test_what_a_split_leaves_out_is_written_down_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptcot.export.splits.join_by_texts", lambda *_: None)  # so that copies are found later only
+    monkeypatch.setattr(
+        "promptcot.exports.splits.join_by_texts", lambda *_: None
+    )  # so that copies are found later only
     text = (
         "Two trains leave the towns of A and B at the same time and meet after seven hours; how far is it from A to B?"
     )

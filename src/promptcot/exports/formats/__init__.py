@@ -7,16 +7,16 @@ from difflib import get_close_matches
 from types import MappingProxyType
 
 from promptcot.errors import UsageError
-from promptcot.export.formats.dpo import DPO
-from promptcot.export.formats.format import Format
-from promptcot.export.formats.nemo_gym import NeMoGym
-from promptcot.export.formats.nemo_rl import NeMoRL
-from promptcot.export.formats.openrlhf import OpenRLHF
-from promptcot.export.formats.prime import Prime
-from promptcot.export.formats.sft import SFT
-from promptcot.export.formats.skyrl import SkyRL
-from promptcot.export.formats.trl import TRL
-from promptcot.export.formats.verl import Verl
+from promptcot.exports.formats.dpo import DPO
+from promptcot.exports.formats.format import Format
+from promptcot.exports.formats.nemo_gym import NeMoGym
+from promptcot.exports.formats.nemo_rl import NeMoRL
+from promptcot.exports.formats.openrlhf import OpenRLHF
+from promptcot.exports.formats.prime import Prime
+from promptcot.exports.formats.sft import SFT
+from promptcot.exports.formats.skyrl import SkyRL
+from promptcot.exports.formats.trl import TRL
+from promptcot.exports.formats.verl import Verl
 
 _ALL: tuple[type[Format], ...] = (SFT, DPO, TRL, Verl, OpenRLHF, NeMoRL, NeMoGym, SkyRL, Prime)
 FORMATS: Mapping[str, type[Format]] = MappingProxyType({one.name: one for one in _ALL})

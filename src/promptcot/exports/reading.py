@@ -25,7 +25,7 @@ from promptcot.storage.manifest import read_manifest
 from promptcot.storage.rows import read_rows, with_ids
 
 if TYPE_CHECKING:
-    from promptcot.export.formats.format import Kind
+    from promptcot.exports.formats.format import Kind
 
 Rows = Callable[[], Iterator[Row]]
 """The same rows each time it is called, each with an id that no other has."""

@@ -9,8 +9,8 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.format import Format, Schema, Split, Type
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.format import Format, Schema, Split, Type
 from promptcot.records import Message, Row
 
 KNOWN: Mapping[str, Type] = {"id": "string", "problem": "string", "answer": "string"}
@@ -31,11 +31,6 @@ def prompted(prompt: Any) -> dict[str, Any]:
     """`prompt` and `messages` of an example, from a text or from turns."""
     messages = (Message("user", prompt),) if isinstance(prompt, str) else chat(prompt)
     return {"prompt": messages[-1].content, "messages": messages}
-
-
-def one_text(example: Example) -> str | None:
-    """Why an example has no place where the prompt is one text."""
-    return "system message" if len(example.messages) > 1 else None
 
 
 class Flat(Format):

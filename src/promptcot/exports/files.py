@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from promptcot.core.layouts import turns
 from promptcot.errors import UsageError
-from promptcot.export.examples import EXTRA, NO_ANSWER, NO_PAIR, NO_TRACE, UNREADABLE, Example, Reader
-from promptcot.export.reading import Rows
-from promptcot.export.splits import Shares, divided
+from promptcot.exports.examples import EXTRA, NO_ANSWER, NO_PAIR, NO_TRACE, UNREADABLE, Example, Reader
+from promptcot.exports.reading import Rows
+from promptcot.exports.splits import Shares, divided
 from promptcot.records import Row
 from promptcot.storage.atomic import without_secrets, write_json, write_whole
 from promptcot.storage.counts import StageCounts
@@ -32,7 +32,7 @@ from promptcot.storage.tables import MOST_BYTES, Shard, Shards
 from promptcot.storage.writer import RowWriter
 
 if TYPE_CHECKING:
-    from promptcot.export.formats.format import Format, Split
+    from promptcot.exports.formats.format import Format, Split
 
 EXPORT = "export.json"
 """The manifest in the folder, by which an export is known."""

@@ -28,7 +28,7 @@ from promptcot.core.measures.facts import concepts_of
 from promptcot.core.overlap.drawing import draw, met
 from promptcot.core.overlap.groups import WIDTH, Concepts, Groups, crossing, join_by_concepts, join_by_texts
 from promptcot.errors import UsageError
-from promptcot.export.examples import Example
+from promptcot.exports.examples import Example
 from promptcot.records import Message, derive_seed
 from promptcot.stages.marking import marked
 from promptcot.stages.marks import Marks
@@ -36,7 +36,7 @@ from promptcot.storage.atomic import storing
 from promptcot.storage.rows import hash_id
 
 if TYPE_CHECKING:
-    from promptcot.export.formats.format import Split
+    from promptcot.exports.formats.format import Split
 
 DEGREES = (0.5, 0.6, 0.75, 0.9)
 """From which similarity on two problems are in one group, the first at which shares can be met. At the last, concepts

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.formats.format import Source
-from promptcot.export.formats.loading import Loaded
-from promptcot.export.formats.nested import Nested
+from promptcot.exports.formats.format import Source
+from promptcot.exports.formats.loading import Loaded
+from promptcot.exports.formats.nested import Nested
 
 
 class SkyRL(Nested):

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, prompted, turns
-from promptcot.export.formats.format import MESSAGES, Schema, Source
-from promptcot.export.formats.loading import Loaded
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.loading import Loaded
 from promptcot.records import Row
 
 _PACKAGE = '''"""The taskset: its id is the name of this package, `taskset.path` the file of rows."""

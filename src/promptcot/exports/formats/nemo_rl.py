@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, one_text, prompted
-from promptcot.export.formats.format import Schema, Source
-from promptcot.export.formats.loading import Loaded
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted
+from promptcot.exports.formats.format import Schema, Source
+from promptcot.exports.formats.loading import Loaded
 from promptcot.records import Row
 
 
@@ -43,9 +43,6 @@ class NeMoRL(Flat):
 
     def gold(self, row: Row) -> Any:
         return row["output"]
-
-    def unfit(self, example: Example) -> str | None:
-        return one_text(example)
 
     def load(self, files: Sequence[Path]) -> Loaded:
         from nemo_rl.data.datasets.utils import load_dataset_from_path

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.loading import Loaded, by_datasets
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.loading import Loaded, by_datasets
 from promptcot.records import Row
 
 Kind = Literal["sft", "pairs", "rl"]
@@ -25,6 +25,8 @@ Type: TypeAlias = "str | tuple[Type] | Mapping[str, Type]"
 Schema: TypeAlias = Mapping[str, Type]
 """The types of the columns, in their order. Every value may be None."""
 
+_ONE_TEXT = ("text", "prompt-completion")
+"""Layouts in which a prompt is one text: a second message has no place there."""
 MESSAGES: Type = ({"role": "string", "content": "string"},)
 
 
@@ -76,7 +78,7 @@ class Format(ABC):
 
     def unfit(self, example: Example) -> str | None:
         """Why the trainer would not read this example as it is meant, in a few words; None where it would."""
-        return None
+        return "system message" if self.layout in _ONE_TEXT and len(example.messages) > 1 else None
 
     def load(self, files: Sequence[Path]) -> Loaded:
         """The rows of these files, of one split, by the trainer's own loader.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptcot.export.examples import Example
+from promptcot.exports.examples import Example
 
 SOURCE = "promptcot"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, one_text, prompted, turns
-from promptcot.export.formats.format import MESSAGES, Schema, Source
-from promptcot.export.formats.loading import Loaded
-from promptcot.export.formats.sources import source_of
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.loading import Loaded
+from promptcot.exports.formats.sources import source_of
 from promptcot.records import Row
 
 
@@ -52,7 +52,7 @@ class OpenRLHF(Flat):
     def unfit(self, example: Example) -> str | None:
         if any("<image>" in message.content for message in example.messages):
             return "<image> in the prompt"
-        return one_text(example) if self.layout == "text" else None
+        return super().unfit(example)
 
     def load(self, files: Sequence[Path]) -> Loaded:
         from openrlhf.datasets.utils import blending_datasets

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, one_text, prompted, turns
-from promptcot.export.formats.format import MESSAGES, Schema, Source
-from promptcot.export.formats.loading import Loaded, by_trl
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.loading import Loaded, by_trl
 from promptcot.records import Row
 
 
@@ -35,9 +35,6 @@ class TRL(Flat):
 
     def parts(self, row: Row) -> dict[str, Any]:
         return {**prompted(row["prompt"]), "answer": row["answer"]}
-
-    def unfit(self, example: Example) -> str | None:
-        return one_text(example) if self.layout == "text" else None
 
     def load(self, files: Sequence[Path]) -> Loaded:
         return by_trl(files, conversational=self.layout == "messages")

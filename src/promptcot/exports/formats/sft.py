@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import Flat, chat, one_text, prompted, turns
-from promptcot.export.formats.format import MESSAGES, Schema, Source
-from promptcot.export.formats.loading import Loaded, by_trl
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import Flat, chat, prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.loading import Loaded, by_trl
 from promptcot.records import Row
 
 _SEPARATOR = "\n\n"
@@ -72,9 +72,6 @@ class SFT(Flat):
             return prompted(row["prompt"]) | {"completion": row["completion"]}
         length = row["prompt_length"]
         return prompted(row["text"][:length]) | {"completion": row["text"][length + len(_SEPARATOR) :]}
-
-    def unfit(self, example: Example) -> str | None:
-        return one_text(example) if self.layout in ("prompt-completion", "text") else None
 
     def load(self, files: Sequence[Path]) -> Loaded:
         return by_trl(files, conversational=self.layout in ("messages", "conversation"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from promptcot.export.examples import Example
-from promptcot.export.formats.flat import prompted, turns
-from promptcot.export.formats.format import MESSAGES, Format, Schema, Split, Type
-from promptcot.export.formats.sources import source_of
+from promptcot.exports.examples import Example
+from promptcot.exports.formats.flat import prompted, turns
+from promptcot.exports.formats.format import MESSAGES, Format, Schema, Split, Type
+from promptcot.exports.formats.sources import source_of
 from promptcot.records import Row
 
 _OWN: Mapping[str, Type] = {"split": "string", "index": "integer", "id": "string", "question": "string"}

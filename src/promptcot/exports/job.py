@@ -1,0 +1,162 @@
+"""One export from beginning to end: which rows, by which domain, into which folder, and whether it reads back.
+
+Decides what holds where nothing is said: of a run, its own domain and verifier count. What goes out, how it is divided,
+written and checked is decided in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import rmtree
+from typing import Any
+
+from promptcot import domains
+from promptcot.core.columns import Columns
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import InputError
+from promptcot.exports import files, reading
+from promptcot.exports.check import Checked, check
+from promptcot.exports.examples import Reader
+from promptcot.exports.files import Written
+from promptcot.exports.formats.format import Format
+from promptcot.exports.splits import Shares
+from promptcot.grading.graders import Graders
+from promptcot.pipeline.set_file import SET
+from promptcot.records import Row
+from promptcot.storage.manifest import manifest, read_manifest
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.provenance import command, file_sha256, recipe_sha256
+
+LIMIT = 5.0
+"""Seconds of CPU that the verifier may take for one gold."""
+_TOLD_EVERY = 100_000
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What an export is asked for. `data_path` is a run directory or a file of rows, `told` what recipe.json says.
+
+    None for `domain` or `verifier` stands for that of the run, or else for the default one.
+    """
+
+    data_path: Path
+    target: Path
+    form: Format
+    domain: str | None = None
+    style: str | None = None
+    verifier: str | None = None
+    limit: float = LIMIT
+    disputed: bool = False
+    shares: Shares = field(default_factory=Shares)
+    rows_per_shard: int | None = None
+    columns: Columns = field(default_factory=Columns)
+    checks: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of it; `checked` is None where no check was asked for, or nothing was written."""
+
+    written: Written
+    checked: Checked | None = None
+
+
+def export(asked: Export, tell: Tell) -> Exported:
+    """Write the folder, and check it where that is asked for.
+
+    Raises UsageError for a folder that others made, InputError for rows that say nothing of what is exported.
+    """
+    run = run_of(asked.data_path)
+    recipe = (read_manifest(run) or {}) if run else {}
+    prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
+    labelled = reading.label_of(run) if run else {}
+    verifier = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
+    if next(reading.rows_of(asked.data_path, asked.form.kind, asked.columns)(), None) is None:
+        raise InputError(f"{asked.data_path}: there are no rows in it, and so nothing to export")
+    reader = Reader(asked.form.kind, prompts, asked.style, verifier, asked.limit, asked.disputed)
+    how = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {})
+    settings = files.Settings(asked.shares, asked.rows_per_shard, how, _source(asked.data_path, recipe))
+    with _rows(asked, run, prompts, verifier, tell) as rows:
+        written = files.write(
+            _telling(rows, tell), reader, asked.form, asked.target, settings, tell, _beside(asked.form)
+        )
+    if not (asked.checks and written.counts.rows_out):
+        return Exported(written)
+    paths = {split: [asked.target / shard.name for shard in shards] for split, shards in written.files.items()}
+    return Exported(written, check(asked.form, paths, verifier=verifier, limit=asked.limit))
+
+
+def run_of(path: Path) -> Path | None:
+    """The run directory that is meant: the path itself, or the one whose set it is."""
+    if url_of(path) is not None:
+        return None
+    folder = path.parent if path.name == SET else path
+    return folder if (folder / SET).is_file() and (folder / "recipe.json").is_file() else None
+
+
+@contextmanager
+def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, tell: Tell) -> Iterator[reading.Rows]:
+    """The rows, and of a run the pairs of their traces, which wait in a folder beside the output meanwhile."""
+    if run is None or asked.form.kind != "pairs":
+        yield reading.rows_of(asked.data_path, asked.form.kind, asked.columns)
+        return
+    scratch = beside(asked.target, "labels")
+    rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        with Graders(limit=asked.limit, named=verifier) as graders:
+            yield reading.with_pairs(run, prompts, graders, scratch, tell, asked.shares.seed)
+    finally:
+        rmtree(scratch, ignore_errors=True)
+
+
+def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
+    """The same rows, with a line now and then of how many have been read."""
+
+    def told() -> Iterator[Row]:
+        source = rows()
+        for number in itertools.count():
+            some = itertools.islice(source, _TOLD_EVERY)
+            first = next(some, None)
+            if first is None:
+                return
+            if number:
+                tell(f"export: {number * _TOLD_EVERY:,} rows read")
+            yield first
+            yield from some
+
+    return told
+
+
+def _beside(form: Format) -> Callable[[Path, Written], None]:
+    """What the trainer needs in the folder beside the rows."""
+
+    def complete(folder: Path, written: Written) -> None:
+        for name, text in form.beside.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+
+    return complete
+
+
+def _of(recipe: Mapping[str, Any], key: str) -> Any:
+    """What the recipe of a run says of a key; None where there is no run."""
+    found = recipe.get("recipe")
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def _source(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the rows are from, for `export.json`."""
+    data = None if url_of(path) is not None else file_sha256(reading.file_of(path))
+    return {
+        "data_sha256": data,
+        "recipe_sha256": recipe_sha256(recipe) if recipe else None,
+        "command": command(),
+    }
