@@ -106,8 +106,9 @@ class Reader:
         if not self.disputed and (why := _disputed(row)) is not None:
             return why
         problem = row.get("problem")
-        extra = {name: _TAKEN[kind](_value(row, name)) for name, kind in EXTRA.items()}
-        bare = Example(str(row["id"]), prompt, messages, problem if isinstance(problem, str) else None, extra=extra)
+        bare = Example(
+            str(row["id"]), prompt, messages, problem if isinstance(problem, str) else None, extra=_extra(row)
+        )
         return self._taught(bare, row)
 
     def _asked(self, row: Row) -> tuple[str, Sequence[Message]] | str:
@@ -199,7 +200,8 @@ def _disputed(row: Row) -> str | None:
 
     A gold that was given is no label, and what the traces say of their label is nothing against it.
     """
-    verdict = _value(row, "validity")
+    validity = row.get("validity")
+    verdict = validity.get("verdict") if isinstance(validity, dict) else validity
     if verdict in ("invalid", "undecided"):
         return f"not valid: {verdict}"
     label, agreement = row.get("label"), _number(row.get("agreement"))
@@ -210,14 +212,13 @@ def _disputed(row: Row) -> str | None:
     return NOT_AGREED if agreement <= 0.5 or alone or (margin is not None and margin <= 0) else None
 
 
-def _value(row: Row, name: str) -> Any:
-    """A field as a set has it: of what `verify` writes, the verdict and the share."""
+def _extra(row: Row) -> dict[str, Any]:
+    """The fields that are carried along, as a set has them: of what `verify` writes, the verdict and the share."""
     validity = row.get("validity")
-    if isinstance(validity, Mapping) and name in ("validity", "validity_share"):
-        return validity.get("verdict" if name == "validity" else "share")
-    if name == "foundational_concepts":
-        return row.get(name) or row.get("concepts")
-    return row.get(name)
+    if isinstance(validity, dict):
+        row = {**row, "validity": validity.get("verdict"), "validity_share": validity.get("share")}
+    concepts = row.get("foundational_concepts") or row.get("concepts")
+    return {name: take(row.get(name)) for name, take in _TAKES} | {"foundational_concepts": _texts(concepts)}
 
 
 def _text(value: Any) -> str | None:
@@ -232,4 +233,5 @@ def _texts(value: Any) -> list[str] | None:
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else None
 
 
-_TAKEN: Mapping[Any, Any] = {"string": _text, "number": _number, "integer": count_of, ("string",): _texts}
+_OF: Mapping[Any, Any] = {"string": _text, "number": _number, "integer": count_of, ("string",): _texts}
+_TAKES = [(name, _OF[kind]) for name, kind in EXTRA.items()]

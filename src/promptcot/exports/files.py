@@ -16,6 +16,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
+from promptcot.core.layouts import turns
 from promptcot.errors import UsageError
 from promptcot.exports.examples import EXTRA, NO_ANSWER, NO_PAIR, NO_TRACE, UNREADABLE, Example, Reader
 from promptcot.exports.reading import Rows
@@ -138,7 +139,8 @@ def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
     size = 0
     for row in rows:
         found.append(row)
-        size += sum(len(value) for value in row.values() if isinstance(value, (str, list)))
+        chat = [turn["content"] for turn in turns(row["messages"])] if "messages" in row else []
+        size += sum([len(value) for value in (*row.values(), *chat) if type(value) is str])
         if len(found) == _AT_ONCE or size > _CHARACTERS_AT_ONCE:
             yield found
             found, size = [], 0

@@ -19,17 +19,17 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from promptcot.core.measures.facts import concepts_of
 from promptcot.core.overlap.drawing import draw, met
-from promptcot.core.overlap.groups import WIDTH, Concepts, Groups, alike_to, join_by_concepts, join_by_texts
+from promptcot.core.overlap.groups import WIDTH, Concepts, Groups, crossing, join_by_concepts, join_by_texts
 from promptcot.errors import UsageError
 from promptcot.exports.examples import Example
-from promptcot.records import derive_seed
+from promptcot.records import Message, derive_seed
 from promptcot.stages.marking import marked
 from promptcot.stages.marks import Marks
 from promptcot.storage.atomic import storing
@@ -127,7 +127,7 @@ class _Waiting:
 
     def _kept(self, chunks: Iterable[list[Example]], file: IO[bytes]) -> Iterator[tuple[list[str], list[str]]]:
         for chunk in chunks:
-            pickle.dump(chunk, file, pickle.HIGHEST_PROTOCOL)
+            pickle.dump([*map(_packed, chunk)], file, pickle.HIGHEST_PROTOCOL)
             self._keys.extend(derive_seed(self._seed, one.id) << 32 | hash_id(one.id) & 0xFFFFFFFF for one in chunk)
             self.concepts.add([[*map(_hash, concepts_of(dict(one.extra)))] for one in chunk])
             texts = [(one.problem or one.messages[-1].content)[:_LONGEST] for one in chunk]
@@ -138,9 +138,21 @@ class _Waiting:
         first = 0
         with self._path.open("rb") as file:
             while first < len(self._keys):
-                chunk: list[Example] = pickle.load(file)
+                chunk = [*map(_unpacked, pickle.load(file))]
                 yield first, chunk
                 first += len(chunk)
+
+
+def _packed(one: Example) -> tuple[Any, ...]:
+    """An example as plain values, which are written and read several times faster."""
+    chat = [(message.role, message.content) for message in one.messages]
+    texts = (one.problem, one.answer, one.completion, one.chosen, one.rejected)
+    return one.id, one.prompt, chat, *texts, one.extra
+
+
+def _unpacked(values: tuple[Any, ...]) -> Example:
+    name, prompt, chat, *rest = values
+    return Example(name, prompt, [Message(*turn) for turn in chat], *rest)
 
 
 _hash = lru_cache(maxsize=1 << 16)(hash_id)
@@ -222,9 +234,6 @@ def _grouped(waiting: _Waiting, degree: float) -> NDArray[np.int32]:
 
 def _settle(held: Held, waiting: _Waiting, degree: float) -> None:
     """Leave out what is like a problem that is held out and was not found to be: from train, and from validation."""
-    for number, name in enumerate(_HELD_OUT, 1):
-        these = np.flatnonzero(held.splits == number)
-        others = np.flatnonzero((held.splits == 0) | (held.splits > number))
-        if len(these):
-            alike = alike_to(waiting.signatures, these, others, degree)
-            held.left_out |= dict.fromkeys(alike.tolist(), f"near copy of a {name} row")
+    found = crossing(waiting.signatures, held.splits, degree)
+    for place in np.flatnonzero(found).tolist():
+        held.left_out[place] = f"near copy of a {NAMES[found[place]]} row"

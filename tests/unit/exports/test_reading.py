@@ -99,9 +99,7 @@ def trace(name: str, sample: int, text: str, reason: str = "stop") -> Row:
 
 
 def run_of(folder: Path) -> Path:
-    """A run of four problems: with both kinds of traces, with right ones only, with a wrong one that was cut off, and one
-    that is not in the set.
-    """
+    """A run of problems with both kinds of traces, right ones only, a wrong one cut off; one is not in the set."""
     both = [trace("both", n, f"trace {n} \\boxed{{{2 if n < 5 else 3}}}") for n in range(8)]
     right = [trace("right", n, "\\boxed{2}") for n in range(3)]
     cut = [trace("cut", 0, "\\boxed{2}"), trace("cut", 1, "\\boxed{2}"), trace("cut", 2, "\\boxed{3}", "length")]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from promptcot.core.overlap import groups as module
 from promptcot.core.overlap.drawing import draw, met
-from promptcot.core.overlap.groups import WIDTH, Concepts, Groups, alike_to, join_by_concepts, join_by_texts
+from promptcot.core.overlap.groups import WIDTH, Concepts, Groups, crossing, join_by_concepts, join_by_texts
 
 
 class InMemory:
@@ -114,9 +114,14 @@ def test_a_family_of_alike_texts_among_many_is_found_whole() -> None:
 
 def test_what_is_like_a_row_that_was_held_out_is_found_among_all_others() -> None:
     found = signatures([(0, 1), (1, 1), *[(0, 0.7)] * 40, *[(1, 0.3)] * 40, *[(90, 0.5)] * 20])
-    others = np.arange(2, 102)
-    assert alike_to(found, np.array([0, 1]), others, 0.6).tolist() == list(range(2, 42))
-    assert alike_to(found, np.array([0, 1]), np.empty(0, np.int64), 0.6).tolist() == []
+    splits = np.array([1, 2, *[0] * 100], np.uint8)
+    assert crossing(found, splits, 0.6).tolist() == [0, 0, *[1] * 40, *[0] * 60]
+    assert not crossing(found, np.zeros(102, np.uint8), 0.6).any()
+
+
+def test_of_two_splits_that_were_held_out_the_later_one_gives_way() -> None:
+    found = signatures([(0, 1), (0, 0.8), (0, 0.8), (3, 1)])
+    assert crossing(found, np.array([1, 2, 1, 2], np.uint8), 0.6).tolist() == [0, 1, 0, 0]
 
 
 def keys(rows: int) -> NDArray[np.uint64]:
