@@ -17,6 +17,7 @@ from promptcot.cli.report.console import complain
 from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
+from promptcot.storage.provenance import commanded
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
@@ -100,7 +101,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
     STREAMS.begin()
-    return STREAMS.end(_run(arguments))
+    with commanded(arguments):
+        return STREAMS.end(_run(arguments))
 
 
 def _run(arguments: list[str]) -> int:
