@@ -39,7 +39,7 @@ LEVELS = [
     ["promptcot.cli"],
     ["promptcot.doctor", "promptcot.chains", "promptcot.planning", "promptcot.mock_server"],
     ["promptcot.api"],
-    ["promptcot.pipeline", "promptcot.hub"],
+    ["promptcot.pipeline", "promptcot.hub", "promptcot.export"],
     ["promptcot.runners"],
     ["promptcot.stages"],
     ["promptcot.evaluation", "promptcot.engines", "promptcot.training", "promptcot.rewards"],

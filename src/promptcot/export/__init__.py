@@ -1,0 +1,1 @@
+"""Sets in the form that trainers read: which columns, which files, which splits, and what is said of them."""
