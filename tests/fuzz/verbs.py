@@ -162,6 +162,8 @@ VERBS = {
     "merge of runs to a set": Verb(
         "merge out part-1 part-2", ("part-1", "part-2", "concepts.jsonl", "references.jsonl")
     ),
+    "clean of a run": Verb("clean shard-1 --yes", ("shard-1",)),
+    "clean of an output": Verb("clean written.jsonl --yes", ("written.*",)),
     "chain": Verb(
         "run distill-nano --output-dir out",
         ("asks.jsonl", "annotated.jsonl"),

@@ -41,7 +41,7 @@ LEVELS = [
     ["promptcot.doctor", "promptcot.chains", "promptcot.planning", "promptcot.mock_server"],
     ["promptcot.api"],
     ["promptcot.exports"],
-    ["promptcot.pipeline"],
+    ["promptcot.pipeline", "promptcot.hub"],
     ["promptcot.runners"],
     ["promptcot.stages"],
     ["promptcot.evaluation", "promptcot.engines", "promptcot.training", "promptcot.rewards"],

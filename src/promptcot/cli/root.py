@@ -46,6 +46,7 @@ VERBS = {
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
     "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
     "merge": "Join what several drivers made with --shard into what one would have made.",
+    "clean": "Remove the journals and work files of a finished run, after showing their size and what they are for.",
     "plan": "Hours, bytes, wall time and money for a number of accepted problems, from measured or stated rates.",
     "doctor": "Look whether a run would work here, what it would take and what it would cost.",
     "mock-server": "An OpenAI-compatible server without a model, for tests and for trying things out.",

@@ -1,4 +1,4 @@
-"""What is made says of what and how: hashes that anyone can compute again, and a command line that gives nothing away."""
+"""What is made says of what and how: hashes that anyone can compute again, a command line that gives nothing away."""
 
 from __future__ import annotations
 
