@@ -129,7 +129,7 @@ _KINDS: Mapping[str, Kind] = {
         ("output", "output_dir", "output_path", "directory", "journal", "vectors", "prompt_like", "other_vectors"),
         _PATH,
     ),
-    **dict.fromkeys(("name", "style", "until", "order", "pass_rate", "to", "layout"), _NAME),
+    **dict.fromkeys(("name", "style", "until", "order", "pass_rate", "to", "layout", "license", "language"), _NAME),
     **dict.fromkeys(
         ("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n", "rows_per_shard"), _COUNT
     ),

@@ -53,6 +53,8 @@ def export(
     verifier: str | None = None,
     limit: float = job.LIMIT,
     columns: Mapping[str, str] | None = None,
+    license: str | None = None,
+    language: str | None = None,
 ) -> ExportResult:
     """Write a set as the files that a trainer reads: `to` is "sft", "dpo", "trl", "verl", "openrlhf", "nemo-rl",
     "nemo-gym", "skyrl" or "prime".
@@ -62,7 +64,7 @@ def export(
     several forms. `validation` and `test` are the shares that are held out; problems that are alike are in one split.
     With `check`, the files are loaded again, by the trainer's own loader where it is installed, and every gold is
     scored. `disputed` keeps rows on whose answer the traces do not agree; `prompts`, `style`, `verifier`, `limit` and
-    `columns` as in `solve` and `label`, of a run as it had them. Raises UsageError and InputError.
+    `columns` as in `solve` and `label`, of a run as it had them. `license` and `language` go into the card. Raises UsageError and InputError.
     """
     notes: list[str] = []
     form, target = format_of(to, layout), Path(output_dir)
@@ -82,7 +84,9 @@ def export(
             rows_per_shard=rows_per_shard,
             columns=columns_of(columns),
             checks=check,
-            told={"to": form.name, "layout": form.layout, "output_dir": target},
+            license=license,
+            language=language,
+            told={"to": form.name, "layout": form.layout, "output_dir": target, "disputed": disputed, "style": style},
         )
         done = job.export(asked, notes.append)
     written = done.written

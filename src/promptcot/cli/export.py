@@ -20,8 +20,10 @@ from promptcot.cli.parameters import (
     take_columns,
     verifier_option,
 )
+from promptcot.cli.push_options import push_options, take_push
 from promptcot.cli.report.console import exit_code, say, say_all
 from promptcot.cli.report.export import check_lines, written_lines
+from promptcot.exports.files import EXPORT
 from promptcot.exports.formats import FORMATS, format_of
 from promptcot.exports.job import LIMIT, Export, Exported, export
 from promptcot.exports.splits import Shares
@@ -30,9 +32,11 @@ _GROUPS = {
     "What goes where": ("data_path", "output_path", "to", "layout"),
     "Which rows, and how they are put": ("columns", "disputed", "domain", "style", "verifier", "limit"),
     "Splits and files": ("validation", "test", "seed", "rows_per_shard"),
-    "Afterwards": ("checks",),
+    "Afterwards": ("checks", "license", "language"),
+    "Upload": ("push", "public", "replace", "yes", "dry_run"),
 }
 _EXAMPLES = (
+    "promptcot export --data-path out/nano --output-path verl --to verl --push OWNER/NAME --dry-run",
     "promptcot export --data-path out/nano --output-path verl --to verl --test 0.1 --check",
     "promptcot export --data-path out/nano --output-path sft --to sft --layout conversation",
     "promptcot export --data-path rl.jsonl --output-path prime --to prime --columns answer=gold",
@@ -93,15 +97,24 @@ _EXAMPLES = (
     help="Load the files again with the trainer's own loader where it is installed, compare, and score every gold with "
     "the reward.",
 )
+@click.option(
+    "--license", help="Of the rows, for the card: cc-by-4.0, mit and so on.  [default: it says that none is stated]"
+)
+@click.option("--language", help="Of the problems, for the card, as en.")
+@push_options
 def command(data_path: Path, output_path: Path, to: str, layout: str | None, checks: bool, **options: Any) -> int:
     """Write a set as the files that a trainer reads: for supervised fine-tuning, for pairs, or for reinforcement
     learning with a verifiable answer.
 
     Rows without what the trainer needs are left out, with the reason, into FOLDER.dropped.jsonl. The same rows and
-    options give the same bytes. docs/export.md has the columns, and the settings of each trainer.
+    options give the same bytes. docs/export.md has the columns, and the settings of each trainer. Nothing is
+    uploaded without --push.
     """
     form = format_of(to, layout)
     shares = Shares(options["validation"], options["test"], options["seed"])
+    push = take_push(options)
+    if push is not None:
+        push.check()
     columns, told = take_columns(options, say)
     asked = Export(
         data_path=data_path,
@@ -116,9 +129,14 @@ def command(data_path: Path, output_path: Path, to: str, layout: str | None, che
         rows_per_shard=options["rows_per_shard"],
         columns=columns,
         checks=checks,
+        license=options["license"],
+        language=options["language"],
         told={"data_path": data_path, "output_path": output_path, "to": form.name, "layout": form.layout, **told},
     )
-    return _report(export(asked, say), asked)
+    code = _report(export(asked, say), asked)
+    if push is not None and code == 0:
+        push.send(output_path, "dataset", EXPORT)
+    return code
 
 
 def _report(done: Exported, asked: Export) -> int:

@@ -28,6 +28,7 @@ from promptcot.storage.folders import begun, publish
 from promptcot.storage.json import indented
 from promptcot.storage.manifest import FORMAT, installed
 from promptcot.storage.paths import beside
+from promptcot.storage.provenance import EXPORT_FORMAT
 from promptcot.storage.tables import MOST_BYTES, Shard, Shards
 from promptcot.storage.writer import RowWriter
 
@@ -68,13 +69,15 @@ class Written:
 @dataclass(frozen=True)
 class Settings:
     """How an export is divided: the `shares` held out, and the most rows of a file. `manifest` is the recipe as
-    resolved, with versions; `source` says in export.json where the rows are from, with hashes and the command.
+    resolved, with versions; `source` says in export.json where the rows are from, with hashes and the command, and
+    `added` names the files that `complete` will write.
     """
 
     shares: Shares = field(default_factory=Shares)
     rows_per_shard: int | None = None
     manifest: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
+    added: Sequence[str] = ()
 
 
 def write(
@@ -195,15 +198,16 @@ def _row_of(example: Example) -> Row:
 def _manifest(form: Format, settings: Settings, written: Written) -> dict[str, Any]:
     """What `export.json` says."""
     return {
-        "format": FORMAT,
+        **settings.source,
+        "format": EXPORT_FORMAT,
         "to": form.name,
         "layout": form.layout,
         "columns": form.schema(EXTRA),
         "splits": written.told(),
+        "files": [*(shard.name for shards in written.files.values() for shard in shards), *settings.added],
         "shares": {name: getattr(settings.shares, name) for name in ("validation", "test", "seed")},
         "rows": {"in": written.counts.rows_in, "out": written.counts.rows_out},
         "dropped": dict(sorted(written.counts.dropped.items())),
-        **settings.source,
         "versions": {**settings.manifest.get("versions", {}), **installed(["pyarrow"])},
     }
 

@@ -7,7 +7,7 @@ written and checked is decided in the modules beside this one.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,21 +19,27 @@ from promptcot.core.columns import Columns
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError
 from promptcot.exports import files, reading
+from promptcot.exports.card import Exported as Described
+from promptcot.exports.card import card
 from promptcot.exports.check import Checked, check
-from promptcot.exports.examples import Reader
+from promptcot.exports.examples import EXTRA, Reader
 from promptcot.exports.files import Written
-from promptcot.exports.formats.format import Format
+from promptcot.exports.formats.format import Format, Type
+from promptcot.exports.origin import Origin, origin_of
 from promptcot.exports.splits import Shares
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.set_file import SET
 from promptcot.records import Row
+from promptcot.storage.atomic import storing
 from promptcot.storage.manifest import manifest, read_manifest
 from promptcot.storage.paths import beside, url_of
-from promptcot.storage.provenance import command, file_sha256, recipe_sha256
+from promptcot.storage.provenance import EXPORT_FORMAT, provenance
 
 LIMIT = 5.0
 """Seconds of CPU that the verifier may take for one gold."""
+CARD = "README.md"
 _TOLD_EVERY = 100_000
+_OF_SPLITS = "splits: "
 
 Tell = Callable[[str], None]
 
@@ -42,7 +48,8 @@ Tell = Callable[[str], None]
 class Export:
     """What an export is asked for. `data_path` is a run directory or a file of rows, `told` what recipe.json says.
 
-    None for `domain` or `verifier` stands for that of the run, or else for the default one.
+    `license` and `language` are what the user states of the rows, for the card. None for `domain` or `verifier` stands
+    for that of the run, or else for the default one.
     """
 
     data_path: Path
@@ -57,6 +64,8 @@ class Export:
     rows_per_shard: int | None = None
     columns: Columns = field(default_factory=Columns)
     checks: bool = False
+    license: str | None = None
+    language: str | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,16 +86,24 @@ def export(asked: Export, tell: Tell) -> Exported:
     recipe = (read_manifest(run) or {}) if run else {}
     prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
     labelled = reading.label_of(run) if run else {}
-    verifier = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
+    verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
     if next(reading.rows_of(asked.data_path, asked.form.kind, asked.columns)(), None) is None:
         raise InputError(f"{asked.data_path}: there are no rows in it, and so nothing to export")
     reader = Reader(asked.form.kind, prompts, asked.style, verifier, asked.limit, asked.disputed)
-    how = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {})
-    settings = files.Settings(asked.shares, asked.rows_per_shard, how, _source(asked.data_path, recipe))
+    how, origin = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {}), origin_of(asked.data_path)
+    made, added = _made(asked.data_path, origin), (CARD, *asked.form.beside)
+    settings = files.Settings(asked.shares, asked.rows_per_shard, how, {"set": origin.name, **made}, added)
+    heard: list[str] = []
+
+    def complete(folder: Path, written: Written) -> None:
+        _write_texts(folder, {**asked.form.beside, CARD: card(origin, _described(asked, written, made, heard))})
+
+    def listen(line: str) -> None:
+        heard.append(line)
+        tell(line)
+
     with _rows(asked, run, prompts, verifier, tell) as rows:
-        written = files.write(
-            _telling(rows, tell), reader, asked.form, asked.target, settings, tell, _beside(asked.form)
-        )
+        written = files.write(_telling(rows, tell), reader, asked.form, asked.target, settings, listen, complete)
     if not (asked.checks and written.counts.rows_out):
         return Exported(written)
     paths = {split: [asked.target / shard.name for shard in shards] for split, shards in written.files.items()}
@@ -135,15 +152,40 @@ def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
     return told
 
 
-def _beside(form: Format) -> Callable[[Path, Written], None]:
-    """What the trainer needs in the folder beside the rows."""
-
-    def complete(folder: Path, written: Written) -> None:
-        for name, text in form.beside.items():
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    with storing(folder):
+        for name, text in texts.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
 
-    return complete
+
+def _described(asked: Export, written: Written, made: Mapping[str, Any], heard: Sequence[str]) -> Described:
+    """What the card says of the files."""
+    shards = {split: list(its) for split, its in written.files.items()}
+    return Described(
+        to=asked.form.name,
+        kind=asked.form.kind,
+        rows=dict(written.rows.items()),
+        files={split: [shard.name for shard in its] for split, its in shards.items()},
+        made=made,
+        framework=f"{asked.form.source.framework} {asked.form.source.version}",
+        left_out=written.counts.dropped,
+        sizes={shard.name: shard.bytes for its in shards.values() for shard in its},
+        split_by=" ".join(line.removeprefix(_OF_SPLITS).capitalize() + "." for line in heard if _OF_SPLITS in line)
+        or None,
+        license=asked.license,
+        language=asked.language,
+        columns={name: _words(kind) for name, kind in asked.form.schema(EXTRA).items()},
+    )
+
+
+def _words(kind: Type) -> str:
+    """The type of a column as a person reads it."""
+    if isinstance(kind, str):
+        return kind
+    if isinstance(kind, tuple):
+        return f"list of {_words(kind[0])}"
+    return f"object ({', '.join(kind)})"
 
 
 def _of(recipe: Mapping[str, Any], key: str) -> Any:
@@ -152,11 +194,7 @@ def _of(recipe: Mapping[str, Any], key: str) -> Any:
     return found.get(key) if isinstance(found, dict) else None
 
 
-def _source(path: Path, recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the rows are from, for `export.json`."""
-    data = None if url_of(path) is not None else file_sha256(reading.file_of(path))
-    return {
-        "data_sha256": data,
-        "recipe_sha256": recipe_sha256(recipe) if recipe else None,
-        "command": command(),
-    }
+def _made(path: Path, origin: Origin) -> dict[str, Any]:
+    """Where the rows are from: hashes of the recipe that made them and of the file, and the command."""
+    data = {} if url_of(path) is not None else {reading.file_of(path).name: reading.file_of(path)}
+    return provenance(origin.manifest, data, EXPORT_FORMAT)

@@ -23,6 +23,8 @@ from promptcot.storage.atomic import without_secrets
 SET_FORMAT = "promptcot-set/1"
 """The form of `set.jsonl`: docs/set.md has its fields. Fields may be added under this number; none is renamed, left
 out or given another meaning or type."""
+EXPORT_FORMAT = "promptcot-export/1"
+"""The form of an exported folder: data files, export.json, which names them, and a card."""
 MODEL_FORMAT = "promptcot-model/1"
 """The form of a trained model's folder: weights in safetensors, tokenizer, configuration, and a card with this name."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from promptcot.cli.report.console import account, replaced
+from promptcot.core.units import size
 from promptcot.exports.check import Checked
 from promptcot.exports.files import Written
 from promptcot.exports.formats.format import Format, Split
@@ -13,7 +14,6 @@ from promptcot.storage.paths import beside
 from promptcot.storage.tables import Shard
 
 _SHOWN_FILES = 4
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]:
@@ -34,8 +34,8 @@ def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]
 def _split_line(split: Split, shards: Sequence[Shard]) -> str:
     names = [shard.name for shard in shards[:_SHOWN_FILES]]
     more = f" and {len(shards) - _SHOWN_FILES} more" if len(shards) > _SHOWN_FILES else ""
-    size = _size(sum(shard.bytes for shard in shards))
-    return f"  {split}: {sum(shard.rows for shard in shards):,} rows, {size} in {', '.join(names)}{more}"
+    total = size(sum(shard.bytes for shard in shards))
+    return f"  {split}: {sum(shard.rows for shard in shards):,} rows, {total} in {', '.join(names)}{more}"
 
 
 def check_lines(found: Checked, form: Format) -> Iterator[str]:
@@ -56,11 +56,3 @@ def check_lines(found: Checked, form: Format) -> Iterator[str]:
         yield f"  and {found.golds - found.passed - len(found.failures):,} more"
     if found.failures:
         yield "  leave these rows out of the input, or name the verifier that reads them: --verifier"
-
-
-def _size(count: float) -> str:
-    for unit in _UNITS:
-        if count < 1000 or unit == _UNITS[-1]:
-            break
-        count /= 1000
-    return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
