@@ -229,3 +229,23 @@ def test_the_function_is_the_function_whatever_was_imported_before() -> None:
     """A package called `promptcot.export` would take its place as soon as anything imports it."""
     assert callable(promptcot.export)
     assert not (Path(promptcot.__file__).parent / "export").exists()
+
+
+def test_the_folder_says_what_it_is_and_is_uploaded_only_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    line = "export --data-path rows.jsonl --output-path out --to prime --license mit --language en"
+    assert run(f"{line} --push me/set --dry-run") == 0
+    said = capsys.readouterr().out
+    assert "nothing was sent (--dry-run)" in said
+    told = json.loads(Path("out/export.json").read_text())
+    assert (told["format"], told["set"], told["to"]) == ("promptcot-export/1", "rows", "prime")
+    written = {str(path.relative_to("out")) for path in Path("out").rglob("*") if path.is_file()}
+    assert {*told["files"], "export.json"} == written
+    assert all(name in said for name in written)
+    card = Path("out/README.md").read_text()
+    assert 'license: "mit"' in card
+    assert "20 rows" in card
+    assert run(f"{line} --yes") == 2
+    assert "--yes goes together with --push OWNER/NAME" in capsys.readouterr().err
