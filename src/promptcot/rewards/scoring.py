@@ -74,11 +74,13 @@ def score_batch(
     asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
     found = list(map(at_once, asked))
     slow = [one for one, reason in zip(asked, found, strict=True) if reason is None] if None in found else []
-    if not slow:
-        return [_worth(one, reason) for one, reason in zip(asked, found, strict=True) if reason]
-    with ThreadPoolExecutor(min(len(slow), graders.workers())) as threads:
-        later = threads.map(computed, slow)
-        return [_worth(one, reason or next(later)) for one, reason in zip(asked, found, strict=True)]
+    later = iter(_all_computed(slow) if slow else ())
+    return [_worth(one, reason or next(later)) for one, reason in zip(asked, found, strict=True)]
+
+
+def _all_computed(asked: Sequence[Asked]) -> list[Reason]:
+    with ThreadPoolExecutor(min(len(asked), graders.workers())) as threads:
+        return list(threads.map(computed, asked))
 
 
 async def ascore_batch(

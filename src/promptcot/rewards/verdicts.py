@@ -46,6 +46,7 @@ class Asked:
 
     @classmethod
     def of(cls, reply: object, answer: object, truncated: bool, tokens: int | None, rules: Rules) -> Asked:
+        graders.load()
         text = without_end_tokens(text_of(reply))
         text = opened(text) if rules.opened else text
         return cls(text, gold_for(rules.verifier, answer), bool(truncated), tokens, rules)

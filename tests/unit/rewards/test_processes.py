@@ -42,6 +42,32 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_stop_the_child() 
     assert score(r"\boxed{\sin(d+c)}", r"\sin(c+d)").reason == "right"
 
 
+def test_a_fork_waits_for_another_thread_that_is_loading_what_grades() -> None:
+    """A child would find a module that is half loaded, and wait for ever for a thread that it does not have."""
+    program = """
+import os, signal, sys, threading, time
+from promptcot.rewards import score
+inside = threading.Event()
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "promptcot.grading.grader":
+            inside.set()
+            time.sleep(0.5)
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=score, args=(r"\\boxed{4}", "4"))
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if score(r"\\boxed{4}", "4").reason == "right" else 1)
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+    done = finished([sys.executable, "-c", program])
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
 def test_a_process_with_thousands_of_open_files_is_judged_alike() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3000:
