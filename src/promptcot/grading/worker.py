@@ -16,7 +16,6 @@ from typing import Any
 
 from promptcot.errors import PromptCoTError
 
-
 _ENDING = (signal.SIGPROF, signal.SIGALRM)
 
 

@@ -236,7 +236,7 @@ class Pool:
 
 
 _starting = threading.RLock()
-"""Held while a worker starts, and during forks: a fork in the middle would have ends of its pipes that nobody closes."""
+"""Held while a worker starts, and during forks: a child would inherit its pipes and never close them."""
 
 
 def _forked() -> None:

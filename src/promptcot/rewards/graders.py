@@ -1,7 +1,7 @@
 """The graders of this process: opened when first needed, shared by all threads, left behind by a fork, ended at exit.
 
-Decides how long worker processes live, and when what grades is loaded. A fork has none of its parent's: it closes what it inherited of their pipes, so
-that they still end when the parent does, and opens its own.
+Decides how long worker processes live, and when what grades is loaded. A fork has none of its parent's workers: it
+closes what it inherited of their pipes, so that they still end when the parent does, and opens its own.
 """
 
 from __future__ import annotations

@@ -74,8 +74,8 @@ def score_batch(
     asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
     found = list(map(at_once, asked))
     slow = [one for one, reason in zip(asked, found, strict=True) if reason is None] if None in found else []
-    later = iter(_all_computed(slow) if slow else ())
-    return [_worth(one, reason or next(later)) for one, reason in zip(asked, found, strict=True)]
+    later = iter(_all_computed(slow) if slow else [])
+    return [_worth(one, next(later) if reason is None else reason) for one, reason in zip(asked, found, strict=True)]
 
 
 def _all_computed(asked: Sequence[Asked]) -> list[Reason]:

@@ -7,11 +7,11 @@ way. Numbers stay as they are written, and so does the order of things.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from promptcot.core.answers.brackets import closing
 from promptcot.core.answers.characters import in_latex
 from promptcot.core.answers.programs import without_programs
+from promptcot.core.answers.remembered import remembered
 from promptcot.core.answers.rules import RULES
 from promptcot.core.answers.spelling import as_latex, undressed, without_ordinals
 from promptcot.core.answers.wordings import spoken
@@ -55,7 +55,7 @@ def _unwrapped(text: str) -> str:
             return text
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def normalise(text: str) -> str:
     """`text` in the one spelling that the other modules of this folder read. Idempotent in meaning, not in letters."""
     if is_plain(text):
