@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,14 @@ print(os.waitpid(child, 0)[1])
 """
     done = finished([sys.executable, "-c", program])
     assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_worker_that_somebody_kills_costs_one_verdict_which_is_not_remembered() -> None:
+    assert score(*ALGEBRA).reason == "right"
+    for worker in rewards.graders.pids():
+        os.kill(worker, signal.SIGKILL)
+    pair = r"\boxed{\cos(d+c)}", r"\cos(c+d)"
+    assert [score(*pair).reason for _ in range(2)] == ["timeout", "right"]
 
 
 def test_a_process_with_thousands_of_open_files_is_judged_alike() -> None:
