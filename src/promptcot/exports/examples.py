@@ -152,8 +152,7 @@ def _with_trace(bare: Example, row: Row) -> Example | str:
     if (why := unfit(row)) is not None:
         return f"trace {why}"
     prompt, completion = _opened(bare.prompt, without_end_tokens(trace))
-    answer = row.get("answer") if row.get("label") is None else row["label"]
-    return replace(bare, prompt=prompt, completion=completion, answer=answer if isinstance(answer, str) else None)
+    return replace(bare, prompt=prompt, completion=completion, answer=_answer(row))
 
 
 def _trace(row: Row) -> str | None:
@@ -175,9 +174,12 @@ def _with_pair(bare: Example, row: Row) -> Example | str:
         return EQUAL
     prompt, chosen = _opened(bare.prompt, without_end_tokens(chosen))
     _, rejected = _opened(bare.prompt, without_end_tokens(rejected))
-    answer = row.get("answer") if row.get("label") is None else row["label"]
-    found = replace(bare, prompt=prompt, chosen=chosen, rejected=rejected)
-    return replace(found, answer=answer) if isinstance(answer, str) else found
+    return replace(bare, prompt=prompt, chosen=chosen, rejected=rejected, answer=_answer(row))
+
+
+def _answer(row: Row) -> str | None:
+    """The answer that traces were compared with; of training rows, their label."""
+    return _text(row.get("answer") if row.get("label") is None else row["label"])
 
 
 def _opened(prompt: str, trace: str) -> tuple[str, str]:

@@ -133,7 +133,8 @@ def _examples(
                 dropped.write({**row, "reason": why})
             else:
                 examples.append(found)
-        yield examples
+        if examples:
+            yield examples
 
 
 def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:

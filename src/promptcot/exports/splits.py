@@ -66,7 +66,7 @@ class Shares:
 
     def rows(self, of: int) -> list[int]:
         """How many of so many examples each split that is held out is to have: test, validation."""
-        return [round(share * of) or int(bool(share and of > 1)) for share in (self.test, self.validation)]
+        return [round(share * of) or int(share > 0 and of > len(NAMES)) for share in (self.test, self.validation)]
 
 
 @dataclass(slots=True)
@@ -93,6 +93,8 @@ def divided(
     waiting = _Waiting(scratch, shares.seed)
     with storing(scratch):
         waiting.take(chunks)
+        if not len(waiting):
+            return
         held = _drawn(waiting, shares)
     for line in held.lines:
         tell(line)
@@ -110,6 +112,9 @@ class _Waiting:
         self.signatures = _Signatures(scratch / "signatures")
         self.concepts = Concepts()
         self._keys = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
     @property
     def keys(self) -> NDArray[np.uint64]:
@@ -129,7 +134,7 @@ class _Waiting:
         for chunk in chunks:
             pickle.dump([*map(_packed, chunk)], file, pickle.HIGHEST_PROTOCOL)
             self._keys.extend(derive_seed(self._seed, one.id) << 32 | hash_id(one.id) & 0xFFFFFFFF for one in chunk)
-            self.concepts.add([[*map(_hash, concepts_of(dict(one.extra)))] for one in chunk])
+            self.concepts.add([[*map(_concept, concepts_of(dict(one.extra)))] for one in chunk])
             texts = [(one.problem or one.messages[-1].content)[:_LONGEST] for one in chunk]
             yield texts, texts
 
@@ -137,7 +142,7 @@ class _Waiting:
         """The examples, some at a time, with the number of the first of them."""
         first = 0
         with self._path.open("rb") as file:
-            while first < len(self._keys):
+            while first < len(self):
                 chunk = [*map(_unpacked, pickle.load(file))]
                 yield first, chunk
                 first += len(chunk)
@@ -155,7 +160,10 @@ def _unpacked(values: tuple[Any, ...]) -> Example:
     return Example(name, prompt, [Message(*turn) for turn in chat], *rest)
 
 
-_hash = lru_cache(maxsize=1 << 16)(hash_id)
+@lru_cache(maxsize=1 << 16)
+def _concept(name: str) -> int:
+    """A concept as a hash, whatever its capitals."""
+    return hash_id(" ".join(name.casefold().split()))
 
 
 def _told(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
@@ -194,7 +202,7 @@ class _Signatures:
 
 
 def _drawn(waiting: _Waiting, shares: Shares) -> Held:
-    rows = len(waiting.keys)
+    rows = len(waiting)
     wanted, tried = shares.rows(rows), ""
     for degree in DEGREES:
         heads = _grouped(waiting, degree)
@@ -203,13 +211,13 @@ def _drawn(waiting: _Waiting, shares: Shares) -> Held:
         largest = int(np.bincount(heads, minlength=1).max(initial=0))
         if all(map(met, had, wanted)):
             break
-        tried = tried or f"one group, of problems that are {degree:g} alike, has {largest:,} of {rows:,} rows"
+        tried = tried or f"one group of problems {_alike(degree)} has {largest:,} of {rows:,} rows"
     held = Held(splits)
     _settle(held, waiting, degree)
     groups = len(np.unique(heads))
-    held.lines.append(f"splits: {groups:,} groups of problems that are {_words(degree)}, the largest with {largest:,}")
+    held.lines.append(f"splits: {groups:,} groups of problems {_alike(degree)}; the largest has {largest:,}")
     if degree != DEGREES[0]:
-        held.lines.append(f"splits: {tried}, so that problems more alike than that may be in two splits")
+        held.lines.append(f"splits: {tried}, too many for these shares, so problems as alike as that may be divided")
     for name, got, asked in zip(_HELD_OUT, had, wanted, strict=True):
         if not met(got, asked):
             held.lines.append(
@@ -220,13 +228,14 @@ def _drawn(waiting: _Waiting, shares: Shares) -> Held:
     return held
 
 
-def _words(degree: float) -> str:
-    concepts = "have the same concepts" if degree == DEGREES[-1] else f"share {degree:g} of their concepts"
-    return f"alike: they {concepts} or {degree:g} of their texts"
+def _alike(degree: float) -> str:
+    if degree == DEGREES[-1]:
+        return f"with the same concepts, or texts of a similarity from {degree:g} on"
+    return f"with concepts or texts of a similarity from {degree:g} on"
 
 
 def _grouped(waiting: _Waiting, degree: float) -> NDArray[np.int32]:
-    groups = Groups(len(waiting.keys))
+    groups = Groups(len(waiting))
     join_by_concepts(groups, waiting.concepts, 1.0 if degree == DEGREES[-1] else degree)
     join_by_texts(groups, waiting.signatures, degree)
     return groups.heads()

@@ -131,6 +131,20 @@ def test_half_a_surrogate_becomes_a_letter_and_is_counted(to: str, tmp_path: Pat
     assert b"\\ud800" not in data
 
 
+def test_rows_of_any_letters_are_divided_too(tmp_path: Path) -> None:
+    rows = [
+        row(number, problem=f"Find \ud800{number} é 𝔸.", foundational_concepts=["\ud800", 3]) for number in range(20)
+    ]
+    written = exported(
+        tmp_path, [*rows, *(row(number, answer=None) for number in range(1000))], "trl", Settings(Shares(0.1))
+    )
+    assert (written.counts.rows_out, written.counts.rows_in) == (20, 1020)
+
+
+def test_where_nothing_goes_out_there_is_nothing_to_divide(tmp_path: Path) -> None:
+    assert exported(tmp_path, [row(1, answer=None)], settings=Settings(Shares(0.1))).rows == {}
+
+
 def test_ids_are_texts_and_no_two_are_the_same(tmp_path: Path) -> None:
     rows = [row(1, id=1), row(2, id="1"), row(3, id=None), {**row(4), "id": ""}, row(5, id="a"), row(6, id="a")]
     exported(tmp_path, rows)

@@ -150,3 +150,12 @@ def test_a_group_that_is_too_large_stays_in_train_and_fills_a_split_only_where_s
     assert np.flatnonzero(draw(heads, keys(100), [5])).tolist() == list(range(95, 100))
     assert np.flatnonzero(draw(heads, keys(100), [10])).tolist() == list(range(90, 100))
     assert not met(int(np.count_nonzero(draw(heads, keys(100), [50]))), 50)
+
+
+def test_one_text_many_times_over_takes_no_more_than_a_moment() -> None:
+    found = signatures([(0, 1.0)] * 20_000)
+    groups, splits = Groups(20_000), np.zeros(20_000, np.uint8)
+    join_by_texts(groups, found, 0.6)
+    assert not groups.heads().any()
+    splits[:5000] = 1
+    assert crossing(found, splits, 0.6)[5000:].all()
