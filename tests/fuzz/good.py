@@ -123,7 +123,7 @@ BASES: dict[str, list[list[str]]] = {
         [*_COMPARED, "--before", "written.jsonl", "--after", "written.jsonl", "--output-path", "out.json"],
     ],
     "merge": [["merge", "out.jsonl", "judged-0.jsonl", "judged-1.jsonl"], ["merge", "out", "run-1", "run-2"]],
-    "clean": [["clean", "labelled.jsonl", "--keep-calls", "--yes"], ["clean", "run-1", "--dry-run"]],
+    "clean": [["clean", "labelled.jsonl", "--keep-calls", "--yes"], ["clean", "labelled.jsonl", "--dry-run"]],
     "plan": [["plan", "nano", "--target", "5", "--gpus", "1", "--draws", "50"]],
     "doctor": [["doctor", "nano", "--no-trial"], ["doctor"]],
     "mock-server": [["mock-server", "--port", "0"]],

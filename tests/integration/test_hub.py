@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pyarrow import Table, parquet
 
-from promptcot.export.card import Exported, card
-from promptcot.export.origin import Origin
+from promptcot.exports.card import Exported, card
+from promptcot.exports.origin import Origin
 from tests.hub_stand_in import TOKEN, hub
 from tests.programs import finished
 

@@ -16,6 +16,7 @@ from promptcot.core.units import size
 from promptcot.errors import InputError, UsageError
 from promptcot.hub.client import check_ready
 from promptcot.hub.parcel import Kind, Parcel, check_name, pack
+from promptcot.hub.repository import Change
 
 _SHOWN = 5
 _NAMES = ("push", "public", "replace", "yes", "dry_run")
@@ -88,16 +89,12 @@ def _dry(name: str) -> Iterator[str]:
         yield f"to upload it: {error}"
 
 
-def _changes(change: Any, parcel: Parcel) -> Iterator[str]:
+def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
     if change.is_new:
         yield f"{parcel.name} is new: it will be {'public' if parcel.public else 'private'}"
         return
     seen = "private" if change.is_private else "public"
-    yield (
-        f"{parcel.name} exists and is {seen}, which stays so"
-        if parcel.public == bool(change.is_private)
-        else (f"{parcel.name} exists and is {seen}")
-    )
+    yield f"{parcel.name} exists and is {seen}{', which stays so' if parcel.public == bool(change.is_private) else ''}"
     bytes_new = size(sum(parcel.files[name] for name in change.upload))
     yield f"  {len(change.same):,} files are there already, {len(change.upload):,} go up ({bytes_new})"
     if change.delete:

@@ -63,10 +63,13 @@ class Leftovers:
         return [one for one in self.found if one.paid is not None]
 
     def remove(self) -> None:
-        """Remove all of it, while nobody else writes. Raises LockedError, StorageError."""
+        """Remove all of it, while nobody else writes. Raises LockedError, StorageError, and InputError where it was
+        begun anew since it was looked at.
+        """
         with ExitStack() as held:
             if self.of.is_dir():
                 held.enter_context(locked(self.of / "lock"))
+                _check_finished(self.of, self.of / "summary.json")
             for one in self.found:
                 with ExitStack() as its:
                     if (one.path / "lock").exists():

@@ -41,7 +41,7 @@ def _take(
 ) -> int:
     """Give free groups to a split, as far as they fit; how many rows they have."""
     before = room
-    for group in order.tolist():
+    for group in map(int, order):  # a list of them would take 40 bytes a row
         if not room:
             break
         if not taken[group] and sizes[group] <= min(room, largest):
