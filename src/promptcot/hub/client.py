@@ -92,7 +92,9 @@ def _is_library(error: BaseException) -> bool:
 
 
 def _ours(what: str, error: BaseException) -> PromptCoTError:
-    status, words = status_of(error), quoted(str(error) or type(error).__name__, 300)
+    status, words = status_of(error), quoted(str(error) or type(error).__name__, 300).rstrip(".")
+    if type(error).__name__ == "OfflineModeIsEnabled":  # the library looks at its variables once, when it is loaded
+        return InputError(f"{what}: {words}")
     if status == 401:
         return InputError(f"{what}: the Hub does not accept the token (401); {_LOGIN}")
     if status == 403:

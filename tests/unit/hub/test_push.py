@@ -33,6 +33,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", made.url)
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read when the library was loaded
         monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
         monkeypatch.setattr("time.sleep", lambda _: None)
         yield made
@@ -190,6 +191,16 @@ def test_no_connection_is_said_in_one_line(stand_in: Hub, tmp_path: Path, monkey
     with pytest.raises(InputError, match=r"the token: .*run the same command again"):
         upload.look()
     assert len(said) == 1
+
+
+def test_a_library_that_was_loaded_offline_is_not_asked_again_and_again(
+    stand_in: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    said: list[str] = []
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE"):
+        push(write(tmp_path / "out"), said=said)
+    assert said == []
 
 
 def test_somebody_who_adds_files_after_the_look_loses_none(stand_in: Hub, tmp_path: Path) -> None:
