@@ -62,6 +62,8 @@ class Hub:
         self.tokens = {TOKEN}
         self.url = ""
         self.lock = threading.RLock()
+        self.busy = 0
+        """Requests that are being answered."""
 
     def add(self, name: str, files: dict[str, bytes], kind: str = "datasets", *, private: bool = True) -> Repository:
         """A repository that is there already."""
@@ -118,6 +120,15 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _do(self) -> None:
+        with self.hub.lock:
+            self.hub.busy += 1
+        try:
+            self._one()
+        finally:
+            with self.hub.lock:
+                self.hub.busy -= 1
+
+    def _one(self) -> None:
         self.path_only = unquote(urlsplit(self.path).path)
         request = f"{self.command} {self.path_only}"
         fault = self.hub.fault(request)
