@@ -26,6 +26,7 @@ from promptcot.core.selection.profiles import NOT_AGREED
 from promptcot.errors import InputError
 from promptcot.records import Message, Row, count_of
 from promptcot.rewards import graders, passes
+from promptcot.rewards.verdicts import gold_for
 from promptcot.stages.solve import AS_IT_IS
 
 if TYPE_CHECKING:
@@ -89,8 +90,16 @@ class Reader:
         found = [self._example(row) for row in rows]
         if self.kind != "rl":
             return found
+        found = [one if isinstance(one, str) else self._with_bare_gold(one) for one in found]
         readable = self._readable({str(one.answer) for one in found if isinstance(one, Example)})
         return [one if isinstance(one, str) or str(one.answer) in readable else UNREADABLE for one in found]
+
+    def _with_bare_gold(self, one: Example) -> Example | str:
+        """The example with the answer of a gold that is a whole solution, as the reward reads it."""
+        gold = gold_for(self.verifier, one.answer)
+        if gold is None:
+            return UNREADABLE
+        return one if gold == one.answer else replace(one, answer=gold)
 
     def _readable(self, golds: set[str]) -> set[str]:
         """Those that pass their verifier; worker processes share what may take computing."""

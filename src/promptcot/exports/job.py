@@ -86,6 +86,10 @@ def export(asked: Export, tell: Tell) -> Exported:
     _check_style(asked)
     run = run_of(asked.data_path)
     recipe = (read_manifest(run) or {}) if run else {}
+    if run is not None and asked.domain is None and _of(recipe, "prompts") is None:
+        raise InputError(
+            f"{run}: has no recipe.json that can be read, so that nobody knows its domain; name it with --prompts"
+        )
     prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
     labelled = reading.label_of(run) if run else {}
     verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
@@ -129,8 +133,9 @@ def run_of(path: Path) -> Path | None:
     """The run directory that is meant: the path itself, or the one whose set it is."""
     if url_of(path) is not None:
         return None
-    folder = path.parent if path.name == SET else path
-    return folder if (folder / SET).is_file() and (folder / "recipe.json").is_file() else None
+    if path.name == SET and path.is_file():
+        return path.parent if (path.parent / "recipe.json").is_file() else None
+    return path if (path / SET).is_file() else None
 
 
 @contextmanager

@@ -140,6 +140,20 @@ def test_nothing_is_lost_and_what_is_no_input_is_said(
     assert content(".") == before
 
 
+@pytest.mark.parametrize("recipe", [None, "{", '{"format": 0}'])
+@pytest.mark.parametrize("to", ["trl", "dpo"])
+def test_a_run_whose_recipe_is_lost_has_its_domain_named(
+    recipe: str | None, to: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run").mkdir()
+    write("run/set.jsonl", [row(1)])
+    if recipe is not None:
+        Path("run/recipe.json").write_text(recipe)
+    assert run(f"export --data-path run --output-path out --to {to}") == 1
+    assert "name it with --prompts" in capsys.readouterr().err
+    assert run("export --data-path run --output-path out --to trl --prompts nano") == 0
+
+
 def test_rows_without_what_is_needed_are_left_out_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     write("rows.jsonl", [row(1), row(2, answer=None), row(3, agreement=0.4, n=4, label="4")])
     assert run("export --data-path rows.jsonl --output-path out --to verl --check") == 0

@@ -98,6 +98,7 @@ GOES_OUT: Sequence[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("rl", {"problem": "P", "label": "7", "agreement": 0.75}, {"answer": "7"}),  # `label` of a set without golds
     ("rl", {"problem": "P", "answer": "7", "label": "8", "agreement": 0.25}, {"answer": "7"}),  # a gold that was given
     ("rl", {"problem": "P", "label": 7}, {"answer": "7"}),
+    ("rl", {"problem": "P", "answer": "So we get the root \\boxed{\\frac12}."}, {"answer": "\\frac12"}),  # a solution
     ("rl", {"problem": "P", "answer": "7", "agreement": 10**400, "margin": -(10**400)}, {"answer": "7"}),
     ("rl", {"prompt": RAW, "answer": "2"}, {"prompt": ASKED, "problem": "Find 1+1."}),  # no markup within a chat
     ("sft", {"prompt": RAW, "completion": "a</think>b"}, {"prompt": ASKED, "completion": "<think>\na</think>b"}),
