@@ -123,10 +123,10 @@ class Reader:
         """The prompt as text and as a chat; or why there is none."""
         problem, prompt = _problem(row), row.get("prompt")
         if self.style != AS_IT_IS and problem is not None and problem.strip():
-            messages = self.prompts.messages("solve", problem=problem)
+            messages = _with_system(_chat(row), problem, self.prompts.messages("solve", problem=problem))
             style = self.style and self.prompts.render(f"solve.{self.style}", problem=problem)
             return style or messages[-1].content, messages
-        said = turns(row.get("messages")) or turns(prompt) or (_shared(row) if self.kind == "pairs" else [])
+        said = _chat(row) or (_shared(row) if self.kind == "pairs" else [])
         asked = said[:-1] if said and said[-1]["role"] == "assistant" else said
         if not all(turn["role"] in _ROLES and isinstance(turn["content"], str) for turn in asked):
             return OTHER_TURNS
@@ -217,6 +217,21 @@ def _problem(row: Row) -> str | None:
     """The problem; of a raw prompt alone, what stands within its markup."""
     problem = row.get("problem")
     return problem if isinstance(problem, str) else asked_in_markup(row)
+
+
+def _chat(row: Row) -> list[dict[str, Any]]:
+    """The turns of a row that has them."""
+    return turns(row.get("messages")) or turns(row.get("prompt"))
+
+
+def _with_system(said: Sequence[Mapping[str, Any]], problem: str, asked: Sequence[Message]) -> Sequence[Message]:
+    """What is asked, below the system message of the chat that asks this problem in the row, if there is one."""
+    first = said[0] if said and said[0]["role"] == "system" else None
+    if first is None or not isinstance(first["content"], str) or not first["content"].strip():
+        return asked
+    if not any(turn["role"] == "user" and problem.strip() in str(turn["content"]) for turn in said):
+        return asked
+    return [Message("system", first["content"]), *(message for message in asked if message.role != "system")]
 
 
 def _shared(row: Row) -> list[dict[str, Any]]:

@@ -130,6 +130,15 @@ def test_disputed_rows_go_out_where_they_are_asked_for(row: dict[str, Any]) -> N
     assert example("rl", row, disputed=True).answer == "2"
 
 
+@pytest.mark.parametrize("kind", ["sft", "rl"])
+@pytest.mark.parametrize(("asked", "roles"), [("Find 1+1.", ["system", "user"]), ("Write a problem.", ["user"])])
+def test_the_system_message_of_the_chat_that_asks_the_problem_stays(kind: Any, asked: str, roles: list[str]) -> None:
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": asked}, CHAT[1]]
+    found = example(kind, {"problem": "Find 1+1.", "answer": "2", "messages": chat})
+    assert [message.role for message in found.messages] == roles
+    assert found.messages[-1].content == ASKED
+
+
 @pytest.mark.parametrize("style", [None, "qwq", "deepseek-r1"])
 def test_the_prompt_is_what_solve_asks(style: str | None) -> None:
     found = example("rl", LABELLED, style=style)
