@@ -64,7 +64,8 @@ def export(
     several forms. `validation` and `test` are the shares that are held out; problems that are alike are in one split.
     With `check`, the files are loaded again, by the trainer's own loader where it is installed, and every gold is
     scored. `disputed` keeps rows on whose answer the traces do not agree; `prompts`, `style`, `verifier`, `limit` and
-    `columns` as in `solve` and `label`, of a run as it had them. `license` and `language` go into the card.
+    `columns` as in `solve` and `label`; of a run, `prompts` and `verifier` are its own. `license` and `language` go
+    into the card.
 
     Raises UsageError and InputError.
     """

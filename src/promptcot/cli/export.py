@@ -75,8 +75,8 @@ _EXAMPLES = (
 )
 @click.option(
     "--style",
-    help="The form of a prompt that is one text, as in `solve`: deepseek-r1 or qwq; row for the prompt that the row "
-    "has. Messages do not have it.",
+    help="The form of a prompt that is one text, as in `solve`: deepseek-r1 or qwq. row is for all layouts: the prompt "
+    "that the row has, with its system message.",
 )
 @verifier_option
 @click.option("--limit", type=ABOVE_ZERO, default=LIMIT, show_default=True, help="Seconds that one gold may take.")

@@ -18,6 +18,7 @@ from promptcot.exports.formats.format import Format, Split
 from promptcot.exports.formats.loading import Loaded, by_datasets, by_lines, quietly
 from promptcot.records import Row
 from promptcot.rewards import score_batch
+from promptcot.rewards.verdicts import gold_for
 from promptcot.storage.parquet import pyarrow
 from promptcot.storage.rows import read_rows
 
@@ -147,7 +148,7 @@ def _score(format: Format, rows: Iterable[Row], found: Checked, verifier: str, l
     """Each gold in a box, by the reward that the trainer will call. Without a gold no reward works, and all fail."""
     golds = [(row, format.gold(row)) for row in rows]
     asked = [(row, gold) for row, gold in golds if gold is not None or format.kind == "rl"]
-    boxed = [f"\\boxed{{{gold}}}" for _, gold in asked]
+    boxed = [f"\\boxed{{{gold_for(verifier, gold)}}}" for _, gold in asked]
     scores = score_batch(boxed, [gold for _, gold in asked], verifier=verifier, limit=limit)
     for (row, gold), one in zip(asked, scores, strict=True):
         found.golds += 1

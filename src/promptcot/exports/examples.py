@@ -8,7 +8,8 @@ have our names already (`reading`); how trainers name them is decided in `format
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,12 +20,13 @@ from promptcot.core.labelling import unfit
 from promptcot.core.layouts import turns
 from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.core.parsing.traces import OPEN
-from promptcot.core.problems import NO_TEXT, gold_of
+from promptcot.core.problems import NO_TEXT, asked_in_markup, gold_of
 from promptcot.core.prompts import PromptSet
 from promptcot.core.selection.profiles import NOT_AGREED
 from promptcot.errors import InputError
 from promptcot.records import Message, Row, count_of
 from promptcot.rewards import graders, passes
+from promptcot.rewards.verdicts import gold_for
 from promptcot.stages.solve import AS_IT_IS
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ NO_TRACE = "no trace"
 NO_PAIR = "no right and wrong trace"
 EQUAL = "right and wrong trace are the same"
 SEVERAL_TURNS = "more than one question"
+OTHER_TURNS = "a turn of no text, or of another role than system, user and assistant"
+_ROLES = ("system", "user", "assistant")
 
 EXTRA: Schema = {
     **dict.fromkeys(("level", "source", "model", "license", "validity", "judgement"), "string"),
@@ -86,8 +90,16 @@ class Reader:
         found = [self._example(row) for row in rows]
         if self.kind != "rl":
             return found
+        found = [one if isinstance(one, str) else self._with_bare_gold(one) for one in found]
         readable = self._readable({str(one.answer) for one in found if isinstance(one, Example)})
         return [one if isinstance(one, str) or str(one.answer) in readable else UNREADABLE for one in found]
+
+    def _with_bare_gold(self, one: Example) -> Example | str:
+        """The example with the answer of a gold that is a whole solution, as the reward reads it."""
+        gold = gold_for(self.verifier, one.answer)
+        if gold is None:
+            return UNREADABLE
+        return one if gold == one.answer else replace(one, answer=gold)
 
     def _readable(self, golds: set[str]) -> set[str]:
         """Those that pass their verifier; worker processes share what may take computing."""
@@ -105,21 +117,20 @@ class Reader:
         prompt, messages = asked
         if not self.disputed and (why := _disputed(row)) is not None:
             return why
-        problem = row.get("problem")
-        bare = Example(
-            str(row["id"]), prompt, messages, problem if isinstance(problem, str) else None, extra=_extra(row)
-        )
-        return self._taught(bare, row)
+        return self._taught(Example(str(row["id"]), prompt, messages, _problem(row), extra=_extra(row)), row)
 
     def _asked(self, row: Row) -> tuple[str, Sequence[Message]] | str:
         """The prompt as text and as a chat; or why there is none."""
-        problem = row.get("problem")
-        if self.style != AS_IT_IS and isinstance(problem, str) and problem.strip():
-            messages = self.prompts.messages("solve", problem=problem)
+        problem, prompt = _problem(row), row.get("prompt")
+        if self.style != AS_IT_IS and problem is not None and problem.strip():
+            messages = _with_system(_chat(row), problem, self.prompts.messages("solve", problem=problem))
             style = self.style and self.prompts.render(f"solve.{self.style}", problem=problem)
             return style or messages[-1].content, messages
-        prompt = row.get("prompt")
-        chat = [*_before_the_reply(turns(row.get("messages")) or turns(prompt))]
+        said = _chat(row) or (_shared(row) if self.kind == "pairs" else [])
+        asked = said[:-1] if said and said[-1]["role"] == "assistant" else said
+        if not all(turn["role"] in _ROLES and isinstance(turn["content"], str) for turn in asked):
+            return OTHER_TURNS
+        chat = [Message(turn["role"], turn["content"]) for turn in asked]
         if not chat and isinstance(prompt, str) and prompt.strip():
             return prompt, (Message("user", prompt),)
         if sum(message.role == "user" for message in chat) > 1:
@@ -136,44 +147,56 @@ class Reader:
 
 
 def _with_gold(bare: Example, row: Row) -> Example | str:
-    label = row.get("label")
+    label = _text(row.get("label"))
     try:
         return replace(bare, answer=gold_of(row, ""))
     except InputError:
         if row.get("answer") not in (None, "") and str(row["answer"]).strip():
             return UNREADABLE
-    return replace(bare, answer=label) if isinstance(label, str) and label.strip() else NO_ANSWER
+    return replace(bare, answer=label) if label is not None and label.strip() else NO_ANSWER
 
 
 def _with_trace(bare: Example, row: Row) -> Example | str:
-    trace = _trace(row)
-    if trace is None or not trace.strip():
+    given = (row.get("completion"), row.get("trace"), row.get("messages"))
+    trace, asks = next(((said, _questions(value)) for value in given if (said := _said(value)) is not None), (None, 0))
+    if trace is None:
         return NO_TRACE
+    if asks > 1:
+        return SEVERAL_TURNS
     if (why := unfit(row)) is not None:
         return f"trace {why}"
-    prompt, completion = _opened(bare.prompt, without_end_tokens(trace))
+    prompt, completion = _opened(bare.prompt, _whole(trace, row))
     return replace(bare, prompt=prompt, completion=completion, answer=_answer(row))
 
 
-def _trace(row: Row) -> str | None:
-    """The trace of a row of a set, of training rows, or of a chat."""
-    for value in (row.get("completion"), row.get("trace"), row.get("messages")):
-        if isinstance(value, str) and value.strip():
-            return value
-        said = turns(value)
-        if said and said[-1]["role"] == "assistant" and isinstance(said[-1]["content"], str):
-            return str(said[-1]["content"])
-    return None
+def _said(value: Any) -> str | None:
+    """A trace, as a text or as the last turn of a chat; None for a blank one."""
+    said = turns(value)
+    text = said[-1]["content"] if said and said[-1]["role"] == "assistant" else value
+    return text if isinstance(text, str) and text.strip() else None
+
+
+def _questions(value: Any) -> int:
+    """How many turns of a chat are the user's; of a text none."""
+    return sum(turn["role"] == "user" for turn in turns(value))
+
+
+def _whole(trace: str, row: Row) -> str:
+    """A trace without tokens of its end, and with the start of its thinking where the row's raw prompt has that."""
+    prompt = row.get("prompt")
+    return _opened(prompt if isinstance(prompt, str) else "", without_end_tokens(trace))[1]
 
 
 def _with_pair(bare: Example, row: Row) -> Example | str:
-    chosen, rejected = (_trace({"completion": row.get(side)}) for side in ("chosen", "rejected"))
+    chosen, rejected = (_said(row.get(side)) for side in ("chosen", "rejected"))
     if chosen is None or rejected is None:
         return NO_PAIR
+    if max(_questions(row["chosen"]), _questions(row["rejected"])) > 1:
+        return SEVERAL_TURNS
+    prompt, chosen = _opened(bare.prompt, _whole(chosen, row))
+    _, rejected = _opened(bare.prompt, _whole(rejected, row))
     if chosen.strip() == rejected.strip():
         return EQUAL
-    prompt, chosen = _opened(bare.prompt, without_end_tokens(chosen))
-    _, rejected = _opened(bare.prompt, without_end_tokens(rejected))
     return replace(bare, prompt=prompt, chosen=chosen, rejected=rejected, answer=_answer(row))
 
 
@@ -190,11 +213,31 @@ def _opened(prompt: str, trace: str) -> tuple[str, str]:
     return prompt[:start], prompt[start:] + trace.lstrip().removeprefix(OPEN).lstrip()
 
 
-def _before_the_reply(chat: Sequence[Mapping[str, Any]]) -> Iterator[Message]:
-    """The turns of a chat up to what the assistant says last; none where a turn is not text."""
-    asked = chat[:-1] if chat and chat[-1]["role"] == "assistant" else chat
-    if all(turn["role"] in ("system", "user", "assistant") and isinstance(turn["content"], str) for turn in asked):
-        yield from (Message(turn["role"], turn["content"]) for turn in asked)
+def _problem(row: Row) -> str | None:
+    """The problem; of a raw prompt alone, what stands within its markup."""
+    problem = row.get("problem")
+    return problem if isinstance(problem, str) else asked_in_markup(row)
+
+
+def _chat(row: Row) -> list[dict[str, Any]]:
+    """The turns of a row that has them."""
+    return turns(row.get("messages")) or turns(row.get("prompt"))
+
+
+def _with_system(said: Sequence[Mapping[str, Any]], problem: str, asked: Sequence[Message]) -> Sequence[Message]:
+    """What is asked, below the system message of the chat that asks this problem in the row, if there is one."""
+    first = said[0] if said and said[0]["role"] == "system" else None
+    if first is None or not isinstance(first["content"], str) or not first["content"].strip():
+        return asked
+    if not any(turn["role"] == "user" and problem.strip() in str(turn["content"]) for turn in said):
+        return asked
+    return [Message("system", first["content"]), *(message for message in asked if message.role != "system")]
+
+
+def _shared(row: Row) -> list[dict[str, Any]]:
+    """The turns with which the chats of a pair both begin, where their last ones are all that they differ in."""
+    chosen, rejected = turns(row.get("chosen")), turns(row.get("rejected"))
+    return chosen[:-1] if chosen[:-1] == rejected[:-1] else []
 
 
 def _disputed(row: Row) -> str | None:
@@ -228,7 +271,9 @@ def _text(value: Any) -> str | None:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if type(value) in (int, float) and isfinite(value) else None
+    if type(value) not in (int, float) or abs(value) > sys.float_info.max:
+        return None
+    return float(value) if isfinite(value) else None
 
 
 def _texts(value: Any) -> list[str] | None:

@@ -25,7 +25,7 @@ from promptcot.records import Row
 from promptcot.storage.atomic import without_secrets, write_json, write_whole
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.folders import begun, publish
-from promptcot.storage.json import indented
+from promptcot.storage.json import indented, loads
 from promptcot.storage.manifest import FORMAT, installed
 from promptcot.storage.paths import beside
 from promptcot.storage.provenance import EXPORT_FORMAT
@@ -101,6 +101,7 @@ def write(
         dropped = RowWriter(beside(target, "dropped.jsonl"))
         held.callback(dropped.discard)
         folder = held.enter_context(begun(target, EXPORT))
+        _refuse_added(target)
         scratch = folder / ".scratch"
         scratch.mkdir()
         shards = _Shards(folder, form, settings)
@@ -117,6 +118,27 @@ def write(
             publish(target)
         _beside(target, settings, counts, dropped)
     return written
+
+
+def _refuse_added(target: Path) -> None:
+    """Raises UsageError for an earlier export into which somebody has put files since, which would be gone with it."""
+    if not (target / EXPORT).is_file():
+        return
+    try:
+        own = {EXPORT, *map(str, loads((target / EXPORT).read_bytes())["files"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{target}: its {EXPORT} does not say which files are the export's; remove the folder, or give the name of "
+            "a new one"
+        ) from None
+    for path in sorted(target.rglob("*")):
+        name = path.relative_to(target)
+        made_by_tools = any(part.startswith(".") or part == "__pycache__" for part in name.parts)
+        if not (path.is_dir() or made_by_tools or str(name) in own):
+            raise UsageError(
+                f"{target}: {name} has been added to the earlier export and would be lost; move it, or give the name "
+                "of a new folder"
+            )
 
 
 def _examples(

@@ -11,25 +11,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import rmtree
 from typing import Any
 
 from promptcot import domains
 from promptcot.core.columns import Columns
 from promptcot.core.prompts import PromptSet
-from promptcot.errors import InputError
+from promptcot.errors import InputError, UsageError
 from promptcot.exports import files, reading
 from promptcot.exports.card import Exported as Described
 from promptcot.exports.card import card
 from promptcot.exports.check import Checked, check
 from promptcot.exports.examples import EXTRA, Reader
 from promptcot.exports.files import Written
+from promptcot.exports.formats import format_of
 from promptcot.exports.formats.format import Format, Type
 from promptcot.exports.origin import Origin, origin_of
 from promptcot.exports.splits import Shares
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.set_file import SET
 from promptcot.records import Row
+from promptcot.stages.solve import AS_IT_IS
 from promptcot.storage.atomic import storing
 from promptcot.storage.manifest import manifest, read_manifest
 from promptcot.storage.paths import beside, url_of
@@ -82,8 +83,13 @@ def export(asked: Export, tell: Tell) -> Exported:
 
     Raises UsageError for a folder that others made, InputError for rows that say nothing of what is exported.
     """
+    _check_style(asked)
     run = run_of(asked.data_path)
     recipe = (read_manifest(run) or {}) if run else {}
+    if run is not None and asked.domain is None and _of(recipe, "prompts") is None:
+        raise InputError(
+            f"{run}: has no recipe.json that can be read, so that nobody knows its domain; name it with --prompts"
+        )
     prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
     labelled = reading.label_of(run) if run else {}
     verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
@@ -110,12 +116,26 @@ def export(asked: Export, tell: Tell) -> Exported:
     return Exported(written, check(asked.form, paths, verifier=verifier, limit=asked.limit))
 
 
+def _check_style(asked: Export) -> None:
+    """Raises UsageError for a raw prompt where there are messages, to which the model's own template is applied."""
+    if asked.style in (None, AS_IT_IS) or asked.form.one_text:
+        return
+    texts = [layout for layout in asked.form.layouts if format_of(asked.form.name, layout).one_text]
+    hint = (
+        f"this layout has messages; --layout {' or '.join(texts)}"
+        if texts
+        else f"{asked.form.name} reads messages only"
+    )
+    raise UsageError(f"style {asked.style}: is a prompt of one text, and {hint}")
+
+
 def run_of(path: Path) -> Path | None:
     """The run directory that is meant: the path itself, or the one whose set it is."""
     if url_of(path) is not None:
         return None
-    folder = path.parent if path.name == SET else path
-    return folder if (folder / SET).is_file() and (folder / "recipe.json").is_file() else None
+    if path.name == SET and path.is_file():
+        return path.parent if (path.parent / "recipe.json").is_file() else None
+    return path if (path / SET).is_file() else None
 
 
 @contextmanager
@@ -124,14 +144,8 @@ def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, te
     if run is None or asked.form.kind != "pairs":
         yield reading.rows_of(asked.data_path, asked.form.kind, asked.columns)
         return
-    scratch = beside(asked.target, "labels")
-    rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        with Graders(limit=asked.limit, named=verifier) as graders:
-            yield reading.with_pairs(run, prompts, graders, scratch, tell, asked.shares.seed)
-    finally:
-        rmtree(scratch, ignore_errors=True)
+    with Graders(limit=asked.limit, named=verifier) as graders:
+        yield reading.with_pairs(run, prompts, graders, beside(asked.target, "labels"), tell, asked.shares.seed)
 
 
 def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:

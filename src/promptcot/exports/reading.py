@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
+from shutil import rmtree
 from typing import TYPE_CHECKING, Any
 
 from promptcot.core.columns import Columns
@@ -20,6 +21,7 @@ from promptcot.pipeline.set_file import SET, ById
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row
 from promptcot.stages.label import Settings, label_file
+from promptcot.storage.atomic import make_parent
 from promptcot.storage.file_rows import FileRows
 from promptcot.storage.manifest import read_manifest
 from promptcot.storage.rows import read_rows, with_ids
@@ -67,8 +69,8 @@ def with_pairs(
 ) -> Rows:
     """The rows of a run's set, each with `chosen` and `rejected` where its traces have both.
 
-    They are those that `label` with this seed chooses. `scratch` is a folder that the caller removes when the rows have
-    been read. Raises InputError for a run that keeps no traces.
+    They are those that `label` with this seed chooses, once the rows are read: in the folder `scratch`, which is there
+    only meanwhile and belongs to whoever holds the lock on the output. Raises InputError for a run without traces.
     """
     traces, rows = run / "solve.jsonl", rows_of(run, "pairs")
     if not traces.is_file():
@@ -77,13 +79,18 @@ def with_pairs(
         )
     targets = {"label": scratch / "label.jsonl", "pairs": scratch / "pairs.jsonl"}
     settings = Settings(Band(), prompts, None, seed, unboxed=bool(label_of(run).get("unboxed")))
-    wait_for(label_file(traces, targets, graders, settings, tell))
-    pairs = ById(FileRows(targets["pairs"]))
 
     def joined() -> Iterator[Row]:
-        for row in rows():
-            pair = pairs.of(str(row["id"])) or {}
-            yield {**row, "chosen": pair.get("chosen"), "rejected": pair.get("rejected")}
+        rmtree(scratch, ignore_errors=True)
+        make_parent(targets["label"])
+        try:
+            wait_for(label_file(traces, targets, graders, settings, tell))
+            pairs = ById(FileRows(targets["pairs"]))
+            for row in rows():
+                pair = pairs.of(str(row["id"])) or {}
+                yield {**row, "chosen": pair.get("chosen"), "rejected": pair.get("rejected")}
+        finally:
+            rmtree(scratch, ignore_errors=True)
 
     return joined
 
@@ -97,7 +104,12 @@ def label_of(run: Path) -> Mapping[str, Any]:
 
 def _refuse_traces(row: Row, source: Path, kind: Kind) -> None:
     written_by_solve = "sample" in row and isinstance(row.get("completion"), str)
-    if written_by_solve and ("label" not in row or kind != "sft"):
+    if written_by_solve and "label" in row and kind != "sft":
+        raise InputError(
+            f"{source}: these are traces for supervised fine-tuning; export the rows that `promptcot label` writes "
+            f"with {_TOLD_BY[kind]}"
+        )
+    if written_by_solve and "label" not in row:
         raise InputError(
             f"{source}: these are traces, and nothing says which of them are right; first `promptcot label --data_path "
             f"{source} --output_path labels.jsonl {_TOLD_BY[kind]} ROWS.jsonl`, then export ROWS.jsonl"

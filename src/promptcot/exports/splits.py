@@ -215,7 +215,8 @@ def _drawn(waiting: _Waiting, shares: Shares) -> Held:
     held = Held(splits)
     _settle(held, waiting, degree)
     groups = len(np.unique(heads))
-    held.lines.append(f"splits: {groups:,} groups of problems {_alike(degree)}; the largest has {largest:,}")
+    count = f"{groups:,} groups" if groups > 1 else "one group"
+    held.lines.append(f"splits: {count} of problems {_alike(degree)}; the largest has {largest:,}")
     if degree != DEGREES[0]:
         held.lines.append(f"splits: {tried}, too many for these shares, so problems as alike as that may be divided")
     for name, got, asked in zip(_HELD_OUT, had, wanted, strict=True):
@@ -223,8 +224,14 @@ def _drawn(waiting: _Waiting, shares: Shares) -> Held:
             held.lines.append(
                 f"splits: {name} has {got:,} of the {asked:,} rows asked for: no other group fits into it"
             )
+        if not asked and getattr(shares, name):
+            held.lines.append(
+                f"splits: {name} has no rows: {getattr(shares, name):g} of {rows:,} rows is less than one"
+            )
+    if rows == sum(had):
+        held.lines.append("splits: train has no rows: all of them are held out; ask for smaller shares")
     if waiting.concepts.without:
-        held.lines.append(f"splits: {waiting.concepts.without:,} rows name no concepts, and only their texts count")
+        held.lines.append(f"splits: {waiting.concepts.without:,} of {rows:,} rows name no concepts; their texts count")
     return held
 
 

@@ -101,6 +101,8 @@ def test_old_readers_know_all_that_the_files_hold(name: str) -> None:
         ("--to verl --columns answer=gold", 1, "gold"),
         ("--to verl --prompts nowhere", 1, "nowhere"),
         ("--to verl --verifier nothing", 2, "nothing"),
+        ("--to verl --style qwq", 2, "style qwq: is a prompt of one text, and verl reads messages only"),
+        ("--to trl --style qwq", 2, "--layout text"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_written(
@@ -136,6 +138,20 @@ def test_nothing_is_lost_and_what_is_no_input_is_said(
     assert run(f"export --data-path {data} --output-path {output} --to verl") in (1, 2)
     assert words in capsys.readouterr().err
     assert content(".") == before
+
+
+@pytest.mark.parametrize("recipe", [None, "{", '{"format": 0}'])
+@pytest.mark.parametrize("to", ["trl", "dpo"])
+def test_a_run_whose_recipe_is_lost_has_its_domain_named(
+    recipe: str | None, to: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("run").mkdir()
+    write("run/set.jsonl", [row(1)])
+    if recipe is not None:
+        Path("run/recipe.json").write_text(recipe)
+    assert run(f"export --data-path run --output-path out --to {to}") == 1
+    assert "name it with --prompts" in capsys.readouterr().err
+    assert run("export --data-path run --output-path out --to trl --prompts nano") == 0
 
 
 def test_rows_without_what_is_needed_are_left_out_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,15 +9,21 @@ import pytest
 
 from promptcot import domains
 from promptcot.errors import InputError
-from promptcot.exports.examples import EXTRA, Example, Reader
+from promptcot.exports.examples import EXTRA, OTHER_TURNS, Example, Reader
 from promptcot.records import Sampling
 from promptcot.rewards import graders
 from promptcot.stages.solve import Solve
 
 MATH = domains.load("math")
+ASKED = MATH.messages("solve", problem="Find 1+1.")[-1].content
 LABELLED = {"problem": "Find 1+1.", "answer": "2", "agreement": 1.0, "margin": 1.0, "n": 4, "answered": 4}
 PAIR = {"problem": "Find 1+1.", "chosen": "It is \\boxed{2}.", "rejected": "It is \\boxed{3}."}
 CHAT = [{"role": "user", "content": "Find 1+1."}, {"role": "assistant", "content": "\\boxed{2}"}]
+BAD = {"role": "assistant", "content": "\\boxed{3}"}
+RAW = (
+    "<｜User｜>Find 1+1.\n"
+    "Please reason step by step, and put your final answer within \\boxed{}.<｜Assistant｜><think>\n"
+)
 
 
 def read(kind: Any, *rows: dict[str, Any], **options: Any) -> list[Example | str]:
@@ -45,8 +51,14 @@ LEFT_OUT: Sequence[tuple[str, dict[str, Any], str]] = [
     ("rl", {"problem": "", "answer": "2"}, "no problem text"),
     ("rl", {"problem": "  \n", "answer": "2"}, "no problem text"),
     ("rl", {"problem": 7, "answer": "2"}, "no problem text"),
-    ("rl", {"prompt": [{"role": "user", "content": None}], "answer": "2"}, "no problem text"),
+    ("rl", {"prompt": [{"role": "user", "content": None}], "answer": "2"}, OTHER_TURNS),
+    ("rl", {"prompt": [{"role": "user", "content": [{"type": "text", "text": "Q"}]}], "answer": "2"}, OTHER_TURNS),
+    ("sft", {"messages": [CHAT[0], {"role": "tool", "content": "4"}, CHAT[1]]}, OTHER_TURNS),
     ("rl", {"prompt": [*CHAT, *CHAT], "answer": "2"}, "more than one question"),
+    ("sft", {"problem": "P", "messages": [*CHAT, *CHAT]}, "more than one question"),
+    ("pairs", {**PAIR, "chosen": [*CHAT, *CHAT]}, "more than one question"),
+    ("pairs", {"chosen": [*CHAT, *CHAT], "rejected": [*CHAT, *CHAT[:1], BAD]}, "more than one question"),
+    ("pairs", {"chosen": CHAT, "rejected": [{"role": "user", "content": "Other?"}, BAD]}, "no problem text"),
     ("rl", {**LABELLED, "agreement": 0.5}, "answer not agreed"),
     ("rl", {**LABELLED, "agreement": 0.0}, "answer not agreed"),
     ("rl", {**LABELLED, "answered": 1}, "answer not agreed"),
@@ -65,6 +77,7 @@ LEFT_OUT: Sequence[tuple[str, dict[str, Any], str]] = [
     ("pairs", {**PAIR, "rejected": None}, "no right and wrong trace"),
     ("pairs", {**PAIR, "rejected": ""}, "no right and wrong trace"),
     ("pairs", {**PAIR, "rejected": PAIR["chosen"] + "\n"}, "right and wrong trace are the same"),
+    ("pairs", {**PAIR, "rejected": PAIR["chosen"] + "<|im_end|>"}, "right and wrong trace are the same"),
 ]
 
 
@@ -84,6 +97,12 @@ GOES_OUT: Sequence[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("rl", {"problem": "P", "reference_solution": "work #### 7"}, {"answer": "7"}),
     ("rl", {"problem": "P", "label": "7", "agreement": 0.75}, {"answer": "7"}),  # `label` of a set without golds
     ("rl", {"problem": "P", "answer": "7", "label": "8", "agreement": 0.25}, {"answer": "7"}),  # a gold that was given
+    ("rl", {"problem": "P", "label": 7}, {"answer": "7"}),
+    ("rl", {"problem": "P", "answer": "So we get the root \\boxed{\\frac12}."}, {"answer": "\\frac12"}),  # a solution
+    ("rl", {"problem": "P", "answer": "7", "agreement": 10**400, "margin": -(10**400)}, {"answer": "7"}),
+    ("rl", {"prompt": RAW, "answer": "2"}, {"prompt": ASKED, "problem": "Find 1+1."}),  # no markup within a chat
+    ("sft", {"prompt": RAW, "completion": "a</think>b"}, {"prompt": ASKED, "completion": "<think>\na</think>b"}),
+    ("pairs", {"chosen": CHAT, "rejected": [CHAT[0], BAD]}, {"prompt": "Find 1+1.", "rejected": BAD["content"]}),
     ("rl", {"prompt": "Q?", "answer": "7"}, {"prompt": "Q?", "problem": None}),
     ("rl", {"prompt": CHAT[:1], "answer": "7"}, {"prompt": "Find 1+1."}),
     ("rl", {"prompt": "raw <think>", "messages": CHAT[:1], "answer": "7"}, {"prompt": "raw <think>"}),
@@ -109,6 +128,15 @@ def test_what_a_row_says_is_taken_from_where_it_says_it(kind: Any, row: dict[str
 @pytest.mark.parametrize("row", [row for _, row, why in LEFT_OUT if why.startswith(("answer not", "not valid"))])
 def test_disputed_rows_go_out_where_they_are_asked_for(row: dict[str, Any]) -> None:
     assert example("rl", row, disputed=True).answer == "2"
+
+
+@pytest.mark.parametrize("kind", ["sft", "rl"])
+@pytest.mark.parametrize(("asked", "roles"), [("Find 1+1.", ["system", "user"]), ("Write a problem.", ["user"])])
+def test_the_system_message_of_the_chat_that_asks_the_problem_stays(kind: Any, asked: str, roles: list[str]) -> None:
+    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": asked}, CHAT[1]]
+    found = example(kind, {"problem": "Find 1+1.", "answer": "2", "messages": chat})
+    assert [message.role for message in found.messages] == roles
+    assert found.messages[-1].content == ASKED
 
 
 @pytest.mark.parametrize("style", [None, "qwq", "deepseek-r1"])

@@ -207,6 +207,34 @@ def test_what_others_made_is_not_replaced(there: str, tmp_path: Path) -> None:
     assert contents(tmp_path)["out" if there == "a file" else "thesis.txt"] == b"mine"
 
 
+@pytest.mark.parametrize("added", ["checkpoint/model.bin", "train-00007-of-00008.parquet", "notes.md"])
+def test_what_others_put_into_an_earlier_export_is_not_lost(added: str, tmp_path: Path) -> None:
+    exported(tmp_path, [row(1)])
+    (path := tmp_path / "out" / added).parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(UsageError, match=f"{added} has been added .* the name of a new folder"):
+        exported(tmp_path, [row(2)])
+    assert path.read_text() == "mine"
+    assert ids(tmp_path, "train.parquet") == ["p1"]
+
+
+def test_what_tools_leave_in_an_export_is_in_nobodys_way(tmp_path: Path) -> None:
+    exported(tmp_path, [row(1)])
+    for name in (".cache/huggingface", "__pycache__"):
+        (folder := tmp_path / "out" / name).mkdir(parents=True)
+        (folder / "x.pyc").write_text("")
+    exported(tmp_path, [row(2)])
+    assert {*contents(tmp_path / "out")} == {"train.parquet", EXPORT}
+
+
+@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"files": 3}', "\xff"])
+def test_an_export_whose_manifest_is_damaged_is_not_replaced(manifest: str, tmp_path: Path) -> None:
+    exported(tmp_path, [row(1)])
+    (tmp_path / "out" / EXPORT).write_text(manifest)
+    with pytest.raises(UsageError, match="remove the folder, or give the name of a new one"):
+        exported(tmp_path, [row(2)])
+
+
 def test_an_empty_folder_and_a_link_to_one_are_filled(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").symlink_to("elsewhere")

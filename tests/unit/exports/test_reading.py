@@ -78,6 +78,13 @@ def test_traces_that_nobody_has_compared_are_refused_with_the_way_out(kind: Any,
         rows_of(written(tmp_path / "solve.jsonl", [trace]), kind)()
 
 
+@pytest.mark.parametrize("kind", ["pairs", "rl"])
+def test_traces_that_label_chose_are_refused_for_what_they_are(kind: Any, tmp_path: Path) -> None:
+    row = {"id": "a", "prompt": "Q", "sample": 0, "completion": "\\boxed{2}", "label": "2"}
+    with pytest.raises(InputError, match=f"for supervised fine-tuning; .*--{kind}_path"):
+        rows_of(written(tmp_path / "sft.jsonl", [row]), kind)()
+
+
 @pytest.mark.parametrize(("files", "why"), [([], "is not the directory of a run"), (["recipe.json"], "has not ended")])
 def test_a_folder_without_a_set_is_refused(files: list[str], why: str, tmp_path: Path) -> None:
     for name in files:
@@ -126,6 +133,16 @@ def test_the_pairs_of_a_run_are_those_that_label_chooses(tmp_path: Path) -> None
     assert found[1].id == "both"
     assert (found[1].chosen, found[1].rejected) == (labelled["both"]["chosen"], labelled["both"]["rejected"])
     assert found[1].prompt.startswith("Problem both?")
+    assert not scratch.exists()
+
+
+def test_the_pairs_of_a_run_touch_nothing_before_they_are_read(tmp_path: Path) -> None:
+    run, scratch = run_of(tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "of another process").touch()
+    with Graders(1) as graders:
+        with_pairs(run, MATH, graders, scratch, silent)
+    assert [path.name for path in scratch.iterdir()] == ["of another process"]
 
 
 def test_a_run_without_traces_has_no_pairs(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_rows_without_concepts_are_divided_by_their_texts_and_it_is_said(tmp_pat
     found = [example(f"{place}-{copy}", text) for place, text in enumerate(texts) for copy in range(2)]
     where, lines = split(found, Shares(0.2), tmp_path)
     assert all(where[f"{place}-0"] == where[f"{place}-1"] for place in range(100))
-    assert "200 rows name no concepts" in " ".join(lines)
+    assert "200 of 200 rows name no concepts" in " ".join(lines)
 
 
 def test_problems_without_a_word_are_no_copies_of_each_other(tmp_path: Path) -> None:
@@ -134,6 +134,14 @@ def test_problems_without_a_word_are_no_copies_of_each_other(tmp_path: Path) -> 
 def test_few_rows_are_divided_as_well(rows: int, tmp_path: Path) -> None:
     where, _ = split(examples(5, 400, rows), Shares(0.1, 0.1), tmp_path)
     assert Counter(where.values())["train"] == (rows if rows < 4 else 2)
+
+
+def test_a_split_that_gets_no_row_is_named(tmp_path: Path) -> None:
+    _, lines = split(examples(5, 400, 2), Shares(0.1), tmp_path)
+    assert "splits: validation has no rows: 0.1 of 2 rows is less than one" in lines
+    where, lines = split(examples(5, 400, 2), Shares(0.49, 0.5), tmp_path)
+    assert {*where.values()} == {"validation", "test"}
+    assert "splits: train has no rows: all of them are held out; ask for smaller shares" in lines
 
 
 def test_without_shares_all_is_for_training_and_nothing_waits(tmp_path: Path) -> None:

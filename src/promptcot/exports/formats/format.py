@@ -76,9 +76,14 @@ class Format(ABC):
     def gold(self, row: Row) -> Any:
         """The gold that the trainer hands to the reward; None where the row has none."""
 
+    @property
+    def one_text(self) -> bool:
+        """Whether a prompt is one text, and not messages."""
+        return self.layout in _ONE_TEXT
+
     def unfit(self, example: Example) -> str | None:
         """Why the trainer would not read this example as it is meant, in a few words; None where it would."""
-        return "system message" if self.layout in _ONE_TEXT and len(example.messages) > 1 else None
+        return "system message" if self.one_text and len(example.messages) > 1 else None
 
     def load(self, files: Sequence[Path]) -> Loaded:
         """The rows of these files, of one split, by the trainer's own loader.
