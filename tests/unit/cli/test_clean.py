@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import promptcot
 from promptcot.cli import main
 from promptcot.storage.atomic import locked
 
@@ -93,6 +94,20 @@ def test_what_is_not_a_result_is_removed(run: Path, said: Said) -> None:
 def test_calls_can_be_kept(run: Path, said: Said) -> None:
     assert "no model is asked again" in said(run, "--keep-calls", "--yes")[1]
     assert names(run) == {*RESULTS, "generate.journal", "judge-a.journal", "solve.journal"}
+
+
+def test_from_python_replies_go_only_where_that_is_asked_for(run: Path) -> None:
+    before = names(run)
+    assert promptcot.clean(run, keep_calls=False, dry_run=True).size > promptcot.clean(run, dry_run=True).size
+    assert names(run) == before
+    assert promptcot.clean(run).paid == []
+    assert names(run) == {*RESULTS, "generate.journal", "judge-a.journal", "solve.journal"}
+    assert [one.path.name for one in promptcot.clean(run, keep_calls=False).paid] == [
+        "generate.journal",
+        "judge-a.journal",
+        "solve.journal",
+    ]
+    assert names(run) == RESULTS
 
 
 def test_without_a_terminal_nothing_goes_unless_it_was_said(run: Path, said: Said) -> None:
