@@ -197,6 +197,8 @@ def _check_finished(of: Path, summary: Path) -> None:
     if not summary.is_file():
         raise InputError(f"{of}: it is not finished, since {summary.name} is not there; {way_out}")
     paid = paid_in(summary)
+    if not paid:
+        raise InputError(f"{summary}: it cannot be read, so what was paid is not known; {way_out}")
     folders = {path.name.removesuffix(".journal"): path for path in of.glob("*.journal")} if of.is_dir() else {}
     if not of.is_dir() and len(paid) == 1:
         folders = {name: beside(rows_of(of), "journal") for name in paid}

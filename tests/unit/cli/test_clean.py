@@ -108,6 +108,9 @@ def test_from_python_replies_go_only_where_that_is_asked_for(run: Path) -> None:
         "solve.journal",
     ]
     assert names(run) == RESULTS
+    for wrong in ({"run": 5}, {"run": run, "keep_calls": "no"}):
+        with pytest.raises(promptcot.UsageError):
+            promptcot.clean(**wrong)  # type: ignore[arg-type]
 
 
 def test_without_a_terminal_nothing_goes_unless_it_was_said(run: Path, said: Said) -> None:
@@ -151,6 +154,10 @@ def _asks_another_judge(run: Path) -> None:
     os.utime(run / "summary.json", (1, 1))
 
 
+def _broken_summary(run: Path) -> None:
+    (run / "summary.json").write_text("{")
+
+
 def _training(run: Path) -> None:
     (run / "log.jsonl").touch()
 
@@ -167,6 +174,7 @@ def _no_run(run: Path) -> None:
         (_calls_since, "the journal of solve has 138 calls, and its summary tells of 136"),
         (_begun_anew_after_cleaning, "the journal of solve has 1 calls, and its summary tells of 136"),
         (_asks_another_judge, "the journal of judge-b has 1 calls, and its summary tells of 0"),
+        (_broken_summary, "it cannot be read"),
         (_training, "the directory of a training"),
         (_no_run, "not the directory of a run"),
         (shutil.rmtree, "no such file or directory"),
