@@ -1,5 +1,6 @@
 """The public names, for type checkers; `__init__.py` imports them when they are first used."""
 
+from promptcot.api.clean import clean as clean
 from promptcot.api.decontamination import decontaminate as decontaminate
 from promptcot.api.dedup import dedup as dedup
 from promptcot.api.export import ExportResult as ExportResult
@@ -54,6 +55,7 @@ from promptcot.errors import TransientError as TransientError
 from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
 from promptcot.grading.protocol import Verifier as Verifier
+from promptcot.pipeline.leftovers import Leftovers as Leftovers
 from promptcot.recipe.recipe import Recipe as Recipe
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model

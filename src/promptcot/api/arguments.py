@@ -134,7 +134,19 @@ _KINDS: Mapping[str, Kind] = {
         ("target", "max_candidates", "limit_rows", "workers", "n_rewards", "size", "min_n", "rows_per_shard"), _COUNT
     ),
     **dict.fromkeys(
-        ("unboxed", "only_perfect", "partial", "keep_going", "strict", "mask_numbers", "check", "disputed"), _FLAG
+        (
+            "unboxed",
+            "only_perfect",
+            "partial",
+            "keep_going",
+            "strict",
+            "mask_numbers",
+            "check",
+            "disputed",
+            "keep_calls",
+            "dry_run",
+        ),
+        _FLAG,
     ),
     "seed": (_is_whole(0), "a whole number of at least 0"),
     "prompts": (_is_path, "a domain that ships, or the path of a folder"),

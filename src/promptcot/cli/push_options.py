@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def _listed(parcel: Parcel) -> Iterator[str]:
     yield f"upload: {parcel.folder} to {parcel.address}, {'public' if parcel.public else 'private'} if it is new"
     width = max(map(len, parcel.files))
     yield from (f"  {name:<{width}}  {size(count):>8}" for name, count in parcel.files.items())
-    yield f"  {f'{len(parcel.files):,} files':<{width}}  {size(parcel.size):>8}"
+    yield f"  {_files(len(parcel.files)):<{width}}  {size(parcel.size):>8}"
 
 
 def _dry(name: str) -> Iterator[str]:
@@ -96,7 +96,17 @@ def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
     seen = "private" if change.is_private else "public"
     yield f"{parcel.name} exists and is {seen}{', which stays so' if parcel.public == bool(change.is_private) else ''}"
     bytes_new = size(sum(parcel.files[name] for name in change.upload))
-    yield f"  {len(change.same):,} files are there already, {len(change.upload):,} go up ({bytes_new})"
+    yield f"  already there: {_files(len(change.same))}; to upload: {_files(len(change.upload))} ({bytes_new})"
+    if change.replaced:
+        yield f"  replaced by those of this folder: {_named(change.replaced)}"
     if change.delete:
-        more = f" and {len(change.delete) - _SHOWN:,} more" if len(change.delete) > _SHOWN else ""
-        yield f"  {len(change.delete):,} files are deleted: {', '.join(change.delete[:_SHOWN])}{more}"
+        yield f"  deleted: {_named(change.delete)}"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -23,6 +23,7 @@ _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "
 _LARGER = ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"), (10**10, "1B<n<10B"))
 _TAGS = {"sft": "sft", "pairs": "preference", "rl": "reinforcement-learning"}
 _ROWS = {"sft": "whole solutions to learn from", "pairs": "pairs of a right and a wrong solution", "rl": "answers"}
+_TRAINING = {"sft": "supervised fine-tuning", "dpo": "preference optimisation"}
 _SHIPPED = {"math": "contest mathematics", "nano": "the miniature world that ships with promptcot"}
 _MOST_REASONS, _LONGEST_RECIPE = 8, 20_000
 _SHARD = re.compile(r"-\d+-of-(\d+)(?=\.)")
@@ -62,7 +63,7 @@ def card(origin: Origin, exported: Exported) -> str:
         "Decontamination": _decontamination(origin),
         "Files and splits": _files(exported),
         "Limits": _limits(origin, exported),
-        "Provenance": _provenance(exported),
+        "Provenance": _provenance(origin, exported),
     }
     text = [f"---\n{_head(origin, exported)}---", f"# {escaped(origin.name)}"]
     for title, lines in sections.items():
@@ -96,21 +97,28 @@ def _data_files(exported: Exported) -> Iterator[dict[str, Any]]:
 def _about(origin: Origin, exported: Exported) -> list[str]:
     total = sum(exported.rows.values())
     what = _SHIPPED.get(origin.domain or "", "problems" if origin.domain is None else "problems of a domain of its own")
-    of = f"{total:,} rows of {what}, with {_ROWS[exported.kind]}, in the columns that {escaped(exported.to)} reads"
-    framework = f" ({escaped(exported.framework)})" if exported.framework else ""
-    how = (
-        "Models wrote them from combinations of concepts, judges rated them, and what came through all steps is here."
-        if "generate" in origin.stages
-        else "How the rows came about is not known: nothing beside them said so when they were exported."
-    )
+    rows = f"{total:,} {'row' if total == 1 else 'rows'} of {what}, with {_ROWS[exported.kind]}"
+    purpose = _TRAINING.get(exported.to, escaped(exported.to))
+    read = f", as read by {escaped(exported.framework)}" if exported.framework else ""
     answers = "Answers are those on which a teacher's solutions agree; nobody has proved them."
-    return [f"{of}{framework}. {how} {answers if 'label' in origin.stages else ''}".strip()]
+    sentences = [f"{rows}, in columns for {purpose}{read}.", _how(origin), answers if "label" in origin.stages else ""]
+    return [" ".join(one for one in sentences if one)]
+
+
+def _how(origin: Origin) -> str:
+    """How the rows came about."""
+    if "generate" not in origin.stages:
+        return "How the rows came about is not known: nothing beside them said so when they were exported."
+    judged = any(name.startswith("judge") for name in origin.stages)
+    wrote = "Models wrote the problems from combinations of concepts"
+    return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
 
 
 def _funnel(origin: Origin, exported: Exported) -> list[str]:
     rows = [
         (escaped(name), _count(stage.get("in")), _count(stage.get("out")), _reasons(stage))
         for name, stage in origin.stages.items()
+        if name != "encode"  # its rows are the concepts
     ]
     left = [(escaped(reason), f"{count:,}") for reason, count in exported.left_out.items() if count]
     return [
@@ -217,7 +225,9 @@ def _decontamination(origin: Origin) -> list[str]:
     found = sum(_counts(told.get("found")).values())
     rules = ", ".join(f"{escaped(name)} {count:,}" for name, count in _counts(told.get("rules")).items())
     return [
-        f"Compared with the problems of these benchmarks; {found:,} rows that are in one were left out"
+        "Compared with the problems of these benchmarks; "
+        + (f"{found:,} {'row that is' if found == 1 else 'rows that are'} in one" if found else "no row is in one")
+        + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
         table(("benchmark", "problems"), against),
         f"Not at hand, and so not compared: {lacking}." if lacking else "",
@@ -236,13 +246,19 @@ def _files(exported: Exported) -> list[str]:
     columns = [(f"`{name}`", escaped(kind)) for name, kind in exported.columns.items()]
     return [
         table(("split", "rows", "files", "size"), rows),
-        escaped(exported.split_by, 500) if exported.split_by else one,
+        f"A group of problems that are alike is in one split. {escaped(exported.split_by, 500)}"
+        if exported.split_by
+        else one,
         table(("column", "type"), columns),
     ]
 
 
 def _limits(origin: Origin, exported: Exported) -> list[str]:
     lines = [
+        (
+            _is_changed(origin, exported),
+            "The rows were changed after the run: what is said here of its steps need not hold for all of them.",
+        ),
         ("label" in origin.stages, "An answer is what a teacher agrees on with itself; it can be wrong in agreement."),
         ("label" in origin.stages, "Pass rates are those of one teacher, and coarse where it wrote few solutions."),
         (
@@ -261,14 +277,25 @@ def _limits(origin: Origin, exported: Exported) -> list[str]:
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 
 
-def _provenance(exported: Exported) -> list[str]:
+def _is_changed(origin: Origin, exported: Exported) -> bool:
+    """Whether a file is another one than the run wrote down."""
+    written = _texts(origin.made.get("data_sha256"))
+    given = _texts(exported.made.get("data_sha256"))
+    return any(name in written and written[name] != digest for name, digest in given.items())
+
+
+def _provenance(origin: Origin, exported: Exported) -> list[str]:
     made = exported.made
     hashes = {f"sha256 of {name}": digest for name, digest in _texts(made.get("data_sha256")).items()}
     versions = ", ".join(f"{name} {version}" for name, version in _texts(made.get("versions")).items())
     told = {"format": made.get("format"), "sha256 of the recipe": made.get("recipe_sha256"), **hashes}
     rows = [(escaped(key), escaped(value)) for key, value in {**told, "versions": versions}.items() if value]
     command = made.get("command")
-    return [table(("what", "value"), rows), fenced(str(command), "sh") if command else "Exported from Python."]
+    return [
+        table(("what", "value"), rows),
+        f"Made by:\n\n{fenced(origin.command, 'sh')}" if origin.command else "",
+        f"Exported by:\n\n{fenced(str(command), 'sh')}" if command else "Exported from Python.",
+    ]
 
 
 def _count(value: Any) -> str:

@@ -32,10 +32,15 @@ def check_ready(name: str) -> None:
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         if os.environ.get(variable, "").upper() in _TRUE:
             raise InputError(f"--push {name}: {variable}={os.environ[variable]} is set, so nothing is sent; unset it")
+    if not endpoint().startswith(("https://", "http://")):
+        raise InputError(f"--push {name}: HF_ENDPOINT is {quoted(endpoint())}, and has to begin with https://")
     if importlib.util.find_spec("huggingface_hub") is None:
         raise InputError(f"--push {name} needs: pip install 'promptcot[hub]'")
-    if token() is None:
+    found = token()
+    if found is None:
         raise InputError(f"--push {name}: no token of the Hub is known here: {_LOGIN}")
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise InputError(f"--push {name}: the token has characters that no token of the Hub has: {_LOGIN}")
 
 
 def token() -> str | None:

@@ -31,6 +31,7 @@ _AT_ONCE = 1 << 20
 class Change:
     """What is to be uploaded and deleted, from the state `head` on; `same` files are there already.
 
+    `replaced` are those to be uploaded of which the repository has other contents, perhaps edited there by hand.
     `is_new` where the repository has to be made, else `is_private` says what it is.
     """
 
@@ -40,6 +41,7 @@ class Change:
     head: str | None = None
     is_new: bool = False
     is_private: bool | None = None
+    replaced: Sequence[str] = ()
 
     @property
     def is_nothing(self) -> bool:
@@ -89,7 +91,9 @@ def compare(client: Any, parcel: Parcel, digests: Digests, *, replace: bool) -> 
     gone = theirs if replace else theirs & _named(earlier or {})
     same = [name for name in parcel.files if name in there and _is_same(digests, name, there[name])]
     upload = [name for name in parcel.files if name not in same]
-    return Change(upload, sorted(gone - parcel.files.keys()), same, info.sha, is_private=info.private)
+    replaced = [name for name in upload if name in there]
+    deleted = sorted(gone - parcel.files.keys())
+    return Change(upload, deleted, same, info.sha, is_private=info.private, replaced=replaced)
 
 
 def _info(client: Any, parcel: Parcel) -> Any:

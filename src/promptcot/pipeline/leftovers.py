@@ -14,16 +14,20 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptcot.errors import InputError, UsageError
-from promptcot.pipeline.paid import Paid, calls_in, paid_in
+from promptcot.errors import InputError, LockedError, UsageError
+from promptcot.pipeline.paid import CALLS, Paid, calls_in, paid_in
 from promptcot.pipeline.plan import REFERENCES
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.manifest import read_manifest
 from promptcot.storage.paths import PARTIAL, SUFFIXES, beside, rows_of, url_of
 
 _ROWS = (*SUFFIXES, ".safetensors")
-_OTHERS = {"chain.json": "a chain of commands", "results.json": "an evaluation", "log.jsonl": "a training"}
-"""What lies in the directories of other things that are made step by step."""
+_OTHERS = {
+    "chain.json": "a chain of commands; give the directory of a run in it, or an output file",
+    "results.json": "an evaluation, which is not cleaned",
+    "log.jsonl": "a training, which is not cleaned",
+}
+"""What lies in the directories of other things that are made step by step, and what can be done with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,10 @@ def _of_run(directory: Path) -> Iterator[Leftover]:
     summary = directory / "summary.json"
     for name, what in _OTHERS.items():
         if (directory / name).exists():
-            raise InputError(f"{directory}: this is the directory of {what}, and only those of runs are cleaned")
-    if "recipe" not in (read_manifest(directory) or {}) and not (directory / "lock").exists():
+            raise InputError(f"{directory}: this is the directory of {what}")
+    if directory.name.endswith(".journal"):
+        raise InputError(f"{directory}: this is a journal; give the directory of its run, or the output it belongs to")
+    if not _is_run(directory):
         raise InputError(f"{directory}: this is not the directory of a run; give one, or the output file of a verb")
     _check_free(directory / "lock")
     _check_finished(directory, summary)
@@ -118,6 +124,10 @@ def _of_run(directory: Path) -> Iterator[Leftover]:
             yield Leftover(path, _size(path), work)
 
 
+def _is_run(directory: Path) -> bool:
+    return "recipe" in (read_manifest(directory) or {}) or (directory / "lock").exists()
+
+
 def _of_file(output: Path) -> Iterator[Leftover]:
     """Those of the output of a verb. Raises InputError, LockedError."""
     if not output.name.endswith(_ROWS):
@@ -125,6 +135,8 @@ def _of_file(output: Path) -> Iterator[Leftover]:
     if not output.is_file():
         raise InputError(f"{output}: this is no file; an output appears when its command has ended: finish it first")
     rows = rows_of(output)
+    if _is_run(output.parent) and not beside(rows, "summary.json").exists():
+        raise InputError(f"{output}: this is a file of the run {output.parent}; give that directory")
     journal, grades = beside(rows, "journal"), beside(rows, "grades")
     if journal.exists():
         _check_finished(output, beside(rows, "summary.json"))
@@ -149,12 +161,15 @@ def _journal(path: Path, name: str, paid: Paid | None) -> Leftover:
     _check_free(path / "lock")
     if any(path.rglob("*.vectors")):
         return Leftover(path, _size(path), f"vectors of {name}", paid or Paid(0, None))
-    if not any(path.rglob("calls.jsonl")):
+    if not any(path.rglob(CALLS)):
         return Leftover(path, _size(path), f"work files of {name}")
-    there = sum(calls_in(calls.parent) or 0 for calls in path.rglob("calls.jsonl"))
+    there = sum(calls_in(calls.parent) or 0 for calls in path.rglob(CALLS))
+    if not there:
+        return Leftover(path, _size(path), f"an empty journal of {name}")
     if paid is None or not paid.calls:
         return Leftover(path, _size(path), f"replies to {there:,} calls of {name}", Paid(there, None))
-    return Leftover(path, _size(path), f"replies to {paid.calls:,} calls of {name}", paid)
+    of = f"{there:,} of " if there < paid.calls else ""
+    return Leftover(path, _size(path), f"replies to {of}{paid.calls:,} calls of {name}", paid)
 
 
 def _work(name: str) -> str | None:
@@ -169,8 +184,11 @@ def _work(name: str) -> str | None:
 def _check_free(lock: Path) -> None:
     """Raises LockedError where somebody holds a lock. No lock file is made to find out."""
     if lock.is_file() and not lock.is_symlink():
-        with locked(lock):
-            pass
+        try:
+            with locked(lock):
+                pass
+        except LockedError:
+            raise LockedError(f"{lock}: another process is writing this; wait for it to end, or stop it") from None
 
 
 def _check_finished(of: Path, summary: Path) -> None:
@@ -179,16 +197,29 @@ def _check_finished(of: Path, summary: Path) -> None:
     if not summary.is_file():
         raise InputError(f"{of}: it is not finished, since {summary.name} is not there; {way_out}")
     paid = paid_in(summary)
-    folders = {name: of / f"{name}.journal" for name in paid} if of.is_dir() else {}
+    if not paid:
+        raise InputError(f"{summary}: it cannot be read, so what was paid is not known; {way_out}")
+    folders = {path.name.removesuffix(".journal"): path for path in of.glob("*.journal")} if of.is_dir() else {}
     if not of.is_dir() and len(paid) == 1:
         folders = {name: beside(rows_of(of), "journal") for name in paid}
     for name, folder in folders.items():
-        more = (calls_in(folder) or 0) - paid[name].calls - paid[name].damaged
-        if more > 0 and paid[name].calls:
+        told, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
+        if _is_more(told, there) or (there != told.calls + told.damaged and _is_newer(folder, summary)):
             raise InputError(
-                f"{of}: {more:,} calls of {name} are newer than its summary, so it was run again, and that has not "
-                f"ended; {way_out}"
+                f"{of}: the journal of {name} has {there:,} calls, and its summary tells of {told.calls:,}, so it was "
+                f"run again, and that has not ended; {way_out}"
             )
+
+
+def _is_more(told: Paid, there: int) -> bool:
+    """Whether calls were added. Of a step that no summary tells of, an earlier recipe may have asked them."""
+    return bool(told.calls) and there > told.calls + told.damaged
+
+
+def _is_newer(journal: Path, summary: Path) -> bool:
+    """Whether calls were written after the summary, as after replies were removed and some were asked again."""
+    calls = journal / CALLS
+    return calls.is_file() and calls.stat().st_size > 0 and calls.stat().st_mtime_ns > summary.stat().st_mtime_ns
 
 
 def _files_of(folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from typing import Any, Self
 from promptcot.core.measures.spending import paid_of
 from promptcot.storage.json import loads
 
-_CALLS = "calls.jsonl"
+CALLS = "calls.jsonl"
 _AT_ONCE = 1 << 20
 
 
@@ -47,7 +47,7 @@ def calls_in(journal: Path) -> int | None:
     if next(journal.glob("*.vectors"), None) is not None:
         return None
     try:
-        with (journal / _CALLS).open("rb") as file:
+        with (journal / CALLS).open("rb") as file:
             return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_AT_ONCE), b""))
     except (FileNotFoundError, NotADirectoryError):
         return 0

@@ -51,9 +51,14 @@ def command_line(arguments: Sequence[str]) -> str:
 
 def _word(argument: str) -> str:
     argument = presentable(argument).replace("\n", "\\n")  # before it is quoted: a secret may have quotes in it
-    home = os.path.expanduser("~").rstrip(os.sep)
-    text = argument.replace(home + os.sep, "~/") if len(home) > 1 else argument
+    text = without_home(argument)
     return text if _PLAIN.fullmatch(text) else shlex.quote(text)
+
+
+def without_home(text: str) -> str:
+    """The text with `~` for the home directory, wherever a path in it begins with that."""
+    home = os.path.expanduser("~").rstrip(os.sep)
+    return re.sub(rf"(?<![\w./~-]){re.escape(home)}/", "~/", text) if len(home) > 1 else text
 
 
 def recipe_sha256(manifest: Mapping[str, Any]) -> str:

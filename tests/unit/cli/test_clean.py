@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import promptcot
 from promptcot.cli import main
 from promptcot.storage.atomic import locked
 
@@ -94,6 +96,23 @@ def test_calls_can_be_kept(run: Path, said: Said) -> None:
     assert names(run) == {*RESULTS, "generate.journal", "judge-a.journal", "solve.journal"}
 
 
+def test_from_python_replies_go_only_where_that_is_asked_for(run: Path) -> None:
+    before = names(run)
+    assert promptcot.clean(run, keep_calls=False, dry_run=True).size > promptcot.clean(run, dry_run=True).size
+    assert names(run) == before
+    assert promptcot.clean(run).paid == []
+    assert names(run) == {*RESULTS, "generate.journal", "judge-a.journal", "solve.journal"}
+    assert [one.path.name for one in promptcot.clean(run, keep_calls=False).paid] == [
+        "generate.journal",
+        "judge-a.journal",
+        "solve.journal",
+    ]
+    assert names(run) == RESULTS
+    for wrong in ({"run": 5}, {"run": run, "keep_calls": "no"}):
+        with pytest.raises(promptcot.UsageError):
+            promptcot.clean(**wrong)  # type: ignore[arg-type]
+
+
 def test_without_a_terminal_nothing_goes_unless_it_was_said(run: Path, said: Said) -> None:
     before = names(run)
     code, text = said(run)
@@ -124,6 +143,21 @@ def _calls_since(run: Path) -> None:
         file.write("{}\n{}\n")
 
 
+def _begun_anew_after_cleaning(run: Path) -> None:
+    (run / "solve.journal" / "calls.jsonl").write_text("{}\n")
+    os.utime(run / "summary.json", (1, 1))
+
+
+def _asks_another_judge(run: Path) -> None:
+    (run / "judge-b.journal").mkdir()
+    (run / "judge-b.journal" / "calls.jsonl").write_text("{}\n")
+    os.utime(run / "summary.json", (1, 1))
+
+
+def _broken_summary(run: Path) -> None:
+    (run / "summary.json").write_text("{")
+
+
 def _training(run: Path) -> None:
     (run / "log.jsonl").touch()
 
@@ -137,7 +171,10 @@ def _no_run(run: Path) -> None:
     ("spoil", "why"),
     [
         (_no_summary, "it is not finished"),
-        (_calls_since, "2 calls of solve are newer than its summary"),
+        (_calls_since, "the journal of solve has 138 calls, and its summary tells of 136"),
+        (_begun_anew_after_cleaning, "the journal of solve has 1 calls, and its summary tells of 136"),
+        (_asks_another_judge, "the journal of judge-b has 1 calls, and its summary tells of 0"),
+        (_broken_summary, "it cannot be read"),
         (_training, "the directory of a training"),
         (_no_run, "not the directory of a run"),
         (shutil.rmtree, "no such file or directory"),
@@ -181,8 +218,25 @@ def test_the_output_of_a_verb_is_cleaned_as_well(run: Path, said: Said) -> None:
     before = names(run)
     assert "replies to 136 calls of solve" in said(run / "solve.jsonl", "--yes")[1]
     assert before - names(run) == {"solve.journal", "solve.grades", "solve.jsonl.partial"}
-    code, text = said(run / "generate.jsonl", "--yes")
-    assert (code, "generate.summary.json is not there" in text) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("part", "way_out"),
+    [
+        ("generate.jsonl", "a file of the run run; give that directory"),
+        ("set.jsonl", "a file of the run run; give that directory"),
+        ("generate.journal", "this is a journal; give the directory of its run"),
+    ],
+)
+def test_a_part_of_a_run_is_refused_with_what_to_give(part: str, way_out: str, run: Path, said: Said) -> None:
+    code, text = said(run / part, "--yes")
+    assert (code, way_out in text) == (1, True)
+
+
+def test_replies_of_which_a_part_was_never_joined_can_be_removed(run: Path, said: Said) -> None:
+    (run / "solve.journal" / "calls.jsonl").write_text("{}\n" * 30)
+    os.utime(run / "solve.journal" / "calls.jsonl", (1, 1))
+    assert "replies to 30 of 136 calls of solve" in said(run, "--yes")[1]
 
 
 def test_an_output_at_an_address_is_cleaned_where_its_journal_lies(said: Said) -> None:

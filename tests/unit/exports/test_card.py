@@ -104,6 +104,25 @@ def test_decontamination_is_said_with_benchmarks_rules_and_counts_or_that_there_
     assert "| math500 | 500 |" in text
     assert "Not at hand, and so not compared: aime2025." in text
     assert "Not decontaminated" in card(origin(), exported())
+    assert "no row is in one." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
+
+
+def test_judges_are_named_only_where_there_were_some_and_a_kind_of_training_is_no_reader() -> None:
+    found = origin()
+    judged = Origin("x", found.manifest, {"stages": {**found.stages, "judge-a": stage(90, 90)}})
+    assert "from combinations of concepts." in card(found, exported())
+    assert "judges among them" in card(judged, exported())
+    assert "in columns for supervised fine-tuning, as read by TRL 1" in card(
+        found, exported(to="sft", kind="sft", framework="TRL 1")
+    )
+
+
+def test_it_says_which_command_made_the_rows_and_whether_they_were_changed_since() -> None:
+    written = {"command": "promptcot run mine.toml", "data_sha256": MADE["data_sha256"]}
+    text = card(origin(made=written), exported())
+    assert "Made by:\n\n```sh\npromptcot run mine.toml\n```" in text
+    assert "were changed after the run" not in text
+    assert "were changed after the run" in card(origin(made={"data_sha256": {"set.jsonl": "ee"}}), exported())
 
 
 def test_licences_are_those_of_the_table_and_nothing_is_guessed() -> None:
@@ -189,6 +208,8 @@ def test_what_lies_beside_rows_is_found_for_runs_files_in_them_outputs_and_plain
     assert origin_of(run) == origin_of(run / "set.jsonl")
     assert origin_of(run).name == "mine"
     assert [*origin_of(run).stages] == ["sample"]
+    assert [*origin_of(run / "sample.jsonl").stages] == ["sample"]
+    assert origin_of(run / "mine.jsonl") == Origin("mine")
     assert [*origin_of(tmp_path / "out.jsonl").models()] == [("solve", "a/b")]
     assert origin_of(tmp_path / "rows.jsonl") == Origin("rows")
 
@@ -198,3 +219,27 @@ def test_a_model_that_a_server_calls_nano_is_not_ours() -> None:
     recipe = {**found.recipe, "server": {"base_url": ["http://host/v1"]}, "generate": {"model": "nano"}}
     models = dict(Origin("x", {"recipe": recipe, "models": {"generate": "nano"}}).models())
     assert licence_of(models["generate"]) is None
+
+
+def test_of_the_rows_of_a_step_nothing_is_said_of_what_comes_behind_it(tmp_path: Path) -> None:
+    stages = {name: stage(9, 9) for name in ("generate", "filter", "decontaminate", "solve")}
+    models = {"generate": "a/b", "solve": "c/d"}
+    (tmp_path / "recipe.json").write_text(json.dumps({"recipe": {"name": "mine"}, "models": models}))
+    (tmp_path / "summary.json").write_text(json.dumps({"stages": stages, "contamination": {}, "measure": {}}))
+    found = origin_of(tmp_path / "filter.jsonl")
+    assert [*found.stages] == ["generate", "filter"]
+    assert [*found.models()] == [("generate", "a/b")]
+    assert "Not decontaminated" in card(found, exported())
+
+
+def test_the_home_directory_is_in_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = str(tmp_path / "home" / "jane_doe")
+    monkeypatch.setenv("HOME", home)
+    recipe = {"name": "mine", "generate": {"model": f"{home}/models/mine"}, "data_path": f"{home}/rows.jsonl"}
+    (tmp_path / "recipe.json").write_text(json.dumps({"recipe": recipe, "models": {"generate": "mine"}}))
+    told = {"status": "decontaminated", "against": {f"{home}/benchmark.jsonl": 5}}
+    (tmp_path / "summary.json").write_text(json.dumps({"stages": {"generate": stage(1, 1)}, "contamination": told}))
+    text = card(origin_of(tmp_path), exported())
+    assert "jane" not in text
+    assert "~/rows.jsonl" in text
+    assert "&#126;/models/mine" in text

@@ -285,7 +285,29 @@ def test_a_push_needs_network_and_token_before_anything_is_made(stand_in: Hub, m
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(InputError, match="`hf auth login`, or set HF_TOKEN"):
         check_ready(NAME)
+    for token in ("hf_\u00fc", "hf_a b"):
+        monkeypatch.setenv("HF_TOKEN", token)
+        with pytest.raises(InputError, match="characters that no token") as refused:
+            check_ready(NAME)
+        assert token not in str(refused.value)
+    monkeypatch.setenv("HF_ENDPOINT", "localhost:1")
+    with pytest.raises(InputError, match="HF_ENDPOINT is localhost:1, and has to begin with https://"):
+        check_ready(NAME)
     assert stand_in.asked == []
+
+
+def test_what_is_replaced_and_deleted_is_named_before_it_is(
+    stand_in: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write(tmp_path / "out")
+    push(folder)
+    stand_in.repositories["datasets", NAME].files["README.md"] = b"edited by hand"
+    stand_in.repositories["datasets", NAME].files["figure.png"] = b"x"
+    Push(NAME, yes=True, replace=True).send(folder, "dataset", MARK)
+    said = capsys.readouterr().out
+    assert "already there: 4 files; to upload: 1 file (" in said
+    assert "replaced by those of this folder: README.md" in said
+    assert "deleted: figure.png" in said
 
 
 Spoil = Callable[[Path], object]
