@@ -185,12 +185,15 @@ def _described(asked: Export, written: Written, made: Mapping[str, Any], heard: 
         framework=f"{asked.form.source.framework} {asked.form.source.version}",
         left_out=written.counts.dropped,
         sizes={shard.name: shard.bytes for its in shards.values() for shard in its},
-        split_by=" ".join(line.removeprefix(_OF_SPLITS).capitalize() + "." for line in heard if _OF_SPLITS in line)
-        or None,
+        split_by=" ".join(_sentence(line.removeprefix(_OF_SPLITS)) for line in heard if _OF_SPLITS in line) or None,
         license=asked.license,
         language=asked.language,
         columns={name: _words(kind) for name, kind in asked.form.schema(EXTRA).items()},
     )
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
 
 
 def _words(kind: Type) -> str:

@@ -35,7 +35,8 @@ def _split_line(split: Split, shards: Sequence[Shard]) -> str:
     names = [shard.name for shard in shards[:_SHOWN_FILES]]
     more = f" and {len(shards) - _SHOWN_FILES} more" if len(shards) > _SHOWN_FILES else ""
     total = size(sum(shard.bytes for shard in shards))
-    return f"  {split}: {sum(shard.rows for shard in shards):,} rows, {total} in {', '.join(names)}{more}"
+    rows = sum(shard.rows for shard in shards)
+    return f"  {split}: {rows:,} row{'s' * (rows != 1)}, {total} in {', '.join(names)}{more}"
 
 
 def check_lines(found: Checked, form: Format) -> Iterator[str]:
