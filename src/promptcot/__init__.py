@@ -9,8 +9,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "api.clean": "clean",
     "api.decontamination": "decontaminate",
     "api.dedup": "dedup",
+    "api.export": "ExportResult export",
     "api.measure": "measure",
     "api.new": "init",
     "api.results": "DecontaminateResult EvaluationResult FilterResult GradeResult LabelResult MeasureResult RunResult "
@@ -29,6 +31,7 @@ _HOMES = {
     "RefusedGold StorageError SystematicFailure TransientError UnfitRow UsageError",
     "recipe.recipe": "Recipe",
     "recipe.schema": "Encode Model",
+    "pipeline.leftovers": "Leftovers",
     "records": "Completion Drop Dropped Message Request Retry Row Sampling Score derive_seed",
     "stages.protocol": "Stage Step",
     "storage.budget": "BudgetReached",

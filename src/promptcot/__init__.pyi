@@ -1,7 +1,10 @@
 """The public names, for type checkers; `__init__.py` imports them when they are first used."""
 
+from promptcot.api.clean import clean as clean
 from promptcot.api.decontamination import decontaminate as decontaminate
 from promptcot.api.dedup import dedup as dedup
+from promptcot.api.export import ExportResult as ExportResult
+from promptcot.api.export import export as export
 from promptcot.api.measure import measure as measure
 from promptcot.api.new import init as init
 from promptcot.api.results import DecontaminateResult as DecontaminateResult
@@ -52,6 +55,7 @@ from promptcot.errors import TransientError as TransientError
 from promptcot.errors import UnfitRow as UnfitRow
 from promptcot.errors import UsageError as UsageError
 from promptcot.grading.protocol import Verifier as Verifier
+from promptcot.pipeline.leftovers import Leftovers as Leftovers
 from promptcot.recipe.recipe import Recipe as Recipe
 from promptcot.recipe.schema import Encode as Encode
 from promptcot.recipe.schema import Model as Model

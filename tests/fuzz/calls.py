@@ -61,7 +61,7 @@ def call(seed: int, folder: Path) -> Call:
     name = draws.choice(
         [
             *_ASK,
-            *("sample", "encode", "filter", "dedup", "decontaminate", "label", "select", "measure"),
+            *("sample", "encode", "filter", "dedup", "decontaminate", "label", "select", "export", "measure"),
             *("grade", "run", "evaluate", "merge", "load_run"),
         ]
     )
@@ -91,6 +91,7 @@ def _good(name: str) -> tuple[list[Any], dict[str, Any]]:
         "decontaminate": ([ROWS["problems"]], {"against": "nano"}),
         "label": ([ROWS["traces"]], {"workers": 1}),
         "select": ([ROWS["labelled"]], {"size": 2}),
+        "export": ([ROWS["labelled"], "out"], {"to": "verl"}),
         "measure": ([ROWS["labelled"], ROWS["problems"]], {"concepts": "nano"}),
         "grade": ([ROWS["traces"]], {"workers": 1}),
         "run": (["nano"], small),

@@ -99,7 +99,7 @@ class Attacker:
             return [*wrong, f"run again, it ended with {ended.code}, not {reference.code}: {ended.err[-2000:]}"]
         wrong += [f"{path}: a call is there twice" for path in folder.rglob("calls.jsonl") if _has_one_twice(path)]
         calls = _calls(folder)
-        if ended.asked > len(calls) - before and not self._verb.timed:
+        if ended.asked > max(0, len(calls) - before) and not self._verb.timed:
             wrong.append(f"asked for {ended.asked} texts, and {len(calls) - before} are new: some were there")
         if (paid := sum(call["cost"] or 0 for call in calls)) > self._verb.cap:
             wrong.append(f"{paid} was paid, more than {self._verb.cap}")

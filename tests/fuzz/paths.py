@@ -37,6 +37,7 @@ VERBS: list[tuple[str, list[Rows], list[str]]] = [
     ("filter --template {} --template {} --output_path OUT", [JUDGED, JUDGED], ["OUT"]),
     ("select --data_path {} --output_path OUT", [RATED], ["OUT"]),
     ("select --data_path {} --data_path {} --output_path OUT", [RATED, RATED[:1]], ["OUT"]),
+    ("export --to trl --data_path {} --output_path OUT", [RATED], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT", [FOUND], ["OUT"]),
     ("train-rows --data_path {} --output_path OUT --concepts_path TWO", [FOUND], ["OUT", "TWO"]),
     ("decontaminate --data_path {} --against {} --output_path OUT", [ASKED, FOUND], ["OUT"]),

@@ -141,6 +141,9 @@ VERBS = {
         "select --data_path labelled.jsonl --output_path out.jsonl --pass-rate 0.2:1 --size 3 --order mixed",
         ("labelled.jsonl",),
     ),
+    "export": Verb(
+        "export --data_path labelled.jsonl --output_path out --to verl --test 0.3 --check", ("labelled.jsonl",)
+    ),
     "measure": Verb("measure labelled.jsonl problems.jsonl", ("labelled.jsonl", "problems.jsonl"), writes=False),
     "grade": Verb(
         "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)
@@ -159,6 +162,8 @@ VERBS = {
     "merge of runs to a set": Verb(
         "merge out part-1 part-2", ("part-1", "part-2", "concepts.jsonl", "references.jsonl")
     ),
+    "clean of a run": Verb("clean shard-1 --yes", ("shard-1",)),
+    "clean of an output": Verb("clean written.jsonl --yes", ("written.*",)),
     "chain": Verb(
         "run distill-nano --output-dir out",
         ("asks.jsonl", "annotated.jsonl"),

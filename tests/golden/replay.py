@@ -1,7 +1,8 @@
 """How a golden case is run, and which part of what it leaves must be the same each time.
 
-Only the public command line is used. What is masked: versions, seconds, addresses of servers, the folders of the run
-and of the package, a top-level key `format`, and the order of lines in journals, which is that of arrival.
+Only the public command line is used. What is masked: versions, seconds, addresses of servers, the hash of a recipe that
+may hold one, the folders of the run and of the package, a top-level key `format`, and the order of lines in journals,
+which is that of arrival.
 """
 
 from __future__ import annotations
@@ -235,6 +236,7 @@ def _settled(text: str) -> str:
     text = re.sub(r'^  "format": [^\n]*,\n', "", text, flags=re.M)
     text = re.sub(r',\n  "format": [^\n]*(?=\n\})', "", text)
     text = re.sub(r'"versions": \{[^}]*\}', '"versions": {}', text)
+    text = re.sub(r'"recipe_sha256": "[0-9a-f]{64}"', '"recipe_sha256": "RECIPE"', text)
     return re.sub(r'"seconds": [-+.e\d]+', '"seconds": 0.0', text)
 
 

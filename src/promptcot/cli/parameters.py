@@ -125,6 +125,13 @@ class NewFolder(LocalPath):
         yield Written.of(Path(value), "folder")
 
 
+class ExportFolder(NewFolder):
+    """A folder on this machine that is replaced as a whole, with files beside it."""
+
+    def writes(self, value: Any) -> Iterator[Written]:
+        yield Written.of(Path(value), "export")
+
+
 class Card(LocalPath):
     """The folder of a model, whose card is rewritten."""
 
@@ -166,6 +173,7 @@ RUN_FOLDER = LocalPath(RUN)
 WORKPLACE = Workplace()
 CARD = Card(MODEL)
 NEW_FOLDER = NewFolder()
+EXPORT_FOLDER = ExportFolder()
 SOURCE = Source()
 SOURCE_EITHER = Source(RUN)
 """A file of rows, or the directory of a run."""

@@ -17,6 +17,7 @@ from promptcot.cli.report.console import complain
 from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
+from promptcot.storage.provenance import commanded
 
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
@@ -39,11 +40,13 @@ VERBS = {
     "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
     "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",
     "select": "Choose labelled problems by pass rate, level and concepts, and put them in order.",
+    "export": "Turn a set into the files that a trainer reads, and check that it reads them and every gold passes.",
     "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
     "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
     "merge": "Join what several drivers made with --shard into what one would have made.",
+    "clean": "Remove the journals and work files of a finished run, after showing their size and what they are for.",
     "plan": "Hours, bytes, wall time and money for a number of accepted problems, from measured or stated rates.",
     "doctor": "Look whether a run would work here, what it would take and what it would cost.",
     "mock-server": "An OpenAI-compatible server without a model, for tests and for trying things out.",
@@ -100,7 +103,8 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
     STREAMS.begin()
-    return STREAMS.end(_run(arguments))
+    with commanded(arguments):
+        return STREAMS.end(_run(arguments))
 
 
 def _run(arguments: list[str]) -> int:

@@ -48,6 +48,14 @@ def problem_of(row: Row, where: str) -> str:
     return (asked if row.get("problem") else _INSTRUCTION.sub("", asked)).strip()
 
 
+def asked_in_markup(row: Row) -> str | None:
+    """The problem within the markup of a raw `prompt`, of a row without `problem` and `messages`; else None."""
+    prompt = row.get("prompt")
+    if row.get("problem") or row.get("messages") or not isinstance(prompt, str) or not _CHAT.search(prompt):
+        return None
+    return problem_of(row, "")
+
+
 def problem_or_nothing(row: Row) -> str:
     """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
     text = row.get("problem")

@@ -10,3 +10,15 @@ def duration(seconds: float) -> str:
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """So many bytes, with three digits and the largest power of a thousand."""
+    return scaled(count, ("PB", "TB", "GB", "MB", "kB")) if count >= 999.5 else f"{count:.0f} B"
+
+
+def scaled(value: float, words: tuple[str, ...]) -> str:
+    """Three digits and the word for the largest power of a thousand that the value, of 999.5 at least, reaches."""
+    powers = zip((1e15, 1e12, 1e9, 1e6, 1e3), words, strict=True)
+    three, word = next((value / power, word) for power, word in powers if value >= 0.9995 * power)
+    return f"{three:.{2 if three < 9.995 else 1 if three < 99.95 else 0}f} {word}"

@@ -176,6 +176,8 @@ class Grader:
             grade = Grade(bool(verdict), "symbolic" if self._shipped is not None else "own")
         except (WorkerLost, Fault) as lost:
             grade = Grade(None, self._failed(lost, answer))
+            if isinstance(lost, WorkerLost) and lost.why == "crash":  # somebody else may have killed it
+                return grade
         with self._lock:
             self._known[gold, answer, mutual] = grade
             if len(self._known) > _REMEMBERED:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from promptcot.core.answers import exact
 from promptcot.core.answers.extraction import Extracted, extract
+from promptcot.core.answers.normalise import is_plain, normalise
 from promptcot.core.answers.words import same_text
 from promptcot.core.problems import plain_integer
 from promptcot.errors import InputError
@@ -44,8 +45,8 @@ class Mathematics(_Boxed):
         return _computed(one, other, mutual=True) if known is None else known
 
     def check_gold(self, gold: str) -> None:
-        """Raises InputError for a gold that does not equal itself."""
-        if not self.grade(gold, _boxed(gold)):
+        """Raises InputError for a gold that does not equal itself, and for one that says nothing."""
+        if not (self.gold_at_once(gold) or self.grade(gold, _boxed(gold))):
             raise InputError(_unequal(gold))
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
@@ -53,8 +54,10 @@ class Mathematics(_Boxed):
         return exact.mutual(gold, answer) if mutual else exact.same(gold, answer)
 
     def gold_at_once(self, gold: str) -> bool:
-        """Whether it equals itself without algebra."""
-        return self.at_once(gold, _boxed(gold), mutual=False) is True
+        """Whether it equals itself without algebra. Raises InputError where nothing is left of it, as of `$$`."""
+        if not normalise(gold):
+            raise InputError(f"the gold answer {gold[:80]!r} says nothing: give the answer, or leave the problem out")
+        return bool(is_plain(gold)) or self.at_once(gold, _boxed(gold), mutual=False) is True
 
 
 def _computed(gold: str, answer: str, *, mutual: bool) -> bool:

@@ -16,6 +16,8 @@ from typing import Any
 
 from promptcot.errors import PromptCoTError
 
+_ENDING = (signal.SIGPROF, signal.SIGALRM)
+
 
 def limit_memory(size: int) -> None:
     """Limit the address space to `size` bytes where the platform can, and leave no core files."""
@@ -46,8 +48,9 @@ def main(limit: float, memory: int, name: str) -> None:
     except (Exception, SystemExit) as error:
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=answers, flush=True)
         return
-    for ending in (signal.SIGPROF, signal.SIGALRM):  # ends the process, also in the middle of a C function
+    for ending in _ENDING:  # ends the process, also in the middle of a C function
         signal.signal(ending, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # the thread that started this process may have blocked them
     print("ready", file=answers, flush=True)
     for line in calls:
         call, arguments, options = json.loads(line)

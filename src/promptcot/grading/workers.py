@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +81,25 @@ class Worker:
         """The process's id."""
         return self._process.pid
 
+    @property
+    def lives(self) -> bool:
+        """Whether it has not been killed here."""
+        return self._process.returncode is None
+
     def ask(self, call: str, *arguments: str, **options: bool) -> Any:
         """What the verifier returns. Raises Fault for what it raises, and WorkerLost; the worker is then dead.
 
-        Raises InputError where the verifier cannot be opened in another process than the caller's.
+        Raises InputError where the verifier cannot be opened in another process than the caller's. Whatever else is
+        raised meanwhile, as by a signal's handler, ends the worker too: its next answer would be the one to this call.
         """
         try:
             self._wait_until_ready()
-            assert self._process.stdin is not None
-            self._process.stdin.write(json.dumps([call, arguments, options]).encode() + b"\n")
+            self._send(json.dumps([call, arguments, options]).encode() + b"\n")
             value, *fault = json.loads(self._line(patience(self._limit)))
         except (OSError, ValueError) as error:
             self.kill()
             raise WorkerLost("crash") from error
-        except WorkerLost:
+        except BaseException:
             self.kill()
             raise
         if fault:
@@ -113,6 +119,12 @@ class Worker:
             why = said.decode(errors="replace")
             raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
         self._ready = True
+
+    def _send(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        rest = memoryview(line)
+        while rest:  # a signal cuts a long write short
+            rest = rest[self._process.stdin.write(rest) :]
 
     def _line(self, longest: float) -> bytes:
         assert self._process.stdout is not None
@@ -172,17 +184,20 @@ class Pool:
         """What the verifier of a free worker returns, waiting for one. Raises Fault, and WorkerLost when this call cost
         the worker.
         """
-        worker = self._idle.get()
+        worker, idle = self._idle.get(), None
         try:
-            if self._closed:
-                raise PromptCoTError("this grader is closed: grade inside its `with` block")
             worker = worker or self._start()
-            return worker.ask(call, *arguments, **options)
+            if worker is None or self._closed:
+                raise PromptCoTError("this grader is closed: grade inside its `with` block")
+            try:
+                return worker.ask(call, *arguments, **options)
+            finally:
+                idle = self._unless_lost(worker)
         except WorkerLost:
-            worker = self._successor(worker)
+            idle = self._start()  # it loads its libraries while nobody waits for it yet
             raise
         finally:
-            self._idle.put(worker)
+            self._idle.put(idle)
 
     @property
     def pids(self) -> list[int]:
@@ -203,19 +218,30 @@ class Pool:
         for worker in list(self._all):
             worker.abandon()
 
-    def _start(self) -> Worker:
-        with self._lock:
-            worker = Worker(*self._of_each)
-            self._all.add(worker)
-            return worker
-
-    def _successor(self, lost: Worker | None) -> Worker | None:
-        """A new worker in place of a lost one, which loads its libraries while nobody waits for it yet."""
-        with self._lock:
-            if lost is not None:
-                self._all.discard(lost)
+    def _start(self) -> Worker | None:
+        """A new worker; none where the pool was closed meanwhile."""
+        with _starting, self._lock:
             if self._closed:
                 return None
             worker = Worker(*self._of_each)
             self._all.add(worker)
             return worker
+
+    def _unless_lost(self, worker: Worker) -> Worker | None:
+        if worker.lives:
+            return worker
+        with self._lock:
+            self._all.discard(worker)
+        return None
+
+
+_starting = threading.RLock()
+"""Held while a worker starts, and during forks: a child would inherit its pipes and never close them."""
+
+
+def _forked() -> None:
+    with suppress(RuntimeError):  # this module was loaded while the fork waited to begin, and nothing is held
+        _starting.release()
+
+
+os.register_at_fork(before=_starting.acquire, after_in_parent=_forked, after_in_child=_forked)

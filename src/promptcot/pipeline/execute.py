@@ -23,6 +23,7 @@ from promptcot.pipeline.flow import Flow
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.job import StageJob
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.paid import gone
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
 from promptcot.pipeline.run import Run, load_spent
 from promptcot.pipeline.standing import standing_of_job, standing_of_steps
@@ -124,6 +125,8 @@ async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | 
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
+    for line in inputs.gone():
+        observer.note(line)
     for step in inputs.steps:
         for line in step.begin():
             observer.note(f"{step.name}: {line}")
@@ -221,6 +224,8 @@ async def run_stages(
 def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:
     """Say what is known already, and let counts and budget begin with what was paid."""
     output.placed = job.part.shard is not None
+    for line in gone(beside(job.output, "summary.json"), {job.name: journal.directory}):
+        observer.note(line)
     if len(journal):
         observer.note(f"{job.name}: {len(journal):,} finished calls in {journal.directory}")
     budget = Budget(job.max_cost)
@@ -236,6 +241,9 @@ async def run_steps(job: StepsJob, observer: Observer, scale: Scale | None = Non
     total = job.count_items()
     with StepsOutput(job) as output, ExitStack() as held:
         budget, counts = Budget(job.max_cost), output.counts
+        asked = {step.name: job.directory / f"{step.name}.journal" for step in asking(job.steps)}
+        for line in gone(beside(job.output, "summary.json"), asked):
+            observer.note(line)
         journals = {step.name: held.enter_context(_journal(job, step, counts, budget)) for step in asking(job.steps)}
         async with open_engines(job.directory, observer, scale, job.concurrency) as engines:
             opened = await _opened(job, engines)

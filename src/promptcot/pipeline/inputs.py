@@ -21,6 +21,7 @@ from promptcot.engines.protocol import Engine
 from promptcot.errors import InputError, UsageError
 from promptcot.grading.verifiers import checked_verifier
 from promptcot.pipeline.observer import Observer
+from promptcot.pipeline.paid import gone
 from promptcot.pipeline.paths import VECTORS, check_run
 from promptcot.pipeline.plan import PlannedStep, asking, steps_of
 from promptcot.pipeline.shards import refuse_another_shard
@@ -139,6 +140,11 @@ class Inputs:
 
     def _end(self, reason: Exhausted) -> None:
         self.ended = reason
+
+    def gone(self) -> Iterator[str]:
+        """A line for each step whose replies an earlier run has paid for, and which are not there any more."""
+        asked = [step.name for step in self.steps if step.kind in ("stage", "vectors")]
+        return gone(self.directory / "summary.json", {name: self.directory / f"{name}.journal" for name in asked})
 
     def manifest(self, engines: Mapping[str, Engine]) -> dict[str, Any]:
         """What is written beside the results."""

@@ -36,6 +36,7 @@ from promptcot.storage.counts import StageCounts
 from promptcot.storage.journal import Journal
 from promptcot.storage.manifest import FORMAT
 from promptcot.storage.outputs import Cut, Output
+from promptcot.storage.provenance import SET_FORMAT, provenance
 from promptcot.storage.writer import RowWriter
 
 _SAMPLED_AT_ONCE = 64
@@ -141,8 +142,10 @@ class Run:
                 output.finish()
             made = self._write_set(held)
             summary = self.summary()  # before any file appears: a step may fail to say what it adds
-            if len(self.outputs) > 1:
+            if self.outputs:
                 last = self.last.finished if made is None else made.finished
+                summary["made"] = await asyncio.to_thread(self._made, manifest, last, is_set=made is not None)
+            if len(self.outputs) > 1:
                 self.measure = await asyncio.to_thread(self._measured, last, summary)
                 summary["measure"] = self.measure
             for output in self.outputs.values():
@@ -168,6 +171,11 @@ class Run:
         if "validity_by_agreement" in summary:
             found.pop("validity_by_agreement", None)
         return found
+
+    def _made(self, manifest: Mapping[str, Any], rows: Path, *, is_set: bool) -> dict[str, Any]:
+        """What the run says of how it was made: of its set, or of the rows of its last step."""
+        name, form = (SET, SET_FORMAT) if is_set else (self.last.path.name, None)
+        return provenance(manifest, {name: rows}, form)
 
     def _write_set(self, held: ExitStack) -> RowWriter | None:
         """The set, finished, where the run makes one."""

@@ -1,7 +1,7 @@
 """The graders of this process: opened when first needed, shared by all threads, left behind by a fork, ended at exit.
 
-Decides how long worker processes live. A fork has none of its parent's: it closes what it inherited of their pipes, so
-that they still end when the parent does, and opens its own.
+Decides how long worker processes live, and when what grades is loaded. A fork has none of its parent's workers: it
+closes what it inherited of their pipes, so that they still end when the parent does, and opens its own.
 """
 
 from __future__ import annotations
@@ -9,13 +9,25 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from promptcot.grading import Grader
 
+_loading = threading.RLock()
+"""Held while modules are loaded, and during forks: a child would wait for ever for a module that its parent was loading
+in another thread."""
 _open: dict[tuple[str, float], Grader] = {}
 _lock = threading.Lock()
+
+
+@cache
+def load() -> None:
+    """Load what judges replies. Everything that rewards import in functions is loaded here, before they are called."""
+    with _loading:
+        from promptcot.core.parsing import traces  # noqa: F401
+        from promptcot.grading import grader, verifiers  # noqa: F401
 
 
 def workers() -> int:
@@ -26,9 +38,10 @@ def workers() -> int:
 
 def grader(verifier: str, limit: float) -> Grader:
     """The grader of this process. Raises InputError for a verifier that there is not."""
+    load()
     from promptcot.grading import Grader
 
-    with _lock:
+    with _loading, _lock:  # it loads the module of a verifier of one's own
         if (verifier, limit) not in _open:
             _open[verifier, limit] = Grader(workers(), limit, verifier)
         return _open[verifier, limit]
@@ -57,5 +70,6 @@ def _start_anew() -> None:
         one.abandon()
 
 
+os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 os.register_at_fork(after_in_child=_start_anew)
 atexit.register(close)

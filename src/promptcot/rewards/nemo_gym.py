@@ -35,4 +35,5 @@ class PromptCoTServer(SimpleResourcesServer):  # type: ignore[misc]
         """The rollout with its reward and the reason."""
         cut = body.response.status == "incomplete"
         one = await ascore(body.response.output, body.expected_answer, truncated=cut, **self.config.reward)
-        return PromptCoTResponse(**body.model_dump(), reward=one.number, reason=one.reason)
+        # the fields as they are: the whole rollout need not be dumped and read again
+        return PromptCoTResponse(**dict(body), reward=one.number, reason=one.reason)

@@ -28,10 +28,13 @@ def reward_func(
         "scores": [float(one.reason == "right") for one in scores],
         **{name: [float(reason == one.reason) for one in scores] for reason, name in NAMES.items()},
     }
-    found = dict(zip(columns, torch.tensor(list(columns.values())), strict=True))  # one tensor: many would take longer
+    found = dict(zip(columns, torch.tensor([*columns.values()]).unbind(), strict=True))  # quicker than eight tensors
     return {"rewards": found.pop("rewards"), "scores": found.pop("scores"), "extra_logs": found}
 
 
 def _reply(query: str, prompt: str) -> str:
-    """What follows the prompt; special tokens may stand before it."""
-    return query.partition(prompt)[2] if prompt and prompt in query else query
+    """What follows the prompt; where a tokenizer wrote it anew, or cut its start off, what follows its last words."""
+    for end in (prompt, prompt[-8:]):
+        if end and end in query:
+            return query.split(end, prompt.count(end))[-1]
+    return query

@@ -15,11 +15,11 @@ from typing import Unpack
 
 from promptcot.rewards import graders
 from promptcot.rewards.rules import Options, Rules
-from promptcot.rewards.texts import gold_of
-from promptcot.rewards.verdicts import REASONS, Asked, Reason, at_once, computed, reads, sound
+from promptcot.rewards.verdicts import REASONS, Asked, Reason, at_once, computed, gold_for, reads, sound
 
 NAMES = {reason: f"reason/{reason}" for reason in REASONS}
 """How reasons are called in the logs of trainers."""
+_NONE_HOLDS = dict.fromkeys(NAMES.values(), 0.0)
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,15 @@ def score_batch(
 ) -> list[Score]:
     """As `score`, for each reply with the answer at its place; worker processes share what takes computing."""
     asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
-    found = [at_once(one) for one in asked]
-    slow = [place for place, reason in enumerate(found) if reason is None]
-    if slow:
-        with ThreadPoolExecutor(min(len(slow), graders.workers())) as threads:
-            for place, reason in zip(slow, threads.map(computed, [asked[place] for place in slow]), strict=True):
-                found[place] = reason
-    return [_worth(one, reason) for one, reason in zip(asked, found, strict=True) if reason is not None]
+    found = list(map(at_once, asked))
+    slow = [one for one, reason in zip(asked, found, strict=True) if reason is None] if None in found else []
+    later = iter(_all_computed(slow) if slow else [])
+    return [_worth(one, next(later) if reason is None else reason) for one, reason in zip(asked, found, strict=True)]
+
+
+def _all_computed(asked: Sequence[Asked]) -> list[Reason]:
+    with ThreadPoolExecutor(min(len(asked), graders.workers())) as threads:
+        return list(threads.map(computed, asked))
 
 
 async def ascore_batch(
@@ -96,7 +98,8 @@ async def ascore_batch(
 
 def passes(answer: object, **options: Unpack[Options]) -> bool:
     """Whether a gold passes its own verifier, so that a reply could be right by it."""
-    rules, gold = Rules.of(options), gold_of(answer)
+    rules = Rules.of(options)
+    gold = gold_for(rules.verifier, answer)
     return gold is not None and reads(rules.verifier, rules.limit, gold)
 
 
@@ -108,7 +111,7 @@ def shares(scores: Iterable[Score]) -> dict[str, float]:
 
 def flags(one: Score) -> dict[str, float]:
     """1 for the reason that holds and 0 for all others, for trainers that average what a reward returns."""
-    return {name: float(reason == one.reason) for reason, name in NAMES.items()}
+    return {**_NONE_HOLDS, NAMES[one.reason]: 1.0}
 
 
 def _several(

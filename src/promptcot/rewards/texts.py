@@ -15,8 +15,11 @@ from typing import Any
 from promptcot.core.parsing.traces import CLOSE, OPEN
 
 _DEEPEST = 8  # content within messages within lists; deeper is no reply
-_NO_ANSWER = ("reasoning", "thinking", "redacted_thinking", "refusal")
 _ASSISTANT = ("assistant", "model", "ai")
+_SAID = (None, "message", "ai", "text", "output_text")
+"""The types of what the assistant says. Thinking, refusals, calls of tools and their results have others."""
+_BINARY = (bytes, bytearray, memoryview)
+_NOTHING = ("nan", "NaN", "<NA>")  # what pandas writes for a value that is missing
 
 
 def text_of(reply: object, depth: int = 0) -> str:
@@ -24,8 +27,8 @@ def text_of(reply: object, depth: int = 0) -> str:
 
     None and whatever is none of these have no text.
     """
-    if isinstance(reply, (bytes, bytearray, memoryview)):
-        return bytes(reply).decode("utf-8", errors="replace")
+    if isinstance(reply, str):
+        return reply
     reply = _plain(reply)
     if isinstance(reply, str):
         return reply
@@ -33,31 +36,37 @@ def text_of(reply: object, depth: int = 0) -> str:
         return ""
     if isinstance(reply, list):
         return _of_several(reply, depth)
-    if _field(reply, "type") in _NO_ANSWER:
-        return ""
-    content = _field(reply, "content")
-    return text_of(_field(reply, "text") if content is None else content, depth + 1)
+    return _content(reply, depth) if _is_said(reply) else ""
 
 
 def _of_several(parts: list[Any], depth: int) -> str:
-    if not any(_is_message(part) for part in parts):
-        return "".join(text_of(part, depth + 1) for part in parts)
-    spoken = [part for part in parts if _is_spoken(part)]
-    return text_of(spoken[-1], depth + 1) if spoken else ""
+    """What the last message by the assistant says, or all parts of one."""
+    messages = [part for part in parts if _is_message(part)]
+    if not messages:
+        return "".join([text_of(part, depth + 1) for part in parts])
+    last = next(filter(_is_said, reversed(messages)), None)
+    return "" if last is None else _content(last, depth + 1)
 
 
-def _is_spoken(part: object) -> bool:
-    """Whether the assistant says it; where no role is named, unless it is of another kind, as a tool's result."""
-    role, kind = _field(part, "role"), _field(part, "type")
-    return role in _ASSISTANT if role is not None else _is_message(part) and kind in (None, "message")
+def _content(of: object, depth: int) -> str:
+    content = _field(of, "content")
+    return text_of(_field(of, "text") if content is None else content, depth + 1)
+
+
+def _is_said(part: object) -> bool:
+    """Whether the assistant says it; where no role is named, by what kind it is of."""
+    role = _field(part, "role")
+    by_assistant = role is None or (isinstance(role, str) and role.lower() in _ASSISTANT)
+    return by_assistant and _field(part, "type") in _SAID
 
 
 def _is_message(part: object) -> bool:
-    return _field(part, "role") is not None or _field(part, "content") is not None
+    """A message has a role, or content of its own; the result of a tool, among parts, has content as well."""
+    return _field(part, "role") is not None or (_field(part, "content") is not None and _field(part, "type") in _SAID)
 
 
 def _field(of: object, name: str) -> Any:
-    if isinstance(of, (dict, Mapping)):  # the first of them is quicker to tell
+    if isinstance(of, dict) or isinstance(of, Mapping):  # noqa: SIM101  (the first of them is quicker to tell)
         return of.get(name)
     return None if isinstance(of, (str, bytes)) else getattr(of, name, None)
 
@@ -70,9 +79,14 @@ def gold_of(answer: object) -> str | None:
     answer = _plain(answer)
     if isinstance(answer, list) and len(answer) == 1:
         return gold_of(answer[0])
-    if isinstance(answer, (bytes, bytearray)):
-        answer = bytes(answer).decode("utf-8", errors="replace")
-    return str(answer) if isinstance(answer, str) and answer.strip() else _written(answer)
+    if isinstance(answer, str):
+        return str(answer) if _is_visible(answer) and answer.strip() not in _NOTHING else None
+    return _written(answer)
+
+
+def _is_visible(text: str) -> bool:
+    """Whether a text has more than white space, control characters and marks of no width."""
+    return text.isalnum() or any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
 def _written(number: object) -> str | None:
@@ -85,7 +99,9 @@ def _written(number: object) -> str | None:
 
 
 def _plain(value: object) -> object:
-    """Lists for tuples and for arrays of NumPy, numbers for its scalars."""
+    """Text for bytes, lists for tuples and for arrays of NumPy, numbers for its scalars."""
+    if isinstance(value, _BINARY):
+        return bytes(value).decode("utf-8", errors="replace")
     if isinstance(value, tuple):
         return list(value)
     return value.tolist() if hasattr(value, "tolist") else value

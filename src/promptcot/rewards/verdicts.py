@@ -7,10 +7,12 @@ take a worker process. Whether an answer is right is decided in `grading`, which
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
+from promptcot.core.parsing.end_tokens import without_end_tokens
 from promptcot.errors import InputError, RefusedGold
 from promptcot.rewards import graders
 from promptcot.rewards.rules import Rules
@@ -18,6 +20,7 @@ from promptcot.rewards.texts import gold_of, opened, text_of
 
 if TYPE_CHECKING:
     from promptcot.core.answers.extraction import Extracted
+    from promptcot.grading.protocol import Shipped
 
 Reason = Literal["right", "wrong", "no_answer", "truncated", "timeout", "gold_unreadable"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
@@ -25,6 +28,10 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 _CUT_OFF = ("unclosed thought", "unclosed box")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,40}").fullmatch
 """Whole numbers as they are mostly written: such texts are the same to every verifier that ships, or they are not."""
+_MARK, _BOX = "####", "\\boxed"
+_WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+_PROSE = 3
+"""So many words beside a box are a solution; fewer may be a unit or a name, which belong to the answer."""
 
 
 @dataclass(slots=True)
@@ -39,28 +46,47 @@ class Asked:
 
     @classmethod
     def of(cls, reply: object, answer: object, truncated: bool, tokens: int | None, rules: Rules) -> Asked:
-        text = text_of(reply)
-        return cls(opened(text) if rules.opened else text, gold_of(answer), bool(truncated), tokens, rules)
+        graders.load()
+        text = without_end_tokens(text_of(reply))
+        text = opened(text) if rules.opened else text
+        return cls(text, gold_for(rules.verifier, answer), bool(truncated), tokens, rules)
 
     def unanswered(self, found: Extracted) -> Reason:
         """The reason where no answer was found."""
         return "truncated" if self.truncated or found.method in _CUT_OFF else "no_answer"
 
 
+def gold_for(verifier: str, answer: object) -> str | None:
+    """The gold as a verifier is asked about it. Of a whole solution, as GSM8K and MATH have them, it is the answer."""
+    gold = gold_of(answer)
+    if gold is None or is_own(verifier):
+        return gold
+    if _MARK in gold:
+        return gold.rpartition(_MARK)[2].strip() or None
+    if _BOX in gold and len(_WORD.findall(gold)) >= _PROSE:
+        from promptcot.core.answers.extraction import extract
+
+        return extract(gold).answer
+    return gold
+
+
+def is_own(verifier: str) -> bool:
+    """Whether it is one that a user wrote, who alone knows what its golds look like."""
+    return ":" in verifier
+
+
 def at_once(asked: Asked) -> Reason | None:
     """The reason, where no worker process is needed to tell."""
-    from promptcot.grading.verifiers import SHIPPED
-
     if asked.gold is None:
         return "gold_unreadable"
-    shipped = SHIPPED.get(asked.rules.verifier)
+    shipped = _shipped().get(asked.rules.verifier)
     if shipped is None:
         return None
     found = shipped.found(asked.text, unboxed=asked.rules.unboxed)
     if found.answer is not None and _INTEGER(asked.gold) and _INTEGER(found.answer):
         return "right" if found.answer == asked.gold else "wrong"
     right = None if found.answer is None else shipped.at_once(asked.gold, found.answer, mutual=False)
-    if right:  # and so the gold can be met
+    if right and _says_something(asked.gold):  # and so the gold can be met
         return "right"
     readable = _reads_at_once(asked.rules.verifier, asked.gold)
     if not readable:
@@ -70,15 +96,33 @@ def at_once(asked: Asked) -> Reason | None:
     return "wrong" if right is False else None
 
 
+@cache
+def _shipped() -> Mapping[str, Shipped]:
+    """The verifiers that ship: a name of this module costs less than an import statement in each call."""
+    from promptcot.grading.verifiers import SHIPPED
+
+    return SHIPPED
+
+
+def _says_something(gold: str) -> bool:
+    from promptcot.core.answers.normalise import normalise
+
+    return bool(normalise(gold))
+
+
 @lru_cache(maxsize=4096)
 def _reads_at_once(verifier: str, gold: str) -> bool | None:
     """Whether a verifier that ships can read the gold; None where that takes computing."""
-    from promptcot.grading.verifiers import SHIPPED
-
     try:
-        return SHIPPED[verifier].gold_at_once(gold) or None
+        return _is_found(verifier, gold) and (_shipped()[verifier].gold_at_once(gold) or None)
     except InputError:
         return False
+
+
+def _is_found(verifier: str, gold: str) -> bool:
+    """Whether the gold, as the answer of a reply, would be found there, as one that ends a thought would not."""
+    shipped = _shipped().get(verifier)
+    return shipped is None or shipped.found(f"\\boxed{{{gold}}}", unboxed=False).answer is not None
 
 
 def computed(asked: Asked) -> Reason:
@@ -102,7 +146,14 @@ def computed(asked: Asked) -> Reason:
 
 
 def reads(verifier: str, limit: float, gold: str) -> bool:
-    """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened."""
+    """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened.
+
+    A set may have a million whole numbers, which all verifiers that ship can read.
+    """
+    from promptcot.grading.verifiers import SHIPPED
+
+    if verifier in SHIPPED and _INTEGER(gold):
+        return True
     try:
         return _reads(verifier, limit, gold)
     except RefusedGold:
@@ -118,7 +169,7 @@ def _reads(verifier: str, limit: float, gold: str) -> bool:
         if getattr(refused.__cause__, "why", None) == "crash":
             raise
         return False
-    return True
+    return _is_found(verifier, gold)
 
 
 def sound(text: str) -> bool:

@@ -57,6 +57,8 @@ class Written:
             return cls(main, tuple(main / name for name in _OF_A_FOLDER), is_folder=True)
         if not main.name:
             raise UsageError(f"{main}: is a folder, and a file is to be written; choose another output")
+        if kind == "export":
+            return cls(main, tuple(companions(main, kind)), (main, *state(main, kind)), is_folder=True)
         own = [] if kind == "read" else [main]
         return cls(main, (*own, *companions(main, kind)), tuple(state(main, kind)))
 

@@ -15,15 +15,16 @@ SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 PARTIAL = ".partial"
 """What is added to the name of a file for as long as it is not whole."""
 
-Kind = Literal["file", "plain", "folder", "either", "read"]
+Kind = Literal["file", "plain", "folder", "either", "read", "export"]
 """A file of rows or vectors with its companions; a file alone; a folder; a file of rows or a folder, by the name; a
-file that is read, with results beside it."""
+file that is read, with results beside it; a folder that is replaced as a whole, with companions beside it."""
 COMPANIONS: Mapping[Kind, tuple[str, ...]] = {
     "file": ("dropped.jsonl", "failed.jsonl", "recipe.json", "summary.json"),
     "read": ("grades.json", "grades.failed.jsonl"),
+    "export": ("dropped.jsonl", "recipe.json", "summary.json"),
 }
 """The files that may lie beside an output of a kind."""
-STATE: Mapping[Kind, tuple[str, ...]] = {"file": ("journal",), "read": ("grades",)}
+STATE: Mapping[Kind, tuple[str, ...]] = {"file": ("journal",), "read": ("grades",), "export": ("labels",)}
 """The folders beside it, in which work that was interrupted goes on."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):(/{1,3})(?=[^/])", re.IGNORECASE)

@@ -253,7 +253,8 @@ class Benchmark(Section):
 
     `recipe` is a recipe of evaluation (a shipped name or a TOML file), or a benchmark (a name or a file). Asked are `n`
     traces of `problems` of each benchmark, taken at equal distances, or of all, the same ones with the same seeds each
-    time, `every` so many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead of the recipe.
+    time, `every` so many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead
+    of the recipe.
     """
 
     recipe: str

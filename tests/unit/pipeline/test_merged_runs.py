@@ -64,9 +64,9 @@ def without(keys: set[str], value: Any) -> Any:
 
 
 def files(folder: str, *uncounted: str) -> dict[str, Any]:
-    """Everything but the journals, whose calls are in the order in which they came, and seconds."""
+    """Everything but the journals, whose calls are in the order in which they came, seconds, and what was typed."""
     found: dict[str, Any] = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
-    return {**found, "summary.json": without({"seconds", *uncounted}, json.loads(found["summary.json"]))}
+    return {**found, "summary.json": without({"seconds", "command", *uncounted}, json.loads(found["summary.json"]))}
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,11 @@ def test_openrlhf_gets_tensors_for_the_reply_behind_the_prompt() -> None:
     assert found["scores"].tolist() == [1.0, 0.0, 0.0, 0.0]
     assert list(found["extra_logs"]) == [f"reason/{reason}" for reason in REASONS]
     assert all(isinstance(one, torch.Tensor) and one.shape == (4,) for one in found["extra_logs"].values())
+    decoded, given = r"Put it in \boxed{4} .<|assistant|> ", r"Put it  in \boxed{4}.<|assistant|> "
+    found = adapter("openrlhf").reward_func(
+        [decoded + "Hm.", decoded + r"\boxed{5}<|assistant|> \boxed{4}"], [given] * 2, ["4"] * 2
+    )
+    assert found["rewards"].tolist() == [0.0, 1.0]
     opened = adapter("openrlhf").reward_func([r"Q<think>\boxed{4}"], ["Q<think>"], ["4"])
     assert opened["extra_logs"]["reason/truncated"].tolist() == [1.0]
     assert adapter("openrlhf").reward_func([], [], [])["rewards"].tolist() == []

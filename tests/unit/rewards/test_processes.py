@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,40 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_stop_the_child() 
     assert os.waitpid(child, 0)[1] == 0
     assert rewards.graders.pids() == inherited
     assert score(r"\boxed{\sin(d+c)}", r"\sin(c+d)").reason == "right"
+
+
+def test_a_fork_waits_for_another_thread_that_is_loading_what_grades() -> None:
+    """A child would find a module that is half loaded, and wait for ever for a thread that it does not have."""
+    program = """
+import os, signal, sys, threading, time
+from promptcot.rewards import score
+inside = threading.Event()
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "promptcot.grading.grader":
+            inside.set()
+            time.sleep(0.5)
+sys.meta_path.insert(0, Slow())
+thread = threading.Thread(target=score, args=(r"\\boxed{4}", "4"))
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    os._exit(0 if score(r"\\boxed{4}", "4").reason == "right" else 1)
+thread.join()
+print(os.waitpid(child, 0)[1])
+"""
+    done = finished([sys.executable, "-c", program])
+    assert (done.stdout, done.stderr) == ("0\n", "")
+
+
+def test_a_worker_that_somebody_kills_costs_one_verdict_which_is_not_remembered() -> None:
+    assert score(*ALGEBRA).reason == "right"
+    for worker in rewards.graders.pids():
+        os.kill(worker, signal.SIGKILL)
+    pair = r"\boxed{\cos(d+c)}", r"\cos(c+d)"
+    assert [score(*pair).reason for _ in range(2)] == ["timeout", "right"]
 
 
 def test_a_process_with_thousands_of_open_files_is_judged_alike() -> None:

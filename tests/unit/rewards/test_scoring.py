@@ -46,6 +46,42 @@ def _workers_end() -> Iterator[None]:
         (*ALGEBRA, "right"),
         (r"\boxed{\sin(b-a)}", ALGEBRA[1], "wrong"),
         (HANGS, "x+1", "timeout"),
+        (r"\boxed{5}, no: \boxed{4}", "4", "right"),
+        (r"\boxed{4}, no: \boxed{5}", "4", "wrong"),
+        (r"\boxed{4} or \boxed{5}", "4", "wrong"),
+        (r"\boxed{1}\boxed{2}\boxed{3}\boxed{4}", "4", "wrong"),
+        (r"\boxed{\text{the answer}}", "4", "wrong"),
+        (r"\boxed{4\text{ or something else}}", "4", "wrong"),
+        (r"\boxed{k: k \in \{4,5\}}", "4", "wrong"),
+        (r"\boxed{\mathbb{N}}", "4", "wrong"),
+        (r"\boxed{\frac{0}{0}}", "4", "wrong"),
+        (r"\boxed{4 + e^{-1000}}", "4", "wrong"),
+        (r"\boxed{10^{10^{10^{10}}}}", "4", "wrong"),
+        (r"\boxed{__import__('os')}", "4", "wrong"),
+        (r"\boxed{\input{/etc/passwd}}", "4", "wrong"),
+        ("\\boxed{\u200b4\u200b}", "4", "right"),
+        ("\\boxed{\u202e24}", "42", "wrong"),
+        ("\\box\u200bed{4}", "4", "no_answer"),
+        (r"<think>a</think>\boxed{4}<think>b</think>", "4", "no_answer"),
+        (r"<think>a</think>\boxed{5}<think>\boxed{4}", "4", "truncated"),
+        (r"\boxed{4}</think>", "4", "no_answer"),
+        (r"\boxed 4<|im_end|>", "4", "right"),
+        ("\\boxed{4}" + "}" * 1_000_000, "4", "right"),
+        ("\\boxed{" * 100_000, "4", "truncated"),
+        (r"\boxed{4}", "nan", "gold_unreadable"),
+        (r"\boxed{nan}", "nan", "gold_unreadable"),
+        (r"\boxed{4}", "\u200b\0", "gold_unreadable"),
+        (r"\boxed{4}", "$$", "gold_unreadable"),
+        (r"\boxed{$$}", "$$", "gold_unreadable"),
+        (r"\boxed{4}", r"\boxed{}", "gold_unreadable"),
+        (r"\boxed{4}", "4</think>", "gold_unreadable"),
+        (r"\boxed{4}", "Then 2 + 2 = <<2+2=4>>4 apples.\n#### 4", "right"),
+        (r"\boxed{2}", "Then 2 + 2 = <<2+2=4>>4 apples.\n#### 4", "wrong"),
+        (r"\boxed{4}", "Then there are four.\n####", "gold_unreadable"),
+        (r"\boxed{4}", r"We have $x=3$. Thus the sum is $\boxed{4}$.", "right"),
+        (r"\boxed{3}", r"We have $x=3$. Thus the sum is $\boxed{4}$.", "wrong"),
+        (r"\boxed{4}", r"We have $x=3$. Thus the sum is $\boxed{4$.", "gold_unreadable"),
+        (r"\boxed{4\text{ m}}", r"\boxed{4}\text{ cm}", "wrong"),
         (r"\boxed{4}", "", "gold_unreadable"),
         (r"\boxed{4}", "7" * 20_000, "gold_unreadable"),
         (None, None, "gold_unreadable"),
@@ -93,6 +129,26 @@ CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
         ([{"type": "reasoning", "content": [{"type": "reasoning_text", "text": "5"}]}, HERE], r"\boxed{4}"),
         ([HERE, {"type": "reasoning", "content": [{"type": "reasoning_text", "text": "5"}]}], r"\boxed{4}"),
         ([{"content": "5"}, {"type": "tool_result", "content": r"\boxed{4}"}], "5"),
+        (USER, ""),
+        ({"role": "tool", "content": r"\boxed{4}"}, ""),
+        ({"type": "tool_result", "content": r"\boxed{4}"}, ""),
+        (SimpleNamespace(type="human", content=r"\boxed{4}"), ""),
+        ([SimpleNamespace(type="human", content="5"), SimpleNamespace(type="ai", content="4")], "4"),
+        ({"role": "Assistant", "content": "4"}, "4"),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "content": [{"type": "tool_result", "content": "5"}, {"type": "text", "text": "4"}],
+                }
+            ],
+            "4",
+        ),
+        (
+            [{"role": "assistant", "content": [{"type": "text", "text": "4"}, {"type": "summary_text", "text": "5"}]}],
+            "4",
+        ),
+        ([None, {"role": "assistant", "content": [{"type": "text", "text": None}, None, {"text": "4"}]}], "4"),
         ([SimpleNamespace(type="message", role="assistant", content=[SimpleNamespace(text="4")])], "4"),
         (np.array([HERE], dtype=object), r"\boxed{4}"),
         ([[[[[[[[[[[["4"]]]]]]]]]]]], ""),
@@ -115,6 +171,10 @@ def test_a_reply_is_what_the_assistant_says_last(reply: Any, text: str) -> None:
         (Fraction(1, 2), "1/2"),
         (np.int64(4), "4"),
         (np.array(["4"]), "4"),
+        (memoryview(b"4"), "4"),
+        ("NaN", None),
+        ("\ufeff \u200b", None),
+        ("\ud800", None),
         (["4"], "4"),
         (["4", "5"], None),
         ([], None),
@@ -152,6 +212,7 @@ def test_other_verifiers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [one.reason for one in found] == ["right", "wrong", "no_answer", "timeout", "timeout", "truncated"]
     assert score("Truthful: nobody", "nobody", verifier=own, limit=0.5) == Score(None, "gold_unreadable")
     assert score("Ann", "Ann", verifier=own, limit=0.5, unboxed=True).reason == "right"
+    assert score("Truthful: Ann #### Bob", "Ann #### Bob", verifier=own, limit=0.5).reason == "right"  # nobody's mark
 
 
 @pytest.mark.parametrize(
@@ -208,6 +269,13 @@ def test_a_gold_passes_its_own_verifier_or_does_not() -> None:
         False
     ] * 3
     assert not passes("7.5", verifier="integers")
+
+
+@pytest.mark.parametrize(
+    "gold", ["4", r"\frac12", "(1,2)", "x>4", r"\text{Yes}", "<think>4", "</think>", "1}{2", "\\", "$", "~"]
+)
+def test_a_gold_passes_where_a_reply_that_says_it_is_right(gold: str) -> None:
+    assert passes(gold) == (score(f"\\boxed{{{gold}}}", gold).reason == "right")
 
 
 @pytest.mark.parametrize("verifier", ["mathematics", "integers", "exact"])

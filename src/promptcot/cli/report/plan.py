@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from promptcot.cli.report.layout import aligned, hanging
 from promptcot.cli.report.plan_rates import origin, rate_lines
+from promptcot.core import units
 from promptcot.core.units import duration
 from promptcot.planning.flow import Plan, kept_by
 from promptcot.planning.measured import Found
@@ -90,19 +91,12 @@ def _number(value: float) -> str:
     """Three digits and a word for the power of a thousand; small ones as they are."""
     if value < 9_999.5:
         return f"{value:,.0f}" if value >= 99.95 or value == round(value) else f"{value:.3g}"
-    return _scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand"))
+    return units.scaled(value, ("quadrillion", "trillion", "billion", "million", "thousand"))
 
 
 @_or_unknown
 def _size(size: float) -> str:
-    return _scaled(size, ("PB", "TB", "GB", "MB", "kB")) if size >= 999.5 else f"{size:.0f} B"
-
-
-def _scaled(value: float, words: tuple[str, ...]) -> str:
-    """Three digits and the word for the largest power of a thousand that the value reaches."""
-    powers = zip((1e15, 1e12, 1e9, 1e6, 1e3), words, strict=True)
-    three, word = next((value / power, word) for power, word in powers if value >= 0.9995 * power)
-    return f"{three:.{2 if three < 9.995 else 1 if three < 99.95 else 0}f} {word}"
+    return units.size(size)
 
 
 @_or_unknown
@@ -176,7 +170,10 @@ def _under_the_table(plan: Plan) -> Iterator[Said]:
     if journals is None:
         yield "on disk", "n/a where file_bytes or journal_bytes are neither measured nor stated"
     else:
-        yield "on disk", f"journals are {_size(journals)} of it, and may be deleted when the run has ended"
+        yield (
+            "on disk",
+            f"journals are {_size(journals)} of it, and may be removed when the run has ended (promptcot clean)",
+        )
     unpriced = [stage for stage in plan.stages if stage.calls and stage.money is None]
     if unpriced:
         hint = "the price of a GPU-hour (--set plan.gpu_hour=V)"

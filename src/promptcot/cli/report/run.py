@@ -64,6 +64,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} {target_of(recipe)}"
     yield from forecast_of(recipe, inputs.steps)
+    yield from inputs.gone()
     if existing is None and not recipe.encode.skip:
         yield "without vectors, which are not made yet, the first combination is only an example:"
     for step in inputs.steps:

@@ -15,6 +15,7 @@ from promptcot.core.answers.final_line import final_line
 from promptcot.core.parsing.traces import after_thought
 
 _TOKEN = re.compile(r"(\\(?:boxed|fbox)(?![a-zA-Z]))\s*(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
+_NAMES = ("\\boxed", "\\fbox")
 _BARE = re.compile(r"(?:(?!\\[)\]])[^\s$])+")
 _TEXTS = r"\\(?:text|textrm|mathrm|mbox)"
 _JOINT = re.compile(
@@ -73,7 +74,8 @@ def _boxes(text: str) -> list[_Box]:
     open_braces: list[int | None] = []  # where the box of each open brace starts; None: a brace of something else
     starts: list[int] = []
     bare_until = 0
-    for token in _TOKEN.finditer(text):
+    first = min((place for name in _NAMES if (place := text.find(name)) >= 0), default=len(text))
+    for token in _TOKEN.finditer(text, first):  # no brace before the first box says where a box ends
         if token[1]:
             starts.append(len(open_braces))
             if token[2]:

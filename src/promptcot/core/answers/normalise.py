@@ -7,15 +7,17 @@ way. Numbers stay as they are written, and so does the order of things.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from promptcot.core.answers.brackets import closing
 from promptcot.core.answers.characters import in_latex
 from promptcot.core.answers.programs import without_programs
+from promptcot.core.answers.remembered import remembered
 from promptcot.core.answers.rules import RULES
 from promptcot.core.answers.spelling import as_latex, undressed, without_ordinals
 from promptcot.core.answers.wordings import spoken
 
+is_plain = re.compile(r"-?(?:\d{1,40}|\\frac\{\d{1,40}\}\{\d{1,40}\})", re.ASCII).fullmatch
+"""Whole numbers and fractions, which most answers are: no rule changes them, and looking that up takes 30 µs."""
 _QUALIFIED = re.compile(
     r"(?<=\S)[\s,;]*(?:(?:\\text\s*\{[\s,(]*)?(?<![a-zA-Z])for\s+(?:all|any|every|each|some|arbitrary)(?![a-zA-Z])"
     r"|\\forall(?![a-z])|\\text\s*\{\s*\(\s*(?:since|because|as|the\s+other|where|see|which|by)(?![a-z])).*$",
@@ -53,9 +55,11 @@ def _unwrapped(text: str) -> str:
             return text
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def normalise(text: str) -> str:
     """`text` in the one spelling that the other modules of this folder read. Idempotent in meaning, not in letters."""
+    if is_plain(text):
+        return text
     text = undressed(without_programs(in_latex(text)))
     if _DOUBLED.search(text) and not re.search(r"(?<!\\)\\(?:begin|frac|sqrt)", text):
         text = text.replace("\\\\", "\\")

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 from promptcot.core.answers import units
 from promptcot.core.answers.quantities import mixed
+from promptcot.core.answers.remembered import remembered
 from promptcot.core.answers.units import NONE, Unit, alike, is_percent, scale_between
 
 _LONGEST = 4000
@@ -52,7 +52,7 @@ class Number:
     base: int = 0
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def number(text: str) -> Number | None:
     """The number that a normalised `text` is, with its unit; None if it is something else."""
     if len(text) > _LONGEST:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import lru_cache
 
 from promptcot.core.answers import ranges, relations, signs, vectors
 from promptcot.core.answers.brackets import closing, split
@@ -18,6 +17,7 @@ from promptcot.core.answers.normalise import compact, normalise
 from promptcot.core.answers.numbers import number
 from promptcot.core.answers.quantities import date
 from promptcot.core.answers.relations import ATOM
+from promptcot.core.answers.remembered import remembered
 from promptcot.core.answers.shapes import IN_ORDER, Choice, Group, Leaf, Matrix, Named, Part
 
 _DEEPEST = 12
@@ -53,7 +53,7 @@ _VARIABLE = re.compile(r"(?<![a-zA-Z\\])[a-df-hj-zA-Z](?![a-zA-Z])")
 _IF = re.compile(r"\\text\s*\{\s*,?\s*(?:if|when|for|where)\s*\}|\b(?:if|when|for)\b")
 
 
-@lru_cache(maxsize=8192)
+@remembered(8192)
 def parse(text: str) -> Part:
     """The parts of `text`, an answer as it was written. Never raises; what is too long or too deep stays whole."""
     if len(text) > 2 * _LONGEST:

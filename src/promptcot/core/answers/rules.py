@@ -24,7 +24,10 @@ class Rule(NamedTuple):
 
     def apply(self, text: str) -> str:
         """`text` by this rule."""
-        return self.pattern.sub(self.written, text) if any(one in text for one in self.needs) else text
+        for one in self.needs:  # a loop: `any` over a generator takes three times as long, for eighty rules
+            if one in text:
+                return self.pattern.sub(self.written, text)
+        return text
 
 
 def _rule(note: str, needs: str, pattern: str, written: Replacement) -> Rule:

@@ -14,7 +14,7 @@ def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
     `stages` is as in a summary. The cost is None where no call had a price; `without_price` names the steps of which
     some had none. What is paid for each of no problems is None. `encode` is asked for the concepts, not for problems.
     """
-    asked = {name: _paid(stage) for name, stage in stages.items() if name != "encode"}
+    asked = {name: paid_of(stage) for name, stage in stages.items() if name != "encode"}
     asked = {name: paid for name, paid in asked.items() if paid["calls"]}
     if not asked:
         return None
@@ -29,7 +29,7 @@ def spending(stages: Mapping[str, Any], problems: int) -> dict[str, Any] | None:
     }
 
 
-def _paid(stage: Any) -> dict[str, Any]:
+def paid_of(stage: Any) -> dict[str, Any]:
     """What was paid of one step, over all its models."""
     models = stage.get("models") if isinstance(stage, Mapping) else None
     tables = [table for table in models.values() if isinstance(table, Mapping)] if isinstance(models, Mapping) else []

@@ -20,8 +20,9 @@ from promptcot.core.units import duration
 from promptcot.evaluation.plots import Result
 from promptcot.printable import presentable
 from promptcot.records import Row
-from promptcot.storage.manifest import installed
+from promptcot.storage.manifest import installed, manifest
 from promptcot.storage.paths import SUFFIXES
+from promptcot.storage.provenance import MODEL_FORMAT, command, recipe_sha256
 from promptcot.training.data.store import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
@@ -135,6 +136,9 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[
     yield "batch", f"{recipe.sequences_per_step:,} {unit} of up to {schedule.max_length:,} tokens, {packed}"
     if not adapter:
         yield "weights stored in", recipe.precision.dtype
+    yield "format", MODEL_FORMAT
+    yield "sha256 of the recipe", recipe_sha256(manifest(recipe.model_dump(mode="json"), {}, {}))
+    yield "command", command() or "none: trained from Python"
 
 
 def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -1,0 +1,101 @@
+"""`export`, as a function: a set as the files that a trainer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptcot.api.arguments import checking
+from promptcot.api.inputs import Rows, as_file
+from promptcot.api.jobs import SEED
+from promptcot.api.results import RunResult
+from promptcot.api.working import columns_of, workplace
+from promptcot.exports import job
+from promptcot.exports.check import Checked
+from promptcot.exports.formats import format_of
+from promptcot.exports.splits import Shares
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.overlap import RUN, Read, Written, check_paths
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """An export: its `directory`, the `files` of each split with their `rows`, and the counts of rows.
+
+    `notes` has what is to be known of splits, and why nothing went out where nothing did: there is no directory then.
+    `checked` says what came of loading it again and of scoring its golds, where that was asked for.
+    """
+
+    directory: Path | None
+    files: Mapping[str, Sequence[Path]]
+    rows: Mapping[str, int]
+    counts: StageCounts
+    checked: Checked | None = None
+    notes: Sequence[str] = ()
+
+
+@checking
+def export(
+    rows: Rows,
+    output_dir: str | Path,
+    *,
+    to: str,
+    layout: str | None = None,
+    check: bool = False,
+    validation: float = 0.0,
+    test: float = 0.0,
+    seed: int = SEED,
+    rows_per_shard: int | None = None,
+    disputed: bool = False,
+    prompts: str | None = None,
+    style: str | None = None,
+    verifier: str | None = None,
+    limit: float = job.LIMIT,
+    columns: Mapping[str, str] | None = None,
+    license: str | None = None,
+    language: str | None = None,
+) -> ExportResult:
+    """Write a set as the files that a trainer reads: `to` is "sft", "dpo", "trl", "verl", "openrlhf", "nemo-rl",
+    "nemo-gym", "skyrl" or "prime".
+
+    `rows` are a run or its directory, what `label` gives for trainings, or rows of a known data set. The folder
+    `output_dir` takes the place of an earlier export. `layout` is how prompts are written where the trainer reads
+    several forms. `validation` and `test` are the shares that are held out; problems that are alike are in one split.
+    With `check`, the files are loaded again, by the trainer's own loader where it is installed, and every gold is
+    scored. `disputed` keeps rows on whose answer the traces do not agree; `prompts`, `style`, `verifier`, `limit` and
+    `columns` as in `solve` and `label`; of a run, `prompts` and `verifier` are its own. `license` and `language` go
+    into the card.
+
+    Raises UsageError and InputError.
+    """
+    notes: list[str] = []
+    form, target = format_of(to, layout), Path(output_dir)
+    with workplace(None) as folder:
+        path = rows.directory if isinstance(rows, RunResult) else as_file(rows, folder)
+        check_paths([Read(path, RUN if path.is_dir() else ())], [Written.of(target, "export")])
+        asked = job.Export(
+            data_path=path,
+            target=target,
+            form=form,
+            domain=prompts,
+            style=style,
+            verifier=verifier,
+            limit=limit,
+            disputed=disputed,
+            shares=Shares(validation, test, seed),
+            rows_per_shard=rows_per_shard,
+            columns=columns_of(columns),
+            checks=check,
+            license=license,
+            language=language,
+            told={"to": form.name, "layout": form.layout, "output_dir": target, "disputed": disputed, "style": style},
+        )
+        done = job.export(asked, notes.append)
+    written = done.written
+    files: dict[str, Sequence[Path]] = {}
+    for split, shards in written.files.items():
+        files[split] = [target / shard.name for shard in shards]
+    counted: dict[str, int] = dict(written.rows.items())
+    made = target if written.counts.rows_out else None
+    return ExportResult(made, files, counted, written.counts, done.checked, [*notes, *written.lines])

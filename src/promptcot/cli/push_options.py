@@ -1,0 +1,112 @@
+"""The options of commands that upload what they made to the Hugging Face Hub, and what these print on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptcot.cli.asking import agreed
+from promptcot.cli.parameters import Command, together
+from promptcot.cli.report.console import say, say_all
+from promptcot.core.units import size
+from promptcot.errors import InputError, UsageError
+from promptcot.hub.client import check_ready
+from promptcot.hub.parcel import Kind, Parcel, check_name, pack
+from promptcot.hub.repository import Change
+
+_SHOWN = 5
+_NAMES = ("push", "public", "replace", "yes", "dry_run")
+
+push_options: Callable[[Command], Command] = together(
+    click.option("--push", metavar="OWNER/NAME", help="Upload the folder to this repository of the Hugging Face Hub."),
+    click.option("--public", is_flag=True, help="With --push: let everybody see a new repository.  [default: private]"),
+    click.option("--replace", is_flag=True, help="With --push: delete what others have put into the repository."),
+    click.option("--yes", is_flag=True, help="With --push: upload without a question."),
+    click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, and send nothing."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """What was asked for: the name of a repository, and how to go about it."""
+
+    name: str
+    public: bool = False
+    replace: bool = False
+    yes: bool = False
+    dry_run: bool = False
+
+    def check(self) -> None:
+        """Raises what stands against an upload, before anything is made for it: UsageError, InputError."""
+        check_name(self.name) if self.dry_run else check_ready(self.name)
+
+    def send(self, folder: Path, kind: Kind, mark: str) -> None:
+        """List the files, and upload them unless it is a dry run or a person says no. Raises InputError, UsageError."""
+        parcel = pack(folder, self.name, kind, mark, public=self.public)
+        say_all(_listed(parcel))
+        if self.dry_run:
+            say_all(_dry(self.name))
+            return
+        from promptcot.hub.upload import Upload
+
+        check_ready(self.name)
+        upload = Upload(parcel, self.replace, say)
+        change = upload.look()
+        say_all(_changes(change, parcel))
+        if change.is_nothing:
+            say(f"nothing to upload: {parcel.address} has it all")
+        elif agreed("upload this?", yes=self.yes, undone="nothing was uploaded"):
+            upload.send()
+            say(f"uploaded: {parcel.address}")
+
+
+def take_push(options: dict[str, Any]) -> Push | None:
+    """Takes the options of `push_options` out of these; None without --push. Raises UsageError for others of them."""
+    name, *flags = (options.pop(key) for key in _NAMES)
+    if name is None:
+        if lonely := [key for key, given in zip(_NAMES[1:], flags, strict=True) if given]:
+            raise UsageError(f"--{lonely[0].replace('_', '-')} goes together with --push OWNER/NAME")
+        return None
+    return Push(name, *flags)
+
+
+def _listed(parcel: Parcel) -> Iterator[str]:
+    yield f"upload: {parcel.folder} to {parcel.address}, {'public' if parcel.public else 'private'} if it is new"
+    width = max(map(len, parcel.files))
+    yield from (f"  {name:<{width}}  {size(count):>8}" for name, count in parcel.files.items())
+    yield f"  {_files(len(parcel.files)):<{width}}  {size(parcel.size):>8}"
+
+
+def _dry(name: str) -> Iterator[str]:
+    yield "nothing was sent (--dry-run)"
+    try:
+        check_ready(name)
+    except InputError as error:
+        yield f"to upload it: {error}"
+
+
+def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
+    if change.is_new:
+        yield f"{parcel.name} is new: it will be {'public' if parcel.public else 'private'}"
+        return
+    seen = "private" if change.is_private else "public"
+    yield f"{parcel.name} exists and is {seen}{', which stays so' if parcel.public == bool(change.is_private) else ''}"
+    bytes_new = size(sum(parcel.files[name] for name in change.upload))
+    yield f"  already there: {_files(len(change.same))}; to upload: {_files(len(change.upload))} ({bytes_new})"
+    if change.replaced:
+        yield f"  replaced by those of this folder: {_named(change.replaced)}"
+    if change.delete:
+        yield f"  deleted: {_named(change.delete)}"
+
+
+def _files(count: int) -> str:
+    return f"{count:,} {'file' if count == 1 else 'files'}"
+
+
+def _named(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,41 @@
+"""What `promptcot clean` says: what may go, its size, what it is for, and what it would take to have it again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from promptcot.core.units import size
+from promptcot.pipeline.leftovers import Leftovers
+from promptcot.pipeline.paid import cost_words
+
+
+def lines(of: Leftovers) -> Iterator[str]:
+    """All of it, before anything is removed."""
+    for link in of.links:
+        yield f"{link.name}: a link, which is left alone; it leads to {link.resolve()}"
+    if not of.found:
+        yield f"{of.of}: nothing to remove"
+        return
+    yield f"{of.of}: not needed for its results, {size(of.kept)}, which stay"
+    width = max(len(one.path.name) for one in of.found)
+    for one in of.found:
+        cost = f" ({cost_words(one.paid.cost)})" if one.paid and one.paid.calls else ""
+        yield f"  {one.path.name:<{width}}  {size(one.size):>8}  {one.what}{cost}"
+    yield f"  {'in all':<{width}}  {size(of.size):>8}"
+    yield from _again(of)
+
+
+def _again(of: Leftovers) -> Iterator[str]:
+    """What goes on from what is removed, and would have to be paid for again."""
+    if not of.paid:
+        yield "no model is asked again for any of it"
+        return
+    counts = [one.paid for one in of.paid if one.paid is not None]
+    costs = [one.cost for one in counts if one.cost is not None]
+    free = sum(one.cost is None and one.calls > 0 for one in counts)
+    money = cost_words(sum(costs) if costs else None) + (f", without {free} with no price" if costs and free else "")
+    calls = sum(one.calls for one in counts)
+    yield (
+        f"without it, the same command, a larger target or another parser asks up to {calls:,} calls again ({money}); "
+        "--keep-calls removes only what costs no calls"
+    )

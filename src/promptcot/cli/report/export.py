@@ -1,0 +1,59 @@
+"""What `export` prints: the files of each split, and what its check found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from promptcot.cli.report.console import account, replaced
+from promptcot.core.units import size
+from promptcot.exports.check import Checked
+from promptcot.exports.files import Written
+from promptcot.exports.formats.format import Format, Split
+from promptcot.storage.paths import beside
+from promptcot.storage.tables import Shard
+
+_SHOWN_FILES = 4
+
+
+def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]:
+    """Where the rows went: the folder with each split and its files, or why there is none."""
+    yield account(written.counts)
+    if line := replaced(written.counts):
+        yield line
+    yield from written.lines
+    if written.counts.rows_out:
+        yield f"written: {target}, as {form.layout} for {form.name}; how to give it to a trainer: docs/export.md"
+        yield from map(_split_line, written.files, written.files.values())
+    else:
+        yield f"not written: {target}"
+    if written.counts.dropped:
+        yield f"left out: {beside(target, 'dropped.jsonl')}"
+
+
+def _split_line(split: Split, shards: Sequence[Shard]) -> str:
+    names = [shard.name for shard in shards[:_SHOWN_FILES]]
+    more = f" and {len(shards) - _SHOWN_FILES} more" if len(shards) > _SHOWN_FILES else ""
+    total = size(sum(shard.bytes for shard in shards))
+    rows = sum(shard.rows for shard in shards)
+    return f"  {split}: {rows:,} row{'s' * (rows != 1)}, {total} in {', '.join(names)}{more}"
+
+
+def check_lines(found: Checked, form: Format) -> Iterator[str]:
+    """Whether everything reads back and passes, and what does not."""
+    rows = sum(found.rows.values())
+    instead = "" if found.own else f" ({form.source.framework} is not installed here)"
+    yield f"check: {rows:,} rows loaded by {found.by}{instead}"
+    if found.wrong:
+        yield f"check: {found.wrong:,} rows do not read back as they were written:"
+        yield from (f"  {one}" for one in found.different)
+    if not found.golds:
+        yield "check: no row has a gold, so that none was scored"
+        return
+    yield f"check: {found.passed:,} of {found.golds:,} golds pass their own verifier"
+    for failure in found.failures:
+        yield f"  {failure.id}: {failure.gold} ({failure.reason})"
+    if found.golds - found.passed > len(found.failures):
+        yield f"  and {found.golds - found.passed - len(found.failures):,} more"
+    if found.failures:
+        yield "  leave these rows out of the input, or name the verifier that reads them: --verifier"

@@ -1,0 +1,55 @@
+"""Which groups of rows are held out for validation and test, so that the shares are met and no group is divided.
+
+Groups are taken in an order that depends on the seed and on the ids of their rows, and on nothing else: a row that is
+added moves few others. A group that would fill more than a quarter of a split is taken only where smaller ones do not
+suffice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOLERANCE = 0.1
+"""Of what a split was to have, so much may be missing."""
+_LARGEST = 0.25
+
+
+def draw(heads: NDArray[np.int32], keys: NDArray[np.uint64], wanted: Sequence[int]) -> NDArray[np.uint8]:
+    """For each row the split that it is in: 0 for none, 1 for the first that is `wanted`, and so on.
+
+    `heads` name the group of each row, `keys` are hashes of the rows, `wanted` how many rows each split is to have. No
+    split has more.
+    """
+    found, group = np.unique(heads, return_inverse=True)
+    sizes = np.bincount(group, minlength=len(found))
+    first = np.full(len(found), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(first, group, keys)
+    order = np.argsort(first, kind="stable")
+    taken = np.zeros(len(found), np.uint8)
+    for split, rows in enumerate(wanted, 1):
+        left = rows
+        for largest in (max(1, int(rows * _LARGEST)), rows):
+            left -= _take(taken, order, sizes, split, left, largest)
+    return taken[group]
+
+
+def _take(
+    taken: NDArray[np.uint8], order: NDArray[np.int64], sizes: NDArray[np.int64], split: int, room: int, largest: int
+) -> int:
+    """Give free groups to a split, as far as they fit; how many rows they have."""
+    before = room
+    for group in map(int, order):  # a list of them would take 40 bytes a row
+        if not room:
+            break
+        if not taken[group] and sizes[group] <= min(room, largest):
+            taken[group] = split
+            room -= int(sizes[group])
+    return before - room
+
+
+def met(had: int, wanted: int) -> bool:
+    """Whether a split has as many rows as it was to have, or nearly."""
+    return had >= wanted - max(TOLERANCE * wanted, 0.5)

@@ -1,0 +1,217 @@
+"""One export from beginning to end: which rows, by which domain, into which folder, and whether it reads back.
+
+Decides what holds where nothing is said: of a run, its own domain and verifier count. What goes out, how it is divided,
+written and checked is decided in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptcot import domains
+from promptcot.core.columns import Columns
+from promptcot.core.prompts import PromptSet
+from promptcot.errors import InputError, UsageError
+from promptcot.exports import files, reading
+from promptcot.exports.card import Exported as Described
+from promptcot.exports.card import card
+from promptcot.exports.check import Checked, check
+from promptcot.exports.examples import EXTRA, Reader
+from promptcot.exports.files import Written
+from promptcot.exports.formats import format_of
+from promptcot.exports.formats.format import Format, Type
+from promptcot.exports.origin import Origin, origin_of
+from promptcot.exports.splits import Shares
+from promptcot.grading.graders import Graders
+from promptcot.pipeline.set_file import SET
+from promptcot.records import Row
+from promptcot.stages.solve import AS_IT_IS
+from promptcot.storage.atomic import storing
+from promptcot.storage.manifest import manifest, read_manifest
+from promptcot.storage.paths import beside, url_of
+from promptcot.storage.provenance import EXPORT_FORMAT, provenance
+
+LIMIT = 5.0
+"""Seconds of CPU that the verifier may take for one gold."""
+CARD = "README.md"
+_TOLD_EVERY = 100_000
+_OF_SPLITS = "splits: "
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What an export is asked for. `data_path` is a run directory or a file of rows, `told` what recipe.json says.
+
+    `license` and `language` are what the user states of the rows, for the card. None for `domain` or `verifier` stands
+    for that of the run, or else for the default one.
+    """
+
+    data_path: Path
+    target: Path
+    form: Format
+    domain: str | None = None
+    style: str | None = None
+    verifier: str | None = None
+    limit: float = LIMIT
+    disputed: bool = False
+    shares: Shares = field(default_factory=Shares)
+    rows_per_shard: int | None = None
+    columns: Columns = field(default_factory=Columns)
+    checks: bool = False
+    license: str | None = None
+    language: str | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came of it; `checked` is None where no check was asked for, or nothing was written."""
+
+    written: Written
+    checked: Checked | None = None
+
+
+def export(asked: Export, tell: Tell) -> Exported:
+    """Write the folder, and check it where that is asked for.
+
+    Raises UsageError for a folder that others made, InputError for rows that say nothing of what is exported.
+    """
+    _check_style(asked)
+    run = run_of(asked.data_path)
+    recipe = (read_manifest(run) or {}) if run else {}
+    if run is not None and asked.domain is None and _of(recipe, "prompts") is None:
+        raise InputError(
+            f"{run}: has no recipe.json that can be read, so that nobody knows its domain; name it with --prompts"
+        )
+    prompts = domains.load(asked.domain or _of(recipe, "prompts") or domains.DEFAULT)
+    labelled = reading.label_of(run) if run else {}
+    verifier: str = asked.verifier or labelled.get("verifier") or prompts.settings.verifier
+    if next(reading.rows_of(asked.data_path, asked.form.kind, asked.columns)(), None) is None:
+        raise InputError(f"{asked.data_path}: there are no rows in it, and so nothing to export")
+    reader = Reader(asked.form.kind, prompts, asked.style, verifier, asked.limit, asked.disputed)
+    how, origin = manifest({**asked.told, "verifier": verifier}, prompts.hashes, {}), origin_of(asked.data_path)
+    made, added = _made(asked.data_path, origin), (CARD, *asked.form.beside)
+    settings = files.Settings(asked.shares, asked.rows_per_shard, how, {"set": origin.name, **made}, added)
+    heard: list[str] = []
+
+    def complete(folder: Path, written: Written) -> None:
+        _write_texts(folder, {**asked.form.beside, CARD: card(origin, _described(asked, written, made, heard))})
+
+    def listen(line: str) -> None:
+        heard.append(line)
+        tell(line)
+
+    with _rows(asked, run, prompts, verifier, tell) as rows:
+        written = files.write(_telling(rows, tell), reader, asked.form, asked.target, settings, listen, complete)
+    if not (asked.checks and written.counts.rows_out):
+        return Exported(written)
+    paths = {split: [asked.target / shard.name for shard in shards] for split, shards in written.files.items()}
+    return Exported(written, check(asked.form, paths, verifier=verifier, limit=asked.limit))
+
+
+def _check_style(asked: Export) -> None:
+    """Raises UsageError for a raw prompt where there are messages, to which the model's own template is applied."""
+    if asked.style in (None, AS_IT_IS) or asked.form.one_text:
+        return
+    texts = [layout for layout in asked.form.layouts if format_of(asked.form.name, layout).one_text]
+    hint = (
+        f"this layout has messages; --layout {' or '.join(texts)}"
+        if texts
+        else f"{asked.form.name} reads messages only"
+    )
+    raise UsageError(f"style {asked.style}: is a prompt of one text, and {hint}")
+
+
+def run_of(path: Path) -> Path | None:
+    """The run directory that is meant: the path itself, or the one whose set it is."""
+    if url_of(path) is not None:
+        return None
+    if path.name == SET and path.is_file():
+        return path.parent if (path.parent / "recipe.json").is_file() else None
+    return path if (path / SET).is_file() else None
+
+
+@contextmanager
+def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, tell: Tell) -> Iterator[reading.Rows]:
+    """The rows, and of a run the pairs of their traces, which wait in a folder beside the output meanwhile."""
+    if run is None or asked.form.kind != "pairs":
+        yield reading.rows_of(asked.data_path, asked.form.kind, asked.columns)
+        return
+    with Graders(limit=asked.limit, named=verifier) as graders:
+        yield reading.with_pairs(run, prompts, graders, beside(asked.target, "labels"), tell, asked.shares.seed)
+
+
+def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
+    """The same rows, with a line now and then of how many have been read."""
+
+    def told() -> Iterator[Row]:
+        source = rows()
+        for number in itertools.count():
+            some = itertools.islice(source, _TOLD_EVERY)
+            first = next(some, None)
+            if first is None:
+                return
+            if number:
+                tell(f"export: {number * _TOLD_EVERY:,} rows read")
+            yield first
+            yield from some
+
+    return told
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    with storing(folder):
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+
+
+def _described(asked: Export, written: Written, made: Mapping[str, Any], heard: Sequence[str]) -> Described:
+    """What the card says of the files."""
+    shards = {split: list(its) for split, its in written.files.items()}
+    return Described(
+        to=asked.form.name,
+        kind=asked.form.kind,
+        rows=dict(written.rows.items()),
+        files={split: [shard.name for shard in its] for split, its in shards.items()},
+        made=made,
+        framework=f"{asked.form.source.framework} {asked.form.source.version}",
+        left_out=written.counts.dropped,
+        sizes={shard.name: shard.bytes for its in shards.values() for shard in its},
+        split_by=" ".join(_sentence(line.removeprefix(_OF_SPLITS)) for line in heard if _OF_SPLITS in line) or None,
+        license=asked.license,
+        language=asked.language,
+        columns={name: _words(kind) for name, kind in asked.form.schema(EXTRA).items()},
+    )
+
+
+def _sentence(line: str) -> str:
+    return f"{line[:1].upper()}{line[1:]}."
+
+
+def _words(kind: Type) -> str:
+    """The type of a column as a person reads it."""
+    if isinstance(kind, str):
+        return kind
+    if isinstance(kind, tuple):
+        return f"list of {_words(kind[0])}"
+    return f"object ({', '.join(kind)})"
+
+
+def _of(recipe: Mapping[str, Any], key: str) -> Any:
+    """What the recipe of a run says of a key; None where there is no run."""
+    found = recipe.get("recipe")
+    return found.get(key) if isinstance(found, dict) else None
+
+
+def _made(path: Path, origin: Origin) -> dict[str, Any]:
+    """Where the rows are from: hashes of the recipe that made them and of the file, and the command."""
+    data = {} if url_of(path) is not None else {reading.file_of(path).name: reading.file_of(path)}
+    return provenance(origin.manifest, data, EXPORT_FORMAT)

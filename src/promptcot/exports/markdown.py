@@ -1,0 +1,33 @@
+"""Markdown in which other people's text stays text: no name or reason becomes a heading, a link, a picture or HTML.
+
+What is special in Markdown, in HTML and in the mathematics of the Hub is written as a character reference, which can
+never be structure (CommonMark 0.31, section 2.5).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from promptcot.printable import presentable, quoted
+
+_SPECIAL = re.compile(r"[&<>`*_\[\]|~$\\#@!]|:(?=//)|(?<=\b[wW]{3})\.")
+_TICKS = re.compile(r"`+")
+
+
+def escaped(text: object, most: int = 200) -> str:
+    """Somebody else's text on one line, cut after so many characters."""
+    return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", presentable(quoted(str(text), most)))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table, whose cells are escaped already; empty where it has no rows."""
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *lines]) if lines else ""
+
+
+def fenced(text: str, language: str = "") -> str:
+    """A block of code, whatever is in it."""
+    shown = presentable(text)
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
+    return f"{fence}{language}\n{shown}\n{fence}"

@@ -1,0 +1,124 @@
+"""The Hub's own client: whether it may be used at all, with which token, and what its errors mean.
+
+Decides what has to be there before anything is sent, and which errors may go away by themselves. How often is tried
+again is decided in `runners.retries`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from promptcot.errors import InputError, PromptCoTError, TransientError
+from promptcot.hub.parcel import check_name, endpoint
+from promptcot.printable import quoted
+from promptcot.redaction import remember
+
+_TRUE = {"1", "ON", "YES", "TRUE"}
+_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_CHANGED = {409, 412}
+_LIBRARIES = {"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"}
+_LOGIN = "`hf auth login`, or set HF_TOKEN to a token with the right to write (https://huggingface.co/settings/tokens)"
+
+
+def check_ready(name: str) -> None:
+    """Raises where an upload to OWNER/NAME could not begin: UsageError for the name; InputError where the library or a
+    token is not there, or HF_HUB_OFFLINE is set. Nothing is sent.
+    """
+    check_name(name)
+    for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        if os.environ.get(variable, "").upper() in _TRUE:
+            raise InputError(f"--push {name}: {variable}={os.environ[variable]} is set, so nothing is sent; unset it")
+    if not endpoint().startswith(("https://", "http://")):
+        raise InputError(f"--push {name}: HF_ENDPOINT is {quoted(endpoint())}, and has to begin with https://")
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise InputError(f"--push {name} needs: pip install 'promptcot[hub]'")
+    found = token()
+    if found is None:
+        raise InputError(f"--push {name}: no token of the Hub is known here: {_LOGIN}")
+    if not (found.isascii() and found.isprintable()) or " " in found:
+        raise InputError(f"--push {name}: the token has characters that no token of the Hub has: {_LOGIN}")
+
+
+def token() -> str | None:
+    """The token of the environment or of `hf auth login`, never shown from here on."""
+    import huggingface_hub
+
+    found: str | None = huggingface_hub.get_token()
+    if found:
+        remember(found)
+    return found
+
+
+def open_client() -> Any:
+    """A client of the Hub with the token, which the Hub knows. Raises InputError, TransientError."""
+    from huggingface_hub import HfApi
+
+    client = HfApi(endpoint=endpoint(), token=token(), library_name="promptcot")
+    with sending("the token"):
+        client.whoami()
+    return client
+
+
+@contextmanager
+def sending(what: str) -> Iterator[None]:
+    """Turns errors of the client, about `what`, into ours. Raises TransientError for what may go away, InputError."""
+    try:
+        yield
+    except PromptCoTError:
+        raise
+    except Exception as error:
+        cause = _telling(error)
+        if cause is None:
+            raise
+        raise _ours(what, cause) from error
+
+
+def _telling(error: BaseException) -> BaseException | None:
+    """Of an error and its causes, the first that comes from a server or a connection."""
+    link: BaseException | None = error
+    while link is not None:
+        if status_of(link) is not None or _is_library(link) or isinstance(link, OSError):
+            return link
+        link = link.__cause__ or link.__context__
+    return error if isinstance(error, ValueError | RuntimeError) else None
+
+
+def status_of(error: BaseException) -> int | None:
+    """The status of the response that an error is about."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _is_library(error: BaseException) -> bool:
+    return any(kind.__module__.partition(".")[0] in _LIBRARIES for kind in type(error).__mro__)
+
+
+def _ours(what: str, error: BaseException) -> PromptCoTError:
+    status, words = status_of(error), quoted(str(error) or type(error).__name__, 300).rstrip(".")
+    if type(error).__name__ == "OfflineModeIsEnabled":  # the library looks at its variables once, when it is loaded
+        return InputError(f"{what}: {words}")
+    if status == 401:
+        return InputError(f"{what}: the Hub does not accept the token (401); {_LOGIN}")
+    if status == 403:
+        return InputError(
+            f"{what}: the token may not do this (403): {words}. Use one with the right to write: {_LOGIN}"
+        )
+    if status in _CHANGED:
+        return TransientError(f"{what}: somebody else has changed it meanwhile ({status}): {words}", f"http {status}")
+    if status in _PASSING:
+        return TransientError(f"{what}: {words}", f"http {status}", _retry_after(error))
+    if status is None and (_is_library(error) or isinstance(error, ConnectionError | TimeoutError)):
+        return TransientError(f"{what}: {words}")
+    return InputError(f"{what}: {words}")
+
+
+def _retry_after(error: BaseException) -> float | None:
+    """The seconds that a server asks for."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers.get("Retry-After", "")))
+    except ValueError:
+        return None

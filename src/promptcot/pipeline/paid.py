@@ -1,0 +1,74 @@
+"""What was paid for by the time a run or an output was finished, and whether the replies are still there.
+
+Decides when replies count as gone: a summary tells of more calls than the journal has. So whoever is about to ask
+again can say so before anything is paid a second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from promptcot.core.measures.spending import paid_of
+from promptcot.storage.json import loads
+
+CALLS = "calls.jsonl"
+_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """The calls of a step, and what they cost; None where no call had a price. `damaged` lines told of more."""
+
+    calls: int
+    cost: float | None
+    damaged: int = 0
+
+    @classmethod
+    def of(cls, stage: Mapping[str, Any]) -> Self:
+        """What a stage of a summary tells. The vectors of concepts are counted by what was asked and found again."""
+        found = paid_of(stage)
+        calls = found["calls"] or stage.get("calls", 0) + stage.get("reused", 0)
+        return cls(calls, found["cost"], stage.get("damaged", 0))
+
+
+def paid_in(summary: Path) -> dict[str, Paid]:
+    """What was paid, by step, as a summary has it; empty where there is none that can be read."""
+    try:
+        return {name: Paid.of(stage) for name, stage in loads(summary.read_bytes())["stages"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def calls_in(journal: Path) -> int | None:
+    """How many calls a journal holds, whole or not; None for vectors, which are not counted in calls."""
+    if next(journal.glob("*.vectors"), None) is not None:
+        return None
+    try:
+        with (journal / CALLS).open("rb") as file:
+            return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_AT_ONCE), b""))
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def gone(summary: Path, journals: Mapping[str, Path]) -> Iterator[str]:
+    """A line for each step whose replies, or a part of them, are in its journal no more: they are paid for again."""
+    paid = paid_in(summary)
+    for name, journal in journals.items():
+        told = paid.get(name)
+        there = calls_in(journal) if told and told.calls else None
+        if told is None or there is None or there >= told.calls:
+            continue
+        lost = "replies to" if there == 0 else f"replies to {told.calls - there:,} of"
+        calls = "call" if told.calls == 1 else "calls"
+        yield (
+            f"{name}: the {lost} {told.calls:,} earlier {calls} ({cost_words(told.cost)}) are no longer in "
+            f"{journal.name}: those that are needed are asked, and paid for, again"
+        )
+
+
+def cost_words(cost: float | None) -> str:
+    """What calls cost, in words."""
+    return "no price known" if cost is None else f"cost {cost:,.4f}"
