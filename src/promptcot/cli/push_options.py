@@ -21,11 +21,14 @@ from promptcot.hub.repository import Change
 _SHOWN = 5
 _NAMES = ("push", "public", "replace", "yes", "dry_run")
 
-push_options: Callable[[Command], Command] = together(
+to_push: Callable[[Command], Command] = together(
     click.option("--push", metavar="OWNER/NAME", help="Upload the folder to this repository of the Hugging Face Hub."),
     click.option("--public", is_flag=True, help="With --push: let everybody see a new repository.  [default: private]"),
     click.option("--replace", is_flag=True, help="With --push: delete what others have put into the repository."),
     click.option("--yes", is_flag=True, help="With --push: upload without a question."),
+)
+push_options: Callable[[Command], Command] = together(
+    to_push,
     click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, and send nothing."),
 )
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from promptcot.chains.options import arguments
+from promptcot.cli.asking import on_terminal
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, columns_option
+from promptcot.cli.push_options import Push, take_push, to_push
 from promptcot.cli.report.console import say, say_all
-from promptcot.errors import InputError
+from promptcot.errors import InputError, UsageError
+from promptcot.training.finished import MARK, finished
 from promptcot.training.recipe import Published, TrainRecipe, load_train
 
 _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
@@ -35,16 +39,22 @@ _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 @changes_option()
 @click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
 @click.option(
-    "--dry-run", is_flag=True, help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing. Of a finished training with --push: "
+    "list what would be uploaded.",
 )
+@to_push
 def command(
     recipe: str, model_path: str | None, data_path: tuple[str, ...], columns: dict[str, str] | None, **options: Any
 ) -> int:
     """Train a model as RECIPE (a shipped name or a TOML file) says.
 
     Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
-    start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments.
+    start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments. With --push, a finished
+    training is uploaded, and not trained again.
     """
+    push = _push(options)
     output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]
     given = {"--model-path": model_path, "--data-path": data_path, "--output-dir": output_dir, "--set": changes}
     if columns:
@@ -58,9 +68,30 @@ def command(
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
+    if push is not None and (folder := finished(resolved)) is not None:
+        say(f"{resolved.name}: finished before, as this recipe says")
+        push.send(folder, "model", MARK)
+        return 0
     if options["dry_run"]:
         return _show(_on(resolved, processes))
-    return _start(resolved, [recipe, *arguments(given)], processes)
+    code = _start(resolved, [recipe, *arguments(given)], processes)
+    if push is not None and code == 0 and (folder := finished(resolved)) is not None:
+        push.send(folder, "model", MARK)
+    return code
+
+
+def _push(options: dict[str, Any]) -> Push | None:
+    """What is to be uploaded when the training has ended, by the first process alone. Raises before anything is trained
+    what stands against it: UsageError, InputError.
+    """
+    dry_run = options["dry_run"]
+    push = take_push({**options, "dry_run": dry_run and options["push"] is not None})
+    if push is None or os.environ.get("RANK", "0") != "0":
+        return None
+    push.check()
+    if not (push.yes or dry_run or on_terminal()):
+        raise UsageError("--push: there is no terminal to ask when the training has ended; give --yes")
+    return push
 
 
 def _without_old_facts(

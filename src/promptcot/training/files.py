@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from promptcot.storage.overlap import Written
+from promptcot.training.recipe import TrainRecipe
 
 MODEL = "model"
 """The folder of the trained model."""
@@ -24,3 +26,12 @@ def written(directory: Path) -> list[Written]:
     models = [directory / f"{name}{suffix}" for name in (MODEL, ADAPTER) for suffix in ("", ".part", ".old")]
     folders = (*models, directory / LOGS, *directory.glob(CHECKPOINTS))
     return [Written.of(directory, "folder"), Written(directory, tuple(directory / name for name in names), folders)]
+
+
+def folders_of(recipe: TrainRecipe) -> Iterator[str]:
+    """The names of the folders that a training leaves, the model's first."""
+    kept = recipe.method.lora.save if recipe.method.lora else "merged"
+    if kept != "adapter":
+        yield MODEL
+    if kept != "merged":
+        yield ADAPTER

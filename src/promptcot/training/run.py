@@ -31,13 +31,13 @@ from promptcot.training.best.evaluation import eval_recipe
 from promptcot.training.best.questions import Question, questions
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
-from promptcot.training.files import DROPPED
+from promptcot.training.files import DROPPED, folders_of
 from promptcot.training.kernels import choose
 from promptcot.training.lengthening import Length
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
 from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
-from promptcot.training.saving import save, saved
+from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
 
 _FREE = ("settings.schedule.max_steps", "settings.schedule.epochs", "settings.method.lora.save")
@@ -76,7 +76,7 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
             raise KeyboardInterrupt
         facts = {**material.facts, "kernels": str(kernels), **take_best(trainer, recipe, tell)}
         folder = save(trainer, material.tokenizer, recipe, recipe.directory, facts)
-        for name in saved(recipe):
+        for name in folders_of(recipe):
             tell(f"{name}: {recipe.directory / name}")
         return folder
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from promptcot.evaluation.plots import Result
 from promptcot.storage.atomic import storing, sync, write_whole
 from promptcot.training.adapters import write_adapter
 from promptcot.training.data.stop_tokens import end_ids
-from promptcot.training.files import ADAPTER, LOG, MODEL, PLOT
+from promptcot.training.files import ADAPTER, LOG, PLOT, folders_of
+from promptcot.training.finished import write_mark
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import card
 
@@ -42,21 +43,12 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
     adapters that cannot be merged.
     """
     weights = _gathered(trainer, divided=recipe.parallelism.zero == 3)
-    folders = list(saved(recipe))
+    folders = list(folders_of(recipe))
     if trainer.is_world_process_zero():
         for name in folders:
             _write(directory / name, trainer.model, weights, tokenizer, recipe, facts)
     trainer.accelerator.wait_for_everyone()
     return directory / folders[0]
-
-
-def saved(recipe: TrainRecipe) -> Iterator[str]:
-    """The names of the folders that a training leaves, the model's first."""
-    kept = recipe.method.lora.save if recipe.method.lora else "merged"
-    if kept != "adapter":
-        yield MODEL
-    if kept != "merged":
-        yield ADAPTER
 
 
 def _write(
@@ -77,6 +69,7 @@ def _write(
             shutil.copy(plot, partial)
         written = card.text(recipe, facts, directory / LOG, plot=plot.exists(), adapter=alone)
         write_whole(partial / CARD, written.encode())
+        write_mark(partial, recipe, target.name)
         _publish(partial, target)
 
 

@@ -1,0 +1,43 @@
+"""The mark of a finished training: a small file in the folder of its model, written last, with the hash of the recipe.
+
+By it a training that has nothing left to do is known without loading anything, and a repository of the Hub is known to
+hold an earlier state of the same model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from promptcot.storage.atomic import write_json
+from promptcot.storage.json import loads
+from promptcot.storage.manifest import manifest
+from promptcot.storage.provenance import MODEL_FORMAT, recipe_sha256
+from promptcot.training.files import folders_of
+from promptcot.training.recipe import TrainRecipe
+
+MARK = "promptcot.json"
+
+
+def write_mark(folder: Path, recipe: TrainRecipe, kind: str) -> None:
+    """Say which recipe the files of a folder come from; `kind` is the name that the folder will have."""
+    names = sorted(path.name for path in folder.iterdir())
+    identity = {"format": MODEL_FORMAT, "set": recipe.name, "to": kind, "recipe_sha256": _sha256(recipe)}
+    write_json(folder / MARK, {**identity, "files": names})
+
+
+def finished(recipe: TrainRecipe) -> Path | None:
+    """The folder of the model where this very recipe has been trained; None where there is something left to do."""
+    folders = [recipe.directory / name for name in folders_of(recipe)]
+    return folders[0] if all(_is_of(folder, recipe) for folder in folders) else None
+
+
+def _is_of(folder: Path, recipe: TrainRecipe) -> bool:
+    try:
+        told = loads((folder / MARK).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and told.get("recipe_sha256") == _sha256(recipe)
+
+
+def _sha256(recipe: TrainRecipe) -> str:
+    return recipe_sha256(manifest(recipe.model_dump(mode="json"), {}, {}))
