@@ -85,10 +85,16 @@ def lora_config(lora: Lora | None) -> LoraConfig | None:
 
 
 def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTConfig:
-    """The trainer's arguments. Tokens, packs and their order come ready-made, so that TRL prepares no data."""
+    """The arguments of supervised fine-tuning. Tokens, packs and their order come ready-made: TRL prepares no data."""
+    shared = common_arguments(recipe, kernels, validates=validates)
+    return SFTConfig(**shared, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+
+
+def common_arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> dict[str, Any]:
+    """The arguments that the trainers of all methods have. The order of the rows comes ready-made."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu = torch.cuda.is_available()
-    return SFTConfig(
+    return dict(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
         per_device_train_batch_size=schedule.micro_batch,
@@ -125,7 +131,5 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
         report_to=list(watch.report_to) or "none",
         seed=recipe.seed,
         data_seed=recipe.seed,
-        max_length=None,
         remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
     )

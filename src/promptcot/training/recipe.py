@@ -16,6 +16,7 @@ from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.errors import UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.training.method_recipe import Dpo, Grpo, of_its_kind
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""
@@ -97,19 +98,28 @@ class Lora(Section):
 
 
 class Method(Section):
-    """How a row is learnt; `kind` names the method.
+    """How a row is learnt; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
 
     With `packing`, rows share sequences without seeing each other; without, they are padded.
 
     `overlong` says what happens to a completion that does not fit the window: `cut`, or the row is dropped. A prompt
     that does not fit always drops its row.
+
+    Pairs and rollouts are neither packed nor cut.
     """
 
-    kind: Literal["sft"] = "sft"
+    kind: Literal["sft", "dpo", "grpo"] = "sft"
     packing: bool = True
     overlong: Literal["cut", "drop"] = "cut"
     lora: Lora | None = None
     liger: bool = True
+    dpo: Dpo | None = None
+    grpo: Grpo | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_its_kind(cls, given: Any) -> Any:
+        return of_its_kind(given) if isinstance(given, Mapping) else given
 
 
 class Schedule(Section):
