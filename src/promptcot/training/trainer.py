@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
-from promptcot.training.data.collating import Collator
 from promptcot.training.data.tokens import TokenStore
 from promptcot.training.report.watching import Meter
 
@@ -32,16 +32,21 @@ class Guarded:
     """What is added to a trainer of TRL, which stands behind it among the bases of a class.
 
     `name_of` is the id of a row by its number; the trainer calls `note` with the rows of each micro-batch, and their
-    tokens. The newest `keep` checkpoints are kept.
+    tokens. `eval_collator` makes the batches of validation, whose rows lie in a store of their own. The newest `keep`
+    checkpoints are kept.
     """
 
     args: Any
     state: Any
     accelerator: Any
+    data_collator: Any
+    is_deepspeed_enabled: bool
     is_world_process_zero: Callable[[], bool]
 
-    def __init__(self, *, name_of: Callable[[int], str], meter: Meter, keep: int, **given: Any) -> None:
-        self._name_of, self._meter, self._keep = name_of, meter, keep
+    def __init__(
+        self, *, name_of: Callable[[int], str], meter: Meter, keep: int, eval_collator: Any = None, **given: Any
+    ) -> None:
+        self._name_of, self._meter, self._keep, self._eval_collator = name_of, meter, keep, eval_collator
         self._order = (-1, 0)
         self._step_rows: list[int] = []
         self._batch_rows: list[int] = []
@@ -76,9 +81,23 @@ class Guarded:
         """As the trainer does it, but where each process has all weights only the first one takes a copy of them."""
         if self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage < 3:
             if self.args.should_save:
-                self._save(output_dir)
+                self._save(output_dir)  # type: ignore[attr-defined]
             return
         super().save_model(output_dir, _internal_call)  # type: ignore[misc]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Batches of the rows that are held out."""
+        with self.collating(self._eval_collator):
+            return super().get_eval_dataloader(eval_dataset)  # type: ignore[misc]
+
+    @contextmanager
+    def collating(self, collator: Any) -> Iterator[None]:
+        """Make batches with another collator."""
+        usual, self.data_collator = self.data_collator, collator
+        try:
+            yield
+        finally:
+            self.data_collator = usual
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with a mark of the rows of this step in this process, by which two runs can be compared."""
@@ -109,18 +128,12 @@ class Guarded:
 
 
 class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`.
+    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
 
-    `eval_collator` makes the batches of validation, whose rows lie in a store of their own.
-    """
-
-    def __init__(
-        self, *, store: TokenStore, data_collator: Collator, eval_collator: Collator | None, **given: Any
-    ) -> None:
+    def __init__(self, *, store: TokenStore, **given: Any) -> None:
         self._store = store
-        self._train_collator, self._eval_collator = data_collator, eval_collator
         self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
-        super().__init__(name_of=store.id, data_collator=data_collator, **given)
+        super().__init__(name_of=store.id, **given)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """The loss of a batch, whose rows the model does not see."""
@@ -135,14 +148,6 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         rows = [row for pack in inputs["rows"] for row in pack]
         self.note(rows, sum(int(self._store.lengths[row]) for row in rows), int((inputs["labels"] != -100).sum()))
         return super().training_step(model, inputs, *args, **named)
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """Batches of the rows that are held out."""
-        self.data_collator: Collator | None = self._eval_collator
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = self._train_collator
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row."""

@@ -14,7 +14,7 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -130,11 +130,21 @@ class TokenStore:
         return np.cumsum(self._whole["id_lengths"], dtype=np.int64)
 
 
+Reader = Callable[[Data, Any, Callable[[str], None]], Iterator[Example | Rejected]]
+"""From where rows are, with the tokenizer and whoever hears how they are read, to the rows."""
+
+
 def open_store(
-    recipe: TrainRecipe, tokenizer: Any, *, cache: Path | None = None, which: Literal["train", "validation"] = "train"
+    recipe: TrainRecipe,
+    tokenizer: Any,
+    *,
+    cache: Path | None = None,
+    which: Literal["train", "validation"] = "train",
+    read: Reader = examples,
 ) -> TokenStore:
     """The tokens of a recipe's rows, made where they are not in the cache yet (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
 
+    `read` makes examples of rows; whatever is not `examples` is part of what a store is known by.
     Where `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Raises
     InputError where no row is left, and StorageError.
     """
@@ -146,24 +156,28 @@ def open_store(
         "window": recipe.schedule.max_length,
         "overlong": recipe.method.overlong,
         **data.model_dump(include={"chat", "limit", "split", "columns"}),
+        **({} if read is examples else {"read": read.__name__}),
     }
     hashes, rules = fingerprint(data), tokenizer_hash(tokenizer)
     folder = (cache or cache_folder()) / "tokens" / _key([*hashes.values()], rules, settings)
     made_of = {"data": hashes, "tokenizer": rules, "settings": settings}
     with _waiting(folder.with_name(folder.name + ".lock")):
         if not _is_whole(folder):
-            _make(folder, Encoder(tokenizer), data, recipe)
+            _make(folder, Encoder(tokenizer), data, recipe, read)
     if isinstance(share, str):
         return TokenStore(folder, made_of)
-    return _side(TokenStore(folder, {**made_of, "held_out": share}), share, which)
+    return side_of(TokenStore(folder, {**made_of, "held_out": share}), share, which)
 
 
 def _key(*parts: Any) -> str:
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
-def _side(store: TokenStore, share: float, which: str) -> TokenStore:
-    """The rows to train on, or those held out: the ones whose prompts have the smallest hashes, at least one."""
+def side_of(store: TokenStore, share: float, which: str) -> TokenStore:
+    """The rows to train on, or those held out: the ones whose prompts have the smallest hashes, at least one.
+
+    Raises InputError where nothing is held out, or nothing left.
+    """
     if not share:
         if which == "validation":
             raise InputError("data.validation is 0, so no rows are held out; set it to a share or to a file")
@@ -228,7 +242,7 @@ def _mapped(path: Path, kind: type[np.generic]) -> NDArray[Any]:
     return np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
 
 
-def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> None:
+def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read: Reader) -> None:
     """Write a store. Raises InputError where no row is left, and StorageError."""
     partial = folder.with_name(folder.name + ".partial")
     with storing(partial):
@@ -237,7 +251,7 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
         partial.mkdir(parents=True)
     try:
         told: list[str] = []
-        rows, drop = examples(data, encoder.tokenizer, told.append), recipe.method.overlong == "drop"
+        rows, drop = read(data, encoder.tokenizer, told.append), recipe.method.overlong == "drop"
         counts = _write(partial, encoder, rows, recipe.schedule.max_length, drop)
         counts = replace(counts, read_as=tuple(told))
         if not counts.kept:

@@ -12,20 +12,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
-from promptcot.errors import InputError
 from promptcot.training.arguments import arguments, lora_config
 from promptcot.training.data.collating import Collator, dataset_of
 from promptcot.training.data.packing import order, pack
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import TokenStore, open_store
-from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
-from promptcot.training.model import compare, load_model
+from promptcot.training.model import compare, flops_per_token, load_model
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.watching import Scale, Watcher
 from promptcot.training.trainer import Trainer
@@ -86,7 +84,7 @@ class Sft:
         compare(model, material.tokenizer, int(material.train.lengths.max()), tell)
         steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
         chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
-        scale = Scale(_flops_per_token(model, material.train), peak_flops(kernels.device), len(chosen) / len(packs))
+        scale = Scale(flops_per_token(model, material.train.lengths), peak_flops(kernels.device), len(chosen) / len(packs))
         watcher = Watcher(recipe, material.tokenizer, validation or material.train, scale, tell)
 
         def collator_of(store: TokenStore) -> Collator:
@@ -108,15 +106,6 @@ class Sft:
         )
         trainer.remove_callback(PrinterCallback)  # the watcher says it better
         return trainer
-
-
-def _flops_per_token(model: PreTrainedModel, store: TokenStore) -> float | None:
-    """None for a kind of model whose operations cannot be counted; it is trained all the same."""
-    try:
-        shape = Shape.of_config(model.config.to_dict())
-    except InputError:
-        return None
-    return shape.flops_per_token(mean_context(store.lengths.tolist()))
 
 
 METHOD = Sft()
