@@ -163,8 +163,11 @@ def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str 
             "generations anew"
         )
     shared = common_arguments(recipe, kernels, validates=False)
+    reference = {"revision": recipe.model.revision, "use_safetensors": True} if grpo.beta else None
     return GRPOConfig(
         **shared,
+        model_init_kwargs=reference,  # of the reference alone: the model itself is loaded already
+        max_steps=recipe.schedule.max_steps or -1,
         num_generations=grpo.generations,
         max_completion_length=grpo.max_completion_length,
         temperature=grpo.temperature,

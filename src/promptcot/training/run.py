@@ -71,8 +71,10 @@ def _silent(text: str) -> None:
 def _hush() -> None:
     """The libraries' own chatter: what matters of it is told by the watcher, or raised."""
     transformers_logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    for name in ("accelerate", "vllm", "trl.trainer.grpo_trainer"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
+    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # which is imported wherever it is there
 
 
 def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
