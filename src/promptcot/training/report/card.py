@@ -22,7 +22,6 @@ from promptcot.printable import presentable
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
-from promptcot.training.data.tokens import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -30,6 +29,13 @@ _PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed", "peft", 
 _OF_DATA, _LOGGED = ("data", "counts", "validation"), ("steps", "seconds")
 _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+_LEARNT = {
+    "sft": "on rows of prompt and completion; the loss counts completions only",
+    "dpo": "by direct preference optimisation (DPO, arXiv 2305.18290) on pairs of a chosen and a rejected answer",
+    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from what "
+    "the answers were worth",
+}
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
@@ -49,6 +55,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         _head(recipe),
         template_path=_TEMPLATE,
         name=recipe.name,
+        learnt=_LEARNT[recipe.method.kind],
         results=_table(("what", "value"), _results(lines)),
         plot=plot,
         made=_table(("what", "value"), [*_made(recipe, lines), *_flat(others)]),
@@ -83,7 +90,7 @@ def _head(recipe: TrainRecipe) -> ModelCardData:
         datasets=[name for name in recipe.data.path if _on_the_hub(name)] or None,
         library_name="transformers",
         pipeline_tag="text-generation",
-        tags=["promptcot", "sft"],
+        tags=["promptcot", recipe.method.kind],
     )
 
 
@@ -100,7 +107,12 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
     for name, key in (("training loss, last logged", "loss"), ("validation loss", "eval_loss")):
         if line := _last(lines, key):
             yield name, f"{line[key]:.4f} (step {line['step']:,})"
-    if line := _last(lines, "mean_token_accuracy"):
+    for name, key in (("mean reward", "reward"), ("share of right answers", "reason/right")):
+        if line := _last(lines, key):
+            yield f"{name} in training, last logged", f"{line[key]:.3f} (step {line['step']:,})"
+    if line := _last(lines, "rewards/accuracies"):
+        yield "pairs whose chosen answer is preferred, last logged", f"{100 * line['rewards/accuracies']:.1f} %"
+    elif line := _last(lines, "mean_token_accuracy"):
         yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
@@ -108,15 +120,19 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
     lora, schedule = recipe.method.lora, recipe.schedule
     yield "base model", recipe.model.path
     yield "revision", recipe.model.revision or "none given"
-    yield "method", f"LoRA of rank {lora.rank}, merged" if lora else "all weights"
+    how = f"LoRA of rank {lora.rank}, merged" if lora else "all weights"
+    yield "method", f"{recipe.method.kind.upper()}, {how}"
+    if keys := recipe.method.dpo or recipe.method.grpo:
+        yield from _flat(keys.model_dump(exclude_none=True), f"{recipe.method.kind}: ")
     if start := _last(lines, "devices"):
         yield "hardware", f"{start['devices']} × {start['device']}"
     if end := _last(lines, "seconds"):
         yield "steps", f"{end['step']:,}"
         yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
         yield "time", duration(end["seconds"])
+    batch = {"sft": "sequences", "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]
     packed = "packed" if recipe.method.packing else "padded"
-    yield "batch", f"{recipe.sequences_per_step:,} sequences of up to {schedule.max_length:,} tokens, {packed}"
+    yield "batch", f"{recipe.sequences_per_step:,} {batch} of up to {schedule.max_length:,} tokens, {packed}"
     yield "weights stored in", recipe.precision.dtype
 
 
@@ -124,7 +140,7 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = dataclasses.asdict(value) if isinstance(value, StoreCounts) else value
+        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif plain is not None:
