@@ -7,14 +7,18 @@ is TRL's. With adapters the reference is the model without them.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
 from trl import DPOTrainer
+from trl.models import prepare_deepspeed
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from promptcot.storage.atomic import write_whole
@@ -22,6 +26,10 @@ from promptcot.training.data.collating import dataset_of
 from promptcot.training.data.pairs import Pairs
 from promptcot.training.trainer import Guarded
 
+Reference = NDArray[np.float32]
+"""The log-probabilities of both sides, of shape (2, pairs)."""
+
+_SECONDS = 30.0  # between two lines on how far the reference is
 _REFERENCE = ("ref_chosen_logps", "ref_rejected_logps")
 
 
@@ -46,10 +54,15 @@ class PairCollator:
 
 
 class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
-    """DPOTrainer for batches of a `PairCollator`. `kept` are the files of the reference, by "train" and "eval"."""
+    """DPOTrainer for batches of a `PairCollator`. `kept` are the files of the reference, by "train" and "eval".
 
-    def __init__(self, *, kept: dict[str, Path], data_collator: PairCollator, **given: Any) -> None:
-        self._kept = kept
+    `say` hears how far the reference is.
+    """
+
+    def __init__(
+        self, *, kept: dict[str, Path], say: Callable[[str], None], data_collator: PairCollator, **given: Any
+    ) -> None:
+        self._kept, self._say = kept, say
         super().__init__(name_of=data_collator.pairs.id, data_collator=data_collator, **given)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
@@ -74,21 +87,36 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         collator = self._eval_collator if name == "eval" else self.data_collator
         [found] = broadcast_object_list([_read(self._kept[name], len(collator.pairs))])
         if found is None:
-            each = dataset_of(list(np.arange(len(collator.pairs))[:, None]))
-            with self.collating(collator):
-                told = super()._precompute_ref_logps(each, name, batch_size)[:]
-            found = np.array([told[side] for side in _REFERENCE], np.float32)
+            found = self._ask_reference(collator, batch_size)
             if self.is_world_process_zero():
                 _write(self._kept[name], found)
         collator.reference = torch.from_numpy(found)
         return dataset
+
+    def _ask_reference(self, collator: PairCollator, batch_size: int) -> Reference:
+        """Each pair once, the longest first; of several processes each takes a part."""
+        pairs = collator.pairs
+        longest_first = np.argsort(-pairs.lengths.reshape(2, -1).max(axis=0), kind="stable")
+        loader = DataLoader(dataset_of(list(longest_first[:, None])), batch_size, collate_fn=collator)
+        alone = not self.is_deepspeed_enabled
+        model = self.model if alone else prepare_deepspeed(self.model, self.accelerator)
+        found, done, told = np.zeros((2, len(pairs)), np.float32), 0, time.monotonic()
+        for batch in self.accelerator.prepare(loader):
+            said = (*self.compute_ref_log_probs(model, batch), batch["rows"])
+            chosen, rejected, rows = (part.cpu().numpy() for part in self.accelerator.gather_for_metrics(said))
+            found[:, rows] = chosen, rejected
+            done += len(rows)
+            if time.monotonic() - told > _SECONDS:
+                self._say(f"reference: {done:,} of {len(pairs):,} pairs")
+                told = time.monotonic()
+        return found
 
 
 def _without_rows(inputs: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in inputs.items() if name != "rows"}
 
 
-def _read(path: Path, pairs: int) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+def _read(path: Path, pairs: int) -> Reference | None:
     """What the reference said; None where it was not asked yet, or the file is damaged."""
     try:
         found = np.load(path, allow_pickle=False)
@@ -98,7 +126,7 @@ def _read(path: Path, pairs: int) -> np.ndarray[Any, np.dtype[np.float32]] | Non
     return found.astype(np.float32) if whole else None
 
 
-def _write(path: Path, found: np.ndarray[Any, np.dtype[np.float32]]) -> None:
+def _write(path: Path, found: Reference) -> None:
     content = io.BytesIO()
     np.save(content, found, allow_pickle=False)
     write_whole(path, content.getvalue())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from trl import GRPOTrainer
 
 from promptcot.training.data.prompts import Prompts
@@ -39,8 +40,9 @@ class GrpoTrainer(Guarded, GRPOTrainer):  # type: ignore[misc]
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)
         if checkpoint is not None and self._goes_on_within_a_batch:
-            kept = torch.load(self._rollouts(Path(checkpoint)), map_location=self.args.device, weights_only=True)
-            self._step, self._buffered_inputs = kept["step"], kept["completions"]
+            kept = torch.load(self._rollouts(Path(checkpoint)), map_location="cpu", weights_only=True)
+            self._step = kept["step"]
+            self._buffered_inputs = [send_to_device(batch, self.args.device) for batch in kept["completions"]]
 
     @property
     def _goes_on_within_a_batch(self) -> bool:

@@ -116,3 +116,14 @@ def of_its_kind(given: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name} = {given[name]!r} is for kind = 'sft': leave it out for {kind!r}")
     found.setdefault(kind, {})
     return found
+
+
+def check_rollouts(grpo: Grpo, window: int, validation: str | float) -> None:
+    """Raises ValueError where completions leave no room for prompts, or rows are held out, which no reward looks at."""
+    if grpo.max_completion_length >= window:
+        raise ValueError(
+            f"method.grpo.max_completion_length is {grpo.max_completion_length:,}, and schedule.max_length, {window:,} "
+            "tokens, is for prompt and completion together: raise it, so that prompts have room"
+        )
+    if validation:
+        raise ValueError("data.validation is for sft and dpo; for grpo, evaluate on a benchmark (`promptcot eval`)")

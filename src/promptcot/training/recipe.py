@@ -16,7 +16,7 @@ from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.errors import UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
-from promptcot.training.method_recipe import Dpo, Grpo, of_its_kind
+from promptcot.training.method_recipe import Dpo, Grpo, check_rollouts, of_its_kind
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""
@@ -206,6 +206,12 @@ class TrainRecipe(Section):
     checkpoints: Checkpoints = Checkpoints()
     watch: Watch = Watch()
     hardware: Hardware = Hardware()
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.method.grpo is not None:
+            check_rollouts(self.method.grpo, self.schedule.max_length, self.data.validation)
+        return self
 
     @property
     def directory(self) -> Path:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import disable_progress_bars
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import DPOConfig
 
@@ -97,13 +94,13 @@ class DpoMethod:
         scale = Scale(flops_per_token(model, train.lengths), peak_flops(kernels.device), len(chosen) / len(train))
         watcher = Watcher(recipe, tokenizer, (validation or train).chosen, scale, tell)
         kept = {"train": _kept(recipe, kernels, train), "eval": _kept(recipe, kernels, validation or train)}
-        _quiet()
         known = kept["train"].exists()
         tell(f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}")
         trainer = DpoTrainer(
             model=model,
             args=args,
             kept=kept,
+            say=tell,
             meter=watcher.meter,
             keep=recipe.checkpoints.keep,
             data_collator=PairCollator(train, tokenizer.pad_token_id),
@@ -129,13 +126,6 @@ def _kept(recipe: TrainRecipe, kernels: Kernels, pairs: Pairs) -> Path:
     numbers = [recipe.precision.dtype, recipe.parallelism.zero > 0, recipe.method.lora is not None, kernels.attention]
     told = json.dumps([pairs.fingerprint, pairs.which, model, numbers], sort_keys=True)
     return cache_folder() / "reference" / f"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}.npy"
-
-
-def _quiet() -> None:
-    """Bars of progress are for terminals."""
-    disable_progress_bars()
-    if not sys.stderr.isatty():
-        os.environ["TQDM_DISABLE"] = "1"
 
 
 METHOD = DpoMethod()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset, disable_progress_bars
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import GRPOConfig
 
@@ -77,7 +77,6 @@ class GrpoMethod:
     ) -> GrpoTrainer:
         """A trainer of the prompts in their order. Raises InputError for a model that cannot be loaded."""
         grpo, prompts, tokenizer = _grpo(recipe), material.prompts, material.tokenizer
-        disable_progress_bars()
         model = load_model(recipe, kernels)
         longest = int(prompts.lengths.max()) + grpo.max_completion_length
         compare(model, tokenizer, longest, tell)
