@@ -12,7 +12,7 @@ from promptcot.chains.options import arguments
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, columns_option
 from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError
-from promptcot.training.recipe import TrainRecipe, load_train
+from promptcot.training.recipe import Published, TrainRecipe, load_train
 
 _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 
@@ -54,11 +54,12 @@ def command(
         "data.columns": columns,
         "data.path": list(data_path) or None,
         "output_dir": output_dir and str(output_dir),
-        "parallelism.devices": processes if options["dry_run"] else None,
     }
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
-    return _show(resolved) if options["dry_run"] else _start(resolved, [recipe, *arguments(given)], processes)
+    if options["dry_run"]:
+        return _show(_on(resolved, processes))
+    return _start(resolved, [recipe, *arguments(given)], processes)
 
 
 def _without_old_facts(
@@ -70,8 +71,24 @@ def _without_old_facts(
         update["model"] = _unset(recipe.model, shipped.model, ("revision", "architecture"))
     if data and list(data) != shipped.data.path:
         update["data"] = _unset(recipe.data, shipped.data, ("revision", "rows", "tokens_per_row", "source"))
-        update["hardware"] = _unset(recipe.hardware, shipped.hardware, ("published_gpu_hours",))
+        update["published"] = _unset(recipe.published, shipped.published, ("steps", "gpu_hours", "source"))
+    if "model" in update:
+        update["published"] = Published()
     return recipe.model_copy(update=update)
+
+
+def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
+    """The recipe on so many devices, with the same batch. Raises InputError where they cannot share it evenly."""
+    if processes is None:
+        return recipe
+    if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % (processes * recipe.schedule.micro_batch):
+        raise InputError(
+            f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run computes only for "
+            f"numbers of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide it"
+        )
+    parallelism = recipe.parallelism.model_copy(update={"devices": processes})
+    schedule = recipe.schedule.model_copy(update={"accumulation": recipe.accumulation_on(processes)})
+    return recipe.model_copy(update={"parallelism": parallelism, "schedule": schedule})
 
 
 def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:

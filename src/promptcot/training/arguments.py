@@ -27,21 +27,6 @@ def processes() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def accumulation(recipe: TrainRecipe, world: int) -> int:
-    """Micro-batches for each step of the optimizer, so that the effective batch is the recipe's on `world` processes.
-
-    Raises InputError where it cannot be.
-    """
-    at_once = world * recipe.schedule.micro_batch
-    if recipe.sequences_per_step % at_once:
-        raise InputError(
-            f"the recipe's effective batch is {recipe.sequences_per_step} sequences, which {world} processes with "
-            f"{recipe.schedule.micro_batch} at a time cannot share evenly: start another number of processes, or "
-            f"--set parallelism.devices={world} and choose schedule.accumulation anew"
-        )
-    return recipe.sequences_per_step // at_once
-
-
 def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
     """DeepSpeed's configuration; `auto` is filled in by the trainer. None without ZeRO."""
     parallel = recipe.parallelism
@@ -95,12 +80,14 @@ def common_arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) 
     """The arguments that the trainers of all methods have. The order of the rows comes ready-made."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu = torch.cuda.is_available()
+    # then a batch of the trainer is a whole step: see `training.steps`
+    by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
     return dict(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
-        per_device_train_batch_size=schedule.micro_batch,
+        per_device_train_batch_size=1 if by_rows else schedule.micro_batch,
         per_device_eval_batch_size=schedule.micro_batch,
-        gradient_accumulation_steps=accumulation(recipe, processes()),
+        gradient_accumulation_steps=1 if by_rows else recipe.accumulation_on(processes()),
         num_train_epochs=1,  # the order holds all epochs
         learning_rate=schedule.learning_rate,
         lr_scheduler_type=schedule.kind,

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator, model_validator
 
 from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
-from promptcot.errors import UsageError
+from promptcot.errors import InputError, UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
 from promptcot.training.method_recipe import Dpo, Grpo, check_rollouts, of_its_kind
 
@@ -123,8 +123,14 @@ class Method(Section):
 
 
 class Schedule(Section):
-    """How long, how fast, and how many sequences at a time on each device."""
+    """How long, how fast, and how many sequences at a time on each device.
 
+    A step of the optimizer takes devices × `micro_batch` × `accumulation`, counted as `step_by` says: in "sequences"
+    (packs, so that steps have about as many tokens, and a number of rows that depends on their lengths), or in "rows"
+    (as without packing, for a learning rate that belongs to a number of rows).
+    """
+
+    step_by: Literal["rows", "sequences"] = "sequences"
     max_length: Positive = 16384
     epochs: Annotated[float, Field(gt=0)] = 2.0
     max_steps: Positive | None = None
@@ -183,12 +189,45 @@ class Watch(Section):
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
 
 
+Mfu = Annotated[float, Field(gt=0, le=1)]
+
+
 class Hardware(Section):
-    """What a dry run computes for: a device by name, and the share of its peak that training reaches."""
+    """What a dry run computes for: a device by name, and the share of its peak that training reaches.
+
+    `mfu` is an interval, or one number where it has been measured; `mfu_source` says where it comes from.
+    """
 
     device: str = "A100-80GB"
-    mfu: Annotated[float, Field(gt=0, le=1)] = 0.4
-    published_gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    mfu: tuple[Mfu, Mfu] = (0.3, 0.5)
+    mfu_source: str | None = None
+
+    @field_validator("mfu", mode="before")
+    @classmethod
+    def _one_number(cls, given: Any) -> Any:
+        return (given, given) if isinstance(given, (int, float)) else given
+
+    @field_validator("mfu")
+    @classmethod
+    def _rising(cls, mfu: tuple[float, float]) -> tuple[float, float]:
+        if mfu[0] > mfu[1]:
+            raise ValueError("the lower end of the interval comes first")
+        return mfu
+
+
+class Published(Section):
+    """What is published of the training that a recipe repeats; a dry run shows it beside what it computes.
+
+    `learning_rate` is the one that belongs to `rows_per_step`: with it, a training of other steps gets a warning.
+    `packing` says how the `gpu_hours` were spent.
+    """
+
+    steps: Positive | None = None
+    rows_per_step: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    packing: bool = False
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    source: str | None = None
 
 
 class TrainRecipe(Section):
@@ -206,6 +245,7 @@ class TrainRecipe(Section):
     checkpoints: Checkpoints = Checkpoints()
     watch: Watch = Watch()
     hardware: Hardware = Hardware()
+    published: Published = Published()
 
     @model_validator(mode="after")
     def _fits_the_method(self) -> Self:
@@ -222,6 +262,26 @@ class TrainRecipe(Section):
     def sequences_per_step(self) -> int:
         """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
         return self.parallelism.devices * self.schedule.micro_batch * self.schedule.accumulation
+
+    def accumulation_on(self, processes: int) -> int:
+        """Micro-batches of each process in a step, so that the effective batch is the recipe's.
+
+        Raises InputError where the processes cannot share it evenly.
+        """
+        at_once = processes * self.schedule.micro_batch
+        if self.sequences_per_step % at_once:
+            raise InputError(
+                f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "
+                f"with {self.schedule.micro_batch} at a time cannot share evenly: start another number of processes, "
+                f"or --set parallelism.devices={processes} and choose schedule.accumulation anew"
+            )
+        return self.sequences_per_step // at_once
+
+    @property
+    def rows_per_step(self) -> int | None:
+        """The effective batch in rows; None where it is a number of packs."""
+        counts_packs = self.method.packing and self.schedule.step_by == "sequences"
+        return None if counts_packs else self.sequences_per_step
 
 
 def load_train(

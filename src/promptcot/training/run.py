@@ -85,6 +85,8 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
     settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
     model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
     settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
+    if recipe.schedule.step_by == "sequences":
+        del settings["schedule"]["step_by"]  # trainings of earlier versions, which had no other steps, can go on
     settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
     if recipe.parallelism.zero:
         settings["processes"] = processes()

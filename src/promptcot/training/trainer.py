@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,17 @@ from promptcot.training.data.tokens import TokenStore
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
+_MARKS = 1 << 48
 
 
 class Diverged(PromptCoTError):
     """The loss or its gradient is no finite number, so that a step would spoil the weights."""
+
+
+def mark(rows: Iterable[int]) -> int:
+    """A number that tells these rows from others, whatever their order: those of a step have none."""
+    digests = (hashlib.blake2b(str(row).encode(), digest_size=6).digest() for row in rows)
+    return sum(int.from_bytes(digest, "big") for digest in digests) % _MARKS
 
 
 class Guarded:
@@ -54,11 +61,10 @@ class Guarded:
 
     def note(self, rows: list[int], tokens: int, completion_tokens: int) -> None:
         """Take down what the micro-batch at hand is made of."""
-        step, mark = self._order
+        step, so_far = self._order
         if step != self.state.global_step:
-            step, mark, self._step_rows = self.state.global_step, 0, []
-        digest = hashlib.blake2b(repr((mark, rows)).encode(), digest_size=6).digest()
-        self._order = (step, int.from_bytes(digest, "big"))
+            step, so_far, self._step_rows = self.state.global_step, 0, []
+        self._order = step, (so_far + mark(rows)) % _MARKS
         self._step_rows += rows
         self._batch_rows = rows
         self._meter.add(tokens, completion_tokens)
@@ -100,9 +106,11 @@ class Guarded:
             self.data_collator = usual
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with a mark of the rows of this step in this process, by which two runs can be compared."""
+        """Log, with a mark of the rows of this step, by which two runs can be compared: it is the same however the
+        rows are packed and shared among processes.
+        """
         if "loss" in logs:
-            logs = {**logs, "order": self._order[1]}
+            logs = {**logs, "order": self._mark_of_step()}
         super().log(logs, start_time)  # type: ignore[misc]
 
     def save_more(self, folder: Path) -> None:
@@ -116,6 +124,10 @@ class Guarded:
         if self.is_world_process_zero():
             seal(folder)
             rotate(folder.parent, self._keep)
+
+    def _mark_of_step(self) -> int:
+        here = torch.tensor(self._order[1], dtype=torch.int64, device=self.args.device)
+        return int(self.accelerator.reduce(here, "sum")) % _MARKS
 
     def _diverged(self, what: str, rows: list[int], value: float) -> str:
         ids = list(map(self._name_of, rows))

@@ -115,6 +115,18 @@ def test_zero_on_two_processes_learns_what_one_process_does(place: Path, alone: 
     assert same_model(place, name, "alone", tolerance=2e-3)
 
 
+def test_steps_counted_in_rows_are_the_same_on_two_processes_that_cannot_share_them_evenly(place: Path) -> None:
+    rows = {"schedule__step_by": "'rows'", "schedule__accumulation": 5, "schedule__max_steps": 6}
+    finished(place, PLAIN, "rows-1", **rows)
+    zero = {**rows, "parallelism__zero": 2, "parallelism__offload_optimizer": True}
+    killed_after_a_checkpoint(place, PLAIN, "rows-2", "--processes", "2", **zero)
+    assert f"going on from step {EVERY}" in finished(place, PLAIN, "rows-2", "--processes", "2", **zero)
+    assert losses(place / "rows-2") == pytest.approx(losses(place / "rows-1"), abs=1e-2)
+    one, two = (logged(place / name, ("step", "order", "tokens")) for name in ("rows-1", "rows-2"))
+    assert one == two
+    assert len(one) == 6
+
+
 @pytest.mark.parametrize(
     ("launcher", "processes"), [(TORCHRUN, "2 processes"), (ACCELERATE, "1 process")], ids=["torchrun", "accelerate"]
 )

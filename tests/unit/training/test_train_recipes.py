@@ -24,7 +24,8 @@ def test_a_shipped_recipe_is_read_and_dry_run(name: str, tmp_path: Path, monkeyp
     assert f"promptcot train {name}: a dry run" in told
     assert re.search(r"in all +[\d.,]+ [GM]iB", told)
     assert "DOES NOT FIT" not in told
-    assert f"{recipe.sequences_per_step:,} packed sequences" in told
+    unit = "packed sequences" if recipe.rows_per_step is None else "rows"
+    assert f"{recipe.sequences_per_step:,} {unit} = {recipe.parallelism.devices} device" in told
 
 
 def test_all_six_recipes_ship() -> None:
@@ -44,6 +45,33 @@ def test_the_settings_are_the_published_ones(name: str) -> None:
     assert recipe.parallelism.offload_parameters == large
     assert (recipe.precision.dtype, recipe.precision.gradient_checkpointing) == ("bfloat16", True)
     assert (recipe.checkpoints.every, recipe.checkpoints.keep) == (500, 6)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_step_takes_the_published_rows_at_the_published_rate(name: str) -> None:
+    recipe = load_train(name)
+    published = recipe.published
+    assert recipe.schedule.step_by == "rows"
+    assert recipe.rows_per_step == published.rows_per_step == (16 if name == "promptcot-qwq-32b" else 64)
+    assert recipe.schedule.learning_rate == published.learning_rate
+    found = dry_run(recipe)
+    assert published.steps == (found.work and found.work.steps)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"),
+    [
+        ([], None),
+        (["method.packing=false"], None),
+        (["schedule.step_by=sequences"], "about 251 here"),
+        (["schedule.accumulation=2"], "has 16 here"),
+        (["schedule.step_by=sequences", "schedule.learning_rate=2e-5"], None),
+    ],
+)
+def test_a_published_rate_for_other_steps_is_warned_of(changes: list[str], rows: str | None) -> None:
+    told = " ".join(" ".join(lines(dry_run(load_train("promptcot-ds-1.5b", changes)))).split())
+    assert ("the learning rate 5e-06 was published for 64 rows a step" in told) == (rows is not None)
+    assert rows is None or rows in told
 
 
 @pytest.mark.parametrize("name", [name for name in shipped(SHIPPED_TRAIN) if not name.startswith("nano")])

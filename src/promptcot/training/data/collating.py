@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from promptcot.training.data.steps import share, share_padded
 from promptcot.training.data.tokens import TokenStore
+from promptcot.training.recipe import TrainRecipe
 
 IGNORED = -100
 """The label of a token that is not learnt, as torch's cross-entropy has it."""
@@ -35,14 +37,16 @@ class Collator:
 
     def __init__(self, store: TokenStore, pad_id: int, packing: bool) -> None:
         self._store, self._pad_id, self._packing = store, pad_id, packing
+        self._nothing = np.array([pad_id], np.int32), 1
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Packed: `input_ids`, `labels`, `position_ids` of shape (1, tokens), `cu_seq_lens_q/k`, `max_length_q/k`.
 
-        Padded: `input_ids`, `labels`, `attention_mask` of shape (rows, longest). `rows` are each example's row numbers.
+        Padded: `input_ids`, `labels`, `attention_mask` of shape (rows, longest). `rows` are each example's row numbers;
+        without any, the batch is one token that is not learnt.
         """
         packs = [[int(row) for row in example["rows"]] for example in examples]
-        found = [self._store.row(row) for pack in packs for row in pack]
+        found = [self._store.row(row) for pack in packs for row in pack] or [self._nothing]
         ids = np.concatenate([ids for ids, _ in found]).astype(np.int64)
         lengths = np.array([len(ids) for ids, _ in found])
         starts = np.cumsum(lengths) - lengths
@@ -68,6 +72,32 @@ class Collator:
             "labels": spread(labels, IGNORED),
             "attention_mask": spread(1, 0),
         }
+
+
+class StepCollator:
+    """Makes all micro-batches that one process computes in a step: an example has the rows of the whole step.
+
+    `micro_batch` sequences of `window` tokens are computed at a time, packed ones as one. Each process has a collator,
+    with its number.
+    """
+
+    def __init__(self, collator: Collator, lengths: NDArray[np.int32], recipe: TrainRecipe, place: tuple[int, int]):
+        self._collator, self._lengths, self._packing = collator, lengths, recipe.method.packing
+        self._together, self._window = recipe.schedule.micro_batch, recipe.schedule.max_length
+        self._process, self._processes = place
+
+    def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """`micro_batches`: batches of the collator, as many in every process."""
+        [example] = examples
+        rows = np.asarray(example["rows"], np.int64)
+        lengths = self._lengths[rows]
+        if self._packing:
+            shared = share(lengths, self._together * self._window, self._processes)
+            chosen = [[{"rows": rows[places]}] for places in shared[self._process]]
+        else:
+            shared = share_padded(lengths, self._together, self._processes)
+            chosen = [[{"rows": rows[places : places + 1]} for places in part] for part in shared[self._process]]
+        return {"micro_batches": [self._collator(batch) for batch in chosen]}
 
 
 def _packed(

@@ -11,10 +11,12 @@ import importlib
 import importlib.util
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import exp
 from pathlib import Path
 from random import Random
+from statistics import NormalDist
 from typing import Any
 
 from promptcot import nano
@@ -31,6 +33,9 @@ SAMPLED = 2000
 
 CHARACTERS_PER_TOKEN = 3.5
 """Assumed where no tokenizer is at hand."""
+
+SPREAD = 0.6
+"""Assumed where only a mean is told: the standard deviation of the lengths' logarithms, which are taken for normal."""
 
 
 Tokens = Callable[[Example], int | str]
@@ -89,11 +94,13 @@ def _used(rows: int, recipe: TrainRecipe) -> int:
 
 
 def _told_length(recipe: TrainRecipe) -> Lengths | None:
-    """All rows as long as the recipe says, if it does."""
+    """Lengths around the mean that the recipe tells, if it does: spread as assumed, none cut."""
     if recipe.data.tokens_per_row is None:
         return None
-    length = min(recipe.data.tokens_per_row, recipe.schedule.max_length)
-    return Lengths(length, length)
+    mean, window = min(recipe.data.tokens_per_row, recipe.schedule.max_length), recipe.schedule.max_length
+    spread = [exp(SPREAD * (NormalDist().inv_cdf((n + 0.5) / SAMPLED))) for n in range(SAMPLED)]
+    scale = mean * SAMPLED / sum(spread)
+    return replace(lengths_of([min(window, max(1, round(scale * one))) for one in spread], recipe), mean=mean)
 
 
 def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:

@@ -14,6 +14,7 @@ from promptcot.errors import InputError
 from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.counting import Counted, count, folder_of
 from promptcot.training.forecast.devices import Device, find
+from promptcot.training.forecast.disk import Disk, disk
 from promptcot.training.forecast.estimate import ROOMY, Change, Work, advice, work
 from promptcot.training.forecast.memory import Memory, memory
 from promptcot.training.recipe import TrainRecipe
@@ -33,6 +34,11 @@ class DryRun:
     def memory(self) -> Memory | None:
         """What each device needs; None without a shape."""
         return None if self.shape is None else memory(self.shape, self.recipe)
+
+    @cached_property
+    def disk(self) -> Disk | None:
+        """What it takes on disk; None without a shape."""
+        return None if self.shape is None else disk(self.shape, self.recipe, self.counted)
 
     @cached_property
     def fits(self) -> bool | None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from promptcot.recipe.loading import with_changes
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.memory import Memory, memory
+from promptcot.training.forecast.waiting import stretch
 from promptcot.training.recipe import TrainRecipe
 
 PACKED = 0.98
@@ -34,8 +34,10 @@ class Lengths:
     """The share of rows that is kept."""
     cut: float = 0.0
     """The share of rows whose completion is cut."""
+    packed: float = 1.0
+    """How much longer packed steps take than their tokens alone: see `waiting.stretch`."""
     padded: float = 1.0
-    """Computed tokens for each real one, where rows of a micro-batch are padded to the longest of them."""
+    """The same for steps whose rows are padded."""
 
 
 def lengths_of(sample: Sequence[int], recipe: TrainRecipe) -> Lengths:
@@ -48,15 +50,8 @@ def lengths_of(sample: Sequence[int], recipe: TrainRecipe) -> Lengths:
         used, kept, cut = [length for length in sample if length <= window], 1 - long / len(sample), 0.0
     if not used:
         return Lengths(0.0, 0.0, kept, cut)
-    padded = 1.0 if recipe.method.packing else _padded(used, recipe.schedule.micro_batch, recipe.seed)
-    return Lengths(sum(used) / len(used), mean_context(used), kept, cut, padded)
-
-
-def _padded(lengths: Sequence[int], together: int, seed: int) -> float:
-    """How many tokens are computed for each real one, in batches drawn from these rows."""
-    shuffled = Random(seed).sample(list(lengths), len(lengths))
-    batches = [shuffled[start : start + together] for start in range(0, len(shuffled), together)]
-    return sum(max(batch) * len(batch) for batch in batches) / sum(lengths)
+    waits = [stretch(used, recipe, packing=packing) for packing in (True, False)]
+    return Lengths(sum(used) / len(used), mean_context(used), kept, cut, *waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +66,42 @@ class Work:
     steps: int
     tokens: float
     """Real ones, over all epochs."""
-    computed: float
-    """With padding."""
     flops: float
-    """Operations that count for the MFU."""
+    """Operations for these, as they count for the MFU."""
     hardware_flops: float
     """With what is computed again."""
 
     def gpu_hours(self, peak: float, mfu: float) -> float:
-        """Hours of one device with that peak (operations per second), at that model FLOPs utilisation."""
+        """Hours of one device with that peak (operations per second), at that model FLOPs utilisation.
+
+        Without padding, and without waiting for others.
+        """
         return self.flops / (peak * mfu) / 3600
 
 
 def work(shape: Shape, recipe: TrainRecipe, rows: int, lengths: Lengths) -> Work:
     """The training of `rows` rows (before the window drops any) with these lengths."""
     used = max(1, round(rows * lengths.kept))
-    window, per_step = recipe.schedule.max_length, recipe.sequences_per_step
-    sequences = math.ceil(used * lengths.mean / (window * PACKED)) if recipe.method.packing else used
-    all_steps = math.ceil(sequences * recipe.schedule.epochs / per_step)
-    steps = min(all_steps, recipe.schedule.max_steps or all_steps)
-    tokens = used * lengths.mean * recipe.schedule.epochs * steps / all_steps
+    window, per_step, epochs = recipe.schedule.max_length, recipe.sequences_per_step, recipe.schedule.epochs
+    packed = recipe.rows_per_step is None
+    sequences = math.ceil(used * lengths.mean / (window * PACKED)) if packed else used
+    each = math.ceil(sequences / per_step)
+    all_steps = math.ceil(sequences * epochs / per_step)
+    if recipe.schedule.step_by == "rows":  # the last step of an epoch takes what is left
+        all_steps = int(epochs) * each + math.ceil(sequences * (epochs % 1) / per_step)
+    steps = recipe.schedule.max_steps or all_steps  # instead of epochs, also where these are fewer
+    tokens = used * lengths.mean * epochs * steps / all_steps
     lora = recipe.method.lora
-    each = shape.flops_per_token(lengths.context, rank=lora.rank if lora else None)
-    computed = tokens * lengths.padded
+    flops = tokens * shape.flops_per_token(lengths.context, rank=lora.rank if lora else None)
     again = 4 / 3 if recipe.precision.gradient_checkpointing else 1
     return Work(
         rows=used,
         sequences=sequences,
-        steps_per_epoch=math.ceil(sequences / per_step),
+        steps_per_epoch=each,
         steps=steps,
         tokens=tokens,
-        computed=computed,
-        flops=computed * each,
-        hardware_flops=computed * each * again,
+        flops=flops,
+        hardware_flops=flops * again,
     )
 
 
@@ -119,7 +117,7 @@ def mean_length_for(shape: Shape, recipe: TrainRecipe, done: Work, lengths: Leng
     """
     lora = recipe.method.lora
     rank = lora.rank if lora else None
-    count = done.computed / lengths.mean
+    count = done.tokens / lengths.mean
     linear = count * shape.flops_per_token(0, rank=rank)
     square = (
         count * (shape.flops_per_token(lengths.context, rank=rank) - shape.flops_per_token(0, rank=rank)) / lengths.mean

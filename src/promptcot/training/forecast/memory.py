@@ -24,6 +24,9 @@ LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """The tile of logits that exists at a time in TRL 1.16: `TOKEN_CHUNK_SIZE` of `trl.kernels.chunked_logprob` and
 `_CHUNKED_LOGPROB_CHUNK_SIZE` of `trl.trainer.utils`."""
 
+DEEPSPEED_SLACK = 1.5
+"""What DeepSpeed's estimates multiply the memory of the host by: their `additional_buffer_factor`."""
+
 BUCKET, LIVE = 500_000_000, 1_000_000_000
 """Elements of DeepSpeed's buckets for gradients, and of gathered parameters in stage 3: the defaults
 `reduce_bucket_size` and `stage3_max_live_parameters`."""
@@ -201,6 +204,27 @@ def _communication(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: i
     if parallel.zero < 3:
         return 2 * layout.gradient * BUCKET
     return layout.gradient * BUCKET + layout.master * min(shape.parameters, LIVE)
+
+
+def deepspeed_host(shape: Shape, recipe: TrainRecipe) -> int | None:
+    """Bytes of host memory on one machine, as DeepSpeed's own estimates have it, their slack included.
+
+    The arithmetic of `estimate_zero2_model_states_mem_needs` and `estimate_zero3_model_states_mem_needs`, which also
+    count what each process loads in float32 before it is divided. None without DeepSpeed, and for adapters, which they
+    do not know.
+    """
+    parallel = recipe.parallelism
+    if not parallel.zero or recipe.method.lora is not None:
+        return None
+    loading = 4 * parallel.devices
+    if parallel.zero == 3 and not parallel.offload_optimizer:
+        largest = max(shape.embedding_parameters, *(inputs * outputs for inputs, outputs in shape.linear))
+        return int(largest * loading * DEEPSPEED_SLACK)
+    if parallel.zero == 3:
+        each = 18 if parallel.offload_parameters else 16
+    else:
+        each = max(loading, 16) if parallel.offload_optimizer else loading
+    return int(shape.parameters * each * DEEPSPEED_SLACK)
 
 
 def checkpoint_bytes(shape: Shape, recipe: TrainRecipe) -> int:

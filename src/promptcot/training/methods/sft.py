@@ -16,22 +16,28 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
 from promptcot.training.arguments import arguments, lora_config
-from promptcot.training.data.collating import Collator, dataset_of
+from promptcot.training.data.collating import Collator, StepCollator, dataset_of
 from promptcot.training.data.packing import order, pack
+from promptcot.training.data.steps import steps
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import TokenStore, open_store
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
 from promptcot.training.model import compare, flops_per_token, load_model
+from promptcot.training.published import rate_note
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.watching import Scale, Watcher
+from promptcot.training.steps import StepTrainer
 from promptcot.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a training and which of them share a sequence; `validation` is None where nothing is held out."""
+    """The rows of a training and which of them share a sequence; `validation` is None where nothing is held out.
+
+    There are no packs where a step is counted in rows: these are packed among themselves, when it is their turn.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     train: TokenStore
@@ -67,38 +73,34 @@ class Sft:
         tokenizer = load_tokenizer(recipe)
         store = open_store(recipe, tokenizer)
         validation = open_store(recipe, tokenizer, which="validation") if recipe.data.validation else None
-        rows = np.arange(len(store), dtype=np.int32)
-        window = recipe.schedule.max_length
-        packs = pack(store.lengths, window) if recipe.method.packing else list(rows[:, None])
         for line in store.counts.read_as:
             tell(f"data: {line}")
         tell(f"data: {store.counts}")
-        if recipe.method.packing:
-            full = float(store.lengths.sum()) / (len(packs) * window)
-            tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")
-        return Rows(tokenizer, store, packs, validation)
+        return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
     def trainer(self, recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: Rows, tell: Say) -> Trainer:
         """A trainer of the packs in their order. Raises InputError for a model that cannot be loaded."""
         model = load_model(recipe, kernels)
         compare(model, material.tokenizer, int(material.train.lengths.max()), tell)
-        steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
-        chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
-        scale = Scale(flops_per_token(model, material.train.lengths), peak_flops(kernels.device), len(chosen) / len(packs))
+        validation = material.validation
+        examples, epochs = _examples(recipe, material, args.world_size)
+        scale = Scale(flops_per_token(model, material.train.lengths), peak_flops(kernels.device), epochs)
         watcher = Watcher(recipe, material.tokenizer, validation or material.train, scale, tell)
 
         def collator_of(store: TokenStore) -> Collator:
             return Collator(store, material.tokenizer.pad_token_id, recipe.method.packing)
 
-        trainer = Trainer(
+        by_rows, collator = recipe.schedule.step_by == "rows", collator_of(material.train)
+        place = args.process_index, args.world_size
+        trainer = (StepTrainer if by_rows else Trainer)(
             model=model,
             args=args,
             store=material.train,
             meter=watcher.meter,
             keep=recipe.checkpoints.keep,
-            data_collator=collator_of(material.train),
+            data_collator=StepCollator(collator, material.train.lengths, recipe, place) if by_rows else collator,
             eval_collator=None if validation is None else collator_of(validation),
-            train_dataset=dataset_of(packs).select(chosen),
+            train_dataset=examples,
             eval_dataset=None if validation is None else dataset_of(list(np.arange(len(validation))[:, None])),
             processing_class=material.tokenizer,
             peft_config=lora_config(recipe.method.lora),
@@ -106,6 +108,39 @@ class Sft:
         )
         trainer.remove_callback(PrinterCallback)  # the watcher says it better
         return trainer
+
+
+def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np.int32]]:
+    """Which rows share a sequence in the whole training, and what is said of it."""
+    window, per_step, packing = recipe.schedule.max_length, recipe.sequences_per_step, recipe.method.packing
+    packs = list(np.arange(len(store), dtype=np.int32)[:, None])
+    if recipe.schedule.step_by == "rows":
+        how = f"packed into micro-batches of at most {recipe.schedule.micro_batch * window:,} tokens"
+        tell(f"steps: {per_step:,} rows each, {how if packing else 'padded'}")
+        packs = []
+    elif packing:
+        packs = pack(store.lengths, window)
+        full = float(store.lengths.sum()) / (len(packs) * window)
+        tell(f"packing: {len(store):,} rows in {len(packs):,} sequences of {window:,}, {full:.1%} full")
+    if note := rate_note(recipe, recipe.rows_per_step or per_step * len(store) / len(packs)):
+        tell(f"note: {note}")
+    return packs
+
+
+def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any, float]:
+    """The examples of the trainer in their order, and over how many epochs they go.
+
+    Where a step is counted in rows, an example is a step, once for each process.
+    """
+    schedule, per_step, count = recipe.schedule, recipe.sequences_per_step, len(material.train)
+    if schedule.step_by == "rows":
+        chosen = steps(count, schedule.epochs, recipe.seed, per_step, schedule.max_steps)
+        repeated = [rows for rows in chosen for _ in range(processes)]
+        return dataset_of(repeated), sum(map(len, chosen)) / count
+    packs = material.packs
+    wanted = schedule.max_steps and schedule.max_steps * per_step
+    places = order(len(packs), schedule.epochs, recipe.seed, wanted)
+    return dataset_of(packs).select(places), len(places) / len(packs)
 
 
 METHOD = Sft()

@@ -130,7 +130,8 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
         yield "steps", f"{end['step']:,}"
         yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
         yield "time", duration(end["seconds"])
-    batch = {"sft": "sequences", "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]
+    rows = "sequences" if recipe.rows_per_step is None else "rows"
+    batch = {"sft": rows, "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]
     packed = "packed" if recipe.method.packing else "padded"
     yield "batch", f"{recipe.sequences_per_step:,} {batch} of up to {schedule.max_length:,} tokens, {packed}"
     yield "weights stored in", recipe.precision.dtype

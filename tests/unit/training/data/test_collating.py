@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from promptcot.training.data.collating import IGNORED, Collator, dataset_of
+from promptcot.training.data.collating import IGNORED, Collator, StepCollator, dataset_of
 from promptcot.training.data.tokens import TokenStore, open_store
+from promptcot.training.recipe import TrainRecipe
 from tests.unit.training.materials import recipe, tokenizer, write
 
 PAD = 1
@@ -57,6 +58,23 @@ def test_a_padded_batch_has_a_row_for_each_and_masks_what_fills_it(store: TokenS
         assert batch["attention_mask"][place].tolist() == [1] * len(ids) + [0] * rest
         assert batch["labels"][place].tolist() == [IGNORED] * prompt + ids[prompt:].tolist() + [IGNORED] * rest
     assert batch["input_ids"].shape == (2, max(len(store.row(row)[0]) for row in (0, 2)))
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_the_processes_of_a_step_compute_its_rows_and_one_without_rows_computes_a_token(
+    packing: bool, store: TokenStore, tmp_path: Path
+) -> None:
+    method = {"method": {"packing": packing}}
+    told = TrainRecipe.model_validate({"model": {"path": "nano:solver"}, "data": {"path": str(tmp_path)}, **method})
+    collator = Collator(store, PAD, packing)
+    made = [
+        StepCollator(collator, store.lengths, told, (process, 4))([{"rows": [2, 0, 1]}])["micro_batches"]
+        for process in range(4)
+    ]
+    assert [len(part) for part in made] == [1, 1, 1, 1]
+    assert sorted(row for [part] in made for rows in part["rows"] for row in rows) == [0, 1, 2]
+    [idle] = [part for [part] in made if not any(part["rows"])]
+    assert (idle["input_ids"].tolist(), idle["labels"].tolist()) == ([[PAD]], [[IGNORED]])
 
 
 def test_a_dataset_of_packs_holds_their_rows() -> None:

@@ -180,26 +180,78 @@ def test_missing_data_is_not_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_assumed_rows_and_lengths_name_their_source() -> None:
     text = told(tried("promptcot-ds-1.5b"))
     assert "406,000 rows, 4,100 tokens a row (assumed, rows as its page on the Hub shows them" in text
-    assert "assumed: 98% full" in text
-    assert "Assumed: an MFU of 40%" in text
+    assert "assumed: lengths spread like log-normal ones with σ = 0.6" in text
+    assert "assumed: an MFU of 30%–50% (hardware.mfu) of 312 TFLOP/s: from MosaicML's" in text
     assert "1.0 GiB assumed for context" in text
 
 
 def test_hours_stand_beside_the_published_ones_with_what_would_explain_the_difference() -> None:
     found = tried("promptcot-ds-1.5b")
     assert found.work is not None
-    hours = found.work.gpu_hours(312e12, 0.4)
-    text = told(found)
-    assert f"GPU-hours {hours:,.0f} h" in text
-    assert f"published 240 GPU-hours, {240 / hours:.1f} times as many" in text
-    assert f"an MFU of {0.4 * hours / 240:.0%} with rows of this length" in text
+    assert found.counted.lengths is not None
+    lengths, text = found.counted.lengths, told(found)
+    low, high = (found.work.gpu_hours(312e12, mfu) for mfu in (0.5, 0.3))
+    assert f"GPU-hours packed: {low * lengths.packed:,.0f}–{high * lengths.packed:,.0f} h: " in text
+    padded = [hours * lengths.padded for hours in (low, high)]
+    assert "padded instead: {:,.0f}–{:,.0f} h".format(*padded) in text
+    assert f"240 GPU-hours, padded: {240 / padded[1]:.1f}–{240 / padded[0]:.1f} times what is computed" in text
+    assert f"an MFU of {0.5 * padded[0] / 240:.0%} with rows of this length" in text
+
+
+def test_a_measured_utilisation_is_one_number_and_hours_within_the_interval_are_said_to_be() -> None:
+    text = told(tried("promptcot-ds-1.5b", hardware__mfu=0.5))
+    assert "an MFU of 50% (hardware.mfu)" in text
+    assert re.search(r"packed: \d+ h: [\d.]+ h on 8 devices", text)
+    assert "within what is computed for padded rows" in told(tried("promptcot-ds-1.5b", published__gpu_hours=150))
+
+
+def test_steps_stand_beside_the_published_ones() -> None:
+    text = told(tried("promptcot-ds-1.5b"))
+    assert 'each step 64 rows = 8 devices × micro_batch 1 × accumulation 8 (schedule.step_by = "rows"), packed' in text
+    assert "in all 12,688 steps, 3.33 B tokens published 12,688 steps of 64 rows, about 262,400 tokens each" in text
+    packs = told(tried("promptcot-ds-1.5b", schedule__step_by="sequences"))
+    assert '64 packed sequences = 8 devices × micro_batch 1 × accumulation 8 (schedule.step_by = "sequences")' in packs
+    assert "about 251 rows" in packs
+    assert "assumed: 98% full" in packs
+
+
+def test_disk_has_checkpoints_model_tokens_and_data(rows: str) -> None:
+    found = tried(data__path=[rows], model__path="nano:solver").disk
+    assert found is not None
+    assert found.checkpoints == 3 * found.checkpoint
+    assert found.data == Path(rows).stat().st_size
+    assert not found.fetched
+    assert found.base == 0
+    assert found.tokens is not None
+    assert found.total == found.checkpoints + found.model + found.tokens + found.data
+    hub = tried("promptcot-ds-1.5b")
+    assert hub.disk is not None
+    assert hub.disk.fetched
+    text = told(hub)
+    for line in ("checkpoints 185.4 GiB", "the model 3.3 GiB", "the base 3.3 GiB", "tokens 6.2 GiB", "data 10.9 GiB"):
+        assert line in text
+
+
+def test_the_tokens_on_disk_are_about_what_the_store_takes(rows: str, tmp_path: Path) -> None:
+    found = tried(data__path=[rows], model__path="nano:solver")
+    open_store(found.recipe, load_tokenizer(found.recipe), cache=tmp_path / "cache")
+    taken = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.bin"))
+    assert found.disk is not None
+    assert found.disk.tokens == pytest.approx(taken, rel=0.05)
+
+
+def test_host_memory_is_ours_and_deepspeeds() -> None:
+    text = told(tried("promptcot-ds-1.5b"))
+    assert "on the host 26.5 GiB" in text
+    assert "by DeepSpeed 79.4 GiB its own estimate for one machine, 1.5 times what it counts" in text
 
 
 def test_unknown_rows_are_shown_for_a_round_number() -> None:
     text = told(tried("promptcot-qwq-32b"))
     assert "rows not known" in text
     assert "if there were 100,000 rows" in text
-    assert "published" not in text
+    assert "published 16 rows a step, about 96,000 tokens each" in text
+    assert "published 240" not in text
 
 
 def test_what_does_not_fit_is_said_with_keys_to_change() -> None:
@@ -260,8 +312,15 @@ def test_other_data_and_another_model_drop_what_was_true_of_the_recipes_own(
 
 
 def test_processes_count_as_devices(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["train", "nano-student", "--dry-run", "--processes", "2"]) == 0
-    assert "4 packed sequences = 2 devices" in capsys.readouterr().out
+    more = ["--dry-run", "--processes", "2"]
+    assert run(["train", "nano-student", "--set", "schedule.accumulation=2", *more]) == 0
+    assert "4 packed sequences = 2 devices × micro_batch 2 × accumulation 1" in capsys.readouterr().out
+    assert run(["train", "promptcot-ds-1.5b", *more]) == 0
+    assert "64 rows = 2 devices × micro_batch 1 × accumulation 32" in capsys.readouterr().out
+    assert run(["train", "promptcot-ds-1.5b", "--dry-run", "--processes", "3"]) == 1
+    assert "3 processes can share a step of 64 rows, but a dry run computes only" in capsys.readouterr().err
+    assert run(["train", "nano-student", *more]) == 1  # as the training itself would say
+    assert "which 2 processes with 2 at a time cannot share evenly" in capsys.readouterr().err
 
 
 def test_without_the_libraries_training_names_the_extra(

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
@@ -17,7 +18,14 @@ from promptcot.errors import InputError
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import GIB
 from promptcot.training.forecast.estimate import PACKED, Lengths, advice, lengths_of, mean_length_for, mfu_for, work
-from promptcot.training.forecast.memory import LOSS_TOKENS, LOSS_WORDS, checkpoint_bytes, memory, saved_by_layer
+from promptcot.training.forecast.memory import (
+    LOSS_TOKENS,
+    LOSS_WORDS,
+    checkpoint_bytes,
+    deepspeed_host,
+    memory,
+    saved_by_layer,
+)
 from promptcot.training.recipe import TrainRecipe, load_train
 
 SMALL = {"hidden_size": 96, "intermediate_size": 200, "num_hidden_layers": 2, "vocab_size": 300}
@@ -252,7 +260,7 @@ def test_steps_and_tokens_of_packed_rows() -> None:
     assert done.sequences == 1000  # 980,000 tokens in sequences that are 98 % full
     assert PACKED == 0.98
     assert (done.steps_per_epoch, done.steps) == (125, 250)
-    assert done.tokens == done.computed == 1_960_000
+    assert done.tokens == 1_960_000
     assert done.flops == pytest.approx(1_960_000 * shape().flops_per_token(98))
     assert done.hardware_flops == pytest.approx(done.flops * 4 / 3)
 
@@ -263,16 +271,73 @@ def test_max_steps_bounds_steps_and_tokens() -> None:
     part = work(shape(), recipe(**told, schedule__max_steps=25), 10_000, Lengths(98, 98))
     assert (whole.steps, part.steps) == (250, 25)
     assert part.tokens == pytest.approx(whole.tokens / 10)
+    more = work(shape(), recipe(**told, schedule__max_steps=500), 10_000, Lengths(98, 98))
+    assert (more.steps, more.tokens) == (500, pytest.approx(2 * whole.tokens))
 
 
-def test_padding_is_computed_but_is_no_token() -> None:
+def test_steps_counted_in_rows_end_with_the_epoch() -> None:
+    told = {"schedule__step_by": "rows", "schedule__accumulation": 64, "schedule__max_length": 1000}
+    assert [work(shape(), recipe(**told, schedule__epochs=n), 1000, Lengths(98, 98)).steps for n in (1, 2, 2.5)] == [
+        16,
+        32,
+        40,
+    ]
+    done = work(shape(), recipe(**told, schedule__epochs=2), 1000, Lengths(98, 98))
+    assert (done.sequences, done.steps_per_epoch, done.tokens) == (1000, 16, 196_000)
+
+
+def test_padding_takes_time_and_is_no_token() -> None:
     told = recipe(method__packing=False, schedule__micro_batch=2, schedule__accumulation=1)
     lengths = lengths_of([100, 300] * 50, told)
-    done = work(shape(), told, 100, lengths)
-    assert done.sequences == 100
+    assert work(shape(), told, 100, lengths).tokens == 100 * 200 * told.schedule.epochs
     assert 1 < lengths.padded <= 1.5
-    assert done.computed == pytest.approx(done.tokens * lengths.padded)
     assert lengths_of([100, 300] * 50, recipe(method__packing=False)).padded == 1  # alone, nothing is padded
+
+
+@pytest.mark.parametrize(("zero", "longest"), [(0, 1.4), (2, 2.0)])
+def test_devices_wait_for_the_longest_row_of_each_micro_batch_or_step(zero: int, longest: float) -> None:
+    told = {"parallelism__devices": 8, "parallelism__zero": zero, "schedule__accumulation": 8}
+    lengths = np.random.default_rng(1).lognormal(8, 0.6, 2000).astype(int).clip(1, 16384).tolist()
+    for step_by in ("rows", "sequences"):
+        found = lengths_of(lengths, recipe(**told, schedule__step_by=step_by))
+        assert found.padded == pytest.approx(longest, abs=0.2)
+        assert 1 <= found.packed < 1.1
+
+
+def test_rows_of_one_length_keep_no_device_waiting() -> None:
+    told = recipe(parallelism__devices=4, parallelism__zero=2, schedule__step_by="rows", schedule__accumulation=4)
+    assert lengths_of([500] * 100, told).padded == lengths_of([500] * 100, told).packed == 1
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"parallelism__zero": 2, "parallelism__offload_optimizer": True},
+        {"parallelism__zero": 1},
+        {"parallelism__zero": 3},
+        {"parallelism__zero": 3, "parallelism__offload_optimizer": True},
+        {"parallelism__zero": 3, "parallelism__offload_optimizer": True, "parallelism__offload_parameters": True},
+    ],
+)
+def test_host_memory_by_deepspeed_is_what_its_own_functions_say(keys: dict[str, Any]) -> None:
+    stage12 = pytest.importorskip("deepspeed.runtime.zero.stage_1_and_2")
+    stage3 = pytest.importorskip("deepspeed.runtime.zero.stage3")
+    told, size = recipe(parallelism__devices=8, **keys), shape().parameters
+    moved, all_moved = told.parallelism.offload_optimizer, told.parallelism.offload_parameters
+    if told.parallelism.zero < 3:
+        theirs, *_ = stage12.estimate_zero2_model_states_mem_needs(size, 8, 1, cpu_offload=moved)
+    else:
+        largest = max(shape().embedding_parameters, shape().hidden * shape().intermediate)
+        theirs, *_ = stage3.estimate_zero3_model_states_mem_needs(
+            size, largest, 8, 1, cpu_offload=moved, cpu_offload_params=all_moved, zero_init=True
+        )
+    assert deepspeed_host(shape(), told) == theirs
+
+
+def test_without_deepspeed_and_for_adapters_it_estimates_nothing() -> None:
+    assert deepspeed_host(shape(), recipe()) is None
+    assert deepspeed_host(shape(), recipe(parallelism__zero=2, method__lora={"rank": 4})) is None
 
 
 def test_rows_beyond_the_window_are_cut_or_dropped() -> None:

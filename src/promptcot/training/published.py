@@ -1,0 +1,26 @@
+"""Whether a learning rate is used for about as many rows a step as it was published for.
+
+Decides when that is worth a note, and its words; nothing is changed.
+"""
+
+from __future__ import annotations
+
+from promptcot.training.recipe import TrainRecipe
+
+_NEAR = 1.25
+"""Up to this factor, rows a step count as the same."""
+
+
+def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
+    """What to say where a step holds about `rows` rows, and the learning rate is the published one for others."""
+    schedule, told = recipe.schedule, recipe.published
+    if told.rows_per_step is None or told.learning_rate != schedule.learning_rate:
+        return None
+    if 1 / _NEAR <= rows / told.rows_per_step <= _NEAR:
+        return None
+    packs = schedule.step_by == "sequences" and recipe.method.packing
+    remedy = 'schedule.step_by = "rows" keeps to them' if packs else "see schedule.accumulation"
+    return (
+        f"the learning rate {schedule.learning_rate:g} was published for {told.rows_per_step:,} rows a step, and a "
+        f"step has {'about ' * packs}{rows:,.0f} here: {remedy}, or choose another rate"
+    )
