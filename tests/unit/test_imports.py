@@ -53,7 +53,7 @@ LEVELS = [
     ["promptcot.redaction"],
 ]
 BESIDE = {("promptcot.training", "promptcot.engines"), ("promptcot.training", "promptcot.evaluation")}
-BESIDE |= {("promptcot.grading", "promptcot.recipe")}
+BESIDE |= {("promptcot.training", "promptcot.rewards"), ("promptcot.grading", "promptcot.recipe")}
 """Rooms on one level of which the first may know the second."""
 AT_THE_TOP = {"__init__", "__main__", "api", "errors", "interruption", "printable", "records", "redaction"}
 """The modules that lie loose in the package."""

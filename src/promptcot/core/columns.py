@@ -22,6 +22,7 @@ OURS = (
     *("id", "problem", "answer", "reference_solution", "prompt", "completion", "messages"),
     *("concepts", "foundational_concepts", "level", "source", "rationale", "reasoning_content", "finish_reason"),
     *("label", "agreement", "pass_rate", "n", "model"),
+    *("chosen", "rejected"),
 )
 """The fields that `--columns` can name a column for."""
 
@@ -103,6 +104,11 @@ class Columns:
         """
         for _, reading, row in self._read(rows, ("problem", "completion", "messages"), learnt=True):
             yield from reading.chats(row)
+
+    def pairs(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Rows of a chosen and a rejected answer; what these columns are called, nobody else says otherwise."""
+        for _, reading, row in self._read(rows, ()):
+            yield reading.row(row)
 
     def concepts(self, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
         """Rows with lists of concepts, each with its number; no layout is known for them."""

@@ -179,7 +179,9 @@ class Writer:
         label = self._found.labels[index].text
 
         def pair() -> Row:
-            return {**_origin(problem_row(row)), "prompt": self._asked(row).prompt, **texts, "label": label}
+            asked = self._asked(row)
+            chats = {f"{side}_messages": asked.messages(text) for side, text in texts.items()}
+            return {**_origin(problem_row(row)), "prompt": asked.prompt, **texts, **chats, "label": label}
 
         output.add(item.index, row, _or_unfit(pair))
 

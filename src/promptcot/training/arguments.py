@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
-from trl import SFTConfig
+from trl import DPOConfig, GRPOConfig, SFTConfig
 
+from promptcot.errors import InputError
 from promptcot.training.kernels import Kernels
+from promptcot.training.method_recipe import Dpo, Grpo
 from promptcot.training.recipe import Lora, TrainRecipe
 
 _HOURS = 3600
@@ -69,11 +71,18 @@ def lora_config(lora: Lora | None) -> LoraConfig | None:
 
 
 def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTConfig:
-    """The trainer's arguments. Tokens, packs and their order come ready-made, so that TRL prepares no data."""
+    """The arguments of supervised fine-tuning. Tokens, packs and their order come ready-made: TRL prepares no data."""
+    shared = common_arguments(recipe, kernels, validates=validates)
+    return SFTConfig(**shared, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+
+
+def common_arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> dict[str, Any]:
+    """The arguments that the trainers of all methods have. The order of the rows comes ready-made."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu = torch.cuda.is_available()
-    by_rows = schedule.step_by == "rows"  # then a batch of the trainer is a whole step: see `training.steps`
-    return SFTConfig(
+    # then a batch of the trainer is a whole step: see `training.steps`
+    by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
+    return dict(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
         per_device_train_batch_size=1 if by_rows else schedule.micro_batch,
@@ -110,7 +119,58 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
         report_to=list(watch.report_to) or "none",
         seed=recipe.seed,
         data_seed=recipe.seed,
-        max_length=None,
         remove_unused_columns=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
+    )
+
+
+def dpo_arguments(recipe: TrainRecipe, dpo: Dpo, kernels: Kernels) -> DPOConfig:
+    """The arguments of preference optimisation. The reference is not kept in memory: what it says is computed once."""
+    shared = common_arguments(recipe, kernels, validates=bool(recipe.data.validation))
+    losses = {dpo.loss: 1.0, **({"sft": dpo.sft_weight} if dpo.sft_weight else {})}
+    return DPOConfig(
+        **shared,
+        max_length=None,
+        beta=dpo.beta,
+        loss_type=list(losses),
+        loss_weights=list(losses.values()),
+        label_smoothing=dpo.label_smoothing,
+        precompute_ref_log_probs=True,
+    )
+
+
+def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str | None) -> GRPOConfig:
+    """The arguments of reinforcement learning; `vllm` is the mode in which vLLM draws, None for the model itself.
+
+    Raises InputError for a batch that does not hold whole groups.
+    """
+    if recipe.sequences_per_step % grpo.generations:
+        raise InputError(
+            f"a step has {recipe.sequences_per_step} completions (devices × micro_batch × accumulation), which are no "
+            f"whole groups of method.grpo.generations = {grpo.generations}: choose schedule.accumulation or "
+            "generations anew"
+        )
+    shared = common_arguments(recipe, kernels, validates=False)
+    reference = {"revision": recipe.model.revision, "use_safetensors": True} if grpo.beta else None
+    return GRPOConfig(
+        **shared,
+        model_init_kwargs=reference,  # of the reference alone: the model itself is loaded already
+        max_steps=recipe.schedule.max_steps or -1,
+        num_generations=grpo.generations,
+        max_completion_length=grpo.max_completion_length,
+        temperature=grpo.temperature,
+        top_p=grpo.top_p,
+        steps_per_generation=shared["gradient_accumulation_steps"] * grpo.updates,
+        beta=grpo.beta,
+        epsilon=grpo.epsilon,
+        epsilon_high=grpo.epsilon_high,
+        loss_type=grpo.loss,
+        scale_rewards=grpo.scale_rewards,
+        mask_truncated_completions=grpo.mask_truncated,
+        shuffle_dataset=False,
+        disable_dropout=True,
+        use_vllm=vllm is not None,
+        vllm_mode=vllm or "colocate",
+        vllm_server_base_url=grpo.vllm_server if vllm == "server" else None,
+        vllm_gpu_memory_utilization=grpo.vllm_memory,
+        vllm_max_model_length=recipe.schedule.max_length,
     )

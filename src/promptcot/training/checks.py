@@ -15,6 +15,7 @@ from promptcot import nano
 from promptcot.engines.machine import visible_gpus
 from promptcot.engines.weights import adapter_fault, weights_fault
 from promptcot.errors import InputError, PromptCoTError, RecipeError
+from promptcot.recipe import import_path
 from promptcot.storage.overlap import MODEL, Read, Written, check_paths
 from promptcot.storage.paths import expanded, url_of
 from promptcot.training.best.evaluation import eval_recipe
@@ -69,6 +70,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             eval_recipe(recipe.watch.eval, chat=False)
         except InputError as error:
             yield f"watch.eval: {error}"
+    yield from _reward_faults(recipe)
     if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
         yield (
             "parallelism.offload_optimizer: DeepSpeed compiles its optimizer for the CPU at the first start, and there "
@@ -105,6 +107,23 @@ def _benchmark_files(recipe: TrainRecipe) -> list[str]:
         return [recipe.watch.eval.recipe, *eval_recipe(recipe.watch.eval, chat=False).benchmarks]
     except InputError:
         return [recipe.watch.eval.recipe]
+
+
+def _reward_faults(recipe: TrainRecipe) -> Iterator[str]:
+    """What is wrong with the reward, and with who draws completions."""
+    grpo = recipe.method.grpo
+    if grpo is None:
+        return
+    if grpo.reward.function is not None:
+        try:
+            if not callable(import_path.load(grpo.reward.function)):
+                yield f"method.grpo.reward.function: {grpo.reward.function} is no function"
+        except ValueError as error:
+            yield f"method.grpo.reward.function: {error}"
+    if grpo.vllm in ("colocate", "server") and importlib.util.find_spec("vllm") is None:
+        yield f"method.grpo.vllm = {grpo.vllm!r} needs the package vllm, which is not installed here; or set it to 'off'"
+    if grpo.vllm == "colocate" and not visible_gpus():
+        yield "method.grpo.vllm = 'colocate' needs a GPU; set it to 'off', or to 'server' with vllm_server"
 
 
 def _compiles(recipe: TrainRecipe) -> bool:

@@ -5,10 +5,14 @@ Decides in which precision weights that learn are kept, and whether model and to
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from promptcot import nano
 from promptcot.errors import InputError
+from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
 from promptcot.training.recipe import TrainRecipe
@@ -51,3 +55,15 @@ def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest:
     room = getattr(model.config, "max_position_embeddings", None)
     if room and longest > room:
         tell(f"note: rows of up to {longest:,} tokens, and the model's config.json speaks of {room:,} positions")
+
+
+def flops_per_token(model: PreTrainedModel, lengths: NDArray[Any]) -> float | None:
+    """The operations of a forward and a backward pass, at sequences of these lengths.
+
+    None for a kind of model whose operations cannot be counted; it is trained all the same.
+    """
+    try:
+        shape = Shape.of_config(model.config.to_dict())
+    except InputError:
+        return None
+    return shape.flops_per_token(mean_context(lengths.tolist()))

@@ -17,6 +17,7 @@ from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
 from promptcot.errors import InputError, UsageError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.training.method_recipe import Dpo, Grpo, check_rollouts, of_its_kind
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""
@@ -169,19 +170,28 @@ class Lora(Section):
 
 
 class Method(Section):
-    """How a row is learnt; `kind` names the method.
+    """How a row is learnt; `kind` names the method, and `dpo` and `grpo` are the keys of these methods alone.
 
     With `packing`, rows share sequences without seeing each other; without, they are padded.
 
     `overlong` says what happens to a completion that does not fit the window: the row is dropped, as a trace that was
     cut has no end and teaches not to stop; or it is `cut`. A prompt that does not fit always drops its row.
+
+    Pairs and rollouts are neither packed nor cut.
     """
 
-    kind: Literal["sft"] = "sft"
+    kind: Literal["sft", "dpo", "grpo"] = "sft"
     packing: bool = True
     overlong: Literal["cut", "drop"] = "drop"
     lora: Lora | None = None
     liger: bool = True
+    dpo: Dpo | None = None
+    grpo: Grpo | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keys_of_its_kind(cls, given: Any) -> Any:
+        return of_its_kind(given) if isinstance(given, Mapping) else given
 
 
 class Schedule(Section):
@@ -344,6 +354,12 @@ class TrainRecipe(Section):
             raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", to be better than')
         if self.watch.eval and self.parallelism.offload_parameters:
             raise ValueError("watch.eval cannot be had with offload_parameters: each token would fetch all parameters")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_method(self) -> Self:
+        if self.method.grpo is not None:
+            check_rollouts(self.method.grpo, self.schedule.max_length, self.data.validation)
         return self
 
     @property

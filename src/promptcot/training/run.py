@@ -88,8 +88,10 @@ def _silent(text: str) -> None:
 def _hush() -> None:
     """The libraries' own chatter: what matters of it is told by the watcher, or raised."""
     transformers_logging.disable_progress_bar()
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    for name in ("accelerate", "vllm", "trl.trainer.grpo_trainer"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.distributed")
+    warnings.filterwarnings("ignore", message="TRL currently supports vLLM")  # which is imported wherever it is there
 
 
 def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tuple[EvalRecipe, list[Question]] | None:

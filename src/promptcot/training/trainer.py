@@ -1,14 +1,15 @@
-"""TRL's trainer, told which rows each batch holds: it stops where the loss is no number, and says on which rows.
+"""TRL's trainers, told which rows each batch holds: they stop where the loss is no number, and say on which rows.
 
 Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known, and
-older ones are removed only then.
+older ones are removed only then. What all methods share is `Guarded`; `Trainer` is that of supervised fine-tuning.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
-from promptcot.training.data.collating import Collator
 from promptcot.training.data.store import TokenStore
 from promptcot.training.report.watching import Meter
 
@@ -35,31 +35,117 @@ def mark(rows: Iterable[int]) -> int:
     return sum(int.from_bytes(digest, "big") for digest in digests) % _MARKS
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`.
+class Guarded:
+    """What is added to a trainer of TRL, which stands behind it among the bases of a class.
 
-    `eval_collator` makes the batches of validation, whose rows lie in a store of their own. The newest `keep`
+    `name_of` is the id of a row by its number; the trainer calls `note` with the rows of each micro-batch, and their
+    tokens. `eval_collator` makes the batches of validation, whose rows lie in a store of their own. The newest `keep`
     checkpoints are kept.
     """
 
+    args: Any
+    state: Any
+    accelerator: Any
+    data_collator: Any
+    is_deepspeed_enabled: bool
+    is_world_process_zero: Callable[[], bool]
+
     def __init__(
-        self,
-        *,
-        store: TokenStore,
-        meter: Meter,
-        data_collator: Callable[..., dict[str, Any]],
-        eval_collator: Collator | None,
-        keep: int,
-        **given: Any,
+        self, *, name_of: Callable[[int], str], meter: Meter, keep: int, eval_collator: Any = None, **given: Any
     ) -> None:
-        self._store = store
-        self._meter = meter
-        self._train_collator, self._eval_collator = data_collator, eval_collator
-        self._keep = keep
+        self._name_of, self._meter, self._keep, self._eval_collator = name_of, meter, keep, eval_collator
         self._order = (-1, 0)
         self._step_rows: list[int] = []
+        self._batch_rows: list[int] = []
+        super().__init__(**given)
+
+    def note(self, rows: list[int], tokens: int, completion_tokens: int) -> None:
+        """Take down what the micro-batch at hand is made of."""
+        step, so_far = self._order
+        if step != self.state.global_step:
+            step, so_far, self._step_rows = self.state.global_step, 0, []
+        self._order = step, (so_far + mark(rows)) % _MARKS
+        self._step_rows += rows
+        self._batch_rows = rows
+        self._meter.add(tokens, completion_tokens)
+
+    def training_step(self, model: Any, inputs: Any, *args: Any, **named: Any) -> torch.Tensor:
+        """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
+        loss: torch.Tensor = super().training_step(model, inputs, *args, **named)  # type: ignore[misc]
+        if not bool(torch.isfinite(loss)):
+            raise Diverged(self._diverged("loss", self._batch_rows, float(loss)))
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """The norm of the gradient, before the step is taken. Raises Diverged where it is not finite."""
+        found = super()._get_grad_norm(model, grad_norm=grad_norm)  # type: ignore[misc]
+        if found is not None and not math.isfinite(float(found)):
+            raise Diverged(self._diverged("norm of the gradient", self._step_rows, float(found)))
+        return found
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As the trainer does it, but where each process has all weights only the first one takes a copy of them."""
+        if self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage < 3:
+            if self.args.should_save:
+                self._save(output_dir)  # type: ignore[attr-defined]
+            return
+        super().save_model(output_dir, _internal_call)  # type: ignore[misc]
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """Batches of the rows that are held out."""
+        with self.collating(self._eval_collator):
+            return super().get_eval_dataloader(eval_dataset)  # type: ignore[misc]
+
+    @contextmanager
+    def collating(self, collator: Any) -> Iterator[None]:
+        """Make batches with another collator."""
+        usual, self.data_collator = self.data_collator, collator
+        try:
+            yield
+        finally:
+            self.data_collator = usual
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with a mark of the rows of this step, by which two runs can be compared: it is the same however the
+        rows are packed and shared among processes.
+        """
+        if "loss" in logs:
+            logs = {**logs, "order": self._mark_of_step()}
+        super().log(logs, start_time)  # type: ignore[misc]
+
+    def save_more(self, folder: Path) -> None:
+        """Add to a checkpoint what only this method needs to go on; every process calls it."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        self.save_more(folder)
+        self.accelerator.wait_for_everyone()
+        if self.is_world_process_zero():
+            seal(folder)
+            rotate(folder.parent, self._keep)
+
+    def _mark_of_step(self) -> int:
+        here = torch.tensor(self._order[1], dtype=torch.int64, device=self.args.device)
+        return int(self.accelerator.reduce(here, "sum")) % _MARKS
+
+    def _diverged(self, what: str, rows: list[int], value: float) -> str:
+        ids = list(map(self._name_of, rows))
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        return (
+            f"step {self.state.global_step + 1}: the {what} is {value}, on the rows {', '.join(ids[:_NAMED])}{more}.\n"
+            "Look at these rows; a smaller schedule.learning_rate or schedule.max_grad_norm, or float32, may help. "
+            "Checkpoints of earlier steps are kept: if it diverges again from the newest, delete that one"
+        )
+
+
+class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
+
+    def __init__(self, *, store: TokenStore, **given: Any) -> None:
+        self._store = store
         self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
-        super().__init__(data_collator=data_collator, **given)
+        super().__init__(name_of=store.id, **given)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """The loss of a batch, whose rows the model does not see."""
@@ -72,78 +158,16 @@ class Trainer(SFTTrainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
         """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
         rows = [row for pack in inputs["rows"] for row in pack]
-        self._note(rows)
-        labels = inputs["labels"]
-        self._meter.add(sum(int(self._store.lengths[row]) for row in rows), int((labels != -100).sum()))
-        loss: torch.Tensor = super().training_step(model, inputs, *args, **named)
-        if not bool(torch.isfinite(loss)):
-            raise Diverged(self._diverged("loss", rows, float(loss)))
-        return loss
-
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        """The norm of the gradient, before the step is taken. Raises Diverged where it is not finite."""
-        found = super()._get_grad_norm(model, grad_norm=grad_norm)
-        if found is not None and not math.isfinite(float(found)):
-            raise Diverged(self._diverged("norm of the gradient", self._step_rows, float(found)))
-        return found
-
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As the trainer does it, but where each process has all weights only the first one takes a copy of them."""
-        if self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage < 3:
-            if self.args.should_save:
-                self._save(output_dir)
-            return
-        super().save_model(output_dir, _internal_call)
-
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """Batches of the rows that are held out."""
-        self.data_collator: Callable[..., dict[str, Any]] | None = self._eval_collator
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = self._train_collator
+        self.note(rows, sum(int(self._store.lengths[row]) for row in rows), int((inputs["labels"] != -100).sum()))
+        return super().training_step(model, inputs, *args, **named)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with a mark of the rows of this step, by which two runs can be compared: it is the same however the
-        rows are packed and shared among processes.
-
-        The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row.
-        """
-        if "loss" in logs:
-            logs = {**logs, "order": self._mark_of_step()}
+        """The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row."""
         if "eval_loss" in logs:
             logs = {**logs, "eval_loss": self._validation_loss()}
         super().log(logs, start_time)
-
-    def _mark_of_step(self) -> int:
-        here = torch.tensor(self._order[1], dtype=torch.int64, device=self.args.device)
-        return int(self.accelerator.reduce(here, "sum")) % _MARKS
 
     def _validation_loss(self) -> float:
         total, tokens = self.accelerator.reduce(self._validated.to(self.args.device, torch.float32), "sum").tolist()
         self._validated.zero_()
         return float(total / tokens) if tokens else math.nan
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
-        self.accelerator.wait_for_everyone()
-        if self.is_world_process_zero():
-            directory = Path(self.args.output_dir)
-            seal(directory / f"checkpoint-{self.state.global_step}")
-            rotate(directory, self._keep, self.state.best_global_step)
-
-    def _note(self, rows: list[int]) -> None:
-        step, so_far = self._order
-        if step != self.state.global_step:
-            step, so_far, self._step_rows = self.state.global_step, 0, []
-        self._order = step, (so_far + mark(rows)) % _MARKS
-        self._step_rows += rows
-
-    def _diverged(self, what: str, rows: list[int], value: float) -> str:
-        ids = [self._store.id(row) for row in rows]
-        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-        return (
-            f"step {self.state.global_step + 1}: the {what} is {value}, on the rows {', '.join(ids[:_NAMED])}{more}.\n"
-            "Look at these rows; a smaller schedule.learning_rate or schedule.max_grad_norm, or float32, may help. "
-            "Checkpoints of earlier steps are kept: if it diverges again from the newest, delete that one"
-        )

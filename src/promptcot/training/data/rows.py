@@ -86,9 +86,16 @@ def _silent(line: str) -> None:
 
 
 def _rows(data: Data, tell: Callable[[str], None]) -> Iterator[Row]:
+    return rows_of(data, tell, Columns.chats)
+
+
+def rows_of(
+    data: Data, tell: Callable[[str], None], way: Callable[[Columns, Iterator[Row]], Iterator[Row]]
+) -> Iterator[Row]:
+    """The rows of all files and datasets, each file read in a `way` of `Columns`. Raises InputError."""
     for path in data.path:
         found = read_rows(on_disk(_place(path))) if _is_file(path) else _from_hub(path, data)
-        yield from Columns(data.columns, _of_file(path, tell)).chats(found)
+        yield from way(Columns(data.columns, _of_file(path, tell)), found)
 
 
 def _of_file(path: str, tell: Callable[[str], None]) -> Callable[[str], None]:

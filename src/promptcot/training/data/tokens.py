@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,31 +49,41 @@ _VERSION = 4
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
 
 
+Reader = Callable[[Data, Any, Callable[[str], None]], Iterator[Example | Rejected]]
+"""From where rows are, with the tokenizer and whoever hears how they are read, to the rows."""
+
+
 def open_store(
-    recipe: TrainRecipe, tokenizer: Any, *, cache: Path | None = None, which: Literal["train", "validation"] = "train"
+    recipe: TrainRecipe,
+    tokenizer: Any,
+    *,
+    cache: Path | None = None,
+    which: Literal["train", "validation"] = "train",
+    read: Reader = examples,
 ) -> TokenStore:
     """The tokens of a recipe's rows, made where they are not in the cache yet (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
 
-    Where `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Of a
+    `read` makes examples of rows; whatever is not `examples` is part of what a store is known by. Where
+    `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Of a
     mix each source has a folder of its own, and the rows to train on are those of an epoch. Raises InputError where no
     row is left, and StorageError.
     """
     data, share = recipe.data, recipe.data.validation
     if which == "validation" and isinstance(share, str):
         data = data.model_copy(update={"path": [share], "mix": [], "limit": None})
-    maker = _Maker(recipe, tokenizer, (cache or cache_folder()) / "tokens")
+    maker = _Maker(recipe, tokenizer, (cache or cache_folder()) / "tokens", read)
     store = maker.mix(data) if data.mix else maker.one(data)
     if not isinstance(share, str):
         store.fingerprint = {**store.fingerprint, "held_out": share}
-        store = _side(store, share, which)
+        store = side_of(store, share, which)
     return _epoch(store, data, recipe.seed) if data.mix and which == "train" else store
 
 
 class _Maker:
     """Opens stores in a folder of the cache, and makes those that are not there."""
 
-    def __init__(self, recipe: TrainRecipe, tokenizer: Any, place: Path) -> None:
-        self._recipe, self._tokenizer, self._place = recipe, tokenizer, place
+    def __init__(self, recipe: TrainRecipe, tokenizer: Any, place: Path, read: Reader) -> None:
+        self._recipe, self._tokenizer, self._place, self._read = recipe, tokenizer, place, read
         self._rules = tokenizer_hash(tokenizer)
 
     def one(self, data: Data) -> TokenStore:
@@ -83,12 +93,13 @@ class _Maker:
             "window": self._recipe.schedule.max_length,
             "overlong": self._recipe.method.overlong,
             **data.model_dump(include={"chat", "limit", "split", "columns", "loss", "without_reasoning"}),
+            **({} if self._read is examples else {"read": self._read.__name__}),
         }
         hashes = fingerprint(data)
         folder = self._place / _key([*hashes.values()], self._rules, settings)
         with _waiting(folder.with_name(folder.name + ".lock")):
             if not is_whole(folder):
-                _make(folder, Encoder(self._tokenizer), data, self._recipe)
+                _make(folder, Encoder(self._tokenizer), data, self._recipe, self._read)
         return TokenStore([folder], {"data": hashes, "tokenizer": self._rules, "settings": settings})
 
     def mix(self, data: Data) -> TokenStore:
@@ -122,8 +133,11 @@ def _epoch(store: TokenStore, data: Data, seed: int) -> TokenStore:
     return store.drawn(np.concatenate(rows), store.fingerprint, lines)
 
 
-def _side(store: TokenStore, share: float, which: str) -> TokenStore:
-    """The rows to train on, or those held out: the ones whose prompts have the smallest hashes, at least one."""
+def side_of(store: TokenStore, share: float, which: str) -> TokenStore:
+    """The rows to train on, or those held out: the ones whose prompts have the smallest hashes, at least one.
+
+    Raises InputError where nothing is held out, or nothing left.
+    """
     if not share:
         if which == "validation":
             raise InputError("data.validation is 0, so no rows are held out; set it to a share or to a file")
@@ -151,7 +165,7 @@ def _waiting(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> None:
+def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read: Reader) -> None:
     """Write a store. Raises InputError where no row is left, and StorageError."""
     partial = folder.with_name(folder.name + ".partial")
     with storing(partial):
@@ -161,7 +175,7 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe) -> No
     try:
         said: list[str] = []
         writer = _Writer(partial, encoder, recipe, masked=data.loss == "assistant")
-        counts = replace(writer.write(examples(data, encoder.tokenizer, said.append)), read_as=tuple(said))
+        counts = replace(writer.write(read(data, encoder.tokenizer, said.append)), read_as=tuple(said))
         if not counts.kept:
             raise InputError(_nothing_left(data, counts, recipe.schedule.max_length))
         sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
-from promptcot.errors import InputError
 from promptcot.training.arguments import arguments, lora_config
 from promptcot.training.data.collating import Collator, StepCollator, dataset_of
 from promptcot.training.data.packing import order, pack
@@ -23,11 +22,10 @@ from promptcot.training.data.steps import steps
 from promptcot.training.data.store import TokenStore
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import open_store
-from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.forecast.devices import peak_flops
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
-from promptcot.training.model import compare, load_model
+from promptcot.training.model import compare, flops_per_token, load_model
 from promptcot.training.published import rate_note
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.watching import Scale, Watcher
@@ -93,7 +91,7 @@ class Sft:
         compare(model, material.tokenizer, int(material.train.lengths.max()), tell)
         validation = material.validation
         examples, epochs = _examples(recipe, material, args.world_size)
-        scale = Scale(_flops_per_token(model, material.train), peak_flops(kernels.device), epochs)
+        scale = Scale(flops_per_token(model, material.train.lengths), peak_flops(kernels.device), epochs)
         watcher = Watcher(recipe, material.tokenizer, validation or material.train, scale, tell)
 
         def collator_of(store: TokenStore) -> Collator:
@@ -150,15 +148,6 @@ def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any,
     wanted = schedule.max_steps and schedule.max_steps * per_step
     places = order(len(packs), schedule.epochs, recipe.seed, wanted)
     return dataset_of(packs).select(places), len(places) / len(packs)
-
-
-def _flops_per_token(model: PreTrainedModel, store: TokenStore) -> float | None:
-    """None for a kind of model whose operations cannot be counted; it is trained all the same."""
-    try:
-        shape = Shape.of_config(model.config.to_dict())
-    except InputError:
-        return None
-    return shape.flops_per_token(mean_context(store.lengths.tolist()))
 
 
 METHOD = Sft()

@@ -23,7 +23,6 @@ from promptcot.records import Row
 from promptcot.storage.manifest import installed, manifest
 from promptcot.storage.paths import SUFFIXES
 from promptcot.storage.provenance import MODEL_FORMAT, command, recipe_sha256
-from promptcot.training.data.store import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -31,6 +30,13 @@ _PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed", "peft", 
 _OF_DATA, _LOGGED = ("data", "counts", "validation"), ("steps", "seconds")
 _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+_LEARNT = {
+    "sft": "on rows of prompt and completion; the loss counts completions only",
+    "dpo": "by direct preference optimisation (DPO, arXiv 2305.18290) on pairs of a chosen and a rejected answer",
+    "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from what "
+    "the answers were worth",
+}
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
@@ -54,6 +60,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         adapter=adapter,
         base=_base(recipe.model.path),
         revision=recipe.model.revision,
+        learnt=_LEARNT[recipe.method.kind],
         results=_table(("what", "value"), _results(lines)),
         plot=plot,
         made=_table(("what", "value"), [*_made(recipe, lines, adapter), *_flat(others)]),
@@ -88,7 +95,7 @@ def _head(recipe: TrainRecipe, adapter: bool) -> ModelCardData:
         datasets=[name for name in recipe.data.paths if on_the_hub(name)] or None,
         library_name="peft" if adapter else "transformers",
         pipeline_tag="text-generation",
-        tags=["promptcot", "sft", *(["lora"] if adapter else [])],
+        tags=["promptcot", recipe.method.kind, *(["lora"] if adapter else [])],
     )
 
 
@@ -115,7 +122,12 @@ def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:
         interval = f"{100 * low_high[0]:.1f} to {100 * low_high[1]:.1f}, {line['n']:,} problems"
         name = f"pass@1 of {line['benchmark']} while it was trained"
         yield name, f"{100 * line['pass@1']:.1f} % ({interval}; step {line['step']:,})"
-    if line := _last(lines, "mean_token_accuracy"):
+    for name, key in (("mean reward", "reward"), ("share of right answers", "reason/right")):
+        if line := _last(lines, key):
+            yield f"{name} in training, last logged", f"{line[key]:.3f} (step {line['step']:,})"
+    if line := _last(lines, "rewards/accuracies"):
+        yield "pairs whose chosen answer is preferred, last logged", f"{100 * line['rewards/accuracies']:.1f} %"
+    elif line := _last(lines, "mean_token_accuracy"):
         yield "tokens of completions that the model held likeliest", f"{100 * line['mean_token_accuracy']:.1f} %"
 
 
@@ -124,16 +136,20 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row], adapter: bool) -> Iterator[
     yield "base model", recipe.model.path
     yield "revision", recipe.model.revision or "none given"
     merged = "the adapters alone" if adapter else "merged"
-    yield "method", f"LoRA of rank {lora.rank}, {merged}" if lora else "all weights"
+    how = f"LoRA of rank {lora.rank}, {merged}" if lora else "all weights"
+    yield "method", f"{recipe.method.kind.upper()}, {how}"
+    if keys := recipe.method.dpo or recipe.method.grpo:
+        yield from _flat(keys.model_dump(exclude_none=True), f"{recipe.method.kind}: ")
     if start := _last(lines, "devices"):
         yield "hardware", f"{start['devices']} × {start['device']}"
     if end := _last(lines, "seconds"):
         yield "steps", f"{end['step']:,}"
         yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
         yield "time", duration(end["seconds"])
+    rows = "sequences" if recipe.rows_per_step is None else "rows"
+    batch = {"sft": rows, "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]
     packed = "packed" if recipe.method.packing else "padded"
-    unit = "sequences" if recipe.rows_per_step is None else "rows"
-    yield "batch", f"{recipe.sequences_per_step:,} {unit} of up to {schedule.max_length:,} tokens, {packed}"
+    yield "batch", f"{recipe.sequences_per_step:,} {batch} of up to {schedule.max_length:,} tokens, {packed}"
     if not adapter:
         yield "weights stored in", recipe.precision.dtype
     yield "format", MODEL_FORMAT
@@ -145,7 +161,7 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = dataclasses.asdict(value) if isinstance(value, StoreCounts) else value
+        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif isinstance(plain, list | tuple):

@@ -1,7 +1,7 @@
 """The loss of a training as a picture, drawn from its log alone, as PNG and as SVG.
 
-Above: the training loss as it was logged (light) and smoothed, and the validation loss. Below: the learning rate, and
-tokens per second. Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart.
+Above: the training loss as it was logged (light) and smoothed, and the validation loss. Below: the learning rate,
+tokens per second, and what the method has besides (rewards, the divergence from the first model, preferred answers). Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart.
 """
 
 from __future__ import annotations
@@ -26,6 +26,16 @@ _BLUE, _RED, _GREEN, _PURPLE, _GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 _LOGARITHMIC = 8.0
 _STYLE = {**figures.STYLE, "axes.grid": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.8}
 
+_OF_METHODS = {
+    "reward": "mean reward",
+    "completions/mean_length": "tokens of a completion",
+    "kl": "divergence from the first model (KL), nats",
+    "entropy": "entropy of a token, nats",
+    "rewards/accuracies": "share of pairs whose chosen answer is preferred",
+    "rewards/margins": "implicit reward, chosen less rejected",
+}
+"""What small panels show where the log has it, at most four of them."""
+
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
@@ -39,11 +49,17 @@ def draw(log_path: Path, target: Path) -> tuple[Path, Path]:
         raise InputError(f"{log_path}: no loss was logged yet, so there is nothing to draw")
     matplotlib = figures.library()
     with matplotlib.rc_context(_STYLE):
-        figure = matplotlib.figure.Figure(figsize=(8, 5.2), layout="constrained")
-        panels = figure.subplot_mosaic("AA;AA;AA;BC", empty_sentinel=".")
+        shown = [name for name in _OF_METHODS if points(lines, name)[0].size][:4]
+        rows = ["AA"] * 3 + ["BC", "DE", "FG"][: 1 + (len(shown) + 1) // 2]
+        figure = matplotlib.figure.Figure(figsize=(8, 1.3 * len(rows)), layout="constrained")
+        panels = figure.subplot_mosaic(";".join(rows), empty_sentinel=".")
         _draw_loss(panels["A"], lines)
         _draw_small(panels["B"], points(lines, "learning_rate"), "learning rate", _GREEN)
         _draw_small(panels["C"], points(lines, "tokens_per_s"), "tokens per second", _PURPLE)
+        for place, name in zip("DEFG", shown, strict=False):
+            _draw_small(panels[place], points(lines, name), _OF_METHODS[name], _RED)
+        for empty in {*panels} - {"A", "B", "C", *"DEFG"[: len(shown)]}:
+            panels[empty].axis("off")
         return figures.save(figure, target)
 
 
@@ -80,7 +96,8 @@ def _draw_loss(axes: Axes, lines: Sequence[Row]) -> None:
     _mark_epochs(axes, lines)
     _mark_tokens(axes, lines)
     axes.set_xlabel("step")
-    axes.set_ylabel("loss, nats per completion token")
+    of_tokens = not any(points(lines, name)[0].size for name in ("reward", "rewards/margins"))
+    axes.set_ylabel("loss, nats per completion token" if of_tokens else "loss")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlim(0, max(steps[-1], *checked, 1))
     axes.legend(loc="best")
@@ -126,7 +143,8 @@ def _draw_small(axes: Axes, found: Points, name: str, colour: str) -> None:
     axes.set_title(name, fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=4)
-    axes.set_ylim(0, 1.15 * most or 1)
+    least, most = min(0.0, *values), max(0.0, most)
+    axes.set_ylim(1.15 * least, 1.15 * most or float(not least))
     axes.set_xlim(0, max(steps[-1], 1) if steps.size else 1)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     if most >= 10:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from transformers import TrainerCallback
@@ -25,7 +25,6 @@ from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.training.best.deciding import PASS_AT_1
 from promptcot.training.data.stop_tokens import end_ids
-from promptcot.training.data.store import TokenStore
 from promptcot.training.files import LOG, PLOT, SAMPLES
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import curves, pass_at_1, samples
@@ -33,6 +32,9 @@ from promptcot.training.report.logfile import LogFile
 
 _COUNTS = ("tokens", "completion_tokens", "seconds")
 _COPIED = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order")
+_COPIED += ("reward", "reward_std", "frac_reward_zero_std", "kl", "entropy")
+_GROUPS = ("reason/", "rewards/", "logps/", "completions/", "clip_ratio/", "sampling/")
+"""What TRL's trainers log of pairs, completions and rewards, by how the names begin."""
 
 
 @dataclass
@@ -61,6 +63,18 @@ class Scale:
     epochs: float = 1.0
 
 
+class Shown(Protocol):
+    """The rows that samples are drawn for, by number."""
+
+    def __len__(self) -> int: ...
+
+    def id(self, i: int, /) -> str:
+        """What a row is known by."""
+
+    def row(self, i: int, /) -> tuple[Any, int]:
+        """The ids of a prompt and of what may follow it, and how many are the prompt's."""
+
+
 class Watcher(TrainerCallback):  # type: ignore[misc]
     """The callback. Put it into the trainer of every process, and let the trainer tell `meter` each micro-batch.
 
@@ -75,7 +89,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self,
         recipe: TrainRecipe,
         tokenizer: Any,
-        store: TokenStore,
+        store: Shown,
         scale: Scale,
         say: Callable[[str], None],
         now: Callable[[], float] = time.perf_counter,
@@ -135,7 +149,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if not state.is_world_process_zero:
             return
         rates = self._rates(counts["tokens"] - self._before["tokens"], args.world_size)
-        line = {**_some(logs, *_COPIED), **counts, **rates, "memory_bytes": _memory()}
+        grouped = {name: value for name, value in logs.items() if name.startswith(_GROUPS)}
+        line = {**_some(logs, *_COPIED), **grouped, **counts, **rates, "memory_bytes": _memory()}
         self._write(state, "logged", line)
         self._say(human(state.global_step, state.max_steps, line, self._seconds_left(state)))
 
@@ -239,6 +254,10 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 def human(step: int, steps: int, line: Mapping[str, Any], seconds_left: float | None) -> str:
     """A line of the log as a person reads it; what is not known is left out."""
     words = [f"step {step:,}/{steps:,}", f"loss {line['loss']:.4g}"]
+    if line.get("reward") is not None:
+        words.append(f"reward {line['reward']:.3g}")
+    if line.get("rewards/accuracies") is not None:
+        words.append(f"chosen preferred {line['rewards/accuracies']:.0%}")
     if line.get("learning_rate") is not None:
         words.append(f"lr {line['learning_rate']:.1e}")
     words.append(f"{line['tokens_per_s']:,.0f} tokens/s")

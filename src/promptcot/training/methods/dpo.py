@@ -1,0 +1,133 @@
+"""Direct preference optimisation: pairs of answers to tokens, the reference's word on them, and the trainer.
+
+Only the wiring: what each part decides stands in its module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase, PrinterCallback
+from trl import DPOConfig
+
+from promptcot import nano
+from promptcot.storage.atomic import write_whole
+from promptcot.storage.json import dumps
+from promptcot.storage.sources import cache_folder
+from promptcot.training.arguments import dpo_arguments, lora_config
+from promptcot.training.checkpoints import identity
+from promptcot.training.data.collating import dataset_of
+from promptcot.training.data.packing import order
+from promptcot.training.data.pairs import Pairs, open_pairs
+from promptcot.training.data.tokenizers import load_tokenizer
+from promptcot.training.dpo_trainer import DpoTrainer, PairCollator
+from promptcot.training.forecast.devices import peak_flops
+from promptcot.training.kernels import Kernels
+from promptcot.training.method_recipe import Dpo
+from promptcot.training.methods.protocol import Say
+from promptcot.training.model import compare, flops_per_token, load_model
+from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report.watching import Scale, Watcher
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The pairs of a training; `validation` is None where none are held out."""
+
+    tokenizer: PreTrainedTokenizerBase
+    train: Pairs
+    validation: Pairs | None
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What was learnt from, as hashes."""
+        return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
+
+    @cached_property
+    def dropped(self) -> Path:
+        """The pairs that were left out, a line each, whichever side was at fault."""
+        path = self.train.folder / "dropped-pairs.jsonl"
+        if not path.exists():
+            lines = (dumps({"id": name, "reason": reason}) for name, reason in self.train.dropped.items())
+            write_whole(path, b"".join(lines))
+        return path
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the card says of them."""
+        validation = self.validation and self.validation.counts
+        return {"data": self.train.fingerprint, "counts": self.train.counts, "validation": validation}
+
+
+class DpoMethod:
+    """The method."""
+
+    def arguments(self, recipe: TrainRecipe, kernels: Kernels) -> DPOConfig:
+        """The arguments of the trainer."""
+        return dpo_arguments(recipe, recipe.method.dpo or Dpo(), kernels)
+
+    def material(self, recipe: TrainRecipe, tell: Say) -> Preferences:
+        """The tokens of the pairs. Raises InputError where none is left."""
+        tokenizer = load_tokenizer(recipe)
+        train = open_pairs(recipe, tokenizer)
+        validation = open_pairs(recipe, tokenizer, "validation") if recipe.data.validation else None
+        for line in (*train.read_as, train.counts):
+            tell(f"data: {line}")
+        return Preferences(tokenizer, train, validation)
+
+    def trainer(
+        self, recipe: TrainRecipe, kernels: Kernels, args: DPOConfig, material: Preferences, tell: Say
+    ) -> DpoTrainer:
+        """A trainer of the pairs in their order. Raises InputError for a model that cannot be loaded."""
+        model = load_model(recipe, kernels)
+        train, validation, tokenizer = material.train, material.validation, material.tokenizer
+        compare(model, tokenizer, int(train.lengths.max()), tell)
+        steps = recipe.schedule.max_steps
+        chosen = order(len(train), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
+        scale = Scale(flops_per_token(model, train.lengths), peak_flops(kernels.device), len(chosen) / len(train))
+        watcher = Watcher(recipe, tokenizer, (validation or train).chosen, scale, tell)
+        kept = {"train": _kept(recipe, kernels, train), "eval": _kept(recipe, kernels, validation or train)}
+        known = kept["train"].exists()
+        tell(
+            f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}"
+        )
+        trainer = DpoTrainer(
+            model=model,
+            args=args,
+            kept=kept,
+            say=tell,
+            meter=watcher.meter,
+            keep=recipe.checkpoints.keep,
+            data_collator=PairCollator(train, tokenizer.pad_token_id),
+            eval_collator=None if validation is None else PairCollator(validation, tokenizer.pad_token_id),
+            train_dataset=_numbers(len(train)).select(chosen),
+            eval_dataset=None if validation is None else _numbers(len(validation)),
+            processing_class=tokenizer,
+            peft_config=lora_config(recipe.method.lora),
+            callbacks=[watcher],
+        )
+        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        return trainer
+
+
+def _numbers(count: int) -> Any:
+    return dataset_of(list(np.arange(count)[:, None]))
+
+
+def _kept(recipe: TrainRecipe, kernels: Kernels, pairs: Pairs) -> Path:
+    """Where the reference's word on these pairs lies: it depends on pairs, model and numbers, and on nothing else."""
+    base = Path(nano.resolve(recipe.model.path, "base"))
+    model = {"path": recipe.model.path, "revision": recipe.model.revision, "base": identity(base)}
+    numbers = [recipe.precision.dtype, recipe.parallelism.zero > 0, recipe.method.lora is not None, kernels.attention]
+    told = json.dumps([pairs.fingerprint, pairs.which, model, numbers], sort_keys=True)
+    return cache_folder() / "reference" / f"{hashlib.blake2b(told.encode(), digest_size=16).hexdigest()}.npy"
+
+
+METHOD = DpoMethod()

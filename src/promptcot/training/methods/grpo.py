@@ -1,0 +1,137 @@
+"""Group-relative policy optimisation: problems with an answer to prompts, a reward, and the trainer.
+
+Only the wiring: what each part decides stands in its module.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, PrinterCallback
+from trl import GRPOConfig
+
+from promptcot.errors import InputError
+from promptcot.training.arguments import grpo_arguments, lora_config
+from promptcot.training.data.packing import order
+from promptcot.training.data.prompts import Prompts, open_prompts
+from promptcot.training.data.tokenizers import load_tokenizer
+from promptcot.training.forecast.devices import peak_flops
+from promptcot.training.grpo_trainer import GrpoTrainer
+from promptcot.training.kernels import Kernels
+from promptcot.training.method_recipe import Grpo
+from promptcot.training.methods.protocol import Say
+from promptcot.training.model import compare, flops_per_token, load_model
+from promptcot.training.recipe import TrainRecipe
+from promptcot.training.report.learning import LearningWatcher
+from promptcot.training.report.watching import Scale, Watcher
+from promptcot.training.rewarding import reward_of
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The prompts of a training."""
+
+    tokenizer: PreTrainedTokenizerBase
+    prompts: Prompts
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What was learnt from, as hashes."""
+        return {"data": self.prompts.fingerprint}
+
+    @property
+    def dropped(self) -> Path:
+        """The rows that were left out."""
+        return self.prompts.dropped
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the card says of them."""
+        return {"data": self.prompts.fingerprint["data"], "counts": self.prompts.counts}
+
+
+class GrpoMethod:
+    """The method."""
+
+    def arguments(self, recipe: TrainRecipe, kernels: Kernels) -> GRPOConfig:
+        """The arguments of the trainer."""
+        grpo = _grpo(recipe)
+        return grpo_arguments(recipe, grpo, kernels, vllm_mode(grpo))
+
+    def material(self, recipe: TrainRecipe, tell: Say) -> Questions:
+        """The prompts. Raises InputError where none is left, or fewer than a step needs."""
+        grpo, tokenizer = _grpo(recipe), load_tokenizer(recipe)
+        prompts = open_prompts(recipe, grpo, tokenizer)
+        for line in (*prompts.read_as, prompts.counts):
+            tell(f"data: {line}")
+        return Questions(tokenizer, prompts)
+
+    def trainer(
+        self, recipe: TrainRecipe, kernels: Kernels, args: GRPOConfig, material: Questions, tell: Say
+    ) -> GrpoTrainer:
+        """A trainer of the prompts in their order. Raises InputError for a model that cannot be loaded."""
+        grpo, prompts, tokenizer = _grpo(recipe), material.prompts, material.tokenizer
+        model = load_model(recipe, kernels)
+        longest = int(prompts.lengths.max()) + grpo.max_completion_length
+        compare(model, tokenizer, longest, tell)
+        chosen = order(len(prompts), recipe.schedule.epochs, recipe.seed, _wanted(recipe, grpo))
+        if len(chosen) < (batch := recipe.sequences_per_step // grpo.generations):
+            raise InputError(
+                f"a step takes {batch:,} prompts, and {recipe.schedule.epochs:g} epochs of {len(prompts):,} prompts are "
+                f"{len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
+            )
+        tell(_drawn_by(vllm_mode(grpo)))
+        scale = Scale(flops_per_token(model, prompts.lengths), peak_flops(kernels.device), len(chosen) / len(prompts))
+        watcher = Watcher(recipe, tokenizer, prompts, scale, tell)
+        rows = [{"prompt": prompts.rows[number]["prompt"], "row": int(number)} for number in chosen]
+        trainer = GrpoTrainer(
+            model=model,
+            args=args,
+            prompts=prompts,
+            reward_funcs=reward_of(grpo, prompts),
+            meter=watcher.meter,
+            keep=recipe.checkpoints.keep,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=lora_config(recipe.method.lora),
+            callbacks=[watcher, LearningWatcher(recipe, tell)],
+        )
+        trainer.remove_callback(PrinterCallback)  # the watcher says it better
+        return trainer
+
+
+def vllm_mode(grpo: Grpo) -> str | None:
+    """How vLLM draws completions on this machine; None where the model that is trained draws them itself."""
+    if grpo.vllm == "auto":
+        there = torch.cuda.is_available() and importlib.util.find_spec("vllm") is not None
+        return "colocate" if there else None
+    return None if grpo.vllm == "off" else grpo.vllm
+
+
+def _grpo(recipe: TrainRecipe) -> Grpo:
+    return recipe.method.grpo or Grpo()
+
+
+def _wanted(recipe: TrainRecipe, grpo: Grpo) -> int | None:
+    """How many prompts the steps of the recipe take, where it bounds them: each batch of prompts serves `updates`."""
+    steps = recipe.schedule.max_steps
+    batch = recipe.sequences_per_step // grpo.generations * grpo.updates
+    return steps and -(-steps // grpo.updates) * batch
+
+
+def _drawn_by(vllm: str | None) -> str:
+    if vllm is None:
+        return (
+            "completions: drawn by the model that is trained, so that sampling and training are one distribution; the "
+            "log has no sampling/…"
+        )
+    return f"completions: drawn by vLLM ({vllm}); sampling/… in the log says how far its probabilities are from ours"
+
+
+METHOD = GrpoMethod()

@@ -1,0 +1,80 @@
+"""Whether reinforcement learning has anything to learn: where all completions of a prompt get one reward, none is better.
+
+Decides when that is said, and what is said to be the way out, by what the rewards were. It is said once, after the
+first steps, and stops nothing: rewards may come to differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from transformers import TrainerCallback
+
+from promptcot.training.recipe import TrainRecipe
+
+STEPS = 5
+_EQUAL, _CUT, _RIGHT = "frac_reward_zero_std", "completions/clipped_ratio", "reason/right"
+_MOSTLY = 0.5
+
+
+class LearningWatcher(TrainerCallback):  # type: ignore[misc]
+    """The callback. `say` gets a line for a person, from the first process alone."""
+
+    def __init__(self, recipe: TrainRecipe, say: Callable[[str], None]) -> None:
+        self._recipe, self._say = recipe, say
+        self._lines: list[Mapping[str, Any]] = []
+        self._done = False
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+        """Look at the rewards of the steps since the line before."""
+        if self._done or not state.is_world_process_zero or not logs or _EQUAL not in logs:
+            return
+        self._lines.append(logs)
+        if state.global_step >= min(STEPS, state.max_steps):
+            self._done = True
+            if verdict := nothing_to_learn(self._lines, self._recipe):
+                self._say(verdict)
+
+
+def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str | None:
+    """The warning that these lines of the log call for, with the way out; None where some group has two rewards."""
+    if any(line[_EQUAL] is not None and line[_EQUAL] < 1 for line in lines):
+        return None
+    return (
+        "warning: nothing to learn so far: in every group all completions got the same reward, so that no completion "
+        f"is better than another. {_way_out(lines, recipe)}"
+    )
+
+
+def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
+    grpo = recipe.method.grpo
+    cut, right = (_mean(lines, name) for name in (_CUT, _RIGHT))
+    if right is None:
+        return "The reward function of this recipe gives all completions the same"
+    if right > _MOSTLY:
+        return (
+            f"{right:.0%} of them are right: take harder problems (`promptcot select --pass-rate 0.1:0.9` of a file that "
+            "`promptcot label` wrote)"
+        )
+    if cut is not None and cut > _MOSTLY:
+        limit = f" ({grpo.max_completion_length:,} tokens)" if grpo else ""
+        return f"{cut:.0%} of them are cut off: raise method.grpo.max_completion_length{limit}"
+    reasons = {name.removeprefix("reason/"): _mean(lines, name) for name in lines[0] if name.startswith("reason/")}
+    common = max(reasons, key=lambda name: reasons[name] or 0.0)
+    if common == "no_answer":
+        return (
+            f"{reasons[common]:.0%} of them give no answer in a box: ask for one in the prompt, or set "
+            "method.grpo.reward.unboxed = true"
+        )
+    if common == "gold_unreadable":
+        return "The golds cannot be read: `promptcot label --rl_path` writes rows whose golds can"
+    return (
+        f"{right:.0%} of them are right, most are {common.replace('_', ' ')}: take easier problems (`promptcot select "
+        "--pass-rate 0.1:0.9` of a file that `promptcot label` wrote), or more generations"
+    )
+
+
+def _mean(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    values = [float(line[name]) for line in lines if line.get(name) is not None]
+    return sum(values) / len(values) if values else None

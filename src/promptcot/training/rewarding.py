@@ -1,0 +1,82 @@
+"""What completions are worth while a model is trained: `promptcot.rewards`, or a function of one's own, both checked.
+
+Decides which function is called and what it may give: a finite number or None for each completion. Anything else stops
+the training, by name: TRL would take NaN for no reward, and a group without rewards teaches nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from promptcot.errors import InputError
+from promptcot.recipe import import_path
+from promptcot.rewards.trl import Reward
+from promptcot.training.data.prompts import Prompts
+from promptcot.training.method_recipe import Grpo
+
+_TAKEN = {"prompt", "prompts", "completions", "answer"}
+"""Columns that are given under these names already."""
+
+
+class CheckedReward:
+    """A reward function for TRL's trainer: calls another, and checks what it gives. Raises InputError.
+
+    `columns` are those of the rows, by the numbers in the data set's column `row`.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, prompts: Prompts, *, own: bool) -> None:
+        self._function, self._prompts, self._own = function, prompts, own
+        self.__name__ = name  # in TRL's log
+
+    def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **given: Any) -> Any:
+        """The rewards of these completions."""
+        columns = {name: values for name, values in self._columns(row).items() if name not in given}
+        found = self._function(prompts=prompts, completions=completions, **columns, **given)
+        if inspect.isawaitable(found):
+            found = asyncio.run(_awaited(found))
+        return self._checked(found, row, len(completions))
+
+    def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
+        """The fields of the rows, for a function of one's own; `answer` is theirs or what the reader took for it."""
+        rows = [self._prompts.rows[number] for number in numbers]
+        own = [row.get("columns", {}) for row in rows]
+        names = sorted({name for one in own for name in one} - _TAKEN) if self._own else []
+        return {"answer": [row["answer"] for row in rows], **{name: [one.get(name) for one in own] for name in names}}
+
+    def _checked(self, found: Any, numbers: Sequence[int], wanted: int) -> list[float | None]:
+        if not isinstance(found, Sequence) and not hasattr(found, "tolist"):
+            raise InputError(f"the reward {self.__name__} gave {type(found).__name__}, and no list of numbers")
+        rewards = [value.item() if hasattr(value, "item") else value for value in found]
+        if len(rewards) != wanted:
+            raise InputError(
+                f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must give one "
+                "for each, in their order"
+            )
+        for place, value in enumerate(rewards):
+            if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+                raise InputError(
+                    f"the reward {self.__name__} gave {value!r} for a completion of row "
+                    f"{self._prompts.id(numbers[place])}: give a finite number, or None where nothing can be said"
+                )
+        return rewards
+
+
+async def _awaited(found: Any) -> Any:
+    return await found
+
+
+def reward_of(grpo: Grpo, prompts: Prompts) -> CheckedReward:
+    """The reward of a recipe. Raises InputError for a function that is not there."""
+    told = grpo.reward
+    if told.function is not None:
+        name = told.function.rpartition(":")[2]
+        return CheckedReward(import_path.load(told.function), name, prompts, own=True)
+    overlong = (grpo.max_completion_length, told.buffer) if told.buffer else None
+    function = Reward(
+        verifier=told.verifier, limit=told.limit, format=told.format, unboxed=told.unboxed, overlong=overlong
+    )
+    return CheckedReward(function, function.__name__, prompts, own=False)
