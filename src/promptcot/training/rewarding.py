@@ -18,7 +18,6 @@ from promptcot.rewards.trl import Reward
 from promptcot.training.data.prompts import Prompts
 from promptcot.training.method_recipe import Grpo
 
-
 _TAKEN = {"prompt", "prompts", "completions", "answer"}
 """Columns that are given under these names already."""
 

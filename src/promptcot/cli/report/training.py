@@ -16,6 +16,7 @@ from promptcot.training.forecast.devices import GIB
 from promptcot.training.forecast.dry_run import DryRun
 from promptcot.training.forecast.estimate import PACKED, Work, mean_length_for, mfu_for
 from promptcot.training.forecast.memory import BUCKET, CONTEXT, Memory, checkpoint_bytes
+from promptcot.training.forecast.methods import sequences_at_once, share_left
 from promptcot.training.recipe import TrainRecipe
 
 Size = tuple[str, int, str]
@@ -93,7 +94,8 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
         learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
     packed = "rows are packed into sequences of" if recipe.method.packing else "one row a sequence, up to"
     again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
-    return f"{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
+    named = "" if recipe.method.kind == "sft" else f"{recipe.method.kind.upper()}; "
+    return f"{named}{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
 
 
 def _schedule(recipe: TrainRecipe) -> str:
@@ -119,7 +121,8 @@ def _memory(run: DryRun) -> Iterator[str]:
     if need is None or run.shape is None:
         yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
         return
-    yield f"memory of each device, at {schedule.micro_batch} × {schedule.max_length:,} tokens (computed)"
+    at_once = sequences_at_once(run.recipe)
+    yield f"memory of each device, at {at_once} × {schedule.max_length:,} tokens (computed)"
     disk, keep = checkpoint_bytes(run.shape, run.recipe), run.recipe.checkpoints.keep
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
     if need.host:
@@ -154,6 +157,8 @@ def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
     yield "  + a layer", need.layer, "the backward pass of one layer"
     loss = "a tile of logits, gradients of head and input: comes earlier, the larger counts"
     yield "  or the loss", need.logits, loss
+    if need.drawing:
+        yield "or drawing", need.drawing, "keys and values of the completions that are drawn together"
     if need.step:
         yield "or the step", need.step, "gradients in float32: comes when activations are gone, the larger counts"
     yield "other", need.other, _other(recipe)
@@ -177,6 +182,8 @@ def _verdict(run: DryRun, need: Memory) -> str:
     if run.device is None:
         return ""
     share = f"{need.total / run.device.memory:.0%} of the {_bytes(run.device.memory)} of {run.device.name}"
+    if (left := share_left(run.recipe)) < 1:
+        share += f", of which vLLM has {1 - left:.0%} (method.grpo.vllm_memory)"
     if not run.fits:
         return f"DOES NOT FIT: {share}"
     return f"fits: {share}" if need.total <= 0.9 * run.device.memory else f"fits, but barely: {share}"
@@ -194,7 +201,8 @@ def _effort(run: DryRun) -> Iterator[str]:
 
 
 def _batch(recipe: TrainRecipe) -> str:
-    schedule, kind = recipe.schedule, "packed sequences" if recipe.method.packing else "rows"
+    schedule, names = recipe.schedule, {"dpo": "pairs", "grpo": "completions"}
+    kind = names.get(recipe.method.kind, "packed sequences" if recipe.method.packing else "rows")
     return (
         f"{recipe.sequences_per_step:,} {kind} = {_devices_of(recipe)} × {schedule.micro_batch} at a time × "
         f"{schedule.accumulation} accumulated"

@@ -36,7 +36,7 @@ from promptcot.storage.rows import with_ids
 from promptcot.storage.sources import cache_folder
 from promptcot.training.data.chat import Turn, has_template, render
 from promptcot.training.data.encoding import PROMPT_TOO_LONG, Encoder, Ids, tokenizer_hash
-from promptcot.training.data.rows import Example, fingerprint, rows_of
+from promptcot.training.data.rows import Example, Rejected, fingerprint, rows_of
 from promptcot.training.data.turns import Unusable, turns_of
 from promptcot.training.method_recipe import Grpo
 from promptcot.training.recipe import Data, TrainRecipe
@@ -148,6 +148,16 @@ def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> R
     return {"rows": kept, "dropped": dropped, "read_as": read_as}
 
 
+def questions(recipe: TrainRecipe, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
+    """The prompts of a recipe as examples without a completion, their golds unchecked: for who only counts them."""
+    asked = _Asked(recipe.data, tokenizer, _domain(recipe, recipe.method.grpo or Grpo()))
+    for row in with_ids(islice(rows_of(recipe.data, tell, _problems), recipe.data.limit)):
+        try:
+            yield asked(row)
+        except Unusable as reason:
+            yield Rejected(str(row["id"]), str(reason))
+
+
 def _problems(columns: Columns, rows: Iterator[Row]) -> Iterator[Row]:
     return (row for _, row in columns.problems(rows))
 
@@ -185,7 +195,11 @@ def _domain(recipe: TrainRecipe, grpo: Grpo) -> _Domain:
     def turns(problem: str) -> list[Turn]:
         return [{"role": one.role, "content": one.content} for one in prompts.messages("solve", problem=problem)]
 
-    return _Domain(lambda problem: prompts.render("solve", problem=problem), turns, f"{named}: {prompts.render('solve', problem='?')}, {turns('?')}")
+    return _Domain(
+        lambda problem: prompts.render("solve", problem=problem),
+        turns,
+        f"{named}: {prompts.render('solve', problem='?')}, {turns('?')}",
+    )
 
 
 class _Asked:

@@ -21,9 +21,10 @@ from promptcot import nano
 from promptcot.engines.model_files import folder_on_disk
 from promptcot.errors import InputError
 from promptcot.training.data.encoding import INSIDE, PROMPT_TOO_LONG, Encoder
-from promptcot.training.data.rows import Example, Rejected, examples
+from promptcot.training.data.rows import Example, Rejected
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
+from promptcot.training.forecast.methods import counted_for, rows_read, sequences_of_a_row
 from promptcot.training.recipe import TrainRecipe
 
 SAMPLED = 2000
@@ -55,6 +56,10 @@ class Counted:
 
 def count(recipe: TrainRecipe) -> Counted:
     """What can be known of the data. Raises InputError for a file that cannot be read."""
+    return counted_for(recipe, _count(recipe))
+
+
+def _count(recipe: TrainRecipe) -> Counted:
     files = [Path(path) for path in recipe.data.path]
     missing = ", ".join(path for path in recipe.data.path if not Path(path).is_file())
     if missing:
@@ -63,7 +68,13 @@ def count(recipe: TrainRecipe) -> Counted:
     sample = _Sample.of(recipe, template)
     told = f"counted in {', '.join(map(str, files))}"
     lengths = _lengths(sample.measured(template.tokens or _tokenizer(recipe)), recipe)
-    return Counted(_used(sample.rows, recipe), told, *lengths, sample.left_out, [*sample.notes, *template.notes])
+    return Counted(
+        _used(sample.rows // sequences_of_a_row(recipe), recipe),
+        told,
+        *lengths,
+        sample.left_out,
+        [*sample.notes, *template.notes],
+    )
 
 
 def _assumed(recipe: TrainRecipe, why: str) -> Counted:
@@ -124,7 +135,7 @@ class _Sample:
     def of(cls, recipe: TrainRecipe, template: _Template) -> _Sample:
         """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
         rng, found = Random(recipe.seed), cls()
-        for one in examples(recipe.data, template, found.notes.append):
+        for one in rows_read(recipe, template, found.notes.append):
             if isinstance(one, Rejected):
                 found.left_out[one.reason] += 1
                 continue

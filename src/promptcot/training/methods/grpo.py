@@ -81,10 +81,10 @@ class GrpoMethod:
         longest = int(prompts.lengths.max()) + grpo.max_completion_length
         compare(model, tokenizer, longest, tell)
         chosen = order(len(prompts), recipe.schedule.epochs, recipe.seed, _wanted(recipe, grpo))
-        if len(chosen) < (batch := recipe.sequences_per_step // grpo.generations):
+        if len(chosen) < (batch := recipe.sequences_per_step * grpo.updates // grpo.generations):
             raise InputError(
-                f"a step takes {batch:,} prompts, and {recipe.schedule.epochs:g} epochs of {len(prompts):,} prompts are "
-                f"{len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
+                f"{batch:,} prompts are answered at a time, and {recipe.schedule.epochs:g} epochs of "
+                f"{len(prompts):,} prompts are {len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
             )
         tell(_drawn_by(vllm_mode(grpo)))
         scale = Scale(flops_per_token(model, prompts.lengths), peak_flops(kernels.device), len(chosen) / len(prompts))

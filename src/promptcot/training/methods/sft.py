@@ -84,7 +84,9 @@ class Sft:
         compare(model, material.tokenizer, int(material.train.lengths.max()), tell)
         steps, packs, validation = recipe.schedule.max_steps, material.packs, material.validation
         chosen = order(len(packs), recipe.schedule.epochs, recipe.seed, steps and steps * recipe.sequences_per_step)
-        scale = Scale(flops_per_token(model, material.train.lengths), peak_flops(kernels.device), len(chosen) / len(packs))
+        scale = Scale(
+            flops_per_token(model, material.train.lengths), peak_flops(kernels.device), len(chosen) / len(packs)
+        )
         watcher = Watcher(recipe, material.tokenizer, validation or material.train, scale, tell)
 
         def collator_of(store: TokenStore) -> Collator:

@@ -22,6 +22,9 @@ from promptcot.printable import presentable
 from promptcot.records import Row
 from promptcot.storage.manifest import installed
 from promptcot.storage.paths import SUFFIXES
+from promptcot.training.data.pairs import PairCounts
+from promptcot.training.data.prompts import PromptCounts
+from promptcot.training.data.tokens import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -36,6 +39,8 @@ _LEARNT = {
     "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from what "
     "the answers were worth",
 }
+
+_COUNTS = (StoreCounts, PairCounts, PromptCounts)
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
@@ -130,7 +135,9 @@ def _made(recipe: TrainRecipe, lines: Sequence[Row]) -> Iterator[tuple[str, str]
         yield "steps", f"{end['step']:,}"
         yield "tokens seen", f"{end['tokens']:,}, of completions {end['completion_tokens']:,}"
         yield "time", duration(end["seconds"])
-    batch = {"sft": "sequences", "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[recipe.method.kind]
+    batch = {"sft": "sequences", "dpo": "pairs with sides", "grpo": "completions with their prompts,"}[
+        recipe.method.kind
+    ]
     packed = "packed" if recipe.method.packing else "padded"
     yield "batch", f"{recipe.sequences_per_step:,} {batch} of up to {schedule.max_length:,} tokens, {packed}"
     yield "weights stored in", recipe.precision.dtype
@@ -140,7 +147,7 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        plain = dataclasses.asdict(value) if isinstance(value, _COUNTS) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif plain is not None:
