@@ -40,8 +40,10 @@ def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
         return counted
     longest = grpo.max_completion_length
     rows = None if counted.rows is None else counted.rows * grpo.generations
-    context = None if lengths is None else (lengths.mean + longest) / 2
-    mean = lengths and replace(lengths, mean=lengths.mean + longest, context=context, padded=1.0)
+    mean = lengths
+    if lengths is not None:
+        whole = lengths.mean + longest
+        mean = replace(lengths, mean=whole, context=whole / 2, padded=1.0)
     notes = [
         f"a row is a completion: each prompt is answered {grpo.generations} times; all {longest:,} tokens long, as "
         "the most that they can be, is assumed",
