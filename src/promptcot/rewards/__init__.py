@@ -1,7 +1,8 @@
 """The verifier as a reward, for trainers: `score`, `score_batch`, and their forms for asyncio.
 
 Each trainer's adapter is a module of its own, which nothing else imports (but `training` that of TRL): `trl`, `verl`,
-`openrlhf`, `nemo_rl`, `nemo_gym`, `skyrl`, `verifiers`. Neither torch nor computer algebra is loaded here. See docs/rewards.md.
+`openrlhf`, `nemo_rl`, `nemo_gym`, `skyrl`, `verifiers`. Neither torch nor computer algebra is loaded here. See
+docs/rewards.md.
 """
 
 from promptcot.rewards.rules import Options, Rules

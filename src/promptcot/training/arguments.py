@@ -72,17 +72,17 @@ def lora_config(lora: Lora | None) -> LoraConfig | None:
 
 def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTConfig:
     """The arguments of supervised fine-tuning. Tokens, packs and their order come ready-made: TRL prepares no data."""
-    shared = common_arguments(recipe, kernels, validates=validates)
-    return SFTConfig(**shared, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
+    return _arguments(SFTConfig, recipe, kernels, validates=validates, **more)
 
 
-def common_arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> dict[str, Any]:
-    """The arguments that the trainers of all methods have. The order of the rows comes ready-made."""
+def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates: bool, **more: Any) -> Any:
+    """The arguments that the trainers of all methods have, and `more`. The order of the rows comes ready-made."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu = torch.cuda.is_available()
     # then a batch of the trainer is a whole step: see `training.steps`
     by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
-    return dict(
+    return config(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
         per_device_train_batch_size=1 if by_rows else schedule.micro_batch,
@@ -120,15 +120,18 @@ def common_arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) 
         seed=recipe.seed,
         data_seed=recipe.seed,
         remove_unused_columns=False,
+        **more,
     )
 
 
 def dpo_arguments(recipe: TrainRecipe, dpo: Dpo, kernels: Kernels) -> DPOConfig:
     """The arguments of preference optimisation. The reference is not kept in memory: what it says is computed once."""
-    shared = common_arguments(recipe, kernels, validates=bool(recipe.data.validation))
     losses = {dpo.loss: 1.0, **({"sft": dpo.sft_weight} if dpo.sft_weight else {})}
-    return DPOConfig(
-        **shared,
+    return _arguments(
+        DPOConfig,
+        recipe,
+        kernels,
+        validates=bool(recipe.data.validation),
         max_length=None,
         beta=dpo.beta,
         loss_type=list(losses),
@@ -149,17 +152,19 @@ def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str 
             f"whole groups of method.grpo.generations = {grpo.generations}: choose schedule.accumulation or "
             "generations anew"
         )
-    shared = common_arguments(recipe, kernels, validates=False)
     reference = {"revision": recipe.model.revision, "use_safetensors": True} if grpo.beta else None
-    return GRPOConfig(
-        **shared,
+    return _arguments(
+        GRPOConfig,
+        recipe,
+        kernels,
+        validates=False,
         model_init_kwargs=reference,  # of the reference alone: the model itself is loaded already
         max_steps=recipe.schedule.max_steps or -1,
         num_generations=grpo.generations,
         max_completion_length=grpo.max_completion_length,
         temperature=grpo.temperature,
         top_p=grpo.top_p,
-        steps_per_generation=shared["gradient_accumulation_steps"] * grpo.updates,
+        steps_per_generation=recipe.accumulation_on(processes()) * grpo.updates,
         beta=grpo.beta,
         epsilon=grpo.epsilon,
         epsilon_high=grpo.epsilon_high,

@@ -121,7 +121,7 @@ def _reward_faults(recipe: TrainRecipe) -> Iterator[str]:
         except ValueError as error:
             yield f"method.grpo.reward.function: {error}"
     if grpo.vllm in ("colocate", "server") and importlib.util.find_spec("vllm") is None:
-        yield f"method.grpo.vllm = {grpo.vllm!r} needs the package vllm, which is not installed here; or set it to 'off'"
+        yield f"method.grpo.vllm = {grpo.vllm!r} needs the package vllm, not installed here; 'off' does without"
     if grpo.vllm == "colocate" and not visible_gpus():
         yield "method.grpo.vllm = 'colocate' needs a GPU; set it to 'off', or to 'server' with vllm_server"
 

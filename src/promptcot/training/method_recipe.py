@@ -61,19 +61,21 @@ class Reward(Section):
 class Grpo(Section):
     """Group-relative policy optimisation (DeepSeekMath, arXiv 2402.03300) on prompts with a known answer.
 
-    A step has `batch / generations` prompts, where the batch is devices × micro_batch × accumulation completions; each
-    prompt is answered `generations` times. `updates` is how many steps learn from one batch of completions: with 1
-    each is learnt once, by the model that drew it, and clipping never acts.
+    A step learns from devices × micro_batch × accumulation completions; each prompt is answered `generations` times.
+    `updates` is how many steps share the completions that were drawn together: with 1 all are learnt by the model that
+    drew them, and clipping never acts.
 
     `loss`: `dapo` counts every token alike (arXiv 2503.14476), `dr_grpo` divides by a constant (arXiv 2503.20783),
     `grpo` counts every completion alike. `epsilon` and `epsilon_high` bound the ratio of probabilities, 0.2 and 0.28 in
-    DAPO. `beta` weighs the divergence from the first model: 0 in DAPO, Dr. GRPO and TRL, and then no reference is kept;
-    0.001 in DeepSeek-R1 (arXiv 2501.12948). `scale_rewards` divides advantages by the deviation of the group, the batch,
-    or by nothing (Dr. GRPO). `mask_truncated` leaves completions that were cut off out of the loss (DAPO, 3.4).
+    DAPO. `beta` weighs the divergence from the first model: 0 in DAPO, Dr. GRPO and TRL, and then no reference is
+    kept; 0.001 in DeepSeek-R1 (arXiv 2501.12948). `scale_rewards` divides advantages by the deviation of the group, of
+    the batch, or by nothing (Dr. GRPO). `mask_truncated` leaves completions that were cut off out of the loss (DAPO,
+    3.4).
 
-    `vllm` draws completions: `auto` is `colocate` where there is a GPU and vLLM is installed, else `off`, the model that
-    is trained itself; `server` asks the server of `trl vllm-serve` at `vllm_server`. `vllm_memory` is the share of each
-    GPU that it may take beside the training. `domain` puts rows into words that have a problem and no prompt.
+    `vllm` draws completions: `auto` is `colocate` where there is a GPU and vLLM is installed, else `off`, the model
+    that is trained itself; `server` asks the server of `trl vllm-serve` at `vllm_server`. `vllm_memory` is the share of
+    each GPU that it may take beside the training. `domain` is whose words a `problem` is put into: that of the model by
+    default, nano or mathematics.
     """
 
     generations: Annotated[int, Field(ge=2)] = 8

@@ -360,6 +360,11 @@ class TrainRecipe(Section):
     def _fits_the_method(self) -> Self:
         if self.method.grpo is not None:
             check_rollouts(self.method.grpo, self.schedule.max_length, self.data.validation)
+        if self.method.kind != "sft":
+            told = {"data.mix": self.data.mix, 'data.loss = "assistant"': self.data.loss == "assistant"}
+            told['schedule.step_by = "rows"'] = self.schedule.step_by == "rows"
+            if others := [name for name, holds in told.items() if holds]:
+                raise ValueError(f"{others[0]} is for method.kind = 'sft': leave it out for {self.method.kind!r}")
         return self
 
     @property

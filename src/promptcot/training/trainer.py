@@ -123,7 +123,7 @@ class Guarded:
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             seal(folder)
-            rotate(folder.parent, self._keep)
+            rotate(folder.parent, self._keep, self.state.best_global_step)
 
     def _mark_of_step(self) -> int:
         here = torch.tensor(self._order[1], dtype=torch.int64, device=self.args.device)

@@ -123,6 +123,7 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
         {"id": "another question", "chosen": [*messages, _said("4")], "rejected": [_asked("1"), _said("5")]},
         {"id": "nothing", "prompt": "1\n", "completion": "1"},
         {"id": "long", "prompt": "1\n", "chosen": "1 + " * 200, "rejected": "2 + " * 200},
+        {"id": "end", "prompt": "1\n", "chosen": "1", "rejected": "<eos>\n"},
         {"id": "quoted", "prompt": "1\n", "chosen": "1", "rejected": "1<eos> = 1"},
     ]
     rows = tmp_path / "pairs.jsonl"
@@ -135,12 +136,13 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
     left_out = {row["id"]: row["reason"] for row in map(loads, lines)}
     assert left_out == {
         "equal": "chosen and rejected are equal",
-        "empty": "empty rejected answer",
+        "empty": "rejected: only an end mark",
         "no side": "no rejected answer",
         "no prompt": "no prompt",
         "another question": "the sides have different prompts",
         "nothing": "neither chosen nor rejected",
         "long": "too long",
+        "end": "rejected: only an end mark",
         "quoted": "special token in the completion",
     }
 

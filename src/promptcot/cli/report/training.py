@@ -17,6 +17,7 @@ from promptcot.training.forecast.counting import SPREAD, Counted
 from promptcot.training.forecast.disk import Disk
 from promptcot.training.forecast.dry_run import DryRun
 from promptcot.training.forecast.memory import BUCKET, CONTEXT, DEEPSPEED_SLACK, Memory, deepspeed_host
+from promptcot.training.forecast.methods import sequences_at_once, share_left
 from promptcot.training.recipe import TrainRecipe
 
 Size = tuple[str, int, str]
@@ -86,7 +87,8 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
         learnt = f"LoRA of rank {lora.rank}{adapters} (if on all matrices of the layers)"
     packed = "rows are packed into sequences of" if recipe.method.packing else "one row a sequence, up to"
     again = "activations computed again" if recipe.precision.gradient_checkpointing else "activations kept"
-    return f"{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
+    named = "" if recipe.method.kind == "sft" else f"{recipe.method.kind.upper()}; "
+    return f"{named}{learnt}; {packed} {recipe.schedule.max_length:,} tokens; {recipe.precision.dtype}; {again}"
 
 
 def _schedule(recipe: TrainRecipe) -> str:
@@ -112,7 +114,8 @@ def _memory(run: DryRun) -> Iterator[str]:
     if need is None or run.shape is None:
         yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
         return
-    yield f"memory of each device, at {schedule.micro_batch} × {schedule.max_length:,} tokens (computed)"
+    at_once = sequences_at_once(run.recipe)
+    yield f"memory of each device, at {at_once} × {schedule.max_length:,} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
     for name, size, said in [*sizes, *_on_host(run, need), *_on_disk(run.recipe, run.disk)]:
         head = f"  {name:<14}{sized(size):>10}   "
@@ -140,6 +143,8 @@ def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
     yield "  + a layer", need.layer, "the backward pass of one layer"
     loss = "a tile of logits, gradients of head and input: comes earlier, the larger counts"
     yield "  or the loss", need.logits, loss
+    if need.drawing:
+        yield "or drawing", need.drawing, "keys and values of the completions that are drawn together"
     if need.step:
         yield "or the step", need.step, "gradients in float32: comes when activations are gone, the larger counts"
     yield "other", need.other, _other(recipe)
@@ -198,6 +203,8 @@ def _verdict(run: DryRun, need: Memory) -> str:
     if run.device is None:
         return ""
     share = f"{need.total / run.device.memory:.0%} of the {sized(run.device.memory)} of {run.device.name}"
+    if (left := share_left(run.recipe)) < 1:
+        share += f", of which vLLM has {1 - left:.0%} (method.grpo.vllm_memory)"
     if not run.fits:
         return f"DOES NOT FIT: {share}"
     return f"fits: {share}" if need.total <= 0.9 * run.device.memory else f"fits, but barely: {share}"

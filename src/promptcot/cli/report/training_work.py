@@ -34,6 +34,9 @@ def _batch(recipe: TrainRecipe) -> str:
     """What a step is, by `schedule.step_by`, and of what it is the product."""
     schedule, packs = recipe.schedule, recipe.rows_per_step is None
     product = f"{devices_of(recipe)} × micro_batch {schedule.micro_batch} × accumulation {schedule.accumulation}"
+    if recipe.method.kind != "sft":
+        kind = {"dpo": "pairs", "grpo": "completions"}[recipe.method.kind]
+        return f"{recipe.sequences_per_step:,} {kind} = {product}"
     if packs:
         return f'{recipe.sequences_per_step:,} packed sequences = {product} (schedule.step_by = "sequences")'
     how = f"packed into micro-batches of at most {schedule.micro_batch * schedule.max_length:,} tokens"
@@ -48,10 +51,14 @@ def devices_of(recipe: TrainRecipe) -> str:
 
 
 def _steps(run: DryRun, done: Work) -> Iterator[str]:
-    recipe, per_step, packs = run.recipe, done.tokens / done.steps, run.recipe.rows_per_step is None
+    recipe, per_step = run.recipe, done.tokens / done.steps
+    packs = recipe.rows_per_step is None and recipe.method.packing
     mean = run.counted.lengths.mean if run.counted.lengths else 0.0
     rows = per_step / mean
-    yield item("each step", f"{_batch(recipe)}; about {f'{rows:,.0f} rows, ' * packs}{count(per_step)} tokens")
+    yield item(
+        "each step",
+        f"{_batch(recipe)}; about {f'{rows:,.0f} rows, ' * packs}{count(per_step)} tokens",
+    )
     packed = f"{done.sequences:,} packed sequences (assumed: {PACKED:.0%} full), " if packs else ""
     yield item("an epoch", f"{done.rows:,} rows, {packed}{done.steps_per_epoch:,} steps")
     yield item("in all", f"{done.steps:,} steps, {count(done.tokens)} tokens")

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from jinja2 import TemplateError
 from numpy.typing import NDArray
 
 from promptcot.core.columns import Columns
@@ -25,10 +24,12 @@ from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.json import loads
 from promptcot.storage.rows import with_ids
-from promptcot.training.data.chat import Turn, continued, has_template, render
-from promptcot.training.data.rows import Example, Rejected, rows_of
-from promptcot.training.data.tokens import TokenStore, open_store, side_of
-from promptcot.training.data.turns import Unusable, divided, text, turns_of
+from promptcot.training.data.chat import has_template
+from promptcot.training.data.reading import Example, Reader, Rejected
+from promptcot.training.data.rows import rows_of
+from promptcot.training.data.store import TokenStore
+from promptcot.training.data.tokens import open_store, side_of
+from promptcot.training.data.turns import Unusable, turns_of
 from promptcot.training.recipe import Data, TrainRecipe
 
 CHOSEN, REJECTED = "chosen", "rejected"
@@ -37,64 +38,50 @@ _NO_PROMPT = "no prompt"
 
 def sides(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
     """Of each pair the chosen side and then the rejected one, under one id. Raises InputError."""
+    reader, template = Reader(data, tokenizer), has_template(tokenizer)
     for row in with_ids(islice(rows_of(data, tell, Columns.pairs), data.limit)):
         name = str(row["id"])
         try:
-            pair = _pair(name, row, data.chat, tokenizer)
+            yield from _pair(row, reader, template)
         except Unusable as reason:
             yield Rejected(name, str(reason))
-        else:
-            yield from pair
 
 
-def _pair(name: str, row: Row, chat: bool, tokenizer: Any) -> tuple[Example, Example]:
+def _pair(row: Row, reader: Reader, template: bool) -> tuple[Example, Example]:
     if all(row.get(side) is None for side in (CHOSEN, REJECTED)):
         raise Unusable("neither chosen nor rejected")
-    spoken = _spoken(row, tokenizer)
-    if spoken is None and not chat and all(isinstance(row.get(side), str) for side in (CHOSEN, REJECTED)):
-        if not isinstance(row.get("prompt"), str) or not row["prompt"].strip():
-            raise Unusable(_NO_PROMPT)
-        prompt = text(row["prompt"], "prompt")
-        answers = [text(row[side], f"{side} answer") for side in (CHOSEN, REJECTED)]
-    else:
-        prompt, answers = _rendered(row, spoken or {}, tokenizer)
-    if answers[0].strip() == answers[1].strip():
+    chosen, rejected = (_read(reader, _side(row, side, template), side) for side in (CHOSEN, REJECTED))
+    if chosen.prompt != rejected.prompt:
+        raise Unusable("the sides have different prompts")
+    if chosen.completion.strip() == rejected.completion.strip():
         raise Unusable("chosen and rejected are equal")
-    chosen, rejected = (
-        Example(name, prompt, continued(prompt, one), chat=_is_chat(row, spoken, chat)) for one in answers
-    )
     return chosen, rejected
 
 
-def _is_chat(row: Row, spoken: Mapping[str, Any] | None, chat: bool) -> bool:
-    return chat or spoken is not None or not isinstance(row.get(CHOSEN), str)
+def _read(reader: Reader, row: Row, side: str) -> Example:
+    """The side as fine-tuning would learn it. Raises Unusable."""
+    found = reader(row)
+    if isinstance(found, Rejected):
+        raise Unusable(f"{side}: {found.reason}")
+    return found
 
 
-def _spoken(row: Row, tokenizer: Any) -> dict[str, Any] | None:
-    """The sides as chats that stand beside the texts, where the tokenizer can render them."""
-    found = {side: row.get(f"{side}_messages") for side in (CHOSEN, REJECTED)}
-    return found if None not in found.values() and has_template(tokenizer) else None
-
-
-def _rendered(row: Row, spoken: Mapping[str, Any], tokenizer: Any) -> tuple[str, list[str]]:
-    """The prompt as the template writes it, and both answers. Raises Unusable."""
-    found = [_asked(spoken.get(side, row.get(side)), row.get("prompt"), side) for side in (CHOSEN, REJECTED)]
-    if found[0][0] != found[1][0]:
-        raise Unusable("the sides have different prompts")
-    try:
-        return render(tokenizer, found[0][0]), [answer for _, answer in found]
-    except TemplateError as error:
-        raise Unusable("refused by the chat template") from error
-
-
-def _asked(side: Any, prompt: Any, name: str) -> tuple[list[Turn], str]:
-    """The turns before the answer of a side, its own or those of the prompt, and the answer."""
-    said = turns_of(side, "assistant", f"{name} answer")
+def _side(row: Row, side: str, template: bool) -> Row:
+    """A side as a row of fine-tuning: texts, or the chat that stands beside them where the tokenizer renders it."""
+    spoken = {one: row.get(f"{one}_messages") for one in (CHOSEN, REJECTED)}
+    prompt, answer = row.get("prompt"), row.get(side)
+    if template and None not in spoken.values():
+        answer = spoken[side]
+    elif isinstance(answer, str) and isinstance(prompt, str):
+        if not prompt.strip():
+            raise Unusable(_NO_PROMPT)
+        return {"id": row["id"], "prompt": prompt, "completion": answer}
+    said = turns_of(answer, "assistant", f"{side} answer")
     if not any(turn["role"] == "user" for turn in said):
         if not prompt:
             raise Unusable(_NO_PROMPT)
         said = turns_of(prompt, "user", "prompt") + said
-    return divided(said)
+    return {"id": row["id"], "messages": said}
 
 
 @dataclass(frozen=True, slots=True)

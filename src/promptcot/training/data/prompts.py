@@ -35,8 +35,10 @@ from promptcot.storage.json import dumps
 from promptcot.storage.rows import with_ids
 from promptcot.storage.sources import cache_folder
 from promptcot.training.data.chat import Turn, has_template, render
-from promptcot.training.data.encoding import PROMPT_TOO_LONG, Encoder, Ids, tokenizer_hash
-from promptcot.training.data.rows import Example, fingerprint, rows_of
+from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
+from promptcot.training.data.reading import Example, Rejected
+from promptcot.training.data.reasons import PROMPT_TOO_LONG
+from promptcot.training.data.rows import fingerprint, rows_of
 from promptcot.training.data.turns import Unusable, turns_of
 from promptcot.training.method_recipe import Grpo
 from promptcot.training.recipe import Data, TrainRecipe
@@ -146,6 +148,16 @@ def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> R
             gold = gold_if_any(row, example.id)
             kept.append({"id": example.id, "prompt": example.prompt, "ids": ids.tolist(), "answer": gold, **more})
     return {"rows": kept, "dropped": dropped, "read_as": read_as}
+
+
+def questions(recipe: TrainRecipe, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
+    """The prompts of a recipe as examples without a completion, their golds unchecked: for who only counts them."""
+    asked = _Asked(recipe.data, tokenizer, _domain(recipe, recipe.method.grpo or Grpo()))
+    for row in with_ids(islice(rows_of(recipe.data, tell, _problems), recipe.data.limit)):
+        try:
+            yield asked(row)
+        except Unusable as reason:
+            yield Rejected(str(row["id"]), str(reason))
 
 
 def _problems(columns: Columns, rows: Iterator[Row]) -> Iterator[Row]:

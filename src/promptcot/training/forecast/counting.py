@@ -27,9 +27,9 @@ from promptcot.training.data.encoding import Encoder
 from promptcot.training.data.mixing import seen, shares
 from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.reasons import INSIDE, PROMPT_TOO_LONG, ways_out
-from promptcot.training.data.rows import examples
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
+from promptcot.training.forecast.methods import counted_for, rows_read, sequences_of_a_row
 from promptcot.training.recipe import Data, TrainRecipe
 
 SAMPLED = 2000
@@ -64,15 +64,19 @@ class Counted:
 
 def count(recipe: TrainRecipe) -> Counted:
     """What can be known of the data. Raises InputError for a file that cannot be read."""
+    return counted_for(recipe, _count(recipe))
+
+
+def _count(recipe: TrainRecipe) -> Counted:
     missing = ", ".join(path for path in recipe.data.paths if not Path(path).is_file())
     if missing:
         return _assumed(recipe, f"{missing} is not on this machine")
     template = _Template(recipe)
-    samples = [_Sample.of(source, recipe.seed, template) for source in recipe.data.sources]
+    samples = [_Sample.of(recipe, source, template) for source in recipe.data.sources]
     tokens = template.tokens or _tokenizer(recipe)
     measured = [sample.measured(tokens) for sample in samples]
     told = f"counted in {', '.join(recipe.data.paths)}"
-    rows = sum(_used(sample.rows, recipe) for sample in samples)
+    rows = sum(_used(sample.rows // sequences_of_a_row(recipe), recipe) for sample in samples)
     lengths = _lengths(_mixed(measured, recipe), recipe)
     left_out, remarks = _summed(samples)
     said = [f"{count:,} × {remark}" for remark, count in remarks.items()]
@@ -168,10 +172,10 @@ class _Sample:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, data: Data, seed: int, template: _Template) -> _Sample:
+    def of(cls, recipe: TrainRecipe, data: Data, template: _Template) -> _Sample:
         """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
-        rng, found = Random(seed), cls()
-        for one in examples(data, template, found.notes.append):
+        rng, found = Random(recipe.seed), cls()
+        for one in rows_read(recipe, data, template, found.notes.append):
             if isinstance(one, Rejected):
                 found.left_out[one.reason] += 1
                 continue

@@ -17,6 +17,7 @@ from promptcot.training.forecast.devices import Device, find
 from promptcot.training.forecast.disk import Disk, disk
 from promptcot.training.forecast.estimate import ROOMY, Change, Work, advice, work
 from promptcot.training.forecast.memory import Memory, memory
+from promptcot.training.forecast.methods import share_left
 from promptcot.training.recipe import TrainRecipe
 
 
@@ -45,14 +46,14 @@ class DryRun:
         """Whether each device has as much; None where one of the two is not known."""
         if self.memory is None or self.device is None:
             return None
-        return self.memory.total <= ROOMY * self.device.memory
+        return self.memory.total <= ROOMY * self.device.memory * share_left(self.recipe)
 
     @cached_property
     def changes(self) -> list[Change]:
         """What to change so that it fits, the best first; nothing where it fits."""
         if self.fits is not False or self.shape is None or self.device is None:
             return []
-        return advice(self.shape, self.recipe, self.device.memory)
+        return advice(self.shape, self.recipe, int(self.device.memory * share_left(self.recipe)))
 
     @cached_property
     def work(self) -> Work | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.devices import GIB
+from promptcot.training.forecast.methods import drawing, reference_weights, sequences_at_once
 from promptcot.training.recipe import TrainRecipe
 
 CONTEXT = GIB
@@ -50,6 +51,8 @@ class Memory:
     other: int
     """Buckets of communication, gathered parameters, and CONTEXT."""
     host: int
+    drawing: int
+    """Keys and values while completions are drawn, which is before activations are there."""
     saving: int
     """On the host while a checkpoint is written: the first process's copy of all weights, under ZeRO."""
 
@@ -66,7 +69,7 @@ class Memory:
     @property
     def total(self) -> int:
         """The most at any moment: the loss, a layer's backward pass and the step come one after the other."""
-        return self.states + max(self.kept + max(self.layer, self.logits), self.step) + self.other
+        return self.states + max(self.kept + max(self.layer, self.logits), self.step, self.drawing) + self.other
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +115,14 @@ def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
 
 def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
     """What each device needs for this recipe, at `schedule.max_length` tokens in each sequence."""
-    layout, tokens = _layout(recipe), recipe.schedule.micro_batch * recipe.schedule.max_length
+    layout, tokens = _layout(recipe), sequences_at_once(recipe) * recipe.schedule.max_length
     learnt = _learnt(shape, recipe)
     weights, gradients, optimizer, host = _states(shape, recipe, layout, learnt)
     kept, layer = _activations(shape, recipe, layout, tokens)
+    divided = recipe.parallelism.devices if recipe.parallelism.zero == 3 else 1
     return Memory(
-        weights=weights,
+        weights=weights + layout.master * reference_weights(shape, recipe) // divided,
+        drawing=drawing(shape, recipe, layout.computed),
         gradients=gradients,
         optimizer=optimizer,
         kept=kept,

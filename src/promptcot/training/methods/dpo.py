@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +49,13 @@ class Preferences:
     def fingerprint(self) -> Mapping[str, Any]:
         """What was learnt from, as hashes."""
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
+
+    @property
+    def prompts(self) -> Iterator[tuple[str, str]]:
+        """What each pair asks, as text, after its id."""
+        for place in range(len(self.train)):
+            ids = self.train.ids(place)["prompt_ids"]
+            yield self.train.id(place), self.tokenizer.decode(ids, skip_special_tokens=True)
 
     @cached_property
     def dropped(self) -> Path:

@@ -6,7 +6,7 @@ Only the wiring: what each part decides stands in its module.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,22 +38,27 @@ class Questions:
     """The prompts of a training."""
 
     tokenizer: PreTrainedTokenizerBase
-    prompts: Prompts
+    asked: Prompts
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """What was learnt from, as hashes."""
-        return {"data": self.prompts.fingerprint}
+        return {"data": self.asked.fingerprint}
+
+    @property
+    def prompts(self) -> Iterator[tuple[str, str]]:
+        """What each row asks, as text, after its id."""
+        return ((str(row["id"]), str(row["prompt"])) for row in self.asked.rows)
 
     @property
     def dropped(self) -> Path:
         """The rows that were left out."""
-        return self.prompts.dropped
+        return self.asked.dropped
 
     @property
     def facts(self) -> Mapping[str, Any]:
         """What the card says of them."""
-        return {"data": self.prompts.fingerprint["data"], "counts": self.prompts.counts}
+        return {"data": self.asked.fingerprint["data"], "counts": self.asked.counts}
 
 
 class GrpoMethod:
@@ -76,15 +81,15 @@ class GrpoMethod:
         self, recipe: TrainRecipe, kernels: Kernels, args: GRPOConfig, material: Questions, tell: Say
     ) -> GrpoTrainer:
         """A trainer of the prompts in their order. Raises InputError for a model that cannot be loaded."""
-        grpo, prompts, tokenizer = _grpo(recipe), material.prompts, material.tokenizer
+        grpo, prompts, tokenizer = _grpo(recipe), material.asked, material.tokenizer
         model = load_model(recipe, kernels)
         longest = int(prompts.lengths.max()) + grpo.max_completion_length
         compare(model, tokenizer, longest, tell)
         chosen = order(len(prompts), recipe.schedule.epochs, recipe.seed, _wanted(recipe, grpo))
-        if len(chosen) < (batch := recipe.sequences_per_step // grpo.generations):
+        if len(chosen) < (batch := recipe.sequences_per_step * grpo.updates // grpo.generations):
             raise InputError(
-                f"a step takes {batch:,} prompts, and {recipe.schedule.epochs:g} epochs of {len(prompts):,} prompts are "
-                f"{len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
+                f"{batch:,} prompts are answered at a time, and {recipe.schedule.epochs:g} epochs of "
+                f"{len(prompts):,} prompts are {len(chosen):,}: raise schedule.epochs, or set schedule.max_steps"
             )
         tell(_drawn_by(vllm_mode(grpo)))
         scale = Scale(flops_per_token(model, prompts.lengths), peak_flops(kernels.device), len(chosen) / len(prompts))

@@ -23,6 +23,9 @@ from promptcot.records import Row
 from promptcot.storage.manifest import installed, manifest
 from promptcot.storage.paths import SUFFIXES
 from promptcot.storage.provenance import MODEL_FORMAT, command, recipe_sha256
+from promptcot.training.data.pairs import PairCounts
+from promptcot.training.data.prompts import PromptCounts
+from promptcot.training.data.store import StoreCounts
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
@@ -37,6 +40,8 @@ _LEARNT = {
     "grpo": "by group-relative policy optimisation (GRPO, arXiv 2402.03300): it answered prompts, and learnt from what "
     "the answers were worth",
 }
+
+_COUNTS = (StoreCounts, PairCounts, PromptCounts)
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
@@ -161,7 +166,7 @@ def _flat(facts: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]
     """Nested facts as one table."""
     for name, value in facts.items():
         path = f"{above}{name}"
-        plain = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+        plain = dataclasses.asdict(value) if isinstance(value, _COUNTS) else value
         if isinstance(plain, Mapping):
             yield from _flat(plain, f"{path}: ")
         elif isinstance(plain, list | tuple):

@@ -1,4 +1,4 @@
-"""Whether reinforcement learning has anything to learn: where all completions of a prompt get one reward, none is better.
+"""Whether reinforcement learning has anything to learn: where all completions of a prompt get one reward, no.
 
 Decides when that is said, and what is said to be the way out, by what the rewards were. It is said once, after the
 first steps, and stops nothing: rewards may come to differ.
@@ -54,8 +54,8 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
         return "The reward function of this recipe gives all completions the same"
     if right > _MOSTLY:
         return (
-            f"{right:.0%} of them are right: take harder problems (`promptcot select --pass-rate 0.1:0.9` of a file that "
-            "`promptcot label` wrote)"
+            f"{right:.0%} of them are right: take harder problems (`promptcot select --pass-rate 0.1:0.9` of a file "
+            "that `promptcot label` wrote)"
         )
     if cut is not None and cut > _MOSTLY:
         limit = f" ({grpo.max_completion_length:,} tokens)" if grpo else ""

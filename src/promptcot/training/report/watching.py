@@ -31,8 +31,10 @@ from promptcot.training.report import curves, pass_at_1, samples
 from promptcot.training.report.logfile import LogFile
 
 _COUNTS = ("tokens", "completion_tokens", "seconds")
-_COPIED = ("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order")
-_COPIED += ("reward", "reward_std", "frac_reward_zero_std", "kl", "entropy")
+_COPIED = (
+    *("loss", "learning_rate", "grad_norm", "mean_token_accuracy", "order"),
+    *("reward", "reward_std", "frac_reward_zero_std", "kl", "entropy"),
+)
 _GROUPS = ("reason/", "rewards/", "logps/", "completions/", "clip_ratio/", "sampling/")
 """What TRL's trainers log of pairs, completions and rewards, by how the names begin."""
 

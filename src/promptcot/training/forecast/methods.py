@@ -1,0 +1,93 @@
+"""What a dry run counts where rows are no single sequences: pairs, and prompts that are answered.
+
+Decides what a row is for each method, how long it is taken to be, and what is said of it. Everything else is computed
+as for supervised fine-tuning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from promptcot.training.data.pairs import sides
+from promptcot.training.data.prompts import questions
+from promptcot.training.data.reading import Example, Rejected
+from promptcot.training.data.rows import examples
+from promptcot.training.forecast.architecture import Shape
+from promptcot.training.recipe import Data, TrainRecipe
+
+if TYPE_CHECKING:
+    from promptcot.training.forecast.counting import Counted
+
+
+def rows_read(
+    recipe: TrainRecipe, data: Data, tokenizer: Any, tell: Callable[[str], None]
+) -> Iterator[Example | Rejected]:
+    """The sequences of the rows of one source, by the reader that trains. A pair gives two, a prompt has no answer."""
+    if recipe.method.kind == "dpo":
+        return sides(data, tokenizer, tell)
+    if recipe.method.kind == "grpo":
+        return questions(recipe, tokenizer, tell)
+    return examples(data, tokenizer, tell)
+
+
+def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
+    """What was counted by sequences, by what a step learns from: pairs, or completions with their prompts."""
+    grpo, lengths = recipe.method.grpo, counted.lengths
+    if recipe.method.kind == "dpo":
+        mean = lengths and replace(lengths, mean=2 * lengths.mean)
+        note = "a row is a pair: both sides are learnt, each with the prompt; asking the reference, once, is left out"
+        return replace(counted, lengths=mean, notes=[*counted.notes, note])
+    if grpo is None:
+        return counted
+    longest = grpo.max_completion_length
+    rows = None if counted.rows is None else counted.rows * grpo.generations
+    mean = lengths
+    if lengths is not None:
+        whole = lengths.mean + longest
+        mean = replace(lengths, mean=whole, context=whole / 2, padded=1.0)
+    notes = [
+        f"a row is a completion: each prompt is answered {grpo.generations} times; all {longest:,} tokens long, as "
+        "the most that they can be, is assumed",
+        "GPU-hours are those of learning; drawing the completions comes on top, often as much again or more",
+    ]
+    return replace(counted, rows=rows, lengths=mean, notes=[*counted.notes, *notes], measured=0)
+
+
+def sequences_of_a_row(recipe: TrainRecipe) -> int:
+    """Sequences that the reader makes of a row."""
+    return 2 if recipe.method.kind == "dpo" else 1
+
+
+def sequences_at_once(recipe: TrainRecipe) -> int:
+    """Sequences of a micro-batch on a device."""
+    return recipe.schedule.micro_batch * sequences_of_a_row(recipe)
+
+
+def reference_weights(shape: Shape, recipe: TrainRecipe) -> int:
+    """Weights of a second model that stays in memory: where rewards are set against a divergence from the first one.
+
+    Preferences ask the reference once, before they begin; adapters are switched off to ask it.
+    """
+    grpo = recipe.method.grpo
+    return shape.parameters if grpo is not None and grpo.beta and recipe.method.lora is None else 0
+
+
+def drawing(shape: Shape, recipe: TrainRecipe, element: int) -> int:
+    """Bytes of keys and values while a device draws completions itself; vLLM has its own share of the device."""
+    grpo = recipe.method.grpo
+    if grpo is None or grpo.vllm in ("colocate", "server"):
+        return 0
+    if grpo.vllm == "auto" and recipe.hardware.device != "cpu":
+        return 0
+    schedule = recipe.schedule
+    together = schedule.micro_batch * schedule.accumulation * grpo.updates
+    return 2 * shape.layers * shape.keys * element * together * schedule.max_length
+
+
+def share_left(recipe: TrainRecipe) -> float:
+    """The share of a device's memory that vLLM leaves to the training."""
+    grpo = recipe.method.grpo
+    beside = grpo is not None and grpo.vllm in ("auto", "colocate") and recipe.hardware.device != "cpu"
+    return 1 - grpo.vllm_memory if grpo is not None and beside else 1.0
