@@ -37,7 +37,7 @@ from promptcot.storage.sources import cache_folder
 from promptcot.training.data.chat import Turn, has_template, render
 from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.reading import Example, Rejected
-from promptcot.training.data.reasons import PROMPT_TOO_LONG
+from promptcot.training.data.reasons import PROMPT_TOO_LONG, UNREADABLE, nothing_left, ways_out
 from promptcot.training.data.rows import fingerprint, rows_of
 from promptcot.training.data.turns import Unusable, turns_of
 from promptcot.training.method_recipe import Grpo
@@ -93,6 +93,11 @@ class Prompts:
         reasons = dict(Counter(self.reasons.values()))
         return PromptCounts(len(self) + len(self.reasons), len(self), reasons, int(self.lengths.sum()))
 
+    @property
+    def lines(self) -> list[str]:
+        """All that a person is told of them, what can be done about rows that were left out at the end."""
+        return [*self.read_as, str(self.counts), *ways_out(self.counts.dropped, "grpo")]
+
     @cached_property
     def dropped(self) -> Path:
         """The rows that were left out, a line each."""
@@ -120,8 +125,8 @@ def open_prompts(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any) -> Prompts:
         found = _made(recipe, grpo, tokenizer, domain)
         write_document(path, found)
     if not found["rows"]:
-        why = ", ".join(f"{count:,} × {reason}" for reason, count in Counter(found["dropped"].values()).items())
-        raise InputError(f"{', '.join(recipe.data.path)}: no prompt is left to train on: {why}")
+        lost = Counter(found["dropped"].values())
+        raise InputError(nothing_left(recipe.data.path, "prompt", lost, recipe.schedule.max_length, "grpo"))
     return Prompts(found["rows"], found["dropped"], found["read_as"], path, told)
 
 
@@ -177,7 +182,7 @@ def _check_gold(row: Row, grpo: Grpo) -> None:
     if gold is None:
         raise Unusable("no gold")
     if not passes(gold, verifier=grpo.reward.verifier, limit=grpo.reward.limit):
-        raise Unusable("gold unreadable")
+        raise Unusable(UNREADABLE)
 
 
 @dataclass(frozen=True)
