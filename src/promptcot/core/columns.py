@@ -105,6 +105,14 @@ class Columns:
         for _, reading, row in self._read(rows, ("problem", "completion", "messages"), learnt=True):
             yield from reading.chats(row)
 
+    def prompts(self, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
+        """As `problems`, but where rows have `prompt` or `messages`, what these ask is not taken for a problem."""
+        stream = iter(rows)
+        first = list(islice(stream, _LOOKED_AT))
+        asked = any(row.get(name) is not None for row in first for name in ("prompt", "messages"))
+        for number, reading, row in self._read(chain(first, stream), _PROBLEM[1:] if asked else _PROBLEM):
+            yield number, reading.row(row)
+
     def pairs(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Rows of a chosen and a rejected answer; what these columns are called, nobody else says otherwise."""
         for _, reading, row in self._read(rows, ()):

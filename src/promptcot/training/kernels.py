@@ -1,7 +1,7 @@
 """Which kernels are on this machine, which of them a training uses, and one line that says so.
 
-Nothing is downloaded: a kernel is used when its package is installed. The loss never needs choosing: TRL computes it in
-chunks of tokens, so that the matrix of logits is never whole.
+Nothing is downloaded: a kernel is used when its package is installed. The loss of fine-tuning never needs choosing: TRL
+computes it in chunks of tokens, so that the matrix of logits is never whole.
 """
 
 from __future__ import annotations
@@ -17,16 +17,20 @@ from promptcot.training.recipe import TrainRecipe
 
 @dataclass(frozen=True, slots=True)
 class Kernels:
-    """The name of the attention for transformers, and whether Liger's kernels replace norms, rotations and MLPs."""
+    """The name of the attention for transformers, and whether Liger's kernels replace norms, rotations and MLPs.
+
+    `chunked`: the loss is computed in chunks of tokens.
+    """
 
     attention: str
     liger: bool
     device: str
+    chunked: bool = True
 
     def __str__(self) -> str:
         attention = "torch's fused attention, a sequence at a time" if self.attention == VARLEN else self.attention
         liger = "Liger kernels" if self.liger else "no Liger kernels"
-        return f"{self.device}; attention: {attention}; {liger}; loss in chunks of tokens"
+        return f"{self.device}; attention: {attention}; {liger}{'; loss in chunks of tokens' * self.chunked}"
 
 
 def choose(recipe: TrainRecipe) -> Kernels:
@@ -36,6 +40,7 @@ def choose(recipe: TrainRecipe) -> Kernels:
         attention=_attention(recipe, on_gpu),
         liger=recipe.method.liger and on_gpu and _installed("liger_kernel"),
         device=torch.cuda.get_device_name() if on_gpu else "CPU",
+        chunked=recipe.method.kind == "sft",
     )
 
 

@@ -363,8 +363,9 @@ class TrainRecipe(Section):
         if self.method.kind != "sft":
             told = {"data.mix": self.data.mix, 'data.loss = "assistant"': self.data.loss == "assistant"}
             told['schedule.step_by = "rows"'] = self.schedule.step_by == "rows"
+            told["data.without_reasoning"] = self.method.kind == "grpo" and self.data.without_reasoning != "keep"
             if others := [name for name, holds in told.items() if holds]:
-                raise ValueError(f"{others[0]} is for method.kind = 'sft': leave it out for {self.method.kind!r}")
+                raise ValueError(f"{others[0]} is not for method.kind = {self.method.kind!r}: leave it out")
         return self
 
     @property

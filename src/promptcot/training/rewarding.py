@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from promptcot.errors import InputError
+from promptcot.errors import InputError, PromptCoTError
 from promptcot.recipe import import_path
 from promptcot.rewards.trl import Reward
 from promptcot.training.data.prompts import Prompts
@@ -35,10 +36,20 @@ class CheckedReward:
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], row: Sequence[int], **given: Any) -> Any:
         """The rewards of these completions."""
         columns = {name: values for name, values in self._columns(row).items() if name not in given}
-        found = self._function(prompts=prompts, completions=completions, **columns, **given)
-        if inspect.isawaitable(found):
-            found = asyncio.run(_awaited(found))
+        found = self._called({"prompts": prompts, "completions": completions, **columns, **given})
         return self._checked(found, row, len(completions))
+
+    def _called(self, given: Mapping[str, Any]) -> Any:
+        try:
+            found = self._function(**given)
+            return asyncio.run(_awaited(found)) if inspect.isawaitable(found) else found
+        except PromptCoTError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"the reward {self.__name__} raised {type(error).__name__}: {error} ({_place(error)}); it is given "
+                f"{', '.join(given)}"
+            ) from error
 
     def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
         """The fields of the rows, for a function of one's own; `answer` is theirs or what the reader took for it."""
@@ -48,9 +59,10 @@ class CheckedReward:
         return {"answer": [row["answer"] for row in rows], **{name: [one.get(name) for one in own] for name in names}}
 
     def _checked(self, found: Any, numbers: Sequence[int], wanted: int) -> list[float | None]:
-        if not isinstance(found, Sequence) and not hasattr(found, "tolist"):
+        listed = found.tolist() if hasattr(found, "tolist") else found
+        if not isinstance(listed, Sequence) or isinstance(listed, str):
             raise InputError(f"the reward {self.__name__} gave {type(found).__name__}, and no list of numbers")
-        rewards = [value.item() if hasattr(value, "item") else value for value in found]
+        rewards = [value.tolist() if hasattr(value, "tolist") else value for value in listed]
         if len(rewards) != wanted:
             raise InputError(
                 f"the reward {self.__name__} gave {len(rewards)} numbers for {wanted} completions: it must give one "
@@ -63,6 +75,12 @@ class CheckedReward:
                     f"{self._prompts.id(numbers[place])}: give a finite number, or None where nothing can be said"
                 )
         return rewards
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
 
 
 async def _awaited(found: Any) -> Any:

@@ -33,6 +33,18 @@ def recipe(method: dict[str, Any], **more: Any) -> TrainRecipe:
             {"data": {"path": "rows.jsonl", "validation": 0.1}},
             "data.validation is for sft and dpo",
         ),
+        (
+            {"kind": "grpo"},
+            {"data": {"path": "rows.jsonl", "without_reasoning": "drop"}},
+            "data.without_reasoning is not for method.kind = 'grpo': leave it out",
+        ),
+        ({"kind": "dpo"}, {"data": {"path": "rows.jsonl", "loss": "assistant"}}, "is not for method.kind = 'dpo'"),
+        ({"kind": "dpo"}, {"schedule": {"step_by": "rows"}}, "step_by = \"rows\" is not for method.kind = 'dpo'"),
+        (
+            {"kind": "dpo"},
+            {"data": {"mix": [{"path": "rows.jsonl", "weight": 1.0}]}},
+            "data.mix is not for method.kind = 'dpo'",
+        ),
     ],
 )
 def test_keys_of_another_method_and_values_that_mean_nothing_are_refused(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,13 +19,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from promptcot.core.columns import Columns
+from promptcot.core.columns import Columns, fields_of
 from promptcot.errors import InputError
 from promptcot.records import Row
 from promptcot.storage.json import loads
 from promptcot.storage.rows import with_ids
-from promptcot.training.data.chat import has_template
+from promptcot.training.data.chat import Turn, has_template
 from promptcot.training.data.reading import Example, Reader, Rejected
+from promptcot.training.data.reasons import nothing_left, ways_out
 from promptcot.training.data.rows import rows_of
 from promptcot.training.data.store import TokenStore
 from promptcot.training.data.tokens import open_store, side_of
@@ -33,24 +34,27 @@ from promptcot.training.data.turns import Unusable, turns_of
 from promptcot.training.recipe import Data, TrainRecipe
 
 CHOSEN, REJECTED = "chosen", "rejected"
+_CHATS = {side: f"{side}_messages" for side in (CHOSEN, REJECTED)}
+"""The fields in which `label` writes the sides as chats, beside the texts."""
 _NO_PROMPT = "no prompt"
 
 
 def sides(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
     """Of each pair the chosen side and then the rejected one, under one id. Raises InputError."""
-    reader, template = Reader(data, tokenizer), has_template(tokenizer)
+    reader = Reader(data, tokenizer)
+    chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))  # what is named, wins
     for row in with_ids(islice(rows_of(data, tell, Columns.pairs), data.limit)):
         name = str(row["id"])
         try:
-            yield from _pair(row, reader, template)
+            yield from _pair(row, reader, chats)
         except Unusable as reason:
             yield Rejected(name, str(reason))
 
 
-def _pair(row: Row, reader: Reader, template: bool) -> tuple[Example, Example]:
-    if all(row.get(side) is None for side in (CHOSEN, REJECTED)):
-        raise Unusable("neither chosen nor rejected")
-    chosen, rejected = (_read(reader, _side(row, side, template), side) for side in (CHOSEN, REJECTED))
+def _pair(row: Row, reader: Reader, chats: bool) -> tuple[Example, Example]:
+    if all(row.get(name) is None for name in (CHOSEN, REJECTED, *_CHATS.values())):
+        raise Unusable(f"neither chosen nor rejected: {_fields(row)}")
+    chosen, rejected = (_read(reader, _side(row, side, chats), side) for side in (CHOSEN, REJECTED))
     if chosen.prompt != rejected.prompt:
         raise Unusable("the sides have different prompts")
     if chosen.completion.strip() == rejected.completion.strip():
@@ -66,27 +70,51 @@ def _read(reader: Reader, row: Row, side: str) -> Example:
     return found
 
 
-def _side(row: Row, side: str, template: bool) -> Row:
-    """A side as a row of fine-tuning: texts, or the chat that stands beside them where the tokenizer renders it."""
-    spoken = {one: row.get(f"{one}_messages") for one in (CHOSEN, REJECTED)}
+def _side(row: Row, side: str, chats: bool) -> Row:
+    """A side as a row of fine-tuning: texts, or the chat that stands beside them where `chats` are wanted."""
     prompt, answer = row.get("prompt"), row.get(side)
-    if template and None not in spoken.values():
-        answer = spoken[side]
-    elif isinstance(answer, str) and isinstance(prompt, str):
+    if chats and all(row.get(name) for name in _CHATS.values()):
+        answer = row[_CHATS[side]]
+    elif isinstance(prompt, str) and isinstance(answer, str) and not _any_turns(row):
         if not prompt.strip():
             raise Unusable(_NO_PROMPT)
         return {"id": row["id"], "prompt": prompt, "completion": answer}
-    said = turns_of(answer, "assistant", f"{side} answer")
-    if not any(turn["role"] == "user" for turn in said):
-        if not prompt:
-            raise Unusable(_NO_PROMPT)
-        said = turns_of(prompt, "user", "prompt") + said
-    return {"id": row["id"], "messages": said}
+    return {"id": row["id"], "messages": _asked(row, turns_of(answer, "assistant", f"{side} answer"))}
+
+
+def _any_turns(row: Row) -> bool:
+    return any(isinstance(row.get(side), list) for side in (CHOSEN, REJECTED))
+
+
+def _asked(row: Row, said: list[Turn]) -> list[Turn]:
+    """What was said, after the prompt, with which it may begin already. Raises Unusable."""
+    prompt, first = row.get("prompt"), next((turn["role"] for turn in said if turn["role"] != "system"), None)
+    if not prompt and first != "user":
+        raise Unusable(_NO_PROMPT if prompt is not None else f"{_NO_PROMPT}: {_fields(row)}")
+    asked = turns_of(prompt, "user", "prompt") if prompt else []
+    if first != "user":
+        return asked + said
+    spoken, wanted = (_given(turns) for turns in (said, asked))
+    if not all(any(one.strip() in other for other in spoken) for one in wanted):
+        raise Unusable("the sides do not begin with the prompt")
+    return said
+
+
+def _given(turns: list[Turn]) -> list[str]:
+    return [turn["content"] for turn in turns if turn["role"] != "assistant"]
+
+
+def _fields(row: Row) -> str:
+    """The names of the fields, which rows are counted by, whichever of these are null."""
+    return fields_of(dict.fromkeys(row, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """What became of the pairs; `tokens` are those of both sides, the prompt twice."""
+    """What became of the pairs; `tokens` are those of both sides, the prompt twice.
+
+    `remarks` are counted by sides, and of all data, also where some pairs are held out.
+    """
 
     rows_in: int
     kept: int
@@ -94,12 +122,14 @@ class PairCounts:
     held_out: int
     tokens: int
     completion_tokens: int
+    remarks: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
+        noted = [f"{count:,} × {remark}, counted by sides" for remark, count in self.remarks.items()]
         apart = [f"{self.held_out:,} on the other side of the validation"] if self.held_out else []
         tokens = f"{self.tokens:,} tokens, {self.completion_tokens:,} of them of answers"
-        return "; ".join([f"{self.rows_in:,} pairs, {self.kept:,} kept", *lost, *apart, tokens])
+        return "; ".join([f"{self.rows_in:,} pairs, {self.kept:,} kept", *lost, *noted, *apart, tokens])
 
 
 class Pairs:
@@ -151,12 +181,14 @@ class Pairs:
         sides = (self.chosen.counts, self._rejected.counts)
         tokens, answers = sum(side.tokens for side in sides), sum(side.completion_tokens for side in sides)
         reasons, kept = dict(Counter(self.dropped.values())), len(self)
-        return PairCounts(kept + self._held_out + len(self.dropped), kept, reasons, self._held_out, tokens, answers)
+        rows, remarks = kept + self._held_out + len(self.dropped), self._whole.counts.remarks
+        return PairCounts(rows, kept, reasons, self._held_out, tokens, answers, remarks)
 
     @property
-    def read_as(self) -> tuple[str, ...]:
-        """Which columns of which file were taken for what."""
-        return self._whole.counts.read_as
+    def lines(self) -> list[str]:
+        """All that a person is told of them, what can be done about pairs that were left out at the end."""
+        counts = self.counts
+        return [*self._whole.counts.read_as, str(counts), *ways_out([*counts.dropped, *counts.remarks], "dpo")]
 
 
 def open_pairs(recipe: TrainRecipe, tokenizer: Any, which: Literal["train", "validation"] = "train") -> Pairs:
@@ -168,10 +200,11 @@ def open_pairs(recipe: TrainRecipe, tokenizer: Any, which: Literal["train", "val
     names = [whole.id(row) for row in range(len(whole))]
     first = np.array([row for row in range(len(whole) - 1) if names[row] == names[row + 1]], np.int64)
     if not len(first):
-        why = ", ".join(f"{count:,} × {reason}" for reason, count in Counter(_dropped(whole).values()).items())
-        raise InputError(f"{', '.join(recipe.data.path)}: no pair is left to train on: {why}")
+        lost = Counter(_dropped(whole).values())
+        raise InputError(nothing_left(recipe.data.path, "pair", lost, recipe.schedule.max_length, "dpo"))
     chosen, rejected = whole.slice(first), whole.slice(first + 1)
-    if not isinstance(share, str) and (share or which == "validation"):
+    if not isinstance(share, str):
+        whole.fingerprint["held_out"] = share
         chosen, rejected = side_of(chosen, share, which), side_of(rejected, share, which)
     return Pairs(chosen, rejected, whole, len(first) - len(chosen), which)
 

@@ -2,7 +2,8 @@
 
 Decides what a usable row is, and under which reason another is left out: one without a prompt or a gold, one whose gold
 fails its own verifier, one whose prompt leaves no room for an answer. A row with `problem` is put into the words of its
-domain, as `solve` puts it; any other is asked with its `messages`, where the tokenizer has a template, or its `prompt`.
+domain, as `solve` puts it; any other is asked with its `messages`, where the tokenizer has a template, or its `prompt`,
+as they are.
 Golds are checked once: what was found lies in the cache, under a hash of rows, tokenizer and settings.
 """
 
@@ -37,9 +38,10 @@ from promptcot.storage.sources import cache_folder
 from promptcot.training.data.chat import Turn, has_template, render
 from promptcot.training.data.encoding import Encoder, Ids, tokenizer_hash
 from promptcot.training.data.reading import Example, Rejected
-from promptcot.training.data.reasons import PROMPT_TOO_LONG
+from promptcot.training.data.reasons import PROMPT_TOO_LONG, RENDERED, UNREADABLE, nothing_left, ways_out
+from promptcot.training.data.rendered import is_rendered
 from promptcot.training.data.rows import fingerprint, rows_of
-from promptcot.training.data.turns import Unusable, turns_of
+from promptcot.training.data.turns import Unusable, text, turns_of
 from promptcot.training.method_recipe import Grpo
 from promptcot.training.recipe import Data, TrainRecipe
 
@@ -93,6 +95,11 @@ class Prompts:
         reasons = dict(Counter(self.reasons.values()))
         return PromptCounts(len(self) + len(self.reasons), len(self), reasons, int(self.lengths.sum()))
 
+    @property
+    def lines(self) -> list[str]:
+        """All that a person is told of them, what can be done about rows that were left out at the end."""
+        return [*self.read_as, str(self.counts), *ways_out(self.counts.dropped, "grpo")]
+
     @cached_property
     def dropped(self) -> Path:
         """The rows that were left out, a line each."""
@@ -120,8 +127,8 @@ def open_prompts(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any) -> Prompts:
         found = _made(recipe, grpo, tokenizer, domain)
         write_document(path, found)
     if not found["rows"]:
-        why = ", ".join(f"{count:,} × {reason}" for reason, count in Counter(found["dropped"].values()).items())
-        raise InputError(f"{', '.join(recipe.data.path)}: no prompt is left to train on: {why}")
+        lost = Counter(found["dropped"].values())
+        raise InputError(nothing_left(recipe.data.path, "prompt", lost, recipe.schedule.max_length, "grpo"))
     return Prompts(found["rows"], found["dropped"], found["read_as"], path, told)
 
 
@@ -131,7 +138,7 @@ def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> R
     read_as: list[str] = []
     asked, encoder = _Asked(recipe.data, tokenizer, domain), Encoder(tokenizer)
     room = recipe.schedule.max_length - grpo.max_completion_length
-    for batch in _batches(with_ids(islice(rows_of(recipe.data, read_as.append, _problems), recipe.data.limit))):
+    for batch in _batches(_rows(recipe.data, tokenizer, read_as.append)):
         examples: list[tuple[Row, Example]] = []
         for row in batch:
             try:
@@ -153,15 +160,18 @@ def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> R
 def questions(recipe: TrainRecipe, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
     """The prompts of a recipe as examples without a completion, their golds unchecked: for who only counts them."""
     asked = _Asked(recipe.data, tokenizer, _domain(recipe, recipe.method.grpo or Grpo()))
-    for row in with_ids(islice(rows_of(recipe.data, tell, _problems), recipe.data.limit)):
+    for row in _rows(recipe.data, tokenizer, tell):
         try:
             yield asked(row)
         except Unusable as reason:
             yield Rejected(str(row["id"]), str(reason))
 
 
-def _problems(columns: Columns, rows: Iterator[Row]) -> Iterator[Row]:
-    return (row for _, row in columns.problems(rows))
+def _rows(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Row]:
+    """The rows, each with an id. A chat is asked as it is where it can be rendered, and else by its problem."""
+    way = Columns.prompts if has_template(tokenizer) else Columns.problems
+    found = rows_of(data, tell, lambda columns, rows: (row for _, row in way(columns, rows)))
+    return with_ids(islice(found, data.limit))
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
@@ -177,7 +187,7 @@ def _check_gold(row: Row, grpo: Grpo) -> None:
     if gold is None:
         raise Unusable("no gold")
     if not passes(gold, verifier=grpo.reward.verifier, limit=grpo.reward.limit):
-        raise Unusable("gold unreadable")
+        raise Unusable(UNREADABLE)
 
 
 @dataclass(frozen=True)
@@ -213,9 +223,11 @@ class _Asked:
     def __call__(self, row: Row) -> Example:
         name, found = str(row["id"]), self._words(row)
         if isinstance(found, str):
-            return Example(name, found, "")
+            return Example(name, text(found, "prompt"), "")
+        if any(is_rendered(turn["content"]) for turn in found):
+            raise Unusable(RENDERED)
         try:
-            return Example(name, render(self._tokenizer, found), "", chat=True)
+            return Example(name, text(render(self._tokenizer, found), "prompt"), "", chat=True)
         except TemplateError as error:
             raise Unusable("refused by the chat template") from error
 

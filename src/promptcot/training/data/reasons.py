@@ -5,7 +5,8 @@ Reasons are what rows are counted under, in the lines of a training, in `dropped
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 INSIDE = "special token in the completion"
 PROMPT_TOO_LONG = "prompt too long"
@@ -14,12 +15,17 @@ ONLY_END = "only an end mark"
 RENDERED = "already rendered"
 REWRITTEN = "earlier answer rewritten by the chat template"
 NO_REASONING = "no reasoning"
+UNREADABLE = "gold unreadable"
 
 FOREIGN_END = "end mark of another model taken off"
 UNREASONED = "answer without reasoning after <think>"
 """The row is learnt all the same."""
 
 WAYS_OUT = {
+    UNREADABLE: (
+        "the verifier cannot read the answer, or does not find it equal to itself: name another as "
+        "method.grpo.reward.verifier"
+    ),
     TOO_LONG: (
         "longer than the window, and a cut trace has no end: raise schedule.max_length, or learn the beginnings "
         'with method.overlong = "cut"'
@@ -40,6 +46,26 @@ WAYS_OUT = {
 }
 
 
-def ways_out(reasons: Iterable[str]) -> Iterator[str]:
-    """A line for each reason that something can be done about."""
-    return (f"{reason}: {WAYS_OUT[reason]}" for reason in reasons if reason in WAYS_OUT)
+_OF_KIND = {
+    ("dpo", TOO_LONG): "a side and the prompt are longer than the window: raise schedule.max_length",
+    ("grpo", PROMPT_TOO_LONG): (
+        "the prompt leaves no room for an answer of method.grpo.max_completion_length: raise schedule.max_length"
+    ),
+}
+"""What is another way out where another method learns."""
+
+_SIDE = re.compile("(?:chosen|rejected): ")
+
+
+def ways_out(reasons: Iterable[str], kind: str) -> Iterator[str]:
+    """A line for each reason that something can be done about, where the method is of this kind."""
+    for reason in dict.fromkeys(_SIDE.sub("", reason, count=1) for reason in reasons):
+        if way := _OF_KIND.get((kind, reason), WAYS_OUT.get(reason)):
+            yield f"{reason}: {way}"
+
+
+def nothing_left(paths: Sequence[str], what: str, dropped: Mapping[str, int], window: int, kind: str) -> str:
+    """The words for data of which no row is left; `what` a row is: a row, pair or prompt."""
+    why = ", ".join(f"{count:,} × {reason}" for reason, count in dropped.items()) or "there are none"
+    told = f"{', '.join(paths)}: no {what} is left to train on: {why}; the window is schedule.max_length = {window:,}"
+    return "\n".join([f"{told} tokens", *(f"  - {way}" for way in ways_out(dropped, kind))])

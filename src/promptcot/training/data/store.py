@@ -69,7 +69,7 @@ class StoreCounts:
     @property
     def lines(self) -> list[str]:
         """All that a person is told of them, what can be done about rows that were left out at the end."""
-        return [*self.read_as, str(self), *self.mix, *ways_out([*self.dropped, *self.remarks])]
+        return [*self.read_as, str(self), *self.mix, *ways_out([*self.dropped, *self.remarks], "sft")]
 
 
 def joined(counts: Sequence[StoreCounts]) -> StoreCounts:

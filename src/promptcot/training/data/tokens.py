@@ -30,7 +30,7 @@ from promptcot.storage.sources import cache_folder
 from promptcot.training.data.encoding import Encoded, Encoder, tokenizer_hash
 from promptcot.training.data.mixing import drawn, seen, shares
 from promptcot.training.data.reading import Example, Rejected
-from promptcot.training.data.reasons import TOO_LONG, ways_out
+from promptcot.training.data.reasons import TOO_LONG, nothing_left
 from promptcot.training.data.rows import examples, fingerprint
 from promptcot.training.data.store import (
     COLUMNS,
@@ -177,7 +177,8 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read:
         writer = _Writer(partial, encoder, recipe, masked=data.loss == "assistant")
         counts = replace(writer.write(read(data, encoder.tokenizer, said.append)), read_as=tuple(said))
         if not counts.kept:
-            raise InputError(_nothing_left(data, counts, recipe.schedule.max_length))
+            kind = recipe.method.kind
+            raise InputError(nothing_left(data.path, "row", counts.dropped, recipe.schedule.max_length, kind))
         sums = {path.name: checksum(path) for path in sorted(partial.iterdir())}
         write_document(partial / STORE, {**asdict(counts), SUMS: sums})
         with storing(folder):
@@ -186,13 +187,6 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def _nothing_left(data: Data, counts: StoreCounts, window: int) -> str:
-    why = ", ".join(f"{count:,} × {reason}" for reason, count in counts.dropped.items()) or "there are none"
-    left = f"{', '.join(data.path)}: no row is left to train on: {why}"
-    told = f"{left}; the window is schedule.max_length = {window:,} tokens"
-    return "\n".join([told, *(f"  - {way}" for way in ways_out(counts.dropped))])
 
 
 class _Writer:
@@ -239,7 +233,7 @@ class _Writer:
     def _append(self, example: Example, row: Encoded) -> None:
         self._kept, self._cut = self._kept + 1, self._cut + (row.tokens > self._window)
         self._remarks.update(example.remarks)
-        name = np.frombuffer(example.id.encode(errors="replace"), np.uint8)
+        name = np.frombuffer(example.id.encode(errors="backslashreplace"), np.uint8)
         ids = np.concatenate([row.prompt, row.completion])[: self._window]
         columns = {"tokens": ids, "lengths": len(ids), "prompts": len(row.prompt), "ids": name}
         columns |= {"asked": hash_id(example.prompt), "id_lengths": len(name)}

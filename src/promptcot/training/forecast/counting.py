@@ -81,7 +81,8 @@ def _count(recipe: TrainRecipe) -> Counted:
     left_out, remarks = _summed(samples)
     said = [f"{count:,} × {remark}" for remark, count in remarks.items()]
     notes = [note for sample in samples for note in sample.notes]
-    notes += [*template.notes, *_shares(samples, rows, recipe), *said, *ways_out([*left_out, *remarks])]
+    ways = ways_out([*left_out, *remarks], recipe.method.kind)
+    notes += [*template.notes, *_shares(samples, rows, recipe), *said, *ways]
     return Counted(rows, told, *lengths, left_out, notes)
 
 

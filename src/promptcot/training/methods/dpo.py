@@ -85,7 +85,7 @@ class DpoMethod:
         tokenizer = load_tokenizer(recipe)
         train = open_pairs(recipe, tokenizer)
         validation = open_pairs(recipe, tokenizer, "validation") if recipe.data.validation else None
-        for line in (*train.read_as, train.counts):
+        for line in train.lines:
             tell(f"data: {line}")
         return Preferences(tokenizer, train, validation)
 

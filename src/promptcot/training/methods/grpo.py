@@ -73,7 +73,7 @@ class GrpoMethod:
         """The prompts. Raises InputError where none is left, or fewer than a step needs."""
         grpo, tokenizer = _grpo(recipe), load_tokenizer(recipe)
         prompts = open_prompts(recipe, grpo, tokenizer)
-        for line in (*prompts.read_as, prompts.counts):
+        for line in prompts.lines:
             tell(f"data: {line}")
         return Questions(tokenizer, prompts)
 
