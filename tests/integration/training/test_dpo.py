@@ -134,10 +134,10 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
     left_out = {row["id"]: row["reason"] for row in map(loads, lines)}
     assert left_out == {
         "equal": "chosen and rejected are equal",
-        "empty": "rejected: only an end mark",
+        "empty": "rejected: empty completion",
         "no side": "no rejected answer",
-        "no prompt": "no prompt",
-        "nothing": "neither chosen nor rejected",
+        "no prompt": "no prompt: it has `chosen`, `rejected`",
+        "nothing": "neither chosen nor rejected: it has `prompt`, `completion`",
         "long": "too long",
         "end": "rejected: only an end mark",
         "quoted": "special token in the completion",
