@@ -39,16 +39,24 @@ _CHATS = {side: f"{side}_messages" for side in (CHOSEN, REJECTED)}
 _NO_PROMPT = "no prompt"
 
 
-def sides(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
-    """Of each pair the chosen side and then the rejected one, under one id. Raises InputError."""
+def pairs(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[tuple[Example, Example] | Rejected]:
+    """The chosen and the rejected side of each row, under one id. Raises InputError."""
     reader = Reader(data, tokenizer)
     chats = has_template(tokenizer) and data.columns.keys().isdisjoint((CHOSEN, REJECTED))  # what is named, wins
     for row in with_ids(islice(rows_of(data, tell, Columns.pairs), data.limit)):
-        name = str(row["id"])
         try:
-            yield from _pair(row, reader, chats)
+            yield _pair(row, reader, chats)
         except Unusable as reason:
-            yield Rejected(name, str(reason))
+            yield Rejected(str(row["id"]), str(reason))
+
+
+def sides(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
+    """The same, one side after the other. Raises InputError."""
+    for found in pairs(data, tokenizer, tell):
+        if isinstance(found, Rejected):
+            yield found
+        else:
+            yield from found
 
 
 def _pair(row: Row, reader: Reader, chats: bool) -> tuple[Example, Example]:

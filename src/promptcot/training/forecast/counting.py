@@ -29,7 +29,7 @@ from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.reasons import INSIDE, PROMPT_TOO_LONG, ways_out
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.forecast.estimate import Lengths, lengths_of
-from promptcot.training.forecast.methods import counted_for, rows_read, sequences_of_a_row
+from promptcot.training.forecast.methods import counted_for, rows_read
 from promptcot.training.recipe import Data, TrainRecipe
 
 SAMPLED = 2000
@@ -74,9 +74,9 @@ def _count(recipe: TrainRecipe) -> Counted:
     template = _Template(recipe)
     samples = [_Sample.of(recipe, source, template) for source in recipe.data.sources]
     tokens = template.tokens or _tokenizer(recipe)
-    measured = [sample.measured(tokens) for sample in samples]
+    measured = [sample.measured(tokens, recipe.schedule.max_length) for sample in samples]
     told = f"counted in {', '.join(recipe.data.paths)}"
-    rows = sum(_used(sample.rows // sequences_of_a_row(recipe), recipe) for sample in samples)
+    rows = sum(_used(sample.rows, recipe) for sample in samples)
     lengths = _lengths(_mixed(measured, recipe), recipe)
     left_out, remarks = _summed(samples)
     said = [f"{count:,} × {remark}" for remark, count in remarks.items()]
@@ -156,7 +156,7 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
         return told, _source(recipe), 0
     characters = [len(one.prompt) + len(one.completion) for one in measured if isinstance(one, Example)]
     if not characters:
-        return None, "no row has a prompt and a completion, or messages, that can be learnt from", 0
+        return None, "no row can be learnt from", 0
     lengths = lengths_of([max(1, round(count / CHARACTERS_PER_TOKEN)) for count in characters], recipe)
     how = f"assumed: {CHARACTERS_PER_TOKEN} characters a token, as no tokenizer of the model is on this machine"
     return lengths, how, 0
@@ -164,10 +164,10 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
 
 @dataclass
 class _Sample:
-    """How many rows can be learnt from, some of them, and what became of the others."""
+    """How many rows can be learnt from, the sequences of some of them, and what became of the others."""
 
     rows: int = 0
-    examples: list[Example] = field(default_factory=list)
+    examples: list[tuple[Example, ...]] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
@@ -181,26 +181,36 @@ class _Sample:
                 found.left_out[one.reason] += 1
                 continue
             found.rows += 1
-            found.remarks.update(one.remarks)
+            found.remarks.update(remark for sequence in one for remark in sequence.remarks)
             if len(found.examples) < SAMPLED:
                 found.examples.append(one)
             elif (place := rng.randrange(found.rows)) < SAMPLED:
                 found.examples[place] = one
         return found
 
-    def measured(self, tokens: Tokens | None) -> Sequence[int] | Sequence[Example]:
-        """The tokens of the rows that were drawn; the rows themselves where nobody can count them.
+    def measured(self, tokens: Tokens | None, window: int) -> Sequence[int] | Sequence[Example]:
+        """The tokens of the sequences that were drawn; these themselves where nobody can count them.
 
-        Those that do not fit are left out from here on, in the whole file as many as among the drawn ones.
+        Rows that do not fit are left out from here on, in the whole file as many as among the drawn ones. All sequences
+        of a row are taken to be too long for the window where one of them is.
         """
         if tokens is None:
-            return self.examples
-        found = [tokens(row) for row in self.examples]
-        of_all = self.rows / len(found) if found else 1
-        for reason, count in Counter(one for one in found if isinstance(one, str)).items():
+            return [sequence for row in self.examples for sequence in row]
+        found: list[int] = []
+        lost = Counter[str]()
+        for row in self.examples:
+            counts = [tokens(sequence) for sequence in row]
+            reason = next((one for one in counts if isinstance(one, str)), None)
+            if reason is not None:
+                lost[reason] += 1
+                continue
+            known = [one for one in counts if isinstance(one, int)]
+            found += known if max(known) <= window else [max(known)] * len(known)
+        of_all = self.rows / len(self.examples) if self.examples else 1
+        for reason, count in lost.items():
             self.left_out[reason] += round(count * of_all)
             self.rows -= round(count * of_all)
-        return [one for one in found if isinstance(one, int)]
+        return found
 
 
 class _Template:

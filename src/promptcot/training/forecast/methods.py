@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from promptcot.training.data.pairs import sides
+from promptcot.training.data.pairs import pairs
 from promptcot.training.data.prompts import questions
 from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.rows import examples
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 
 def rows_read(
     recipe: TrainRecipe, data: Data, tokenizer: Any, tell: Callable[[str], None]
-) -> Iterator[Example | Rejected]:
-    """The sequences of the rows of one source, by the reader that trains. A pair gives two, a prompt has no answer."""
+) -> Iterator[tuple[Example, ...] | Rejected]:
+    """The sequences of each row of one source, by the reader that trains. A pair has two, a prompt has no answer."""
     if recipe.method.kind == "dpo":
-        return sides(data, tokenizer, tell)
-    if recipe.method.kind == "grpo":
-        return questions(recipe, tokenizer, tell)
-    return examples(data, tokenizer, tell)
+        return pairs(data, tokenizer, tell)
+    found = questions(recipe, tokenizer, tell) if recipe.method.kind == "grpo" else examples(data, tokenizer, tell)
+    return (one if isinstance(one, Rejected) else (one,) for one in found)
 
 
 def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
@@ -55,14 +54,9 @@ def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
     return replace(counted, rows=rows, lengths=mean, notes=[*counted.notes, *notes], measured=0)
 
 
-def sequences_of_a_row(recipe: TrainRecipe) -> int:
-    """Sequences that the reader makes of a row."""
-    return 2 if recipe.method.kind == "dpo" else 1
-
-
 def sequences_at_once(recipe: TrainRecipe) -> int:
     """Sequences of a micro-batch on a device."""
-    return recipe.schedule.micro_batch * sequences_of_a_row(recipe)
+    return recipe.schedule.micro_batch * (2 if recipe.method.kind == "dpo" else 1)
 
 
 def reference_weights(shape: Shape, recipe: TrainRecipe) -> int:

@@ -92,7 +92,7 @@ def test_rows_that_cannot_be_learnt_from_give_no_length(rows: str) -> None:
     Path(rows).write_text('{"text": "no pair"}\n', encoding="utf-8")
     found = tried(data__path=[rows])
     assert found.counted.lengths is None
-    assert "no row has a prompt and a completion" in told(found)
+    assert "no row can be learnt from" in told(found)
 
 
 def test_a_dry_run_leaves_out_what_the_training_leaves_out_and_counts_its_tokens(rows: str, tmp_path: Path) -> None:
@@ -336,3 +336,15 @@ def test_without_the_libraries_training_names_the_extra(
 def test_a_mistyped_recipe_is_an_error_that_names_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "nano-studnt", "--dry-run"]) == 1
     assert "did you mean nano-student?" in capsys.readouterr().err
+
+
+def test_a_pair_is_counted_once_and_lost_with_either_of_its_sides(tmp_path: Path) -> None:
+    path, long = tmp_path / "pairs.jsonl", "y" * 4000
+    answers = [("1", "2"), ("1", long), (long, "2"), ("1 <eos> 2", "2"), ("1", "1"), ("3", "4")]
+    rows = [{"prompt": f"{n}\n", "chosen": one, "rejected": other} for n, (one, other) in enumerate(answers)]
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    found = tried("nano-dpo", data__path=[str(path)])
+    assert found.counted.left_out == {"chosen and rejected are equal": 1, "special token in the completion": 1}
+    assert (found.counted.rows, found.counted.lengths and found.counted.lengths.kept) == (4, 0.5)
+    assert found.work is not None
+    assert found.work.rows == 2
