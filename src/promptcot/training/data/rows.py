@@ -68,6 +68,14 @@ def _is_file(path: str) -> bool:
     return False
 
 
+def on_the_hub(path: str) -> bool:
+    """Whether a dataset of the Hub is meant."""
+    try:
+        return not _is_file(path)
+    except InputError:
+        return False
+
+
 def _pinned(name: str, data: Data) -> str:
     """The revision of the one dataset of the Hub. Raises InputError."""
     if data.revision is None or not _COMMIT.fullmatch(data.revision):

@@ -51,6 +51,11 @@ class Rows:
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
 
     @property
+    def count(self) -> int:
+        """How many packs there are, or rows."""
+        return len(self.packs or self.train)
+
+    @property
     def prompts(self) -> Iterator[tuple[str, str]]:
         """What each row asks, as text, after its id."""
         for place in range(len(self.train)):
