@@ -39,7 +39,7 @@ def look(data: Data) -> None:
         if not _is_file(path):
             _pinned(path, data)
         elif not is_file(_place(path)):
-            raise InputError(f"{path}: no such file; --data_path names another")
+            raise InputError(f"{path}: no such file")
 
 
 def fingerprint(data: Data) -> dict[str, str]:

@@ -88,6 +88,11 @@ class Sft:
         validation = open_store(recipe, tokenizer, which="validation") if recipe.data.validation else None
         for line in store.counts.lines:
             tell(f"data: {line}")
+        if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
+            tell(
+                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
+                "their loss flatters the model"
+            )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
     def trainer(self, recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: Rows, tell: Say) -> Trainer:
