@@ -124,14 +124,14 @@ def began_with(
     goes_on: bool,
     assumed: Mapping[str, Any] | None = None,
     free: Collection[str] = (),
-) -> None:
-    """Compare what a training began with to what it has now, and write down the latter.
+) -> Mapping[str, Any] | None:
+    """Compare what a training began with to what it has now, and write down the latter. Returns the former, if known.
 
     `assumed` is what held before where nothing is written of it: a training that an earlier version began knew fewer
     settings. What is `free`, by dotted keys, may change. Raises InputError with all differences: other rows or another
     order would silently be another training.
     """
-    path = directory / BEGAN_WITH
+    path, before = directory / BEGAN_WITH, None
     if goes_on and path.exists():
         before = read_document(path)
         if before is None:
@@ -147,6 +147,7 @@ def began_with(
                 "anew, choose another --output_dir or delete this one"
             )
     write_document(path, now)
+    return before
 
 
 def _filled(given: Any, assumed: Any) -> Any:

@@ -57,14 +57,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
         package = _PACKAGES.get(name)
         if package and importlib.util.find_spec(package) is None:
             yield f"{name} needs the package {package}, which is not installed here"
-    held_out = recipe.data.validation
-    other = [recipe.data.model_copy(update={"path": [held_out], "mix": []})] if isinstance(held_out, str) else []
-    for source in [*recipe.data.sources, *other]:
-        for path in source.path:
-            try:
-                look(source.model_copy(update={"path": [path]}))
-            except InputError as error:
-                yield f"data: {error}"
+    yield from _data_faults(recipe)
     if recipe.watch.eval:
         try:
             eval_recipe(recipe.watch.eval, chat=False)
@@ -86,6 +79,21 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             f"model.path: {model.path} is no folder, so a model of the Hub is meant, which needs model.revision: the "
             "full commit, 40 hex digits, as its history on the Hub shows it"
         )
+
+
+def _data_faults(recipe: TrainRecipe) -> Iterator[str]:
+    """What is wrong with files of rows and with names of datasets, by the key that says them."""
+    held_out, sources = recipe.data.validation, recipe.data.sources
+    named = [("data.mix" if recipe.data.mix else "data.path", source) for source in sources]
+    if isinstance(held_out, str):
+        named.append(("data.validation", recipe.data.model_copy(update={"path": [held_out], "mix": []})))
+    for key, source in named:
+        for path in source.path:
+            try:
+                look(source.model_copy(update={"path": [path]}))
+            except InputError as error:
+                another = key == "data.path" and str(error).endswith("no such file")
+                yield f"{key}: {error}{'; --data_path names another' * another}"
 
 
 def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:

@@ -6,13 +6,16 @@ hold an earlier state of the same model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from promptcot.errors import InputError
 from promptcot.storage.atomic import write_json
 from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest
 from promptcot.storage.provenance import MODEL_FORMAT, recipe_sha256
-from promptcot.training.files import folders_of
+from promptcot.training.data.rows import fingerprint
+from promptcot.training.files import BEGAN_WITH, folders_of
 from promptcot.training.recipe import TrainRecipe
 
 MARK = "promptcot.json"
@@ -26,9 +29,30 @@ def write_mark(folder: Path, recipe: TrainRecipe, kind: str) -> None:
 
 
 def finished(recipe: TrainRecipe) -> Path | None:
-    """The folder of the model where this very recipe has been trained; None where there is something left to do."""
+    """The folder of the model where this very recipe has been trained on these rows; None where there is something left
+    to do.
+    """
     folders = [recipe.directory / name for name in folders_of(recipe)]
-    return folders[0] if all(_is_of(folder, recipe) for folder in folders) else None
+    return folders[0] if all(_is_of(folder, recipe) for folder in folders) and not _other_rows(recipe) else None
+
+
+def _other_rows(recipe: TrainRecipe) -> bool:
+    """Whether rows are no longer those that the training began with. Files that are gone are taken for unchanged."""
+    try:
+        began = (recipe.directory / BEGAN_WITH).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return any(known not in began for known in _contents(recipe))
+
+
+def _contents(recipe: TrainRecipe) -> Iterator[str]:
+    """A hash or a revision for each file or dataset that is there."""
+    for source in recipe.data.sources:
+        for path in source.path:
+            try:
+                yield from fingerprint(source.model_copy(update={"path": [path]})).values()
+            except InputError:
+                continue
 
 
 def _is_of(folder: Path, recipe: TrainRecipe) -> bool:

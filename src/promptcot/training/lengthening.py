@@ -3,11 +3,14 @@
 Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all else. The data
 go on in their order, for that of an epoch does not depend on how many there are. The learning rate is from then on what
 it would be in a training that was planned so long: where it falls over all steps (linear, cosine) it rises first.
+
+Where the shorter training ended in the middle of a step, the longer one goes on after that step, and what it lacked is
+passed over: `missed` says how much.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from transformers import TrainerCallback
@@ -15,15 +18,22 @@ from transformers import TrainerCallback
 from promptcot.errors import InputError
 from promptcot.storage.json import loads
 from promptcot.training.checkpoints import Found
+from promptcot.training.data.packing import order
+from promptcot.training.data.steps import steps
+from promptcot.training.recipe import Schedule, TrainRecipe
 
 _STATE = "trainer_state.json"
 
 
 class Length(TrainerCallback):  # type: ignore[misc]
-    """Compares the steps that are planned now to those that were when the checkpoint was written."""
+    """Compares the steps that are planned now to those that were when the checkpoint was written.
 
-    def __init__(self, found: Found, say: Callable[[str], None]) -> None:
-        self._planned = _planned(found)
+    `missed` is what is passed over. How often it logs, evaluates and saves is what the recipe says now: a trainer that
+    goes on would keep to what its checkpoint says.
+    """
+
+    def __init__(self, found: Found, missed: str | None, say: Callable[[str], None]) -> None:
+        self._planned, self._missed = _planned(found), missed
         self._say = say
 
     def on_train_begin(
@@ -31,6 +41,7 @@ class Length(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Raises InputError for fewer steps than before."""
         before, now = self._planned, state.max_steps
+        state.compute_steps(args, now)
         if before is None or before == now:
             return
         if now < before:
@@ -41,11 +52,42 @@ class Length(TrainerCallback):  # type: ignore[misc]
             )
         was, rate = _follow(optimizer, lr_scheduler)
         self._say(f"lengthened from {before:,} to {now:,} steps, with the data in the order of the longer training")
+        if self._missed:
+            self._say(
+                f"note: step {before:,} was the last one, and smaller than in the longer training, by {self._missed}; "
+                "what it lacked is not learnt in that epoch"
+            )
         if was != rate:
             self._say(
                 f"note: the learning rate ({args.lr_scheduler_type.value}) goes on as in a training of {now:,} steps: "
                 f"{rate:.3g} at step {state.global_step + 1:,}, where that of {before:,} steps had come to {was:.3g}"
             )
+
+
+def missed(before: Mapping[str, Any] | None, recipe: TrainRecipe, count: int, step: int) -> str | None:
+    """How many rows, packed sequences or pairs, of `count`, a training passes over that goes on after `step`, in words;
+    None for none.
+
+    `before` is what it began with, of which the schedule is looked at.
+    """
+    if before is None or not count:
+        return None
+    shorter = recipe.model_copy(update={"schedule": Schedule.model_validate(before["settings"]["schedule"])})
+    learnt, planned = _sizes(shorter, count), _sizes(recipe, count)
+    if step != len(learnt) or not (lacked := sum(planned[:step]) - sum(learnt)):
+        return None
+    unit = "pair" if recipe.method.kind == "dpo" else "row" if recipe.rows_per_step else "packed sequence"
+    return f"{lacked:,} {unit}{'s' * (lacked > 1)}"
+
+
+def _sizes(recipe: TrainRecipe, count: int) -> list[int]:
+    """How much of `count` each step takes."""
+    schedule, per_step = recipe.schedule, recipe.sequences_per_step
+    if schedule.step_by == "rows":
+        return [*map(len, steps(count, schedule.epochs, recipe.seed, per_step, schedule.max_steps))]
+    wanted = schedule.max_steps and schedule.max_steps * per_step
+    total = len(order(count, schedule.epochs, recipe.seed, wanted))
+    return [min(per_step, total - start) for start in range(0, total, per_step)]
 
 
 def _planned(found: Found) -> int | None:

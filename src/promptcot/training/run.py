@@ -33,7 +33,7 @@ from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
 from promptcot.training.files import DROPPED, folders_of
 from promptcot.training.kernels import choose
-from promptcot.training.lengthening import Length
+from promptcot.training.lengthening import Length, missed
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
 from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
@@ -63,12 +63,12 @@ def train(recipe: TrainRecipe, say: Say) -> Path:
         with args.main_process_first(desc="tokenise"):
             material = method.material(recipe, tell)
         found = _agreed(latest(recipe.directory))
-        _go_on(recipe, material, found, first, tell)
+        passed_over = _go_on(recipe, material, found, first, tell)
         with args.main_process_first(desc="benchmark"):
             exam = _exam(recipe, material, first, tell)
         trainer = method.trainer(recipe, kernels, args, material, tell)
         stopper = Stopper(tell)
-        for callback in (Length(found, tell), *_judges(trainer, recipe, exam, tell), stopper):
+        for callback in (Length(found, passed_over, tell), *_judges(trainer, recipe, exam, tell), stopper):
             trainer.add_callback(callback)
         with suppress(StoppedEarly):
             trainer.train(resume_from_checkpoint=str(found.path) if found.path else None)
@@ -154,15 +154,18 @@ def _agreed(found: Found) -> Found:
     return agreed
 
 
-def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, tell: Say) -> None:
+def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, tell: Say) -> str | None:
+    """Say where it goes on, and refuse what differs; how much of the data a longer training passes over there."""
     for fault in found.passed_over:
         tell(f"note: {fault}; {'an older one is taken' if found.path else 'no older one is whole: it begins anew'}")
     if found.path:
         tell(f"going on from step {found.step:,} ({found.path.name})")
-    if first:
-        now = _began_with(recipe, material)
-        assumed = _assumed(now["settings"])
-        began_with(recipe.directory, now, goes_on=found.path is not None, assumed=assumed, free=_FREE)
-        if material.dropped and material.dropped.exists():
-            shutil.copyfile(material.dropped, recipe.directory / DROPPED)
-        write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))
+    if not first:
+        return None
+    now = _began_with(recipe, material)
+    assumed = _assumed(now["settings"])
+    before = began_with(recipe.directory, now, goes_on=found.path is not None, assumed=assumed, free=_FREE)
+    if material.dropped and material.dropped.exists():
+        shutil.copyfile(material.dropped, recipe.directory / DROPPED)
+    write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))
+    return missed(before, recipe, material.count, found.step)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,23 @@ def test_a_dry_run_of_a_finished_training_lists_what_would_be_uploaded(
     assert push("--dry-run", yes=False) == 0
     assert "nothing was sent (--dry-run)" in capsys.readouterr().out
     assert not stand_in.asked
+
+
+def test_a_finished_training_whose_rows_have_changed_is_not_uploaded_as_if_it_were_theirs(
+    stand_in: Hub, trained: list[str], tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("one\n")
+    assert push() == 0
+    (tmp_path / "out" / "data.json").write_text(json.dumps({"data": sha256(rows.read_bytes()).hexdigest()}))
+    assert push() == 0
+    assert len(trained) == 1
+    rows.write_text("another\n")
+    assert push() == 0  # it begins, and the training itself refuses rows that it did not begin with
+    assert len(trained) == 2
+    rows.unlink()
+    assert push() == 0
+    assert len(trained) == 2
 
 
 def test_what_stands_against_an_upload_is_told_before_anything_is_trained(

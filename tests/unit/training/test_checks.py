@@ -36,6 +36,10 @@ def test_missing_files_and_datasets_without_a_commit_are_told_before_a_model_is_
         check(recipe(data={"path": ["OWNER/ROWS", "no.jsonl"], "validation": "none.jsonl"}))
     assert [mistake.split(": ")[1] for mistake in told.value.mistakes] == ["OWNER/ROWS", "no.jsonl", "none.jsonl"]
     assert "needs data.revision" in told.value.mistakes[0]
+    assert [*told.value.mistakes[1:]] == [
+        "data.path: no.jsonl: no such file; --data_path names another",
+        "data.validation: none.jsonl: no such file",
+    ]
 
 
 def test_a_benchmark_that_does_not_exist_is_told_with_the_rest() -> None:

@@ -329,6 +329,11 @@ def test_the_card_says_what_the_model_was_made_of(tmp_path: Path, card: Callable
     assert "](loss.png)" in text
     assert (tmp_path / "model" / "loss.png").read_bytes() == b"picture"
     assert json.loads(text.partition("```json\n")[2].partition("\n```")[0]) == recipe().model_dump(mode="json")
+    best = card(recipe(), {**facts, "checkpoint": "step 10 of 20", "at_step": 10})
+    assert "| training loss, last logged | 0.7000 (step 10) |" in best
+    assert "validation loss |" not in best  # of another model than this one
+    assert "| checkpoint | step 10 of 20 |" in best
+    assert "at_step" not in best
 
 
 def test_the_head_of_the_card_names_what_lies_on_the_hub_and_nothing_else(card: Callable[..., str]) -> None:

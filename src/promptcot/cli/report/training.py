@@ -7,13 +7,13 @@ nor given by the recipe is said to be assumed, with its source.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.training_units import count, item, sized
 from promptcot.cli.report.training_work import effort
+from promptcot.training.data.rows import on_the_hub
 from promptcot.training.forecast.architecture import Shape
-from promptcot.training.forecast.counting import SPREAD, Counted
+from promptcot.training.forecast.counting import CHARACTERS_PER_TOKEN, SPREAD, Counted
 from promptcot.training.forecast.disk import Disk
 from promptcot.training.forecast.dry_run import DryRun
 from promptcot.training.forecast.memory import BUCKET, CONTEXT, DEEPSPEED_SLACK, Memory, deepspeed_host
@@ -75,7 +75,7 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
     if found.kept < 1:
         why = "dropped, as a cut trace has no end (method.overlong)"
         yield f"{1 - found.kept:.1%} of rows are longer than {window:,} tokens: they are {why}"
-    if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row:
+    if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row and recipe.method.kind != "grpo":
         yield f"assumed: lengths spread like log-normal ones with σ = {SPREAD:g}, up to the window"
 
 
@@ -93,11 +93,14 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
 
 def _schedule(recipe: TrainRecipe) -> str:
     schedule = recipe.schedule
-    length = f"{schedule.max_steps:,} steps" if schedule.max_steps else f"{schedule.epochs:g} epochs"
-    return (
-        f"{length}; learning rate {schedule.learning_rate:g}, {schedule.kind} after "
-        f"{schedule.warmup_steps:,} steps of warm-up; weight decay {schedule.weight_decay:g}"
+    length = (
+        f"{schedule.max_steps:,} steps"
+        if schedule.max_steps
+        else f"{schedule.epochs:g} epoch{'s' * (schedule.epochs != 1)}"
     )
+    warmup = f" after {schedule.warmup_steps:,} steps of warm-up" if schedule.warmup_steps else ""
+    rate = f"learning rate {schedule.learning_rate:g}, {schedule.kind}{warmup}"
+    return f"{length}; {rate}; weight decay {schedule.weight_decay:g}"
 
 
 def _devices(recipe: TrainRecipe) -> str:
@@ -164,12 +167,11 @@ def _on_host(run: DryRun, need: Memory) -> Iterator[Size]:
         words = f"for all devices together, pinned: {_host(run.recipe)}; divide by the number of machines"
         yield "on the host", need.host, words
     if need.saving:
-        yield "  and to save", need.saving, "a copy of all weights, on the first machine"
+        yield "to save", need.saving, "of the first machine's host: a copy of all weights"
     told = None if run.shape is None else deepspeed_host(run.shape, run.recipe)
     if told:
-        words = (
-            f"its own estimate for one machine, {DEEPSPEED_SLACK:g} times what it counts: room for buffers and loading"
-        )
+        slack = f"{DEEPSPEED_SLACK:g} times what it counts"
+        words = f"its own estimate of one machine's host, {slack}: room for buffers and loading"
         yield "by DeepSpeed", told, words
 
 
@@ -179,18 +181,22 @@ def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
     kept = f"{recipe.checkpoints.keep:,} checkpoints of {sized(found.checkpoint)}, and one more while it is written"
     yield "on disk", found.total, "in all, as far as it is known:"
     yield "  checkpoints", found.checkpoints, kept
-    yield "  the model", found.model, f"in {recipe.precision.dtype}"
+    yield "  the model", found.model, _saved(recipe)
     if found.base:
         yield "  the base", found.base, "in the cache of the Hub, assumed in bfloat16"
     if found.tokens is not None:
         yield "  tokens", found.tokens, "in $PROMPTCOT_CACHE, for the next start"
     if found.data is not None:
-        words = (
-            "in the cache of the Hub: files and Arrow, assumed: 3.5 characters a token"
-            if found.fetched
-            else "the files of data.path"
-        )
-        yield "  data", found.data, words
+        where = "in the cache of the Hub: files and Arrow" if found.fetched else "the files of data.path"
+        guess = f", assumed: {CHARACTERS_PER_TOKEN:g} characters a token" if found.assumed else ""
+        yield "  data", found.data, where + guess
+
+
+def _saved(recipe: TrainRecipe) -> str:
+    """What is saved in the end, and in which numbers."""
+    saved = recipe.method.lora.save if recipe.method.lora else "merged"
+    model = f"in {recipe.precision.dtype}"
+    return {"merged": model, "adapter": "its adapters alone, in float32", "both": f"{model}, and its adapters"}[saved]
 
 
 def _host(recipe: TrainRecipe) -> str:
@@ -220,7 +226,7 @@ def _hints(run: DryRun) -> Iterator[str]:
             yield f"      {sized(change.need.total)} a device{host}: {'fits' if change.fits else 'still too much'}"
         yield ""
     for data in run.recipe.data.sources:
-        hub = [path for path in data.path if not Path(path).suffix and not Path(path).exists()]
+        hub = [path for path in data.path if on_the_hub(path)]
         if hub and data.revision is None:
             how = "`revision` beside its path in data.mix" if run.recipe.data.mix else "--set data.revision=COMMIT"
             yield f"Before it starts, {hub[0]} needs its commit:"

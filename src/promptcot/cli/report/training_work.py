@@ -92,7 +92,8 @@ def _hours(run: DryRun, done: Work) -> Iterator[str]:
         yield item("time", f"not computed: the peak of {recipe.hardware.device!r} is not known")
         return
     packing = recipe.method.packing
-    for name, packed in (("GPU-hours", packing), ("", not packing)):
+    ways = [("GPU-hours", packing), ("", not packing)]
+    for name, packed in ways if recipe.method.kind == "sft" else ways[:1]:  # pairs and rollouts are never packed
         yield item(name, _way(recipe, done, _ends(recipe, done, device.flops, lengths, packed), lengths, packed))
     source = recipe.hardware.mfu_source or "no source is given"
     yield item("", f"assumed: an MFU of {_mfu(recipe)} (hardware.mfu) of {device.flops / 1e12:,.0f} TFLOP/s: {source}")

@@ -141,8 +141,9 @@ class Best(TrainerCallback):  # type: ignore[misc]
         )
 
 
-def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, str]:
-    """Let the trainer hold the weights of the best checkpoint that is whole, and tell the card which these are.
+def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
+    """Let the trainer hold the weights of the best checkpoint that is whole, and tell the card which these are, and of
+    which step (`at_step`).
 
     Every process must call it. Nothing is done where the last weights are the model.
     """
@@ -160,9 +161,9 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, str]:
     if chosen.step != state.global_step:
         state.best_model_checkpoint = str(recipe.directory / CHECKPOINTS.replace("*", str(chosen.step)))
         trainer._load_best_model()
-    told = _choice(criterion, chosen, marks[-1], state.global_step)
+    told = _choice(criterion, chosen, best, marks[-1], state.global_step)
     say(f"best checkpoint: {told}")
-    return {"checkpoint": told}
+    return {"checkpoint": told, "at_step": chosen.step}
 
 
 def _whole(directory: Path) -> set[int]:
@@ -171,9 +172,12 @@ def _whole(directory: Path) -> set[int]:
     return {int(folder.name.rpartition("-")[2]) for folder in folders}
 
 
-def _choice(criterion: Criterion, chosen: Mark, last: Mark, steps: int) -> str:
+def _choice(criterion: Criterion, chosen: Mark, best: Mark, last: Mark, steps: int) -> str:
     extreme = "highest" if criterion.more_is_better else "lowest"
     told = f"step {chosen.step:,} of {steps:,}, the {extreme} {criterion.name}, {criterion.shown(chosen)}"
+    if chosen != best:
+        told += f", of the checkpoints that are left; that of step {best.step:,}, which is lost, was "
+        told += criterion.shown(best)
     if last.step == chosen.step:
         return told
     return f"{told}; the last, at step {last.step:,}, was {criterion.shown(last)}"

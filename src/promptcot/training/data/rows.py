@@ -39,7 +39,7 @@ def look(data: Data) -> None:
         if not _is_file(path):
             _pinned(path, data)
         elif not is_file(_place(path)):
-            raise InputError(f"{path}: no such file; --data_path names another")
+            raise InputError(f"{path}: no such file")
 
 
 def fingerprint(data: Data) -> dict[str, str]:
@@ -66,6 +66,14 @@ def _is_file(path: str) -> bool:
     if not _HUB_NAME.fullmatch(path):
         raise InputError(f"{path}: neither a file of rows ({', '.join(SUFFIXES)}) nor OWNER/NAME on the Hub")
     return False
+
+
+def on_the_hub(path: str) -> bool:
+    """Whether a dataset of the Hub is meant."""
+    try:
+        return not _is_file(path)
+    except InputError:
+        return False
 
 
 def _pinned(name: str, data: Data) -> str:

@@ -51,6 +51,11 @@ class Preferences:
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
 
     @property
+    def count(self) -> int:
+        """How many pairs there are."""
+        return len(self.train)
+
+    @property
     def prompts(self) -> Iterator[tuple[str, str]]:
         """What each pair asks, as text, after its id."""
         for place in range(len(self.train)):

@@ -46,6 +46,11 @@ class Questions:
         return {"data": self.asked.fingerprint}
 
     @property
+    def count(self) -> int:
+        """None: the trainer of TRL goes through the prompts, by whole batches of them."""
+        return 0
+
+    @property
     def prompts(self) -> Iterator[tuple[str, str]]:
         """What each row asks, as text, after its id."""
         return ((str(row["id"]), str(row["prompt"])) for row in self.asked.rows)

@@ -28,6 +28,10 @@ class Material(Protocol):
         """What must not change between two starts of one training, of the rows."""
 
     @property
+    def count(self) -> int:
+        """How many rows, packs or pairs an epoch has; 0 where the trainer goes through them by itself."""
+
+    @property
     def prompts(self) -> Iterator[tuple[str, str]]:
         """What each row asks, as text, after its id."""
 

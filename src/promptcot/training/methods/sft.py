@@ -51,6 +51,11 @@ class Rows:
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
 
     @property
+    def count(self) -> int:
+        """How many packs there are, or rows."""
+        return len(self.packs or self.train)
+
+    @property
     def prompts(self) -> Iterator[tuple[str, str]]:
         """What each row asks, as text, after its id."""
         for place in range(len(self.train)):
@@ -83,6 +88,11 @@ class Sft:
         validation = open_store(recipe, tokenizer, which="validation") if recipe.data.validation else None
         for line in store.counts.lines:
             tell(f"data: {line}")
+        if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
+            tell(
+                f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
+                "their loss flatters the model"
+            )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
     def trainer(self, recipe: TrainRecipe, kernels: Kernels, args: SFTConfig, material: Rows, tell: Say) -> Trainer:

@@ -30,7 +30,7 @@ from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 
 _PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed", "peft", "liger-kernel", "flash-attn", "numpy")
-_OF_DATA, _LOGGED = ("data", "counts", "validation"), ("steps", "seconds")
+_OF_DATA, _NOT_SHOWN = ("data", "counts", "validation"), ("steps", "seconds", "at_step")
 _BEGIN, _END = "<!-- evaluation: begin -->", "<!-- evaluation: end -->"
 _ON_THE_HUB = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -51,13 +51,14 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
 
     Of the facts, `data` (hashes or revisions by file or dataset), `counts` (rows, tokens, what was dropped and cut) and
     `validation` (as `counts`, for held-out rows) make the table of the data, all others (but `steps` and
-    `seconds`, which the log knows) that of how it was made. Values may be plain, mappings or counts of a store. With
+    `seconds`, which the log knows) that of how it was made. Results are those of the step `at_step`, where the model is
+    that of a checkpoint. Values may be plain, mappings or counts of a store. With
     `adapter`, it is the card of adapters alone.
     """
     versions = {"promptcot": __version__, "python": platform.python_version(), **installed(_PACKAGES)}
     lines = list(LogFile(log).lines())
     about = {name: facts[name] for name in _OF_DATA if facts.get(name)}
-    others = {name: value for name, value in facts.items() if name not in (*_OF_DATA, *_LOGGED)}
+    others = {name: value for name, value in facts.items() if name not in (*_OF_DATA, *_NOT_SHOWN)}
     written = ModelCard.from_template(
         _head(recipe, adapter),
         template_path=_TEMPLATE,
@@ -66,7 +67,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
         base=_base(recipe.model.path),
         revision=recipe.model.revision,
         learnt=_LEARNT[recipe.method.kind],
-        results=_table(("what", "value"), _results(lines)),
+        results=_table(("what", "value"), _results(_until(lines, facts.get("at_step")))),
         plot=plot,
         made=_table(("what", "value"), [*_made(recipe, lines, adapter), *_flat(others)]),
         data=_table(("what", "value"), [("data", ", ".join(recipe.data.paths)), *_flat(about)]),
@@ -117,6 +118,11 @@ def _base(path: str) -> str:
 def _last(lines: Sequence[Row], key: str) -> Row | None:
     """The last line of the log that has a value for `key`."""
     return next((line for line in reversed(lines) if line.get(key) is not None), None)
+
+
+def _until(lines: Sequence[Row], step: int | None) -> Sequence[Row]:
+    """What was logged up to a step; all without one."""
+    return [line for line in lines if step is None or line["step"] <= step]
 
 
 def _results(lines: Sequence[Row]) -> Iterator[tuple[str, str]]:

@@ -121,7 +121,8 @@ def test_the_weights_of_the_best_checkpoint_are_taken_and_the_card_says_which(tm
     trainer, said = Trainer(history(PASS.key, 0.2, 0.5, 0.4, 0.3)), list[str]()
     facts = take_best(trainer, recipe(tmp_path), said.append)
     assert trainer.loaded == ["checkpoint-20"]
-    assert facts == {"checkpoint": "step 20 of 40, the highest pass@1, 50.0 %; the last, at step 40, was 30.0 %"}
+    told = "step 20 of 40, the highest pass@1, 50.0 %; the last, at step 40, was 30.0 %"
+    assert facts == {"checkpoint": told, "at_step": 20}
     assert said == [f"best checkpoint: {facts['checkpoint']}"]
 
 
@@ -129,7 +130,10 @@ def test_where_the_last_step_is_the_best_nothing_is_loaded(tmp_path: Path) -> No
     checkpoint(tmp_path, 40)
     trainer = Trainer(history(LOSS.key, 0.5, 0.4, 0.3, 0.2))
     told = take_best(trainer, recipe(tmp_path, "validation"), [].append)
-    assert (trainer.loaded, told) == ([], {"checkpoint": "step 40 of 40, the lowest validation loss, 0.2"})
+    assert (trainer.loaded, told) == (
+        [],
+        {"checkpoint": "step 40 of 40, the lowest validation loss, 0.2", "at_step": 40},
+    )
 
 
 def test_a_best_checkpoint_that_is_damaged_is_told_and_the_next_best_is_taken(tmp_path: Path) -> None:
@@ -140,6 +144,7 @@ def test_a_best_checkpoint_that_is_damaged_is_told_and_the_next_best_is_taken(tm
     take_best(trainer, recipe(tmp_path), said.append)
     assert trainer.loaded == ["checkpoint-30"]
     assert said[0] == "note: the checkpoint of step 20, which was better, is not there or is damaged"
+    assert "40.0 %, of the checkpoints that are left; that of step 20, which is lost, was 50.0 %; the last, " in said[1]
 
 
 def test_the_last_weights_are_the_model_where_nothing_is_chosen_or_measured(tmp_path: Path) -> None:

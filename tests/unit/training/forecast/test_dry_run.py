@@ -243,7 +243,7 @@ def test_the_tokens_on_disk_are_about_what_the_store_takes(rows: str, tmp_path: 
 def test_host_memory_is_ours_and_deepspeeds() -> None:
     text = told(tried("promptcot-ds-1.5b"))
     assert "on the host 26.5 GiB" in text
-    assert "by DeepSpeed 79.4 GiB its own estimate for one machine, 1.5 times what it counts" in text
+    assert "by DeepSpeed 79.4 GiB its own estimate of one machine's host, 1.5 times what it counts" in text
 
 
 def test_unknown_rows_are_shown_for_a_round_number() -> None:
