@@ -20,13 +20,13 @@ from promptcot import nano
 from promptcot.errors import InputError
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.manifest import manifest
-from promptcot.training.arguments import processes
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
 from promptcot.training.files import DROPPED
 from promptcot.training.kernels import choose
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
+from promptcot.training.parallel import processes
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
@@ -84,12 +84,19 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
     """
     settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
     model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
-    settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
+    parallel = recipe.parallelism
+    settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": parallel.zero}
     if recipe.schedule.step_by == "sequences":
         del settings["schedule"]["step_by"]  # trainings of earlier versions, which had no other steps, can go on
     settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
-    if recipe.parallelism.zero:
-        settings["processes"] = processes()
+    if parallel.zero or parallel.fsdp:
+        settings |= {"processes": processes(), "decay": "matrices"}  # which earlier versions did not have under ZeRO
+    if parallel.fsdp:
+        settings["fsdp"] = True
+    if parallel.context > 1:
+        settings["context"] = parallel.context
+    if parallel.grad_accum_dtype:
+        settings["grad_accum_dtype"] = parallel.grad_accum_dtype
     return {**material.fingerprint, "settings": settings}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 from transformers.utils import logging
 
 from promptcot.errors import InputError
@@ -39,7 +40,7 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
     and InputError for adapters that cannot be merged.
     """
     target = directory / MODEL
-    weights = _gathered(trainer, divided=recipe.parallelism.zero == 3)
+    weights = _gathered(trainer, divided=recipe.parallelism.divides_weights)
     if trainer.is_world_process_zero():
         partial = target.with_name(MODEL + ".part")
         with storing(target):
@@ -98,12 +99,12 @@ def merged(weights: Mapping[str, torch.Tensor], scaling: float) -> Weights:
 
 
 def _gathered(trainer: Any, divided: bool) -> Weights:
-    """All weights, named. Where they are divided (ZeRO-3) only the first process gets them, but all must take part.
+    """All weights, named. Where they are divided only the first process gets them, but all must take part.
 
     Else each process has all of them, and nothing is copied before the first one writes.
     """
     if divided:
-        found: Weights | None = trainer.accelerator.get_state_dict(trainer.deepspeed)
+        found: Weights | None = trainer.accelerator.get_state_dict(trainer.model_wrapped)
         return found or {}
     return dict(trainer.model.state_dict())
 
@@ -119,7 +120,7 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     config.use_cache = True  # training switches it off
     config._attn_implementation = "eager"
     with torch.device("meta"):  # by its class, for under ZeRO-3 `from_config` would wait for the other processes
-        plain = type(model)(config).to(dtype)
+        plain = _plain_class(model)(config).to(dtype)
     _untie(plain, weights)
     plain.generation_config = _generation_config(model, tokenizer)
     bars = logging.is_progress_bar_enabled()
@@ -129,6 +130,11 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _plain_class(model: Any) -> Any:
+    """That of the model before FSDP made one of its own from it."""
+    return next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))
 
 
 def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

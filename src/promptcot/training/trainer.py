@@ -19,6 +19,7 @@ from trl import SFTTrainer
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
 from promptcot.training.data.tokens import TokenStore
+from promptcot.training.parallel import know_fsdp_on_cpus
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
@@ -48,6 +49,7 @@ class Guarded:
     accelerator: Any
     data_collator: Any
     is_deepspeed_enabled: bool
+    is_fsdp_enabled: bool
     is_world_process_zero: Callable[[], bool]
 
     def __init__(
@@ -58,6 +60,11 @@ class Guarded:
         self._step_rows: list[int] = []
         self._batch_rows: list[int] = []
         super().__init__(**given)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """As the trainer does it, but FSDP divides the model without GPUs too."""
+        know_fsdp_on_cpus(bool(self.args.fsdp))
+        super().create_accelerator_and_postprocess()  # type: ignore[misc]
 
     def note(self, rows: list[int], tokens: int, completion_tokens: int) -> None:
         """Take down what the micro-batch at hand is made of."""

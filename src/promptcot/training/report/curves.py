@@ -143,7 +143,7 @@ def _draw_small(axes: Axes, found: Points, name: str, colour: str) -> None:
     axes.set_title(name, fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=4)
-    least, most = min(0.0, *values), max(0.0, most)
+    least, most = min([0.0, *values]), max(0.0, most)
     axes.set_ylim(1.15 * least, 1.15 * most or float(not least))
     axes.set_xlim(0, max(steps[-1], 1) if steps.size else 1)
     axes.xaxis.set_major_formatter("{x:,.0f}")

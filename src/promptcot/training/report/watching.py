@@ -197,7 +197,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         count = min(self._recipe.watch.samples, len(self._store))
         if not count or model is None:
             return
-        divided = parallelism.zero == 3
+        divided = parallelism.divides_weights
         if not parallelism.offload_parameters and (first or divided):
             self._sample(state, model, count, together=divided)
         elif first:
