@@ -22,7 +22,7 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
     """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
     frozen = recipe.method.lora is not None
     half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
-    if recipe.parallelism.zero == 3:
+    if recipe.parallelism.zero == 3 or recipe.parallelism.context > 1:
         _tell_deepspeed()
     try:
         return AutoModelForCausalLM.from_pretrained(

@@ -79,7 +79,7 @@ def know_fsdp_on_cpus(fsdp: bool) -> None:
 
 
 def sequence_parallelism(recipe: TrainRecipe, attention: str) -> ParallelismConfig | None:
-    """Accelerate's settings for sequences that are cut over processes: DeepSpeed's Ulysses (arXiv 2309.14509, 2506.13996).
+    """Accelerate's settings for sequences that are cut over processes: DeepSpeed's Ulysses (arXiv 2309.14509).
 
     None where each process has whole ones. Raises InputError for processes that are no whole groups.
     """
@@ -91,6 +91,7 @@ def sequence_parallelism(recipe: TrainRecipe, attention: str) -> ParallelismConf
             f"parallelism.context = {context} cuts each sequence over {context} processes, and {count} are no whole "
             f"groups of {context}: start another number"
         )
-    handler = DeepSpeedSequenceParallelConfig(sp_seq_length_is_variable=True, sp_attn_implementation=attention)
+    handler = DeepSpeedSequenceParallelConfig(sp_seq_length_is_variable=True)
+    handler.sp_attn_implementation = attention  # not before: it would take only names that it knows
     groups = count // context
     return ParallelismConfig(sp_size=context, sp_backend="deepspeed", sp_handler=handler, dp_replicate_size=groups)

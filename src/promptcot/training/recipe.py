@@ -160,12 +160,12 @@ class Parallelism(Section):
     """How many processes share the work, and what DeepSpeed's ZeRO (arXiv 1910.02054) divides among them.
 
     `zero` 0 is plain data parallelism, without DeepSpeed; `fsdp` is PyTorch's FSDP2 (arXiv 2304.11277) instead, which
-    divides as stage 3 does. `devices` counts processes over all machines; who starts them (`promptcot train`, deepspeed,
-    torchrun, accelerate) may start another number, and then that one holds.
+    divides as stage 3 does. `devices` counts processes over all machines; who starts them (`promptcot train`,
+    deepspeed, torchrun, accelerate) may start another number, and then that one holds.
 
-    `context` devices share each sequence, by DeepSpeed's Ulysses (arXiv 2309.14509): a part of its tokens each, and
-    in attention a part of the heads; for sequences that are too long for one device. `grad_accum_dtype` is that in which
-    DeepSpeed adds up gradients over micro-batches; without it, that of the weights it computes with.
+    `context` devices share each sequence, by DeepSpeed's Ulysses (arXiv 2309.14509): a part of its tokens each, and in
+    attention a part of the heads; for sequences that are too long for one device. `grad_accum_dtype` is the type in
+    which DeepSpeed adds up gradients over micro-batches; without it, that of the weights it computes with.
     """
 
     devices: Positive = 1
@@ -305,8 +305,8 @@ class TrainRecipe(Section):
             )
         if lora is not None and lora.bits and parallel.divides_weights:
             raise ValueError(
-                "method.lora.bits: weights of 4 bits cannot be divided among processes: set parallelism.zero to at most "
-                "2, and fsdp = false"
+                "method.lora.bits: weights of 4 bits cannot be divided among processes: set parallelism.zero to at "
+                "most 2, and fsdp = false"
             )
         return self
 
