@@ -22,6 +22,7 @@ from promptcot.evaluation.plots import Result
 from promptcot.storage.atomic import storing, sync, write_whole
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.files import LOG, MODEL, PLOT
+from promptcot.training.quantized import unrounded
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report import card
 
@@ -113,10 +114,14 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     """Weights and configurations, by way of a model without memory: the one that was trained is full of hooks."""
     if recipe.method.lora is not None:
         model = model.get_base_model()
+        if recipe.method.lora.bits is not None:
+            weights = unrounded(weights, recipe)
         weights = merged(weights, recipe.method.lora.alpha / recipe.method.lora.rank)
     dtype = _DTYPES[recipe.precision.dtype]
     weights = {name: _stored(tensor, dtype) for name, tensor in weights.items()}
     config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # of the training alone
     config.use_cache = True  # training switches it off
     config._attn_implementation = "eager"
     with torch.device("meta"):  # by its class, for under ZeRO-3 `from_config` would wait for the other processes
