@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 
 from promptcot import nano
 from promptcot.errors import InputError
-from promptcot.storage.atomic import locked, write_json
+from promptcot.storage.atomic import locked, storing, write_json
 from promptcot.storage.manifest import manifest
 from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
@@ -123,5 +123,6 @@ def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, t
     if first:
         began_with(recipe.directory, _began_with(recipe, material), goes_on=found.path is not None)
         if material.dropped and material.dropped.exists():
-            shutil.copyfile(material.dropped, recipe.directory / DROPPED)
+            with storing(recipe.directory / DROPPED):
+                shutil.copyfile(material.dropped, recipe.directory / DROPPED)
         write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))

@@ -19,11 +19,12 @@ from transformers.utils import logging
 
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
-from promptcot.storage.atomic import storing, sync, write_whole
+from promptcot.storage.atomic import sync, write_whole
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.files import LOG, MODEL, PLOT
 from promptcot.training.quantized import unrounded
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.refusals import writing
 from promptcot.training.report import card
 
 CARD = "README.md"
@@ -44,7 +45,7 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
     weights = _gathered(trainer, divided=recipe.parallelism.divides_weights)
     if trainer.is_world_process_zero():
         partial = target.with_name(MODEL + ".part")
-        with storing(target):
+        with writing(target):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             _write_network(trainer.model, weights, tokenizer, recipe, partial)

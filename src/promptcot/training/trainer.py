@@ -22,6 +22,7 @@ from promptcot.training.checkpoints import rotate, seal
 from promptcot.training.context import loss_of_part, only_in_training
 from promptcot.training.data.tokens import TokenStore
 from promptcot.training.parallel import know_fsdp_on_cpus
+from promptcot.training.refusals import writing
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
@@ -126,9 +127,11 @@ class Guarded:
         """Add to a checkpoint what only this method needs to go on; every process calls it."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        """A checkpoint, sealed; older ones are removed. Raises StorageError where it cannot be written."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        self.save_more(folder)
+        with writing(folder):
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            self.save_more(folder)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             seal(folder)

@@ -23,6 +23,7 @@ from transformers import TrainerCallback
 from promptcot.core.units import duration
 from promptcot.errors import InputError
 from promptcot.records import Row
+from promptcot.storage.atomic import storing
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.files import LOG, PLOT, SAMPLES
 from promptcot.training.recipe import TrainRecipe
@@ -224,7 +225,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 
     def _draw_plot(self) -> None:
         try:
-            curves.draw(self._log.path, self._recipe.directory / PLOT)
+            with storing(self._recipe.directory / PLOT):
+                curves.draw(self._log.path, self._recipe.directory / PLOT)
         except InputError as error:
             self._note(f"note: no plot of the loss: {error}")
 
