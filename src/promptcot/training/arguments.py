@@ -6,7 +6,6 @@ default of these libraries. Nothing is loaded here.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import torch
@@ -16,45 +15,11 @@ from trl import DPOConfig, GRPOConfig, SFTConfig
 from promptcot.errors import InputError
 from promptcot.training.kernels import Kernels
 from promptcot.training.method_recipe import Dpo, Grpo
+from promptcot.training.parallel import deepspeed_config, fsdp_config, processes, sequence_parallelism
 from promptcot.training.recipe import Lora, TrainRecipe
 
 _HOURS = 3600
 _LEAST_SHARE = 0.1  # of the learning rate, where the cosine ends above zero
-
-
-def processes() -> int:
-    """How many processes train together, as their launcher says."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
-    """DeepSpeed's configuration; `auto` is filled in by the trainer. None without ZeRO."""
-    parallel = recipe.parallelism
-    if not parallel.zero:
-        return None
-    on_gpu = torch.cuda.is_available()
-    place = {"device": "cpu", "pin_memory": on_gpu}
-    zero: dict[str, Any] = {"stage": parallel.zero, "contiguous_gradients": True, "overlap_comm": on_gpu}
-    if parallel.zero == 3:
-        zero["stage3_gather_16bit_weights_on_model_save"] = True
-    if parallel.offload_optimizer:
-        zero["offload_optimizer"] = place
-    if parallel.offload_parameters:
-        zero["offload_param"] = place
-    adam = {"lr": "auto", "betas": "auto", "eps": "auto", "weight_decay": "auto"}
-    return {
-        "zero_optimization": zero,
-        "bf16": {"enabled": recipe.precision.dtype == "bfloat16"},
-        # DeepSpeed's own Adam is compiled at the first start; it is needed on the host of GPUs only
-        "optimizer": {
-            "type": "AdamW",
-            "params": adam if on_gpu and parallel.offload_optimizer else {**adam, "torch_adam": True},
-        },
-        "train_batch_size": "auto",
-        "train_micro_batch_size_per_gpu": "auto",
-        "gradient_accumulation_steps": "auto",
-        "gradient_clipping": "auto",
-    }
 
 
 def lora_config(lora: Lora | None) -> LoraConfig | None:
@@ -79,7 +44,7 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
 def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates: bool, **more: Any) -> Any:
     """The arguments that the trainers of all methods have, and `more`. The order of the rows comes ready-made."""
     schedule, watch = recipe.schedule, recipe.watch
-    on_gpu = torch.cuda.is_available()
+    on_gpu, fsdp = torch.cuda.is_available(), fsdp_config(recipe)
     # then a batch of the trainer is a whole step: see `training.steps`
     by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
     return config(
@@ -97,10 +62,15 @@ def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates:
         adam_beta2=schedule.beta2,
         max_grad_norm=schedule.max_grad_norm,
         bf16=recipe.precision.dtype == "bfloat16",
-        gradient_checkpointing=recipe.precision.gradient_checkpointing,
+        gradient_checkpointing=recipe.precision.gradient_checkpointing and fsdp is None,  # FSDP has its own
         gradient_checkpointing_kwargs={"use_reentrant": False},
         use_liger_kernel=kernels.liger,
         deepspeed=deepspeed_config(recipe),
+        fsdp=fsdp is not None,
+        fsdp_config=fsdp,
+        parallelism_config=sequence_parallelism(recipe, kernels.attention),
+        # else FSDP would keep all gradients in each process until the last micro-batch of a step
+        accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": fsdp is not None}},
         ddp_timeout=2 * _HOURS,  # the first process may tokenise for long
         use_cpu=not on_gpu,
         dataloader_pin_memory=on_gpu,

@@ -63,6 +63,8 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
             eval_recipe(recipe.watch.eval, chat=False)
         except InputError as error:
             yield f"watch.eval: {error}"
+    if (lora := recipe.method.lora) and lora.bits and importlib.util.find_spec("bitsandbytes") is None:
+        yield "method.lora.bits needs the package bitsandbytes, which is not installed here; or leave bits out"
     yield from _reward_faults(recipe)
     if _compiles(recipe) and not (shutil.which("c++") or shutil.which("g++")):
         yield (

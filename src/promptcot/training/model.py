@@ -15,6 +15,7 @@ from promptcot.errors import InputError
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
+from promptcot.training.quantized import quantization
 from promptcot.training.recipe import TrainRecipe
 
 
@@ -22,7 +23,7 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
     """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
     frozen = recipe.method.lora is not None
     half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
-    if recipe.parallelism.zero == 3:
+    if recipe.parallelism.zero == 3 or recipe.parallelism.context > 1:
         _tell_deepspeed()
     try:
         return AutoModelForCausalLM.from_pretrained(
@@ -30,6 +31,7 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
             revision=recipe.model.revision,
             dtype="bfloat16" if half else "float32",
             attn_implementation=kernels.attention,
+            quantization_config=quantization(recipe),
             use_safetensors=True,
             trust_remote_code=False,
         )

@@ -160,6 +160,8 @@ class Lora(Section):
     """Low-rank adapters (arXiv 2106.09685) instead of all weights.
 
     `save` says what becomes of them: `merged` into the model, in `model`; the `adapter` alone, in `adapter`; or both.
+    `bits` = 4 keeps the weights below them in NF4 (QLoRA, arXiv 2305.14314), which needs bitsandbytes; the adapters are
+    merged into the weights as they were before.
     """
 
     rank: Positive = 16
@@ -167,6 +169,7 @@ class Lora(Section):
     dropout: Share = 0.0
     targets: str | list[str] = "all-linear"
     save: Literal["merged", "adapter", "both"] = "merged"
+    bits: Literal[4] | None = None
 
 
 class Method(Section):
@@ -226,14 +229,47 @@ class Precision(Section):
 class Parallelism(Section):
     """How many processes share the work, and what DeepSpeed's ZeRO (arXiv 1910.02054) divides among them.
 
-    `zero` 0 is plain data parallelism, without DeepSpeed. `devices` counts processes over all machines; who starts them
-    (`promptcot train`, deepspeed, torchrun, accelerate) may start another number, and then that one holds.
+    `zero` 0 is plain data parallelism, without DeepSpeed; `fsdp` is PyTorch's FSDP2 (arXiv 2304.11277) instead, which
+    divides as stage 3 does. `devices` counts processes over all machines; who starts them (`promptcot train`,
+    deepspeed, torchrun, accelerate) may start another number, and then that one holds.
+
+    `context` devices share each sequence, by DeepSpeed's Ulysses (arXiv 2309.14509): a part of its tokens each, and in
+    attention a part of the heads; for sequences that are too long for one device. `grad_accum_dtype` is the type in
+    which DeepSpeed adds up gradients over micro-batches; without it, that of the weights it computes with.
     """
 
     devices: Positive = 1
     zero: Literal[0, 1, 2, 3] = 0
+    fsdp: bool = False
+    context: Positive = 1
+    grad_accum_dtype: Literal["float32", "bfloat16"] | None = None
     offload_optimizer: bool = False
     offload_parameters: bool = False
+
+    @property
+    def divides_weights(self) -> bool:
+        """Whether no process has all weights, so that all must take part where they are needed."""
+        return self.zero == 3 or self.fsdp
+
+    @model_validator(mode="after")
+    def _one_engine(self) -> Self:
+        if self.fsdp and self.zero:
+            raise ValueError("fsdp divides what zero = 3 does, without DeepSpeed: set fsdp = true or zero, not both")
+        if self.fsdp and (self.offload_optimizer or self.offload_parameters):
+            raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
+        if self.grad_accum_dtype and not self.zero:
+            raise ValueError(
+                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; without it gradients add up in float32"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        if self.context > 1 and not self.zero:
+            raise ValueError("context cuts sequences by DeepSpeed (Ulysses): set zero to 1, 2 or 3")
+        if self.devices % self.context:
+            raise ValueError(f"devices = {self.devices} are no whole groups of context = {self.context}")
+        return self
 
     @model_validator(mode="after")
     def _offload_needs_zero(self) -> Self:
@@ -368,6 +404,25 @@ class TrainRecipe(Section):
                 raise ValueError(f"{others[0]} is not for method.kind = {self.method.kind!r}: leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        """Refuses what would train something else, or what no library here can do, by its keys."""
+        parallel, lora = self.parallelism, self.method.lora
+        if parallel.grad_accum_dtype == "bfloat16" and self.precision.dtype == "float32":
+            raise ValueError("parallelism.grad_accum_dtype = 'bfloat16' is for precision.dtype = 'bfloat16'")
+        packed = self.method.kind == "sft" and self.method.packing and self.schedule.micro_batch == 1
+        if parallel.context > 1 and not packed:
+            raise ValueError(
+                "parallelism.context cuts one packed sequence at a time: it is for method.kind = 'sft' with "
+                "method.packing = true and schedule.micro_batch = 1"
+            )
+        if lora is not None and lora.bits and parallel.divides_weights:
+            raise ValueError(
+                "method.lora.bits: weights of 4 bits cannot be divided among processes: set parallelism.zero to at "
+                "most 2, and fsdp = false"
+            )
+        return self
+
     @property
     def directory(self) -> Path:
         """Where the trained model goes: what is given, else `out/train-NAME`."""
@@ -376,14 +431,15 @@ class TrainRecipe(Section):
     @property
     def sequences_per_step(self) -> int:
         """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
-        return self.parallelism.devices * self.schedule.micro_batch * self.schedule.accumulation
+        groups = self.parallelism.devices // self.parallelism.context
+        return groups * self.schedule.micro_batch * self.schedule.accumulation
 
     def accumulation_on(self, processes: int) -> int:
         """Micro-batches of each process in a step, so that the effective batch is the recipe's.
 
         Raises InputError where the processes cannot share it evenly.
         """
-        at_once = processes * self.schedule.micro_batch
+        at_once = max(1, processes // self.parallelism.context) * self.schedule.micro_batch
         if self.sequences_per_step % at_once:
             raise InputError(
                 f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "

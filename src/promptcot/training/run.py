@@ -21,9 +21,8 @@ from transformers.utils import logging as transformers_logging
 from promptcot import nano
 from promptcot.errors import InputError
 from promptcot.evaluation.recipe import EvalRecipe
-from promptcot.storage.atomic import locked, write_json
+from promptcot.storage.atomic import locked, storing, write_json
 from promptcot.storage.manifest import manifest
-from promptcot.training.arguments import processes
 from promptcot.training.best.callbacks import Best, Exam, StoppedEarly, take_best
 from promptcot.training.best.contaminated import refuse_benchmark_rows
 from promptcot.training.best.deciding import CRITERIA
@@ -36,6 +35,7 @@ from promptcot.training.kernels import choose
 from promptcot.training.lengthening import Length, missed
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
+from promptcot.training.parallel import processes
 from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
 from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
@@ -122,10 +122,17 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
     """
     settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
     model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
-    settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": recipe.parallelism.zero}
+    parallel = recipe.parallelism
+    settings |= {"model": model, "batch": recipe.sequences_per_step, "zero": parallel.zero}
     settings["base"] = identity(Path(nano.resolve(recipe.model.path, "base")))
-    if recipe.parallelism.zero:
-        settings["processes"] = processes()
+    if parallel.zero or parallel.fsdp:
+        settings |= {"processes": processes(), "decay": "matrices"}  # which earlier versions did not have under ZeRO
+    if parallel.fsdp:
+        settings["fsdp"] = True
+    if parallel.context > 1:
+        settings["context"] = parallel.context
+    if parallel.grad_accum_dtype:
+        settings["grad_accum_dtype"] = parallel.grad_accum_dtype
     if recipe.watch.eval and recipe.checkpoints.best == "eval":
         settings["eval"] = recipe.watch.eval.model_dump(mode="json", exclude={"every"})
     return {**material.fingerprint, "settings": settings}
@@ -166,6 +173,7 @@ def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, t
     assumed = _assumed(now["settings"])
     before = began_with(recipe.directory, now, goes_on=found.path is not None, assumed=assumed, free=_FREE)
     if material.dropped and material.dropped.exists():
-        shutil.copyfile(material.dropped, recipe.directory / DROPPED)
+        with storing(recipe.directory / DROPPED):
+            shutil.copyfile(material.dropped, recipe.directory / DROPPED)
     write_json(recipe.directory / "recipe.json", manifest(recipe.model_dump(mode="json"), {}, {}))
     return missed(before, recipe, material.count, found.step)

@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 from transformers.utils import logging
 
 from promptcot.errors import InputError
 from promptcot.evaluation.plots import Result
-from promptcot.storage.atomic import storing, sync, write_whole
+from promptcot.storage.atomic import sync, write_whole
 from promptcot.training.adapters import write_adapter
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.files import ADAPTER, LOG, PLOT, folders_of
 from promptcot.training.finished import write_mark
+from promptcot.training.quantized import unrounded
 from promptcot.training.recipe import TrainRecipe
+from promptcot.training.refusals import writing
 from promptcot.training.report import card
 
 CARD = "README.md"
@@ -42,7 +45,7 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
     call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError, and InputError for
     adapters that cannot be merged.
     """
-    weights = _gathered(trainer, divided=recipe.parallelism.zero == 3)
+    weights = _gathered(trainer, divided=recipe.parallelism.divides_weights)
     folders = list(folders_of(recipe))
     if trainer.is_world_process_zero():
         for name in folders:
@@ -57,7 +60,7 @@ def _write(
     """One folder, which appears whole."""
     partial, directory = target.with_name(target.name + ".part"), target.parent
     alone = target.name == ADAPTER
-    with storing(target):
+    with writing(target):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         if alone:
@@ -115,12 +118,12 @@ def merged(weights: Mapping[str, torch.Tensor], scaling: float) -> Weights:
 
 
 def _gathered(trainer: Any, divided: bool) -> Weights:
-    """All weights, named. Where they are divided (ZeRO-3) only the first process gets them, but all must take part.
+    """All weights, named. Where they are divided only the first process gets them, but all must take part.
 
     Else each process has all of them, and nothing is copied before the first one writes.
     """
     if divided:
-        found: Weights | None = trainer.accelerator.get_state_dict(trainer.deepspeed)
+        found: Weights | None = trainer.accelerator.get_state_dict(trainer.model_wrapped)
         return found or {}
     return dict(trainer.model.state_dict())
 
@@ -129,14 +132,18 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     """Weights and configurations, by way of a model without memory: the one that was trained is full of hooks."""
     if recipe.method.lora is not None:
         model = model.get_base_model()
+        if recipe.method.lora.bits is not None:
+            weights = unrounded(weights, recipe)
         weights = merged(weights, recipe.method.lora.alpha / recipe.method.lora.rank)
     dtype = _DTYPES[recipe.precision.dtype]
     weights = {name: _stored(tensor, dtype) for name, tensor in weights.items()}
     config = copy.deepcopy(model.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # of the training alone
     config.use_cache = True  # training switches it off
     config._attn_implementation = "eager"
     with torch.device("meta"):  # by its class, for under ZeRO-3 `from_config` would wait for the other processes
-        plain = type(model)(config).to(dtype)
+        plain = _plain_class(model)(config).to(dtype)
     _untie(plain, weights)
     plain.generation_config = _generation_config(model, tokenizer)
     bars = logging.is_progress_bar_enabled()
@@ -146,6 +153,11 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
     finally:
         if bars:
             logging.enable_progress_bar()
+
+
+def _plain_class(model: Any) -> Any:
+    """That of the model before FSDP made one of its own from it."""
+    return next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))
 
 
 def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

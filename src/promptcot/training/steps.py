@@ -43,8 +43,8 @@ class StepTrainer(Trainer):
         return super()._get_num_items_in_batch(parts, device)
 
     def _exchanging(self, model: Any, now: bool) -> AbstractContextManager[Any]:
-        """DeepSpeed decides by itself what it exchanges before the end of a step, and must not be kept from it."""
-        if now or self.accelerator.distributed_type == DistributedType.DEEPSPEED:
+        """DeepSpeed decides by itself what it exchanges before the end of a step, and FSDP would need more memory."""
+        if now or self.accelerator.distributed_type in (DistributedType.DEEPSPEED, DistributedType.FSDP):
             return nullcontext()
         held_back: AbstractContextManager[Any] = self.accelerator.no_sync(model)
         return held_back

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from trl import SFTTrainer
 
 from promptcot.errors import PromptCoTError
 from promptcot.training.checkpoints import rotate, seal
+from promptcot.training.context import loss_of_part, only_in_training
 from promptcot.training.data.store import TokenStore
+from promptcot.training.parallel import know_fsdp_on_cpus
+from promptcot.training.refusals import writing
 from promptcot.training.report.watching import Meter
 
 _NAMED = 20  # rows that an error names
@@ -48,6 +52,7 @@ class Guarded:
     accelerator: Any
     data_collator: Any
     is_deepspeed_enabled: bool
+    is_fsdp_enabled: bool
     is_world_process_zero: Callable[[], bool]
 
     def __init__(
@@ -59,12 +64,17 @@ class Guarded:
         self._batch_rows: list[int] = []
         super().__init__(**given)
 
-    def note(self, rows: list[int], tokens: int, completion_tokens: int) -> None:
-        """Take down what the micro-batch at hand is made of."""
+    def create_accelerator_and_postprocess(self) -> None:
+        """As the trainer does it, but FSDP divides the model without GPUs too."""
+        know_fsdp_on_cpus(bool(self.args.fsdp))
+        super().create_accelerator_and_postprocess()  # type: ignore[misc]
+
+    def note(self, rows: list[int], tokens: int, completion_tokens: int, marked: bool = True) -> None:
+        """Take down what the micro-batch at hand is made of; not `marked` where another process has the same rows."""
         step, so_far = self._order
         if step != self.state.global_step:
             step, so_far, self._step_rows = self.state.global_step, 0, []
-        self._order = step, (so_far + mark(rows)) % _MARKS
+        self._order = step, (so_far + mark(rows if marked else [])) % _MARKS
         self._step_rows += rows
         self._batch_rows = rows
         self._meter.add(tokens, completion_tokens)
@@ -117,9 +127,11 @@ class Guarded:
         """Add to a checkpoint what only this method needs to go on; every process calls it."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        """A checkpoint, sealed; older ones are removed. Raises StorageError where it cannot be written."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        self.save_more(folder)
+        with writing(folder):
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            self.save_more(folder)
         self.accelerator.wait_for_everyone()
         if self.is_world_process_zero():
             seal(folder)
@@ -142,13 +154,16 @@ class Guarded:
 class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
     """SFTTrainer for batches that carry `rows`, the numbers of their rows in `store`."""
 
-    def __init__(self, *, store: TokenStore, **given: Any) -> None:
-        self._store = store
+    def __init__(self, *, store: TokenStore, context: int = 1, **given: Any) -> None:
+        self._store, self._context = store, context
         self._validated = torch.zeros(2, dtype=torch.float64)  # the loss of all learnt tokens, and how many these are
         super().__init__(name_of=store.id, **given)
+        self.model_accepts_loss_kwargs = True  # each loss is divided by the tokens of the step, also of cut sequences
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """The loss of a batch, whose rows the model does not see."""
+        if "leads" in inputs:
+            return loss_of_part(model, inputs, named["num_items_in_batch"], self.args.world_size // self._context)
         found = super().compute_loss(model, {k: v for k, v in inputs.items() if k != "rows"}, *args, **named)
         if not model.training:
             loss, tokens = found[0] if isinstance(found, tuple) else found, int((inputs["labels"] != -100).sum())
@@ -158,8 +173,23 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
         """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
         rows = [row for pack in inputs["rows"] for row in pack]
-        self.note(rows, sum(int(self._store.lengths[row]) for row in rows), int((inputs["labels"] != -100).sum()))
-        return super().training_step(model, inputs, *args, **named)
+        counted = sum(int(self._store.lengths[row]) for row in rows) if inputs.get("leads", True) else 0
+        self.note(rows, counted, int((inputs["labels"] != -100).sum()), marked=inputs.get("leads", True))
+        return super().training_step(model, inputs, *args, **named) * self._context  # of which this was a part
+
+    def get_sp_size(self) -> int:
+        """1: the processes of a group get the same batches, and cut them (`context`), so that none are gathered."""
+        return 1
+
+    def _prepare_for_training(self, *given: Any, **named: Any) -> Any:
+        if self._context == 1:
+            return super()._prepare_for_training(*given, **named)
+        attention = self.model.config._attn_implementation
+        usual = ALL_ATTENTION_FUNCTIONS[attention]
+        self.accelerator.deepspeed_ulysses_dl_adapter = lambda loader, model: loader
+        prepared = super()._prepare_for_training(*given, **named)
+        only_in_training(attention, usual)
+        return prepared
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row."""

@@ -46,7 +46,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         watched = recipe.watch.eval
         self._trainer, self._evaluation, self._asked = trainer, evaluation, asked
         self._every = (watched and watched.every) or recipe.checkpoints.every
-        self._divided = recipe.parallelism.zero == 3
+        self._divided = recipe.parallelism.divides_weights
         self._half = recipe.precision.dtype == "bfloat16"
         self._graders: Graders | None = None
 

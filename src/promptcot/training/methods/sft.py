@@ -5,7 +5,7 @@ Only the wiring: what each part decides stands in its module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig
 
 from promptcot.training.arguments import arguments, lora_config
+from promptcot.training.context import ContextCollator, check_heads
 from promptcot.training.data.collating import Collator, StepCollator, dataset_of
 from promptcot.training.data.packing import order, pack
 from promptcot.training.data.steps import steps
@@ -107,15 +108,23 @@ class Sft:
         def collator_of(store: TokenStore) -> Collator:
             return Collator(store, material.tokenizer.pad_token_id, recipe.method.packing)
 
-        by_rows, collator = recipe.schedule.step_by == "rows", collator_of(material.train)
-        place = args.process_index, args.world_size
+        context = recipe.parallelism.context
+        by_rows = recipe.schedule.step_by == "rows"
+        collator: Callable[..., dict[str, Any]] = collator_of(material.train)
+        place = args.process_index // context, args.world_size // context
+        if by_rows:
+            collator = StepCollator(collator_of(material.train), material.train.lengths, recipe, place)
+        if context > 1:
+            check_heads(model.config, context)
+            collator = ContextCollator(collator, args.process_index % context, context, material.tokenizer.pad_token_id)
         trainer = (StepTrainer if by_rows else Trainer)(
             model=model,
             args=args,
             store=material.train,
             meter=watcher.meter,
             keep=recipe.checkpoints.keep,
-            data_collator=StepCollator(collator, material.train.lengths, recipe, place) if by_rows else collator,
+            context=context,
+            data_collator=collator,
             eval_collator=None if validation is None else collator_of(validation),
             train_dataset=examples,
             eval_dataset=None if validation is None else dataset_of(list(np.arange(len(validation))[:, None])),
@@ -147,7 +156,8 @@ def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np
 def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any, float]:
     """The examples of the trainer in their order, and over how many epochs they go.
 
-    Where a step is counted in rows, an example is a step, once for each process.
+    Where a step is counted in rows, an example is a step, once for each process. Else it is a pack, once for each
+    process that computes a part of it.
     """
     schedule, per_step, count = recipe.schedule, recipe.sequences_per_step, len(material.train)
     if schedule.step_by == "rows":
@@ -157,7 +167,8 @@ def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any,
     packs = material.packs
     wanted = schedule.max_steps and schedule.max_steps * per_step
     places = order(len(packs), schedule.epochs, recipe.seed, wanted)
-    return dataset_of(packs).select(places), len(places) / len(packs)
+    shared = np.repeat(places, recipe.parallelism.context)  # processes that share a sequence all get it
+    return dataset_of(packs).select(shared), len(places) / len(packs)
 
 
 METHOD = Sft()

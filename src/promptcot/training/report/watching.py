@@ -23,6 +23,7 @@ from transformers import TrainerCallback
 from promptcot.core.units import duration
 from promptcot.errors import InputError
 from promptcot.records import Row
+from promptcot.storage.atomic import storing
 from promptcot.training.best.deciding import PASS_AT_1
 from promptcot.training.data.stop_tokens import end_ids
 from promptcot.training.files import LOG, PLOT, SAMPLES
@@ -211,7 +212,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         count = min(self._recipe.watch.samples, len(self._store))
         if not count or model is None:
             return
-        divided = parallelism.zero == 3
+        divided = parallelism.divides_weights
         if not parallelism.offload_parameters and (first or divided):
             self._sample(state, model, count, together=divided)
         elif first:
@@ -238,7 +239,8 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
 
     def _draw_plot(self) -> None:
         try:
-            curves.draw(self._log.path, self._recipe.directory / PLOT)
+            with storing(self._recipe.directory / PLOT):
+                curves.draw(self._log.path, self._recipe.directory / PLOT)
         except InputError as error:
             self._note(f"note: no plot of the loss: {error}")
 

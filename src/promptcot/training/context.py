@@ -1,0 +1,97 @@
+"""Sequences that are cut over processes: what each process gets of a batch, and its share of the loss.
+
+DeepSpeed's Ulysses exchanges heads for tokens in attention, so that a process computes with its tokens everywhere else,
+and in attention with whole sequences of its heads. Its own loader would gather batches of all processes and cut them; a
+training that goes on could not skip in it, so here every process of a group makes the same batch and keeps its part.
+Packed rows stay apart, because attention sees the bounds of the whole batch (`cu_seq_lens_q`), and targets are shifted
+before they are cut, so that none is lost between two parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from promptcot.errors import InputError
+from promptcot.training.data.collating import IGNORED
+
+Batch = dict[str, Any]
+_CUT = ("input_ids", "position_ids", "labels", "shift_labels")
+
+
+class ContextCollator:
+    """Cuts packed batches of `collator` into `parts` of equal length, of which it keeps the one at `place`."""
+
+    def __init__(self, collator: Callable[[Sequence[Batch]], Batch], place: int, parts: int, pad_id: int) -> None:
+        self._collator, self._place, self._parts, self._pad_id = collator, place, parts, pad_id
+
+    def __call__(self, examples: Sequence[Batch]) -> Batch:
+        """The batch of these examples, or its `micro_batches`, as this process gets them."""
+        batch = self._collator(examples)
+        if "micro_batches" in batch:
+            return {"micro_batches": list(map(self._part, batch["micro_batches"]))}
+        return self._part(batch)
+
+    def _part(self, batch: Batch) -> Batch:
+        filled = _filled(batch, self._parts, self._pad_id)
+        filled["shift_labels"] = pad(filled["labels"], (0, 1), value=IGNORED)[:, 1:]
+        each = filled["input_ids"].shape[1] // self._parts
+        own = slice(self._place * each, (self._place + 1) * each)
+        cut = {name: filled[name][:, own].contiguous() for name in _CUT}
+        return {**filled, **cut, "labels": cut["shift_labels"], "leads": self._place == 0}
+
+
+def _filled(batch: Batch, parts: int, pad_id: int) -> Batch:
+    """With a sequence of padding at its end, of which nothing is learnt, where its tokens cannot be shared evenly."""
+    tokens = batch["input_ids"].shape[1]
+    missing = -tokens % parts
+    if not missing:
+        return dict(batch)
+    bounds = torch.cat([batch["cu_seq_lens_q"], torch.tensor([tokens + missing], dtype=torch.int32)])
+    position = torch.cat([batch["position_ids"], torch.arange(missing)[None]], dim=1)
+    longest = max(batch["max_length_q"], missing)
+    return {
+        **batch,
+        "input_ids": pad(batch["input_ids"], (0, missing), value=pad_id),
+        "labels": pad(batch["labels"], (0, missing), value=IGNORED),
+        "position_ids": position,
+        "cu_seq_lens_q": bounds,
+        "cu_seq_lens_k": bounds,
+        "max_length_q": longest,
+        "max_length_k": longest,
+    }
+
+
+def check_heads(config: Any, parts: int) -> None:
+    """Raises InputError for a model whose heads cannot be divided among `parts` processes."""
+    heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
+    if heads % parts or (kv_heads % parts and parts % kv_heads):
+        raise InputError(
+            f"parallelism.context = {parts} divides attention by its heads, and this model has {heads}, with "
+            f"{kv_heads} for keys: choose a number by which both can be divided"
+        )
+
+
+def only_in_training(attention: str, usual: Callable[..., Any]) -> None:
+    """Give whole sequences their usual attention: DeepSpeed's would drop their mask where nothing is cut."""
+    divided = ALL_ATTENTION_FUNCTIONS[attention]
+
+    def chosen(module: torch.nn.Module, *given: Any, **named: Any) -> Any:
+        return (divided if module.training else usual)(module, *given, **named)
+
+    ALL_ATTENTION_FUNCTIONS[attention] = chosen
+
+
+def loss_of_part(model: Any, inputs: Batch, targets: torch.Tensor, groups: int) -> torch.Tensor:
+    """This process's share of the loss, times `groups`: gradients are added up in a group, and averaged over groups.
+
+    `targets` is how many tokens are learnt in the step, over all processes.
+    """
+    given = {name: value for name, value in inputs.items() if name not in ("rows", "leads", "labels")}
+    found = model(**given, use_cache=False, fused_lm_head=True)
+    loss: torch.Tensor = -found.log_probs.sum() * groups / targets.clamp(min=1)
+    return loss

@@ -1,0 +1,97 @@
+"""How processes share a model: what `[parallelism]` means for DeepSpeed, for PyTorch's FSDP2, and for accelerate.
+
+Decides which of their settings follow from the recipe's; buckets, prefetching and the like are their defaults. The
+optimizer is always the trainer's own, so that weights decay alike (matrices do, biases and norms do not), whoever
+divides its states: an optimizer that DeepSpeed makes from its configuration has one group, and all of it decays.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import torch
+from accelerate import ParallelismConfig, PartialState
+from accelerate.utils import DeepSpeedSequenceParallelConfig, DistributedType
+
+from promptcot.errors import InputError
+from promptcot.training.recipe import TrainRecipe
+
+_DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
+
+
+def processes() -> int:
+    """How many processes train together, as their launcher says."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
+    """DeepSpeed's configuration; `auto` is filled in by the trainer. None without ZeRO."""
+    parallel = recipe.parallelism
+    if not parallel.zero:
+        return None
+    on_gpu = torch.cuda.is_available()
+    place = {"device": "cpu", "pin_memory": on_gpu}
+    zero: dict[str, Any] = {"stage": parallel.zero, "contiguous_gradients": True, "overlap_comm": on_gpu}
+    if parallel.zero == 3:
+        zero["stage3_gather_16bit_weights_on_model_save"] = True
+    if parallel.offload_optimizer:
+        zero["offload_optimizer"] = place
+    if parallel.offload_parameters:
+        zero["offload_param"] = place
+    kept = {"grad_accum_dtype": _DTYPES[parallel.grad_accum_dtype]} if parallel.grad_accum_dtype else {}
+    return {
+        "zero_optimization": zero,
+        "bf16": {"enabled": recipe.precision.dtype == "bfloat16"},
+        "data_types": kept,
+        # DeepSpeed's own Adam is compiled at the first start; it is needed on the host of GPUs only
+        "zero_force_ds_cpu_optimizer": on_gpu and parallel.offload_optimizer,
+        "train_batch_size": "auto",
+        "train_micro_batch_size_per_gpu": "auto",
+        "gradient_accumulation_steps": "auto",
+        "gradient_clipping": "auto",
+    }
+
+
+def fsdp_config(recipe: TrainRecipe) -> dict[str, Any] | None:
+    """The trainer's settings of FSDP2, which divides each layer; None without it, and for a process that is alone.
+
+    Checkpoints are written in parts, by each process its own.
+    """
+    if not recipe.parallelism.fsdp or processes() == 1:
+        return None
+    return {
+        "version": 2,
+        "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+        "reshard_after_forward": True,
+        "state_dict_type": "SHARDED_STATE_DICT",
+        "activation_checkpointing": recipe.precision.gradient_checkpointing,
+    }
+
+
+def know_fsdp_on_cpus(fsdp: bool) -> None:
+    """Let accelerate use FSDP in processes without GPUs too: it looks for it with GPUs only, and says nothing else.
+
+    To be called before an `Accelerator` is made, which puts its own word in the place of this one.
+    """
+    if fsdp and PartialState().distributed_type == DistributedType.MULTI_CPU:
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+
+
+def sequence_parallelism(recipe: TrainRecipe, attention: str) -> ParallelismConfig | None:
+    """Accelerate's settings for sequences that are cut over processes: DeepSpeed's Ulysses (arXiv 2309.14509).
+
+    None where each process has whole ones. Raises InputError for processes that are no whole groups.
+    """
+    context, count = recipe.parallelism.context, processes()
+    if context == 1:
+        return None
+    if count % context:
+        raise InputError(
+            f"parallelism.context = {context} cuts each sequence over {context} processes, and {count} are no whole "
+            f"groups of {context}: start another number"
+        )
+    handler = DeepSpeedSequenceParallelConfig(sp_seq_length_is_variable=True)
+    handler.sp_attn_implementation = attention  # not before: it would take only names that it knows
+    groups = count // context
+    return ParallelismConfig(sp_size=context, sp_backend="deepspeed", sp_handler=handler, dp_replicate_size=groups)

@@ -1,0 +1,69 @@
+"""What the file system refuses while weights are written, as one error: most writers of weights hide the reason.
+
+safetensors puts the system's number into a text, torch's writer says nothing of it, its distributed checkpoints keep
+what happened in each process. What is none of these is passed on as it is: it is a fault of another kind.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptcot.errors import StorageError
+
+_NUMBER = re.compile(r"\(os error (\d+)\)")
+_OF_TORCH = ("inline_container", "PytorchStreamWriter", "unexpected pos", "Parent directory")
+_PROBE = b"\0" * (1 << 20)
+
+
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turns what writers of weights raise below `target` into StorageError, where a file could not be written."""
+    try:
+        yield
+    except (StorageError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # as that of distributed checkpoints is
+        reason = next(filter(None, (_reason(one, target) for one in _chain(error))), None)
+        if reason is None:
+            raise
+        raise StorageError(
+            f"{target}: cannot be written ({reason}); what was finished before is kept: see to it that there is room, "
+            "and run the same command again: it goes on from the last checkpoint"
+        ) from error
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, those that it came from, and those of other processes that it stands for."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        for failure in getattr(found, "failures", {}).values():
+            yield failure[0]
+        found = found.__cause__ or found.__context__
+
+
+def _reason(error: BaseException, target: Path) -> str | None:
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    if number := _NUMBER.search(str(error)):
+        return os.strerror(int(number[1]))
+    if isinstance(error, RuntimeError) and any(word in str(error) for word in _OF_TORCH):
+        return _probed(target)
+    return None
+
+
+def _probed(target: Path) -> str:
+    """Why a file cannot be written there now; what torch says is no help to anyone."""
+    folder = next(one for one in (target, *target.parents) if one.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(_PROBE)
+            file.flush()
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return "torch does not say why; most often the disk is full, or a limit on the size of files"
