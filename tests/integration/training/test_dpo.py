@@ -114,13 +114,11 @@ def test_losses_and_gradients_are_those_of_trl_and_a_resumed_training_asks_the_r
 
 
 def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Train) -> None:
-    messages = [{"role": "user", "content": "2 + 2\n"}]
     bad = [
         {"id": "equal", "prompt": "1\n", "chosen": "1", "rejected": " 1\n"},
         {"id": "empty", "prompt": "1\n", "chosen": "1", "rejected": ""},
         {"id": "no side", "prompt": "1\n", "chosen": "1"},
         {"id": "no prompt", "chosen": "1", "rejected": "2"},
-        {"id": "another question", "chosen": [*messages, _said("4")], "rejected": [_asked("1"), _said("5")]},
         {"id": "nothing", "prompt": "1\n", "completion": "1"},
         {"id": "long", "prompt": "1\n", "chosen": "1 + " * 200, "rejected": "2 + " * 200},
         {"id": "end", "prompt": "1\n", "chosen": "1", "rejected": "<eos>\n"},
@@ -129,30 +127,22 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
     rows = tmp_path / "pairs.jsonl"
     rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
     told = train("odd", schedule__max_steps=1, data__validation=0.2, method__lora="{rank=4}")
-    [data] = [line for line in told if line.startswith("data")]
+    data, way_out = [line for line in told if line.startswith("data")]
+    assert way_out.startswith("data: too long: a side and the prompt are longer than the window: raise")
     assert data.startswith(f"data: {PAIRS + len(bad)} pairs, ")
     assert "2 on the other side of the validation" in data
     lines = (tmp_path / "odd" / "dropped.jsonl").read_bytes().splitlines()
     left_out = {row["id"]: row["reason"] for row in map(loads, lines)}
     assert left_out == {
         "equal": "chosen and rejected are equal",
-        "empty": "rejected: only an end mark",
+        "empty": "rejected: empty completion",
         "no side": "no rejected answer",
-        "no prompt": "no prompt",
-        "another question": "the sides have different prompts",
-        "nothing": "neither chosen nor rejected",
+        "no prompt": "no prompt: it has `chosen`, `rejected`",
+        "nothing": "neither chosen nor rejected: it has `prompt`, `completion`",
         "long": "too long",
         "end": "rejected: only an end mark",
         "quoted": "special token in the completion",
     }
-
-
-def _said(text: str) -> dict[str, str]:
-    return {"role": "assistant", "content": text}
-
-
-def _asked(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
 
 
 def test_a_file_without_any_usable_pair_is_refused(tmp_path: Path, train: Train) -> None:
