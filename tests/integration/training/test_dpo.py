@@ -127,7 +127,8 @@ def test_pairs_that_teach_nothing_are_left_out_by_name(tmp_path: Path, train: Tr
     rows = tmp_path / "pairs.jsonl"
     rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
     told = train("odd", schedule__max_steps=1, data__validation=0.2, method__lora="{rank=4}")
-    data = next(line for line in told if line.startswith("data"))
+    data, way_out = [line for line in told if line.startswith("data")]
+    assert way_out.startswith("data: too long: a side and the prompt are longer than the window: raise")
     assert data.startswith(f"data: {PAIRS + len(bad)} pairs, ")
     assert "2 on the other side of the validation" in data
     lines = (tmp_path / "odd" / "dropped.jsonl").read_bytes().splitlines()

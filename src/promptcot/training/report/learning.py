@@ -6,6 +6,7 @@ first steps, and stops nothing: rewards may come to differ.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from promptcot.training.recipe import TrainRecipe
 
 STEPS = 5
 _EQUAL, _CUT, _RIGHT = "frac_reward_zero_std", "completions/clipped_ratio", "reason/right"
+_REWARD = "reward"
 _MOSTLY = 0.5
 
 
@@ -39,6 +41,11 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
 
 def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str | None:
     """The warning that these lines of the log call for, with the way out; None where some group has two rewards."""
+    if all(_is_none(line.get(_REWARD, 0.0)) for line in lines):
+        return (
+            "warning: nothing to learn so far: no completion got a reward, as the reward function of this recipe gave "
+            "None for each of them"
+        )
     if any(line[_EQUAL] is not None and line[_EQUAL] < 1 for line in lines):
         return None
     return (
@@ -73,6 +80,10 @@ def _way_out(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str:
         f"{right:.0%} of them are right, most are {common.replace('_', ' ')}: take easier problems (`promptcot select "
         "--pass-rate 0.1:0.9` of a file that `promptcot label` wrote), or more generations"
     )
+
+
+def _is_none(reward: float | None) -> bool:
+    return reward is None or math.isnan(reward)
 
 
 def _mean(lines: Sequence[Mapping[str, Any]], name: str) -> float | None:
