@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.engines, pytest.mark.filterwarnings("default")]  # TRL
 torch.set_num_threads(1)
 
 STEPS = 4
-GRPO = "{generations=4, max_completion_length=96, temperature=2.0, updates=2, beta=0.04, reward={format=0.1, buffer=90}}"
+GRPO = (
+    "{generations=4, max_completion_length=96, temperature=2.0, updates=2, beta=0.04, reward={format=0.1, buffer=90}}"
+)
 
 Train = Callable[..., list[str]]
 
@@ -144,8 +146,15 @@ def test_rows_without_a_prompt_or_a_gold_are_left_out_before_it_starts(tmp_path:
     rows.write_bytes(rows.read_bytes() + b"".join(map(dumps, bad)))
     said = train("odd", schedule__max_steps=1, method__lora="{rank=4}")
     assert f"data: {16 + len(bad)} rows, 16 kept; " in "\n".join(said)
-    left_out = {one["id"]: one["reason"] for one in map(loads, (tmp_path / "odd" / "dropped.jsonl").read_bytes().splitlines())}
-    assert left_out == {"no gold": "no gold", "empty gold": "no gold", "no prompt": "no prompt", "long": "prompt too long"}
+    left_out = {
+        one["id"]: one["reason"] for one in map(loads, (tmp_path / "odd" / "dropped.jsonl").read_bytes().splitlines())
+    }
+    assert left_out == {
+        "no gold": "no gold",
+        "empty gold": "no gold",
+        "no prompt": "no prompt",
+        "long": "prompt too long",
+    }
 
 
 REWARDS = """
@@ -171,7 +180,9 @@ def test_rewards_of_ones_own_are_checked_and_equal_ones_are_said_to_teach_nothin
 
     with pytest.raises(InputError, match=r"the reward nan gave nan for a completion of row seed-\d+: give a finite"):
         train("nan", method__grpo=own("nan"), schedule__max_steps=8)
-    with pytest.raises(InputError, match="the reward short gave 1 numbers for 8 completions: it must give one for each"):
+    with pytest.raises(
+        InputError, match="the reward short gave 1 numbers for 8 completions: it must give one for each"
+    ):
         train("short", method__grpo=own("short"))
     said = train("equal", method__grpo=own("equal"), schedule__max_steps=5)
     [warning] = [line for line in said if line.startswith("warning")]
@@ -179,5 +190,7 @@ def test_rewards_of_ones_own_are_checked_and_equal_ones_are_said_to_teach_nothin
 
 
 def test_a_batch_without_whole_groups_is_refused(train: Train) -> None:
-    with pytest.raises(InputError, match=r"a step has 8 completions .*no whole groups of method\.grpo\.generations = 3"):
+    with pytest.raises(
+        InputError, match=r"a step has 8 completions .*no whole groups of method\.grpo\.generations = 3"
+    ):
         train("uneven", method__grpo="{generations=3}", schedule__max_length=1024)

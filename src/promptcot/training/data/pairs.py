@@ -60,7 +60,9 @@ def _pair(name: str, row: Row, chat: bool, tokenizer: Any) -> tuple[Example, Exa
         prompt, answers = _rendered(row, spoken or {}, tokenizer)
     if answers[0].strip() == answers[1].strip():
         raise Unusable("chosen and rejected are equal")
-    chosen, rejected = (Example(name, prompt, continued(prompt, one), chat=_is_chat(row, spoken, chat)) for one in answers)
+    chosen, rejected = (
+        Example(name, prompt, continued(prompt, one), chat=_is_chat(row, spoken, chat)) for one in answers
+    )
     return chosen, rejected
 
 

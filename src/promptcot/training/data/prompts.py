@@ -185,7 +185,11 @@ def _domain(recipe: TrainRecipe, grpo: Grpo) -> _Domain:
     def turns(problem: str) -> list[Turn]:
         return [{"role": one.role, "content": one.content} for one in prompts.messages("solve", problem=problem)]
 
-    return _Domain(lambda problem: prompts.render("solve", problem=problem), turns, f"{named}: {prompts.render('solve', problem='?')}, {turns('?')}")
+    return _Domain(
+        lambda problem: prompts.render("solve", problem=problem),
+        turns,
+        f"{named}: {prompts.render('solve', problem='?')}, {turns('?')}",
+    )
 
 
 class _Asked:

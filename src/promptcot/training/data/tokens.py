@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -272,8 +272,8 @@ def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], w
     dropped: Counter[str] = Counter()
     kept = cut = seen = 0
     with ExitStack() as opened:
-        files = {name: opened.enter_context((folder / f"{name}.bin").open("wb", 1 << 16)) for name in _COLUMNS}
-        left_out = opened.enter_context((folder / DROPPED).open("wb"))
+        files = {name: opened.enter_context(_written(folder / f"{name}.bin")) for name in _COLUMNS}
+        left_out = opened.enter_context(_written(folder / DROPPED))
 
         def append(**values: Any) -> None:
             for name, value in values.items():
@@ -307,6 +307,18 @@ def _write(folder: Path, encoder: Encoder, rows: Iterable[Example | Rejected], w
         with storing(folder):
             sync(folder / f"{column}.bin")
     return StoreCounts(seen, kept, dict(dropped), cut)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written; what is left in its buffer may be refused when it is closed. Raises StorageError."""
+    with storing(path):
+        file = path.open("wb", 1 << 16)
+    try:
+        yield file
+    finally:
+        with storing(path):
+            file.close()
 
 
 def _batches(rows: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:

@@ -95,7 +95,9 @@ class DpoMethod:
         watcher = Watcher(recipe, tokenizer, (validation or train).chosen, scale, tell)
         kept = {"train": _kept(recipe, kernels, train), "eval": _kept(recipe, kernels, validation or train)}
         known = kept["train"].exists()
-        tell(f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}")
+        tell(
+            f"reference: log-probabilities of {len(train):,} pairs {'as computed before' if known else 'are computed'}"
+        )
         trainer = DpoTrainer(
             model=model,
             args=args,

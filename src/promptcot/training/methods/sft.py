@@ -150,8 +150,8 @@ def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any,
     packs = material.packs
     wanted = schedule.max_steps and schedule.max_steps * per_step
     places = order(len(packs), schedule.epochs, recipe.seed, wanted)
-    repeated = np.repeat(places, recipe.parallelism.context)  # processes that share a sequence all get it
-    return dataset_of(packs).select(repeated), len(places) / len(packs)
+    for_each = np.repeat(places, recipe.parallelism.context)  # processes that share a sequence all get it
+    return dataset_of(packs).select(for_each), len(places) / len(packs)
 
 
 METHOD = Sft()
