@@ -71,8 +71,8 @@ def check_heads(config: Any, parts: int) -> None:
     heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
     if heads % parts or (kv_heads % parts and parts % kv_heads):
         raise InputError(
-            f"parallelism.context = {parts} divides attention by its heads, and this model has {heads}, with {kv_heads} "
-            "for keys: choose a number by which both can be divided"
+            f"parallelism.context = {parts} divides attention by its heads, and this model has {heads}, with "
+            f"{kv_heads} for keys: choose a number by which both can be divided"
         )
 
 

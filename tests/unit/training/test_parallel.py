@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -123,7 +123,7 @@ def test_heads_that_cannot_be_divided_are_refused(heads: int, kv_heads: int, par
 class DistributedError(BaseException):
     """As torch's distributed checkpoints raise it, which is no Exception."""
 
-    failures = {1: (OSError(28, "No space left on device"), None)}
+    failures: ClassVar = {1: (OSError(28, "No space left on device"), None)}
 
 
 ERRORS: dict[str, tuple[BaseException, type[BaseException]]] = {
