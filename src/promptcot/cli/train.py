@@ -113,7 +113,8 @@ def _on(recipe: TrainRecipe, processes: int | None) -> TrainRecipe:
     """The recipe on so many devices, with the same batch. Raises InputError where they cannot share it evenly."""
     if processes is None:
         return recipe
-    if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % (processes * recipe.schedule.micro_batch):
+    at_once = recipe.groups_of(processes) * recipe.schedule.micro_batch
+    if recipe.schedule.step_by == "rows" and recipe.sequences_per_step % at_once:
         raise InputError(
             f"{processes} processes can share a step of {recipe.sequences_per_step} rows, but a dry run computes only "
             f"for numbers of processes whose micro-batches of {recipe.schedule.micro_batch} rows divide it"

@@ -14,7 +14,6 @@ import torch
 from accelerate import ParallelismConfig, PartialState
 from accelerate.utils import DeepSpeedSequenceParallelConfig, DistributedType
 
-from promptcot.errors import InputError
 from promptcot.training.recipe import TrainRecipe
 
 _DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
@@ -83,15 +82,10 @@ def sequence_parallelism(recipe: TrainRecipe, attention: str) -> ParallelismConf
 
     None where each process has whole ones. Raises InputError for processes that are no whole groups.
     """
-    context, count = recipe.parallelism.context, processes()
+    context = recipe.parallelism.context
     if context == 1:
         return None
-    if count % context:
-        raise InputError(
-            f"parallelism.context = {context} cuts each sequence over {context} processes, and {count} are no whole "
-            f"groups of {context}: start another number"
-        )
+    groups = recipe.groups_of(processes())
     handler = DeepSpeedSequenceParallelConfig(sp_seq_length_is_variable=True)
     handler.sp_attn_implementation = attention  # not before: it would take only names that it knows
-    groups = count // context
     return ParallelismConfig(sp_size=context, sp_backend="deepspeed", sp_handler=handler, dp_replicate_size=groups)

@@ -247,6 +247,11 @@ class Parallelism(Section):
     offload_parameters: bool = False
 
     @property
+    def groups(self) -> int:
+        """How many batches are computed at a time: one by each device, or by the devices that share sequences."""
+        return self.devices // self.context
+
+    @property
     def divides_weights(self) -> bool:
         """Whether no process has all weights, so that all must take part where they are needed."""
         return self.zero == 3 or self.fsdp
@@ -431,15 +436,14 @@ class TrainRecipe(Section):
     @property
     def sequences_per_step(self) -> int:
         """The effective batch: sequences (packs, or rows) for each step of the optimizer, over all devices."""
-        groups = self.parallelism.devices // self.parallelism.context
-        return groups * self.schedule.micro_batch * self.schedule.accumulation
+        return self.parallelism.groups * self.schedule.micro_batch * self.schedule.accumulation
 
     def accumulation_on(self, processes: int) -> int:
         """Micro-batches of each process in a step, so that the effective batch is the recipe's.
 
         Raises InputError where the processes cannot share it evenly.
         """
-        at_once = max(1, processes // self.parallelism.context) * self.schedule.micro_batch
+        at_once = self.groups_of(processes) * self.schedule.micro_batch
         if self.sequences_per_step % at_once:
             raise InputError(
                 f"the recipe's effective batch is {self.sequences_per_step} sequences, which {processes} processes "
@@ -447,6 +451,16 @@ class TrainRecipe(Section):
                 f"or --set parallelism.devices={processes} and choose schedule.accumulation anew"
             )
         return self.sequences_per_step // at_once
+
+    def groups_of(self, processes: int) -> int:
+        """How many batches so many processes compute at a time. Raises InputError where they are no whole groups."""
+        context = self.parallelism.context
+        if processes % context:
+            raise InputError(
+                f"parallelism.context = {context}: that many processes share a sequence, and {processes} are no whole "
+                "groups of them: start another number"
+            )
+        return processes // context
 
     @property
     def rows_per_step(self) -> int | None:

@@ -35,7 +35,7 @@ class FakeTrainer:
     """As much of a trainer as saving asks for. `accelerator.gathered` counts how often a process waited for others."""
 
     def __init__(self, model: Any, *, first: bool = True, deepspeed: Any = None) -> None:
-        self.model, self.deepspeed = model, deepspeed
+        self.model, self.model_wrapped = model, deepspeed
         self.is_deepspeed_enabled = deepspeed is not None
         self.waited = 0
         self.accelerator = SimpleNamespace(wait_for_everyone=self._wait, get_state_dict=lambda engine: engine)

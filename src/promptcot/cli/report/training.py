@@ -105,20 +105,22 @@ def _schedule(recipe: TrainRecipe) -> str:
 
 def _devices(recipe: TrainRecipe) -> str:
     parallel = recipe.parallelism
-    zero = f"DeepSpeed ZeRO stage {parallel.zero}" if parallel.zero else "plain data parallelism"
+    plain = "PyTorch's FSDP2" if parallel.fsdp else "plain data parallelism"
+    zero = f"DeepSpeed ZeRO stage {parallel.zero}" if parallel.zero else plain
     how = zero if parallel.devices > 1 or parallel.zero else "alone"
+    if parallel.context > 1:
+        how += f", {parallel.context} share each sequence (parallelism.context)"
     moved = {"optimizer": parallel.offload_optimizer, "parameters": parallel.offload_parameters}
     host = " and ".join(name for name, on in moved.items() if on)
     return f"{parallel.devices} × {recipe.hardware.device}, {how}{host and f', {host} on the host'}"
 
 
 def _memory(run: DryRun) -> Iterator[str]:
-    need, schedule = run.memory, run.recipe.schedule
+    need = run.memory
     if need is None or run.shape is None:
         yield f"memory of each device: not computed, as the model's shape is not known ({run.shape_from})"
         return
-    at_once = sequences_at_once(run.recipe)
-    yield f"memory of each device, at {at_once} × {schedule.max_length:,} tokens (computed)"
+    yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
     for name, size, said in [*sizes, *_on_host(run, need), *_on_disk(run.recipe, run.disk)]:
         head = f"  {name:<14}{sized(size):>10}   "
@@ -127,14 +129,23 @@ def _memory(run: DryRun) -> Iterator[str]:
         yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
 
 
+def _tokens(recipe: TrainRecipe) -> str:
+    """How many tokens a device computes with at a time."""
+    schedule, context = recipe.schedule, recipe.parallelism.context
+    return f"{sequences_at_once(recipe)} × {schedule.max_length:,}" + f" / {context}" * (context > 1)
+
+
 def _states(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
     """What is always there: what kind of number it is, and whether it is divided or elsewhere."""
     parallel = recipe.parallelism
     half = "bfloat16" if recipe.precision.dtype == "bfloat16" and parallel.zero else "float32"
+    added = parallel.grad_accum_dtype or half
+    if recipe.method.lora and recipe.method.lora.bits:
+        half = "NF4 in the layers, adapters beside them"
     adam = "float32 copy of the weights and Adam's two numbers" if parallel.zero else "Adam's two numbers, float32"
-    parts = (("weights", need.weights, half, 3), ("gradients", need.gradients, half, 2))
+    parts = (("weights", need.weights, half, 3), ("gradients", need.gradients, added, 2))
     for name, size, kind, from_stage in (*parts, ("optimizer", need.optimizer, adam, 1)):
-        divided = parallel.zero >= from_stage and parallel.devices > 1
+        divided = (parallel.zero >= from_stage or parallel.fsdp) and parallel.devices > 1
         where = f", divided by {parallel.devices}" if divided else ""
         yield name, size, kind + (where if size else ": on the host")
 
@@ -156,6 +167,8 @@ def _moments(recipe: TrainRecipe, need: Memory) -> Iterator[Size]:
 def _other(recipe: TrainRecipe) -> str:
     parallel = recipe.parallelism
     more = "; a copy of the gradients to exchange" if parallel.devices > 1 else ""
+    if parallel.fsdp:
+        more = "; two layers, head and table, which FSDP has gathered, and gradients of a layer"
     if parallel.zero:
         more = f"; DeepSpeed's buckets of {BUCKET:,} elements" + ", gathered parameters" * (parallel.zero == 3)
     return f"{sized(CONTEXT)} assumed for context and gaps{more}"

@@ -33,7 +33,10 @@ def effort(run: DryRun) -> Iterator[str]:
 def _batch(recipe: TrainRecipe) -> str:
     """What a step is, by `schedule.step_by`, and of what it is the product."""
     schedule, packs = recipe.schedule, recipe.rows_per_step is None
-    product = f"{devices_of(recipe)} × micro_batch {schedule.micro_batch} × accumulation {schedule.accumulation}"
+    shared = f" / context {recipe.parallelism.context}" * (recipe.parallelism.context > 1)
+    product = (
+        f"{devices_of(recipe)}{shared} × micro_batch {schedule.micro_batch} × accumulation {schedule.accumulation}"
+    )
     if recipe.method.kind != "sft":
         kind = {"dpo": "pairs", "grpo": "completions"}[recipe.method.kind]
         return f"{recipe.sequences_per_step:,} {kind} = {product}"

@@ -206,8 +206,8 @@ class _Writer:
         seen = 0
         with ExitStack() as opened:
             for name in self._kinds:
-                self._files[name] = opened.enter_context((self._folder / f"{name}.bin").open("wb", 1 << 16))
-            self._files[DROPPED] = opened.enter_context((self._folder / DROPPED).open("wb"))
+                self._files[name] = opened.enter_context(_written(self._folder / f"{name}.bin"))
+            self._files[DROPPED] = opened.enter_context(_written(self._folder / DROPPED))
             for batch in _batches(rows):
                 seen += len(batch)
                 self._write(batch)
@@ -247,6 +247,18 @@ class _Writer:
         self._dropped[reason] += 1
         with storing(self._folder):
             self._files[DROPPED].write(dumps({"id": name, "reason": reason}))
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """A file to be written; what is left in its buffer may be refused when it is closed. Raises StorageError."""
+    with storing(path):
+        file = path.open("wb", 1 << 16)
+    try:
+        yield file
+    finally:
+        with storing(path):
+            file.close()
 
 
 def _batches(rows: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:

@@ -144,7 +144,9 @@ def advice(shape: Shape, recipe: TrainRecipe, room: int) -> list[Change]:
     shortest run of them, taken together in that order, that does.
     """
     now = memory(shape, recipe).total
-    singles = [change for keys in _lighter(recipe) if (change := _changed(shape, recipe, keys, room)).need.total < now]
+    singles = [
+        change for keys in _lighter(shape, recipe) if (change := _changed(shape, recipe, keys, room)).need.total < now
+    ]
     fitting = [change for change in singles if change.fits]
     others = sorted((change for change in singles if not change.fits), key=lambda change: change.need.total)
     if fitting:
@@ -158,25 +160,44 @@ def advice(shape: Shape, recipe: TrainRecipe, room: int) -> list[Change]:
     return others
 
 
-def _lighter(recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
+def _lighter(shape: Shape, recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
     """Changes that need less memory, from those that cost no time to those that change what is learnt."""
     parallel, schedule = recipe.parallelism, recipe.schedule
-    for stage in range(parallel.zero + 1, 4):
+    may_divide = not parallel.fsdp
+    for stage in range(parallel.zero + 1, 4) if may_divide else ():
         yield {"parallelism.zero": stage}
     if schedule.micro_batch > 1:
         yield {"schedule.micro_batch": 1, "schedule.accumulation": schedule.accumulation * schedule.micro_batch}
     if not recipe.precision.gradient_checkpointing:
         yield {"precision.gradient_checkpointing": True}
     staged = {} if parallel.zero else {"parallelism.zero": 2}
-    if not parallel.offload_optimizer:
+    if may_divide and not parallel.offload_optimizer:
         yield {**staged, "parallelism.offload_optimizer": True}
-    if not parallel.offload_parameters:
+    if may_divide and not parallel.offload_parameters:
         both = {"parallelism.offload_optimizer": True, "parallelism.offload_parameters": True}
         yield {"parallelism.zero": 3, **both}
+    if may_divide and (parts := _parts(shape, recipe)):
+        more = {"schedule.accumulation": schedule.accumulation * parts // parallel.context}
+        yield {**staged, "parallelism.context": parts, **more}
     if schedule.max_length > 2048:
         yield {"schedule.max_length": schedule.max_length // 2}
     if recipe.method.lora is None:
         yield {"method.lora.rank": 16}
+
+
+def _parts(shape: Shape, recipe: TrainRecipe) -> int | None:
+    """The next larger number of devices that can share a sequence; None where there is none."""
+    devices, context = recipe.parallelism.devices, recipe.parallelism.context
+    if recipe.method.kind != "sft" or not recipe.method.packing or recipe.schedule.micro_batch > 1:
+        return None
+    kv_heads = shape.kv_heads
+    fits = (
+        parts
+        for parts in range(context + 1, devices + 1)
+        if devices % parts == 0 and parts % context == 0 and shape.heads % parts == 0
+        if kv_heads % parts == 0 or parts % kv_heads == 0
+    )
+    return next(fits, None)
 
 
 def _changed(shape: Shape, recipe: TrainRecipe, keys: dict[str, Any], room: int) -> Change:

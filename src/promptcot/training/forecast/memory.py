@@ -28,6 +28,9 @@ LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 DEEPSPEED_SLACK = 1.5
 """What DeepSpeed's estimates multiply the memory of the host by: their `additional_buffer_factor`."""
 
+_NF4 = 4.127
+"""Bits of a weight in NF4 with double quantisation (arXiv 2305.14314, section 3)."""
+
 BUCKET, LIVE = 500_000_000, 1_000_000_000
 """Elements of DeepSpeed's buckets for gradients, and of gathered parameters in stage 3: the defaults
 `reduce_bucket_size` and `stage3_max_live_parameters`."""
@@ -86,14 +89,21 @@ class _Layout:
     @property
     def casts(self) -> bool:
         """Whether each product casts what it reads: torch's autocast, with weights in float32."""
-        return self.master != self.computed
+        return self.stream != self.computed
 
 
 def _layout(recipe: TrainRecipe) -> _Layout:
-    """Weights that learn without DeepSpeed are float32, and autocast computes in bfloat16; else they are bfloat16."""
+    """Weights that learn without DeepSpeed are float32, and autocast computes in bfloat16; else they are bfloat16.
+
+    FSDP casts the weights that it gathers, so that all that it computes with is bfloat16.
+    """
+    parallel = recipe.parallelism
     if recipe.precision.dtype == "float32":
         return _Layout(4, 4, 4, 4)
-    return _Layout(2, 2, 2, 2) if recipe.parallelism.zero or recipe.method.lora else _Layout(4, 4, 2, 4)
+    if parallel.fsdp:
+        return _Layout(2 if recipe.method.lora else 4, 4, 2, 2)
+    gradient = 4 if parallel.grad_accum_dtype == "float32" else 2
+    return _Layout(2, gradient, 2, 2) if parallel.zero or recipe.method.lora else _Layout(4, 4, 2, 4)
 
 
 def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
@@ -115,7 +125,8 @@ def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
 
 def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
     """What each device needs for this recipe, at `schedule.max_length` tokens in each sequence."""
-    layout, tokens = _layout(recipe), sequences_at_once(recipe) * recipe.schedule.max_length
+    layout, parallel = _layout(recipe), recipe.parallelism
+    tokens = -(-sequences_at_once(recipe) * recipe.schedule.max_length // parallel.context)
     learnt = _learnt(shape, recipe)
     weights, gradients, optimizer, host = _states(shape, recipe, layout, learnt)
     kept, layer = _activations(shape, recipe, layout, tokens)
@@ -131,8 +142,23 @@ def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
         step=_step(recipe, learnt),
         other=CONTEXT + _communication(shape, recipe, layout, learnt),
         host=host,
-        saving=layout.master * shape.parameters if recipe.parallelism.zero and not recipe.method.lora else 0,
+        saving=layout.master * shape.parameters if _copies(recipe) else 0,
     )
+
+
+def _copies(recipe: TrainRecipe) -> bool:
+    """Whether all weights are on the host to be written: by DeepSpeed, where they are divided, or were rounded."""
+    parallel, lora = recipe.parallelism, recipe.method.lora
+    return (parallel.zero > 0 and lora is None) or parallel.fsdp or (lora is not None and lora.bits is not None)
+
+
+def _base(shape: Shape, recipe: TrainRecipe, layout: _Layout) -> int:
+    """Bytes of the base model's weights: with QLoRA those of its layers have 4 bits, and 0.127 for their constants."""
+    lora = recipe.method.lora
+    if lora is None or lora.bits is None:
+        return layout.master * shape.parameters
+    rounded = shape.layers * shape.layer_parameters
+    return round(rounded * _NF4 / 8) + layout.master * (shape.parameters - rounded)
 
 
 def _learnt(shape: Shape, recipe: TrainRecipe) -> int:
@@ -146,12 +172,14 @@ def _states(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> 
     Plainly each device holds all: 4 bytes of weight that learns, 4 of gradient, 8 of Adam. ZeRO keeps a float32 copy of
     the weights with Adam's two numbers, 12, and divides these from stage 1 on, gradients from 2 on, weights at 3.
     """
-    parallel, held = recipe.parallelism, shape.parameters + (learnt if recipe.method.lora else 0)
+    parallel, base = recipe.parallelism, _base(shape, recipe, layout)
     if not parallel.zero:
+        devices = parallel.devices if parallel.fsdp else 1
         adapters = 4 * learnt if recipe.method.lora else 0
-        return layout.master * shape.parameters + adapters, 4 * learnt, 8 * learnt, 0
+        return (base + adapters) // devices, 4 * learnt // devices, 8 * learnt // devices, 0
+    held = base + (layout.master * learnt if recipe.method.lora else 0)
     share = {stage: parallel.devices if parallel.zero >= stage else 1 for stage in (1, 2, 3)}
-    weights = layout.master * held // share[3]
+    weights = held // share[3]
     gradients = layout.gradient * learnt // share[2]
     optimizer = 12 * learnt // share[1]
     host = 0
@@ -159,7 +187,7 @@ def _states(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> 
         host, optimizer = (12 + 4) * learnt, 0  # the copy, Adam's numbers, and gradients in float32 for its step
         gradients = 0 if parallel.zero > 1 else gradients
     if parallel.offload_parameters:
-        host, weights = host + layout.master * held, 0
+        host, weights = host + held, 0
     return weights, gradients, optimizer, host
 
 
@@ -201,9 +229,12 @@ def _step(recipe: TrainRecipe, learnt: int) -> int:
 def _communication(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> int:
     """Buckets: a copy of all gradients (DistributedDataParallel without `gradient_as_bucket_view`), or DeepSpeed's.
 
-    DeepSpeed fills one bucket while the other travels (`overlap_comm`); at stage 3 it has one, and gathers parameters.
+    FSDP has two layers gathered, the one at work and the next, head and table, and gradients of one layer. DeepSpeed
+    fills one bucket while the other travels (`overlap_comm`); at stage 3 it has one, and gathers parameters.
     """
     parallel = recipe.parallelism
+    if parallel.fsdp:
+        return layout.computed * (3 * shape.layer_parameters + 2 * shape.embedding_parameters)
     if not parallel.zero:
         return 4 * learnt if parallel.devices > 1 else 0
     if parallel.zero < 3:

@@ -31,15 +31,15 @@ def stretch(lengths: Sequence[int], recipe: TrainRecipe, *, packing: bool) -> fl
     by_sequences = packing and recipe.schedule.step_by == "sequences"
     time = real = 0.0
     for sizes, tokens in _packs(drawn, recipe, rng) if by_sequences else _rows(drawn, recipe, packing):
-        waits_often = recipe.parallelism.zero >= 2
+        waits_often = recipe.parallelism.zero >= 2 or recipe.parallelism.fsdp
         time += float(sizes.max(axis=1).sum() if waits_often else sizes.sum(axis=0).max())
-        real += tokens / recipe.parallelism.devices
+        real += tokens / recipe.parallelism.groups
     return time / real
 
 
 def _rows(drawn: NDArray[np.int32], recipe: TrainRecipe, packing: bool) -> Iterator[tuple[Sizes, int]]:
     """Steps counted in rows, packed or padded; and padded ones counted in sequences, which is the same."""
-    devices, together, window = recipe.parallelism.devices, recipe.schedule.micro_batch, recipe.schedule.max_length
+    devices, together, window = recipe.parallelism.groups, recipe.schedule.micro_batch, recipe.schedule.max_length
     for lengths in drawn.reshape(-1, recipe.sequences_per_step):
         if packing:
             parts = share(lengths, together * window, devices)
@@ -52,7 +52,7 @@ def _rows(drawn: NDArray[np.int32], recipe: TrainRecipe, packing: bool) -> Itera
 
 def _packs(drawn: NDArray[np.int32], recipe: TrainRecipe, rng: np.random.Generator) -> Iterator[tuple[Sizes, int]]:
     """Steps of sequences that are packed beforehand; a part of a step where there are not enough."""
-    devices, together = recipe.parallelism.devices, recipe.schedule.micro_batch
+    devices, together = recipe.parallelism.groups, recipe.schedule.micro_batch
     packs = np.array([int(drawn[places].sum()) for places in pack(drawn, recipe.schedule.max_length)])
     for sizes in np.split(
         rng.permutation(packs), range(recipe.sequences_per_step, len(packs), recipe.sequences_per_step)

@@ -1,0 +1,38 @@
+"""Sequences that two processes share, each a part of the tokens: the same training as in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.training.test_processes import (
+    EVERY,
+    PLAIN,
+    STEPS,
+    finished,
+    killed_after_a_checkpoint,
+    same_model,
+)
+from tests.integration.training.trainings import logged, write_recipe, write_rows
+
+pytestmark = pytest.mark.engines
+
+# a model with four heads; 127 tokens cannot be halved
+SETTINGS = {"model__path": "'nano:judge-a'", "schedule__max_length": 127, "data__validation": 0.1, "watch__samples": 2}
+
+
+def test_two_processes_that_share_each_packed_sequence_learn_what_one_does(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.jsonl", 96)
+    write_recipe(tmp_path / "small.toml")
+    finished(tmp_path, PLAIN, "one", **SETTINGS)
+    two = {**SETTINGS, "parallelism__devices": 2, "parallelism__context": 2, "parallelism__zero": 2}
+    killed_after_a_checkpoint(tmp_path, PLAIN, "two", "--processes", "2", **two)
+    assert f"going on from step {EVERY}" in finished(tmp_path, PLAIN, "two", "--processes", "2", **two)
+    for ours, theirs in zip(logged(tmp_path / "two"), logged(tmp_path / "one"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    assert sum("loss" in line for line in logged(tmp_path / "two")) == STEPS
+    assert same_model(tmp_path, "two", "one", tolerance=1e-4)
+    drawn, whole = ((tmp_path / name / "samples.jsonl").read_bytes() for name in ("two", "one"))
+    assert drawn  # at the checkpoints after the kill
+    assert whole.endswith(drawn)
