@@ -22,7 +22,7 @@ from promptcot.errors import InputError, UsageError
 from promptcot.storage.writer import RowWriter
 from promptcot.training.data.reading import Example
 from promptcot.training.data.rows import examples
-from promptcot.training.recipe import Data
+from promptcot.training.data_recipe import Data
 from tests.unit.training.materials import CHATML, tokenizer
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "cases" / "layouts.json").read_bytes())

@@ -16,7 +16,8 @@ from promptcot.cli.push_options import Push, take_push, to_push
 from promptcot.cli.report.console import say, say_all
 from promptcot.errors import InputError, UsageError
 from promptcot.training.finished import MARK, finished
-from promptcot.training.recipe import Published, TrainRecipe, load_train
+from promptcot.training.machine_recipe import Published
+from promptcot.training.recipe import TrainRecipe, load_train
 
 _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 

@@ -6,25 +6,21 @@ checked is decided in `promptcot.recipe`. Nothing is opened or loaded here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from promptcot.core.columns import checked
 from promptcot.core.sections import FolderName, Positive, Section
-from promptcot.errors import InputError, UsageError
+from promptcot.errors import InputError
 from promptcot.recipe.loading import SHIPPED, parse_as, read_table
+from promptcot.training.data_recipe import Data, Share
+from promptcot.training.machine_recipe import Hardware, Parallelism, Precision, Published
 from promptcot.training.method_recipe import Dpo, Grpo, check_rollouts, of_its_kind
 
 SHIPPED_TRAIN = Path(SHIPPED) / "train"
 """The training recipes that come with the package."""
-
-Share = Annotated[float, Field(ge=0, lt=1)]
-_WEIGHTS_EXACT = 1e-6
-"""How far weights may be from their sum, as decimals like 0.333333 are."""
 
 
 class Architecture(Section):
@@ -54,106 +50,6 @@ class BaseModelSection(Section):
     chat_template: str | None = None
     attention: str = "auto"
     architecture: Architecture | None = None
-
-
-class Source(Section):
-    """One of several files or datasets that are mixed, and its share of an epoch's rows.
-
-    What it leaves open of `split`, `columns` and `chat` is as `[data]` says.
-    """
-
-    path: str
-    weight: Annotated[float, Field(gt=0, le=1)]
-    revision: str | None = None
-    split: str | None = None
-    columns: dict[str, str] | None = None
-    chat: bool | None = None
-    limit: Positive | None = None
-
-    @field_validator("columns")
-    @classmethod
-    def _known_fields(cls, columns: dict[str, str] | None) -> dict[str, str] | None:
-        return None if columns is None else _fields_of_ours(columns)
-
-
-class Data(Section):
-    """Rows of `prompt` and `completion`, or of `messages`: files, or a dataset of the Hub with a pinned `revision`.
-
-    Rows of known data sets are read too; `columns` says where the fields are in others. Instead of `path`, `mix` names
-    several with weights that sum to 1; an epoch has as many rows as all of them together.
-
-    `validation` is a file, or the share of rows that is held out. `chat` puts prompts into the tokenizer's chat
-    template; rows with `messages` always are. `loss` says which answers of a chat are learnt: the last, or those of
-    all `assistant` turns. `without_reasoning` says what happens to an answer without reasoning where the prompt opens
-    the thinking: it is kept as it is, the thinking is closed before it, or the row is dropped.
-
-    `rows` and `tokens_per_row` stand in where a dry run cannot count.
-    """
-
-    path: list[str] = Field(default_factory=list)
-    mix: list[Source] = Field(default_factory=list)
-    revision: str | None = None
-    split: str = "train"
-    validation: str | Share = 0.0
-    chat: bool = False
-    loss: Literal["last", "assistant"] = "last"
-    without_reasoning: Literal["keep", "close", "drop"] = "keep"
-    limit: Positive | None = None
-    columns: dict[str, str] = Field(default_factory=dict)
-    rows: Positive | None = None
-    tokens_per_row: Positive | None = None
-    source: str | None = None
-    """Where the assumed counts come from."""
-
-    @field_validator("columns")
-    @classmethod
-    def _known_fields(cls, columns: dict[str, str]) -> dict[str, str]:
-        return _fields_of_ours(columns)
-
-    @field_validator("path", mode="before")
-    @classmethod
-    def _one_path(cls, given: Any) -> Any:
-        return [given] if isinstance(given, str) else given
-
-    @model_validator(mode="after")
-    def _path_or_mix(self) -> Self:
-        if self.path and self.mix:
-            raise ValueError(
-                "path and mix exclude each other: set path = [] (--set data.path=[]) to mix, or leave mix out"
-            )
-        if not self.path and not self.mix:
-            raise ValueError("there are no rows: set path (--data_path), or mix")
-        if self.mix and (self.revision or self.limit):
-            raise ValueError("revision and limit are those of one file or dataset: say them in each entry of mix")
-        weights = [source.weight for source in self.mix]
-        if weights and not math.isclose(sum(weights), 1, rel_tol=0, abs_tol=_WEIGHTS_EXACT):
-            summed = f"{' + '.join(f'{weight:g}' for weight in weights)} = {sum(weights):.7g}"
-            meant = ", ".join(f"{weight / sum(weights):.6g}" for weight in weights)
-            raise ValueError(f"the weights of mix must sum to 1; {summed}. In this proportion they are {meant}")
-        return self
-
-    @property
-    def sources(self) -> list[Data]:
-        """What each source of the mix says alone; without a mix, this itself."""
-        return [_alone(self, source) for source in self.mix] or [self]
-
-    @property
-    def paths(self) -> list[str]:
-        """All files and datasets that are trained on."""
-        return [path for source in self.sources for path in source.path]
-
-
-def _alone(data: Data, source: Source) -> Data:
-    own = {name: value for name in ("split", "columns", "chat") if (value := getattr(source, name)) is not None}
-    named = {"path": [source.path], "mix": [], "revision": source.revision, "limit": source.limit}
-    return data.model_copy(update={**named, **own})
-
-
-def _fields_of_ours(columns: dict[str, str]) -> dict[str, str]:
-    try:
-        return checked(columns)
-    except UsageError as error:
-        raise ValueError(str(error).partition(": ")[2]) from error
 
 
 class Lora(Section):
@@ -219,72 +115,6 @@ class Schedule(Section):
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Precision(Section):
-    """In which numbers the model computes, and whether activations are kept or computed again."""
-
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    gradient_checkpointing: bool = True
-
-
-class Parallelism(Section):
-    """How many processes share the work, and what DeepSpeed's ZeRO (arXiv 1910.02054) divides among them.
-
-    `zero` 0 is plain data parallelism, without DeepSpeed; `fsdp` is PyTorch's FSDP2 (arXiv 2304.11277) instead, which
-    divides as stage 3 does. `devices` counts processes over all machines; who starts them (`promptcot train`,
-    deepspeed, torchrun, accelerate) may start another number, and then that one holds.
-
-    `context` devices share each sequence, by DeepSpeed's Ulysses (arXiv 2309.14509): a part of its tokens each, and in
-    attention a part of the heads; for sequences that are too long for one device. `grad_accum_dtype` is the type in
-    which DeepSpeed adds up gradients over micro-batches; without it, that of the weights it computes with.
-    """
-
-    devices: Positive = 1
-    zero: Literal[0, 1, 2, 3] = 0
-    fsdp: bool = False
-    context: Positive = 1
-    grad_accum_dtype: Literal["float32", "bfloat16"] | None = None
-    offload_optimizer: bool = False
-    offload_parameters: bool = False
-
-    @property
-    def groups(self) -> int:
-        """How many batches are computed at a time: one by each device, or by the devices that share sequences."""
-        return self.devices // self.context
-
-    @property
-    def divides_weights(self) -> bool:
-        """Whether no process has all weights, so that all must take part where they are needed."""
-        return self.zero == 3 or self.fsdp
-
-    @model_validator(mode="after")
-    def _one_engine(self) -> Self:
-        if self.fsdp and self.zero:
-            raise ValueError("fsdp divides what zero = 3 does, without DeepSpeed: set fsdp = true or zero, not both")
-        if self.fsdp and (self.offload_optimizer or self.offload_parameters):
-            raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
-        if self.grad_accum_dtype and not self.zero:
-            raise ValueError(
-                "grad_accum_dtype is DeepSpeed's: set zero to 1, 2 or 3; without it gradients add up in float32"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _whole_groups(self) -> Self:
-        if self.context > 1 and not self.zero:
-            raise ValueError("context cuts sequences by DeepSpeed (Ulysses): set zero to 1, 2 or 3")
-        if self.devices % self.context:
-            raise ValueError(f"devices = {self.devices} are no whole groups of context = {self.context}")
-        return self
-
-    @model_validator(mode="after")
-    def _offload_needs_zero(self) -> Self:
-        if self.offload_optimizer and self.zero == 0:
-            raise ValueError("offload_optimizer needs DeepSpeed: set zero to 1, 2 or 3")
-        if self.offload_parameters and self.zero != 3:
-            raise ValueError("offload_parameters needs zero = 3, which divides the parameters")
-        return self
-
-
 class Checkpoints(Section):
     """When the state of the training is written, how many of these states are kept, and which becomes the model.
 
@@ -324,47 +154,6 @@ class Watch(Section):
     samples: Annotated[int, Field(ge=0)] = 4
     sample_tokens: Positive = 512
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ()
-
-
-Mfu = Annotated[float, Field(gt=0, le=1)]
-
-
-class Hardware(Section):
-    """What a dry run computes for: a device by name, and the share of its peak that training reaches.
-
-    `mfu` is an interval, or one number where it has been measured; `mfu_source` says where it comes from.
-    """
-
-    device: str = "A100-80GB"
-    mfu: tuple[Mfu, Mfu] = (0.3, 0.5)
-    mfu_source: str | None = None
-
-    @field_validator("mfu", mode="before")
-    @classmethod
-    def _one_number(cls, given: Any) -> Any:
-        return (given, given) if isinstance(given, (int, float)) else given
-
-    @field_validator("mfu")
-    @classmethod
-    def _rising(cls, mfu: tuple[float, float]) -> tuple[float, float]:
-        if mfu[0] > mfu[1]:
-            raise ValueError("the lower end of the interval comes first")
-        return mfu
-
-
-class Published(Section):
-    """What is published of the training that a recipe repeats; a dry run shows it beside what it computes.
-
-    `learning_rate` is the one that belongs to `rows_per_step`: with it, a training of other steps gets a warning.
-    `packing` says how the `gpu_hours` were spent.
-    """
-
-    steps: Positive | None = None
-    rows_per_step: Positive | None = None
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
-    packing: bool = False
-    gpu_hours: Annotated[float, Field(gt=0)] | None = None
-    source: str | None = None
 
 
 class TrainRecipe(Section):

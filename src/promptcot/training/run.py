@@ -33,10 +33,11 @@ from promptcot.training.data import attention
 from promptcot.training.files import DROPPED, folders_of
 from promptcot.training.kernels import choose
 from promptcot.training.lengthening import Length, missed
+from promptcot.training.machine_recipe import Precision
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
 from promptcot.training.parallel import processes
-from promptcot.training.recipe import Lora, Method, Precision, Schedule, TrainRecipe
+from promptcot.training.recipe import Lora, Method, Schedule, TrainRecipe
 from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
 

@@ -31,7 +31,8 @@ from promptcot.training.data.rows import rows_of
 from promptcot.training.data.store import TokenStore
 from promptcot.training.data.tokens import open_store, side_of
 from promptcot.training.data.turns import Unusable, turns_of
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.data_recipe import Data
+from promptcot.training.recipe import TrainRecipe
 
 CHOSEN, REJECTED = "chosen", "rejected"
 _CHATS = {side: f"{side}_messages" for side in (CHOSEN, REJECTED)}

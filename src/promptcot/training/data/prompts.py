@@ -42,8 +42,9 @@ from promptcot.training.data.reasons import PROMPT_TOO_LONG, RENDERED, UNREADABL
 from promptcot.training.data.rendered import is_rendered
 from promptcot.training.data.rows import fingerprint, rows_of
 from promptcot.training.data.turns import Unusable, text, turns_of
+from promptcot.training.data_recipe import Data
 from promptcot.training.method_recipe import Grpo
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.recipe import TrainRecipe
 
 _VERSION = 1
 _BATCH = 1024

@@ -23,7 +23,7 @@ from promptcot.training.data.ends import EndMarks
 from promptcot.training.data.reasons import FOREIGN_END, NO_REASONING, ONLY_END, RENDERED, REWRITTEN, UNREASONED
 from promptcot.training.data.rendered import is_rendered
 from promptcot.training.data.turns import Unusable, divided, text, thinking_beside, turns_of
-from promptcot.training.recipe import Data
+from promptcot.training.data_recipe import Data
 
 
 @dataclass(frozen=True, slots=True)

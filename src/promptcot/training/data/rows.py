@@ -19,7 +19,7 @@ from promptcot.storage.paths import SUFFIXES, expanded, url_of
 from promptcot.storage.rows import read_rows, with_ids
 from promptcot.storage.sources import is_file, on_disk
 from promptcot.training.data.reading import Example, Reader, Rejected
-from promptcot.training.recipe import Data
+from promptcot.training.data_recipe import Data
 
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -42,8 +42,9 @@ from promptcot.training.data.store import (
     checksum,
     is_whole,
 )
+from promptcot.training.data_recipe import Data
 from promptcot.training.files import DROPPED
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.recipe import TrainRecipe
 
 _VERSION = 4
 _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024

@@ -28,9 +28,10 @@ from promptcot.training.data.mixing import seen, shares
 from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.reasons import INSIDE, PROMPT_TOO_LONG, ways_out
 from promptcot.training.data.tokenizers import load_tokenizer
+from promptcot.training.data_recipe import Data
 from promptcot.training.forecast.estimate import Lengths, lengths_of
 from promptcot.training.forecast.methods import counted_for, rows_read
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.recipe import TrainRecipe
 
 SAMPLED = 2000
 """Rows whose tokens are counted."""

@@ -14,8 +14,9 @@ from promptcot.training.data.pairs import pairs
 from promptcot.training.data.prompts import questions
 from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.rows import examples
+from promptcot.training.data_recipe import Data
 from promptcot.training.forecast.architecture import Shape
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.recipe import TrainRecipe
 
 if TYPE_CHECKING:
     from promptcot.training.forecast.counting import Counted

@@ -12,7 +12,7 @@ from promptcot.training.data.reading import Example, Reader, Rejected
 from promptcot.training.data.reasons import REWRITTEN
 from promptcot.training.data.store import TokenStore
 from promptcot.training.data.tokens import open_store
-from promptcot.training.recipe import Data
+from promptcot.training.data_recipe import Data
 from tests.unit.training.materials import CHATML, THINKING, recipe, tokenizer, write
 
 STRIPPING = CHATML.replace("m.content | trim", "m.content.split('</think>')[-1] | trim")

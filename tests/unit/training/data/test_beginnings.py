@@ -17,7 +17,8 @@ from promptcot.stages.questions import asks
 from promptcot.training.data.encoding import Encoder
 from promptcot.training.data.reading import Example, Reader
 from promptcot.training.data.tokenizers import load_tokenizer
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.data_recipe import Data
+from promptcot.training.recipe import TrainRecipe
 from tests.unit.training.families import FAMILIES
 
 TEXT = "What is 1 + 1?\n\n It's 2."

@@ -16,7 +16,8 @@ from promptcot.training.data.reasons import FOREIGN_END, NO_REASONING, ONLY_END,
 from promptcot.training.data.rendered import is_rendered
 from promptcot.training.data.tokenizers import load_tokenizer
 from promptcot.training.data.tokens import open_store
-from promptcot.training.recipe import Data, TrainRecipe
+from promptcot.training.data_recipe import Data
+from promptcot.training.recipe import TrainRecipe
 from tests.unit.training.families import FAMILIES
 from tests.unit.training.materials import CHATML, THINKING, recipe, tokenizer, write
 

@@ -15,7 +15,7 @@ from promptcot.errors import InputError
 from promptcot.training.data.chat import end_of_turn
 from promptcot.training.data.reading import Example, Rejected
 from promptcot.training.data.rows import examples, fingerprint
-from promptcot.training.recipe import Data
+from promptcot.training.data_recipe import Data
 from tests.unit.training.materials import CHATML, THINKING, tokenizer, write
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
