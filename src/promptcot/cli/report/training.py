@@ -244,4 +244,4 @@ def _hints(run: DryRun) -> Iterator[str]:
             how = "`revision` beside its path in data.mix" if run.recipe.data.mix else "--set data.revision=COMMIT"
             yield f"Before it starts, {hub[0]} needs its commit:"
             yield f"  {how} (40 hex digits, from the history on its page)"
-    yield "Formulas and sources: docs/recipes.md. The same command without --dry-run starts the training."
+    yield "Formulas and sources: docs/training.md. The same command without --dry-run starts the training."
