@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from promptcot.exports.examples import Example
-from promptcot.exports.formats.format import Format, Schema, Split, Type
+from promptcot.exports.formats.format import MESSAGES, Format, Schema, Split, Type
 from promptcot.records import Message, Row
 
 KNOWN: Mapping[str, Type] = {"id": "string", "problem": "string", "answer": "string"}
@@ -68,3 +68,20 @@ class Flat(Format):
     def _free(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         own = self.columns()
         return {name: value for name, value in fields.items() if name not in own and name not in self.taken}
+
+
+class Asked(Flat):
+    """`prompt`, as messages or a text, and `answer`."""
+
+    kind = "rl"
+    layouts = ("messages", "text")
+
+    def columns(self) -> Schema:
+        return {"prompt": MESSAGES if self.layout == "messages" else "string", "answer": "string"}
+
+    def values(self, example: Example) -> Row:
+        prompt = turns(example.messages) if self.layout == "messages" else example.prompt
+        return {"prompt": prompt, "answer": example.answer}
+
+    def parts(self, row: Row) -> dict[str, Any]:
+        return {**prompted(row["prompt"]), "answer": row["answer"]}

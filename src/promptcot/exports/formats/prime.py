@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from promptcot.exports.examples import Example
-from promptcot.exports.formats.flat import Flat, prompted, turns
-from promptcot.exports.formats.format import MESSAGES, Schema, Source
+from promptcot.exports.formats.flat import Asked
+from promptcot.exports.formats.format import Source
 from promptcot.exports.formats.loading import Loaded
 from promptcot.records import Row
 
@@ -20,14 +19,12 @@ __all__ = ["PromptCoTTaskset"]
 '''
 
 
-class Prime(Flat):
+class Prime(Asked):
     """`prompt` and `answer`, which `promptcot.rewards.verifiers.PromptCoTTaskset` reads."""
 
     name = "prime"
-    kind = "rl"
     also = ("verifiers", "prime-rl", "primeintellect")
     suffix = ".jsonl"
-    layouts = ("messages", "text")
     one_file = True
     beside: ClassVar[Mapping[str, str]] = {"promptcot_set/__init__.py": _PACKAGE}
     source = Source(
@@ -35,16 +32,6 @@ class Prime(Flat):
         "0.4.0; PrimeIntellect-ai/verifiers a60a606e, 2026-08-21",
         ("verifiers/v1/task.py", "verifiers/v1/taskset.py", "verifiers/v1/utils/loaders.py"),
     )
-
-    def columns(self) -> Schema:
-        return {"prompt": MESSAGES if self.layout == "messages" else "string", "answer": "string"}
-
-    def values(self, example: Example) -> Row:
-        prompt = turns(example.messages) if self.layout == "messages" else example.prompt
-        return {"prompt": prompt, "answer": example.answer}
-
-    def parts(self, row: Row) -> dict[str, Any]:
-        return {**prompted(row["prompt"]), "answer": row["answer"]}
 
     def load(self, files: Sequence[Path]) -> Loaded:
         from promptcot.rewards.verifiers import PromptCoTConfig, PromptCoTTaskset
