@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from promptcot.errors import RecipeError
 from promptcot.recipe.loading import parse_as
 from promptcot.training.recipe import TrainRecipe
-from promptcot.training.report.learning import nothing_to_learn
+from promptcot.training.report.learning import LearningWatcher, nothing_to_learn
 
 
 def recipe(method: dict[str, Any], **more: Any) -> TrainRecipe:
@@ -87,3 +88,12 @@ def test_equal_rewards_are_reported_with_the_way_out(lines: list[dict[str, float
 
 def test_one_group_with_two_rewards_is_something_to_learn() -> None:
     assert nothing_to_learn([logged(1, right=1.0), logged(0.9, right=1.0)], recipe({"kind": "grpo"})) is None
+
+
+def test_it_is_said_after_the_last_step_too_though_that_one_drew_no_completions() -> None:
+    said: list[str] = []
+    watcher = LearningWatcher(recipe({"kind": "grpo", "grpo": {"updates": 2}}), said.append)
+    for step, line in enumerate([logged(1, right=1.0, wrong=0.0), {"loss": 0.0}], 1):
+        state = SimpleNamespace(global_step=step, max_steps=2, is_world_process_zero=True)
+        watcher.on_log(None, state, None, logs=line)
+    assert len(said) == 1

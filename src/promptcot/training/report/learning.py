@@ -30,10 +30,11 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
         """Look at the rewards of the steps since the line before."""
-        if self._done or not state.is_world_process_zero or not logs or _EQUAL not in logs:
+        if self._done or not state.is_world_process_zero or not logs:
             return
-        self._lines.append(logs)
-        if state.global_step >= min(STEPS, state.max_steps):
+        if _EQUAL in logs:  # not in those of steps that learn from completions which were drawn before
+            self._lines.append(logs)
+        if self._lines and state.global_step >= min(STEPS, state.max_steps):
             self._done = True
             if verdict := nothing_to_learn(self._lines, self._recipe):
                 self._say(verdict)
