@@ -11,6 +11,7 @@ passed over: `missed` says how much.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
@@ -45,11 +46,7 @@ class Length(TrainerCallback):  # type: ignore[misc]
         if before is None or before == now:
             return
         if now < before:
-            raise InputError(
-                f"{args.output_dir}: this training was begun with {before:,} steps, and the recipe now says {now:,} "
-                "(schedule.max_steps, schedule.epochs): it can be made longer, not shorter. To train fewer steps, "
-                "choose another --output_dir"
-            )
+            raise _shorter(args.output_dir, before, now)
         was, rate = _follow(optimizer, lr_scheduler)
         self._say(f"lengthened from {before:,} to {now:,} steps, with the data in the order of the longer training")
         if self._missed:
@@ -62,6 +59,21 @@ class Length(TrainerCallback):  # type: ignore[misc]
                 f"note: the learning rate ({args.lr_scheduler_type.value}) goes on as in a training of {now:,} steps: "
                 f"{rate:.3g} at step {state.global_step + 1:,}, where that of {before:,} steps had come to {was:.3g}"
             )
+
+
+def refuse_shorter(found: Found, recipe: TrainRecipe, count: int) -> None:
+    """The same before anything is written or loaded, where `count`, of an epoch, tells the steps. Raises InputError."""
+    before, now = _planned(found), len(_sizes(recipe, count))
+    if before is not None and count and now < before:
+        raise _shorter(recipe.directory, before, now)
+
+
+def _shorter(directory: Path | str, before: int, now: int) -> InputError:
+    return InputError(
+        f"{directory}: this training was begun with {before:,} steps, and the recipe now says {now:,} "
+        "(schedule.max_steps, schedule.epochs): it can be made longer, not shorter. To train fewer steps, "
+        "choose another --output_dir"
+    )
 
 
 def missed(before: Mapping[str, Any] | None, recipe: TrainRecipe, count: int, step: int) -> str | None:

@@ -32,7 +32,7 @@ from promptcot.training.checkpoints import Found, began_with, identity, latest
 from promptcot.training.data import attention
 from promptcot.training.files import DROPPED, folders_of
 from promptcot.training.kernels import choose
-from promptcot.training.lengthening import Length, missed
+from promptcot.training.lengthening import Length, missed, refuse_shorter
 from promptcot.training.machine_recipe import Precision
 from promptcot.training.methods import method_of
 from promptcot.training.methods.protocol import Material, Say
@@ -170,6 +170,7 @@ def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, t
         tell(f"going on from step {found.step:,} ({found.path.name})")
     if not first:
         return None
+    refuse_shorter(found, recipe, material.count)
     now = _began_with(recipe, material)
     assumed = _assumed(now["settings"])
     before = began_with(recipe.directory, now, goes_on=found.path is not None, assumed=assumed, free=_FREE)

@@ -13,7 +13,7 @@ from transformers import TrainerState, get_scheduler
 from promptcot.errors import InputError
 from promptcot.storage.json import dumps
 from promptcot.training.checkpoints import Found
-from promptcot.training.lengthening import Length, missed
+from promptcot.training.lengthening import Length, missed, refuse_shorter
 from promptcot.training.recipe import load_train
 
 RATE = 1e-3
@@ -76,6 +76,10 @@ def test_the_jump_of_the_learning_rate_is_told(tmp_path: Path) -> None:
 def test_a_training_cannot_be_made_shorter(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"begun with 10 steps, and the recipe now says 8 \(schedule\.max_steps, "):
         resumed(tmp_path, "linear", 10, 8, [])
+    told = {"method.packing": False, "schedule.micro_batch": 1, "schedule.accumulation": 4}
+    refuse_shorter(Found(tmp_path), load_train("nano-student", overrides={**told, "schedule.max_steps": 10}), 11)
+    with pytest.raises(InputError, match=r"begun with 10 steps, and the recipe now says 6"):
+        refuse_shorter(Found(tmp_path), load_train("nano-student", overrides=told), 11)
 
 
 def test_the_same_length_says_nothing(tmp_path: Path) -> None:

@@ -348,3 +348,30 @@ def test_a_pair_is_counted_once_and_lost_with_either_of_its_sides(tmp_path: Path
     assert (found.counted.rows, found.counted.lengths and found.counted.lengths.kept) == (4, 0.5)
     assert found.work is not None
     assert found.work.rows == 2
+
+
+def test_preferences_and_rewards_are_promised_neither_packing_nor_files_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    preferences, rewards = tried("dpo-7b"), tried("grpo-7b")
+    for found in (preferences, rewards):
+        assert "packed instead" not in told(found)
+        assert "no source is given" not in told(found)
+    assert "the files of data.path, assumed: 3.5 characters a token" in told(preferences)
+    assert rewards.disk is not None
+    assert (rewards.disk.tokens, rewards.disk.data) == (None, None)
+    assert "log-normal" not in told(rewards)  # all completions are taken to be as long as they can be
+
+
+@pytest.mark.parametrize(
+    ("save", "words"),
+    [("merged", "in bfloat16"), ("adapter", "its adapters alone, in float32"), ("both", "bfloat16, and its adapters")],
+)
+def test_what_is_saved_of_adapters_is_what_the_disk_takes(save: str, words: str) -> None:
+    found = tried("promptcot-ds-1.5b", method__lora={"rank": 8, "save": save})
+    assert found.disk is not None
+    assert found.shape is not None
+    model, adapters = 2 * found.shape.parameters, 4 * found.shape.adapter_parameters(8)
+    assert found.disk.model == {"merged": model, "adapter": adapters, "both": model + adapters}[save]
+    assert words in told(found)
