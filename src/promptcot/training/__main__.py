@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from promptcot.cli import program
 from promptcot.cli.report.console import complain
-from promptcot.training.launch import launched
+from promptcot.interruption import INTERRUPTED
+from promptcot.training.launch import launched, leave
 
 _OF_LAUNCHERS = ("--local_rank", "--local-rank")
 _PATIENCE = 3.0  # seconds in which the first process may stop for the same reason
@@ -29,6 +30,8 @@ def run() -> int:
         complain("promptcot: --journal: each process would copy the model; `promptcot train` does so once")
         return 2
     code = program(["train", *without_launcher(sys.argv[1:])])
+    if code in (0, INTERRUPTED):
+        leave()
     if code and os.environ.get("RANK", "0") != "0":
         time.sleep(_PATIENCE)
     return code

@@ -13,6 +13,7 @@ import sys
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from promptcot.engines.machine import visible_gpus
 from promptcot.interruption import INTERRUPTED, PARENT, handlers_kept
@@ -89,6 +90,13 @@ def _last_words(logs: Path, rank: int, most: int = 30) -> list[str]:
     """What a process but the first wrote to standard error, its last lines."""
     found = sorted(logs.glob(f"*/attempt_0/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime)
     return found[-1].read_text(errors="replace").splitlines()[-most:] if found else []
+
+
+def leave() -> None:
+    """End what a process has to do with the others, once all of them are done: their threads must not outlive it."""
+    torch: Any = sys.modules.get("torch")  # None where it came to no training
+    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def set_environment() -> None:

@@ -15,6 +15,7 @@ from promptcot.errors import InputError
 from promptcot.training.forecast.architecture import Shape, mean_context
 from promptcot.training.kernels import Kernels
 from promptcot.training.methods.protocol import Say
+from promptcot.training.parallel import loading
 from promptcot.training.quantized import quantization
 from promptcot.training.recipe import TrainRecipe
 
@@ -26,15 +27,16 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
     if recipe.parallelism.zero == 3 or recipe.parallelism.context > 1:
         _tell_deepspeed()
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            nano.resolve(recipe.model.path, "base"),
-            revision=recipe.model.revision,
-            dtype="bfloat16" if half else "float32",
-            attn_implementation=kernels.attention,
-            quantization_config=quantization(recipe),
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        with loading(recipe):
+            return AutoModelForCausalLM.from_pretrained(
+                nano.resolve(recipe.model.path, "base"),
+                revision=recipe.model.revision,
+                dtype="bfloat16" if half else "float32",
+                attn_implementation=kernels.attention,
+                quantization_config=quantization(recipe),
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"{recipe.model.path}: no model can be loaded: {error}") from error
 

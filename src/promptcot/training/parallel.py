@@ -8,6 +8,8 @@ divides its states: an optimizer that DeepSpeed makes from its configuration has
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,6 +18,7 @@ from accelerate.utils import DeepSpeedSequenceParallelConfig, DistributedType
 
 from promptcot.training.recipe import TrainRecipe
 
+_FSDP = "ACCELERATE_USE_FSDP"
 _DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 
 
@@ -64,8 +67,31 @@ def fsdp_config(recipe: TrainRecipe) -> dict[str, Any] | None:
         "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
         "reshard_after_forward": True,
         "state_dict_type": "SHARDED_STATE_DICT",
+        "cpu_ram_efficient_loading": _loads_once(recipe),
         "activation_checkpointing": recipe.precision.gradient_checkpointing,
     }
+
+
+def _loads_once(recipe: TrainRecipe) -> bool:
+    """Whether the first process alone loads weights, and FSDP hands the others their part.
+
+    Not where a reference is asked before the model is divided, by all processes.
+    """
+    return recipe.method.kind == "sft"
+
+
+@contextmanager
+def loading(recipe: TrainRecipe) -> Iterator[None]:
+    """While a model is loaded: transformers then knows whether this process only needs its shape."""
+    if fsdp_config(recipe) is None or not _loads_once(recipe):
+        yield
+        return
+    before = os.environ.get(_FSDP, "false")
+    os.environ[_FSDP] = "true"
+    try:
+        yield
+    finally:
+        os.environ[_FSDP] = before
 
 
 def know_fsdp_on_cpus(fsdp: bool) -> None:
