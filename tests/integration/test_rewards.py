@@ -99,7 +99,7 @@ class Rewarder:
         return rewards.graders.pids()
 if __name__ == "__main__":
     alone = judge()
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
+    ray.init("local", num_cpus=2, include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     actors = [ray.remote(Rewarder).options(num_cpus=0, max_concurrency=8).remote() for _ in range(2)]
     found = ray.get([actor.judge.remote(PAIRS) for actor in actors for _ in range(8)])
     assert found == [alone] * 16
