@@ -92,10 +92,14 @@ def export(
             told={"to": form.name, "layout": form.layout, "output_dir": target, "disputed": disputed, "style": style},
         )
         done = job.export(asked, notes.append)
+    return _result(done, target, notes)
+
+
+def _result(done: job.Exported, target: Path, notes: Sequence[str]) -> ExportResult:
+    """What a notebook gets of an export."""
     written = done.written
-    files: dict[str, Sequence[Path]] = {}
-    for split, shards in written.files.items():
-        files[split] = [target / shard.name for shard in shards]
-    counted: dict[str, int] = dict(written.rows.items())
+    files: dict[str, Sequence[Path]] = {
+        split: [target / shard.name for shard in shards] for split, shards in written.files.items()
+    }
     made = target if written.counts.rows_out else None
-    return ExportResult(made, files, counted, written.counts, done.checked, [*notes, *written.lines])
+    return ExportResult(made, files, dict(written.rows.items()), written.counts, done.checked, [*notes, *written.lines])
