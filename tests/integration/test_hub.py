@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pyarrow import Table, parquet
 
-from promptcot.exports.card import Exported, card
+from promptcot.exports.card import Described, card
 from promptcot.exports.origin import Origin
 from tests.hub_stand_in import TOKEN, hub
 from tests.programs import finished
@@ -32,7 +32,7 @@ def test_what_was_pushed_is_loaded_by_its_name(tmp_path: Path) -> None:
     files = {"train": [f"train-{n:05}-of-00002.parquet" for n in range(2)], "validation": ["test.parquet"]}
     for number, name in enumerate(name for names in files.values() for name in names):
         parquet.write_table(Table.from_pydict({"prompt": ["?"], "answer": [str(number)]}), folder / name)
-    told = Exported(to="verl", kind="rl", rows={"train": 2, "validation": 1}, files=files, made={})
+    told = Described(to="verl", kind="rl", rows={"train": 2, "validation": 1}, files=files, made={})
     (folder / "README.md").write_text(card(Origin("small"), told), encoding="utf-8")
     (folder / "export.json").write_text(json.dumps({"format": "promptcot-export/1", "set": "small", "to": "verl"}))
     offline = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")

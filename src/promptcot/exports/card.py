@@ -31,7 +31,7 @@ UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
-class Exported:
+class Described:
     """What was written: for which trainer (`to`, and the `framework` that was read), its rows and `files` by split.
 
     `left_out` counts rows by reason. `sizes` has bytes by file. `split_by` says how rows were parted, `made` is what
@@ -52,7 +52,7 @@ class Exported:
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def card(origin: Origin, exported: Exported) -> str:
+def card(origin: Origin, exported: Described) -> str:
     """The text of README.md."""
     sections = {
         "": _about(origin, exported),
@@ -72,7 +72,7 @@ def card(origin: Origin, exported: Exported) -> str:
     return presentable("\n\n".join(text)) + "\n"
 
 
-def _head(origin: Origin, exported: Exported) -> str:
+def _head(origin: Origin, exported: Described) -> str:
     """The head that the Hub reads; each value is written as JSON, which YAML includes."""
     total = sum(exported.rows.values())
     domain = origin.domain if origin.domain in _SHIPPED else None
@@ -88,13 +88,13 @@ def _head(origin: Origin, exported: Exported) -> str:
     return "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in head.items() if value)
 
 
-def _data_files(exported: Exported) -> Iterator[dict[str, Any]]:
+def _data_files(exported: Described) -> Iterator[dict[str, Any]]:
     """The files of each split; the shards of one file as a pattern."""
     for split, names in exported.files.items():
         yield {"split": split, "path": [*dict.fromkeys(_SHARD.sub(r"-*-of-\1", name) for name in names)]}
 
 
-def _about(origin: Origin, exported: Exported) -> list[str]:
+def _about(origin: Origin, exported: Described) -> list[str]:
     total = sum(exported.rows.values())
     what = _SHIPPED.get(origin.domain or "", "problems" if origin.domain is None else "problems of a domain of its own")
     rows = f"{total:,} {'row' if total == 1 else 'rows'} of {what}, with {_ROWS[exported.kind]}"
@@ -114,7 +114,7 @@ def _how(origin: Origin) -> str:
     return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
 
 
-def _funnel(origin: Origin, exported: Exported) -> list[str]:
+def _funnel(origin: Origin, exported: Described) -> list[str]:
     rows = [
         (escaped(name), _count(stage.get("in")), _count(stage.get("out")), _reasons(stage))
         for name, stage in origin.stages.items()
@@ -234,7 +234,7 @@ def _decontamination(origin: Origin) -> list[str]:
     ]
 
 
-def _files(exported: Exported) -> list[str]:
+def _files(exported: Described) -> list[str]:
     def sized(names: Sequence[str]) -> str:
         return size(sum(exported.sizes.get(name, 0) for name in names)) if exported.sizes else UNKNOWN
 
@@ -253,7 +253,7 @@ def _files(exported: Exported) -> list[str]:
     ]
 
 
-def _limits(origin: Origin, exported: Exported) -> list[str]:
+def _limits(origin: Origin, exported: Described) -> list[str]:
     lines = [
         (
             _is_changed(origin, exported),
@@ -277,14 +277,14 @@ def _limits(origin: Origin, exported: Exported) -> list[str]:
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 
 
-def _is_changed(origin: Origin, exported: Exported) -> bool:
+def _is_changed(origin: Origin, exported: Described) -> bool:
     """Whether a file is another one than the run wrote down."""
     written = _texts(origin.made.get("data_sha256"))
     given = _texts(exported.made.get("data_sha256"))
     return any(name in written and written[name] != digest for name, digest in given.items())
 
 
-def _provenance(origin: Origin, exported: Exported) -> list[str]:
+def _provenance(origin: Origin, exported: Described) -> list[str]:
     made = exported.made
     hashes = {f"sha256 of {name}": digest for name, digest in _texts(made.get("data_sha256")).items()}
     versions = ", ".join(f"{name} {version}" for name, version in _texts(made.get("versions")).items())

@@ -18,8 +18,7 @@ from promptcot.core.columns import Columns
 from promptcot.core.prompts import PromptSet
 from promptcot.errors import InputError, UsageError
 from promptcot.exports import files, reading
-from promptcot.exports.card import Exported as Described
-from promptcot.exports.card import card
+from promptcot.exports.card import Described, card
 from promptcot.exports.check import Checked, check
 from promptcot.exports.examples import EXTRA, Reader
 from promptcot.exports.files import Written

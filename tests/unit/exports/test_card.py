@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from huggingface_hub import DatasetCard
 
-from promptcot.exports.card import Exported, card
+from promptcot.exports.card import Described, card
 from promptcot.exports.licences import licence_of
 from promptcot.exports.origin import Origin, origin_of
 
@@ -26,9 +26,9 @@ HOSTILE = (
 )
 
 
-def exported(**changes: Any) -> Exported:
+def exported(**changes: Any) -> Described:
     told = {"to": "verl", "kind": "rl", "rows": {"train": 1500}, "files": {"train": SHARDS}, "made": MADE}
-    return Exported(**{**told, **changes})
+    return Described(**{**told, **changes})
 
 
 def stage(rows_in: int, out: int, **dropped: int) -> dict[str, Any]:
