@@ -15,8 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+import pytest
 
 TOKEN = "hf_" + "stand1in" * 4
 _LARGE = (".parquet", ".bin", ".safetensors")
@@ -309,3 +312,17 @@ def _entry(path: str, content: bytes) -> dict[str, Any]:
     if path.endswith(_LARGE):
         told["lfs"] = {"oid": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
     return told
+
+
+@contextmanager
+def hub_of_the_client(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Hub]:
+    """A stand-in that the client of the Hub takes for the Hub, with a token that it accepts."""
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with hub() as made:
+        monkeypatch.setenv("HF_ENDPOINT", made.url)
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        monkeypatch.setenv("HF_HOME", str(home))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read when the library was loaded
+        monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
+        yield made

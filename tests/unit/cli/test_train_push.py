@@ -13,21 +13,14 @@ import pytest
 from promptcot.cli import program
 from promptcot.training.finished import MARK, write_mark
 from promptcot.training.recipe import TrainRecipe
-from tests.hub_stand_in import TOKEN, Hub, hub
+from tests.hub_stand_in import Hub, hub_of_the_client
 
 NAME = "me/student"
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    with hub() as made:
-        monkeypatch.setenv("HF_ENDPOINT", made.url)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read when it was imported
+    with hub_of_the_client(monkeypatch, tmp_path / "home") as made:
         yield made
 
 

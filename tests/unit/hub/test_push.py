@@ -18,7 +18,7 @@ from promptcot.hub.client import check_ready
 from promptcot.hub.parcel import check_name, pack
 from promptcot.hub.upload import Upload
 from promptcot.runners.retries import Retries
-from tests.hub_stand_in import TOKEN, Fault, Hub, hub
+from tests.hub_stand_in import TOKEN, Fault, Hub, hub_of_the_client
 from tests.programs import PATIENCE, started, wait_until
 
 MARK = "export.json"
@@ -27,15 +27,8 @@ NAME = "me/problems"
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    with hub() as made:
-        monkeypatch.setenv("HF_ENDPOINT", made.url)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
-        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # read when the library was loaded
-        monkeypatch.setattr("huggingface_hub._commit_api.is_xet_available", lambda: False)
-        monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    with hub_of_the_client(monkeypatch, tmp_path / "home") as made:
         yield made
 
 
