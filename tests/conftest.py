@@ -7,7 +7,9 @@ is kept, reproducible properties.
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -35,3 +37,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 def secrets_of_one_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test calls a secret is none in the next."""
     monkeypatch.setattr(redaction, "_remembered", set())
+
+
+# The whole of a file marked so needs packages that `make test` does without: importing it would fail.
+ENGINES_ONLY = re.compile(r"^pytestmark = .*\bpytest\.mark\.engines\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files that are for the engines alone when those are not asked for."""
+    if collection_path.suffix != ".py" or config.option.markexpr != "not engines":
+        return None
+    return True if ENGINES_ONLY.search(collection_path.read_text("utf-8")) else None

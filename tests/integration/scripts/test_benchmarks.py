@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.scripts.finding import ROOT, runs_through, scripts
 
-ENGINES = {"gpu", "ray_runner", "vllm_throughput"}
+ENGINES = {"gpu", "ray_runner", "train_best", "train_methods", "train_published", "vllm_throughput"}
 BENCHMARKS = [
     pytest.param(name, marks=[pytest.mark.engines] if name in ENGINES else [], id=name)
     for name in scripts("benchmarks")

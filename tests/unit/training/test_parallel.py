@@ -17,6 +17,8 @@ from promptcot.training.parallel import deepspeed_config, fsdp_config, sequence_
 from promptcot.training.recipe import TrainRecipe
 from promptcot.training.refusals import writing
 
+pytestmark = pytest.mark.engines
+
 
 def recipe(**sections: dict[str, Any]) -> TrainRecipe:
     return TrainRecipe.model_validate({"model": {"path": "m"}, "data": {"path": "d.jsonl"}, **sections})

@@ -26,6 +26,8 @@ from promptcot.training.recipe import TrainRecipe
 from promptcot.training.report.logfile import LogFile
 from tests.integration.tiny_models import save_model
 
+pytestmark = pytest.mark.engines
+
 torch.set_num_threads(1)
 
 TURNS = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}<turn>\n{% endfor %}"

@@ -14,6 +14,8 @@ from promptcot.training.best.deciding import CRITERIA, Mark
 from promptcot.training.checkpoints import seal
 from promptcot.training.recipe import TrainRecipe
 
+pytestmark = pytest.mark.engines
+
 LOSS, PASS = CRITERIA["validation"], CRITERIA["eval"]
 
 
