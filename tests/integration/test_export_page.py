@@ -123,8 +123,8 @@ def test_the_first_layout_of_a_format_is_its_default() -> None:
     assert first == {name: one.layouts[0] for name, one in FORMATS.items()}
 
 
-def test_the_tested_versions_are_those_of_the_formats() -> None:
-    table = TEXT.partition("## Tested versions\n")[2]
+def test_the_sources_are_those_that_the_formats_name() -> None:
+    table = TEXT.partition("## Versions and sources\n")[2]
     for name, one in FORMATS.items():
         read = ", ".join(f"`{file}`" for file in one.source.read)
         assert f"| `{name}` | {one.source.framework} {one.source.version} | {read} |" in table
