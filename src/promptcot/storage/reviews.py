@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -89,9 +89,11 @@ def reviews_in(directory: Path) -> Reviews:
     return Reviews(found, damaged)
 
 
-def rejected_in(directory: Path) -> frozenset[str]:
-    """The ids that the reviews in this directory reject. Raises StorageError."""
-    return reviews_in(directory).rejected
+def rejected_beside(paths: Iterable[Path]) -> frozenset[str]:
+    """The ids that reviews reject which lie in these directories, or beside these files. Raises StorageError."""
+    local = (path for path in paths if url_of(path) is None)
+    folders = dict.fromkeys(path if path.is_dir() else path.parent for path in local)
+    return frozenset().union(*(reviews_in(folder).rejected for folder in folders))
 
 
 def join(target: Path, sources: Sequence[Path]) -> None:
