@@ -229,3 +229,19 @@ def test_a_step_of_the_users_own_may_be_called_review_until_something_is_rejecte
     decide(kitchen / "out", "reject", ids(kitchen / "out" / "set.jsonl")[:1])
     assert main([*LINE, "out"]) == 1
     assert "this is the name of the step that leaves out rejected problems" in capsys.readouterr().err
+
+
+def test_a_step_of_the_users_own_never_replaces_the_reviews(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = 'name = "reviews"\nuse = "promptcot.stages.review:Review"\noptions = { rejected = [] }\n'
+    with Path("run.toml").open("a") as file:
+        file.write(f"[[step]]\n{own}")
+    assert main([*LINE, "out"]) == 1
+    assert "reviews.jsonl holds what reviewers decide" in capsys.readouterr().err
+
+
+def test_a_file_of_somebody_else_that_is_called_review_stays(kitchen: Path) -> None:
+    (kitchen / "out").mkdir()
+    (kitchen / "out" / "review.jsonl").write_text("mine")
+    run("out")
+    run("out")
+    assert (kitchen / "out" / "review.jsonl").read_text() == "mine"
