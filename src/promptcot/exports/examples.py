@@ -27,6 +27,7 @@ from promptcot.errors import InputError
 from promptcot.records import Message, Row, count_of
 from promptcot.rewards import graders, passes
 from promptcot.rewards.verdicts import gold_for
+from promptcot.stages.review import REJECTED
 from promptcot.stages.solve import AS_IT_IS
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ class Reader:
             return {*filter(readable, whole), *(gold for gold, passed in found if passed)}
 
     def _example(self, row: Row) -> Example | str:
+        if row.get("reason") == REJECTED:
+            return REJECTED
         asked = self._asked(row)
         if isinstance(asked, str):
             return asked

@@ -6,7 +6,7 @@ nobody has compared are refused, since nothing says which of them are right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from shutil import rmtree
@@ -21,9 +21,11 @@ from promptcot.pipeline.set_file import SET, ById
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.records import Row
 from promptcot.stages.label import Settings, label_file
+from promptcot.stages.review import REJECTED, is_rejected
 from promptcot.storage.atomic import make_parent
 from promptcot.storage.file_rows import FileRows
 from promptcot.storage.manifest import read_manifest
+from promptcot.storage.reviews import rejected_beside
 from promptcot.storage.rows import read_rows, with_ids
 
 if TYPE_CHECKING:
@@ -50,7 +52,10 @@ def file_of(path: Path) -> Path:
 
 
 def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
-    """The rows of a run's set or of a file. Raises InputError for traces that nobody has compared."""
+    """The rows of a run's set or of a file. Those that reviews beside it reject say so as their `reason`.
+
+    Raises InputError for traces that nobody has compared.
+    """
     source, read = file_of(path), columns or Columns()
 
     def rows() -> Iterator[Row]:
@@ -59,9 +64,15 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
         for row in first:
             _refuse_traces(row, source, kind)
         found = chain(first, found)
-        return with_ids(read.chats(found) if kind == "sft" else (row for _, row in read.problems(found)))
+        rejected = rejected_beside([source])
+        found = read.chats(found) if kind == "sft" else (row for _, row in read.problems(found))
+        return with_ids(_marked(row, rejected) for row in found)
 
     return rows
+
+
+def _marked(row: Row, rejected: Collection[str]) -> Row:
+    return {**row, "reason": REJECTED} if is_rejected(row, rejected) else row
 
 
 def with_pairs(

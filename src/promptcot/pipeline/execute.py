@@ -125,7 +125,7 @@ async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | 
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
-    for line in inputs.gone():
+    for line in (*inputs.reviewed(), *inputs.gone()):
         observer.note(line)
     for step in inputs.steps:
         for line in step.begin():

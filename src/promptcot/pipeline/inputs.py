@@ -23,7 +23,7 @@ from promptcot.grading.verifiers import checked_verifier
 from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.paid import gone
 from promptcot.pipeline.paths import VECTORS, check_run
-from promptcot.pipeline.plan import PlannedStep, asking, steps_of
+from promptcot.pipeline.plan import PlannedStep, asking, steps_of, with_review
 from promptcot.pipeline.shards import refuse_another_shard
 from promptcot.recipe.recipe import Recipe
 from promptcot.recipe.schema import Sample, Served
@@ -34,6 +34,7 @@ from promptcot.stages.sample import RenderPrompt, make_sampler, read_table, samp
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.manifest import manifest
+from promptcot.storage.reviews import REVIEWS, Reviews, reviews_in
 from promptcot.storage.rows import read_rows
 from promptcot.storage.sources import is_file, shown
 
@@ -57,8 +58,13 @@ class Inputs:
 
     @cached_property
     def steps(self) -> list[PlannedStep]:
-        """The steps of the run. Raises UsageError, RecipeError."""
-        return steps_of(self.recipe, self.prompts, self.until)
+        """The steps of the run. Raises UsageError, RecipeError, StorageError."""
+        return with_review(steps_of(self.recipe, self.prompts, self.until), self.reviews.rejected)
+
+    @cached_property
+    def reviews(self) -> Reviews:
+        """What people decided about problems of earlier runs into this directory, as it is now. Raises StorageError."""
+        return reviews_in(self.directory)
 
     @cached_property
     def table(self) -> ConceptTable:
@@ -140,6 +146,16 @@ class Inputs:
 
     def _end(self, reason: Exhausted) -> None:
         self.ended = reason
+
+    def reviewed(self) -> Iterator[str]:
+        """What is to be known of the reviews before the run begins; nothing where none rejects a problem."""
+        rejected, damaged = len(self.reviews.rejected), self.reviews.damaged
+        if rejected:
+            problems = "1 problem is" if rejected == 1 else f"{rejected:,} problems are"
+            yield f"reviews: {problems} rejected in {self.directory / REVIEWS}"
+        if damaged:
+            lines = "1 line is no review and was" if damaged == 1 else f"{damaged:,} lines are no reviews and were"
+            yield f"reviews: {lines} skipped in {self.directory / REVIEWS}"
 
     def gone(self) -> Iterator[str]:
         """A line for each step whose replies an earlier run has paid for, and which are not there any more."""

@@ -1,7 +1,7 @@
 """Run directories of several drivers, joined into the run directory of one.
 
 The union of the sampled rows goes through the ordinary run, whose runner says what the shards said (`replay`), so that
-steps which look at other rows see all of them. No model is asked.
+steps which look at other rows see all of them. Reviews of a shard hold for all. No model is asked.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from promptcot.pipeline.replay import NOT_ASKED, Replay, Said
 from promptcot.pipeline.run import Run
 from promptcot.recipe.loading import parse
 from promptcot.records import Row
+from promptcot.stages.review import REVIEW
+from promptcot.storage import reviews
 from promptcot.storage.atomic import locked, storing
 from promptcot.storage.counts import StageCounts
 
-_BY_ROW = ("filter", "verify", "decontaminate", "label")
+_BY_ROW = ("filter", "verify", "decontaminate", "label", REVIEW)
 """Steps without a model that decide about each row, or each problem, alone: a shard's rows go through as all do."""
 
 
@@ -34,6 +36,7 @@ async def merge_runs(
     """The run of all shards together, finished in `target`. Raises PromptCoTError."""
     observer.note(f"joining {len(shards):,} shards into {target}")
     manifest = unsharded(shards[0].manifest)
+    reviews.join(target, [one.path for one in shards])
     inputs = Inputs(parse(manifest["recipe"], str(shards[0].path)), target, manifest.get("until"))
     with locked(target / "lock"):
         said = {step.name: _said(step, inputs, shards, observer) for step in asking(inputs.steps)}

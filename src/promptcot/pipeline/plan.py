@@ -7,7 +7,7 @@ progress, cost, dry run and summary. A new step is its file in `stages`, its sec
 from __future__ import annotations
 
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import groupby
@@ -45,10 +45,12 @@ from promptcot.stages.generate import Generate
 from promptcot.stages.judge import Judge, with_verdicts
 from promptcot.stages.labelled import Label
 from promptcot.stages.protocol import Stage, Step
+from promptcot.stages.review import REVIEW, Review
 from promptcot.stages.select import Select
 from promptcot.stages.solve import Solve
 from promptcot.stages.traces import Traces
 from promptcot.stages.verify import Validity, Verify, share_votes, with_votes
+from promptcot.storage.reviews import REVIEWS
 
 REFERENCES = "decontaminate.references"
 """The folder of a run directory in which the vectors of benchmarks lie."""
@@ -127,6 +129,27 @@ def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> li
     for own in recipe.step:
         _insert(own, planned, recipe)
     return planned if until is None else _up_to(until, planned)
+
+
+def with_review(planned: Sequence[PlannedStep], rejected: Collection[str]) -> list[PlannedStep]:
+    """The same steps, and where reviewers reject something the one that leaves it out.
+
+    It stands before the first step that chooses among all rows, else at the end; never behind traces, nor behind judges
+    that stand side by side, whose rows nobody has decided about. Raises RecipeError where a step of the user's own has
+    its name.
+    """
+    last = planned[-1]
+    if not rejected or last.kind not in ("stage", "step") or last.join is not None:
+        return [*planned]
+    if any(step.name == REVIEW for step in planned):
+        raise RecipeError(
+            "step", [f"{REVIEW}: this is the name of the step that leaves out rejected problems; choose another"]
+        )
+    several = [place for place, step in enumerate(planned) if step.at_end or (step is last and step.name == "solve")]
+    place = min(several, default=len(planned))
+    about = f"leaves out {len(rejected):,} problems that reviewers reject"
+    step = PlannedStep(REVIEW, "step", make=lambda _: Review(rejected), about=about)
+    return [*planned[:place], step, *planned[place:]]
 
 
 def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -284,6 +307,8 @@ def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
     names = [step.name for step in planned]
     if own.name in (*names, "encode"):
         raise RecipeError("step", [f"{own.name}: the run has a step of this name already ({', '.join(names)})"])
+    if f"{own.name}.jsonl" == REVIEWS:
+        raise RecipeError("step", [f"{own.name}: {REVIEWS} holds what reviewers decide; choose another name"])
     if own.after is not None and own.after not in names:
         raise RecipeError("step", [f"{own.name}.after: {_no_such(own.after, names)}"])
     if own.after == "encode":

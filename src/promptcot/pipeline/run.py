@@ -19,7 +19,9 @@ from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.pipeline.flow import Flow, Frontier, forget_states
 from promptcot.pipeline.measure import RunFiles, measured_run
+from promptcot.pipeline.paid import paid_in
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
+from promptcot.pipeline.readme import write_readme
 from promptcot.pipeline.set_file import SET, has_set, set_rows
 from promptcot.pipeline.standing import costs_of_a_row
 from promptcot.recipe.schema import Limits
@@ -30,6 +32,7 @@ from promptcot.runners.slots import Slots
 from promptcot.runners.streams import closing, next_before
 from promptcot.stages import called
 from promptcot.stages.protocol import Step
+from promptcot.stages.review import REVIEW
 from promptcot.storage.atomic import locked, write_json
 from promptcot.storage.budget import Budget, Price
 from promptcot.storage.counts import StageCounts
@@ -154,6 +157,10 @@ class Run:
                 made.publish()
             else:
                 (self.directory / SET).unlink(missing_ok=True)
+            self._forget_review()
+            if self.outputs:
+                name = self.last.path.name if made is None else SET
+                write_readme(self.directory, name, self.last.counts.rows_written)
             write_json(self.directory / "recipe.json", manifest)
             write_json(self.directory / "summary.json", summary)
 
@@ -187,6 +194,12 @@ class Run:
             writer.write(row)
         writer.finish()
         return writer
+
+    def _forget_review(self) -> None:
+        """Remove what an earlier run left out, where no problem is rejected any more; never files of others."""
+        if REVIEW not in self.outputs and REVIEW in paid_in(self.directory / "summary.json"):
+            for kind in ("", ".dropped"):
+                (self.directory / f"{REVIEW}{kind}.jsonl").unlink(missing_ok=True)
 
     def _open_journal(self, step: PlannedStep, held: ExitStack) -> Journal:
         journal = held.enter_context(Journal(self.directory / f"{step.name}.journal"))

@@ -41,9 +41,11 @@ from promptcot.grading.grader import Grader
 from promptcot.grading.verifiers import MATHEMATICS, SHIPPED
 from promptcot.records import Drop, Dropped, Item, Outcome, Row
 from promptcot.stages import called
+from promptcot.stages.review import REJECTED, is_rejected
 from promptcot.storage.held_rows import HeldRows
 from promptcot.storage.outputs import Output
 from promptcot.storage.paths import beside, url_of
+from promptcot.storage.reviews import rejected_beside
 from promptcot.storage.rows import hash_id, read_rows
 from promptcot.storage.usable import status
 
@@ -183,11 +185,14 @@ class Select:
 
 
 def select_files(paths: Sequence[Path], output: Output, step: Select, columns: Columns) -> None:
-    """Select from the rows of several files into an output, which the caller commits. Raises InputError."""
-    index = 0
+    """Select from the rows of several files into an output, which the caller commits. Raises InputError.
+
+    What reviews beside one of the files reject is left out, and counts for nothing.
+    """
+    index, rejected = 0, rejected_beside(paths)
     for step.file, path in enumerate(paths):
         for _, row in columns.problems(read_rows(path, may_be_empty=True)):
-            output.add(index, row, _applied(step, row))
+            output.add(index, row, Drop(REJECTED) if is_rejected(row, rejected) else _applied(step, row))
             index += 1
     for left in step.finish():
         item = Item(index, left.row if isinstance(left, Dropped) else left)

@@ -33,6 +33,7 @@ _FUNNEL = {
     "decontaminate": "clean",
     "solve": "solved",
     "label": "labelled",
+    "review": "reviewed",
     "select": "selected",
 }
 """How the funnel calls the rows that came through a step; others have the step's name."""
@@ -43,6 +44,7 @@ _ROWS_OF = {
     "decontaminate": "problems that are in no benchmark",
     "solve": "traces",
     "label": "labelled problems",
+    "review": "problems that no reviewer rejects",
     "select": "selected problems",
 }
 
@@ -64,7 +66,7 @@ def preview(inputs: Inputs) -> Iterator[str]:
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} {target_of(recipe)}"
     yield from forecast_of(recipe, inputs.steps)
-    yield from inputs.gone()
+    yield from (*inputs.reviewed(), *inputs.gone())
     if existing is None and not recipe.encode.skip:
         yield "without vectors, which are not made yet, the first combination is only an example:"
     for step in inputs.steps:

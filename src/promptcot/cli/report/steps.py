@@ -13,6 +13,7 @@ from promptcot.stages.dedup import Dedup
 from promptcot.stages.filter import Filter
 from promptcot.stages.labelled import Label
 from promptcot.stages.protocol import Step
+from promptcot.stages.review import REJECTED, Review
 from promptcot.stages.select import Select
 from promptcot.storage.outputs import Output
 
@@ -30,5 +31,7 @@ def lines_of(step: Step, output: Output) -> Iterator[str]:
         yield from found_lines(told, output.path)
     elif isinstance(step, Label):
         yield from step.lines()
+    elif isinstance(step, Review):
+        yield f"review: {output.counts.dropped[REJECTED]:,} rejected by review"
     elif isinstance(step, Select):
         yield from selection_lines(step.summary().get("select", {}))
