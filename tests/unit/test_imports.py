@@ -40,7 +40,7 @@ LEVELS = [
     ["promptcot.cli"],
     ["promptcot.doctor", "promptcot.chains", "promptcot.planning", "promptcot.mock_server"],
     ["promptcot.api"],
-    ["promptcot.exports"],
+    ["promptcot.exports", "promptcot.inspection"],
     ["promptcot.pipeline", "promptcot.hub"],
     ["promptcot.runners"],
     ["promptcot.stages"],
