@@ -95,7 +95,9 @@ def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
     for found in re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL).finditer(text, start, limit):
         if found[0] == "$" and depth <= 0:
             inner = text[start : found.start()]
-            return None if _is_prose(inner, text[found.end() : found.end() + 1]) else (start, found.start(), found.end())
+            return (
+                None if _is_prose(inner, text[found.end() : found.end() + 1]) else (start, found.start(), found.end())
+            )
         if found[0][0] == "\n":
             return None
         depth += {"{": 1, "}": -1}.get(found[0], 0)

@@ -37,7 +37,20 @@ _SPACES = {"negativethinmathspace": "-0.167em", "negativemediummathspace": "-0.2
 _ENCLOSED = {"box": "boxed", "updiagonalstrike": "struck", "downdiagonalstrike": "struck", "horizontalstrike": "struck"}
 _DEEPEST = 150
 _LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
-_WITH_LIMITS = {"lim", "max", "min", "sup", "inf", "gcd", "det", "Pr", "&#x02211;", "&#x0220F;", "&#x022C3;", "&#x022C2;"}
+_WITH_LIMITS = {
+    "lim",
+    "max",
+    "min",
+    "sup",
+    "inf",
+    "gcd",
+    "det",
+    "Pr",
+    "&#x02211;",
+    "&#x0220F;",
+    "&#x022C3;",
+    "&#x022C2;",
+}
 """What has its limits below and above where there is room: lim, max, sums, products, unions, sections."""
 _MOVED = {"lim", "max", "min", "sup", "inf", "gcd", "det", "Pr"}
 _CHARACTERS = {"―": "‾"}
@@ -124,9 +137,7 @@ def _table(element: Element, depth: int) -> Markup:
     ruled = " ".join(name for name, line in zip(("columns", "rows"), lines, strict=True) if line and "solid" in line)
     rows = []
     for row in element:
-        cells = [
-            _element("mtd", {"class": cell.get("columnalign") or ""}, _children(cell, depth + 2)) for cell in row
-        ]
+        cells = [_element("mtd", {"class": cell.get("columnalign") or ""}, _children(cell, depth + 2)) for cell in row]
         rows.append(_element("mtr", {}, Markup("").join(cells)))
     allowed = {**_allowed(dict(element.attrib)), "class": f"ruled {ruled}" if ruled else ""}
     return _element("mtable", allowed, Markup("").join(rows))
@@ -181,8 +192,11 @@ def _in_alphabet(letter: str, variant: str) -> str:
     if exception := _EXCEPTIONS.get(variant, {}).get(letter):
         return exception
     for first, start in (("A", capital), ("a", small), ("0", digit)):
-        if start is not None and letter.isascii() and letter.isalnum() and 0 <= ord(letter) - ord(first) < (
-            10 if first == "0" else 26
+        if (
+            start is not None
+            and letter.isascii()
+            and letter.isalnum()
+            and 0 <= ord(letter) - ord(first) < (10 if first == "0" else 26)
         ):
             return chr(start + ord(letter) - ord(first))
     return letter
@@ -190,9 +204,7 @@ def _in_alphabet(letter: str, variant: str) -> str:
 
 def _allowed(attributes: dict[str, str]) -> dict[str, str]:
     named = {name: _SPACES.get(value, value) for name, value in attributes.items()}
-    return {
-        name: value for name, value in named.items() if name in _ATTRIBUTES and _ATTRIBUTES[name].fullmatch(value)
-    }
+    return {name: value for name, value in named.items() if name in _ATTRIBUTES and _ATTRIBUTES[name].fullmatch(value)}
 
 
 def _element(tag: str, attributes: dict[str, str], inner: Markup) -> Markup:

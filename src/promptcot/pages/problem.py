@@ -6,7 +6,7 @@ Decides what stands open and what is folded. Reports and the viewer show the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
@@ -15,8 +15,19 @@ from promptcot.core.history import SET, Fate, History, reason_of
 from promptcot.pages.formulas import Formulas
 from promptcot.printable import printable
 
+
+
+def _finalized(value: Any) -> Any:
+    """Text of others without what turns the direction of writing; what is HTML already stays."""
+    return printable(value) if type(value) is str else value
+
+
 ENVIRONMENT = Environment(
-    loader=PackageLoader("promptcot", "pages"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    loader=PackageLoader("promptcot", "pages"),
+    autoescape=True,
+    finalize=_finalized,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 """Templates of this folder. Everything that is put in is escaped, whatever the file is called."""
 _OUTCOMES = {"out": "passed", "dropped": "dropped", "failed": "failed"}
@@ -58,7 +69,7 @@ def problem_html(
         fate=fate,
         fate_class=fate_class,
         answer=answer_html(history.answer or "", formulas),
-        criteria=list(dict.fromkeys(name for one in history.judged for name in one.ratings)) or _critiqued(history),
+        criteria=list(dict.fromkeys(name for one in history.judged for name in one.ratings)),
         traces=history.traces[:most_traces],
         steps=_steps(history),
         heading=heading,
@@ -99,10 +110,6 @@ def _title(history: History) -> Markup:
     level = printable(history.level) if history.level else None
     code = Markup("<code>{}</code>").format(printable(history.id))
     return Markup("{} · {}").format(level, code) if level else code
-
-
-def _critiqued(history: History) -> list[str]:
-    return ["verdict"] if any(one.critique for one in history.judged) else []
 
 
 def _steps(history: History) -> Sequence[Step]:
