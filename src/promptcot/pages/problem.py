@@ -6,30 +6,15 @@ Decides what stands open and what is folded. Reports and the viewer show the sam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from promptcot.core.history import SET, Fate, History, reason_of
 from promptcot.pages.formulas import Formulas
+from promptcot.pages.templates import environment
 from promptcot.printable import printable
 
-
-
-def _finalized(value: Any) -> Any:
-    """Text of others without what turns the direction of writing; what is HTML already stays."""
-    return printable(value) if type(value) is str else value
-
-
-ENVIRONMENT = Environment(
-    loader=PackageLoader("promptcot", "pages"),
-    autoescape=True,
-    finalize=_finalized,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-"""Templates of this folder. Everything that is put in is escaped, whatever the file is called."""
 _OUTCOMES = {"out": "passed", "dropped": "dropped", "failed": "failed"}
 _LONGEST_ANSWER = 300
 
@@ -62,19 +47,23 @@ def problem_html(
         return shortened(text, formulas, longest, whole)
 
     fate, fate_class = fate_words(history.fate)
-    written = ENVIRONMENT.get_template("problem.jinja").render(
-        it=history,
-        html=html,
-        title=_title(history),
-        fate=fate,
-        fate_class=fate_class,
-        answer=answer_html(history.answer or "", formulas),
-        criteria=list(dict.fromkeys(name for one in history.judged for name in one.ratings)),
-        traces=history.traces[:most_traces],
-        steps=_steps(history),
-        heading=heading,
-        note=note,
-        whole=whole,
+    written = (
+        environment()
+        .get_template("problem.jinja")
+        .render(
+            it=history,
+            html=html,
+            title=_title(history),
+            fate=fate,
+            fate_class=fate_class,
+            answer=answer_html(history.answer or "", formulas),
+            criteria=list(dict.fromkeys(name for one in history.judged for name in one.ratings)),
+            traces=history.traces[:most_traces],
+            steps=_steps(history),
+            heading=heading,
+            note=note,
+            whole=whole,
+        )
     )
     return Markup(written)
 
