@@ -20,6 +20,7 @@ from pathlib import Path
 from promptcot.errors import StorageError
 from promptcot.inspection.files import RunFiles
 from promptcot.viewer.entries import renew
+from promptcot.viewer.queries import count_values
 from promptcot.viewer.scanning import has_changed, scan, sources
 from promptcot.viewer.tables import INDEXED, create, is_ours, opened, set_meta
 
@@ -99,8 +100,6 @@ class Index:
             self._read(index, files)
             index.execute("INSERT INTO stale SELECT number FROM row")
             self._renew_rows(index)
-            for column in INDEXED:
-                index.execute(f"CREATE INDEX by_{column} ON problem ({column})")
             index.execute("ANALYZE")
             set_meta(index, "complete", "yes")
         self.throw_away()
@@ -140,6 +139,9 @@ class Index:
             self.hooks.indexed(done, total)
 
         renew(index, self.directory, progress)
+        for column in INDEXED:
+            index.execute(f"CREATE INDEX IF NOT EXISTS by_{column} ON problem ({column})")
+        count_values(index)
 
     @contextmanager
     def _held(self) -> Iterator[None]:
