@@ -114,6 +114,7 @@ BASES: dict[str, list[list[str]]] = {
         ["export", "--data-path", "labelled.jsonl", "--output-path", "out", "--to", "prime", "--test", "0.3"],
     ],
     "measure": [["measure", "labelled.jsonl"], ["measure", "labelled.jsonl", "problems.jsonl", "--concepts", "nano"]],
+    "show": [["show", "shown"], ["show", "shown", "p1-0", "--full"], ["show", "shown", "p1-1", "--json"]],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
     "chain": [
@@ -136,8 +137,9 @@ def fill(folder: Path) -> None:
     """Good inputs, and the files and links with which options may point at something bad."""
     for name, rows in ROWS.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    for name in ("folder", "folder.jsonl", "evaluated", "run-1", "run-2"):
+    for name in ("folder", "folder.jsonl", "evaluated", "run-1", "run-2", "shown"):
         (folder / name).mkdir()
+    (folder / "shown" / "sample.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS["problems"]))
     (folder / "loop.jsonl").symlink_to("loop.jsonl")
     (folder / "dangling.jsonl").symlink_to("nowhere/x.jsonl")
     (folder / "empty.jsonl").touch()

@@ -145,6 +145,7 @@ VERBS = {
         "export --data_path labelled.jsonl --output_path out --to verl --test 0.3 --check", ("labelled.jsonl",)
     ),
     "measure": Verb("measure labelled.jsonl problems.jsonl", ("labelled.jsonl", "problems.jsonl"), writes=False),
+    "show": Verb("show shard-1", ("shard-1",), writes=False),
     "grade": Verb(
         "grade --output_path predictions.jsonl --details details.jsonl --limit 60 --workers 2", ("predictions.jsonl",)
     ),

@@ -43,6 +43,7 @@ VERBS = {
     "export": "Turn a set into the files that a trainer reads, and check that it reads them and every gold passes.",
     "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
     "view": "Search, read and review the problems of a run, on a page of this machine.",
+    "show": "Print the history of one problem of a run, or what the run has.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
     "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",

@@ -102,7 +102,8 @@ def _names(directory: Path, unfinished: bool) -> list[str]:
         if name.endswith(".jsonl") and path.is_file():
             step = name.removesuffix(".jsonl").removesuffix(".dropped").removesuffix(".failed")
             found[step] = next(place for place, like in enumerate(_ORDER) if fnmatch(step, like))
-    return sorted((name for name in found if name not in _NOT_ROWS), key=lambda name: (found[name], name))
+    names = sorted((name for name in found if name not in _NOT_ROWS), key=lambda name: (found[name], name))
+    return names if any(_ORDER[found[name]] != "*" for name in names) else []
 
 
 def _file(directory: Path, name: str, unfinished: bool) -> Path | None:

@@ -1,4 +1,4 @@
-"""The lines of a run's files that belong to some ids.
+"""The lines of a run's files that belong to some ids, and which id is meant by the beginning of one.
 
 Each file is read once, whatever the number of ids, and only lines that hold one of them are parsed. Lines that cannot
 be read, as in a file that is being written, are passed over.
@@ -7,15 +7,18 @@ be read, as in a file that is being written, are passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-from promptcot.core.history import SET, Found
+from promptcot.core.history import SET, Found, Outcome
+from promptcot.errors import InputError
 from promptcot.inspection.files import RunFiles, StepFiles
+from promptcot.printable import quoted
 from promptcot.records import Row
 from promptcot.storage.json import dumps, loads
 
+_NAMED, _SHOWN = 3, 80
+"""How many ids a message names, and how many characters of each."""
 _START = b'{"id":"'
 _ID = re.compile(rb'"id":\s*("(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)')
 
@@ -47,10 +50,48 @@ def ids_in(path: Path) -> Iterator[str]:
             yield name
 
 
-def _files(step: StepFiles) -> Iterator[tuple[Literal["out", "dropped", "failed"], Path]]:
-    for outcome, path in (("out", step.rows), ("dropped", step.dropped), ("failed", step.failed)):
-        if path is not None:
-            yield outcome, path  # type: ignore[misc]
+def id_of(files: RunFiles, given: str) -> str:
+    """The id that is meant: the whole of it, or how one begins and no other. Raises InputError, which names near ones.
+
+    Where the run has its `sample.jsonl`, ids that begin so are looked for there first; a step of the user's own may
+    have given rows other ids.
+    """
+    paths = [path for step in files.steps for _, path in _files(step)]
+    for some in (paths[:1], paths[1:]):
+        found: dict[str, None] = {}
+        for name in (name for path in some for name in ids_in(path)):
+            if name == given:
+                return given
+            if given and name.startswith(given):
+                found[name] = None
+        if len(found) > 1:
+            raise InputError(f"{files.directory}: {_several(given, [*found])}")
+        if found:
+            return next(iter(found))
+    raise InputError(f"{files.directory}: no row has the id {quoted(given, _SHOWN)!r}{_near(given, paths)}")
+
+
+def _several(given: str, found: Sequence[str]) -> str:
+    names = ", ".join(quoted(name, _SHOWN) for name in found[:_NAMED])
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    return f"{len(found):,} ids begin with {quoted(given, _SHOWN)!r}: {names}{more}; give more of the one that is meant"
+
+
+def _near(given: str, paths: Sequence[Path]) -> str:
+    """The ids that are most like one that is not there."""
+    from rapidfuzz import process
+    from rapidfuzz.distance import Levenshtein
+
+    names = dict.fromkeys(name for path in paths for name in ids_in(path))
+    most = max(2, len(given) // 2)
+    found = process.extract(given, names.keys(), scorer=Levenshtein.distance, limit=_NAMED, score_cutoff=most)
+    near = ", ".join(quoted(name, _SHOWN) for name, _, _ in found)
+    return f"; the nearest are {near}" if near else ""
+
+
+def _files(step: StepFiles) -> Iterator[tuple[Outcome, Path]]:
+    paths: dict[Outcome, Path | None] = {"out": step.rows, "dropped": step.dropped, "failed": step.failed}
+    yield from ((outcome, path) for outcome, path in paths.items() if path is not None)
 
 
 class _Wanted:

@@ -50,6 +50,7 @@ from promptcot.stages.select import Select
 from promptcot.stages.solve import Solve
 from promptcot.stages.traces import Traces
 from promptcot.stages.verify import Validity, Verify, share_votes, with_votes
+from promptcot.storage.reviews import REVIEWS
 
 REFERENCES = "decontaminate.references"
 """The folder of a run directory in which the vectors of benchmarks lie."""
@@ -306,6 +307,8 @@ def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
     names = [step.name for step in planned]
     if own.name in (*names, "encode"):
         raise RecipeError("step", [f"{own.name}: the run has a step of this name already ({', '.join(names)})"])
+    if f"{own.name}.jsonl" == REVIEWS:
+        raise RecipeError("step", [f"{own.name}: {REVIEWS} holds what reviewers decide; choose another name"])
     if own.after is not None and own.after not in names:
         raise RecipeError("step", [f"{own.name}.after: {_no_such(own.after, names)}"])
     if own.after == "encode":

@@ -19,6 +19,7 @@ from promptcot.core.statistics.target import rows_worth_starting
 from promptcot.engines.protocol import Engine, servers_of
 from promptcot.pipeline.flow import Flow, Frontier, forget_states
 from promptcot.pipeline.measure import RunFiles, measured_run
+from promptcot.pipeline.paid import paid_in
 from promptcot.pipeline.plan import PlannedStep, asking, groups_of
 from promptcot.pipeline.readme import write_readme
 from promptcot.pipeline.set_file import SET, has_set, set_rows
@@ -195,8 +196,8 @@ class Run:
         return writer
 
     def _forget_review(self) -> None:
-        """Remove what an earlier run left out, where no problem is rejected any more."""
-        if REVIEW not in self.outputs:
+        """Remove what an earlier run left out, where no problem is rejected any more; never files of others."""
+        if REVIEW not in self.outputs and REVIEW in paid_in(self.directory / "summary.json"):
             for kind in ("", ".dropped"):
                 (self.directory / f"{REVIEW}{kind}.jsonl").unlink(missing_ok=True)
 

@@ -19,6 +19,7 @@ import orjson
 MOST_NESTED = 200
 """How deep lists and objects may lie in each other: orjson writes 254 levels, and steps may add some of their own."""
 
+_BEYOND_ASCII = re.compile(r"[^ -~]")
 _LONG_NUMBER = re.compile(rb"\d{19}")
 _SIGN_OF_ONE = re.compile(rb"\d{3}")  # in every sixth byte: six times quicker than to look at all of them
 _LONGEST_INTEGER = 640  # digits that Python converts whatever its limit is set to
@@ -56,6 +57,15 @@ def indented(value: Any) -> bytes:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # half a surrogate, as in a file's name that is no UTF-8
         return json.dumps(value, indent=2).encode() + b"\n"
+
+
+def ascii_line(value: Any) -> str:
+    """The same line without its line break, in ASCII: a terminal shows it as it is, whatever is in it."""
+    return _BEYOND_ASCII.sub(_escaped, dumps(value).decode().rstrip("\n"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1]  # two escapes for a character beyond 16 bits
 
 
 def loads(line: bytes) -> Any:

@@ -1,0 +1,115 @@
+"""`reviews.jsonl`: the latest decision counts, whatever else lies in the file and however many write it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from promptcot.errors import StorageError
+from promptcot.storage.reviews import (
+    LONGEST_NOTE,
+    REVIEWS,
+    Decision,
+    Review,
+    append,
+    join,
+    read,
+    rejected_beside,
+    reviews_in,
+)
+
+
+def review(name: str, decision: Decision | None = "reject", note: str | None = None, at: str = "2026-01-01") -> Review:
+    return Review(name, decision, note, "me", at)
+
+
+def test_there_are_none_without_a_file(tmp_path: Path) -> None:
+    assert read(tmp_path) == {}
+    assert read(tmp_path / "nothing") == {}
+
+
+def test_the_latest_decision_counts_and_a_note_changes_none(tmp_path: Path) -> None:
+    for one in (review("a"), review("b"), review("b", "accept"), review("a", None, "hm"), review("c", None, "x")):
+        append(tmp_path, one)
+    assert {name: one.decision for name, one in read(tmp_path).items()} == {"a": "reject", "b": "accept", "c": None}
+    assert read(tmp_path)["a"].note == "hm"
+    assert reviews_in(tmp_path).rejected == {"a"}
+
+
+def test_a_note_is_data_and_is_cut(tmp_path: Path) -> None:
+    note = '<script>alert(1)</script>\n"quoted" \u202e\x1b[31m' + "x" * LONGEST_NOTE
+    append(tmp_path, review("a", note=note))
+    assert read(tmp_path)["a"].note == note[:LONGEST_NOTE]
+    assert (tmp_path / REVIEWS).read_bytes().count(b"\n") == 1
+
+
+DAMAGED = {
+    "torn": b'{"id": "b", "decis',
+    "no object": b"[1, 2]",
+    "no id": b'{"decision": "reject"}',
+    "an id that is no text": b'{"id": 3, "decision": "reject"}',
+    "a decision that there is not": b'{"id": "a", "decision": "maybe"}',
+    "neither decision nor note": b'{"id": "a"}',
+    "bytes that are no text": b"\xff\xfe\x00",
+    "zeros": b"\0" * 64,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_damaged_line_is_skipped_and_counted(tmp_path: Path, name: str) -> None:
+    append(tmp_path, review("a"))
+    with (tmp_path / REVIEWS).open("ab") as file:
+        file.write(DAMAGED[name])
+    append(tmp_path, review("c"))
+    found = reviews_in(tmp_path)
+    assert (found.rejected, found.damaged) == ({"a", "c"}, 1)
+
+
+def _write(directory: Path, reviewer: int) -> None:
+    for number in range(50):
+        append(directory, Review(f"{reviewer}-{number}", "reject", "n" * 500, str(reviewer), ""))
+
+
+def test_two_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> None:
+    started = [multiprocessing.get_context("spawn").Process(target=_write, args=(tmp_path, one)) for one in range(2)]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join()
+    assert len(reviews_in(tmp_path).rejected) == 100
+    assert reviews_in(tmp_path).damaged == 0
+
+
+def test_reviews_of_several_directories_are_joined_in_the_order_of_their_times(tmp_path: Path) -> None:
+    one, other, both = (tmp_path / name for name in ("one", "other", "both"))
+    append(one, review("a", "reject", at="2026-01-02"))
+    append(one, review("b", "reject", at="2026-01-01"))
+    append(other, review("b", "accept", at="2026-01-03"))
+    for _ in range(2):  # the second time, all of them are there
+        join(both, [one, other])
+        assert [json.loads(line)["at"] for line in (both / REVIEWS).read_text().splitlines()] == [
+            "2026-01-01",
+            "2026-01-02",
+            "2026-01-03",
+        ]
+    assert reviews_in(both).rejected == {"a"}
+
+
+def test_nothing_is_joined_where_nothing_was_reviewed(tmp_path: Path) -> None:
+    join(tmp_path / "new", [tmp_path])
+    assert not (tmp_path / "new").exists()
+
+
+def test_they_lie_in_a_directory_or_beside_a_file_and_never_at_an_address(tmp_path: Path) -> None:
+    append(tmp_path, review("a"))
+    assert rejected_beside([tmp_path / "label.jsonl", tmp_path]) == {"a"}
+    assert rejected_beside([Path("s3://bucket/label.jsonl")]) == frozenset()
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / REVIEWS).mkdir()
+    with pytest.raises(StorageError, match=r"reviews\.jsonl"):
+        reviews_in(tmp_path)
