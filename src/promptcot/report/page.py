@@ -18,7 +18,7 @@ from promptcot.pages.templates import environment, style_values
 from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
-from promptcot.report.words import band_name, counted, duration, money, number, percent, reasons, step_name
+from promptcot.report.words import band_name, between, counted, duration, money, number, percent, reasons, step_name
 
 LONGEST = 6_000
 """Characters of one text that are shown; a trace may have a hundred times as many."""
@@ -91,7 +91,9 @@ def report_html(report: Report) -> str:
 
 
 def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
-    parts: Any = environment("report").get_template("parts.jinja", globals={"percent": percent}).module
+    parts: Any = (
+        environment("report").get_template("parts.jinja", globals={"percent": percent, "between": between}).module
+    )
     whole = f"shown by: promptcot show {report.directory} ID"
 
     def html(text: str) -> Markup:
@@ -171,8 +173,8 @@ def _rates(report: Report) -> Markup | None:
     if not report.pass_rates:
         return None
     spans = [(f"{span['high']:.0%}".rstrip("%"), int(span["count"])) for span in report.pass_rates]
-    about = "; ".join(f"{count:,} up to {label} %" for label, count in spans if count)
-    labelled = [(f"≤ {label} %" if place == 0 else label, count) for place, (label, count) in enumerate(spans)]
+    about = "; ".join(f"{count:,} up to {label}%" for label, count in spans if count)
+    labelled = [(f"≤{label}%" if place == 0 else label, count) for place, (label, count) in enumerate(spans)]
     return charts.histogram(labelled, "Problems by pass rate", about)
 
 
