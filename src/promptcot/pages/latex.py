@@ -43,6 +43,10 @@ _REPLACED = [
     (re.compile(r"\\cline\s*\{[\d-]+\}"), r"\\hline "),
     (re.compile(r"@\{[^{}]*\}"), ""),
     (re.compile(r"\\sim(?![a-zA-Z])"), "∼ "),
+    (re.compile(r"\\not\s*="), r"\\neq "),
+    (re.compile(r"\\not\s*<"), r"\\nless "),
+    (re.compile(r"\\not\s*>"), r"\\ngtr "),
+    (re.compile(r"\\pmod\s*\{((?:[^{}]|\{[^{}]*\})*)\}"), r"\\quad(\\text{mod }{\1})"),
 ]
 _TEXT = re.compile(r"\\(text(?:bf|it|md|normal|rm|sf|tt|up)?|emph|mbox|hbox|fbox)\s*\{")
 _ESCAPED = {"{": OPEN, "}": CLOSE, "$": "$", "%": "%", "&": "&", "#": "#", "_": "_", " ": " ", ",": " ", ";": " "}
