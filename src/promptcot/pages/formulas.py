@@ -107,6 +107,8 @@ def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
 def _is_prose(inner: str, after: str) -> bool:
     """Whether what is between two dollars is text between two amounts of money."""
     words = _WORD.findall(_TEXTS.sub(" ", inner))
+    if re.match(r"\d", inner) and inner[-1:].isspace() and "\\" not in inner:
+        return True
     if after.isdigit() and (inner[-1:].isspace() or re.match(r"\s*\d", inner)):
         return True
     if re.match(r"\s*\d", inner) and not re.search(r"[\\^_={}]", inner):

@@ -131,7 +131,7 @@ def _with_one_base(element: Element) -> Element:
 
 
 def _children(element: Element, depth: int) -> Markup:
-    loose = _escaped(_decoded(element.text or ""))
+    loose = _escaped(_decoded(element.text or "").replace(AMPERSAND, "&"))
     inner = Markup("").join(_shown(child, depth + 1) for child in _without_bars([*element]))
     return Markup("<mtext>{}</mtext>{}").format(loose, inner) if loose.strip() else inner
 
