@@ -74,7 +74,9 @@ def test_a_page_asks_for_nothing_and_runs_nothing(name: str, open_page: Open, re
 
 def test_what_is_planted_makes_no_elements(hostile: str, open_page: Open) -> None:
     page = open_page(hostile).page
-    assert page.evaluate("document.querySelectorAll('script, img, iframe, link, base, object, embed, form').length") == 0
+    assert (
+        page.evaluate("document.querySelectorAll('script, img, iframe, link, base, object, embed, form').length") == 0
+    )
     handlers = "[...document.querySelectorAll('*')].flatMap(one => [...one.attributes]).map(one => one.name)"
     assert not [name for name in page.evaluate(handlers) if name.startswith("on") or name == "style"]
     addresses = page.evaluate("[...document.querySelectorAll('[href]')].map(one => one.getAttribute('href'))")

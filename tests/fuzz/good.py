@@ -114,6 +114,7 @@ BASES: dict[str, list[list[str]]] = {
         ["export", "--data-path", "labelled.jsonl", "--output-path", "out", "--to", "prime", "--test", "0.3"],
     ],
     "measure": [["measure", "labelled.jsonl"], ["measure", "labelled.jsonl", "problems.jsonl", "--concepts", "nano"]],
+    "report": [["report", "run-1", "--output", "page.html"], ["report", "run-1", "run-2"]],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
     "chain": [
