@@ -26,6 +26,8 @@ _TEXTS = re.compile(r"\\(?:text\w*|mbox|hbox|operatorname|mathrm|mathit|mathbf)\
 _WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
 _REACH = 20_000
 """Characters within which a formula must end. What is longer than a formula that is converted is shown as source."""
+_BLOCK = '<span class="formula'
+_LINE_END, _LINE_START = re.compile(r"[ \t]*\n[ \t]*$|[ \t]+$"), re.compile(r"[ \t]*\n?")
 _LONG = 45
 """Characters of source from which a formula may be wider than a phone, and scrolls within itself."""
 
@@ -39,11 +41,15 @@ class Formulas:
 
     def html(self, text: str) -> Markup:
         """The text as HTML for within a `<div>`. Everything that is not a formula is escaped."""
-        parts, place = [], 0
+        text, parts, place = text.strip(), list[Markup](), 0
         while found := _BEGINS.search(text, place):
-            parts.append(_plain(text[place : found.start()]))
+            before = text[place : found.start()]
             part, place = self._formula(text, found)
-            parts.append(part)
+            if part.startswith(_BLOCK):  # it stands on a line of its own anyway
+                before = _LINE_END.sub("", before)
+                rest = _LINE_START.match(text, place)
+                place = rest.end() if rest else place
+            parts += [_plain(before), part]
         parts.append(_plain(text[place:]))
         return Markup("").join(parts)
 
@@ -72,7 +78,7 @@ class Formulas:
         self.shown += 1
         long = len(source) > _LONG
         if block:
-            return Markup('<span class="formula"{}>{}</span>').format(Markup(' tabindex="0"') if long else "", made)
+            return Markup(_BLOCK + '"{}>{}</span>').format(Markup(' tabindex="0"') if long else "", made)
         return Markup('<span class="wide" tabindex="0">{}</span>').format(made) if long else made
 
 
@@ -107,6 +113,8 @@ def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
 def _is_prose(inner: str, after: str) -> bool:
     """Whether what is between two dollars is text between two amounts of money."""
     words = _WORD.findall(_TEXTS.sub(" ", inner))
+    if re.match(r"\d", inner) and inner[-1:].isspace() and "\\" not in inner:
+        return True
     if after.isdigit() and (inner[-1:].isspace() or re.match(r"\s*\d", inner)):
         return True
     if re.match(r"\s*\d", inner) and not re.search(r"[\\^_={}]", inner):

@@ -43,9 +43,13 @@ _REPLACED = [
     (re.compile(r"\\cline\s*\{[\d-]+\}"), r"\\hline "),
     (re.compile(r"@\{[^{}]*\}"), ""),
     (re.compile(r"\\sim(?![a-zA-Z])"), "∼ "),
+    (re.compile(r"\\not\s*="), r"\\neq "),
+    (re.compile(r"\\not\s*<"), r"\\nless "),
+    (re.compile(r"\\not\s*>"), r"\\ngtr "),
+    (re.compile(r"\\pmod\s*\{((?:[^{}]|\{[^{}]*\})*)\}"), r"\\quad(\\text{mod }{\1})"),
 ]
 _TEXT = re.compile(r"\\(text(?:bf|it|md|normal|rm|sf|tt|up)?|emph|mbox|hbox|fbox)\s*\{")
-_ESCAPED = {"{": OPEN, "}": CLOSE, "$": "$", "%": "%", "&": "&", "#": "#", "_": "_", " ": " ", ",": " ", ";": " "}
+_ESCAPED = {"{": OPEN, "}": CLOSE, "$": "$", "%": "%", "&": AMPERSAND, "#": "#", "_": "_", " ": " ", ",": " ", ";": " "}
 _INNER = re.compile(r"\$([^$]*)\$|\\\((.*?)\\\)", re.DOTALL)
 _ALIGNED = r"\s*\{\s*(?:align|aligned|alignat|alignedat|flalign|eqnarray|split|equation)\*?\s*\}"
 _CENTRED = r"\s*\{\s*(?:gather|gathered|multline|multlined)\*?\s*\}"
@@ -59,6 +63,9 @@ _ENVIRONMENTS = [
     (re.compile(r"\\begin\s*\{array\}\s*\[[tbc]\]"), r"\\begin{array}"),
     (re.compile(r"\\(begin|end)\s*\{dcases\*?\}"), r"\\\1{cases}"),
 ]
+
+_KNOWN = {"align", "array", "cases", *(f"{kind}matrix" for kind in ("", "p", "b", "B", "v", "V", "small"))}
+_BEGUN = re.compile(r"\\begin\s*\{([^{}]*)\}")
 
 
 class NotShown(Exception):
@@ -91,6 +98,8 @@ def _aligned(text: str) -> str:
     if "\\begin" in text:
         for pattern, replacement in _ENVIRONMENTS:
             text = pattern.sub(replacement, text)
+        if not _KNOWN.issuperset(name.rstrip("*") for name in _BEGUN.findall(text)):
+            raise NotShown
         return text
     if re.search(r"(?<!\\)(?:\\\\)*&", text) or "\\\\" in text:
         return rf"\begin{{align*}}{text}\end{{align*}}"

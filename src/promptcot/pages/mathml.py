@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from xml.etree.ElementTree import Element
 
@@ -53,8 +54,8 @@ _WITH_LIMITS = {
 }
 """What has its limits below and above where there is room: lim, max, sums, products, unions, sections."""
 _MOVED = {"lim", "max", "min", "sup", "inf", "gcd", "det", "Pr"}
-_CHARACTERS = {"―": "‾"}
-"""The bar over a segment as the character that browsers stretch."""
+_BARS = {"&#x02015;", "&#x000AF;"}
+"""The bar over a segment, which the stylesheet draws: few fonts can stretch it."""
 _FENCES = set("⌊⌋⌈⌉⟨⟩()[]{}|‖")
 
 _ALPHABETS = {
@@ -104,6 +105,9 @@ def _shown(element: Element, depth: int) -> Markup:
         raise NotShown
     if tag in _FIXED and len(element) != _FIXED[tag]:
         element = _with_one_base(element)
+    if tag in ("mover", "munder") and (element[1].text or "") in _BARS:
+        bar = "overlined" if tag == "mover" else "underlined"
+        return _element("mrow", {"class": bar}, _shown(element[0], depth + 1))
     if tag in _TOKENS:
         return _token(element)
     if tag == "mtable":
@@ -127,9 +131,20 @@ def _with_one_base(element: Element) -> Element:
 
 
 def _children(element: Element, depth: int) -> Markup:
-    loose = _escaped(_decoded(element.text or ""))
-    inner = Markup("").join(_shown(child, depth + 1) for child in element)
+    loose = _escaped(_decoded(element.text or "").replace(AMPERSAND, "&"))
+    inner = Markup("").join(_shown(child, depth + 1) for child in _without_bars([*element]))
     return Markup("<mtext>{}</mtext>{}").format(loose, inner) if loose.strip() else inner
+
+
+def _without_bars(children: Sequence[Element]) -> Iterator[Element]:
+    """The bars of a determinant become the borders of its table: few fonts can stretch them."""
+    bars = set[int]()
+    for place in range(1, len(children) - 1):
+        around = children[place - 1], children[place + 1]
+        if children[place].tag == "mtable" and all(one.tag == "mo" and one.text == "&#x0007C;" for one in around):
+            children[place].set("frame", "bars")
+            bars |= {place - 1, place + 1}
+    return (child for place, child in enumerate(children) if place not in bars)
 
 
 def _table(element: Element, depth: int) -> Markup:
@@ -139,7 +154,8 @@ def _table(element: Element, depth: int) -> Markup:
     for row in element:
         cells = [_element("mtd", {"class": cell.get("columnalign") or ""}, _children(cell, depth + 2)) for cell in row]
         rows.append(_element("mtr", {}, Markup("").join(cells)))
-    allowed = {**_allowed(dict(element.attrib)), "class": f"ruled {ruled}" if ruled else ""}
+    classes = " ".join(filter(None, (f"ruled {ruled}" if ruled else "", element.get("frame", ""))))
+    allowed = {**_allowed(dict(element.attrib)), "class": classes}
     return _element("mtable", allowed, Markup("").join(rows))
 
 
@@ -157,8 +173,14 @@ def _token(element: Element) -> Markup:
     allowed, tag = _allowed(dict(element.attrib)), element.tag
     if tag == "mi" and len(text) == 1 and (text in _FENCES or unicodedata.category(text) in ("Sm", "Po", "Pd")):
         return _operator(text)
-    if text in _MOVED:
-        allowed["movablelimits"] = "true"
+    if tag == "mo" and text in _MOVED:
+        allowed |= {"movablelimits": "true", "lspace": "0em", "rspace": "0.167em"}
+    elif tag == "mo" and len(text) > 1 and text.isalpha() and text != "mod":
+        tag = "mi"  # the name of a function, which needs no room around it
+    elif tag == "mo" and text in ("|", "‖") and allowed.get("stretchy") != "true":
+        allowed |= {"stretchy": "false", "lspace": "0em", "rspace": "0em"}
+    elif text == "⧸":
+        raise NotShown  # a stroke through whatever comes next
     if element.tag == "mtext":
         allowed["class"] = _IN_TEXT.get(variant or "", "")
     elif variant == "normal":
@@ -167,7 +189,7 @@ def _token(element: Element) -> Markup:
         text = "".join(_in_alphabet(letter, variant) for letter in text)
     if tag == "mi" and re.fullmatch(r"\.\d+", text):
         tag = "mn"
-    return _element(tag, allowed, _escaped(_CHARACTERS.get(text, text)))
+    return _element(tag, allowed, _escaped(text))
 
 
 def _operator(text: str) -> Markup:

@@ -88,8 +88,8 @@ class Choosing:
         losses = sorted(self._lost, key=lambda key: -self._counts[key])
         room = max(PROBLEMS // 3, PROBLEMS - 14)
         wanted = [
-            (self.hard, 4, "Hard: few traces reach the answer that most agree on."),
-            (self.middle, 2, "In between: some traces reach the answer, others do not."),
+            (self.hard, 4, "Among the hardest: its traces reach the answer least often."),
+            (self.middle, 2, "In between: about half of the traces reach the answer."),
             (self.easy, 3, "Easy: all traces reach the same answer."),
             (self.torn, 2, "Disputed: the traces give different answers."),
             (self.doubtful, 1, "Disputed: not all votes call it valid."),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from promptcot import __version__
 from promptcot.core.criteria import RATINGS
+from promptcot.core.history import History
 from promptcot.pages import charts
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.problem import problem_html, shortened
@@ -18,11 +19,14 @@ from promptcot.pages.templates import environment, style_values
 from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
-from promptcot.report.words import band_name, counted, duration, money, number, percent, reasons, step_name
+from promptcot.report.words import band_name, between, counted, duration, money, number, percent, reasons, step_name
 
-LONGEST = 6_000
-"""Characters of one text that are shown; a trace may have a hundred times as many."""
-_TRACES = 4
+LONGEST, SHORT = 4_000, 400
+"""Characters of one text that are shown; a trace may have a hundred times as many. The smaller number is for what comes
+when a page is long already: formulas take twenty times the characters of their source.
+"""
+_LONG_PAGE = 2_000_000
+_TRACES = 3
 _CONCEPTS = 15
 _BEYOND = "beyond target"
 
@@ -91,12 +95,10 @@ def report_html(report: Report) -> str:
 
 
 def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
-    parts: Any = environment("report").get_template("parts.jinja", globals={"percent": percent}).module
-    whole = f"shown by: promptcot show {report.directory} ID"
-
-    def html(text: str) -> Markup:
-        return shortened(text, formulas, LONGEST, whole)
-
+    parts: Any = (
+        environment("report").get_template("parts.jinja", globals={"percent": percent, "between": between}).module
+    )
+    articles = _Articles(formulas, f"shown by: promptcot show {report.directory} ID")
     yield Section("funnel", "From combinations to problems", parts.funnel(funnel_rows(report.steps)))
     if report.problems:
         yield Section(
@@ -105,23 +107,41 @@ def _sections(report: Report, formulas: Formulas) -> Iterator[Section]:
     if report.validity:
         yield Section("validity", "Validity and agreement", parts.validity(_validity(report.validity)))
     if report.judges:
-        disputed = [problem_html(one, formulas, **_bounds(whole)) for one in report.disputed]
+        disputed = [articles.of(one) for one in report.disputed]
         yield Section("judges", "Judges", parts.judges([*map(_judges, report.judges)], disputed))
     if report.concepts is not None:
         yield Section("concepts", "Concepts", _concepts(report, parts))
     if report.has("dedup") or report.has("decontaminate") or report.measure.get("near_copies"):
-        yield Section("copies", "Copies and benchmarks", _likeness(report, parts, html))
+        yield Section("copies", "Copies and benchmarks", _likeness(report, parts, articles.html))
     if report.spent:
         yield Section("cost", "Cost and time", _spent(report, parts))
     if report.recipe is not None:
         yield Section("recipe", "Recipe", _recipe(report, parts))
-    articles = [problem_html(one.history, formulas, note=one.why, **_bounds(whole)) for one in report.chosen]
-    if articles:
-        yield Section("problems", "Problems", parts.problems(articles))
+    if shown := [articles.of(one.history, one.why) for one in report.chosen]:
+        yield Section("problems", "Problems", parts.problems(shown))
 
 
-def _bounds(whole: str) -> Mapping[str, Any]:
-    return {"longest": LONGEST, "most_traces": _TRACES, "whole": whole}
+class _Articles:
+    """Problems and texts as HTML, which are cut the shorter the longer a page is already."""
+
+    def __init__(self, formulas: Formulas, whole: str) -> None:
+        self._formulas, self._whole = formulas, whole
+        self._size = 0
+
+    @property
+    def _longest(self) -> int:
+        return LONGEST if self._size < _LONG_PAGE else SHORT
+
+    def of(self, history: History, why: str | None = None) -> Markup:
+        bounds: dict[str, Any] = {"longest": self._longest, "most_traces": _TRACES, "whole": self._whole}
+        return self._counted(problem_html(history, self._formulas, note=why, **bounds))
+
+    def html(self, text: str) -> Markup:
+        return self._counted(shortened(text, self._formulas, self._longest, self._whole))
+
+    def _counted(self, made: Markup) -> Markup:
+        self._size += len(made)
+        return made
 
 
 def funnel_rows(steps: Sequence[StepCount]) -> list[dict[str, Any]]:
@@ -171,8 +191,8 @@ def _rates(report: Report) -> Markup | None:
     if not report.pass_rates:
         return None
     spans = [(f"{span['high']:.0%}".rstrip("%"), int(span["count"])) for span in report.pass_rates]
-    about = "; ".join(f"{count:,} up to {label} %" for label, count in spans if count)
-    labelled = [(f"≤ {label} %" if place == 0 else label, count) for place, (label, count) in enumerate(spans)]
+    about = "; ".join(f"{count:,} up to {label}%" for label, count in spans if count)
+    labelled = [(f"≤{label}%" if place == 0 else label, count) for place, (label, count) in enumerate(spans)]
     return charts.histogram(labelled, "Problems by pass rate", about)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptcot.report.facts import Report
-from promptcot.report.words import UNKNOWN, between, counted, listed, money, number, percent
+from promptcot.report.words import UNKNOWN, between, bounds, counted, listed, money, number, percent
 
 _MOST_LEVELS = 5
 
@@ -78,7 +78,9 @@ def _clean(report: Report) -> Iterator[str]:
     if isinstance(told, Mapping) and isinstance(told.get("against"), Mapping) and told["against"]:
         found = sum(told.get("found", {}).values())
         names = listed([str(name) for name in told["against"]][:4])
-        yield f"problems of {names} were looked for and {found:,} found and left out"
+        overlap = "overlaps" if found == 1 else "overlap"
+        left_out = f"{counted(found, 'problem')} that {overlap} with them {'was' if found == 1 else 'were'} left out"
+        yield f"it was compared with the problems of {names}, and {left_out if found else 'none of them was found'}"
     copies = _copies(report)
     if copies is not None:
         yield f"{counted(copies, 'copy' if copies == 1 else 'copie')} {'was' if copies == 1 else 'were'} left out"
@@ -102,10 +104,12 @@ def key_numbers(report: Report) -> Iterator[KeyNumber]:
     """Those that one asks for first."""
     yield KeyNumber("problems in the set", f"{report.problems:,}")
     found: Any = report.measure.get("yield") or {}
-    how = f"of {found['sampled']:,} sampled,{between(found.get('interval'))}" if found.get("sampled") else ""
+    how = f"of {found['sampled']:,} sampled, {bounds(found.get('interval'))}" if found.get("sampled") else ""
     yield KeyNumber("yield", percent(found.get("share")), how)
     for what, one in (("mean pass rate", report.pass_rate), ("mean agreement", report.agreement)):
-        yield KeyNumber(what, percent(one.mean), f"n = {one.n:,}{between(one.interval)}" if one.n else "")
+        yield KeyNumber(
+            what, percent(one.mean), ", ".join(filter(None, (f"n = {one.n:,}", bounds(one.interval)))) if one.n else ""
+        )
     valid = report.measure.get("validity")
     if isinstance(valid, Mapping) and valid:
         total = sum(valid.values())

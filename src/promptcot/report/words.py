@@ -21,9 +21,9 @@ _STEPS = {
 }
 _BANDS = {
     "1": "all agree",
-    ">=0.75": "75 % or more",
-    ">=0.5": "50 % or more",
-    "<0.5": "below 50 %",
+    ">=0.75": "75% or more",
+    ">=0.5": "50% or more",
+    "<0.5": "below 50%",
     "none": "no answer",
 }
 
@@ -48,17 +48,24 @@ def percent(share: float | None) -> str:
     if share is None:
         return UNKNOWN
     if 0 < share < 0.005:
-        return "< 1 %"
+        return "<1%"
     if 0.995 <= share < 1:
-        return "> 99 %"
-    return f"{100 * share:.0f} %"
+        return ">99%"
+    return f"{100 * share:.0f}%"
+
+
+def bounds(interval: Any) -> str:
+    """The interval of a share; nothing where there is none."""
+    if not isinstance(interval, list | tuple) or len(interval) != 2:
+        return ""
+    low, high = map(percent, interval)
+    return f"{low.removesuffix('%')}–{high}"
 
 
 def between(interval: Any) -> str:
-    """An interval of shares, in brackets; nothing where there is none."""
-    if not isinstance(interval, list | tuple) or len(interval) != 2:
-        return ""
-    return f" ({percent(interval[0])}–{percent(interval[1])})"
+    """The same in brackets, behind a value."""
+    found = bounds(interval)
+    return f" ({found})" if found else ""
 
 
 def money(cost: float | None) -> str:
