@@ -4,21 +4,24 @@
 
 A run of so many problems is made up: `generate`, two judges, `filter` (two fifths are dropped), `label`, `select` and
 `set.jsonl`, with rows of about 2 kB in words of which some are in nearly every problem and most in few. The index is
-built by a process of its own, as `view` builds it. Then the page itself is asked, through the application that a
-browser would ask. Each kind is asked for in several ways, and the slowest of them counts; the first page is asked for by
-a process that has just begun.
+built by a process of its own, as `view` builds it. Then `view` is started and its pages are asked for as a browser asks
+for them. Each kind is asked for in several ways, each way once, and the slowest of them counts.
 Targets at a million problems: 5 minutes for the index, 1 second for each page.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,10 +43,15 @@ class Words:
     def __init__(self, count: int) -> None:
         self._draw = random.Random(7)
         letters = (CONSONANTS, VOWELS, CONSONANTS, VOWELS, CONSONANTS)
-        self._words = ["".join(map(self._draw.choice, letters)) for _ in range(count)]  # noqa: TID251
-        self._pool = self._draw.choices(  # noqa: TID251
+        self._words = ["".join(map(self._draw.choice, letters)) for _ in range(count)]
+        self._pool = self._draw.choices(
             self._words, weights=[1 / (1 + place) for place in range(count)], k=2_000_000
         )
+
+    @property
+    def common(self) -> str:
+        """The most frequent word."""
+        return self._words[0]
 
     def text(self, words: int) -> str:
         """A text of so many words, with a formula and a number."""
@@ -142,11 +150,57 @@ def questions(some: Any) -> dict[str, list[str]]:
     }
 
 
-ASK = """
-import json, sys, time; from pathlib import Path; from promptcot.viewer.trying import asked
-begun = time.perf_counter(); get = asked(Path(sys.argv[1])); opened = time.perf_counter() - begun
-found = []
-for address in json.loads(sys.argv[2]):
-    begun = time.perf_counter(); status = get(address); found.append([address, status, time.perf_counter() - begun])
-print(json.dumps(found))
-"""
+def asked(run: Path, addresses: list[str]) -> tuple[float, dict[str, float]]:
+    """Seconds until `view` prints its address where the index is there already, and those that each page takes."""
+    begun = time.perf_counter()
+    command = [sys.executable, "-m", "promptcot", "view", str(run), "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = next(line for line in server.stdout or () if line.startswith("open")).split()[1]
+            opened = time.perf_counter() - begun
+            opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(), _NoRedirect)
+            with contextlib.suppress(urllib.error.HTTPError):
+                opener.open(address)
+            base = address.partition("/open/")[0]
+            return opened, {one: _seconds(opener, base + one) for one in addresses}
+        finally:
+            server.send_signal(signal.SIGINT)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """The first page is asked for on its own."""
+
+
+def _seconds(opener: urllib.request.OpenerDirector, address: str) -> float:
+    begun = time.perf_counter()
+    opener.open(address).read()
+    return time.perf_counter() - begun
+
+
+def main() -> int:
+    options = Options(__doc__, rows=200)
+    options.add_argument("--rows", type=int, default=1_000_000)
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder)
+        size = write(run, chosen.rows)
+        print(f"{chosen.rows:,} problems, {size / 1e9:.2f} GB in {len(STEPS)} files")
+        seconds, memory = built(run)
+        index = sum(path.stat().st_size for path in (run / "view.index").iterdir())
+        print(f"index: {seconds:.1f} s, {memory:.2f} GB of memory in the largest process, {index / 1e9:.2f} GB on disk")
+        some = json.loads((run / "generate.jsonl").open().readline())
+        words = some["problem"].split()
+        asked_for = questions((some["id"], words[7], Words(60_000).common))
+        opened, took = asked(run, [address for addresses in asked_for.values() for address in addresses])
+    print(f"opened: {opened:.2f} s")
+    slowest = 0.0
+    for kind, addresses in asked_for.items():
+        for address in addresses:
+            print(f"  {took[address]:6.3f} s  {kind}: {address}")
+            slowest = max(slowest, took[address])
+    return verdict(chosen, seconds <= INDEX_SECONDS and slowest <= PAGE_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ import sys
 import threading
 import webbrowser
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ def command(
 ) -> int:
     """Show the problems of RUN, the directory of a run, on a page of this machine, and take down reviews.
 
-    Search, filters, and the whole history of each problem. Accept and reject by keys: decisions go to RUN/reviews.jsonl,
+    Search, filters, and the whole history of each problem. Keys accept and reject: decisions go to RUN/reviews.jsonl,
     which `run`, `select` and `export` honour. Only who has the printed address can open the page. Ctrl-C ends it.
     """
     if export_static is not None:
@@ -94,11 +95,9 @@ def _serve(shelf: Shelf, host: str, port: int, reviewer: str, browse: bool) -> N
 
 
 def _check_extra() -> None:
-    try:
-        import starlette
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"view needs {error.name}: pip install 'promptcot[view]'") from error
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"view needs {' and '.join(missing)}: pip install 'promptcot[view]'")
 
 
 def _is_wanted(browse: bool | None) -> bool:

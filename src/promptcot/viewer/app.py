@@ -107,7 +107,7 @@ class Viewer:
         wanted = Filter.of(request.query_params)
         with self.shelf.reading() as lists:
             place = {name: _whole(request.query_params.get(name)) for name in ("after", "before")}
-            entries = lists.page(wanted, **place) or lists.page(wanted)
+            entries = lists.page(wanted, place["after"], place["before"]) or lists.page(wanted)
             numbers = [one.number for one in entries]
             has_more = (
                 bool(numbers and lists.page(wanted, before=numbers[0], most=1)),
@@ -155,7 +155,7 @@ class Viewer:
         }
 
     def _decide(self, request: Request, fields: Mapping[str, str]) -> Response:
-        row_id, note = fields.get("id", ""), fields.get("note", "").replace("\r\n", "\n").strip()
+        row_id, note = unquote(fields.get("id", "")), fields.get("note", "").replace("\r\n", "\n").strip()
         decision = _DECISIONS.get(fields.get("decision", ""))
         with self.shelf.reading() as lists:
             if lists.number_of(row_id) is None:
@@ -172,7 +172,7 @@ class Viewer:
 
     def _name(self, request: Request, fields: Mapping[str, str]) -> Response:
         wanted = Filter.of(dict(parse_qsl(fields.get("filter", ""))))
-        row_id = fields.get("id") or None
+        row_id = unquote(fields.get("id", "")) or None
         response = RedirectResponse(f"/{'problem' if row_id else ''}?{wanted.address(id=row_id)}", 303)
         if name := _name(fields.get("name", "")):
             cookie = partial(response.set_cookie, max_age=_YEAR, httponly=True, samesite="strict", path="/")

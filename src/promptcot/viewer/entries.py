@@ -95,7 +95,7 @@ def history(index: sqlite3.Connection, directory: Path, number: int, row_id: str
     places = index.execute(f"{_PLACES} WHERE number = ? ORDER BY position, start", (number,)).fetchall()
     with Lines(_files_of(index), meta(index, "ends"), directory) as lines:
         found = lines.found(places, traces=True)
-        return assemble(row_id, [one for one in found if str(one.row.get("id")) == row_id])
+        return assemble(row_id, [one for one in found if _clean(str(one.row.get("id"))) == row_id])
 
 
 def _files_of(index: sqlite3.Connection) -> list[tuple[Any, ...]]:

@@ -15,7 +15,6 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -32,6 +31,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_OPEN = "/open/"
+"""Before the token: in a query it would be taken for a key, and hidden where it is printed."""
 _NO_TOKEN = "This page needs the address that `promptcot view` printed when it started, with its token."
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
@@ -63,7 +64,7 @@ class Guard:
         """What is printed: the first page, with the token."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self.port}/?{urlencode({'token': self.token})}"
+        return f"http://{shown}:{self.port}{_OPEN}{self.token}"
 
     def csrf(self, request: Request) -> str:
         """What a form of this session holds."""
@@ -87,16 +88,15 @@ class Guard:
 
     def _welcomed(self, request: Request) -> Response | None:
         """A cookie for who has the token, a word for who has neither."""
-        given = request.query_params.get("token")
-        if request.method == "GET" and given is not None and _same(self.token, given):
-            rest = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
-            response = RedirectResponse(f"/?{urlencode(rest)}" if rest else "/", 303)
+        path = request.url.path
+        if request.method == "GET" and path.startswith(_OPEN) and _same(self.token, path.removeprefix(_OPEN)):
+            response = RedirectResponse("/", 303)
             session = secrets.token_urlsafe(16)
             value = f"{session}.{self._signed(session)}"
             response.set_cookie(self.cookie, value, httponly=True, samesite="strict", path="/")
             return response
         session, _, signature = request.cookies.get(self.cookie, "").partition(".")
-        if given is None and session and _same(self._signed(session), signature):
+        if not path.startswith(_OPEN) and session and _same(self._signed(session), signature):
             return None
         return PlainTextResponse(f"{_NO_TOKEN}\n", 403)
 
@@ -131,7 +131,7 @@ def _is_from_here(request: Request) -> bool:
 def _split(host: str) -> tuple[str, int | None]:
     """A host without its brackets, and its port; 80 where none is named."""
     name, colon, port = host.rpartition(":")
-    if not colon or name.count(":") and not name.endswith("]"):
+    if not colon or (":" in name and not name.endswith("]")):
         name, port = host, "80"
     return name.strip("[]").lower(), int(port) if port.isascii() and port.isdigit() and len(port) < 6 else None
 

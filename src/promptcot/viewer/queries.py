@@ -100,7 +100,9 @@ class Lists:
     def __init__(self, index: sqlite3.Connection) -> None:
         self._index = index
 
-    def page(self, wanted: Filter, after: int | None = None, before: int | None = None, most: int = PAGE) -> list[Entry]:
+    def page(
+        self, wanted: Filter, after: int | None = None, before: int | None = None, most: int = PAGE
+    ) -> list[Entry]:
         """The problems behind one, or before one, in the order of the filter."""
         column, falls = wanted.sort
         conditions, values, _ = self._where(wanted)

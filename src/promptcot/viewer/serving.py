@@ -29,7 +29,7 @@ async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callab
     config = uvicorn.Config(
         Viewer(shelf, guard, reviewer).app(),
         access_log=False,  # it would have the token
-        log_level="critical",
+        log_level="error",
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=1,

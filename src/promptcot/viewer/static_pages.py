@@ -15,15 +15,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from promptcot.errors import InputError
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.templates import stylesheet
-from promptcot.storage.atomic import write_whole
+from promptcot.storage.atomic import write_json, write_whole
+from promptcot.storage.folders import begun, publish
 from promptcot.storage.reviews import Review, reviews_in
 from promptcot.viewer.pages import article_html, own, shown, written
 from promptcot.viewer.queries import Entry, Filter, Lists
 from promptcot.viewer.shelf import Shelf
 
+_MADE_BY = "view.json"
 _PAGE = 100
 
 
@@ -37,18 +38,22 @@ class Exported:
 
 
 def export_static(shelf: Shelf, directory: Path, limit: int) -> Exported:
-    """Write pages for the first `limit` problems of the set. Raises InputError for a folder that is not empty."""
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise InputError(f"{directory}: this is not an empty folder; give a new one")
+    """Write pages for the first `limit` problems of the set; an earlier export in this place gives way.
+
+    Raises UsageError for a folder that holds something else, and StorageError.
+    """
     with shelf.reading() as lists:
         entries = [*_in_the_set(lists, limit)]
         total = dict(lists.values("fate")).get("in the set", 0)
-        texts = lists.texts([one.number for one in entries]) if len(entries) <= _PAGE else _texts(lists, entries)
-    writer = _Writer(shelf, directory, total)
-    for place, entry in enumerate(entries):
-        writer.problem(entries, place, entry)
-    for page in range(0, max(len(entries), 1), _PAGE):
-        writer.list(entries, page, texts)
+        texts = _texts(lists, entries)
+    with begun(directory, _MADE_BY) as folder:
+        writer = _Writer(shelf, folder, total)
+        for place, entry in enumerate(entries):
+            writer.problem(entries, place, entry)
+        for page in range(0, max(len(entries), 1), _PAGE):
+            writer.list(entries, page, texts)
+        write_json(folder / _MADE_BY, {"problems": len(entries), "in_the_set": total})
+        publish(directory)
     return Exported(len(entries), total, directory / "index.html")
 
 
@@ -126,7 +131,7 @@ class _Writer:
         noted = next((one for one in said if one.note), None)
         if decided is None:
             return noted
-        return Review(row_id, decided.decision, noted and noted.note, decided.reviewer, decided.at)
+        return Review(row_id, decided.decision, noted.note if noted else None, decided.reviewer, decided.at)
 
     def _write(self, name: str, template: str, **values: Any) -> None:
         write_whole(self._directory / name, written(template, **values, **self._style).encode(errors="replace"))
