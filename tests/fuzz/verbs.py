@@ -165,6 +165,9 @@ VERBS = {
     ),
     "clean of a run": Verb("clean shard-1 --yes", ("shard-1",)),
     "clean of an output": Verb("clean written.jsonl --yes", ("written.*",)),
+    "view": Verb("view shard-1 --export-static pages", ("shard-1",), results=("pages/**/*",)),
+    "report": Verb("report shard-1 --output page.html", ("shard-1",)),
+    "report of two runs": Verb("report shard-1 shard-2 --output page.html", ("shard-1", "shard-2")),
     "chain": Verb(
         "run distill-nano --output-dir out",
         ("asks.jsonl", "annotated.jsonl"),

@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 _LONG_AGO = 1_700_000_000
 """When all inputs were changed last: the names of grades depend on it."""
 _PACKAGE = Path(promptcot.__file__).parent
-_NOT_COMPARED = (".png", ".svg", ".pdf")
+_NOT_COMPARED = (".png", ".svg", ".pdf", ".html")
 _TIMED_LINE = re.compile(
     r"^(?:\S+: [\d,]+ calls, .*|beyond the target: .*|for each problem: .*"
     r"|  (?:sampled|generated|parsed|judged|accepted) .*)\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -26,6 +27,7 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.pipeline.trouble import problem_of, worst_trouble
 from promptcot.recipe.loading import load, parse, with_changes
 from promptcot.recipe.recipe import Recipe
+from promptcot.report.writing import report_at_end
 from promptcot.storage.counts import StageCounts
 from promptcot.storage.json import loads
 from promptcot.storage.sources import refuse_address
@@ -99,7 +101,9 @@ async def arun(
     directory = Path(output_dir) if output_dir is not None else default_directory(resolved.name, part)
     async with delivered(directory, journal, "folder") as made:
         inputs = Inputs(resolved, made, until, part)
-        return _result(await execute.run(inputs, observer_of(on_progress), scale=scale_of(cluster)))
+        finished = await execute.run(inputs, observer_of(on_progress), scale=scale_of(cluster))
+        await asyncio.to_thread(report_at_end, finished.directory)
+        return _result(finished)
 
 
 @checking
@@ -128,7 +132,9 @@ async def _merge(
     async with delivered(output, journal, "either") as target:
         made = shards_of(target, paths, partial=partial)
         if made[0].path.is_dir():
-            return _result((await merge_runs(target, made, observer, partial=partial))[0])
+            merged = (await merge_runs(target, made, observer, partial=partial))[0]
+            await asyncio.to_thread(report_at_end, merged.directory)
+            return _result(merged)
         counts = merge_files(target, made, observer)
         problem = problem_of(counts, target)
         return StageResult(*rows_beside(target, lasting=True), counts, target.parent, problem=problem)

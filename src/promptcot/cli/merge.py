@@ -8,10 +8,11 @@ import click
 
 from promptcot.cli.parameters import SOURCE_EITHER, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all
-from promptcot.cli.report.run import code_of, summary
+from promptcot.cli.report.run import code_of, report_lines, summary
 from promptcot.pipeline.merge import lacking, merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
 from promptcot.pipeline.synchronous import wait_for
+from promptcot.report.writing import report_at_end
 
 
 @click.command("merge")
@@ -32,4 +33,5 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))
     say_all(summary(merged, inputs))
+    say_all(report_lines(report_at_end(merged.directory)))
     return code_of(merged)

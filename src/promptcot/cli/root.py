@@ -42,7 +42,9 @@ VERBS = {
     "select": "Choose labelled problems by pass rate, level and concepts, and put them in order.",
     "export": "Turn a set into the files that a trainer reads, and check that it reads them and every gold passes.",
     "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
+    "view": "Search, read and review the problems of a run, on a page of this machine.",
     "show": "Print the history of one problem of a run, or what the run has.",
+    "report": "Show a run as one page of HTML: its set, what was left out and why, and problems; or two runs.",
     "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
     "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
     "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
@@ -53,6 +55,9 @@ VERBS = {
     "mock-server": "An OpenAI-compatible server without a model, for tests and for trying things out.",
     "nano": "The embedded model: where it lies, and the truth about a run on it.",
 }
+
+_FILES = {"report": "report_run"}
+"""Verbs whose module has another name: `cli.report` is what is printed."""
 
 
 def _dashes(token: str) -> str:
@@ -70,7 +75,9 @@ class _Verbs(click.Group):
         verb = _dashes(cmd_name)
         if verb not in VERBS:
             return None
-        command: click.Command = importlib.import_module(f"promptcot.cli.{verb.replace('-', '_')}").command
+        command: click.Command = importlib.import_module(
+            f"promptcot.cli.{_FILES.get(verb, verb.replace('-', '_'))}"
+        ).command
         return with_addresses(command)
 
     def resolve_command(

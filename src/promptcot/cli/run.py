@@ -21,7 +21,7 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import Console, say_all
 from promptcot.cli.report.forecast import forecast_of
-from promptcot.cli.report.run import caution, code_of, preview, summary
+from promptcot.cli.report.run import caution, code_of, preview, report_lines, summary
 from promptcot.cli.run_chain import run_chain
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
@@ -30,6 +30,7 @@ from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.shards import default_directory
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load
+from promptcot.report.writing import report_at_end
 
 _OVERRIDES = {
     "seed": "seed",
@@ -94,4 +95,5 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     say_all(forecast_of(inputs.recipe, inputs.steps))
     finished = wait_for(execute.run(inputs, observer, scale=scale))
     say_all(summary(finished, inputs))
+    say_all(report_lines(report_at_end(finished.directory)))
     return code_of(finished)

@@ -15,7 +15,8 @@ import promptcot
 from promptcot.cli.root import VERBS
 
 NAMES = [name for name in promptcot.__all__ if name != "__version__"]
-WITHOUT_FUNCTION = {"run", "train-rows", "eval", "train", "chain", "plan", "doctor", "mock-server", "nano", "show"}
+WITHOUT_FUNCTION = {"run", "train-rows", "eval", "train", "chain", "plan", "doctor", "mock-server", "nano"}
+WITHOUT_FUNCTION |= {"show", "report", "view"}
 """Verbs whose function has another name (`run` and `eval` as `evaluate` are there), or that are for the terminal."""
 
 

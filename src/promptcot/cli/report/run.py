@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from pathlib import Path
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
@@ -124,6 +125,11 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield from ("", *trouble.lines)
     yield from _problems(run)
     yield from _files(run, inputs)
+
+
+def report_lines(report: Path | str) -> Iterator[str]:
+    """Where the page is that shows the run, or why there is none."""
+    yield f"as a page, with problems to look at: {report}" if isinstance(report, Path) else f"note: {report}"
 
 
 def code_of(run: Run) -> int:

@@ -1,0 +1,122 @@
+"""`promptcot view`: a page on this machine to search, read and review the problems of a run."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import os
+import sys
+import threading
+import webbrowser
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from promptcot.cli.parameters import COUNT, NEW_FOLDER, RUN_FOLDER
+from promptcot.cli.report.console import complain, say, say_all
+from promptcot.cli.report.view import address_lines, exported_lines, hooks, opened_lines
+from promptcot.errors import InputError
+from promptcot.pipeline.synchronous import wait_for
+from promptcot.viewer.shelf import Shelf
+from promptcot.viewer.static_pages import export_static
+
+if TYPE_CHECKING:
+    from promptcot.viewer.guard import Guard
+
+
+@click.command("view")
+@click.argument("run", metavar="RUN", type=RUN_FOLDER)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="The port to listen at.  [default: one that is free]",
+)
+@click.option("--open/--no-open", "browse", default=None, help="Open a browser.  [default: where there is a display]")
+@click.option("--reviewer", metavar="NAME", help="Who reviews, until the page is told another name.  [default: $USER]")
+@click.option(
+    "--export-static", type=NEW_FOLDER, metavar="DIR", help="Write pages for sharing into DIR instead, and serve none."
+)
+@click.option(
+    "--limit", type=COUNT, default=1000, show_default=True, metavar="N", help="Problems that --export-static writes."
+)
+def command(
+    run: Path,
+    host: str,
+    port: int,
+    browse: bool | None,
+    reviewer: str | None,
+    export_static: Path | None,
+    limit: int,
+) -> int:
+    """Show the problems of RUN, the directory of a run, on a page of this machine, and take down reviews.
+
+    Search, filters, and the whole history of each problem. Keys accept and reject: decisions go to RUN/reviews.jsonl,
+    which `run`, `select` and `export` honour. Only who has the printed address can open the page. Ctrl-C ends it.
+    """
+    if export_static is not None:
+        return _export(run, export_static, limit)
+    _check_extra()
+    shelf = Shelf(run, hooks(say))
+    try:
+        say_all(opened_lines(shelf))
+        with suppress(KeyboardInterrupt):
+            _serve(shelf, host, port, reviewer or _user(), _is_wanted(browse))
+    finally:
+        shelf.close()
+    return 0
+
+
+def _export(run: Path, directory: Path, limit: int) -> int:
+    shelf = Shelf(run, hooks(say))
+    try:
+        say_all(exported_lines(export_static(shelf, directory, limit)))
+    finally:
+        shelf.close()
+    return 0
+
+
+def _serve(shelf: Shelf, host: str, port: int, reviewer: str, browse: bool) -> None:
+    from promptcot.viewer.serving import serve
+
+    def ready(guard: Guard) -> None:
+        lines = address_lines(guard, _is_local(host))
+        for line in lines:
+            complain(line) if line.startswith("warning") else say(line)
+        if browse:
+            threading.Thread(target=webbrowser.open, args=(guard.address(),), daemon=True).start()
+
+    wait_for(serve(shelf, host, port, reviewer, ready))
+
+
+def _check_extra() -> None:
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise InputError(f"view needs {' and '.join(missing)}: pip install 'promptcot[view]'")
+
+
+def _is_wanted(browse: bool | None) -> bool:
+    """Whether to open a browser: if nothing is said, where there is a display to open it on."""
+    if browse is not None:
+        return browse
+    has_display = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    return has_display and sys.stdout.isatty()
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # no such variable, and no such user
+        return "reviewer"

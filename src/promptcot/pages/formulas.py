@@ -1,0 +1,131 @@
+r"""Text with formulas as HTML: `$…$`, `$$…$$`, `\(…\)`, `\[…\]` and environments become MathML, the rest is escaped.
+
+Decides where a formula begins and ends, and what is money. What cannot be converted is shown as its source, and
+counted. Drawings in Asymptote are folded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from markupsafe import Markup, escape
+
+from promptcot.pages.latex import NotShown
+from promptcot.pages.mathml import mathml
+from promptcot.printable import printable
+
+_ENVIRONMENTS = "align|aligned|alignat|gather|gathered|equation|eqnarray|multline|flalign|split|cases|array|tabular"
+_ENVIRONMENTS += "|matrix|pmatrix|bmatrix|vmatrix|Vmatrix|Bmatrix|smallmatrix"
+_BEGINS = re.compile(
+    rf"(?P<escaped>\\[$\\](?![\[(]))|(?P<asy>\[asy\])|(?P<block>\$\$|\\\[)|(?P<inline>\$|\\\()"
+    rf"|\\begin\s*\{{(?P<name>(?:{_ENVIRONMENTS})\*?|asy|tikzpicture)\}}"
+)
+_ENDS = {"$$": re.compile(r"(?<!\\)\$\$"), "\\[": re.compile(r"\\\]"), "\\(": re.compile(r"\\\)")}
+_DOLLAR = re.compile(r"\\.|\$|\n[ \t]*\n", re.DOTALL)
+_TEXTS = re.compile(r"\\(?:text\w*|mbox|hbox|operatorname|mathrm|mathit|mathbf)\s*\{[^{}]*\}|\\[a-zA-Z]+")
+_WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
+_REACH = 20_000
+"""Characters within which a formula must end. What is longer than a formula that is converted is shown as source."""
+_BLOCK = '<span class="formula'
+_LINE_END, _LINE_START = re.compile(r"[ \t]*\n[ \t]*$|[ \t]+$"), re.compile(r"[ \t]*\n?")
+_LONG = 45
+"""Characters of source from which a formula may be wider than a phone, and scrolls within itself."""
+
+
+class Formulas:
+    """Converts texts and counts formulas: `shown` as MathML, `as_source` where that is not possible."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.as_source = 0
+
+    def html(self, text: str) -> Markup:
+        """The text as HTML for within a `<div>`. Everything that is not a formula is escaped."""
+        text, parts, place = text.strip(), list[Markup](), 0
+        while found := _BEGINS.search(text, place):
+            before = text[place : found.start()]
+            part, place = self._formula(text, found)
+            if part.startswith(_BLOCK):  # it stands on a line of its own anyway
+                before = _LINE_END.sub("", before)
+                rest = _LINE_START.match(text, place)
+                place = rest.end() if rest else place
+            parts += [_plain(before), part]
+        parts.append(_plain(text[place:]))
+        return Markup("").join(parts)
+
+    def _formula(self, text: str, begin: re.Match[str]) -> tuple[Markup, int]:
+        """What begins here as HTML, and where the text goes on."""
+        if begin["escaped"]:
+            return _plain(begin[0][1:] if begin[0] == "\\$" else begin[0]), begin.end()
+        span = _span(text, begin)
+        if span is None:
+            return _plain(begin[0]), begin.end()
+        start, stop, end = span
+        if begin["asy"] or begin["name"] in ("asy", "tikzpicture"):
+            return _folded(text[begin.start() : end]), end
+        block = begin["inline"] is None
+        return self.formula(text[start:stop], text[begin.start() : end], block=block), end
+
+    def formula(self, source: str, written: str, *, block: bool) -> Markup:
+        """One formula; `written` is what is shown where it cannot be converted."""
+        if not source.strip():
+            return _plain(written)
+        try:
+            made = mathml(source, block)
+        except NotShown:
+            self.as_source += 1
+            return Markup('<code class="tex">{}</code>').format(_plain(written))
+        self.shown += 1
+        long = len(source) > _LONG
+        if block:
+            return Markup(_BLOCK + '"{}>{}</span>').format(Markup(' tabindex="0"') if long else "", made)
+        return Markup('<span class="wide" tabindex="0">{}</span>').format(made) if long else made
+
+
+def _span(text: str, begin: re.Match[str]) -> tuple[int, int, int] | None:
+    """Where the source of a formula starts and stops, and where its closing delimiter ends. None where it has none."""
+    if begin["asy"] or begin["name"]:
+        closing = "[/asy]" if begin["asy"] else f"\\end{{{begin['name']}}}"
+        end = text.find(closing, begin.end(), begin.end() + _REACH)
+        return None if end < 0 else (begin.start(), end + len(closing), end + len(closing))
+    if begin[0] == "$":
+        return _between_dollars(text, begin.end())
+    found = _ENDS[begin[0]].search(text, begin.end(), begin.end() + _REACH)
+    return None if found is None else (begin.end(), found.start(), found.end())
+
+
+def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
+    r"""A formula between single dollars, unless it is money. Braces count: `\text{if $x$}` has dollars within it."""
+    depth = 0
+    limit = min(len(text), start + _REACH)
+    for found in re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL).finditer(text, start, limit):
+        if found[0] == "$" and depth <= 0:
+            inner = text[start : found.start()]
+            return (
+                None if _is_prose(inner, text[found.end() : found.end() + 1]) else (start, found.start(), found.end())
+            )
+        if found[0][0] == "\n":
+            return None
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+    return None
+
+
+def _is_prose(inner: str, after: str) -> bool:
+    """Whether what is between two dollars is text between two amounts of money."""
+    words = _WORD.findall(_TEXTS.sub(" ", inner))
+    if re.match(r"\d", inner) and inner[-1:].isspace() and "\\" not in inner:
+        return True
+    if after.isdigit() and (inner[-1:].isspace() or re.match(r"\s*\d", inner)):
+        return True
+    if re.match(r"\s*\d", inner) and not re.search(r"[\\^_={}]", inner):
+        return bool(re.search(r"[A-Za-z]{2,}\s|\s[A-Za-z]{2,}", inner))
+    return inner[:1].isspace() and len(words) > 1 and not re.search(r"[\\^_=]", inner)
+
+
+def _plain(text: str) -> Markup:
+    return escape(printable(text))
+
+
+def _folded(source: str) -> Markup:
+    label = Markup("<summary>a drawing, as its source</summary>")
+    return Markup('<details class="drawing">{}<pre tabindex="0">{}</pre></details>').format(label, _plain(source))

@@ -1,0 +1,61 @@
+"""Serves the viewer on an address of this machine, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+import uvicorn
+
+from promptcot.errors import InputError
+from promptcot.viewer.app import Viewer
+from promptcot.viewer.guard import Guard
+from promptcot.viewer.shelf import Shelf
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to those who hear them for the whole program."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+
+async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callable[[Guard], None]) -> None:
+    """Serve a run until this is cancelled; `ready` is called when the address is known. Raises InputError."""
+    listening = _listening(host, port)
+    guard = Guard(host, listening.getsockname()[1])
+    config = uvicorn.Config(
+        Viewer(shelf, guard, reviewer).app(),
+        access_log=False,  # it would have the token
+        log_level="error",
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    running = asyncio.create_task(server.serve([listening]))
+    ready(guard)
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await running
+        raise
+    finally:
+        listening.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket bound to this address; port 0 is any that is free. Raises InputError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(128)
+    except (OSError, UnicodeError) as error:
+        found.close()
+        raise InputError(f"{host}:{port}: cannot listen there ({error}); choose another --port, or none") from error
+    return found
