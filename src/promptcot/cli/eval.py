@@ -12,8 +12,9 @@ from promptcot import domains, nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, verifier_option
-from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, worst
+from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, warn, worst
 from promptcot.cli.report.prompts import drawing, in_words
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.scores import result_lines, summary_lines
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.graders import Graders
@@ -72,6 +73,8 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
         wait_for(evaluation.run(observer, scale))
     solved, kept = evaluation.solved.items(), options["keep_going"]
+    RESULT.read(directory / "results.json")
+    RESULT.wrote(*evaluation.written)
     codes = [print_summary(file, [counts], keep_going=kept) for file, counts in solved]
     say_all(_lines(evaluation))
     return worst([*codes, exit_code(nothing=False, failed=evaluation.unfit + problems.refused > 0)])
@@ -87,12 +90,15 @@ def _preview(evaluation: Evaluation) -> None:
     recipe = evaluation.recipe
     say(f"promptcot eval: recipe {recipe.name}, {recipe.model.model}, into {evaluation.directory}")
     say(drawing(recipe.model))
-    say_all(evaluation.notes)
+    for line in evaluation.notes:
+        warn(line)
     for source in evaluation.problems:
         rows = evaluation.rows(source)
+        RESULT.append("benchmarks", {"benchmark": source, "problems": len(rows), "traces": len(rows) * recipe.n})
         say(f"{source}: {len(rows):,} problems × {recipe.n} = {len(rows) * recipe.n:,} traces")
         [request] = evaluation.stage.ask({**rows[0], "sample": 0})
         said, text = in_words(recipe.model, "solver", request)
+        RESULT.append("prompts", {"benchmark": source, "prompt": text})
         say(f"its first prompt{said}:")
         say("\n".join(f"  | {line}" for line in text.splitlines()))
 

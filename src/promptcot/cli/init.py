@@ -9,6 +9,7 @@ import click
 
 from promptcot.cli.parameters import NEW_FOLDER
 from promptcot.cli.report.console import say
+from promptcot.cli.report.result import RESULT
 from promptcot.domains.new import write_domain
 
 
@@ -23,6 +24,8 @@ def command(name: str, output_dir: Path | None) -> int:
     """
     folder = output_dir or Path(name)
     written = write_domain(name, folder)
+    RESULT.add(folder=folder, recipe=folder / "recipe.toml")
+    RESULT.wrote(*written)
     recipe = shlex.quote(str(folder / "recipe.toml"))
     say(f"{len(written)} files in {folder}: {', '.join(path.name for path in written)}")
     say(f"next:    read {folder / 'README.md'}, and say in {folder / 'generate.jinja'} which problems you want")

@@ -12,6 +12,7 @@ import click
 
 from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, SHARE, WHOLE, together
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
 from promptcot.pipeline.synchronous import wait_for
 
@@ -66,6 +67,8 @@ def command(**options: Any) -> int:
 async def _serve(server: MockServer) -> None:
     async with server:
         say(f"mock server at {server.url}, model {', '.join(server.options.models)}, seed {server.options.seed}")
+        RESULT.add(url=server.url, models=server.options.models, seed=server.options.seed)
+        RESULT.emit(None)  # who starts it waits for the address
         await asyncio.Event().wait()  # until it is cancelled
 
 

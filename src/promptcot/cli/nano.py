@@ -9,6 +9,7 @@ import click
 from promptcot import nano
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.nano.truth import Truth
 from promptcot.pipeline.set_file import SET
 from promptcot.storage.rows import read_rows
@@ -23,7 +24,9 @@ def command() -> None:
 @click.argument("role", type=click.Choice(nano.ROLES))
 def path(role: str) -> int:
     """Print the folder of the embedded model for ROLE, for other programs to load."""
-    say(str(nano.path(role)))
+    folder = nano.path(role)
+    RESULT.add(role=role, path=folder)
+    say(str(folder))
     return 0
 
 
@@ -41,5 +44,6 @@ def check(run: Path) -> int:
         truth = Truth()
         for row in read_rows(file, may_be_empty=True):
             truth.add(row)
+        RESULT.add(truth={name: truth.as_json()})
         say_all(truth.lines(name))
     return 0

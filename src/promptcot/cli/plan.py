@@ -6,7 +6,6 @@ are `cli.report.plan`'s.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 import click
 
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, changes_option
-from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.console import say_all
 from promptcot.cli.report.plan import Made, lines
+from promptcot.cli.report.result import RESULT
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
@@ -66,7 +66,6 @@ _DRAWS = 20_480
     show_default=True,
     help="Trial draws from the concepts: how many combinations they can give.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
 
@@ -83,9 +82,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
-    if options["as_json"]:
-        say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False, default=asdict))
-        return 0
+    RESULT.add(**as_numbers(made))
     say_all(lines(made))
     return 0
 

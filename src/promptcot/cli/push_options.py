@@ -12,6 +12,7 @@ import click
 from promptcot.cli.asking import agreed
 from promptcot.cli.parameters import Command, together
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.core.units import size
 from promptcot.errors import InputError, UsageError
 from promptcot.hub.client import check_ready
@@ -50,6 +51,8 @@ class Push:
     def send(self, folder: Path, kind: Kind, mark: str) -> None:
         """List the files, and upload them unless it is a dry run or a person says no. Raises InputError, UsageError."""
         parcel = pack(folder, self.name, kind, mark, public=self.public)
+        uploads = {"address": parcel.address, "public": parcel.public, "files": parcel.files, "uploaded": False}
+        RESULT.add(upload=uploads)
         say_all(_listed(parcel))
         if self.dry_run:
             say_all(_dry(self.name))
@@ -64,6 +67,7 @@ class Push:
             say(f"nothing to upload: {parcel.address} has it all")
         elif agreed("upload this?", yes=self.yes, undone="nothing was uploaded"):
             upload.send()
+            RESULT.add(upload={"uploaded": True})
             say(f"uploaded: {parcel.address}")
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.errors import InputError
@@ -57,6 +58,12 @@ class Truth:
         if "level" in row:
             self.levels += 1
             self.right_level += solution.level == row["level"]
+
+    def as_json(self) -> dict[str, Any]:
+        """The counts that the report is made of, as plain values."""
+        counts = {field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"}
+        distinct = {"distinct": len(self.texts), "distinct_without_numbers": len(self.masked)}
+        return {**counts, **distinct, "ill_formed": dict(self.reasons)}
 
     def lines(self, name: str) -> Iterator[str]:
         """The report, a line each; shares with their n and a 95 % interval."""

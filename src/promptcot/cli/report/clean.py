@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from promptcot.core.units import size
 from promptcot.pipeline.leftovers import Leftovers
@@ -23,6 +24,21 @@ def lines(of: Leftovers) -> Iterator[str]:
         yield f"  {one.path.name:<{width}}  {size(one.size):>8}  {one.what}{cost}"
     yield f"  {'in all':<{width}}  {size(of.size):>8}"
     yield from _again(of)
+
+
+def as_numbers(of: Leftovers) -> Mapping[str, Any]:
+    """The same for --json."""
+    found = [
+        {
+            "path": one.path,
+            "bytes": one.size,
+            "purpose": one.what,
+            "calls": one.paid.calls if one.paid else 0,
+            "cost": one.paid.cost if one.paid else None,
+        }
+        for one in of.found
+    ]
+    return {"of": of.of, "found": found, "links": of.links, "bytes": of.size, "bytes_kept": of.kept}
 
 
 def _again(of: Leftovers) -> Iterator[str]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.core.remedies import shown
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
@@ -22,6 +23,12 @@ def say(text: str = "", start: str = "", color: str | None = None) -> None:
 def complain(text: str) -> None:
     """One line to standard error."""
     STREAMS.complain(text)
+
+
+def warn(text: str) -> None:
+    """Lines that a person should read before using the result: to standard output, and among the warnings of --json."""
+    say_all(text.splitlines())
+    RESULT.warn(text)
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -104,14 +111,15 @@ def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_goi
     With `keep_going` it is no failure that nothing came.
     """
     stage_counts = list(stage_counts)
+    RESULT.output(output, stage_counts)
     for counts in stage_counts:
         if line := calls(counts):
             say(line)
         say(account(counts))
         if line := replaced(counts):
-            say(line)
+            warn(line)
         if trouble := trouble_of(counts, output):
-            say_all(trouble.lines)
+            warn(str(trouble))
     say(f"written: {output}")
     for kind in ("dropped.jsonl", "failed.jsonl"):
         if beside(output, kind).exists():

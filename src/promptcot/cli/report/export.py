@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from promptcot.cli.report.console import account, replaced
 from promptcot.core.units import size
 from promptcot.exports.check import Checked
 from promptcot.exports.files import Written
 from promptcot.exports.formats.format import Format, Split
+from promptcot.exports.job import Exported
 from promptcot.storage.paths import beside
 from promptcot.storage.tables import Shard
 
@@ -29,6 +32,20 @@ def written_lines(written: Written, form: Format, target: Path) -> Iterator[str]
         yield f"not written: {target}"
     if written.counts.dropped:
         yield f"left out: {beside(target, 'dropped.jsonl')}"
+
+
+def as_numbers(done: Exported, form: Format, target: Path) -> Mapping[str, Any]:
+    """The same for --json."""
+    splits = {
+        split: {
+            "rows": sum(shard.rows for shard in shards),
+            "bytes": sum(shard.bytes for shard in shards),
+            "files": [target / shard.name for shard in shards],
+        }
+        for split, shards in done.written.files.items()
+    }
+    check = done.checked and {**asdict(done.checked), "ok": done.checked.ok}
+    return {"to": form.name, "layout": form.layout, "splits": splits, "check": check}
 
 
 def _split_line(split: Split, shards: Sequence[Shard]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from promptcot.cli.report.result import RESULT
 from promptcot.engines.local.rendering import rendered
 from promptcot.errors import EngineError, PromptCoTError
 from promptcot.pipeline.job import Ask
@@ -58,6 +59,7 @@ def first_prompt(name: str, stage: Stage, model: Model, role: str, row: Row) -> 
         yield f"{head}; it asks nothing about the first row"
         return
     said, text = in_words(model, role, requests[0])
+    RESULT.append("prompts", {"stage": name, "model": asked(model), "sampling": drawing(model), "prompt": text})
     yield f"{head}; its first prompt{said}:"
     yield textwrap.indent(text.rstrip("\n"), "    | ", lambda line: True)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.forecast import forecast_of
 from promptcot.cli.report.measure import end_lines
 from promptcot.cli.report.prompts import asked, first_prompt
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.steps import lines_of
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
@@ -20,6 +23,7 @@ from promptcot.pipeline.set_file import SET, has_set
 from promptcot.pipeline.trouble import Trouble, worst_trouble
 from promptcot.recipe.recipe import Recipe, step_of
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
+from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 
 _SHOWN = 3
@@ -77,6 +81,32 @@ def preview(inputs: Inputs) -> Iterator[str]:
         row = {**row, **step.example}
 
 
+def preview_numbers(inputs: Inputs) -> dict[str, Any]:
+    """The counts of a preview, for --json."""
+    recipe = inputs.recipe
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "concepts": len(inputs.table),
+        "candidates": recipe.run.candidates,
+        "target": recipe.run.target,
+        "steps": [step.name for step in inputs.steps],
+    }
+
+
+def numbers(run: Run, inputs: Inputs) -> dict[str, Any]:
+    """What a run adds to its summary.json, for --json: `came` is what counts for the target."""
+    counts = {"came": run.came, "target": run.limits.target} if run.counts else {}
+    return {"directory": run.directory, "recipe": inputs.recipe.name, "seed": inputs.recipe.seed, **counts}
+
+
+def files_of(run: Run) -> list[Path]:
+    """What a run wrote: its set, and the output of each step with what is beside it."""
+    outputs = [output.path for output in run.outputs.values()]
+    others = [beside(path, kind) for path in outputs for kind in ("dropped.jsonl", "failed.jsonl")]
+    return [path for path in (run.directory / SET, run.directory / "recipe.json", *outputs, *others) if path.exists()]
+
+
 def target_of(recipe: Recipe) -> str:
     """What a target counts: the rows of the last step, or of the one before a selection."""
     last = next((name for name in reversed(recipe.set_steps) if name != "select"), "filter")
@@ -104,7 +134,9 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     for step in counts.values():
         if line := calls(step):
             yield line
-    yield from filter(None, map(replaced, counts.values()))
+    for line in filter(None, map(replaced, counts.values())):
+        RESULT.warn(line)
+        yield line
     asked = [counts[step.name] for step in run.steps if step.stage]
     yield from whole_cost(asked)
     yield from _beyond(asked)
@@ -119,6 +151,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
+        RESULT.warn(str(trouble))
         yield from ("", *trouble.lines)
     yield from _problems(run)
     yield from _files(run, inputs)

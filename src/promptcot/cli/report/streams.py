@@ -12,6 +12,7 @@ import io
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 import click
 
@@ -26,12 +27,16 @@ class Streams:
     def __init__(self) -> None:
         self.lost: OSError | None = None
         """Why standard output takes no more."""
+        self._aside = False
+        self._kept: TextIO | None = None
+        self._descriptor: int | None = None
 
     def begin(self) -> None:
         """Forget an earlier command, and open what is closed: else a file of ours would become standard output, and a
         library that prints would write into it. A terminal that lacks a character gets an escape instead of an error.
         """
-        self.lost = None
+        self._restore()
+        self.lost, self._aside = None, False
         for number in _STANDARD:
             try:
                 os.fstat(number)
@@ -43,13 +48,45 @@ class Streams:
 
     def write(self, text: str, start: str = "", color: str | None = None) -> None:
         """One line to standard output, for as long as it takes any; on a terminal its start is in color."""
-        if self.lost is not None:
-            return
+        if self._aside:
+            self.complain(start + text)
+        elif self.lost is None:
+            self._put(click.style(presentable(start), fg=color) if start else "", presentable(text))
+
+    def _put(self, start: str, text: str) -> None:
         try:
-            head = click.style(presentable(start), fg=color) if start else ""
-            click.echo(head + presentable(text))
+            click.echo(start + text)
         except OSError as error:
             self.lose(error)
+
+    def divert(self) -> None:
+        """Send to standard error what this process, libraries and child processes print from here on, until `emit`."""
+        if self._kept is not None or sys.stdout is None or sys.stderr is None:
+            return
+        self._aside, self._kept = True, sys.stdout
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            if (sys.stdout.fileno(), sys.stderr.fileno()) == _STANDARD[1:]:
+                self._descriptor = os.dup(1)
+                os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+    def emit(self, text: str) -> None:
+        """Write the one line that is for standard output; later lines go to standard error, too."""
+        self._restore()
+        if self.lost is None:
+            self._put("", text)
+
+    def _restore(self) -> None:
+        if self._kept is None:
+            return
+        with suppress(OSError, ValueError):
+            self._kept.flush()
+        sys.stdout, self._kept = self._kept, None
+        if self._descriptor is not None:
+            os.dup2(self._descriptor, 1)
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def lose(self, error: OSError) -> None:
         """Standard output takes no more; what is in its buffer is not tried again when the process ends."""

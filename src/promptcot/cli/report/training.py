@@ -7,6 +7,8 @@ nor given by the recipe is said to be assumed, with its source.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.training_units import count, item, sized
@@ -32,6 +34,26 @@ def lines(run: DryRun) -> Iterator[str]:
     for section in (_plan, _memory, effort, _hints):
         yield ""
         yield from section(run)
+
+
+def as_numbers(run: DryRun) -> dict[str, Any]:
+    """The numbers of a dry run for --json; null where they are not known."""
+    need, counted = run.memory, run.counted
+    return {
+        "recipe": run.recipe.name,
+        "directory": run.recipe.directory,
+        "parameters": run.shape.parameters if run.shape else None,
+        "rows": counted.rows,
+        "tokens_per_row": counted.lengths.mean if counted.lengths else None,
+        "left_out": counted.left_out,
+        "work": run.work,
+        "devices": run.recipe.parallelism.devices,
+        "device": run.device,
+        "memory_bytes": need and {**asdict(need), "total": need.total},
+        "fits": run.fits,
+        "changes": [{"set": one.keys, "total": one.need.total, "fits": one.fits} for one in run.changes],
+        "disk_bytes": run.disk and {**asdict(run.disk), "total": run.disk.total},
+    }
 
 
 def _plan(run: DryRun) -> Iterator[str]:
