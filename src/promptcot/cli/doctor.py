@@ -26,7 +26,6 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.recipe import Recipe
 
-_WIDTH = 100
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
@@ -141,4 +140,4 @@ class _Examination:
 def _words(finding: Finding) -> str:
     """What, and the way out, wrapped below itself behind the mark. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
-    return hanging(" " * 11, text, _WIDTH)[11:]
+    return hanging(" " * 11, text)[11:]

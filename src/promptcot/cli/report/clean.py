@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptcot.cli.report.tables import table
 from promptcot.core.units import size
 from promptcot.pipeline.leftovers import Leftovers
 from promptcot.pipeline.paid import cost_words
@@ -18,11 +19,11 @@ def lines(of: Leftovers) -> Iterator[str]:
         yield f"{of.of}: nothing to remove"
         return
     yield f"{of.of}: not needed for its results, {size(of.kept)}, which stay"
-    width = max(len(one.path.name) for one in of.found)
+    rows = [("file", "size", "purpose")]
     for one in of.found:
         cost = f" ({cost_words(one.paid.cost)})" if one.paid and one.paid.calls else ""
-        yield f"  {one.path.name:<{width}}  {size(one.size):>8}  {one.what}{cost}"
-    yield f"  {'in all':<{width}}  {size(of.size):>8}"
+        rows.append((one.path.name, size(one.size), f"{one.what}{cost}"))
+    yield from table([*rows, ("in all", size(of.size), "")], indent=2)
     yield from _again(of)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.tables import Heading
 from promptcot.core.remedies import shown
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts, damaged_lines
@@ -16,8 +17,11 @@ from promptcot.storage.paths import beside
 
 
 def say(text: str = "", start: str = "", color: str | None = None) -> None:
-    """One line to standard output; on a terminal its start is in color."""
-    STREAMS.write(text, start, color)
+    """One line to standard output; on a terminal its start is in color, and the header of a table is bold."""
+    if isinstance(text, Heading):
+        STREAMS.write("", str(text), {"bold": True})
+    else:
+        STREAMS.write(text, start, {"fg": color} if color else None)
 
 
 def complain(text: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptcot.cli.report.layout import aligned, bounds, hanging, percent
+from promptcot.cli.report.layout import bounds, counted, hanging, percent
+from promptcot.cli.report.tables import table
 from promptcot.core.measures.comparing import Compared
 from promptcot.core.remedies import shown
 
@@ -43,20 +44,20 @@ def _rows(told: Mapping[str, Any]) -> str:
     more = f" and {len(named) - _MOST_LEVELS:,} more levels" if len(named) > _MOST_LEVELS else ""
     by_level = f"; by level: {', '.join(named[:_MOST_LEVELS])}{more}" if named else ""
     label = f"; {told['labelled']:,} with an answer ({_share(told['labelled'], rows)})" if told["labelled"] else ""
-    return hanging("", f"{_counted(rows, 'problem')}{label}{by_level}")
+    return hanging("", f"{counted(rows, 'problem')}{label}{by_level}")
 
 
 def _yield(told: Mapping[str, Any], *, concepts: bool = True) -> Iterator[str]:
     found = told.get("yield")
     if not found or not found["steps"]:
         return
-    table: Table = [("yield", "sampled", *found["steps"], "95 % interval"), _yield_row("all", found)]
+    rows: Table = [("yield", "sampled", *found["steps"], "95 % interval"), _yield_row("all", found)]
     levels = {} if [*found["levels"]] == ["(none)"] else found["levels"]
     most = sorted(levels, key=lambda name: -levels[name]["sampled"])[:_MOST_LEVELS]
-    table += [_yield_row(shown(name), levels[name]) for name in levels if name in most]
-    yield from aligned(table, numbers=True)
+    rows += [_yield_row(shown(name), levels[name]) for name in levels if name in most]
+    yield from table(rows)
     if len(levels) > len(most):
-        yield f"and {_counted(len(levels) - len(most), 'more level')}"
+        yield f"and {counted(len(levels) - len(most), 'more level')}"
     if concepts and found["concepts"]["used"]:
         yield from _concept_yield(found["concepts"])
 
@@ -84,10 +85,10 @@ def _validity(told: Mapping[str, Any]) -> Iterator[str]:
     if not any(name != "not verified" for name in found):
         return
     bands = [*next(iter(found.values()))]
-    table: Table = [("validity by agreement", *bands, "n")]
+    rows: Table = [("validity by agreement", *bands, "n")]
     for verdict, counts in found.items():
-        table.append((verdict, *(f"{counts[band]:,}" for band in bands), f"{sum(counts.values()):,}"))
-    yield from aligned(table, numbers=True)
+        rows.append((verdict, *(f"{counts[band]:,}" for band in bands), f"{sum(counts.values()):,}"))
+    yield from table(rows)
 
 
 def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
@@ -96,11 +97,11 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
         return
     models = told["pass_rate_histogram_by_model"]
     header = [f"{span['low']:g}-{span['high']:g}" for span in spans]
-    table: Table = [("pass rates", "n", *header), _histogram("all traces", spans)]
-    table += [_histogram(shown(name), models[name]) for name in [*models][:_MOST_MODELS]]
-    yield from aligned(table, numbers=True)
+    rows: Table = [("pass rates", "n", *header), _histogram("all traces", spans)]
+    rows += [_histogram(shown(name), models[name]) for name in [*models][:_MOST_MODELS]]
+    yield from table(rows)
     if len(models) > _MOST_MODELS:
-        yield f"and {_counted(len(models) - _MOST_MODELS, 'more model')}"
+        yield f"and {counted(len(models) - _MOST_MODELS, 'more model')}"
     means = (("pass_rate", "pass rate"), ("agreement", "agreement"))
     known = [f"{name} {_mean(told[key])}" for key, name in means if key in told]
     yield hanging("means with 95 % intervals: ", "; ".join(known))
@@ -122,7 +123,7 @@ def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
     varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
     yield hanging(
         "concepts: ",
-        f"{found['used']:,}{of}, named {_counted(found['uses'], 'time')}; as varied as "
+        f"{found['used']:,}{of}, named {counted(found['uses'], 'time')}; as varied as "
         f"{found['effective']:,.1f} equally frequent ones{varied}",
     )
 
@@ -132,14 +133,14 @@ def _near_copies(told: Mapping[str, Any]) -> Iterator[str]:
     if not near:
         return
     degrees = near["thresholds"]
-    table: Table = [
+    rows: Table = [
         ("another problem at least so alike", *(f"{one['least']:g}" for one in degrees)),
         ("problems that have one", *(f"{one['count']:,}" for one in degrees)),
         ("  share", *(percent(one["share"]) for one in degrees)),
         ("  of these, alike but for numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
     ]
-    yield from aligned(table, numbers=True)
-    yield f"looked at: {_counted(near['n'], 'problem')}, each compared with {near['among']:,}"
+    yield from table(rows)
+    yield f"looked at: {counted(near['n'], 'problem')}, each compared with {near['among']:,}"
 
 
 def _alike(told: Mapping[str, Any]) -> Iterator[str]:
@@ -170,9 +171,9 @@ def _spent(told: Mapping[str, Any]) -> Iterator[str]:
     found = told.get("spent")
     if not found:
         return
-    table: Table = [("for each problem", "calls", "prompt tokens", "completion tokens", "cost")]
-    table += [_spent_row(name, one) for name, one in found["steps"].items()]
-    yield from aligned([*table, _spent_row("all", found)], numbers=True)
+    rows: Table = [("for each problem", "calls", "prompt tokens", "completion tokens", "cost")]
+    rows += [_spent_row(name, one) for name, one in found["steps"].items()]
+    yield from table([*rows, _spent_row("all", found)])
     yield from _without_price(found)
 
 
@@ -216,12 +217,12 @@ def comparison_lines(
 ) -> Iterator[str]:
     """Two sets side by side, and which differences are beyond noise."""
     yield from (
-        f"{letter}: {name}, {_counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
+        f"{letter}: {name}, {counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
     )
     yield _shared(both)
     yield ""
-    table: Table = [("", "A", "n", "B", "n", "B - A", "95 % interval", "beyond noise")]
-    yield from aligned([*table, *map(_compared, found)], numbers=True)
+    header = ("", "A", "n", "B", "n", "B - A", "95 % interval", "beyond noise")
+    yield from table([header, *map(_compared, found)])
     tried = [one for one in found if one.difference.interval is not None]
     yield ""
     yield hanging(
@@ -253,10 +254,6 @@ def _compared(one: Compared) -> Sequence[str]:
     if found.interval is not None:
         interval = " to ".join(map(_signed, found.interval))
     return (one.name, _number(found.a), sizes[0], _number(found.b), sizes[1], gap, interval, clear)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _share(count: int, whole: int) -> str:

@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from promptcot.cli.report.layout import aligned, hanging
+from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.plan_rates import origin, rate_lines
+from promptcot.cli.report.tables import table
 from promptcot.core import units
 from promptcot.core.units import duration
 from promptcot.planning.flow import Plan, kept_by
@@ -50,7 +51,7 @@ def lines(made: Made) -> Iterator[str]:
     yield from _items(_head(made))
     if plan.candidates is not None:
         yield ""
-        yield from aligned(list(_table(plan)), numbers=True)
+        yield from table(list(_table(plan)))
         yield from _items(_under_the_table(plan))
         yield ""
         yield from _items(_wall(plan))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
@@ -11,10 +10,12 @@ from typing import Any
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.forecast import forecast_of
+from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.measure import end_lines
 from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.steps import lines_of
+from promptcot.cli.report.tables import table
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
@@ -198,8 +199,8 @@ def _funnel(run: Run) -> Iterator[str]:
     lines = [("sampled", sampled, "")]
     for together in groups_of(run.steps):
         lines += _lines(together, [run.counts[step.name] for step in together])
-    for name, count, lost in lines:
-        yield f"  {name:<10} {count:>8,}  {percent(count, sampled):>5}{'   ' + lost if lost else ''}"
+    rows = [(name, f"{count:,}", percent(count, sampled), lost) for name, count, lost in lines]
+    yield from table([("step", "rows", "share", "left out"), *rows], indent=2)
 
 
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
@@ -248,9 +249,7 @@ def _share(value: object) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(
-        textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="    ") for line in text.splitlines()
-    )
+    return "\n".join(hanging("    ", line) for line in text.splitlines())
 
 
 def _files(run: Run, inputs: Inputs) -> Iterator[str]:

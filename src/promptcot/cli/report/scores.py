@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from promptcot.cli.report.layout import aligned, bounds, mean_sd, percent, points
+from promptcot.cli.report.layout import bounds, mean_sd, percent, points
+from promptcot.cli.report.tables import table
 from promptcot.core.statistics import AtK, Comparison, Estimate, Share, Summary
 from promptcot.evaluation.results import Evaluated
 
@@ -41,12 +42,12 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
 
 def result_lines(results: Sequence[Evaluated]) -> Iterator[str]:
     """A table with a line for each benchmark, the published value last."""
-    table = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
+    rows = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
     for one in results:
         runs, interval = one.summary.runs, one.summary.accuracy.interval
         counts = (f"{one.summary.problems:,}", f"{one.summary.samples:,}")
-        table.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
-    yield from aligned(table)
+        rows.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
+    yield from table(rows)
 
 
 def _printed(one: Evaluated) -> str:

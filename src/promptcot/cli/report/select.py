@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptcot.cli.report.console import percent
+from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.tables import table
 from promptcot.core.remedies import shown
 
 _WIDTH = 30
+_BEFORE_BAR = 22
 _MOST_LEVELS = 40
 
 
@@ -38,9 +41,10 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
     named = ", ".join(f"{shown(name)}: {rows:,} rows" for name, rows in models.items())
     whose = f" by {shown(told['model'])}" if told["model"] else ""
     yield f"pass rates{whose} of {total:,} problems with an agreed answer{f' ({named})' if named else ''}"
+    room = min(_WIDTH, max(STREAMS.width - _BEFORE_BAR, 1))
     most = max((span["count"] for span in spans), default=0)
     for span in spans:
-        bar = "#" * -(-span["count"] * _WIDTH // most)
+        bar = "#" * -(-span["count"] * room // most)
         yield f"  {span['low']:.1f}-{span['high']:.1f} {span['count']:>9,}  {bar}".rstrip()
     traces = told["traces"]
     if traces is not None:
@@ -59,12 +63,12 @@ def _shares(what: str, shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not shares:
         return
     total = sum(one["got"] for one in shares)
-    width = max(len(what), *(len(shown(one["name"])) for one in shares)) + 2
-    yield f"{what:<{width}} {'asked':>6} {'got':>5} {'problems':>10} {'there':>10}"
+    rows = [(what, "asked", "got", "problems", "there")]
     for one in shares[:_MOST_LEVELS]:
         asked = "-" if one["asked"] is None else f"{one['asked']:.0%}"
         got = percent(one["got"], total)
-        yield f"{shown(one['name']):<{width}} {asked:>6} {got:>5} {one['got']:>10,} {one['there']:>10,}"
+        rows.append((shown(one["name"]), asked, got, f"{one['got']:,}", f"{one['there']:,}"))
+    yield from table(rows)
     if len(shares) > _MOST_LEVELS:
         yield f"and {len(shares) - _MOST_LEVELS:,} more"
 

@@ -11,14 +11,19 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
+from promptcot.cli.report.wrapping import fitted
 from promptcot.printable import presentable
 
+WITHOUT_TERMINAL = 100
+"""The columns of reports that are piped or written to a file."""
 _STANDARD = (0, 1, 2)
+_NARROWEST = 20
 
 
 class Streams:
@@ -46,16 +51,25 @@ class Streams:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
 
-    def write(self, text: str, start: str = "", color: str | None = None) -> None:
-        """One line to standard output, for as long as it takes any; on a terminal its start is in color."""
+    @property
+    def width(self) -> int:
+        """Columns for a line of text: those of the terminal, or always the same, so that logs can be compared."""
+        stream = sys.stderr if self._aside else sys.stdout
+        return _columns(stream) or WITHOUT_TERMINAL
+
+    def write(self, text: str, start: str = "", style: Mapping[str, Any] | None = None) -> None:
+        """One line to standard output, for as long as it takes any; on a terminal it fits, and its start is styled."""
         if self._aside:
             self.complain(start + text)
         elif self.lost is None:
-            self._put(click.style(presentable(start), fg=color) if start else "", presentable(text))
+            head, line = presentable(start), presentable(text)
+            if columns := _columns(sys.stdout):
+                line = fitted(head + line, columns)[len(head) :]
+            self._put(click.style(head, **style) + line if style and _is_styled() else head + line)
 
-    def _put(self, start: str, text: str) -> None:
+    def _put(self, text: str) -> None:
         try:
-            click.echo(start + text)
+            click.echo(text)
         except OSError as error:
             self.lose(error)
 
@@ -75,7 +89,7 @@ class Streams:
         """Write the one line that is for standard output; later lines go to standard error, too."""
         self._restore()
         if self.lost is None:
-            self._put("", text)
+            self._put(text)
 
     def _restore(self) -> None:
         if self._kept is None:
@@ -99,7 +113,8 @@ class Streams:
     def complain(self, text: str) -> None:
         """One line to standard error, if it takes any."""
         with suppress(OSError):
-            click.echo(presentable(text), err=True)
+            line = presentable(text)
+            click.echo(fitted(line, columns) if (columns := _columns(sys.stderr)) else line, err=True)
 
     def end(self, code: int) -> int:
         """The exit code of a command that would end with `code`: 1 where its words were lost against anybody's wish."""
@@ -107,6 +122,22 @@ class Streams:
             return code
         self.complain(f"promptcot: standard output could not be written ({self.lost.strerror}); files are not affected")
         return code or 1
+
+
+def _columns(stream: TextIO | None) -> int | None:
+    """The width of a terminal; None of anything else."""
+    try:
+        if stream is None or not stream.isatty():
+            return None
+        columns = int(os.environ.get("COLUMNS", "") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        columns = 0
+    return max(columns, _NARROWEST) if columns > 0 else 80
+
+
+def _is_styled() -> bool:
+    """Whether a terminal may be sent more than text; what is no terminal never is."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 STREAMS = Streams()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.tables import table
 from promptcot.cli.report.training_units import count, item, sized
 from promptcot.cli.report.training_work import effort
 from promptcot.training.data.rows import on_the_hub
@@ -144,9 +144,10 @@ def _memory(run: DryRun) -> Iterator[str]:
         return
     yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
-    for name, size, said in [*sizes, *_on_host(run, need), *_on_disk(run.recipe, run.disk)]:
-        head = f"  {name:<14}{sized(size):>10}   "
-        yield hanging(head, said) or head.rstrip()
+    sizes += [*_on_host(run, need), *_on_disk(run.recipe, run.disk)]
+    yield from table(
+        [("part", "size", "what it is"), *((name, sized(size), said) for name, size, said in sizes)], indent=2
+    )
     if run.device is None and run.recipe.hardware.device != "cpu":
         yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
 
