@@ -41,6 +41,11 @@ _FUNNEL = {
     "select": "selected",
 }
 """How the funnel calls the rows that came through a step; others have the step's name."""
+_NEXT = (
+    ("promptcot doctor", "looks at what this machine can run"),
+    ("promptcot run endpoint --base-url URL", "runs everything on one hosted model"),
+    ("promptcot run MY.toml --dry-run", "shows a run with your own models and concepts (docs/recipes.md)"),
+)
 _ROWS_OF = {
     "filter": "accepted problems",
     "verify": "valid problems",
@@ -263,10 +268,8 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
     if inputs.part.shard is not None:
         yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
     elif came and _is_embedded(inputs.recipe):
-        yield "next, with a real model:"
-        yield "  promptcot doctor                              what this machine can run"
-        yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
-        yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"
+        yield ""
+        yield from table([("next, with a real model", "what it does"), *_NEXT])
 
 
 def _used_up(run: Run, inputs: Inputs) -> str:

@@ -40,14 +40,14 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
         yield f"  left out: {found.only_a:,} problems that only A has, {found.only_b:,} that only B has"
 
 
-def result_lines(results: Sequence[Evaluated]) -> Iterator[str]:
+def result_lines(results: Sequence[Evaluated], width: int | None = None) -> Iterator[str]:
     """A table with a line for each benchmark, the published value last."""
     rows = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
     for one in results:
         runs, interval = one.summary.runs, one.summary.accuracy.interval
         counts = (f"{one.summary.problems:,}", f"{one.summary.samples:,}")
         rows.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
-    yield from table(rows)
+    yield from table(rows, width=width)
 
 
 def _printed(one: Evaluated) -> str:

@@ -11,9 +11,13 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from promptcot.cli.report.streams import STREAMS
 from promptcot.printable import presentable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _GAP = 2
 _NARROWEST = 8
@@ -47,14 +51,15 @@ class _Column:
         header, *body = self.cells = cells
         self.is_number = not first and all(map(_NUMBER.fullmatch, body))
         self.natural = max(map(cell_len, cells))
-        words = [word for cell in ([header] if self.is_number else cells) for word in cell.split()]
-        whole = map(cell_len, body) if self.is_number else ()
-        self.least = max([*map(cell_len, words), *whole], default=0)
+        texts = [header] if self.is_number else cells
+        words = [len(text) - len(text.lstrip(" ")) + cell_len(word) for text in texts for word in text.split()]
+        self.least = max([*words, *(map(cell_len, body) if self.is_number else ())], default=0)
 
 
 def _blocks(columns: Sequence[_Column], room: int) -> Iterator[list[_Column]]:
     """The columns of each part of a table: the first one, and as many others as have room without a broken word."""
     first, *others = columns
+    first.least = max(first.least, min(first.natural, room // 3))
     block = [first]
     for column in others:
         if len(block) > 1 and sum(one.least + _GAP for one in block) + column.least > room:
@@ -79,22 +84,33 @@ def _widths(columns: Sequence[_Column], room: int) -> list[int]:
 
 
 def _drawn(columns: Sequence[_Column], widths: Sequence[int], indent: int) -> Iterator[str]:
+    from rich.align import Align
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     drawn = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0))
     for column, width in zip(columns, widths, strict=True):
-        justify = "right" if column.is_number else "left"
-        drawn.add_column(Text(column.cells[0]), width=width, justify=justify, overflow="fold", vertical="bottom")
-    header = _height(columns, widths)
+        side: Literal["left", "right"] = "right" if column.is_number else "left"
+        header = Align(Text(column.cells[0]), side, vertical="bottom")
+        drawn.add_column(header, width=width, justify=side, overflow="fold")
+    height = _height(columns, widths)
     for row in zip(*(column.cells[1:] for column in columns), strict=True):
-        drawn.add_row(*map(Text, row))
+        drawn.add_row(*map(_cell, row))
     drawing = io.StringIO()
     Console(file=drawing, width=sum(widths) + _GAP * len(widths), color_system=None).print(drawn)
     for number, line in enumerate(drawing.getvalue().splitlines()):
         text = f"{'':{indent}}{line}".rstrip()
-        yield Heading(text) if number < header else text
+        yield Heading(text) if number < height else text
+
+
+def _cell(text: str) -> RenderableType:
+    """The text of a cell; where it begins with blanks, so do all its lines."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    bare = text.lstrip(" ")
+    return Padding(Text(bare), (0, 0, 0, len(text) - len(bare))) if bare != text else Text(text)
 
 
 def _height(columns: Sequence[_Column], widths: Sequence[int]) -> int:

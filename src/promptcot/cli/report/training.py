@@ -30,7 +30,7 @@ _SHOWN_CHANGES = 4
 
 def lines(run: DryRun) -> Iterator[str]:
     """Everything about a dry run, ready to print."""
-    yield f"promptcot train {run.recipe.name}: a dry run. No weights are loaded, nothing is fetched or written."
+    yield f"dry run of training {run.recipe.name}: no weights are loaded, and nothing is fetched or written"
     for section in (_plan, _memory, effort, _hints):
         yield ""
         yield from section(run)
