@@ -10,6 +10,7 @@ from promptcot import nano
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.result import RESULT
+from promptcot.cli.report.truth import truth_lines
 from promptcot.nano.truth import Truth
 from promptcot.pipeline.set_file import SET
 from promptcot.storage.rows import read_rows
@@ -45,5 +46,5 @@ def check(run: Path) -> int:
         for row in read_rows(file, may_be_empty=True):
             truth.add(row)
         RESULT.add(truth={name: truth.as_json()})
-        say_all(truth.lines(name))
+        say_all(truth_lines(name, truth))
     return 0

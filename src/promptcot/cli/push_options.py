@@ -12,10 +12,9 @@ import click
 from promptcot.cli.asking import agreed
 from promptcot.cli.parameters import Command, together
 from promptcot.cli.report.console import say, say_all
-from promptcot.cli.report.layout import counted
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.tables import table
-from promptcot.core.units import size
+from promptcot.core.units import counted, size
 from promptcot.errors import InputError, UsageError
 from promptcot.hub.client import check_ready
 from promptcot.hub.parcel import Kind, Parcel, check_name, pack

@@ -91,7 +91,8 @@ def test_no_secret_and_no_control_character_is_in_it(capsys: pytest.CaptureFixtu
     found, _, _ = ran(["solve", "--data-path", name, "--output-path", "x.jsonl"], capsys)
     main(["solve", "--data-path", name, "--output-path", "x.jsonl", "--json"])
     out = capsys.readouterr().out
-    assert out.isascii() and out.rstrip("\n").isprintable()
+    assert out.isascii()
+    assert out.rstrip("\n").isprintable()
     assert "sk-abc" not in found["error"]["message"]
 
 

@@ -14,11 +14,6 @@ def hanging(head: str, text: str) -> str:
     return wrapper.fill(text)
 
 
-def counted(count: int, what: str, plural: str = "") -> str:
-    """So many of something: 1 row, 2 rows, 0 rows."""
-    return f"{count:,} {what if count == 1 else plural or what + 's'}"
-
-
 def percent(value: float | None) -> str:
     """A share, or n/a."""
     return "n/a" if value is None else f"{100 * value:.1f} %"

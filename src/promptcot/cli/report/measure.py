@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptcot.cli.report.layout import bounds, counted, hanging, percent
+from promptcot.cli.report.layout import bounds, hanging, percent
 from promptcot.cli.report.tables import table
+from promptcot.cli.report.validity import validity_lines
 from promptcot.core.measures.comparing import Compared
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 
 _MOST_LEVELS = 8
 _MOST_MODELS = 5
@@ -81,14 +83,7 @@ def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _validity(told: Mapping[str, Any]) -> Iterator[str]:
-    found = told.get("validity_by_agreement") or {}
-    if not any(name != "not verified" for name in found):
-        return
-    bands = [*next(iter(found.values()))]
-    rows: Table = [("validity by agreement", *bands, "n")]
-    for verdict, counts in found.items():
-        rows.append((verdict, *(f"{counts[band]:,}" for band in bands), f"{sum(counts.values()):,}"))
-    yield from table(rows)
+    yield from validity_lines(told.get("validity_by_agreement") or {})
 
 
 def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from promptcot.cli.report.agreement import agreement_lines
 from promptcot.cli.report.contamination import found_lines
 from promptcot.cli.report.copies import copy_lines
 from promptcot.cli.report.select import selection_lines
+from promptcot.cli.report.validity import validity_lines
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.dedup import Dedup
 from promptcot.stages.filter import Filter
@@ -29,6 +30,7 @@ def lines_of(step: Step, output: Output) -> Iterator[str]:
             yield "not decontaminated: no benchmark of real problems was at hand (summary.json, `contamination`)"
         yield from found_lines(told, output.path)
     elif isinstance(step, Label):
-        yield from step.lines()
+        yield from validity_lines(step.validity.summary().get("validity_by_agreement", {}))
+        yield from step.notes
     elif isinstance(step, Select):
         yield from selection_lines(step.summary().get("select", {}))

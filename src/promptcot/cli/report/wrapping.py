@@ -19,18 +19,10 @@ def fitted(text: str, width: int) -> str:
 
 
 def _wrapped(line: str, width: int) -> str:
-    found = _BEGINNING.match(line)
-    under = found[0] if found else ""
     if _COMMAND.match(line):
         return line
-    under += "" if under.endswith("| ") else "  "
-    return textwrap.fill(
-        line,
-        width,
-        subsequent_indent=under,
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
-        replace_whitespace=False,
-        expand_tabs=False,
-    )
+    found = _BEGINNING.match(line)
+    start = found[0] if found else ""
+    wrapper = textwrap.TextWrapper(width, start, start if start.endswith("| ") else f"{start}  ", expand_tabs=False)
+    wrapper.break_long_words = wrapper.break_on_hyphens = wrapper.replace_whitespace = False
+    return wrapper.fill(line[len(start) :])
