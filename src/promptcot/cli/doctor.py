@@ -16,6 +16,7 @@ from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, RUN_FOL
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.doctor.findings import Finding, note, ok, problem_of
 from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
@@ -94,7 +95,7 @@ class _Examination:
             self._show(fit)
         if rows:
             await self._trial(rows)
-        count = "no problem" if not self.problems else f"{self.problems} problem{'s' * (self.problems > 1)}"
+        count = counted(self.problems, "problem") if self.problems else "no problem"
         RESULT.add(problems=self.problems)
         say(f"\n{count} found")
         return 1 if self.problems else 0
@@ -116,14 +117,14 @@ class _Examination:
 
     async def _trial(self, rows: int) -> None:
         self._about = "trial"
-        count = f"{rows} row{'s' * (rows > 1)}"
-        say(f"\nrecipe {self.recipe.name}: a trial of {count} (to load a large model takes minutes)")
+        count = counted(rows, "row")
+        say(f"\nrecipe {self.recipe.name}: a trial of {count} (loading a large model takes minutes)")
         if self.problems:
-            self._show([note("not tried: solve what is a problem above first")])
+            self._show([note("not tried: fix the problems above first")])
             return
         inputs = Inputs(self.recipe, self.output)
         try:
-            self._show([ok(f"{len(inputs.table):,} distinct concepts in {self.recipe.concepts.path}")])
+            self._show([ok(f"{counted(len(inputs.table), 'distinct concept')} in {self.recipe.concepts.path}")])
         except PromptCoTError as error:
             self._show([problem_of(error)])
             return

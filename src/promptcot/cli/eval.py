@@ -16,6 +16,7 @@ from promptcot.cli.report.console import Console, exit_code, print_summary, say,
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.scores import result_lines, summary_lines
+from promptcot.core.units import counted
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.evaluate import Evaluation, load_problems
@@ -95,7 +96,7 @@ def _preview(evaluation: Evaluation) -> None:
     for source in evaluation.problems:
         rows = evaluation.rows(source)
         RESULT.append("benchmarks", {"benchmark": source, "problems": len(rows), "traces": len(rows) * recipe.n})
-        say(f"{source}: {len(rows):,} problems × {recipe.n} = {len(rows) * recipe.n:,} traces")
+        say(f"{source}: {counted(len(rows), 'problem')} × {recipe.n} = {counted(len(rows) * recipe.n, 'trace')}")
         [request] = evaluation.stage.ask({**rows[0], "sample": 0})
         said, text = in_words(recipe.model, "solver", request)
         RESULT.append("prompts", {"benchmark": source, "prompt": text})
@@ -107,7 +108,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     yield from summary_lines(evaluation.recipe.name, [one.summary for one in evaluation.results])
     for one in evaluation.results:
         if one.failed:
-            yield f"note: {one.benchmark}: {one.failed:,} of {one.asked:,} traces failed, and are in no number"
+            yield f"note: {one.benchmark}: {one.failed:,} of {counted(one.asked, 'trace')} failed and are not counted"
     yield ""
     yield from result_lines(evaluation.results)
     for path in evaluation.written:

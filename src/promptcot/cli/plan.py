@@ -16,6 +16,7 @@ from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, cha
 from promptcot.cli.report.console import say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
@@ -146,7 +147,10 @@ def _find(
     usual = Path("out") / recipe.name
     if directory is not None or has_enough(usual):
         found = read_run(directory or usual, recipe, gpus, may_accept_none=may_accept_none)
-        return found, f"measured in {found.directory}, {found.combinations:,} combinations; what is not, as stated"
+        return (
+            found,
+            f"measured in {found.directory} ({counted(found.combinations, 'combination')}); others as stated",
+        )
     if gpus is not None:
         raise UsageError(f"--run-gpus: there is no run to measure in, as {usual} holds none; say which with --run")
     return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"

@@ -65,7 +65,7 @@ class Push:
         change = upload.look()
         say_all(_changes(change, parcel))
         if change.is_nothing:
-            say(f"nothing to upload: {parcel.address} has it all")
+            say(f"nothing to upload: {parcel.address} is up to date")
         elif agreed("upload this?", yes=self.yes, undone="nothing was uploaded"):
             upload.send()
             RESULT.add(upload={"uploaded": True})
@@ -101,12 +101,12 @@ def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
         yield f"{parcel.name} is new: it will be {'public' if parcel.public else 'private'}"
         return
     seen = "private" if change.is_private else "public"
-    yield f"{parcel.name} exists and is {seen}{', which stays so' if parcel.public == bool(change.is_private) else ''}"
+    yield f"{parcel.name} exists and is {seen}{', which does not change' if parcel.public == bool(change.is_private) else ''}"
     bytes_new = size(sum(parcel.files[name] for name in change.upload))
     there, new = (counted(len(names), "file") for names in (change.same, change.upload))
     yield f"  already there: {there}; to upload: {new} ({bytes_new})"
     if change.replaced:
-        yield f"  replaced by those of this folder: {_named(change.replaced)}"
+        yield f"  replaced by files of this folder: {_named(change.replaced)}"
     if change.delete:
         yield f"  deleted: {_named(change.delete)}"
 

@@ -36,7 +36,7 @@ def generator_lines(found: Mapping[str, Written]) -> Iterator[str]:
         rows.append((name, f"{one.readable.n:,}", _share(one.readable), _share(one.well_posed), _share(one.as_asked)))
     known = any(one.well_posed is not None for one in found.values())
     yield from table(rows if known else [row[:3] for row in rows])
-    yield "shares with their 95 % intervals; n is the number of prompts"
+    yield "shares of prompts with their 95 % intervals"
 
 
 def _share(share: Share | None) -> str:

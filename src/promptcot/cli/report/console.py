@@ -11,6 +11,7 @@ from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.cli.report.tables import Heading
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.paths import beside
@@ -79,24 +80,24 @@ def calls(counts: StageCounts) -> str | None:
     """What was asked and what was reused, and why something was asked again; None if no model was asked."""
     if not (counts.calls or counts.reused or counts.damaged):
         return None
-    words = [f"{counts.calls:,} calls", f"{counts.completion_tokens:,} tokens written"]
+    words = [counted(counts.calls, "call"), f"{counted(counts.completion_tokens, 'token')} written"]
     if counts.reused:
-        words.append(f"{counts.reused:,} finished calls reused from the journal")
+        words.append(f"{counted(counts.reused, 'finished call')} reused from the journal")
     if counts.cost is not None:
-        words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
+        words.append(f"total cost {counts.cost:,.4f}" if counts.reused else f"cost {counts.cost:,.4f}")
     if counts.end_tokens:
-        words.append(f"end tokens taken off the text of {counts.end_tokens:,} replies")
+        words.append(f"end tokens removed from {counted(counts.end_tokens, 'reply', 'replies')}")
     if counts.damaged:
         words.append(damaged_lines(counts.damaged))
-    words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
-    words += [f"{count:,} not answered: {cause}" for cause, count in sorted(counts.unanswered.items())]
+    words += [f"{count:,} retried: {reason}" for reason, count in sorted(counts.asked_again.items())]
+    words += [f"{count:,} unanswered: {cause}" for cause, count in sorted(counts.unanswered.items())]
     return f"{counts.name}: {', '.join(words)}"
 
 
 def replaced(counts: StageCounts) -> str | None:
     """What an output could not hold as it was; None where it holds everything."""
     found = "; ".join(f"{count:,} {shown(what)}" for what, count in sorted(counts.replaced.items()))
-    return f"{counts.name}: replaced where it was written: {found}" if found else None
+    return f"{counts.name}: replaced in the output: {found}" if found else None
 
 
 def exit_code(*, nothing: bool, failed: bool) -> int:

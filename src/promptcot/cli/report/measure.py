@@ -43,7 +43,7 @@ def end_lines(told: Mapping[str, Any]) -> Iterator[str]:
 def _rows(told: Mapping[str, Any]) -> str:
     rows, levels = told["rows"], told["levels"]
     named = [f"{shown(name)} {count:,}" for name, count in levels.items()]
-    more = f" and {len(named) - _MOST_LEVELS:,} more levels" if len(named) > _MOST_LEVELS else ""
+    more = f" and {counted(len(named) - _MOST_LEVELS, 'more level')}" if len(named) > _MOST_LEVELS else ""
     by_level = f"; by level: {', '.join(named[:_MOST_LEVELS])}{more}" if named else ""
     label = f"; {told['labelled']:,} with an answer ({_share(told['labelled'], rows)})" if told["labelled"] else ""
     return hanging("", f"{counted(rows, 'problem')}{label}{by_level}")
@@ -74,8 +74,8 @@ def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
     used, unlike = found["used"], found["unlike"]
     yield hanging(
         "by concept: ",
-        f"the interval of {unlike:,} of {used:,} sampled concepts leaves out the yield of all (by chance about "
-        f"{_number(used * 0.05)} would)",
+        f"the interval excludes the overall yield for {unlike:,} of {counted(used, 'sampled concept')} (about "
+        f"{_number(used * 0.05)} expected by chance)",
     )
     for what in ("best", "worst"):
         named = [f"{shown(one['concept'])} {one['count']:,} of {one['n']:,}" for one in found[what][:_CONCEPTS]]
@@ -118,8 +118,8 @@ def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
     varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
     yield hanging(
         "concepts: ",
-        f"{found['used']:,}{of}, named {counted(found['uses'], 'time')}; as varied as "
-        f"{found['effective']:,.1f} equally frequent ones{varied}",
+        f"{found['used']:,}{of}, used {counted(found['uses'], 'time')}; effective number "
+        f"{found['effective']:,.1f}{varied}",
     )
 
 
@@ -129,13 +129,13 @@ def _near_copies(told: Mapping[str, Any]) -> Iterator[str]:
         return
     degrees = near["thresholds"]
     rows: Table = [
-        ("another problem at least so alike", *(f"{one['least']:g}" for one in degrees)),
-        ("problems that have one", *(f"{one['count']:,}" for one in degrees)),
+        ("similarity to another problem, at least", *(f"{one['least']:g}" for one in degrees)),
+        ("problems", *(f"{one['count']:,}" for one in degrees)),
         ("  share", *(percent(one["share"]) for one in degrees)),
-        ("  of these, alike but for numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
+        ("  different only in numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
     ]
     yield from table(rows)
-    yield f"looked at: {counted(near['n'], 'problem')}, each compared with {near['among']:,}"
+    yield f"compared: {counted(near['n'], 'problem')}, each with {near['among']:,}"
 
 
 def _alike(told: Mapping[str, Any]) -> Iterator[str]:
@@ -143,11 +143,11 @@ def _alike(told: Mapping[str, Any]) -> Iterator[str]:
     near = told.get("near_copies")
     if near:
         one = next(one for one in near["thresholds"] if one["least"] == 0.85)
-        numbers = f", {one['numbers_only']:,} of them but for numbers" if one["numbers_only"] else ""
+        numbers = f"; {one['numbers_only']:,} differ only in numbers" if one["numbers_only"] else ""
         yield hanging(
-            "alike: ",
-            f"{one['count']:,} of {near['n']:,} problems ({percent(one['share'])}) have another one at least 0.85 alike"
-            f"{numbers}",
+            "near copies: ",
+            f"another problem with a similarity of 0.85 or more: {one['count']:,} of {counted(near['n'], 'problem')} "
+            f"({percent(one['share'])}){numbers}",
         )
 
 
@@ -157,8 +157,8 @@ def _vectors(told: Mapping[str, Any]) -> Iterator[str]:
         low, middle, high = (_number(value) for value in found["nearest"].values())
         yield hanging(
             "vectors: ",
-            f"of {found['n']:,} problems; the nearest other one is at a cosine distance of {middle} (median; 5 % below "
-            f"{low}, 5 % above {high}); Vendi score {_number(found['vendi'])}",
+            f"{counted(found['n'], 'problem')}; cosine distance to the nearest other one {middle} (median; 5th "
+            f"percentile {low}, 95th percentile {high}); Vendi score {_number(found['vendi'])}",
         )
 
 
@@ -198,13 +198,13 @@ def _missing(told: Mapping[str, Any]) -> Iterator[str]:
     if not told["rows"]:
         return
     if "vectors" not in told:
-        yield "distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL)"
+        yield "distances and Vendi score, which need vectors (--vectors FILE, --semantic MODEL)"
     if "concepts" not in told:
-        yield "concepts, which no row names"
+        yield "concepts: no row has any"
     elif told["concepts"]["coverage"] is None:
-        yield "how much of the catalogue is used (--concepts FILE says which)"
+        yield "share of the catalogue that is used (--concepts FILE)"
     if "pass_rate" not in told:
-        yield "pass rates, which no row has"
+        yield "pass rates: no row has one"
 
 
 def comparison_lines(
@@ -223,17 +223,17 @@ def comparison_lines(
     yield hanging(
         "",
         f"{sum(one.difference.is_clear for one in tried)} of {len(tried)} differences with an interval are beyond "
-        f"noise; of two equal sets about {0.05 * len(tried):.1f} would be. Intervals are Newcombe's for shares and "
-        "Welch's for means. What grows with a set (concepts, Vendi score) is of equally many uses and problems, and "
-        "has no interval.",
+        f"noise; about {0.05 * len(tried):.1f} are expected for equal sets. Intervals: Newcombe for shares, Welch for "
+        "means. Concepts and the Vendi score grow with a set: they are computed for equally many uses and problems, "
+        "without an interval.",
     )
 
 
 def _shared(both: int) -> str:
     return (
-        f"{both:,} problems are in both, so the intervals, which take the sets for independent, are too wide"
+        f"in both: {counted(both, 'problem')}; the intervals assume independent sets, so they are too wide"
         if both
-        else "no problem is in both"
+        else "in both: no problem"
     )
 
 

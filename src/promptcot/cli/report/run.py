@@ -16,6 +16,7 @@ from promptcot.cli.report.prompts import asked, first_prompt
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.steps import lines_of
 from promptcot.cli.report.tables import table
+from promptcot.core.units import counted
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
@@ -49,8 +50,8 @@ _NEXT = (
 _ROWS_OF = {
     "filter": "accepted problems",
     "verify": "valid problems",
-    "dedup": "problems that are no copies",
-    "decontaminate": "problems that are in no benchmark",
+    "dedup": "problems without copies",
+    "decontaminate": "problems outside benchmarks",
     "solve": "traces",
     "label": "labelled problems",
     "select": "selected problems",
@@ -62,21 +63,21 @@ def preview(inputs: Inputs) -> Iterator[str]:
     recipe = inputs.recipe
     existing = inputs.existing_vectors
     row = next(inputs.sampled(existing))
-    yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
-    yield f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}"
+    yield f"recipe {recipe.name}, seed {recipe.seed}: dry run, no model is called and nothing is written"
+    yield f"concepts: {len(inputs.table):,} distinct in {recipe.concepts.path}"
     if recipe.encode.skip:
-        yield "encode: skipped, concepts are drawn by how often they occur together"
+        yield "encode: skipped; concepts are drawn by co-occurrence alone"
     else:
-        yield f"encode: {len(inputs.table):,} concepts, by {existing or asked(recipe.encode)}"
+        yield f"encode: {counted(len(inputs.table), 'concept')}, by {existing or asked(recipe.encode)}"
     sizes = " or ".join(map(str, recipe.sample.size))
-    own = f", of which shard {inputs.part.shard} has its own" if inputs.part.shard else ""
-    yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts{own}"
+    own = f"; shard {inputs.part.shard} takes its share" if inputs.part.shard else ""
+    yield f"sample: at most {counted(recipe.run.candidates, 'combination')} of {sizes} concepts{own}"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} {target_of(recipe)}"
     yield from forecast_of(recipe, inputs.steps)
     yield from inputs.gone()
     if existing is None and not recipe.encode.skip:
-        yield "without vectors, which are not made yet, the first combination is only an example:"
+        yield "the vectors do not exist yet, so the first combination is only an example:"
     for step in inputs.steps:
         if step.stage is not None:
             yield ""
@@ -126,8 +127,8 @@ def caution(recipe: Recipe) -> Iterator[str]:
     if nano.is_world(recipe.prompts) and others:
         names = ", ".join(dict.fromkeys(others))
         yield (
-            f"note: {names} is asked in the words of nano, which only models trained on them understand; "
-            "other models: promptcot run endpoint --base-url URL --model NAME"
+            f"note: {names} gets nano's prompts, which only models trained on them understand; "
+            "for other models: promptcot run endpoint --base-url URL --model NAME"
         )
 
 
@@ -135,7 +136,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     """The funnel, the agreement, some accepted problems, the files, and what to do next."""
     counts = run.counts
     if not counts:
-        yield f"{len(inputs.table):,} concepts: {inputs.directory / 'encode.safetensors'}"
+        yield f"{counted(len(inputs.table), 'concept')}: {inputs.directory / 'encode.safetensors'}"
         return
     for step in counts.values():
         if line := calls(step):
@@ -194,8 +195,8 @@ def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
     prices = [stage.calls_beyond * stage.cost_a_call for stage in asked if stage.cost_a_call is not None]
     cost = f", cost about {sum(prices):,.4f}" if prices else ""
     yield (
-        f"beyond the target: {beyond:,} calls ({share} of all){cost}, about {rows:,} combinations that were begun "
-        "before it was reached; they stay in the journal for a larger target"
+        f"beyond the target: {counted(beyond, 'call')} ({share} of all){cost}, for about "
+        f"{counted(rows, 'combination')} that were started before it was reached; the journal keeps the replies for a larger target"
     )
 
 
@@ -262,11 +263,11 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
     last = run.steps[-1].name
     what = _ROWS_OF.get(last, f"rows of {last}")
     if target and run.came < target:
-        yield f"\n{run.came:,} of the {target:,} problems aimed for: {_used_up(run, inputs)}"
+        yield f"\n{run.came:,} of the target of {counted(target, 'problem')}: {_used_up(run, inputs)}"
     yield f"\n{came:,} {what}: {run.directory / SET if has_set(run.steps) else run.last.path}"
-    yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
+    yield f"rows of every step, and why rows were dropped: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
-        yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
+        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
     elif came and _is_embedded(inputs.recipe):
         yield ""
         yield from table([("next, with a real model", "what it does"), *_NEXT])
@@ -277,9 +278,9 @@ def _used_up(run: Run, inputs: Inputs) -> str:
     problem.
     """
     if inputs.ended is not None:
-        return "no more combinations can be drawn; more concepts, or other sizes (sample.size), make more"
-    more = "; the same command with a larger --max-candidates goes on" if run.came else ""
-    return f"the {run.limits.candidates:,} combinations are used up{more}"
+        return "no more combinations can be drawn; add concepts or other sizes (sample.size)"
+    more = "; run the same command with a larger --max-candidates to continue" if run.came else ""
+    return f"all combinations ({run.limits.candidates:,}) are used{more}"
 
 
 def _is_embedded(recipe: Recipe) -> bool:
