@@ -101,7 +101,8 @@ def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
         yield f"{parcel.name} is new: it will be {'public' if parcel.public else 'private'}"
         return
     seen = "private" if change.is_private else "public"
-    yield f"{parcel.name} exists and is {seen}{', which does not change' if parcel.public == bool(change.is_private) else ''}"
+    stays = ", which does not change" if parcel.public == bool(change.is_private) else ""
+    yield f"{parcel.name} exists and is {seen}{stays}"
     bytes_new = size(sum(parcel.files[name] for name in change.upload))
     there, new = (counted(len(names), "file") for names in (change.same, change.upload))
     yield f"  already there: {there}; to upload: {new} ({bytes_new})"

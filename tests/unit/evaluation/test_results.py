@@ -29,7 +29,7 @@ def test_a_number_for_half_of_a_benchmark_says_so() -> None:
     one = evaluated("PromptCoT-DS-7B", "aime2025", True, False)
     assert one.printed is not None
     assert one.printed.benchmark == "aime2025-i"
-    assert "49.2 ± 7.9 (on aime2025-i, which is not the same)" in "\n".join(result_lines([one], width=200))
+    assert "49.2 ± 7.9 (on aime2025-i, a different set)" in "\n".join(result_lines([one], width=200))
     assert evaluated("PromptCoT-QwQ-32B", "aime2025", True).printed.benchmark == "aime2025"
 
 

@@ -196,7 +196,8 @@ def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
     cost = f", cost about {sum(prices):,.4f}" if prices else ""
     yield (
         f"beyond the target: {counted(beyond, 'call')} ({share} of all){cost}, for about "
-        f"{counted(rows, 'combination')} that were started before it was reached; the journal keeps the replies for a larger target"
+        f"{counted(rows, 'combination')} that were started before it was reached; the journal keeps the replies"
+        " for a larger target"
     )
 
 
