@@ -75,7 +75,7 @@ def test_a_public_data_set_is_read_by_its_columns(capsys: pytest.CaptureFixture[
     assert "2 problems; 2 with an answer (100 %)" in printed(capsys, "set.jsonl")
     write("own.jsonl", [{"task": "How many eggs?"}, {"task": "How many eggs?"}])
     told = printed(capsys, "own.jsonl", "--columns", "problem=task").splitlines()
-    assert next(line.split()[-1] for line in told if line.startswith("problems that have one")) == "2"
+    assert next(line.split()[-1] for line in told if line.startswith("problems  ")) == "2"
 
 
 def test_the_traces_of_a_problem_are_one_problem(capsys: pytest.CaptureFixture[str]) -> None:
