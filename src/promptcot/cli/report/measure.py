@@ -145,9 +145,8 @@ def _alike(told: Mapping[str, Any]) -> Iterator[str]:
         one = next(one for one in near["thresholds"] if one["least"] == 0.85)
         numbers = f"; {one['numbers_only']:,} differ only in numbers" if one["numbers_only"] else ""
         yield hanging(
-            "near copies: ",
-            f"another problem with a similarity of 0.85 or more: {one['count']:,} of {counted(near['n'], 'problem')} "
-            f"({percent(one['share'])}){numbers}",
+            "near copies (similarity 0.85 or more): ",
+            f"{one['count']:,} of {counted(near['n'], 'problem')} ({percent(one['share'])}){numbers}",
         )
 
 
