@@ -102,10 +102,10 @@ def _deliver(deliveries: Sequence[Delivery], work: Callable[[], Any]) -> Any:
         code = work()
         for one in deliveries:
             if (code or 0) not in _WELL:
-                say(f"not copied: {one.url}; what was made is in {one.made}")
+                say(f"not copied: {one.url}; the results are in {one.made}")
                 continue
             one.send()
-            say(f"copied:  {one.url}" if one.kind != "read" else f"copied:  what was written, beside {one.url}")
+            say(f"copied:  {one.url}" if one.kind != "read" else f"copied:  the new files, beside {one.url}")
         return code
 
 

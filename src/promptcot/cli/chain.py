@@ -16,6 +16,7 @@ from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import CARD, FILE_OR_NAME, RUN_FOLDER, SOURCE, TARGET_ALONE, WHOLE, changes_option
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.cli.report.console import print_summary, say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.core.columns import Columns
 from promptcot.core.problems import problem_of
 from promptcot.core.statistics import SourceTally
@@ -154,6 +155,7 @@ def _add_to_card(model: Path, found: list[Students]) -> None:
 
     names = {which: _ON_THE_CARD[which].format(name) for which, name in found[0].models.items()}
     add_results(model, [result for one in found for result in one.for_card(names)])
+    RESULT.wrote(model / "README.md")
     say(f"         {model / 'README.md'}")
 
 
@@ -185,6 +187,8 @@ def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Pa
 
 def _write_numbers(path: Path, found: dict[str, Any]) -> None:
     write_json(path, found)
+    RESULT.add(numbers=found)
+    RESULT.wrote(path)
     say(f"\nwritten: {path}")
 
 

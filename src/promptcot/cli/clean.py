@@ -8,8 +8,9 @@ import click
 
 from promptcot.cli.asking import agreed
 from promptcot.cli.parameters import SOURCE_EITHER
-from promptcot.cli.report.clean import lines
+from promptcot.cli.report.clean import as_numbers, lines
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.core.units import size
 from promptcot.pipeline.leftovers import leftovers
 
@@ -27,6 +28,7 @@ def command(run: Path, keep_calls: bool, dry_run: bool, yes: bool) -> int:
     """
     found = leftovers(run, keep_calls=keep_calls)
     say_all(lines(found))
+    RESULT.add(**as_numbers(found), removed=False)
     if not found.found:
         return 0
     if dry_run:
@@ -34,5 +36,6 @@ def command(run: Path, keep_calls: bool, dry_run: bool, yes: bool) -> int:
         return 0
     if agreed("remove this?", yes=yes, undone="nothing was removed"):
         found.remove()
+        RESULT.add(removed=True)
         say(f"removed: {size(found.size)}")
     return 0

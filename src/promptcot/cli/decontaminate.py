@@ -11,7 +11,7 @@ import click
 
 from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
 from promptcot.cli.parameters import FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
-from promptcot.cli.report.console import Console, print_summary, say, say_all
+from promptcot.cli.report.console import Console, print_summary, say, say_all, warn
 from promptcot.cli.report.contamination import found_lines
 from promptcot.core.columns import Columns
 from promptcot.core.shards import Shard
@@ -83,7 +83,7 @@ def command(
     say_all(reference_lines(found))
     for file in files_of(names):
         if os.path.exists(data_path) and os.path.exists(file) and os.path.samefile(file, data_path):
-            say(f"{file} is what is decontaminated: each of its problems is found in itself, and left out")
+            warn(f"{file} is both the input and a benchmark: each of its problems matches itself and is left out")
     vectors = None
     if meanings is not None:
         vectors = wait_for(reference_vectors(found, meanings.model, beside(output_path, "journal"), Console()))

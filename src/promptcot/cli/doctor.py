@@ -6,7 +6,7 @@ Decides what is looked at for which arguments, and how a finding looks; what is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import click
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, RUN_FOLDER, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.doctor.findings import Finding, note, ok, problem_of
 from promptcot.doctor.machine import look_at_machine, needed_by
 from promptcot.doctor.models import Asked, look_at_fit, look_at_model, models_of
@@ -25,7 +27,6 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.recipe.loading import load, parse
 from promptcot.recipe.recipe import Recipe
 
-_WIDTH = 100
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
@@ -78,26 +79,31 @@ class _Examination:
     output: Path
     alone: bool
     problems: int = field(default=0, init=False)
+    _about: str = field(default="", init=False)
 
     async def all(self, rows: int) -> int:
         """The exit code. `rows` of 0 is no trial."""
         models = models_of(Inputs(self.recipe, self.output).steps)
         say("machine")
+        self._about = "machine"
         self._show(look_at_machine(needed_by(self.recipe, [asked.spec for asked in models]), self.output))
         for asked in models:
             await self._model(asked)
         if fit := list(look_at_fit(self.recipe, models)):
+            self._about = "all models"
             say("\nall models")
             self._show(fit)
         if rows:
             await self._trial(rows)
-        count = "no problem" if not self.problems else f"{self.problems} problem{'s' * (self.problems > 1)}"
+        count = counted(self.problems, "problem") if self.problems else "no problem"
+        RESULT.add(problems=self.problems)
         say(f"\n{count} found")
         return 1 if self.problems else 0
 
     async def _model(self, asked: Asked) -> None:
         name = "the model" if self.alone else ", ".join(asked.steps)
         model = "the server's only model" if asked.spec.unnamed else asked.spec.model
+        self._about = name
         say(f"\n{name}: {model}")
         try:
             self._show(look_at_model(asked))
@@ -110,14 +116,15 @@ class _Examination:
                 self._show([finding])
 
     async def _trial(self, rows: int) -> None:
-        count = f"{rows} row{'s' * (rows > 1)}"
-        say(f"\nrecipe {self.recipe.name}: a trial of {count} (to load a large model takes minutes)")
+        self._about = "trial"
+        count = counted(rows, "row")
+        say(f"\nrecipe {self.recipe.name}: a trial of {count} (loading a large model takes minutes)")
         if self.problems:
-            self._show([note("not tried: solve what is a problem above first")])
+            self._show([note("not tried: fix the problems above first")])
             return
         inputs = Inputs(self.recipe, self.output)
         try:
-            self._show([ok(f"{len(inputs.table):,} distinct concepts in {self.recipe.concepts.path}")])
+            self._show([ok(f"{counted(len(inputs.table), 'distinct concept')} in {self.recipe.concepts.path}")])
         except PromptCoTError as error:
             self._show([problem_of(error)])
             return
@@ -127,10 +134,11 @@ class _Examination:
     def _show(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             self.problems += finding.mark == "problem"
+            RESULT.append("findings", {"about": self._about, **asdict(finding)})
             say(_words(finding), f"  {finding.mark:<9}", _COLORS[finding.mark])
 
 
 def _words(finding: Finding) -> str:
     """What, and the way out, wrapped below itself behind the mark. Paths and URLs are not broken."""
     text = " ".join(finding.what.split()) + (f" → {finding.way_out}" if finding.way_out else "")
-    return hanging(" " * 11, text, _WIDTH)[11:]
+    return hanging(" " * 11, text)[11:]

@@ -12,6 +12,7 @@ from promptcot.cli.options import checked, data_path, output_path, served_of, se
 from promptcot.cli.parameters import COUNT
 from promptcot.cli.report.console import Console, account, say
 from promptcot.cli.report.progress import Progress
+from promptcot.cli.report.result import RESULT
 from promptcot.engines.cluster.scale import Scale
 from promptcot.engines.opening import TEXTS_AT_ONCE, texts_at_once
 from promptcot.pipeline.execute import open_engines
@@ -52,6 +53,8 @@ def command(data_path: Path, output_path: Path, batch_size: int, **options: Any)
         beside(named, "recipe.json"), manifest({"data_path": data_path, **spec.model_dump()}, {}, {"encode": model})
     )
     write_json(beside(named, "summary.json"), {"format": FORMAT, "stages": {"encode": counts.summary()}})
+    RESULT.wrote(output_path, named, beside(named, "recipe.json"))
+    RESULT.read(beside(named, "summary.json"))
     say(account(counts))
     say(f"written: {output_path}")
     return 0

@@ -12,9 +12,11 @@ from promptcot import domains, nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
 from promptcot.cli.options import EngineName, keep_going
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, verifier_option
-from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, worst
+from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, warn, worst
 from promptcot.cli.report.prompts import drawing, in_words
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.scores import result_lines, summary_lines
+from promptcot.core.units import counted
 from promptcot.evaluation.recipe import load_eval
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.evaluate import Evaluation, load_problems
@@ -72,6 +74,8 @@ def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
         say(f"promptcot eval: recipe {resolved.name}, seed {resolved.seed}, into {directory}")
         wait_for(evaluation.run(observer, scale))
     solved, kept = evaluation.solved.items(), options["keep_going"]
+    RESULT.read(directory / "results.json")
+    RESULT.wrote(*evaluation.written)
     codes = [print_summary(file, [counts], keep_going=kept) for file, counts in solved]
     say_all(_lines(evaluation))
     return worst([*codes, exit_code(nothing=False, failed=evaluation.unfit + problems.refused > 0)])
@@ -87,12 +91,15 @@ def _preview(evaluation: Evaluation) -> None:
     recipe = evaluation.recipe
     say(f"promptcot eval: recipe {recipe.name}, {recipe.model.model}, into {evaluation.directory}")
     say(drawing(recipe.model))
-    say_all(evaluation.notes)
+    for line in evaluation.notes:
+        warn(line)
     for source in evaluation.problems:
         rows = evaluation.rows(source)
-        say(f"{source}: {len(rows):,} problems × {recipe.n} = {len(rows) * recipe.n:,} traces")
+        RESULT.append("benchmarks", {"benchmark": source, "problems": len(rows), "traces": len(rows) * recipe.n})
+        say(f"{source}: {counted(len(rows), 'problem')} × {recipe.n} = {counted(len(rows) * recipe.n, 'trace')}")
         [request] = evaluation.stage.ask({**rows[0], "sample": 0})
         said, text = in_words(recipe.model, "solver", request)
+        RESULT.append("prompts", {"benchmark": source, "prompt": text})
         say(f"its first prompt{said}:")
         say("\n".join(f"  | {line}" for line in text.splitlines()))
 
@@ -101,7 +108,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     yield from summary_lines(evaluation.recipe.name, [one.summary for one in evaluation.results])
     for one in evaluation.results:
         if one.failed:
-            yield f"note: {one.benchmark}: {one.failed:,} of {one.asked:,} traces failed, and are in no number"
+            yield f"note: {one.benchmark}: {one.failed:,} of {counted(one.asked, 'trace')} failed and are not counted"
     yield ""
     yield from result_lines(evaluation.results)
     for path in evaluation.written:

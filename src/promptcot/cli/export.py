@@ -22,11 +22,13 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.push_options import push_options, take_push
 from promptcot.cli.report.console import exit_code, say, say_all
-from promptcot.cli.report.export import check_lines, written_lines
+from promptcot.cli.report.export import as_numbers, check_lines, written_lines
+from promptcot.cli.report.result import RESULT
 from promptcot.exports.files import EXPORT
 from promptcot.exports.formats import FORMATS, format_of
 from promptcot.exports.job import LIMIT, Export, Exported, export
 from promptcot.exports.splits import Shares
+from promptcot.storage.paths import beside
 
 _GROUPS = {
     "What goes where": ("data_path", "output_path", "to", "layout"),
@@ -141,6 +143,10 @@ def command(data_path: Path, output_path: Path, to: str, layout: str | None, che
 
 def _report(done: Exported, asked: Export) -> int:
     counts = done.written.counts
+    RESULT.add(**as_numbers(done, asked.form, asked.target))
+    RESULT.count([counts])
+    RESULT.wrote(*([asked.target] if counts.rows_out else []))
+    RESULT.wrote(*([beside(asked.target, "dropped.jsonl")] if counts.dropped else []))
     say_all(written_lines(done.written, asked.form, asked.target))
     code = exit_code(nothing=not counts.rows_out, failed=bool(counts.failed))
     if done.checked is None:

@@ -14,6 +14,7 @@ from promptcot.cli.options import output_path, switch
 from promptcot.cli.parameters import COUNT, Touches, shard_option
 from promptcot.cli.report.agreement import agreement_lines
 from promptcot.cli.report.console import print_summary, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.core.shards import Shard
 from promptcot.pipeline.shards import part_of
 from promptcot.stages.filter import filter_files
@@ -61,6 +62,7 @@ def command(
         agreements = filter_files(paths, output, only_perfect, n_rewards, part)
         settings = {"template": list(template), "only_perfect": only_perfect, "n_rewards": n_rewards or len(paths)}
         output.commit({**manifest(settings, {}, {}), **part.told()})
+        RESULT.add(agreement=agreements.summary())
         say_all(agreement_lines(agreements))
         return print_summary(output_path, [output.counts])
 

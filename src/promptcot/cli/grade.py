@@ -17,7 +17,8 @@ from promptcot.cli.parameters import (
     take_columns,
     verifier_option,
 )
-from promptcot.cli.report.console import exit_code, say, say_all
+from promptcot.cli.report.console import exit_code, say, say_all, warn
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.scores import comparison_lines, summary_lines
 from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
@@ -74,12 +75,17 @@ def command(predictions: Path | None, compare: tuple[Path, Path] | None, **optio
         _print(one)
     if compare is not None:
         for found in compare_files(*graded):
+            RESULT.append("comparisons", found)
             say_all(comparison_lines(found))
     nothing = any(one.unfit and not one.samples for one in graded)
     return exit_code(nothing=nothing, failed=any(one.unfit for one in graded))
 
 
 def _print(graded: FileGrades) -> None:
-    say_all(f"note: {note}" for note in graded.notes)
+    sources = {summary.source: summary.as_json() for summary in graded.summaries}
+    RESULT.append("graded", {"file": graded.file, "sources": sources, "unfit": graded.unfit})
+    RESULT.wrote(graded.written)
+    for note in graded.notes:
+        warn(f"note: {note}")
     say_all(summary_lines(str(graded.file), list(graded.summaries)))
     say(f"written: {graded.written}")

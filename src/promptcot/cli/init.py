@@ -9,6 +9,7 @@ import click
 
 from promptcot.cli.parameters import NEW_FOLDER
 from promptcot.cli.report.console import say
+from promptcot.cli.report.result import RESULT
 from promptcot.domains.new import write_domain
 
 
@@ -23,9 +24,11 @@ def command(name: str, output_dir: Path | None) -> int:
     """
     folder = output_dir or Path(name)
     written = write_domain(name, folder)
+    RESULT.add(folder=folder, recipe=folder / "recipe.toml")
+    RESULT.wrote(*written)
     recipe = shlex.quote(str(folder / "recipe.toml"))
     say(f"{len(written)} files in {folder}: {', '.join(path.name for path in written)}")
-    say(f"next:    read {folder / 'README.md'}, and say in {folder / 'generate.jinja'} which problems you want")
+    say(f"next:    read {folder / 'README.md'}, and describe in {folder / 'generate.jinja'} which problems you want")
     say("try it without a model:  promptcot mock-server")
     say(f"and in another terminal: promptcot run {recipe} --base-url http://127.0.0.1:8000/v1")
     return 0

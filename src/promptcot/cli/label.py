@@ -21,7 +21,8 @@ from promptcot.cli.parameters import (
     take_columns,
     verifier_option,
 )
-from promptcot.cli.report.console import print_summary, say
+from promptcot.cli.report.console import print_summary, say, say_all
+from promptcot.cli.report.validity import validity_lines
 from promptcot.core.labelling import Band
 from promptcot.core.shards import Shard
 from promptcot.errors import UsageError
@@ -29,7 +30,9 @@ from promptcot.grading.graders import Graders
 from promptcot.pipeline.shards import part_of
 from promptcot.pipeline.synchronous import wait_for
 from promptcot.stages.label import Settings, label_file
+from promptcot.storage.json import loads
 from promptcot.storage.manifest import manifest
+from promptcot.storage.paths import beside
 
 
 @click.command("label")
@@ -93,5 +96,6 @@ def command(data_path: Path, output_path: Path, shard: Shard | None, **options: 
     named, default = options.get("verifier"), loaded.settings.verifier
     with Graders(options["workers"], options["limit"], named=named, default=default) as graders:
         counts = wait_for(label_file(data_path, {"label": output_path, **targets}, graders, settings, say))
+    say_all(validity_lines(loads(beside(output_path, "summary.json").read_bytes()).get("validity_by_agreement", {})))
     paths = {**targets, "label": output_path}
     return [print_summary(paths[one.name], [one]) for one in counts][-1]

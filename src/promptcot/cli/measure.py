@@ -19,12 +19,12 @@ from promptcot.cli.parameters import (
 )
 from promptcot.cli.report.console import Console, say, say_all
 from promptcot.cli.report.measure import comparison_lines, measure_lines
+from promptcot.cli.report.result import RESULT
 from promptcot.core.measures.comparing import compared, in_both
 from promptcot.pipeline.embedding import vectors_by
 from promptcot.pipeline.measure import measured
-from promptcot.pipeline.observer import Observer, Silent
+from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.vectors import VectorsOf, vectors_by_id
-from promptcot.storage.json import dumps
 
 
 @click.command("measure")
@@ -48,13 +48,11 @@ from promptcot.storage.json import dumps
     help="Ask this model for vectors instead: a folder, best one of sentence-transformers, or a server's name for one.",
 )
 @serving_options
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def command(
     sets: tuple[Path, ...],
     concepts: str | None,
     vectors: tuple[Path, ...],
     semantic: str | None,
-    as_json: bool,
     **options: Any,
 ) -> int:
     """Say what a set of problems is like: RUN_OR_FILE is the directory of a run, or a file of rows.
@@ -66,21 +64,18 @@ def command(
         raise click.UsageError(f"one set is measured, or two are compared; {len(sets)} were given")
     if len(vectors) > len(sets):
         raise click.UsageError("--vectors: give at most one file for each set")
-    columns, serving = take_columns(options, _told if not as_json else _unheard)
-    observer = Silent() if as_json else Console()
-    given = [*_vectors(vectors, semantic, serving, observer), *[None] * len(sets)]
+    columns, serving = take_columns(options, say)
+    given = [*_vectors(vectors, semantic, serving, Console()), *[None] * len(sets)]
     found = [measured(path, columns, concepts, by) for path, by in zip(sets, given, strict=False)]
     if len(found) == 1:
-        told = found[0].as_json()
-        say(_json(told)) if as_json else say_all(measure_lines(told))
+        RESULT.add(**found[0].as_json())
+        say_all(measure_lines(found[0].as_json()))
         return 0
     one, other = found
     differences, both = compared(one, other), in_both(one, other)
-    if as_json:
-        shown = [difference.as_json() for difference in differences]
-        say(_json({"a": one.as_json(), "b": other.as_json(), "in_both": both, "differences": shown}))
-    else:
-        say_all(comparison_lines((one.name, other.name), differences, both, (one.tally.rows, other.tally.rows)))
+    RESULT.add(a=one.as_json(), b=other.as_json(), in_both=both)
+    RESULT.add(differences=[difference.as_json() for difference in differences])
+    say_all(comparison_lines((one.name, other.name), differences, both, (one.tally.rows, other.tally.rows)))
     return 0
 
 
@@ -93,15 +88,3 @@ def _vectors(
     if files:
         raise click.UsageError("--vectors and --semantic: vectors are read, or a model is asked for them; give one")
     return [vectors_by(served_as(semantic, serving), observer)] * 2
-
-
-def _json(told: Any) -> str:
-    return dumps(told).decode().rstrip()
-
-
-def _told(line: str) -> None:
-    say(line)
-
-
-def _unheard(_: str) -> None:
-    """JSON is for programs."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from promptcot.cli.parameters import SOURCE_EITHER, TARGET_EITHER
-from promptcot.cli.report.console import Console, print_summary, say_all
-from promptcot.cli.report.run import code_of, report_lines, summary
+from promptcot.cli.report.console import Console, print_summary, say_all, warn
+from promptcot.cli.report.result import RESULT
+from promptcot.cli.report.run import code_of, files_of, numbers, report_lines, summary
 from promptcot.pipeline.merge import lacking, merge_files, shards_of
 from promptcot.pipeline.merge_runs import merge_runs
 from promptcot.pipeline.synchronous import wait_for
@@ -28,10 +29,13 @@ def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
     """
     found, observer = shards_of(target, shards, partial=partial), Console()
     if missing := lacking(found):
-        observer.note(f"joined without {missing}: the command without --shard, into {target}, asks about its rows")
+        warn(f"joined without {missing}: the command without --shard, into {target}, asks about its rows")
     if not found[0].path.is_dir():
         return print_summary(target, [merge_files(target, found, observer)])
     merged, inputs = wait_for(merge_runs(target, found, observer, partial=partial))
+    RESULT.add(**numbers(merged, inputs))
+    RESULT.read(merged.directory / "summary.json")
+    RESULT.wrote(*files_of(merged))
     say_all(summary(merged, inputs))
     say_all(report_lines(report_at_end(merged.directory)))
     return code_of(merged)

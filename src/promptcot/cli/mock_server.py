@@ -12,6 +12,8 @@ import click
 
 from promptcot.cli.parameters import COUNT, NOT_NEGATIVE, SHARE, WHOLE, together
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.mock_server import FAULTS, MockOptions, MockServer
 from promptcot.pipeline.synchronous import wait_for
 
@@ -66,11 +68,14 @@ def command(**options: Any) -> int:
 async def _serve(server: MockServer) -> None:
     async with server:
         say(f"mock server at {server.url}, model {', '.join(server.options.models)}, seed {server.options.seed}")
+        RESULT.add(url=server.url, models=server.options.models, seed=server.options.seed)
+        RESULT.emit(None)  # who starts it waits for the address
         await asyncio.Event().wait()  # until it is cancelled
 
 
 def _account(stats: dict[str, Any]) -> Iterator[str]:
     again = "" if stats["answered_again"] is None else f", {stats['answered_again']:,} of them again"
-    yield f"{stats['requests']:,} calls, {stats['answered']:,} answered{again}; {stats['max_in_flight']:,} at a time"
+    calls, at_once = counted(stats["requests"], "call"), f"{stats['max_in_flight']:,}"
+    yield f"{calls}, {stats['answered']:,} answered{again}; at most {at_once} at a time"
     if stats["others"]:
         yield ", ".join(f"{name}: {count:,}" for name, count in stats["others"].items())

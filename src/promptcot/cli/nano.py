@@ -9,6 +9,8 @@ import click
 from promptcot import nano
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
+from promptcot.cli.report.truth import truth_lines
 from promptcot.nano.truth import Truth
 from promptcot.pipeline.set_file import SET
 from promptcot.storage.rows import read_rows
@@ -23,7 +25,9 @@ def command() -> None:
 @click.argument("role", type=click.Choice(nano.ROLES))
 def path(role: str) -> int:
     """Print the folder of the embedded model for ROLE, for other programs to load."""
-    say(str(nano.path(role)))
+    folder = nano.path(role)
+    RESULT.add(role=role, path=folder)
+    say(str(folder))
     return 0
 
 
@@ -41,5 +45,6 @@ def check(run: Path) -> int:
         truth = Truth()
         for row in read_rows(file, may_be_empty=True):
             truth.add(row)
-        say_all(truth.lines(name))
+        RESULT.add(truth={name: truth.as_json()})
+        say_all(truth_lines(name, truth))
     return 0

@@ -6,7 +6,6 @@ are `cli.report.plan`'s.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import click
 
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, changes_option
-from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.console import say_all
 from promptcot.cli.report.plan import Made, lines
+from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.errors import UsageError
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.waves import first_wave, next_wave
@@ -66,7 +67,6 @@ _DRAWS = 20_480
     show_default=True,
     help="Trial draws from the concepts: how many combinations they can give.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], **options: Any) -> int:
     """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
 
@@ -83,9 +83,7 @@ def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], *
     plan = make_plan(rates, options["target"], options["gpus"], supply)
     origin += f"; before both, those of plan.rates.{other}" if (other := options["other_rates"]) else ""
     made = Made(resolved.name, plan, rates, found, origin, supply, has_vectors, _waves(resolved, plan))
-    if options["as_json"]:
-        say(json.dumps(as_numbers(made), indent=2, ensure_ascii=False, default=asdict))
-        return 0
+    RESULT.add(**as_numbers(made))
     say_all(lines(made))
     return 0
 
@@ -149,7 +147,10 @@ def _find(
     usual = Path("out") / recipe.name
     if directory is not None or has_enough(usual):
         found = read_run(directory or usual, recipe, gpus, may_accept_none=may_accept_none)
-        return found, f"measured in {found.directory}, {found.combinations:,} combinations; what is not, as stated"
+        return (
+            found,
+            f"measured in {found.directory} ({counted(found.combinations, 'combination')}); others as stated",
+        )
     if gpus is not None:
         raise UsageError(f"--run-gpus: there is no run to measure in, as {usual} holds none; say which with --run")
     return None, f"as the recipe states them; {usual} holds no finished run of {ENOUGH} combinations or more"

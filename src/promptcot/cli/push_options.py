@@ -12,7 +12,9 @@ import click
 from promptcot.cli.asking import agreed
 from promptcot.cli.parameters import Command, together
 from promptcot.cli.report.console import say, say_all
-from promptcot.core.units import size
+from promptcot.cli.report.result import RESULT
+from promptcot.cli.report.tables import table
+from promptcot.core.units import counted, size
 from promptcot.errors import InputError, UsageError
 from promptcot.hub.client import check_ready
 from promptcot.hub.parcel import Kind, Parcel, check_name, pack
@@ -50,6 +52,8 @@ class Push:
     def send(self, folder: Path, kind: Kind, mark: str) -> None:
         """List the files, and upload them unless it is a dry run or a person says no. Raises InputError, UsageError."""
         parcel = pack(folder, self.name, kind, mark, public=self.public)
+        uploads = {"address": parcel.address, "public": parcel.public, "files": parcel.files, "uploaded": False}
+        RESULT.add(upload=uploads)
         say_all(_listed(parcel))
         if self.dry_run:
             say_all(_dry(self.name))
@@ -61,9 +65,10 @@ class Push:
         change = upload.look()
         say_all(_changes(change, parcel))
         if change.is_nothing:
-            say(f"nothing to upload: {parcel.address} has it all")
+            say(f"nothing to upload: {parcel.address} is up to date")
         elif agreed("upload this?", yes=self.yes, undone="nothing was uploaded"):
             upload.send()
+            RESULT.add(upload={"uploaded": True})
             say(f"uploaded: {parcel.address}")
 
 
@@ -79,9 +84,8 @@ def take_push(options: dict[str, Any]) -> Push | None:
 
 def _listed(parcel: Parcel) -> Iterator[str]:
     yield f"upload: {parcel.folder} to {parcel.address}, {'public' if parcel.public else 'private'} if it is new"
-    width = max(map(len, parcel.files))
-    yield from (f"  {name:<{width}}  {size(count):>8}" for name, count in parcel.files.items())
-    yield f"  {_files(len(parcel.files)):<{width}}  {size(parcel.size):>8}"
+    rows = [("file", "size"), *((name, size(count)) for name, count in parcel.files.items())]
+    yield from table([*rows, (counted(len(parcel.files), "file"), size(parcel.size))], indent=2)
 
 
 def _dry(name: str) -> Iterator[str]:
@@ -97,17 +101,15 @@ def _changes(change: Change, parcel: Parcel) -> Iterator[str]:
         yield f"{parcel.name} is new: it will be {'public' if parcel.public else 'private'}"
         return
     seen = "private" if change.is_private else "public"
-    yield f"{parcel.name} exists and is {seen}{', which stays so' if parcel.public == bool(change.is_private) else ''}"
+    stays = ", which does not change" if parcel.public == bool(change.is_private) else ""
+    yield f"{parcel.name} exists and is {seen}{stays}"
     bytes_new = size(sum(parcel.files[name] for name in change.upload))
-    yield f"  already there: {_files(len(change.same))}; to upload: {_files(len(change.upload))} ({bytes_new})"
+    there, new = (counted(len(names), "file") for names in (change.same, change.upload))
+    yield f"  already there: {there}; to upload: {new} ({bytes_new})"
     if change.replaced:
-        yield f"  replaced by those of this folder: {_named(change.replaced)}"
+        yield f"  replaced by files of this folder: {_named(change.replaced)}"
     if change.delete:
         yield f"  deleted: {_named(change.delete)}"
-
-
-def _files(count: int) -> str:
-    return f"{count:,} {'file' if count == 1 else 'files'}"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -13,7 +13,9 @@ import click
 from promptcot import __version__
 from promptcot.cli import say_interrupted
 from promptcot.cli.addresses import with_addresses
+from promptcot.cli.json_option import typed_in, with_json
 from promptcot.cli.report.console import complain
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
 from promptcot.interruption import INTERRUPTED
@@ -78,7 +80,7 @@ class _Verbs(click.Group):
         command: click.Command = importlib.import_module(
             f"promptcot.cli.{_FILES.get(verb, verb.replace('-', '_'))}"
         ).command
-        return with_addresses(command)
+        return with_json(with_addresses(command))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -111,8 +113,16 @@ def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code."""
     gc.set_threshold(*_RARELY)
     STREAMS.begin()
+    RESULT.begin()
     with commanded(arguments):
-        return STREAMS.end(_run(arguments))
+        try:
+            code = _run(arguments)
+        except Exception as error:
+            RESULT.fail(type(error).__name__, str(error))
+            RESULT.emit(1)
+            raise
+        RESULT.emit(code)
+        return STREAMS.end(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -122,25 +132,39 @@ def _run(arguments: list[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
-        complain(_usage(error))
-        return 2
+        if not RESULT.wanted and typed_in(arguments):
+            RESULT.want(_verb_in(arguments))
+        return _ended("UsageError", error.format_message(), _usage(error), 2)
     except PromptCoTError as error:
-        complain(f"promptcot: {error}")
-        return error.exit_code
+        return _ended(type(error).__name__, str(error), f"promptcot: {error}", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         say_interrupted()
+        RESULT.fail("Interrupted", "the command was interrupted; the same command resumes it")
         return INTERRUPTED
     except OSError as error:
         return _refused(error)
+
+
+def _ended(kind: str, message: str, line: str, code: int) -> int:
+    """Say which error ended the command; returns the exit code."""
+    complain(line)
+    RESULT.fail(kind, message)
+    return code
+
+
+def _verb_in(arguments: list[str]) -> str | None:
+    """The verb of a command line that could not be parsed."""
+    return next((verb for word in arguments[:1] if (verb := _dashes(word)) in VERBS), None)
 
 
 def _refused(error: OSError) -> int:
     """What the system refused, in one line. Without the name of a file it is the help, which click prints itself."""
     if error.filename is None:
         STREAMS.lose(error)
+        RESULT.fail("OSError", str(error))
         return 0 if error.errno == errno.EPIPE else 1
-    complain(f"promptcot: {error.filename}: {error.strerror}; see to it that it can be used")
-    return 1
+    line = f"{error.filename}: {error.strerror}; check that it can be read and written"
+    return _ended("OSError", line, f"promptcot: {line}", 1)
 
 
 def _usage(error: click.ClickException) -> str:

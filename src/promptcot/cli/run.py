@@ -19,9 +19,19 @@ from promptcot.cli.parameters import (
     changes_option,
     shard_option,
 )
-from promptcot.cli.report.console import Console, say_all
+from promptcot.cli.report.console import Console, say_all, warn
 from promptcot.cli.report.forecast import forecast_of
-from promptcot.cli.report.run import caution, code_of, preview, report_lines, summary
+from promptcot.cli.report.result import RESULT
+from promptcot.cli.report.run import (
+    caution,
+    code_of,
+    files_of,
+    numbers,
+    preview,
+    preview_numbers,
+    report_lines,
+    summary,
+)
 from promptcot.cli.run_chain import run_chain
 from promptcot.engines.cluster.scale import Scale
 from promptcot.errors import UsageError
@@ -83,8 +93,10 @@ def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
     resolved = load(recipe, changes, overrides)
     inputs = Inputs(resolved, output_dir or default_directory(resolved.name, shard), until, shard)
     if recipe == "nano":  # the default; a recipe of one's own says itself which prompts it wants
-        say_all(caution(resolved))
+        for line in caution(resolved):
+            warn(line)
     if dry_run:
+        RESULT.add(directory=inputs.directory, **preview_numbers(inputs))
         say_all(preview(inputs))
         return 0
     return _run(inputs, scale)
@@ -94,6 +106,9 @@ def _run(inputs: Inputs, scale: Scale | None) -> int:
     observer = Console()
     say_all(forecast_of(inputs.recipe, inputs.steps))
     finished = wait_for(execute.run(inputs, observer, scale=scale))
+    RESULT.add(**numbers(finished, inputs))
+    RESULT.read(finished.directory / "summary.json")
+    RESULT.wrote(*files_of(finished))
     say_all(summary(finished, inputs))
     say_all(report_lines(report_at_end(finished.directory)))
     return code_of(finished)

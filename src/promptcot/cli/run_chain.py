@@ -11,12 +11,14 @@ import click
 from promptcot.chains.cold_start import cold_start_steps
 from promptcot.chains.distill import distill_steps
 from promptcot.chains.recipe import Distill, load_chain
-from promptcot.chains.running import run_steps
+from promptcot.chains.running import STATE, run_steps
 from promptcot.chains.steps import Step
 from promptcot.cli.addresses import touched
 from promptcot.cli.report.console import say
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.train import need_packages
 from promptcot.errors import UsageError
+from promptcot.storage.json import loads
 from promptcot.storage.overlap import Read, Written, check_paths
 
 _TAKEN = {"seed", "run.target"}
@@ -36,14 +38,21 @@ def run_chain(
     directory = output_dir or Path("out") / resolved.name
     chosen = resolved
     steps = distill_steps(chosen, directory) if isinstance(chosen, Distill) else cold_start_steps(chosen, directory)
+    RESULT.add(recipe=resolved.name, seed=resolved.seed, directory=directory)
     if dry_run:
+        RESULT.add(steps=[{"name": step.name, "command": ["promptcot", *step.arguments]} for step in steps])
         for number, step in enumerate(steps, 1):
             say(f"# {number}. {step.name}\n{step.shown}")
         return 0
     check_steps(steps)
     need_packages()  # the training is one of the last steps
     say(f"promptcot run: chain {resolved.name}, {len(steps)} steps, seed {resolved.seed}, into {directory}")
-    return run_steps(steps, directory, resolved.model_dump(mode="json"), say)
+    code = run_steps(steps, directory, resolved.model_dump(mode="json"), say)
+    if RESULT.wanted:
+        RESULT.add(steps=loads((directory / STATE).read_bytes())["steps"])
+    RESULT.wrote(directory / STATE)
+    RESULT.wrote(*(step.product for step in steps if step.product.exists()))
+    return code
 
 
 def check_steps(steps: Iterable[Step]) -> None:

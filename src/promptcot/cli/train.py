@@ -14,6 +14,7 @@ from promptcot.cli.asking import on_terminal
 from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, columns_option
 from promptcot.cli.push_options import Push, take_push, to_push
 from promptcot.cli.report.console import say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.errors import InputError, UsageError
 from promptcot.training.finished import MARK, finished
 from promptcot.training.machine_recipe import Published
@@ -70,13 +71,17 @@ def command(
     loaded = load_train(recipe, changes, overrides)
     resolved = _without_old_facts(loaded, load_train(recipe), model_path, data_path)
     if push is not None and (folder := finished(resolved)) is not None:
+        RESULT.add(recipe=resolved.name, directory=resolved.directory, model=folder)
         say(f"{resolved.name}: finished before, as this recipe says")
         push.send(folder, "model", MARK)
         return 0
     if options["dry_run"]:
         return _show(_on(resolved, processes))
     code = _start(resolved, [recipe, *arguments(given)], processes)
-    if push is not None and code == 0 and (folder := finished(resolved)) is not None:
+    folder = finished(resolved) if code == 0 and (push is not None or RESULT.wanted) else None
+    RESULT.add(recipe=resolved.name, directory=resolved.directory, model=folder)
+    RESULT.wrote(*([folder] if folder is not None else []))
+    if push is not None and folder is not None:
         push.send(folder, "model", MARK)
     return code
 
@@ -130,10 +135,12 @@ def _unset(now: Any, before: Any, names: Sequence[str]) -> Any:
 
 
 def _show(recipe: TrainRecipe) -> int:
-    from promptcot.cli.report.training import lines
+    from promptcot.cli.report.training import as_numbers, lines
     from promptcot.training.forecast.dry_run import dry_run
 
-    say_all(lines(dry_run(recipe)))
+    run = dry_run(recipe)
+    RESULT.add(**as_numbers(run))
+    say_all(lines(run))
     return 0
 
 

@@ -6,10 +6,9 @@ Counts are kept, and hashes of texts to tell distinct ones; rows are not.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
-from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.errors import InputError
 from promptcot.nano.checker import IllFormed, check, concepts_used
 from promptcot.nano.reading import mask_numbers
@@ -58,23 +57,8 @@ class Truth:
             self.levels += 1
             self.right_level += solution.level == row["level"]
 
-    def lines(self, name: str) -> Iterator[str]:
-        """The report, a line each; shares with their n and a 95 % interval."""
-        yield f"{name}: {self.problems:,} problems"
-        yield f"  well-posed              {_share(self.well_posed, self.problems)}"
-        for reason, count in self.reasons.most_common():
-            yield f"    ill-formed, {reason}: {count:,}"
-        yield f"  level as asked          {_share(self.right_level, self.levels)} of the well-posed"
-        yield f"  sampled concepts used   {_share(self.concepts_used, self.concepts)}"
-        if self.answers:
-            yield f"  answer right            {_share(self.right_answers, self.answers)} of the well-posed"
-        yield f"  distinct texts          {_share(len(self.texts), self.problems)}"
-        yield f"  distinct without numbers {_share(len(self.masked), self.problems)}"
-
-
-def _share(part: int, whole: int) -> str:
-    interval = wilson_interval(part, whole)
-    if interval is None:
-        return "n/a"
-    low, high = interval
-    return f"{part / whole:6.1%} ({low:.1%} to {high:.1%}, n = {whole:,})"
+    def as_json(self) -> dict[str, Any]:
+        """The counts that the report is made of, as plain values."""
+        counts = {field.name: getattr(self, field.name) for field in fields(self) if field.type == "int"}
+        distinct = {"distinct": len(self.texts), "distinct_without_numbers": len(self.masked)}
+        return {**counts, **distinct, "ill_formed": dict(self.reasons)}

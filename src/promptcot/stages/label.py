@@ -56,8 +56,6 @@ async def label_file(
         outputs = {name: held.enter_context(Output(path, name, placed=placed)) for name, path in targets.items()}
         others = [output for name, output in outputs.items() if name != "label"]
         writer.write(traces(source, settings.part, settings.columns), outputs)
-        for line in writer.validity.lines():
-            observe(f"label: {line}")
         for output in others:
             output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
         outputs["label"].commit(settings.manifest, writer.validity.summary())

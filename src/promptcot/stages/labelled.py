@@ -7,7 +7,7 @@ Keeps the traces of one problem only. What a trace says is decided in `answers`,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,11 +70,10 @@ class Label:
         """End the grading processes."""
         self._graders.close()
 
-    def lines(self) -> Iterator[str]:
-        """Problems by validity and agreement, where they were verified, and what is to be told of the grading."""
-        if self.validity.verified:
-            yield from self.validity.lines()
-        yield from self._graders.notes
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the grading has to say."""
+        return self._graders.notes
 
     def summary(self) -> Mapping[str, Any]:
         """Problems by validity and agreement, and what is to be told of the grading."""

@@ -78,7 +78,7 @@ def test_everything_is_shown_with_its_size_its_use_and_what_it_would_cost_again(
     assert "judge-a.journal 600 B replies to 40 calls of judge-a (no price known)" in lines
     assert "select.state 5.00 kB unfinished work, begun anew in any case" in lines
     assert "vllm-m-0.log 7 B what servers of models printed" in lines
-    assert "asks up to 216 calls again (cost 1.7500, without 1 with no price)" in text
+    assert "repeats up to 216 calls (cost 1.7500, without 1 with no price)" in text
     assert "nothing was removed" in text
     assert names(run) == before
 
@@ -92,7 +92,7 @@ def test_what_is_not_a_result_is_removed(run: Path, said: Said) -> None:
 
 
 def test_calls_can_be_kept(run: Path, said: Said) -> None:
-    assert "no model is asked again" in said(run, "--keep-calls", "--yes")[1]
+    assert "removing these costs no calls" in said(run, "--keep-calls", "--yes")[1]
     assert names(run) == {*RESULTS, "generate.journal", "judge-a.journal", "solve.journal"}
 
 
@@ -172,8 +172,8 @@ def _no_run(run: Path) -> None:
     [
         (_no_summary, "it is not finished"),
         (_calls_since, "the journal of solve has 138 calls, and its summary tells of 136"),
-        (_begun_anew_after_cleaning, "the journal of solve has 1 calls, and its summary tells of 136"),
-        (_asks_another_judge, "the journal of judge-b has 1 calls, and its summary tells of 0"),
+        (_begun_anew_after_cleaning, "the journal of solve has 1 call, and its summary tells of 136"),
+        (_asks_another_judge, "the journal of judge-b has 1 call, and its summary tells of 0"),
         (_broken_summary, "it cannot be read"),
         (_training, "the directory of a training"),
         (_no_run, "not the directory of a run"),
@@ -206,7 +206,7 @@ def test_links_are_named_and_what_they_lead_to_stays(run: Path, said: Said, tmp_
     (shared / "kept").touch()
     (run / "generate.journal" / "link").symlink_to(shared / "kept")
     text = said(run, "--yes")[1]
-    assert f"solve.journal: a link, which is left alone; it leads to {shared}" in text
+    assert f"solve.journal: a link to {shared}" in text
     assert {"kept", "calls.jsonl"} <= names(shared)
     assert names(run) == {*RESULTS, "solve.journal"}
 

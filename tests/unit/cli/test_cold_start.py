@@ -108,7 +108,7 @@ def test_what_cannot_be_read_is_asked_again_and_then_dropped_and_takes_no_other_
     assert (dropped["reason"], dropped["raw"]) == ("unreadable: no list", ["I would rather not."])
     said = capsys.readouterr().out
     assert "12 in = 11 out + 1 dropped (unreadable: no list: 1) + 0 failed" in said
-    assert "1 asked again: wrong number" in said
+    assert "1 retried: wrong number" in said
     assert engines["slow"].asked == 8
 
 

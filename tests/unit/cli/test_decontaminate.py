@@ -72,7 +72,7 @@ def test_without_benchmarks_at_hand_it_says_so_and_how_to_come_by_them(capsys: p
 
 def test_a_benchmark_that_is_the_set_itself_is_allowed_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert decontaminate("--against", "set.jsonl") == 1  # nothing is left
-    assert "set.jsonl is what is decontaminated: each of its problems is found in itself" in capsys.readouterr().out
+    assert "set.jsonl is both the input and a benchmark: each of its problems matches itself" in capsys.readouterr().out
     assert len(rows_of("out.dropped.jsonl")) == 3
 
 

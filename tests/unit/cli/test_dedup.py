@@ -47,7 +47,7 @@ def test_copies_are_left_out_with_the_row_that_stays(capsys: pytest.CaptureFixtu
     }
     said = capsys.readouterr().out
     assert "copies by rule: containment 1, exact 1" in said
-    assert "alike but for their numbers: 1 of 6 rows (16.7%), no copies; --mask-numbers makes them copies" in said
+    assert "identical except for numbers: 1 of 6 rows (16.7%), kept; --mask-numbers treats them as copies" in said
     assert "dedup: 6 in = 3 out + 3 dropped" in said
     assert json.loads(Path("out.summary.json").read_bytes())["copies"]["alike_but_for_numbers"] == 1
     assert sorted(path.name for path in Path().iterdir()) == [
@@ -58,7 +58,7 @@ def test_copies_are_left_out_with_the_row_that_stays(capsys: pytest.CaptureFixtu
 def test_numbers_may_be_masked(capsys: pytest.CaptureFixture[str]) -> None:
     assert dedup("--mask-numbers") == 0
     assert [row["id"] for row in read_rows("out.jsonl")] == ["a", "c"]
-    assert "(16.7%), copies" in capsys.readouterr().out
+    assert "(16.7%), dropped as copies" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_each_format_is_written_read_back_and_scored(
     assert run(line) == 0
     said = capsys.readouterr().out
     assert "export: 20 in = 20 out + 0 dropped + 0 failed" in said
-    assert f"written: out, as {layout} for {name}" in said
+    assert f"written: out ({layout} for {name})" in said
     assert "check: 20 of 20 golds pass their own verifier" in said
     assert [file.stem for file in sorted(Path("out").glob(f"t*{FORMATS[name].suffix}"))] == ["test", "train"]
     assert "Traceback" not in said

@@ -153,7 +153,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         "train-rows --data_path rows.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["train-rows: none of 1 rows came through"],
+        ["train-rows: none of 1 row came through"],
     ),
 }
 
@@ -206,7 +206,11 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
     "the judges cannot be read": (
         {"judge": lambda _: CUT},
         1,
-        ["judge-a: none of 6 replies can be used (cut off: 6)", "remedy: raise max_tokens", "0 of the 3 problems"],
+        [
+            "judge-a: none of 6 replies can be used (cut off: 6)",
+            "remedy: raise max_tokens",
+            "0 of the target of 3 problems",
+        ],
         ["--max-candidates", "with a real model", "judge-b: none", "filter: none"],
     ),
     "the generator cannot be read": (
@@ -220,7 +224,7 @@ RUNS: dict[str, tuple[Mapping[str, Script], int, list[str], list[str]]] = {
         1,
         [
             "filter: none of 6 rows came through (bad: 6)",
-            "0 of the 3 problems aimed for: the 6 combinations are used up",
+            "0 of the target of 3 problems: all combinations (6) are used",
         ],
         ["--max-candidates", "with a real model"],
     ),
@@ -251,10 +255,10 @@ def test_a_run_names_the_step_that_lost_all_and_advises_what_helps(
     [
         (
             6,
-            "6 of the 900 problems aimed for: the 6 combinations are used up; the same command with a larger",
+            "6 of the target of 900 problems: all combinations (6) are used; run the same command with a larger",
             "no more",
         ),
-        (5000, "of the 900 problems aimed for: no more combinations can be drawn; more concepts", "--max-candidates"),
+        (5000, "of the target of 900 problems: no more combinations can be drawn; add concepts", "--max-candidates"),
     ],
 )
 def test_a_larger_bound_is_advised_only_where_there_are_more_combinations(
@@ -262,7 +266,7 @@ def test_a_larger_bound_is_advised_only_where_there_are_more_combinations(
 ) -> None:
     play_run(monkeypatch)
     assert run(f"run run.toml --output-dir out --target 900 --max-candidates {bound}") == 0
-    [line] = [line for line in capsys.readouterr().out.splitlines() if "aimed for" in line]
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "of the target of" in line]
     assert told in line
     assert untold not in line
 

@@ -122,7 +122,7 @@ def test_what_a_row_carries_comes_through_and_can_be_read_again(name: str, tmp_p
 def test_nan_is_written_as_null_and_counted_with_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write("in.jsonl", ODD["NaN"])
     assert main(["filter", "--template", "in.jsonl", "--output_path", "out.jsonl"]) == 0
-    assert "filter: replaced where it was written: 1 NaN, which JSON does not have, by null" in capsys.readouterr().out
+    assert "filter: replaced in the output: 1 NaN, which JSON does not have, by null" in capsys.readouterr().out
     summary = json.loads((tmp_path / "out.summary.json").read_bytes())["stages"]["filter"]
     assert summary["replaced"] == {"NaN, which JSON does not have, by null": 1}
 

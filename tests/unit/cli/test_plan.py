@@ -76,8 +76,11 @@ RICH = ["--set", "sample.counts=log1p", "--set", "sample.temperature=1"]
 @pytest.mark.parametrize(
     ("gpus", "advice"),
     [
-        ("64", "One is enough for 64 GPUs"),
-        ("2048", "2,048 GPUs take 3, each with its share of the rows and of the GPUs: --shard 1/3 to --shard 3/3"),
+        ("64", "One driver is enough for 64 GPUs"),
+        (
+            "2048",
+            "2,048 GPUs need 3 drivers, each with its share of the rows and of the GPUs: --shard 1/3 to --shard 3/3",
+        ),
     ],
 )
 def test_the_plan_says_what_one_driver_can_do_and_when_to_shard(
@@ -92,7 +95,7 @@ def test_the_plan_says_what_one_driver_can_do_and_when_to_shard(
 def test_draws_that_take_most_of_the_time_are_not_a_matter_of_shards(capsys: pytest.CaptureFixture[str]) -> None:
     said = told([*PROMPTCOT[:5], "2048", *QUICK, "--set", "plan.sample.seconds=1"], capsys)
     assert re.search(
-        r"Drawing combinations alone takes [\d,]+% of the models' time, and each driver draws them all", said
+        r"Drawing combinations alone takes [\d,]+% of the models' time, and each driver draws all of them", said
     )
     assert "--shard" not in said
 
@@ -119,11 +122,11 @@ def test_more_than_all_combinations_are_too_few(nano_run: Path, capsys: pytest.C
 
 def test_a_run_in_the_usual_folder_is_used_and_its_n_said(nano_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = told(["plan", "nano", "--target", "1000", "--gpus", "4", "--run-gpus", "1", *QUICK], capsys)
-    assert "measured in out/nano, 200 combinations" in said
+    assert "measured in out/nano (200 combinations)" in said
     assert (
         "25.000% of combinations (measured, n = 200 combinations): 4,000 of them (95 % interval 3,182 to 5,127)" in said
     )
-    assert "by the interval 0.80 to 1.28 times as much" in said
+    assert "0.80 to 1.28 times as much over the interval" in said
     assert "GPU-seconds of a call 0.5 measured, n = 200 calls" in said
 
 
@@ -137,13 +140,13 @@ def test_a_small_run_is_used_only_if_it_is_named(tmp_path: Path, capsys: pytest.
     }
     run = write_run(tmp_path / "out" / "nano", load("nano"), **few)
     line = ["plan", "nano", "--target", "100", "--gpus", "3", *QUICK]
-    assert "nobody knows what share of combinations" in told(line, capsys)
+    assert "n/a, and so is everything that depends on it" in told(line, capsys)
     assert "(measured, n = 16 combinations): 134 of them" in told([*line, "--run", str(run)], capsys)
 
 
 def test_without_any_rate_the_plan_says_what_is_missing_and_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     said = told(["plan", "nano", "--target", "100", "--gpus", "1", *QUICK], capsys)
-    assert "plan.generate.kept, plan.filter.kept neither measured nor stated" in said
+    assert "plan.generate.kept, plan.filter.kept are neither measured nor stated" in said
     assert "promptcot run" in said
     assert "completion tokens of a call n/a neither measured nor stated" in said
 

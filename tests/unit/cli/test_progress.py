@@ -70,7 +70,7 @@ def test_after_minutes_without_news_it_says_that_work_goes_on(monkeypatch: pytes
     lines = printed(StageCounts("generate", rows_in=10), "nothing new")
     assert lines[0].startswith("generate: 0/10 rows")
     assert lines[-1].startswith("nothing new for ")
-    assert lines[-1].endswith("rows under way: 10 in generate")
+    assert lines[-1].endswith("rows in progress: 10 in generate")
 
 
 def test_the_forecast_is_said_once_for_the_log() -> None:

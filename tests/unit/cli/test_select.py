@@ -47,8 +47,8 @@ def test_what_was_asked_and_got_is_printed_and_in_the_summary(capsys: pytest.Cap
     assert run(f"{line} --difficulty 0-0.5=0.5,0.5-1=0.5 --balance level --balance concepts") == 0
     said = capsys.readouterr().out
     assert "pass rates of 40 problems with an agreed answer (x: 40 rows)" in said
-    assert "stands for a chance between 0.15 and 0.85" in said
-    assert "concepts: 7 of the 7" in said
+    assert "means a true rate between 0.15 and 0.85" in said
+    assert "concepts: 7 of 7" in said
     assert "\x1b" not in said, "a level is no command to a terminal"
     words = [one.split() for one in said.splitlines()]
     assert ["0-0.5", "50%", "50%", "6", "8"] in words
@@ -78,7 +78,7 @@ def test_rows_without_pass_rates_end_with_1_and_the_way_out(capsys: pytest.Captu
 
 def test_a_size_that_cannot_be_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("select --data-path labels.jsonl --output-path set.jsonl --size 50") == 0
-    assert "40 problems of the 50 asked for: no more of them can be kept" in capsys.readouterr().out
+    assert "40 of 50 requested problems: no more can be kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("size", "told"), [("", True), ("--size 50", True), ("--size 10", False)])
@@ -86,13 +86,13 @@ def test_a_balance_of_concepts_that_changes_nothing_is_told(
     size: str, told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(f"select --data-path labels.jsonl --output-path set.jsonl --balance concepts {size}") == 0
-    assert ("balance concepts changes nothing here" in capsys.readouterr().out) is told
+    assert ("balancing concepts has no effect here" in capsys.readouterr().out) is told
 
 
 def test_shares_without_a_size_name_what_is_scarce(capsys: pytest.CaptureFixture[str]) -> None:
     asked = "--difficulty 0-0.25=0.9,0.25-1=0.1"
     assert run(f"select --data-path labels.jsonl --output-path set.jsonl {asked}") == 0
-    assert "since all of 0-0.25 are taken; --size takes more" in capsys.readouterr().out
+    assert "all of 0-0.25 is taken; --size takes more" in capsys.readouterr().out
 
 
 def test_columns_of_other_programs_are_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,7 @@ def test_a_dry_run_of_a_finished_training_lists_what_would_be_uploaded(
     stand_in: Hub, trained: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert push("--dry-run") == 0
-    assert "a dry run" in capsys.readouterr().out
+    assert "dry run of training" in capsys.readouterr().out
     assert push() == 0
     stand_in.asked.clear()
     assert push("--dry-run", yes=False) == 0

@@ -225,7 +225,7 @@ def folder_with(template: str | None) -> Path:
 
 
 SHOWN = [
-    (CHATML, ["as its chat template renders it", "| <|im_start|>user", "| <|im_start|>assistant"]),
+    (CHATML, ["rendered by its chat template", "| <|im_start|>user", "| <|im_start|>assistant"]),
     (None, ["the tokenizer has no chat template", "| [user]"]),
     ("{{ raise_exception('no such turn') }}", ["refuses these messages: no such turn", "| [user]"]),
 ]
@@ -304,7 +304,7 @@ def test_a_run_says_so_when_a_server_is_asked_in_the_words_of_nano(
     options: str, noted: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "--dry-run", *options.split()]) == 0
-    assert ("note: m at http://h/v1 is asked in the words of nano" in capsys.readouterr().out) == noted
+    assert ("note: m at http://h/v1 gets nano's prompts" in capsys.readouterr().out) == noted
 
 
 @pytest.mark.parametrize(

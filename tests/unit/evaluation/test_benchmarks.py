@@ -234,7 +234,7 @@ def test_an_unknown_name_names_the_nearest() -> None:
 def test_other_golds_and_missing_rows_are_warned_of_and_used(tmp_path: Path) -> None:
     loaded = load(written(tmp_path, row()))
     assert len(loaded.rows) == 1
-    assert loaded.warnings[0] == "aime2024: 1 rows, but aime2024 has 30"
+    assert loaded.warnings[0] == "aime2024: 1 row, but aime2024 has 30"
     assert "the golds are not those of aime2024" in loaded.warnings[1]
 
 

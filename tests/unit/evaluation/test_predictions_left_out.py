@@ -141,6 +141,6 @@ def test_where_no_row_can_be_graded_the_exit_code_is_1(tmp_path: Path, capsys: p
     good = write(tmp_path / "good.jsonl", [trace("p", "1", gold="1")])
     empty = write(tmp_path / "empty.jsonl", [])
     assert main(["grade", "--output-path", str(bad)]) == 1
-    assert "no predictions: accuracy n/a" in capsys.readouterr().out
+    assert "no predictions, so accuracy is n/a" in capsys.readouterr().out
     assert main(["grade", "--output-path", str(good)]) == 0
     assert main(["grade", "--output-path", str(empty)]) == 0

@@ -29,7 +29,7 @@ def test_a_number_for_half_of_a_benchmark_says_so() -> None:
     one = evaluated("PromptCoT-DS-7B", "aime2025", True, False)
     assert one.printed is not None
     assert one.printed.benchmark == "aime2025-i"
-    assert list(result_lines([one]))[1].endswith("49.2 ± 7.9 (on aime2025-i, which is not the same)")
+    assert "49.2 ± 7.9 (on aime2025-i, a different set)" in "\n".join(result_lines([one], width=200))
     assert evaluated("PromptCoT-QwQ-32B", "aime2025", True).printed.benchmark == "aime2025"
 
 
@@ -37,7 +37,7 @@ def test_a_number_for_half_of_a_benchmark_says_so() -> None:
 def test_where_nothing_was_published_nothing_is_shown(model: str, benchmark: str) -> None:
     one = evaluated(model, benchmark, True, False)
     assert (one.printed, one.as_json()["published"]) == (None, None)
-    assert list(result_lines([one]))[1].endswith("n/a")
+    assert [*result_lines([one])][-1].endswith("n/a")
 
 
 def test_a_benchmark_without_any_trace_is_not_available_and_not_drawn(tmp_path: Path) -> None:

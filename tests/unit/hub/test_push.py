@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -299,7 +300,7 @@ def test_what_is_replaced_and_deleted_is_named_before_it_is(
     Push(NAME, yes=True, replace=True).send(folder, "dataset", MARK)
     said = capsys.readouterr().out
     assert "already there: 4 files; to upload: 1 file (" in said
-    assert "replaced by those of this folder: README.md" in said
+    assert "replaced by files of this folder: README.md" in said
     assert "deleted: figure.png" in said
 
 
@@ -325,7 +326,7 @@ def test_a_dry_run_lists_files_and_sizes_and_sends_nothing(
     Push(NAME, dry_run=True).send(write(tmp_path / "out"), "dataset", MARK)
     said = capsys.readouterr().out
     assert f"{stand_in.url}/datasets/{NAME}, private if it is new" in said
-    assert "train-00002-of-00003.parquet      33 B" in said
+    assert re.search(r"train-00002-of-00003.parquet +33 B\n", said)
     assert "5 files" in said
     assert "nothing was sent" in said
     assert "to upload it: --push me/problems: no token" in said
@@ -347,4 +348,4 @@ def test_without_a_terminal_and_without_yes_it_stops_after_the_list(
     assert TOKEN not in said.out
     assert not stand_in.repositories["datasets", NAME].private
     Push(NAME).send(folder, "dataset", MARK)
-    assert "has it all" in capsys.readouterr().out
+    assert "is up to date" in capsys.readouterr().out

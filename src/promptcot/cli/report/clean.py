@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from promptcot.core.units import size
+from promptcot.cli.report.tables import table
+from promptcot.core.units import counted, size
 from promptcot.pipeline.leftovers import Leftovers
 from promptcot.pipeline.paid import cost_words
 
@@ -12,23 +14,38 @@ from promptcot.pipeline.paid import cost_words
 def lines(of: Leftovers) -> Iterator[str]:
     """All of it, before anything is removed."""
     for link in of.links:
-        yield f"{link.name}: a link, which is left alone; it leads to {link.resolve()}"
+        yield f"{link.name}: a link to {link.resolve()}, which is not removed"
     if not of.found:
         yield f"{of.of}: nothing to remove"
         return
-    yield f"{of.of}: not needed for its results, {size(of.kept)}, which stay"
-    width = max(len(one.path.name) for one in of.found)
+    yield f"{of.of}: the results ({size(of.kept)}) stay; they do not need these files:"
+    rows = [("file", "size", "purpose")]
     for one in of.found:
         cost = f" ({cost_words(one.paid.cost)})" if one.paid and one.paid.calls else ""
-        yield f"  {one.path.name:<{width}}  {size(one.size):>8}  {one.what}{cost}"
-    yield f"  {'in all':<{width}}  {size(of.size):>8}"
+        rows.append((one.path.name, size(one.size), f"{one.what}{cost}"))
+    yield from table([*rows, ("in all", size(of.size), "")], indent=2)
     yield from _again(of)
+
+
+def as_numbers(of: Leftovers) -> Mapping[str, Any]:
+    """The same for --json."""
+    found = [
+        {
+            "path": one.path,
+            "bytes": one.size,
+            "purpose": one.what,
+            "calls": one.paid.calls if one.paid else 0,
+            "cost": one.paid.cost if one.paid else None,
+        }
+        for one in of.found
+    ]
+    return {"of": of.of, "found": found, "links": of.links, "bytes": of.size, "bytes_kept": of.kept}
 
 
 def _again(of: Leftovers) -> Iterator[str]:
     """What goes on from what is removed, and would have to be paid for again."""
     if not of.paid:
-        yield "no model is asked again for any of it"
+        yield "removing these costs no calls: no model is needed to make them again"
         return
     counts = [one.paid for one in of.paid if one.paid is not None]
     costs = [one.cost for one in counts if one.cost is not None]
@@ -36,6 +53,6 @@ def _again(of: Leftovers) -> Iterator[str]:
     money = cost_words(sum(costs) if costs else None) + (f", without {free} with no price" if costs and free else "")
     calls = sum(one.calls for one in counts)
     yield (
-        f"without it, the same command, a larger target or another parser asks up to {calls:,} calls again ({money}); "
-        "--keep-calls removes only what costs no calls"
+        f"without these, the same command, a larger target or another parser repeats up to {counted(calls, 'call')} "
+        f"({money}); --keep-calls removes only what costs no calls"
     )

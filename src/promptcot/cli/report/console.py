@@ -7,21 +7,33 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.tables import Heading
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 from promptcot.pipeline.trouble import came_to_nothing, trouble_of
 from promptcot.storage.counts import StageCounts, damaged_lines
 from promptcot.storage.paths import beside
 
 
 def say(text: str = "", start: str = "", color: str | None = None) -> None:
-    """One line to standard output; on a terminal its start is in color."""
-    STREAMS.write(text, start, color)
+    """One line to standard output; on a terminal its start is in color, and the header of a table is bold."""
+    if isinstance(text, Heading):
+        STREAMS.write("", str(text), {"bold": True})
+    else:
+        STREAMS.write(text, start, {"fg": color} if color else None)
 
 
 def complain(text: str) -> None:
     """One line to standard error."""
     STREAMS.complain(text)
+
+
+def warn(text: str) -> None:
+    """Lines that a person should read before using the result: to standard output, and among the warnings of --json."""
+    say_all(text.splitlines())
+    RESULT.warn(text)
 
 
 def say_all(lines: Iterable[str]) -> None:
@@ -68,24 +80,24 @@ def calls(counts: StageCounts) -> str | None:
     """What was asked and what was reused, and why something was asked again; None if no model was asked."""
     if not (counts.calls or counts.reused or counts.damaged):
         return None
-    words = [f"{counts.calls:,} calls", f"{counts.completion_tokens:,} tokens written"]
+    words = [counted(counts.calls, "call"), f"{counted(counts.completion_tokens, 'token')} written"]
     if counts.reused:
-        words.append(f"{counts.reused:,} finished calls reused from the journal")
+        words.append(f"{counted(counts.reused, 'finished call')} reused from the journal")
     if counts.cost is not None:
-        words.append(f"cost {counts.cost:,.4f} in all" if counts.reused else f"cost {counts.cost:,.4f}")
+        words.append(f"total cost {counts.cost:,.4f}" if counts.reused else f"cost {counts.cost:,.4f}")
     if counts.end_tokens:
-        words.append(f"end tokens taken off the text of {counts.end_tokens:,} replies")
+        words.append(f"end tokens removed from {counted(counts.end_tokens, 'reply', 'replies')}")
     if counts.damaged:
         words.append(damaged_lines(counts.damaged))
-    words += [f"{count:,} asked again: {reason}" for reason, count in sorted(counts.asked_again.items())]
-    words += [f"{count:,} not answered: {cause}" for cause, count in sorted(counts.unanswered.items())]
+    words += [f"{count:,} retried: {reason}" for reason, count in sorted(counts.asked_again.items())]
+    words += [f"{count:,} unanswered: {cause}" for cause, count in sorted(counts.unanswered.items())]
     return f"{counts.name}: {', '.join(words)}"
 
 
 def replaced(counts: StageCounts) -> str | None:
     """What an output could not hold as it was; None where it holds everything."""
     found = "; ".join(f"{count:,} {shown(what)}" for what, count in sorted(counts.replaced.items()))
-    return f"{counts.name}: replaced where it was written: {found}" if found else None
+    return f"{counts.name}: replaced in the output: {found}" if found else None
 
 
 def exit_code(*, nothing: bool, failed: bool) -> int:
@@ -104,14 +116,15 @@ def print_summary(output: Path, stage_counts: Iterable[StageCounts], *, keep_goi
     With `keep_going` it is no failure that nothing came.
     """
     stage_counts = list(stage_counts)
+    RESULT.output(output, stage_counts)
     for counts in stage_counts:
         if line := calls(counts):
             say(line)
         say(account(counts))
         if line := replaced(counts):
-            say(line)
+            warn(line)
         if trouble := trouble_of(counts, output):
-            say_all(trouble.lines)
+            warn(str(trouble))
     say(f"written: {output}")
     for kind in ("dropped.jsonl", "failed.jsonl"):
         if beside(output, kind).exists():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from promptcot.core.units import counted
+
 
 def copy_lines(summary: Mapping[str, Any], rows: int, masking: str = "--mask-numbers") -> Iterator[str]:
     """Copies by rule, problems that are alike but for numbers, and whether likely copies were passed over. `masking` is
@@ -14,12 +16,12 @@ def copy_lines(summary: Mapping[str, Any], rows: int, masking: str = "--mask-num
         yield by_rule("copies", summary["rules"])
     alike = summary["alike_but_for_numbers"]
     if alike:
-        what = "copies" if summary["mask_numbers"] else f"no copies; {masking} makes them copies"
-        yield f"alike but for their numbers: {alike:,} of {rows:,} rows ({alike / rows:.1%}), {what}"
+        what = "dropped as copies" if summary["mask_numbers"] else f"kept; {masking} treats them as copies"
+        yield f"identical except for numbers: {alike:,} of {counted(rows, 'row')} ({alike / rows:.1%}), {what}"
     if capped := summary["capped"]:
         yield (
-            f"{capped:,} rows have passages that very many share: each was compared with the likeliest of these only, "
-            "so that a copy may have stayed"
+            f"very common passages: {counted(capped, 'row')}, compared only with the most likely copies, so some "
+            "copies may remain"
         )
 
 

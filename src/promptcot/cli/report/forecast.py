@@ -26,7 +26,7 @@ def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
         return
     often = {name: recipe.calls.get(name, 1) for name in stages}
     each = ", ".join(f"{name} {calls}" for name, calls in often.items())
-    yield f"calls: a problem that comes through all steps takes {sum(often.values()):,} ({each})"
+    yield f"calls: {sum(often.values()):,} for a problem that passes all steps ({each})"
     last = steps[-1].name if steps[-1].name != "select" else steps[-2].name
     rates = resolve(recipe, {})
     share = accepted_share(rates)
@@ -34,7 +34,7 @@ def forecast_of(recipe: Recipe, steps: Sequence[PlannedStep]) -> Iterator[str]:
         return
     calls, cost = _of_a_row(rates, share.value)
     told = "n/a (price.prompt, price.completion)" if cost is None else f"about {cost:,.4f}"
-    yield f"by the shares that the recipe assumes, a row of {last} takes about {calls:,.0f} calls, cost {told}"
+    yield f"with the shares that the recipe assumes, a row of {last} takes about {calls:,.0f} calls, cost {told}"
 
 
 def _last_of(recipe: Recipe) -> str:

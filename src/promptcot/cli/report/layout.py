@@ -1,26 +1,17 @@
-"""What printed reports share: paragraphs with a hanging indent, left-aligned columns, and shares as percentages."""
+"""What printed reports share: paragraphs with a hanging indent, counts with their noun, and shares as percentages."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
 
-WIDTH = 110
+from promptcot.cli.report.streams import STREAMS
 
 
-def hanging(head: str, text: str, width: int = WIDTH) -> str:
+def hanging(head: str, text: str) -> str:
     """`head` and a text behind it, wrapped under where the text begins. Long words, such as paths, are not broken."""
     under = " " * len(head)
-    wrapper = textwrap.TextWrapper(width, head, under, break_long_words=False, break_on_hyphens=False)
+    wrapper = textwrap.TextWrapper(STREAMS.width, head, under, break_long_words=False, break_on_hyphens=False)
     return wrapper.fill(text)
-
-
-def aligned(table: Sequence[Sequence[str]], *, numbers: bool = False) -> Iterator[str]:
-    """Rows of cells as lines with columns; with `numbers`, all but the first are flush right."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for first, *others in table:
-        cells = map(str.rjust if numbers else str.ljust, others, widths[1:])
-        yield "  ".join((first.ljust(widths[0]), *cells)).rstrip()
 
 
 def percent(value: float | None) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from promptcot.cli.report.layout import aligned, bounds, hanging, percent
+from promptcot.cli.report.layout import bounds, hanging, percent
+from promptcot.cli.report.tables import table
+from promptcot.cli.report.validity import validity_lines
 from promptcot.core.measures.comparing import Compared
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 
 _MOST_LEVELS = 8
 _MOST_MODELS = 5
@@ -40,23 +43,23 @@ def end_lines(told: Mapping[str, Any]) -> Iterator[str]:
 def _rows(told: Mapping[str, Any]) -> str:
     rows, levels = told["rows"], told["levels"]
     named = [f"{shown(name)} {count:,}" for name, count in levels.items()]
-    more = f" and {len(named) - _MOST_LEVELS:,} more levels" if len(named) > _MOST_LEVELS else ""
+    more = f" and {counted(len(named) - _MOST_LEVELS, 'more level')}" if len(named) > _MOST_LEVELS else ""
     by_level = f"; by level: {', '.join(named[:_MOST_LEVELS])}{more}" if named else ""
     label = f"; {told['labelled']:,} with an answer ({_share(told['labelled'], rows)})" if told["labelled"] else ""
-    return hanging("", f"{_counted(rows, 'problem')}{label}{by_level}")
+    return hanging("", f"{counted(rows, 'problem')}{label}{by_level}")
 
 
 def _yield(told: Mapping[str, Any], *, concepts: bool = True) -> Iterator[str]:
     found = told.get("yield")
     if not found or not found["steps"]:
         return
-    table: Table = [("yield", "sampled", *found["steps"], "95 % interval"), _yield_row("all", found)]
+    rows: Table = [("yield", "sampled", *found["steps"], "95 % interval"), _yield_row("all", found)]
     levels = {} if [*found["levels"]] == ["(none)"] else found["levels"]
     most = sorted(levels, key=lambda name: -levels[name]["sampled"])[:_MOST_LEVELS]
-    table += [_yield_row(shown(name), levels[name]) for name in levels if name in most]
-    yield from aligned(table, numbers=True)
+    rows += [_yield_row(shown(name), levels[name]) for name in levels if name in most]
+    yield from table(rows)
     if len(levels) > len(most):
-        yield f"and {_counted(len(levels) - len(most), 'more level')}"
+        yield f"and {counted(len(levels) - len(most), 'more level')}"
     if concepts and found["concepts"]["used"]:
         yield from _concept_yield(found["concepts"])
 
@@ -71,8 +74,8 @@ def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
     used, unlike = found["used"], found["unlike"]
     yield hanging(
         "by concept: ",
-        f"the interval of {unlike:,} of {used:,} sampled concepts leaves out the yield of all (by chance about "
-        f"{_number(used * 0.05)} would)",
+        f"the interval excludes the overall yield for {unlike:,} of {counted(used, 'sampled concept')} (about "
+        f"{_number(used * 0.05)} expected by chance)",
     )
     for what in ("best", "worst"):
         named = [f"{shown(one['concept'])} {one['count']:,} of {one['n']:,}" for one in found[what][:_CONCEPTS]]
@@ -80,14 +83,7 @@ def _concept_yield(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _validity(told: Mapping[str, Any]) -> Iterator[str]:
-    found = told.get("validity_by_agreement") or {}
-    if not any(name != "not verified" for name in found):
-        return
-    bands = [*next(iter(found.values()))]
-    table: Table = [("validity by agreement", *bands, "n")]
-    for verdict, counts in found.items():
-        table.append((verdict, *(f"{counts[band]:,}" for band in bands), f"{sum(counts.values()):,}"))
-    yield from aligned(table, numbers=True)
+    yield from validity_lines(told.get("validity_by_agreement") or {})
 
 
 def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
@@ -96,11 +92,11 @@ def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
         return
     models = told["pass_rate_histogram_by_model"]
     header = [f"{span['low']:g}-{span['high']:g}" for span in spans]
-    table: Table = [("pass rates", "n", *header), _histogram("all traces", spans)]
-    table += [_histogram(shown(name), models[name]) for name in [*models][:_MOST_MODELS]]
-    yield from aligned(table, numbers=True)
+    rows: Table = [("pass rates", "n", *header), _histogram("all traces", spans)]
+    rows += [_histogram(shown(name), models[name]) for name in [*models][:_MOST_MODELS]]
+    yield from table(rows)
     if len(models) > _MOST_MODELS:
-        yield f"and {_counted(len(models) - _MOST_MODELS, 'more model')}"
+        yield f"and {counted(len(models) - _MOST_MODELS, 'more model')}"
     means = (("pass_rate", "pass rate"), ("agreement", "agreement"))
     known = [f"{name} {_mean(told[key])}" for key, name in means if key in told]
     yield hanging("means with 95 % intervals: ", "; ".join(known))
@@ -122,8 +118,8 @@ def _concepts(told: Mapping[str, Any]) -> Iterator[str]:
     varied = "" if found["evenness"] is None else f"; evenness {found['evenness']:.2f}"
     yield hanging(
         "concepts: ",
-        f"{found['used']:,}{of}, named {_counted(found['uses'], 'time')}; as varied as "
-        f"{found['effective']:,.1f} equally frequent ones{varied}",
+        f"{found['used']:,}{of}, used {counted(found['uses'], 'time')}; effective number "
+        f"{found['effective']:,.1f}{varied}",
     )
 
 
@@ -132,14 +128,14 @@ def _near_copies(told: Mapping[str, Any]) -> Iterator[str]:
     if not near:
         return
     degrees = near["thresholds"]
-    table: Table = [
-        ("another problem at least so alike", *(f"{one['least']:g}" for one in degrees)),
-        ("problems that have one", *(f"{one['count']:,}" for one in degrees)),
+    rows: Table = [
+        ("similarity to another problem, at least", *(f"{one['least']:g}" for one in degrees)),
+        ("problems", *(f"{one['count']:,}" for one in degrees)),
         ("  share", *(percent(one["share"]) for one in degrees)),
-        ("  of these, alike but for numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
+        ("  different only in numbers", *(f"{one['numbers_only']:,}" for one in degrees)),
     ]
-    yield from aligned(table, numbers=True)
-    yield f"looked at: {_counted(near['n'], 'problem')}, each compared with {near['among']:,}"
+    yield from table(rows)
+    yield f"compared: {counted(near['n'], 'problem')}, each with {near['among']:,}"
 
 
 def _alike(told: Mapping[str, Any]) -> Iterator[str]:
@@ -147,11 +143,10 @@ def _alike(told: Mapping[str, Any]) -> Iterator[str]:
     near = told.get("near_copies")
     if near:
         one = next(one for one in near["thresholds"] if one["least"] == 0.85)
-        numbers = f", {one['numbers_only']:,} of them but for numbers" if one["numbers_only"] else ""
+        numbers = f"; {one['numbers_only']:,} differ only in numbers" if one["numbers_only"] else ""
         yield hanging(
-            "alike: ",
-            f"{one['count']:,} of {near['n']:,} problems ({percent(one['share'])}) have another one at least 0.85 alike"
-            f"{numbers}",
+            "near copies (similarity 0.85 or more): ",
+            f"{one['count']:,} of {counted(near['n'], 'problem')} ({percent(one['share'])}){numbers}",
         )
 
 
@@ -161,8 +156,8 @@ def _vectors(told: Mapping[str, Any]) -> Iterator[str]:
         low, middle, high = (_number(value) for value in found["nearest"].values())
         yield hanging(
             "vectors: ",
-            f"of {found['n']:,} problems; the nearest other one is at a cosine distance of {middle} (median; 5 % below "
-            f"{low}, 5 % above {high}); Vendi score {_number(found['vendi'])}",
+            f"{counted(found['n'], 'problem')}; cosine distance to the nearest other one {middle} (median; 5th "
+            f"percentile {low}, 95th percentile {high}); Vendi score {_number(found['vendi'])}",
         )
 
 
@@ -170,9 +165,9 @@ def _spent(told: Mapping[str, Any]) -> Iterator[str]:
     found = told.get("spent")
     if not found:
         return
-    table: Table = [("for each problem", "calls", "prompt tokens", "completion tokens", "cost")]
-    table += [_spent_row(name, one) for name, one in found["steps"].items()]
-    yield from aligned([*table, _spent_row("all", found)], numbers=True)
+    rows: Table = [("for each problem", "calls", "prompt tokens", "completion tokens", "cost")]
+    rows += [_spent_row(name, one) for name, one in found["steps"].items()]
+    yield from table([*rows, _spent_row("all", found)])
     yield from _without_price(found)
 
 
@@ -202,13 +197,13 @@ def _missing(told: Mapping[str, Any]) -> Iterator[str]:
     if not told["rows"]:
         return
     if "vectors" not in told:
-        yield "distances and Vendi score, for want of vectors (--vectors FILE, --semantic MODEL)"
+        yield "distances and Vendi score, which need vectors (--vectors FILE, --semantic MODEL)"
     if "concepts" not in told:
-        yield "concepts, which no row names"
+        yield "concepts: no row has any"
     elif told["concepts"]["coverage"] is None:
-        yield "how much of the catalogue is used (--concepts FILE says which)"
+        yield "share of the catalogue that is used (--concepts FILE)"
     if "pass_rate" not in told:
-        yield "pass rates, which no row has"
+        yield "pass rates: no row has one"
 
 
 def comparison_lines(
@@ -216,28 +211,28 @@ def comparison_lines(
 ) -> Iterator[str]:
     """Two sets side by side, and which differences are beyond noise."""
     yield from (
-        f"{letter}: {name}, {_counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
+        f"{letter}: {name}, {counted(count, 'problem')}" for letter, name, count in zip("AB", names, rows, strict=True)
     )
     yield _shared(both)
     yield ""
-    table: Table = [("", "A", "n", "B", "n", "B - A", "95 % interval", "beyond noise")]
-    yield from aligned([*table, *map(_compared, found)], numbers=True)
+    header = ("", "A", "n", "B", "n", "B - A", "95 % interval", "beyond noise")
+    yield from table([header, *map(_compared, found)])
     tried = [one for one in found if one.difference.interval is not None]
     yield ""
     yield hanging(
         "",
         f"{sum(one.difference.is_clear for one in tried)} of {len(tried)} differences with an interval are beyond "
-        f"noise; of two equal sets about {0.05 * len(tried):.1f} would be. Intervals are Newcombe's for shares and "
-        "Welch's for means. What grows with a set (concepts, Vendi score) is of equally many uses and problems, and "
-        "has no interval.",
+        f"noise; about {0.05 * len(tried):.1f} are expected for equal sets. Intervals: Newcombe for shares, Welch for "
+        "means. Concepts and the Vendi score grow with a set: they are computed for equally many uses and problems, "
+        "without an interval.",
     )
 
 
 def _shared(both: int) -> str:
     return (
-        f"{both:,} problems are in both, so the intervals, which take the sets for independent, are too wide"
+        f"in both: {counted(both, 'problem')}; the intervals assume independent sets, so they are too wide"
         if both
-        else "no problem is in both"
+        else "in both: no problem"
     )
 
 
@@ -253,10 +248,6 @@ def _compared(one: Compared) -> Sequence[str]:
     if found.interval is not None:
         interval = " to ".join(map(_signed, found.interval))
     return (one.name, _number(found.a), sizes[0], _number(found.b), sizes[1], gap, interval, clear)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _share(count: int, whole: int) -> str:

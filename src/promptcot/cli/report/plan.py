@@ -10,10 +10,11 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from promptcot.cli.report.layout import aligned, hanging
+from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.plan_rates import origin, rate_lines
+from promptcot.cli.report.tables import table
 from promptcot.core import units
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.planning.flow import Plan, kept_by
 from promptcot.planning.measured import Found
 from promptcot.planning.rates import Rates
@@ -50,7 +51,7 @@ def lines(made: Made) -> Iterator[str]:
     yield from _items(_head(made))
     if plan.candidates is not None:
         yield ""
-        yield from aligned(list(_table(plan)), numbers=True)
+        yield from table(list(_table(plan)))
         yield from _items(_under_the_table(plan))
         yield ""
         yield from _items(_wall(plan))
@@ -64,8 +65,8 @@ def lines(made: Made) -> Iterator[str]:
 
 
 _NOT_COUNTED = (
-    "the concepts' vectors, once for a catalogue; starting servers; calls that are made again; the disk that models "
-    "take; the comparison of answers, and training"
+    "the vectors of the concepts (once for a catalogue), server start-up, retried calls, disk space for models, "
+    "grading of answers, training"
 )
 
 
@@ -78,7 +79,7 @@ def _items(said: Iterable[Said]) -> Iterator[str]:
 
 
 def _gpus(count: int) -> str:
-    return f"{count:,} GPU{'' if count == 1 else 's'}"
+    return units.counted(count, "GPU")
 
 
 def _or_unknown(word: Callable[[float], str]) -> Callable[[float | None], str]:
@@ -120,7 +121,7 @@ def _cost(money: float) -> str:
 def _head(made: Made) -> Iterator[Said]:
     plan, like = made.plan, "those of the run" if made.found else made.rates.gpu
     on = f" ({like})" if like and plan.gpus else ""
-    yield "plan", f"{made.recipe}: {plan.target:,} accepted problems on {_gpus(plan.gpus)}{on}"
+    yield "plan", f"{made.recipe}: {counted(plan.target, 'accepted problem')} on {_gpus(plan.gpus)}{on}"
     yield "rates", made.origin
     for note in made.found.notes if made.found else ():
         yield "", f"note: {note}"
@@ -135,16 +136,16 @@ def _head(made: Made) -> Iterator[Said]:
         return
     low, high = plan.interval
     yield "accepted", f"{share} (95 % interval {low:,} to {f'{high:,}' if high else 'any number'})"
-    upper = f"{high / plan.candidates:.2f} times as much" if high else "without a bound"
-    yield "", f"all that follows is in proportion to them: by the interval {low / plan.candidates:.2f} to {upper}"
+    upper = f"{high / plan.candidates:.2f} times as much" if high else "no upper bound"
+    yield "", f"everything below scales with them: {low / plan.candidates:.2f} to {upper} over the interval"
 
 
 def _nobody_knows(rates: Rates) -> str:
     lacking = ", ".join(f"plan.{stage}.kept" for stage, rate in kept_by(rates).items() if rate is None)
     return (
-        f"n/a: nobody knows what share of combinations becomes accepted problems ({lacking} neither measured nor "
-        "stated), and so nothing else. Run some first (promptcot run), and plan with --run and --run-gpus; or state "
-        "rates in the section [plan] of the recipe (docs/scale.md)"
+        f"n/a, and so is everything that depends on it: {lacking} are neither measured nor stated. Run some problems "
+        "first (promptcot run) and plan with --run and --run-gpus, or state rates in the section [plan] of the recipe "
+        "(docs/scale.md)"
     )
 
 
@@ -172,7 +173,7 @@ def _under_the_table(plan: Plan) -> Iterator[Said]:
     else:
         yield (
             "on disk",
-            f"journals are {_size(journals)} of it, and may be removed when the run has ended (promptcot clean)",
+            f"journals take {_size(journals)} of it and can be removed after the run (promptcot clean)",
         )
     unpriced = [stage for stage in plan.stages if stage.calls and stage.money is None]
     if unpriced:
@@ -181,15 +182,15 @@ def _under_the_table(plan: Plan) -> Iterator[Said]:
             hint = "prices of hosted models (price.prompt, price.completion), or of a GPU-hour (plan.gpu_hour)"
         yield "cost", f"n/a for {', '.join(stage.name for stage in unpriced)}: give {hint}"
     else:
-        waiting = "; GPUs that wait cost as well, see below" if plan.gpu_hours else ""
-        yield "cost", f"of the work alone, in the currency of the prices{waiting}"
+        waiting = "; idle GPUs cost more, see below" if plan.gpu_hours else ""
+        yield "cost", f"for the work alone, in the currency of the prices{waiting}"
 
 
 def _wall(plan: Plan) -> Iterator[Said]:
     yield (
         "wall time",
-        "side by side: all models at once. In turn: one after the other, each with all GPUs. Both are for one machine "
-        "and for a cluster (--ray-address)",
+        "side by side: all models at once. In turn: one model after another, each with all GPUs. Both hold for one "
+        "machine and for a cluster (--ray-address)",
     )
     for name, schedule in (("  side by side", plan.side_by_side), ("  in turn", plan.in_turn)):
         if schedule.hours is None:
@@ -209,9 +210,9 @@ def _details(plan: Plan, schedule: Schedule) -> Iterator[str]:
     spare = plan.gpus - sum(part.replicas * part.gpus for part in schedule.parts)
     if schedule is plan.side_by_side and schedule.parts and spare:
         slowest = max(schedule.parts, key=lambda part: part.seconds)
-        yield f"{_gpus(spare)} left over: no room for one more replica of {slowest.name}"
+        yield f"{_gpus(spare)} unused: not enough for one more replica of {slowest.name}"
     if schedule.driver is None:
-        yield "the driver's CPU is not known (plan.driver), and not counted"
+        yield "the driver's CPU time is unknown (plan.driver) and not counted"
     else:
         yield _busy(schedule.driver)
     if schedule.sharded_hours is not None and schedule.driver is not None:
@@ -234,36 +235,36 @@ def _limits(made: Made, candidates: int) -> Iterator[Said]:
     if driver := plan.side_by_side.driver or plan.in_turn.driver:
         yield "  driver", _driver(driver, plan.gpus)
     if plan.memory_bytes is not None:
-        yield "  memory", f"the driver remembers {_size(plan.memory_bytes)} about the combinations"
+        yield "  memory", f"the driver keeps {_size(plan.memory_bytes)} about the combinations in memory"
     if made.waves and made.waves[-1] > candidates:
         waves, times = ", then ".join(map(_number, made.waves)), made.waves[-1] / candidates
         yield (
             "  target",
-            f"in turn on one machine, --target {plan.target} asks about {waves} combinations, {times:.2f} times the "
-            f"work: --max-candidates {candidates} asks about as many as this plan",
+            f"in turn on one machine, --target {plan.target} processes {waves} combinations, {times:.2f} times the "
+            f"work; --max-candidates {candidates} processes as many as this plan",
         )
 
 
 def _driver(driver: Driver, gpus: int) -> str:
     """What one driver can do, from how many GPUs on it is not enough, and what to do here."""
-    said = [] if driver.capacity is None else [f"one makes up to {_number(driver.capacity)} calls a second"]
+    said = [] if driver.capacity is None else [f"one driver makes up to {_number(driver.capacity)} calls a second"]
     if driver.gpus is not None:
-        said.append(f"it keeps up with the models to about {_gpus(math.floor(driver.gpus))}, whatever the target")
+        said.append(f"it keeps up with the models up to about {_gpus(math.floor(driver.gpus))}, whatever the target")
     return f"{'; '.join(said)}{'. ' if said else ''}{_shards(driver, gpus)}"
 
 
 def _shards(driver: Driver, gpus: int) -> str:
     if driver.shards == 1:
-        return f"One is enough for {_gpus(gpus)}"
+        return f"One driver is enough for {_gpus(gpus)}"
     if driver.shards is None:
         return (
-            f"Drawing combinations alone takes {driver.drawing:,.0%} of the models' time, and each driver draws them "
-            "all, so more drivers bring little: see concepts, or take fewer GPUs"
+            f"Drawing combinations alone takes {driver.drawing:,.0%} of the models' time, and each driver draws all of "
+            "them, so more drivers help little: see concepts, or use fewer GPUs"
         )
     first, last = f"--shard 1/{driver.shards}", f"--shard {driver.shards}/{driver.shards}"
     return (
-        f"{_gpus(gpus)} take {driver.shards}, each with its share of the rows and of the GPUs: {first} to {last}, and "
-        "promptcot merge joins what they write"
+        f"{_gpus(gpus)} need {driver.shards} drivers, each with its share of the rows and of the GPUs: {first} to "
+        f"{last}; promptcot merge joins their outputs"
     )
 
 
@@ -274,13 +275,13 @@ def _concepts(supply: Supply, candidates: int, without: str) -> str:
         f"draws{without}, {supply.different:,} differed, and at the end {supply.new:.1%} of draws were new"
     )
     if candidates > supply.possible:
-        return f"TOO FEW: {shown}. Take more concepts (concepts.path) or larger combinations"
+        return f"TOO FEW: {shown}. Add concepts (concepts.path) or use larger combinations"
     if candidates <= supply.reach:
-        return f"{shown}: at least about {_number(supply.reach)} can come"
+        return f"{shown}: at least about {_number(supply.reach)} are available"
     draws = supply.draws_for(candidates)
-    effort = f"{needed} take at least {_number(draws)} draws" if draws < math.inf else "none would be new any more"
+    effort = f"{needed} need at least {_number(draws)} draws" if draws < math.inf else "no further draw would be new"
     longer = "; a longer trial may show more (--draws)" if supply.new > 0.5 else ""
     return (
-        f"WARNING: {shown}: it shows no more than about {_number(supply.reach)}, and {effort}. More come with "
-        f"sample.counts='log1p', a higher sample.temperature, or more concepts (concepts.path){longer}"
+        f"WARNING: {shown}: the trial supports only about {_number(supply.reach)}, and {effort}. For more, set "
+        f"sample.counts='log1p', raise sample.temperature, or add concepts (concepts.path){longer}"
     )

@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.tables import table
 from promptcot.planning.rates import Rate, Rates, StageRates
 from promptcot.recipe.schema import Model
+
+Line = tuple[str, str, str]
+"""What a rate is of, its value, and where it is from."""
 
 _LABELS = {
     "seconds": "GPU-seconds of a call",
@@ -41,7 +45,12 @@ def origin(rate: Rate) -> str:
 def rate_lines(rates: Rates) -> Iterator[str]:
     """Every rate, then the sources; rates that are missing and would be needed are n/a."""
     sources: dict[str, int] = {}
-    yield f"{'rates':<46}{'value':>10}   from"
+    yield from table([("rates", "value", "from"), *_rows(rates, sources)])
+    for text, number in sources.items():
+        yield hanging(f"{f'[{number}]':<6}", text)
+
+
+def _rows(rates: Rates, sources: dict[str, int]) -> Iterator[Line]:
     yield from _section("sample", rates.sample, ["seconds"], sources, "CPU-seconds of a combination")
     for stage in rates.asked:
         yield from _stage(stage, sources)
@@ -55,12 +64,10 @@ def rate_lines(rates: Rates) -> Iterator[str]:
         yield from _stage(rates.solve, sources)
     yield from _section("driver", rates.driver, ["call_seconds"], sources)
     if rates.gpu_hour:
-        yield f"{'price of a GPU-hour':<46}{_told(rates.gpu_hour, sources)}"
-    for text, number in sources.items():
-        yield hanging(f"{f'[{number}]':<6}", text)
+        yield "price of a GPU-hour", *_told(rates.gpu_hour, sources)
 
 
-def _stage(stage: StageRates, sources: dict[str, int]) -> Iterator[str]:
+def _stage(stage: StageRates, sources: dict[str, int]) -> Iterator[Line]:
     model = "" if stage.model.model in ("", Model().model) else f": {stage.model.model}"
     title = f"{stage.name}{model}{', hosted' if stage.hosted else ''}"
     calls = {"calls": stage.calls} if stage.calls and stage.calls.value != 1 else {}
@@ -85,20 +92,20 @@ def _needed(stage: StageRates) -> Iterator[str]:
 
 def _section(
     title: str, found: Mapping[str, Rate], needed: Iterable[str], sources: dict[str, int], seconds: str = ""
-) -> Iterator[str]:
+) -> Iterator[Line]:
     """The rates of one section; `seconds` says what those are of."""
-    yield f"  {title}"
+    yield f"  {title}", "", ""
     shown = {*found, *needed}
     for name, label in (_LABELS | {"seconds": seconds}).items():
         if name in shown:
-            yield f"    {label:<42}{_told(found.get(name), sources, _WITHOUT.get(name, ''))}"
+            yield f"    {label}", *_told(found.get(name), sources, _WITHOUT.get(name, ""))
 
 
-def _told(rate: Rate | None, sources: dict[str, int], without: str = "") -> str:
+def _told(rate: Rate | None, sources: dict[str, int], without: str = "") -> tuple[str, str]:
     """The value, and where it is from."""
     if rate is None:
-        return f"{'n/a':>10}   neither measured nor stated{without}"
+        return "n/a", f"neither measured nor stated{without}"
     value = f"{rate.value:,.0f}" if rate.value >= 1000 else f"{rate.value:.4g}"
     is_cited = rate.origin and rate.kind != "measured"
     number = f" [{sources.setdefault(rate.origin, len(sources) + 1)}]" if is_cited else ""
-    return f"{value:>10}   {origin(rate)}{number}"
+    return value, f"{origin(rate)}{number}"

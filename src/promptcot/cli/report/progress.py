@@ -18,7 +18,7 @@ from rich.text import Text
 
 from promptcot.core.statistics.forecast import Forecast, Standing, forecast
 from promptcot.core.statistics.target import Interval
-from promptcot.core.units import duration
+from promptcot.core.units import counted, duration
 from promptcot.pipeline.standing import standing_of_job
 from promptcot.printable import presentable
 from promptcot.storage.counts import StageCounts
@@ -94,7 +94,7 @@ class Progress:
     def _unchanged(self, seconds: float) -> Iterator[str]:
         under_way = {name: counts.rows_in - counts.rows_done for name, counts in self._stage_counts.items()}
         waiting = [f"{rows:,} in {name}" for name, rows in under_way.items() if rows > 0]
-        yield f"nothing new for {duration(seconds)}; rows under way: {', '.join(waiting) or 'none yet'}"
+        yield f"nothing new for {duration(seconds)}; rows in progress: {', '.join(waiting) or 'none yet'}"
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -105,13 +105,16 @@ class Progress:
         return table
 
     def _facts(self, counts: StageCounts) -> list[str]:
-        facts = [f"{counts.rows_done:,}/{max(counts.rows_in, counts.rows_done):,} rows", f"{counts.rows_out:,} kept"]
+        facts = [
+            f"{counts.rows_done:,}/{counted(max(counts.rows_in, counts.rows_done), 'row')}",
+            f"{counts.rows_out:,} kept",
+        ]
         if counts.failed:
             facts.append(f"{counts.failed.total():,} failed")
         if counts.reused:
-            facts.append(f"{counts.reused:,} calls reused")
+            facts.append(f"{counted(counts.reused, 'call')} reused")
         if again := counts.asked_again.total():
-            facts.append(f"{again:,} asked again")
+            facts.append(f"{again:,} retried")
         if counts.completion_tokens:
             facts.append(f"{counts.completion_tokens / self._elapsed:,.0f} tokens/s")
         if counts.cost is not None:
@@ -123,7 +126,7 @@ class Progress:
         found = None if self._estimated else self._forecast()
         if found is not None:
             self._estimated = True
-            words = f"forecast after {self._standing().decided:,} rows: {', '.join(_words(found))}"
+            words = f"forecast after {counted(self._standing().decided, 'row')}: {', '.join(_words(found))}"
             self._print(words)
 
     def _print(self, line: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from promptcot.cli.report.result import RESULT
+from promptcot.core.units import counted
 from promptcot.engines.local.rendering import rendered
 from promptcot.errors import EngineError, PromptCoTError
 from promptcot.pipeline.job import Ask
@@ -30,7 +32,7 @@ def drawing(model: Model) -> str:
     where_set = ("top_k", "min_p", "presence_penalty")
     told += [f"{name} {value}" for name in where_set if (value := getattr(model, name)) is not None]
     told += [f"stop {', '.join(map(repr, model.stop))}"] if model.stop else []
-    return ", ".join([*told, f"at most {model.max_tokens:,} tokens"])
+    return ", ".join([*told, f"at most {counted(model.max_tokens, 'token')}"])
 
 
 def in_words(model: Served, role: str, request: Request) -> tuple[str, str]:
@@ -40,7 +42,7 @@ def in_words(model: Served, role: str, request: Request) -> tuple[str, str]:
     said = ""
     try:
         if (text := rendered(model, role, request)) is not None:
-            return ", as its chat template renders it", text
+            return ", rendered by its chat template", text
     except EngineError as error:
         said = f" ({error})"
     return said, "\n".join(f"[{turn.role}]\n{turn.content}" for turn in request.messages)
@@ -52,12 +54,13 @@ def first_prompt(name: str, stage: Stage, model: Model, role: str, row: Row) -> 
     try:
         requests = called.ask(stage, row)
     except PromptCoTError as error:
-        yield f"{head}; its prompt needs rows of the run itself ({error})"
+        yield f"{head}; its prompt needs rows from the run itself ({error})"
         return
     if not requests:
-        yield f"{head}; it asks nothing about the first row"
+        yield f"{head}; it sends no request for the first row"
         return
     said, text = in_words(model, role, requests[0])
+    RESULT.append("prompts", {"stage": name, "model": asked(model), "sampling": drawing(model), "prompt": text})
     yield f"{head}; its first prompt{said}:"
     yield textwrap.indent(text.rstrip("\n"), "    | ", lambda line: True)
 
@@ -67,6 +70,6 @@ def preview(asks: list[Ask]) -> Iterator[str]:
     for ask in asks:
         item = next(iter(ask.items()), None)
         if item is None:
-            yield f"{ask.stage.name}: there is no row to ask about"
+            yield f"{ask.stage.name}: the input has no row"
         else:
             yield from first_prompt(ask.stage.name, ask.stage, ask.model, ask.role, item.row)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 from promptcot import nano
 from promptcot.cli.report.console import calls, exit_code, percent, replaced
 from promptcot.cli.report.forecast import forecast_of
+from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.measure import end_lines
 from promptcot.cli.report.prompts import asked, first_prompt
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.steps import lines_of
+from promptcot.cli.report.tables import table
+from promptcot.core.units import counted
 from promptcot.engines.opening import kind_of
 from promptcot.pipeline.inputs import Inputs
 from promptcot.pipeline.plan import PlannedStep, groups_of
@@ -21,6 +25,7 @@ from promptcot.pipeline.set_file import SET, has_set
 from promptcot.pipeline.trouble import Trouble, worst_trouble
 from promptcot.recipe.recipe import Recipe, step_of
 from promptcot.storage.counts import BEYOND_TARGET, StageCounts
+from promptcot.storage.paths import beside
 from promptcot.storage.rows import read_rows
 
 _SHOWN = 3
@@ -38,11 +43,16 @@ _FUNNEL = {
     "select": "selected",
 }
 """How the funnel calls the rows that came through a step; others have the step's name."""
+_NEXT = (
+    ("promptcot doctor", "looks at what this machine can run"),
+    ("promptcot run endpoint --base-url URL", "runs everything on one hosted model"),
+    ("promptcot run MY.toml --dry-run", "shows a run with your own models and concepts (docs/recipes.md)"),
+)
 _ROWS_OF = {
     "filter": "accepted problems",
     "verify": "valid problems",
-    "dedup": "problems that are no copies",
-    "decontaminate": "problems that are in no benchmark",
+    "dedup": "problems without copies",
+    "decontaminate": "problems outside benchmarks",
     "solve": "traces",
     "label": "labelled problems",
     "review": "problems that no reviewer rejects",
@@ -55,21 +65,21 @@ def preview(inputs: Inputs) -> Iterator[str]:
     recipe = inputs.recipe
     existing = inputs.existing_vectors
     row = next(inputs.sampled(existing))
-    yield f"recipe {recipe.name}, seed {recipe.seed}: nothing is asked, nothing is written"
-    yield f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}"
+    yield f"recipe {recipe.name}, seed {recipe.seed}: dry run, no model is called and nothing is written"
+    yield f"concepts: {len(inputs.table):,} distinct in {recipe.concepts.path}"
     if recipe.encode.skip:
-        yield "encode: skipped, concepts are drawn by how often they occur together"
+        yield "encode: skipped; concepts are drawn by co-occurrence alone"
     else:
-        yield f"encode: {len(inputs.table):,} concepts, by {existing or asked(recipe.encode)}"
+        yield f"encode: {counted(len(inputs.table), 'concept')}, by {existing or asked(recipe.encode)}"
     sizes = " or ".join(map(str, recipe.sample.size))
-    own = f", of which shard {inputs.part.shard} has its own" if inputs.part.shard else ""
-    yield f"sample: at most {recipe.run.candidates:,} combinations of {sizes} concepts{own}"
+    own = f"; shard {inputs.part.shard} takes its share" if inputs.part.shard else ""
+    yield f"sample: at most {counted(recipe.run.candidates, 'combination')} of {sizes} concepts{own}"
     if recipe.run.target:
         yield f"target: stops at {recipe.run.target:,} {target_of(recipe)}"
     yield from forecast_of(recipe, inputs.steps)
     yield from (*inputs.reviewed(), *inputs.gone())
     if existing is None and not recipe.encode.skip:
-        yield "without vectors, which are not made yet, the first combination is only an example:"
+        yield "the vectors do not exist yet, so the first combination is only an example:"
     for step in inputs.steps:
         if step.stage is not None:
             yield ""
@@ -78,6 +88,32 @@ def preview(inputs: Inputs) -> Iterator[str]:
             yield f"{step.name}: {step.about}"
             yield from (f"{step.name}: {line}" for line in step.begin())
         row = {**row, **step.example}
+
+
+def preview_numbers(inputs: Inputs) -> dict[str, Any]:
+    """The counts of a preview, for --json."""
+    recipe = inputs.recipe
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "concepts": len(inputs.table),
+        "candidates": recipe.run.candidates,
+        "target": recipe.run.target,
+        "steps": [step.name for step in inputs.steps],
+    }
+
+
+def numbers(run: Run, inputs: Inputs) -> dict[str, Any]:
+    """What a run adds to its summary.json, for --json: `came` is what counts for the target."""
+    counts = {"came": run.came, "target": run.limits.target} if run.counts else {}
+    return {"directory": run.directory, "recipe": inputs.recipe.name, "seed": inputs.recipe.seed, **counts}
+
+
+def files_of(run: Run) -> list[Path]:
+    """What a run wrote: its set, and the output of each step with what is beside it."""
+    outputs = [output.path for output in run.outputs.values()]
+    others = [beside(path, kind) for path in outputs for kind in ("dropped.jsonl", "failed.jsonl")]
+    return [path for path in (run.directory / SET, run.directory / "recipe.json", *outputs, *others) if path.exists()]
 
 
 def target_of(recipe: Recipe) -> str:
@@ -93,8 +129,8 @@ def caution(recipe: Recipe) -> Iterator[str]:
     if nano.is_world(recipe.prompts) and others:
         names = ", ".join(dict.fromkeys(others))
         yield (
-            f"note: {names} is asked in the words of nano, which only models trained on them understand; "
-            "other models: promptcot run endpoint --base-url URL --model NAME"
+            f"note: {names} gets nano's prompts, which only models trained on them understand; "
+            "for other models: promptcot run endpoint --base-url URL --model NAME"
         )
 
 
@@ -102,12 +138,14 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
     """The funnel, the agreement, some accepted problems, the files, and what to do next."""
     counts = run.counts
     if not counts:
-        yield f"{len(inputs.table):,} concepts: {inputs.directory / 'encode.safetensors'}"
+        yield f"{counted(len(inputs.table), 'concept')}: {inputs.directory / 'encode.safetensors'}"
         return
     for step in counts.values():
         if line := calls(step):
             yield line
-    yield from filter(None, map(replaced, counts.values()))
+    for line in filter(None, map(replaced, counts.values())):
+        RESULT.warn(line)
+        yield line
     asked = [counts[step.name] for step in run.steps if step.stage]
     yield from whole_cost(asked)
     yield from _beyond(asked)
@@ -122,6 +160,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
         yield from ("", *lines)
     trouble = _trouble(run)
     if trouble is not None:
+        RESULT.warn(str(trouble))
         yield from ("", *trouble.lines)
     yield from _problems(run)
     yield from _files(run, inputs)
@@ -163,8 +202,9 @@ def _beyond(asked: Sequence[StageCounts]) -> Iterator[str]:
     prices = [stage.calls_beyond * stage.cost_a_call for stage in asked if stage.cost_a_call is not None]
     cost = f", cost about {sum(prices):,.4f}" if prices else ""
     yield (
-        f"beyond the target: {beyond:,} calls ({share} of all){cost}, about {rows:,} combinations that were begun "
-        "before it was reached; they stay in the journal for a larger target"
+        f"beyond the target: {counted(beyond, 'call')} ({share} of all){cost}, for about "
+        f"{counted(rows, 'combination')} that were started before it was reached; the journal keeps the replies"
+        " for a larger target"
     )
 
 
@@ -173,8 +213,8 @@ def _funnel(run: Run) -> Iterator[str]:
     lines = [("sampled", sampled, "")]
     for together in groups_of(run.steps):
         lines += _lines(together, [run.counts[step.name] for step in together])
-    for name, count, lost in lines:
-        yield f"  {name:<10} {count:>8,}  {percent(count, sampled):>5}{'   ' + lost if lost else ''}"
+    rows = [(name, f"{count:,}", percent(count, sampled), lost) for name, count, lost in lines]
+    yield from table([("step", "rows", "share", "left out"), *rows], indent=2)
 
 
 def _lines(together: list[PlannedStep], counts: list[StageCounts]) -> Iterator[tuple[str, int, str]]:
@@ -223,9 +263,7 @@ def _share(value: object) -> str:
 
 
 def _indented(text: str) -> str:
-    return "\n".join(
-        textwrap.fill(line, 100, initial_indent="    ", subsequent_indent="    ") for line in text.splitlines()
-    )
+    return "\n".join(hanging("    ", line) for line in text.splitlines())
 
 
 def _files(run: Run, inputs: Inputs) -> Iterator[str]:
@@ -233,16 +271,14 @@ def _files(run: Run, inputs: Inputs) -> Iterator[str]:
     last = run.steps[-1].name
     what = _ROWS_OF.get(last, f"rows of {last}")
     if target and run.came < target:
-        yield f"\n{run.came:,} of the {target:,} problems aimed for: {_used_up(run, inputs)}"
+        yield f"\n{run.came:,} of the target of {counted(target, 'problem')}: {_used_up(run, inputs)}"
     yield f"\n{came:,} {what}: {run.directory / SET if has_set(run.steps) else run.last.path}"
-    yield f"every stage, with what was dropped and why: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
+    yield f"rows of every step, and why rows were dropped: {run.directory}/*.jsonl, {run.directory / 'summary.json'}"
     if inputs.part.shard is not None:
-        yield f"this is shard {inputs.part.shard}; when all of them have ended: promptcot merge OUT {run.directory} …"
+        yield f"this is shard {inputs.part.shard}; when all shards are finished: promptcot merge OUT {run.directory} …"
     elif came and _is_embedded(inputs.recipe):
-        yield "next, with a real model:"
-        yield "  promptcot doctor                              what this machine can run"
-        yield "  promptcot run endpoint --base-url URL         everything on one hosted model"
-        yield "  promptcot run MY.toml --dry-run               your own models and concepts, see docs/recipes.md"
+        yield ""
+        yield from table([("next, with a real model", "what it does"), *_NEXT])
 
 
 def _used_up(run: Run, inputs: Inputs) -> str:
@@ -250,9 +286,9 @@ def _used_up(run: Run, inputs: Inputs) -> str:
     problem.
     """
     if inputs.ended is not None:
-        return "no more combinations can be drawn; more concepts, or other sizes (sample.size), make more"
-    more = "; the same command with a larger --max-candidates goes on" if run.came else ""
-    return f"the {run.limits.candidates:,} combinations are used up{more}"
+        return "no more combinations can be drawn; add concepts or other sizes (sample.size)"
+    more = "; run the same command with a larger --max-candidates to continue" if run.came else ""
+    return f"all combinations ({run.limits.candidates:,}) are used{more}"
 
 
 def _is_embedded(recipe: Recipe) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from promptcot.cli.report.layout import aligned, bounds, mean_sd, percent, points
+from promptcot.cli.report.layout import bounds, mean_sd, percent, points
+from promptcot.cli.report.tables import table
 from promptcot.core.statistics import AtK, Comparison, Estimate, Share, Summary
+from promptcot.core.units import counted
 from promptcot.evaluation.results import Evaluated
 
 
 def summary_lines(name: str, summaries: Sequence[Summary]) -> Iterator[str]:
     """A block for each source."""
     if not summaries:
-        yield f"{name}: no predictions: accuracy n/a"
+        yield f"{name}: no predictions, so accuracy is n/a"
     for summary in summaries:
         yield f"{summary.source}: {_counts(summary)}"
         yield f"  accuracy      {_runs(summary)}; {_interval(summary.accuracy)}"
@@ -32,28 +34,28 @@ def comparison_lines(found: Comparison) -> Iterator[str]:
     """How B stands to A on one source."""
     yield (
         f"{found.source}: B - A {points(found.difference.mean)} points, {_interval(found.difference)}; "
-        f"A {percent(found.mean_a)}, B {percent(found.mean_b)} on the same {found.difference.n:,} problems"
+        f"A {percent(found.mean_a)}, B {percent(found.mean_b)} on the same {counted(found.difference.n, 'problem')}"
     )
-    yield f"  B is better on {found.better:,} problems, worse on {found.worse:,}, equal on {found.equal:,}"
+    yield f"  B is better on {counted(found.better, 'problem')}, worse on {found.worse:,}, equal on {found.equal:,}"
     if found.only_a or found.only_b:
-        yield f"  left out: {found.only_a:,} problems that only A has, {found.only_b:,} that only B has"
+        yield f"  left out: {counted(found.only_a, 'problem')} only in A, {found.only_b:,} only in B"
 
 
-def result_lines(results: Sequence[Evaluated]) -> Iterator[str]:
+def result_lines(results: Sequence[Evaluated], width: int | None = None) -> Iterator[str]:
     """A table with a line for each benchmark, the published value last."""
-    table = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
+    rows = [("benchmark", "problems", "samples", "accuracy, % (mean ± SD over runs)", "95 % interval", "published")]
     for one in results:
         runs, interval = one.summary.runs, one.summary.accuracy.interval
         counts = (f"{one.summary.problems:,}", f"{one.summary.samples:,}")
-        table.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
-    yield from aligned(table)
+        rows.append((one.benchmark, *counts, mean_sd(runs.mean, runs.sd), bounds(interval), _printed(one)))
+    yield from table(rows, width=width)
 
 
 def _printed(one: Evaluated) -> str:
     found = one.printed
     if found is None:
         return "n/a"
-    other = "" if found.benchmark == one.benchmark else f" (on {found.benchmark}, which is not the same)"
+    other = "" if found.benchmark == one.benchmark else f" (on {found.benchmark}, a different set)"
     return mean_sd(found.mean, found.sd) + other
 
 
@@ -71,7 +73,7 @@ def _differ(summary: Summary) -> bool:
 def _counts(summary: Summary) -> str:
     each = ", ".join(f"{problems:,} with {samples:,}" for samples, problems in summary.samples_per_problem.items())
     samples = f" ({each})" if len(summary.samples_per_problem) > 1 else ""
-    return f"{summary.problems:,} problems, {summary.samples:,} samples{samples}"
+    return f"{counted(summary.problems, 'problem')}, {counted(summary.samples, 'sample')}{samples}"
 
 
 def _runs(summary: Summary) -> str:

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from promptcot.cli.report.console import percent
+from promptcot.cli.report.streams import STREAMS
+from promptcot.cli.report.tables import table
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 
 _WIDTH = 30
+_BEFORE_BAR = 22
 _MOST_LEVELS = 40
 
 
@@ -22,7 +26,7 @@ def selection_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _shares("level", told["levels"])
     concepts = told["concepts"]
     if concepts["there"]:
-        yield f"concepts: {concepts['in_set']:,} of the {concepts['there']:,} that could be had"
+        yield f"concepts: {concepts['in_set']:,} of {concepts['there']:,} available"
     yield from _size(told)
     if told["nearest_band"] is not None:
         nearest = told["nearest_band"]
@@ -35,18 +39,19 @@ def selection_lines(told: Mapping[str, Any]) -> Iterator[str]:
 def _pass_rates(told: Mapping[str, Any]) -> Iterator[str]:
     spans, models = told["pass_rates"], told["models"]
     total = sum(span["count"] for span in spans)
-    named = ", ".join(f"{shown(name)}: {rows:,} rows" for name, rows in models.items())
+    named = ", ".join(f"{shown(name)}: {counted(rows, 'row')}" for name, rows in models.items())
     whose = f" by {shown(told['model'])}" if told["model"] else ""
-    yield f"pass rates{whose} of {total:,} problems with an agreed answer{f' ({named})' if named else ''}"
+    yield f"pass rates{whose} of {counted(total, 'problem')} with an agreed answer{f' ({named})' if named else ''}"
+    room = min(_WIDTH, max(STREAMS.width - _BEFORE_BAR, 1))
     most = max((span["count"] for span in spans), default=0)
     for span in spans:
-        bar = "#" * -(-span["count"] * _WIDTH // most)
+        bar = "#" * -(-span["count"] * room // most)
         yield f"  {span['low']:.1f}-{span['high']:.1f} {span['count']:>9,}  {bar}".rstrip()
     traces = told["traces"]
     if traces is not None:
         low, high = traces["interval"]
         yield (
-            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} traces stands for a chance between "
+            f"  a pass rate of {traces['typical']:.2f} over n = {traces['median']} traces means a true rate between "
             f"{low:.2f} and {high:.2f} (95 % interval; n is {_span(traces['least'], traces['most'])})"
         )
 
@@ -59,12 +64,12 @@ def _shares(what: str, shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not shares:
         return
     total = sum(one["got"] for one in shares)
-    width = max(len(what), *(len(shown(one["name"])) for one in shares)) + 2
-    yield f"{what:<{width}} {'asked':>6} {'got':>5} {'problems':>10} {'there':>10}"
+    rows = [(what, "requested", "actual", "problems", "available")]
     for one in shares[:_MOST_LEVELS]:
         asked = "-" if one["asked"] is None else f"{one['asked']:.0%}"
         got = percent(one["got"], total)
-        yield f"{shown(one['name']):<{width}} {asked:>6} {got:>5} {one['got']:>10,} {one['there']:>10,}"
+        rows.append((shown(one["name"]), asked, got, f"{one['got']:,}", f"{one['there']:,}"))
+    yield from table(rows)
     if len(shares) > _MOST_LEVELS:
         yield f"and {len(shares) - _MOST_LEVELS:,} more"
 
@@ -72,11 +77,11 @@ def _shares(what: str, shares: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _size(told: Mapping[str, Any]) -> Iterator[str]:
     asked, got = told["size"]["asked"], told["size"]["got"]
     if "concepts" in told["balance"] and got and got == sum(one["there"] for one in told["levels"]):
-        yield "balance concepts changes nothing here: all problems that may be kept are taken; a size takes fewer"
+        yield "balancing concepts has no effect here: every eligible problem is taken; set a smaller --size"
     if asked is not None and got < asked:
-        yield f"{got:,} problems of the {asked:,} asked for: no more of them can be kept"
+        yield f"{got:,} of {asked:,} requested problems: no more can be kept"
     shares = [*told["difficulty"], *told["levels"]]
     scarce = [one for one in shares if one["asked"] and one["there"] and one["got"] == one["there"]]
     if asked is None and got < sum(one["there"] for one in told["levels"]) and scarce:
         named = ", ".join(shown(one["name"]) for one in scarce)
-        yield f"{got:,} problems are the most with these shares, since all of {named} are taken; --size takes more"
+        yield f"these shares allow no more than {counted(got, 'problem')}: all of {named} is taken; --size takes more"

@@ -1,4 +1,4 @@
-"""What a run says of its steps that ask no model, when it has ended."""
+"""What a run prints at its end about the steps that use no model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from promptcot.cli.report.agreement import agreement_lines
 from promptcot.cli.report.contamination import found_lines
 from promptcot.cli.report.copies import copy_lines
 from promptcot.cli.report.select import selection_lines
+from promptcot.cli.report.validity import validity_lines
 from promptcot.stages.decontaminate import Decontaminate
 from promptcot.stages.dedup import Dedup
 from promptcot.stages.filter import Filter
@@ -19,7 +20,7 @@ from promptcot.storage.outputs import Output
 
 
 def lines_of(step: Step, output: Output) -> Iterator[str]:
-    """What is told of a step with this output; nothing of one of the user's own."""
+    """The lines about a step with this output; none about a step that the user has written."""
     if isinstance(step, Filter):
         yield from agreement_lines(step.agreements)
     elif isinstance(step, Dedup):
@@ -27,10 +28,11 @@ def lines_of(step: Step, output: Output) -> Iterator[str]:
     elif isinstance(step, Decontaminate):
         told = step.summary()["contamination"]
         if told["status"] != "decontaminated":
-            yield "not decontaminated: no benchmark of real problems was at hand (summary.json, `contamination`)"
+            yield "not decontaminated: no benchmark with real problems is available (summary.json, `contamination`)"
         yield from found_lines(told, output.path)
     elif isinstance(step, Label):
-        yield from step.lines()
+        yield from validity_lines(step.validity.summary().get("validity_by_agreement", {}))
+        yield from step.notes
     elif isinstance(step, Review):
         yield f"review: {output.counts.dropped[REJECTED]:,} rejected by review"
     elif isinstance(step, Select):

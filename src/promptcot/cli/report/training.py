@@ -7,10 +7,13 @@ nor given by the recipe is said to be assumed, with its source.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
-from promptcot.cli.report.layout import hanging
+from promptcot.cli.report.tables import table
 from promptcot.cli.report.training_units import count, item, sized
 from promptcot.cli.report.training_work import effort
+from promptcot.core import units
 from promptcot.training.data.rows import on_the_hub
 from promptcot.training.forecast.architecture import Shape
 from promptcot.training.forecast.counting import CHARACTERS_PER_TOKEN, SPREAD, Counted
@@ -28,10 +31,30 @@ _SHOWN_CHANGES = 4
 
 def lines(run: DryRun) -> Iterator[str]:
     """Everything about a dry run, ready to print."""
-    yield f"promptcot train {run.recipe.name}: a dry run. No weights are loaded, nothing is fetched or written."
+    yield f"dry run of training {run.recipe.name}: no weights are loaded, and nothing is fetched or written"
     for section in (_plan, _memory, effort, _hints):
         yield ""
         yield from section(run)
+
+
+def as_numbers(run: DryRun) -> dict[str, Any]:
+    """The numbers of a dry run for --json; null where they are not known."""
+    need, counted = run.memory, run.counted
+    return {
+        "recipe": run.recipe.name,
+        "directory": run.recipe.directory,
+        "parameters": run.shape.parameters if run.shape else None,
+        "rows": counted.rows,
+        "tokens_per_row": counted.lengths.mean if counted.lengths else None,
+        "left_out": counted.left_out,
+        "work": run.work,
+        "devices": run.recipe.parallelism.devices,
+        "device": run.device,
+        "memory_bytes": need and {**asdict(need), "total": need.total},
+        "fits": run.fits,
+        "changes": [{"set": one.keys, "total": one.need.total, "fits": one.fits} for one in run.changes],
+        "disk_bytes": run.disk and {**asdict(run.disk), "total": run.disk.total},
+    }
 
 
 def _plan(run: DryRun) -> Iterator[str]:
@@ -52,7 +75,7 @@ def _counts(counted: Counted) -> Iterator[str]:
     """Rows and their length, with where each is from; once where both are from the same."""
     rows, mean = counted.rows, None if counted.lengths is None else counted.lengths.mean
     if rows is not None and mean is not None and counted.rows_from == counted.lengths_from:
-        yield f"{rows:,} rows, {mean:,.0f} tokens a row ({counted.rows_from})"
+        yield f"{units.counted(rows, 'row')}, {mean:,.0f} tokens a row ({counted.rows_from})"
     else:
         yield _known(rows, "rows", counted.rows_from)
         yield _known(mean, "tokens a row", counted.lengths_from)
@@ -71,10 +94,11 @@ def _lengths(recipe: TrainRecipe, counted: Counted) -> Iterator[str]:
     if found is None:
         return
     if found.cut:
-        yield f"{found.cut:.1%} of rows are longer than {window:,} tokens: their completions are cut (method.overlong)"
+        longer = f"longer than {units.counted(window, 'token')}"
+        yield f"{found.cut:.1%} of rows are {longer}: their completions are cut (method.overlong)"
     if found.kept < 1:
         why = "dropped, as a cut trace has no end (method.overlong)"
-        yield f"{1 - found.kept:.1%} of rows are longer than {window:,} tokens: they are {why}"
+        yield f"{1 - found.kept:.1%} of rows are longer than {units.counted(window, 'token')}: they are {why}"
     if counted.lengths_from.startswith("assumed") and recipe.data.tokens_per_row and recipe.method.kind != "grpo":
         yield f"assumed: lengths spread like log-normal ones with σ = {SPREAD:g}, up to the window"
 
@@ -94,11 +118,11 @@ def _method(recipe: TrainRecipe, shape: Shape | None) -> str:
 def _schedule(recipe: TrainRecipe) -> str:
     schedule = recipe.schedule
     length = (
-        f"{schedule.max_steps:,} steps"
+        f"{units.counted(schedule.max_steps, 'step')}"
         if schedule.max_steps
         else f"{schedule.epochs:g} epoch{'s' * (schedule.epochs != 1)}"
     )
-    warmup = f" after {schedule.warmup_steps:,} steps of warm-up" if schedule.warmup_steps else ""
+    warmup = f" after {units.counted(schedule.warmup_steps, 'step')} of warm-up" if schedule.warmup_steps else ""
     rate = f"learning rate {schedule.learning_rate:g}, {schedule.kind}{warmup}"
     return f"{length}; {rate}; weight decay {schedule.weight_decay:g}"
 
@@ -122,9 +146,10 @@ def _memory(run: DryRun) -> Iterator[str]:
         return
     yield f"memory of each device, at {_tokens(run.recipe)} tokens (computed)"
     sizes = [*_states(run.recipe, need), *_moments(run.recipe, need), ("in all", need.total, _verdict(run, need))]
-    for name, size, said in [*sizes, *_on_host(run, need), *_on_disk(run.recipe, run.disk)]:
-        head = f"  {name:<14}{sized(size):>10}   "
-        yield hanging(head, said) or head.rstrip()
+    sizes += [*_on_host(run, need), *_on_disk(run.recipe, run.disk)]
+    yield from table(
+        [("part", "size", "what it is"), *((name, sized(size), said) for name, size, said in sizes)], indent=2
+    )
     if run.device is None and run.recipe.hardware.device != "cpu":
         yield f"  the memory of {run.recipe.hardware.device!r} is not known here: name a device in hardware.device"
 
@@ -191,7 +216,8 @@ def _on_host(run: DryRun, need: Memory) -> Iterator[Size]:
 def _on_disk(recipe: TrainRecipe, found: Disk | None) -> Iterator[Size]:
     if found is None:
         return
-    kept = f"{recipe.checkpoints.keep:,} checkpoints of {sized(found.checkpoint)}, and one more while it is written"
+    checkpoints = units.counted(recipe.checkpoints.keep, "checkpoint")
+    kept = f"{checkpoints} of {sized(found.checkpoint)}, and one more while it is written"
     yield "on disk", found.total, "in all, as far as it is known:"
     yield "  checkpoints", found.checkpoints, kept
     yield "  the model", found.model, _saved(recipe)

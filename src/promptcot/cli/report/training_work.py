@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from promptcot.cli.report.training_units import count, hours, item
+from promptcot.core.units import counted
 from promptcot.training.forecast.dry_run import DryRun
 from promptcot.training.forecast.estimate import PACKED, Lengths, Work, mean_length_for, mfu_for
 from promptcot.training.published import rate_note
@@ -25,7 +26,7 @@ def effort(run: DryRun) -> Iterator[str]:
         yield item("each step", _batch(run.recipe))
         yield from _published_steps(run, None)
         return
-    yield "work" if run.work else f"work: not known, as the rows are not; if there were {_EXAMPLE_ROWS:,} rows"
+    yield "work" if run.work else f"work: not known, as the rows are not; if there were {counted(_EXAMPLE_ROWS, 'row')}"
     yield from _steps(run, done)
     yield from _hours(run, done)
 
@@ -42,15 +43,15 @@ def _batch(recipe: TrainRecipe) -> str:
         return f"{recipe.sequences_per_step:,} {kind} = {product}"
     if packs:
         return f'{recipe.sequences_per_step:,} packed sequences = {product} (schedule.step_by = "sequences")'
-    how = f"packed into micro-batches of at most {schedule.micro_batch * schedule.max_length:,} tokens"
+    how = f"packed into micro-batches of at most {counted(schedule.micro_batch * schedule.max_length, 'token')}"
     told = f' (schedule.step_by = "rows"), {how}' if recipe.method.packing else ", padded"
-    return f"{recipe.sequences_per_step:,} rows = {product}{told}"
+    return f"{counted(recipe.sequences_per_step, 'row')} = {product}{told}"
 
 
 def devices_of(recipe: TrainRecipe) -> str:
     """How many devices, in words."""
     devices = recipe.parallelism.devices
-    return f"{devices:,} device{'s' * (devices > 1)}"
+    return counted(devices, "device")
 
 
 def _steps(run: DryRun, done: Work) -> Iterator[str]:
@@ -62,9 +63,9 @@ def _steps(run: DryRun, done: Work) -> Iterator[str]:
         "each step",
         f"{_batch(recipe)}; about {f'{rows:,.0f} rows, ' * packs}{count(per_step)} tokens",
     )
-    packed = f"{done.sequences:,} packed sequences (assumed: {PACKED:.0%} full), " if packs else ""
-    yield item("an epoch", f"{done.rows:,} rows, {packed}{done.steps_per_epoch:,} steps")
-    yield item("in all", f"{done.steps:,} steps, {count(done.tokens)} tokens")
+    packed = f"{counted(done.sequences, 'packed sequence')} (assumed: {PACKED:.0%} full), " if packs else ""
+    yield item("an epoch", f"{counted(done.rows, 'row')}, {packed}{counted(done.steps_per_epoch, 'step')}")
+    yield item("in all", f"{counted(done.steps, 'step')}, {count(done.tokens)} tokens")
     yield from _published_steps(run, mean)
     if note := rate_note(recipe, float(recipe.rows_per_step or rows)):
         yield item("", f"note: {note}")
@@ -81,7 +82,9 @@ def _published_steps(run: DryRun, mean: float | None) -> Iterator[str]:
     if told.rows_per_step is None:
         return
     steps = (
-        f"{told.steps:,} steps of {told.rows_per_step:,} rows" if told.steps else f"{told.rows_per_step:,} rows a step"
+        f"{counted(told.steps, 'step')} of {counted(told.rows_per_step, 'row')}"
+        if told.steps
+        else f"{counted(told.rows_per_step, 'row')} a step"
     )
     tokens = f", about {count(told.rows_per_step * mean)} tokens each at this length" if mean else ""
     yield item("published", f"{steps}{tokens}{f' ({told.source})' if told.source else ''}")

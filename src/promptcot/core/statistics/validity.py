@@ -6,7 +6,6 @@ Pure. What a verdict is comes from `verify`, the agreement from `label`; neither
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 NOT_VERIFIED = "not verified"
@@ -33,28 +32,10 @@ class ValidityByAgreement:
         verdict = validity.get("verdict") if isinstance(validity, dict) else None
         self._counts[verdict if verdict in _VERDICTS else NOT_VERIFIED, band_of(agreement)] += 1
 
-    @property
-    def verified(self) -> bool:
-        """Whether `verify` said something of a problem."""
-        return any(count for (verdict, _), count in self._counts.items() if verdict != NOT_VERIFIED)
-
     def summary(self) -> dict[str, Any]:
         """What goes into a summary: problems by verdict, and within it by agreement; nothing where there are none."""
         table = {verdict: self._row(verdict) for verdict in _VERDICTS if any(self._row(verdict).values())}
         return {"validity_by_agreement": table} if table else {}
 
-    def lines(self) -> Iterator[str]:
-        """The same as a table for people; nothing where there are no problems."""
-        if not self._counts:
-            return
-        yield _line("validity by agreement", _BANDS, "n")
-        for verdict in _VERDICTS:
-            if any(counts := self._row(verdict).values()):
-                yield _line(verdict, [f"{count:,}" for count in counts], f"{sum(counts):,}")
-
     def _row(self, verdict: str) -> dict[str, int]:
         return {band: self._counts[verdict, band] for band in _BANDS}
-
-
-def _line(name: str, cells: Any, total: str) -> str:
-    return f"{name:<22}" + "".join(f"{cell:>9}" for cell in (*cells, total))

@@ -1,0 +1,120 @@
+"""What `--json` prints: one object that says what a command did, and text on standard error instead.
+
+The parts of `cli.report` add the values that they print as text. Decides the keys that every object has (docs/json.md)
+and which values JSON can carry. Where the object goes is decided in `streams`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptcot.cli.report.streams import STREAMS
+from promptcot.redaction import redacted
+from promptcot.storage.counts import StageCounts
+from promptcot.storage.json import loads
+from promptcot.storage.paths import beside
+
+SCHEMA = 1
+"""The number of the format: it grows when a key changes its meaning or goes, not when one is added."""
+_BESIDE = ("dropped.jsonl", "failed.jsonl", "summary.json", "recipe.json")
+
+
+class Result:
+    """What the command of this process did."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget an earlier command."""
+        self.wanted = False
+        self._command: str | None = None
+        self._parameters: Mapping[str, Any] = {}
+        self._values: dict[str, Any] = {}
+        self._files: dict[str, None] = {}
+        self._warnings: list[str] = []
+        self._error: dict[str, Any] | None = None
+
+    def want(self, command: str | None, parameters: Mapping[str, Any] | None = None) -> None:
+        """Print an object when the command ends. `parameters` are read then."""
+        self.wanted, self._command, self._parameters = True, command, parameters or {}
+        STREAMS.divert()
+
+    def add(self, **values: Any) -> None:
+        """Add these keys. Mappings of one key are joined, as `stages` of several outputs are."""
+        for key, value in values.items():
+            before = self._values.get(key)
+            joined = isinstance(before, Mapping) and isinstance(value, Mapping)
+            self._values[key] = {**before, **value} if joined and before is not None else value
+
+    def append(self, key: str, value: Any) -> None:
+        """Add one more value to the list of this key."""
+        self._values.setdefault(key, []).append(value)
+
+    def count(self, stage_counts: Iterable[StageCounts]) -> None:
+        """Add the counts of stages, as summary files have them."""
+        self.add(stages={counts.name: counts.summary() for counts in stage_counts})
+
+    def read(self, path: Path) -> None:
+        """Add the content of a JSON file that the command wrote, and name it; nothing where it is not there."""
+        if self.wanted and path.is_file():
+            self.add(**loads(path.read_bytes()))
+            self.wrote(path)
+
+    def wrote(self, *paths: Path) -> None:
+        """Name files or folders that the command wrote."""
+        self._files |= dict.fromkeys(map(str, paths))
+
+    def output(self, output: Path, stage_counts: Iterable[StageCounts]) -> None:
+        """An output file with its counts, its summary, and what is beside it."""
+        self.count(stage_counts)
+        self.wrote(output)
+        self.read(beside(output, "summary.json"))
+        self.wrote(*(path for kind in _BESIDE if (path := beside(output, kind)).exists()))
+
+    def warn(self, text: str) -> None:
+        """Something that a person should know before using the result."""
+        self._warnings.append(text)
+
+    def fail(self, kind: str, message: str) -> None:
+        """The error that ended the command."""
+        self._error = {"kind": kind, "message": message.strip()}
+
+    def emit(self, code: int | None) -> None:
+        """Print the object, if one is wanted and none was printed. `code` is None where the command still works."""
+        if not self.wanted:
+            return
+        self.wanted = False
+        found: dict[str, Any] = {"schema": SCHEMA, "command": self._command, "exit_code": code}
+        if self._error is not None:
+            found["error"] = self._error
+        if self._parameters.get("dry_run"):
+            found["dry_run"] = True
+        last = {"files": list(self._files), "warnings": self._warnings}
+        # ASCII only: a terminal obeys nothing in it, and no locale changes it
+        STREAMS.emit(json.dumps(_plain({**found, **self._values, **found, **last}), allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: no secret in a text, null for what is no finite number."""
+    if isinstance(value, str):
+        return redacted(value)
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {redacted(str(key)): _plain(one) for key, one in value.items()}
+    if isinstance(value, Iterable):
+        return [_plain(one) for one in value]
+    return redacted(str(value))
+
+
+RESULT = Result()
