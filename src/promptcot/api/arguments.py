@@ -1,7 +1,7 @@
-"""Whether the arguments of the API are of the kinds that its functions take, before anything is opened or asked.
+"""Checks the types of the API's arguments before any file is opened or any model is called.
 
-Decides this by the name of an argument, which means the same in all functions but for `_OWN_KINDS`. Rows, models and
-recipes are looked at where they are used, and so is what depends on other arguments.
+An argument name has the same type in all functions, except for those in `_OWN_KINDS`. Rows, models and recipes are
+checked where they are used, and so are conditions that involve several arguments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`clean`, as a function: removes what a finished run keeps to go on from."""
+"""The function `clean`: removes the files that a finished run keeps only for resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`decontaminate`, as a function: rows without the problems of benchmarks."""
+"""The function `decontaminate`: removes benchmark problems from rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dedup`, as a function: rows without copies of problems."""
+"""The function `dedup`: removes copies of problems from rows."""
 
 from __future__ import annotations
 

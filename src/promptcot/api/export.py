@@ -1,4 +1,4 @@
-"""`export`, as a function: a set as the files that a trainer reads."""
+"""The function `export`: writes a set as the files that a trainer reads."""
 
 from __future__ import annotations
 

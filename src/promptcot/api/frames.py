@@ -1,4 +1,4 @@
-"""Rows as a DataFrame of pandas, or as a Hugging Face dataset: the only module that imports these two."""
+"""Converts rows to a pandas DataFrame or a Hugging Face dataset. Only this module imports the two libraries."""
 
 from __future__ import annotations
 

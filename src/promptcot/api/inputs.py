@@ -1,6 +1,6 @@
-"""Whatever a user has rows in becomes a file of rows: a path, mappings, a DataFrame, a `datasets.Dataset`.
+"""Converts the rows that a user passes into a file of rows: a path, mappings, a DataFrame or a `datasets.Dataset`.
 
-Decides what a row may be, and what a missing value of a DataFrame is: no field. No library is imported for this.
+Decides what a row may be, and drops a field whose value is missing in a DataFrame. Imports no library for this.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""How the verbs of the API become jobs of `pipeline.execute`: rows into a file, stages over it, results out of it."""
+"""Turns calls of the API's verbs into jobs of `pipeline.execute`: writes the rows to a file, runs stages, reads
+results.
+"""
 
 from __future__ import annotations
 

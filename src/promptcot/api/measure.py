@@ -1,4 +1,4 @@
-"""`measure`: what a set of problems is like, and how two sets differ."""
+"""The function `measure`: statistics of a set of problems, and how two sets differ."""
 
 from __future__ import annotations
 

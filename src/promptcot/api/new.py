@@ -1,4 +1,4 @@
-"""The folder of a new domain, from Python."""
+"""Creates the folder of a new domain, from Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the functions of the API give: rows, what became of the others, and the counts."""
+"""The results of the API's functions: rows, dropped and failed rows, and counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`select`: from labelled problems to a set of the difficulty, size and balance that are asked for."""
+"""The function `select`: picks a set of a given difficulty, size and balance from labelled problems."""
 
 from __future__ import annotations
 

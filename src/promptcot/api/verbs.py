@@ -1,7 +1,7 @@
-"""A function for each verb, over rows in memory or in a file. The same rows and settings give what the command gives.
+"""A function for each verb, over rows in memory or in a file. Results equal those of the command on the same input.
 
-`rows` is a path, any iterable of mappings, a DataFrame or a `datasets.Dataset`. What every function that asks a model
-takes (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress`) is described in `Working`.
+`rows` is a path, any iterable of mappings, a DataFrame or a `datasets.Dataset`. `Working` describes the arguments that
+every function with a model accepts (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`verify` from Python: the problems of some rows that are well-posed, by the votes of a model."""
+"""The function `verify`: keeps the problems that a majority of a model's votes call well-posed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a function of the API works: who answers, where finished calls are kept, and what hears of the progress."""
+"""Settings that the API's functions share: the engine, the journal, and the progress callback."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a chain has shown at its end: students side by side, and what a generator writes before and after its training.
+"""The results at the end of a chain: a comparison of students, and of a generator before and after its training.
 
-Decides what is counted and compared; the statistics are in `core`, the words in the command line.
+Decides what is counted and compared; `core` computes the statistics, and the command line formats them.
 """
 
 from __future__ import annotations

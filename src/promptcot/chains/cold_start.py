@@ -1,6 +1,6 @@
 """The steps of a cold start: from seed problems to a generator, and problems that it writes.
 
-Decides which commands these are, and the names of the files between them.
+Decides the commands, and the names of the files between them.
 """
 
 from __future__ import annotations

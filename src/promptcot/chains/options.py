@@ -1,6 +1,6 @@
-"""How a model of a recipe is written as options of a command: the name of each option, and the arguments for a section.
+"""Converts a recipe's model into command options: the name of each option, and the arguments for a section.
 
-The command line makes its own options for a model from the same names.
+The command line builds its own model options from the same names.
 """
 
 from __future__ import annotations

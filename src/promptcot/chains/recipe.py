@@ -1,7 +1,7 @@
-"""What a chain is told to do: TOML in, a checked and complete `Distill` or `ColdStart` out.
+"""The chain recipe: reads TOML into a checked and complete `Distill` or `ColdStart`.
 
-Decides which keys these have, and which recipe is a chain at all: one with the key `chain`. How a table is read and
-checked is decided in `promptcot.recipe`; what the trainings and evaluations in a chain do, by recipes of their own.
+Decides the keys, and which recipes are chains: those with the key `chain`. `promptcot.recipe` reads and checks tables;
+the trainings and evaluations in a chain have recipes of their own.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What chains do to rows between the commands: leaving out problems of benchmarks, and giving problems wrong traces.
+"""Operations on rows between the commands of a chain: removing benchmark problems, and assigning incorrect traces.
 
-Pure functions over rows; which files they are read from is decided in the command line.
+Pure functions over rows; the command line decides which files they are read from.
 """
 
 from __future__ import annotations

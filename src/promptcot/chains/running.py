@@ -1,8 +1,7 @@
-"""Runs the steps of a chain, each in a process of its own, and leaves out those that are finished.
+"""Runs the steps of a chain, each in its own process, and skips finished ones.
 
-A step is finished when it ended well with the same command and the same inputs, and its product is there; that is
-written down in `chain.json`. What a step does after an interruption is its own business: the same command goes on where
-it stopped.
+A step is finished when the same command with the same inputs has succeeded and its product exists; `chain.json` records
+this. Resuming inside a step is left to its command, which continues where it stopped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A step of a chain: one `promptcot` command, what it reads, and what it leaves behind.
-
-Pure: nothing is run or looked at here.
-"""
+"""A step of a chain: one `promptcot` command, its inputs and its outputs. Pure: nothing is run or read here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a server draws tokens with where a request says nothing, and where the recipe says nothing either.
+"""A server's default sampling settings, for those that neither the request nor the recipe sets.
 
-Only llama.cpp tells, at `/props`. vLLM and SGLang take the model's `generation_config.json`, which is read where the
-model lies on this machine too.
+Only llama.cpp reports them, at `/props`. vLLM and SGLang use the model's `generation_config.json`, which is read if the
+model is also on this machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""From the calls of a trial to the time and the cost of the whole recipe. Pure.
+"""Estimates time and cost of the whole recipe from the calls of a trial. Pure.
 
 A stage needs `rows × completion tokens per call / tokens per second`; its cost is `rows × price of an average call`.
-Every row is counted for every stage, as if nothing were dropped on the way. The longest time adds the stages up at the
-trial's rate. The shortest assumes that the rate grows with the calls at a time, which no machine keeps up for ever: the
-truth lies between.
+Every stage is computed for all rows, as if none were dropped. The upper bound of the time adds up the stages at the
+trial's rate. The lower bound assumes that the rate grows with the number of concurrent calls, which every machine
+limits at some point; the true time lies in between.
 """
 
 from __future__ import annotations

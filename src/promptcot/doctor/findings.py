@@ -1,4 +1,4 @@
-"""What a check says: one thing that is well, worth knowing, or wrong, and then the way out."""
+"""The result of a check: an item that is fine, a note, or a problem with its remedy."""
 
 from __future__ import annotations
 

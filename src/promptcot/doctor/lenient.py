@@ -1,7 +1,7 @@
-"""Steps that let every row of a trial pass, and note which they would have left out.
+"""Steps that pass every row of a trial, and record which rows they would have dropped.
 
-A trial has few rows, and most of them may be left out on the way: then the models behind would not be tried, a teacher
-above all. So decisions are noted, and rows go on all the same.
+A trial has few rows, and if most were dropped, the later models, especially the teacher, would not be tried. Decisions
+are therefore recorded without dropping rows.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What this machine has: processors, memory, GPUs, libraries and disk.
+"""Reports this machine's processors, memory, GPUs, libraries and disk, and the extras that a recipe needs.
 
-Decides what a recipe needs of the extras. No heavy library is imported: versions are read from what is installed.
+No heavy library is imported: versions are read from package metadata.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Who serves each model and why, whether its files will do, and where it runs.
+"""Reports the engine of each model and why it was chosen, whether the model's files are usable, and where it runs.
 
-Decides what is said about models on this machine; models behind a URL are looked at by `servers`.
+Covers models on this machine; `servers` checks models behind a URL.
 """
 
 from __future__ import annotations

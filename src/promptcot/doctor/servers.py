@@ -1,6 +1,6 @@
-"""A look at OpenAI-compatible servers: do they answer, do they know the model, do they take the calls of this recipe?
+"""Checks OpenAI-compatible servers: do they answer, do they have the model, do they accept the calls of this recipe?
 
-What an answer means is decided by the engine: a small call through it meets what the run would meet.
+A small call goes through the recipe's engine, so it gets the same errors as the run would.
 """
 
 from __future__ import annotations

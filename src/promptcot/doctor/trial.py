@@ -1,7 +1,7 @@
-"""A few rows through the stages of a recipe, with its own engines, in a folder that is thrown away afterwards.
+"""Runs a few rows through the stages of a recipe, with its own engines, in a temporary folder.
 
-Decides what of a small run is worth telling. Concepts are drawn by co-occurrence alone unless vectors exist: to encode
-a whole catalogue for three rows would be waste.
+Decides what to report about the small run. Concepts are drawn by co-occurrence alone unless vectors exist, because
+encoding a whole catalogue for three rows would be wasteful.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A runner that notes when the calls of each stage began and ended, for rates that hold no start-up and no waiting."""
+"""A runner that records when the calls of each stage begin and end, for rates without start-up and waiting times."""
 
 from __future__ import annotations
 

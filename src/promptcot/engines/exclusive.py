@@ -1,7 +1,7 @@
-"""An engine that is asked in one pass and then makes room for another one, where two models do not fit on the machine.
+"""An engine that runs in one pass and is then closed, for models that do not fit on the machine together.
 
-Afterwards it answers from nothing: finished calls are in the journal, and a call that failed fails again with the same
-words, so that a later pass over the same rows starts no server.
+After its pass the engine sends no requests: finished calls are in the journal, and a call that failed fails again with
+the same message. A later pass over the same rows therefore starts no server.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""An engine that is opened by the first call that needs it, and can be opened again after it was closed.
+"""An engine that is opened by its first call, and can be opened again after it was closed.
 
-So a run whose journal answers everything loads no model, and models that take turns are in memory one at a time.
+A run that is answered by the journal therefore loads no model, and models that run in waves are in memory one at a
+time.
 """
 
 from __future__ import annotations

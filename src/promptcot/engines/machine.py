@@ -1,8 +1,8 @@
-"""The only place that looks at this machine: its cores, its memory, and its GPUs as NVIDIA's own tool reports them.
+"""The only module that inspects this machine: cores, memory, and GPUs as reported by nvidia-smi.
 
-Decides what counts as visible. Neither torch nor CUDA is touched: both take seconds to load, and CUDA's own state could
-not be handed on to the server that is started later. GPUs of other makers, and slices of a GPU (MIG), are not seen:
-name the former to vLLM through its own options, and give the latter in CUDA_VISIBLE_DEVICES of a server of your own.
+Decides which devices count as visible. Does not use torch or CUDA: both take seconds to load, and CUDA state could not
+be passed on to a server that starts later. GPUs of other vendors and MIG slices are not detected: for other vendors use
+vLLM's own options, and for slices start your own server with CUDA_VISIBLE_DEVICES.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What the files of a model tell without loading it: its size, configuration, chat template, tokens, and fingerprint.
+"""Reads facts about a model from its files, without loading it: size, configuration, chat template, tokens,
+fingerprint.
 
-Decides what is known about a model before any engine is opened. Needs neither torch nor transformers, and never the
-network: a Hub name is looked up in the local Hub cache only.
+They are available before any engine is opened. Needs neither torch nor transformers, and never uses the network: a Hub
+name is looked up in the local Hub cache only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From a model's description to the engine that answers for it; each distinct model is opened once.
+"""Opens the engine for a model's description; each distinct model is opened once.
 
-Decides which engine serves a model, and where servers of our own run when there are several. The engines themselves are
-opened by their adapters, which `recipe.engines` lists; heavy libraries are imported there, and not before.
+Decides which engine serves a model, and where our own servers run when there are several. The adapters listed in
+`recipe.engines` open the engines; they import heavy libraries only then.
 """
 
 from __future__ import annotations

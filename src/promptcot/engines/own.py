@@ -1,7 +1,7 @@
-"""An engine that a user wrote: opened by import path or handed over, and held to what `Engine` promises.
+"""A user's own engine: opened by import path or passed as an object, and checked against the `Engine` protocol.
 
-Whatever it raises beside the errors of engines, or returns that is no completion, stops the run with its name. One
-named by import path is opened again after it was closed, as models that take turns need it.
+An exception that is not an `EngineError`, or a return value that is no completion, stops the run with the name of the
+engine. An engine named by import path is opened again after it was closed, which models that run in waves need.
 """
 
 from __future__ import annotations

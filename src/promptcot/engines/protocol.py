@@ -1,7 +1,7 @@
-"""What an engine is: whatever answers a request to a model.
+"""The engine protocol: sends a request to a model and returns its completion.
 
-Engines do transport and batching, nothing else: no retries, no journal, no prompts. They raise the three kinds of
-`EngineError` and never return a guess.
+Engines do transport and batching only: no retries, no journal, no prompts. They raise the three kinds of `EngineError`
+and never return a guess.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An engine that answers from a function instead of a model: for tests, and for trying a stage without one."""
+"""An engine that calls a function instead of a model, for tests and for trying a stage without a model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An engine whose replies are vectors: what `stages.embed` asks, answered by another engine's `embed`.
+"""An engine whose replies are vectors: serves the requests of `stages.embed` through another engine's `embed`.
 
-So vectors are journaled, found again, retried and counted like any other reply. Requests that come together are
-embedded together.
+Vectors are therefore journaled, resumed, retried and counted like any other reply. Concurrent requests are embedded
+together.
 """
 
 from __future__ import annotations

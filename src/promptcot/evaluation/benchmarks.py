@@ -1,9 +1,9 @@
-"""Reading benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
+"""Reads benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
 
-A benchmark that cannot be used stops at load, with the row named; a row by whose gold no answer could be right is left
-out and counted, since it says nothing of the others. One that can be used, but is not what the registry says it is
-(other golds, fewer rows), is used, and `Loaded.warnings` says so. Whether a gold can be compared with answers is
-decided by the verifier of its source, where `graders` are given.
+An unusable benchmark stops at loading with an error that names the row. A row whose gold no answer could match is left
+out and counted, since the other rows are not affected. A benchmark that is usable but differs from its registry entry
+(other golds, fewer rows) is used, with a message in `Loaded.warnings`. If `graders` are given, the verifier of its
+source decides whether a gold can be compared with answers.
 """
 
 from __future__ import annotations

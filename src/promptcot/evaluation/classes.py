@@ -1,12 +1,13 @@
-"""The answers to each problem, sorted into classes of equal ones: shared by grading and labelling.
+"""Groups the answers to each problem into equivalence classes, for grading and labelling.
 
-Which two answers are the same is decided by the grader, symmetrically, and that is not transitive: 5 is the same as
-5 cm and as 5 m. Here it is decided which wordings are one class nevertheless: those that no other wording at hand tells
-apart, being the same as one and not as the other. So 5 joins 5 cm unless somebody says 5 m, and classes do not depend
-on the order of the traces. What states less (`core.answers.stated`) does not tell apart what states more, so that 5 cm
-and 0.05 m are one class beside 5, nor a letter what states a value: C, (C) 12 and 12 are one class.
-Answers of one problem are compared one after the other while problems go side by side. A pair that the grader cannot
-decide in time counts as different, and is counted.
+The grader decides which two answers are equal. This relation is symmetric but not transitive: 5 equals 5 cm and 5 m.
+Two equal answers are in one class unless a third answer equals one of them and not the other. So 5 joins 5 cm unless
+another answer is 5 m, and classes do not depend on the order of the traces. A less specific answer
+(`core.answers.stated`) does not separate more specific ones, so 5 cm and 0.05 m are one class beside 5; nor does a
+letter separate its values: C, (C) 12 and 12 are one class.
+
+Answers of one problem are compared sequentially, different problems concurrently. A pair on which the grader times out
+counts as different, and is counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What was compared already, kept in a file, so that a grading that is interrupted or repeated goes on.
+"""A cache of grades and comparisons in a file, so that an interrupted or repeated grading resumes.
 
-A grade is known by what it is about, the problem, its gold and the answer, and a comparison of two answers by these;
-where they stand in a file does not matter. So rows may be changed, moved or added in between, and a line that is
-doubled, lost, or from elsewhere does no harm. A line that is damaged is left out, and what it held is found again.
+The key of a grade is the problem, its gold and the answer; the key of a comparison is the problem and both answers.
+Positions in the file do not matter, so rows may be changed, moved or added in between, and duplicated, lost or foreign
+lines do no harm. Damaged lines are skipped and computed again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all plots share: the style, the way to matplotlib, and that each is written as PNG and as SVG, whole."""
+"""Shared by all plots: the style, the import of matplotlib, and atomic writing as PNG and SVG."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whether rows agree about problems: one id is one problem with one gold, and a row has one gold.
+"""Checks that rows agree about problems: one id is one problem with one gold, and a row has one gold.
 
-Golds are compared as answers are, so that 0.5 and 1/2 are one gold; where that cannot be decided they are taken to
-agree. Which gold counts is decided in `core.problems`.
+Golds are compared like answers, so 0.5 and 1/2 are one gold; if the comparison is undecided they are taken to agree.
+`core.problems` decides which gold is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a file of predictions is worth: its graded samples, and their statistics source by source.
+"""Grades a file of predictions: its graded samples, and their statistics for each source.
 
-Grades are kept beside the file, so that an interrupted grading goes on. How answers are compared is decided in
-`grading`, what one prediction is worth in `predictions`.
+Grades are kept beside the file, so an interrupted grading resumes. `grading` compares answers, `predictions` grades one
+prediction.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Files of a benchmark from the Hugging Face Hub, at a pinned revision, and only when asked for by name.
+"""Downloads files of a benchmark from the Hugging Face Hub, at a pinned revision, and only for a benchmark named by the
+user.
 
-The Hub's own client caches what it fetches, keeps to `HF_HUB_OFFLINE=1` and reads its token from the environment.
+The Hub's own client caches downloads, respects `HF_HUB_OFFLINE=1` and reads its token from the environment.
 """
 
 from __future__ import annotations

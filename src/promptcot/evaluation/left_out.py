@@ -1,7 +1,7 @@
-"""The rows of a file of predictions that could not be graded, with the reason of each.
+"""Writes the rows of a file of predictions that could not be graded, each with its reason.
 
-They lie beside the grades of the file, in the order of their rows, as other commands write failed rows. Which rows
-these are is decided in `predictions`.
+They are written beside the grades of the file, in the order of their rows, like the failed rows of other commands.
+`predictions` decides which rows these are.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""The results published for the PromptCoT models and their bases, to be set beside ours.
+"""The published results of the PromptCoT models and their base models, for comparison with ours.
 
 Nothing here was measured with this code. Accuracies are shares (0.876 for a printed 87.6). Source: X. Zhao et al.,
-PromptCoT, arXiv 2503.02324 (2025), mean ± standard deviation over 8 runs; for the bases only the mean is printed.
+PromptCoT, arXiv 2503.02324 (2025), mean ± standard deviation over 8 runs; for the base models only the mean is printed.
 
-AIME 2025 has 30 problems, but the public file for the DS models holds the 15 of its first paper. The table does not say
-which of the two its numbers are from; those of the DS models and their bases are filed under what that file holds.
+AIME 2025 has 30 problems, but the public file for the DS models holds the 15 of AIME 2025 I. The table does not say
+which version its numbers are for; those of the DS models and their base models are filed under the version of that
+file.
 """
 
 from __future__ import annotations

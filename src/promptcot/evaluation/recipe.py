@@ -1,7 +1,7 @@
-"""What an evaluation is told to do: TOML in, a checked and complete `EvalRecipe` out.
+"""The evaluation recipe: reads TOML into a checked and complete `EvalRecipe`.
 
-Decides which keys exist and where the shipped recipes lie; how a table is read, changed and checked is decided in
-`promptcot.recipe.loading`. Benchmarks are not loaded here.
+Decides which keys exist and where the shipped recipes are; `promptcot.recipe.loading` reads, overrides and checks
+tables. Benchmarks are not loaded here.
 """
 
 from __future__ import annotations

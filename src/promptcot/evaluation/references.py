@@ -1,8 +1,8 @@
-"""The benchmarks that a set is compared with: those that are asked for, or all that are at hand.
+"""The benchmarks that a set is compared with: those that the user names, or all that are in the Hub's cache.
 
-At hand is what lies in the Hub's cache; nothing is fetched unless it is named. What was not at hand is told, with the
-command that fetches it. The benchmark of the nano world ships, but says something only of nano problems, whose recipe
-names it. How problems are compared is decided in `core.overlap`.
+Only benchmarks named by the user are downloaded. Missing benchmarks are reported, with the command that downloads them.
+The benchmark of the nano world ships with the package, but is relevant only for nano problems, whose recipe names it.
+`core.overlap` compares problems.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The benchmarks that are known by name: where they come from, what they hold, and how to tell that they are whole.
+"""The benchmarks that are known by name: their sources, their contents, and how to verify them.
 
 Only facts are kept here; `benchmarks` reads and checks the rows. A revision names one commit of a repository on the
-Hugging Face Hub, and its files never change. A hash of the golds does not depend on the order of the rows, see
+Hugging Face Hub, whose files never change. The hash of the golds does not depend on the order of the rows, see
 `benchmarks.hash_golds`.
 """
 

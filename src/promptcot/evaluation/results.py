@@ -1,7 +1,7 @@
-"""What an evaluation found, benchmark by benchmark, beside what was published: as JSON, and as plots.
+"""The results of an evaluation for each benchmark, with published results for comparison: as JSON, and as plots.
 
-Decides which published number a result may stand beside, and which plots can be drawn. The statistics are made in
-`core.statistics`, words for a terminal in the command line, and the drawing itself in `plots`.
+Decides which published number is comparable with a result, and which plots can be drawn. `core.statistics` computes the
+statistics, the command line formats them, and `plots` draws.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""README.md of an exported folder: what the set is, how it was made, what it is worth, and what is not known of it.
+"""README.md of an exported folder: what the set is, how it was made, its quality, and what is unknown.
 
-Decides what the card says. Pure: what is known of the rows comes from `origin`, what was written from the export. Says
-"not known" where nothing is, and guesses nothing; all text that may come from a model is escaped (`markdown`).
+Decides what the card says. Pure: facts about the rows come from `origin`, facts about the files from the export.
+Unknown facts are marked "not known"; all text that may come from a model is escaped (`markdown`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Does an export read back, by the trainer's own loader, and does every gold pass its own verifier?
+"""Checks that the trainer's own loader reads an export back, and that every gold passes its own verifier.
 
-Decides what is compared: each row as the loader gives it with the row in the file, and that row with what its format
-makes of the example in it. Rows stream, so that memory stays flat wherever the loader's does. Where the trainer is not
-installed, `datasets` reads Parquet files, which all of them call, and JSON Lines are read as such; which one is said.
+Compares each row as loaded with the row in the file, and that row with its example in the format. Rows are streamed, so
+memory use stays flat if the loader's does. If the trainer is not installed, `datasets`, which all trainers use, reads
+Parquet files, and JSON Lines are read directly; the report says which loader was used.
 """
 
 from __future__ import annotations

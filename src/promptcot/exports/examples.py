@@ -1,9 +1,9 @@
-"""A row as what a trainer is given, or the reason why it is left out.
+"""Converts a row into a training example, or gives the reason why it is dropped.
 
-Decides which rows go out: those with a problem and with what their kind of training takes, which is a gold that its
-verifier can read, a whole trace, or a right and a wrong one. Rows on whose answer the traces do not agree go out only
-where they are asked for. The prompt is what `solve` asks, so that training and evaluation agree. Columns of data sets
-have our names already (`reading`); how trainers name them is decided in `formats`.
+Exported rows have a problem and what their kind of training needs: a gold that its verifier can read, a complete trace,
+or a correct and an incorrect one. Rows on whose answer the traces disagree are exported only on request. The prompt is
+that of `solve`, so training and evaluation agree. `reading` has mapped columns of data sets to our names; `formats`
+maps them to each trainer's.
 """
 
 from __future__ import annotations

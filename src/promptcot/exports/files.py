@@ -1,9 +1,9 @@
-"""The folder of an export: its data files by split, written as rows come, and its manifest.
+"""Writes the folder of an export: data files by split, streamed, and the manifest.
 
-Decides how the files are called, that the folder appears whole, and what lies beside it: `DIR.dropped.jsonl` with what
-was left out and why, `DIR.summary.json`, `DIR.recipe.json`. In = out + dropped. What goes out is decided in `examples`,
-its split in `splits`, its columns by the format. Nothing depends on the time, so that a second export gives the same
-bytes.
+Decides the names of the files, that the folder appears complete, and which files are beside it: `DIR.dropped.jsonl`
+with dropped rows and reasons, `DIR.summary.json`, `DIR.recipe.json`. In = out + dropped. `examples` selects rows,
+`splits` assigns splits, the format defines columns. The output does not depend on the time, so a repeated export gives
+the same bytes.
 """
 
 from __future__ import annotations

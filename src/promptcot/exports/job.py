@@ -1,7 +1,7 @@
-"""One export from beginning to end: which rows, by which domain, into which folder, and whether it reads back.
+"""Runs one export: selects the rows, the domain and the folder, and checks that it reads back.
 
-Decides what holds where nothing is said: of a run, its own domain and verifier count. What goes out, how it is divided,
-written and checked is decided in the modules beside this one.
+Decides the defaults: for a run, its own domain and verifier. The other modules of this package select, split, write and
+check.
 """
 
 from __future__ import annotations

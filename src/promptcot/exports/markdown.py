@@ -1,7 +1,7 @@
-"""Markdown in which other people's text stays text: no name or reason becomes a heading, a link, a picture or HTML.
+"""Escapes text for Markdown, so that no name or reason becomes a heading, a link, an image or HTML.
 
-What is special in Markdown, in HTML and in the mathematics of the Hub is written as a character reference, which can
-never be structure (CommonMark 0.31, section 2.5).
+Special characters of Markdown, HTML and the Hub's mathematics become character references, which are never structure
+(CommonMark 0.31, section 2.5).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is known of the rows that are exported, from what lies beside them: the recipe, the summary, the models.
+"""Collects facts about the exported rows from the files beside them: the recipe, the summary, the models.
 
-Works for the directory of a run, its set and the rows of its steps, for the output of a verb, and for any other file,
-of which nothing is known. Paths have `~` for the home directory: what is known goes into a card that others read.
+Works for the directory of a run, its set and the rows of its steps, and for the output of a verb; nothing is known
+about any other file. The home directory is written as `~` in paths, because cards are published.
 """
 
 from __future__ import annotations

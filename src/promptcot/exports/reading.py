@@ -1,7 +1,7 @@
-"""Which rows an export starts from: those of a run's set, or of a file of rows, by our names of the columns.
+"""Reads the rows of an export: those of a run's set, or of a file of rows, with columns renamed to our names.
 
-A run has its pairs in the traces that its teacher wrote: `label` chooses them here as it does as a command. Traces that
-nobody has compared are refused, since nothing says which of them are right.
+The pairs of a run are chosen from its teacher's traces, by the same code as the verb `label`. Traces without graded
+answers are refused, since it is unknown which of them are correct.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Which split each example is in: train, validation or test, so that nothing of one is known from another.
+"""Assigns each example to train, validation or test, without leakage between the splits.
 
-Decides what is too alike to be in two of them: problems that share half of their concepts, or half of the short runs of
-characters of their texts, and all that hang together so (`core.overlap.groups`). Where that makes groups too large for
-the shares that were asked for, the next stricter degree counts, and it is said which, and how large the groups were.
-What is like a problem that was held out and hangs together with it by nothing that was found at first is left out.
-Which groups are held out depends on ids and the seed (`core.overlap.drawing`).
-
-Examples wait in a file until the last has come; about 70 bytes of each are in memory.
+Decides which problems are too similar to be in different splits: those that share half of their concepts, or half of
+the character shingles of their texts, and everything connected to them (`core.overlap.groups`). If the groups become
+too large for the requested shares, a stricter threshold is used; the threshold and the sizes of the groups are
+reported. A problem that resembles a held-out problem, but is not in its group, is dropped. The choice of held-out
+groups depends on ids and the seed (`core.overlap.drawing`). Examples are buffered in a file until the last has been
+read; about 70 bytes of each are in memory.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The Hub's own client: whether it may be used at all, with which token, and what its errors mean.
+"""Access to the Hub's client library: whether it is installed and allowed, its token, and the classes of its errors.
 
-Decides what has to be there before anything is sent, and which errors may go away by themselves. How often is tried
-again is decided in `runners.retries`.
+Decides what is required before anything is sent, and which errors are transient. `runners.retries` decides how often to
+retry.
 """
 
 from __future__ import annotations

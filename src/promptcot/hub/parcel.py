@@ -1,4 +1,4 @@
-"""What is to be uploaded, and where to: the files of a folder, and the name of a repository. Looks at the disk only."""
+"""What an upload consists of: the files of a folder, and the name of a repository. Reads the disk only."""
 
 from __future__ import annotations
 

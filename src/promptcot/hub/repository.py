@@ -1,8 +1,7 @@
-"""What a repository holds, and what has to change so that it holds what a folder does.
+"""Compares a repository with a folder, and decides what to change in the repository.
 
-Decides whose files are there. An earlier state of the same thing is known by its mark: of it, what is the same stays,
-what is different is uploaded, and what is not there any more is deleted. Anything else is somebody's own, and is
-refused unless it may be replaced.
+An earlier version of the same upload is recognized by its marker: identical files stay, changed files are uploaded, and
+files that no longer exist are deleted. Any other content belongs to the user and is refused unless it may be replaced.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Brings a repository to the state of a folder: large files first, and then everything in one commit.
+"""Brings a repository to the state of a folder: large files first, then everything in one commit.
 
-So a repository holds an old state or the new one, and never a part. What is uploaded before an interruption is known to
-the Hub by its hash, and is not sent again. What fails for the moment is begun anew, with a look at what is there by
-now: a commit whose answer was lost is found done.
+A repository therefore holds the old state or the new one, never a mixture. The Hub knows files that were uploaded
+before an interruption by their hashes, so they are not sent again. After a transient error the upload starts over with
+a fresh comparison, which detects a commit whose response was lost.
 """
 
 from __future__ import annotations

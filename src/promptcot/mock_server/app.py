@@ -1,7 +1,7 @@
-"""The server itself: who may ask what, in which order things happen to a call, and what each fault looks like.
+"""The server itself: authentication, the order in which a call is processed, and the form of each fault.
 
-It is aiohttp's low-level server without a router, because a benchmark's client shares its processors. A call is counted
-as answered when its last byte was handed to the network; a client that goes away cancels its call.
+It uses aiohttp's low-level server without a router, because a benchmark's client shares its processors. A call counts
+as answered when its last byte was handed to the network; a client that disconnects cancels its call.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The wire format of answers: whole bodies, events of a stream, errors. The field `created` is always 0, so that the
-same call gets the same bytes.
+"""The wire format of answers: whole bodies, events of a stream, errors.
+
+The field `created` is always 0, so that the same call gets the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Reads what a client sends: one of three kinds of call, checked, with the key by which it is known.
+"""Parses and checks a client's call, one of three kinds, and computes its key.
 
-A key leaves out how much of the reply is wanted and how it is sent, so a reply that was cut off is the beginning of the
-one that a larger `max_tokens` gives, and a stream says what a whole reply says. Nor does it matter whether a neutral
-value is sent or left out.
+The key excludes the length of the reply and how it is sent, so a truncated reply is a prefix of the reply with a larger
+`max_tokens`, and a stream has the same text as a whole reply. It also makes no difference whether a neutral value is
+sent or left out.
 """
 
 from __future__ import annotations

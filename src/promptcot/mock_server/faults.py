@@ -1,7 +1,7 @@
-"""Which call meets which fault, and how long it takes: pure functions of the server's seed and the call.
+"""Decides which call gets which fault, and its latency: pure functions of the server's seed and the call.
 
-A call meets faults in a fixed order: what happens when it arrives depends on how many faults it has met before, so a
-call that is asked again gets another draw, and a run that was interrupted and repeated meets the same faults.
+Faults come in a fixed order. The fault of a call depends on how many faults it has had before, so a retry gets a new
+draw, and a run that was interrupted and repeated gets the same faults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a mock server did, in counts, and which calls met faults before. Knows nothing of HTTP."""
+"""Counts what a mock server did, and remembers which calls had faults. Independent of HTTP."""
 
 from __future__ import annotations
 

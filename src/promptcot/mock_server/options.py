@@ -1,4 +1,4 @@
-"""What a mock server can be told, and the names of its faults. What the faults look like is decided in `app`."""
+"""The options of a mock server, and the names of its faults. `app` implements the faults."""
 
 from __future__ import annotations
 

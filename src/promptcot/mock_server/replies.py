@@ -1,13 +1,12 @@
-"""What the mock server says: texts, tokens, log-probabilities and vectors, all pure functions of a key.
+"""The replies of the mock server: texts, tokens, log-probabilities and vectors, all pure functions of a key.
 
-What is wanted is read off the prompt, so that replies fit any domain. A prompt that ends its instructions with lines
+The kind of reply is derived from the prompt, so that replies fit any domain. A prompt whose instructions end with lines
 such as `Solvability: ...` gets a rating for each label and, for the last, the verdict that follows from them, with the
-mark that it asks for; where it speaks of valid and invalid, answers and a vote. One that shows markers such as
-`<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so many concepts gets a list of them; one that asks for
-`\\boxed` gets a trace with an answer, most often the same one for the same prompt; any other gets a rationale and a
-problem. The mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
-
-A token is four characters, so that counting and cutting cost nothing.
+requested mark. A prompt about valid and invalid problems gets answers and a vote. A prompt with markers such as `<!--
+BEGIN PROBLEM -->` gets those blocks; one that requests a number of concepts gets a list of them; one that requests
+`\\boxed` gets a trace with an answer, usually the same for the same prompt; any other gets a rationale and a problem.
+The mathematics is made up. Sentences and problems are those of `phrases.toml`. A token is four characters, so counting
+and truncating cost nothing.
 """
 
 from __future__ import annotations

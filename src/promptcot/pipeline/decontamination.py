@@ -1,6 +1,7 @@
-"""The steps of a decontamination that compares meanings too: vectors of rows, the comparison, and who confirms it.
+"""The steps of a decontamination that also compares meanings: embed the rows, compare the vectors, confirm the matches.
 
-The vectors of the problems that a set is compared with are made before its first row, and journaled like any call.
+The problems of the benchmarks are embedded before the first row of the set is read, and these calls are journaled like
+any others.
 """
 
 from __future__ import annotations

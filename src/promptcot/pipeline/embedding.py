@@ -1,4 +1,4 @@
-"""Vectors of a few problems that a model gives at once, to be looked at and not kept."""
+"""Embeds a few problems in one call, for inspection. Nothing is written."""
 
 from __future__ import annotations
 

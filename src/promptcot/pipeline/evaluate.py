@@ -1,6 +1,6 @@
-"""An evaluation: the problems of benchmarks, solved n times and graded, with the settings of its recipe.
+"""An evaluation: solves the problems of benchmarks n times and grades the replies, with the settings of its recipe.
 
-Decides what is asked, where traces and grades lie in the directory, and what belongs to the result of a benchmark.
+Decides which requests are sent, where traces and grades are written, and what the result of a benchmark contains.
 """
 
 from __future__ import annotations

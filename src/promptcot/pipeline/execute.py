@@ -1,8 +1,9 @@
-"""The one place that runs things: opens engines, takes rows through, closes, and reports to an observer.
+"""The single place that runs jobs: opens engines, passes rows through the steps, closes engines, reports to an
+observer.
 
-`run` takes a recipe into its run directory, `run_stages` rows through stages of one kind into one output, `run_steps`
-through several steps. The command line, the Python API, the doctor's trial and evaluations call these and nothing else.
-Nothing is printed here.
+`run` runs a recipe in its run directory, `run_stages` one kind of stage into one output, `run_steps` several steps into
+one output. The command line, the Python API, the doctor's trial and evaluations all go through these functions. Nothing
+is printed here.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
         return True
     fit = engines.place(inputs.asked)
     if not fit and wanted == "auto":
-        observer.note("the models do not fit on the machine together: each has its turn with all rows (run.models)")
+        observer.note("the models do not fit on the machine together: they run one after another (run.models)")
     return not fit and wanted == "auto"
 
 
@@ -151,7 +152,7 @@ async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
-        observer.note(f"turns: each model is asked about {wave:,} combinations")
+        observer.note(f"waves: each model handles {wave:,} combinations")
         with observer.watch(one_by_one.counts, total=wave):
             await one_by_one.ask(wave)
         budget = Budget(limits.max_cost)

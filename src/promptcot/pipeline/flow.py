@@ -1,7 +1,7 @@
-"""Rows on their way through the steps of a plan: the next step begins while the one before it is still at work.
+"""Streams rows through the steps of a plan: a step starts while the step before it is still running.
 
-Decides how steps are joined and what is known of rows under way. Where outcomes go is decided by the sinks, who asks by
-the runner.
+Decides how steps are connected and which state is kept for rows in flight. Sinks decide where outcomes are written; the
+runner schedules the calls.
 """
 
 from __future__ import annotations

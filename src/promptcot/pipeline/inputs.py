@@ -1,6 +1,6 @@
-"""What a run needs before its first row: concepts, vectors, prompts and models.
+"""Reads and checks what a run needs before its first row: concepts, vectors, prompts and models.
 
-Reads and checks all of it, so that a mistake is found before a model is paid for.
+A mistake is therefore found before any model is paid for.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Inputs:
         self.render(["a concept", "another"], self.recipe.sample.levels[0])
         if max(self.recipe.sample.size) > len(self.table):
             raise InputError(
-                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, and combinations of "
+                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, fewer than the combinations of "
                 f"{max(self.recipe.sample.size)} are asked for (sample.size)"
             )
         for spec, role in self.models:

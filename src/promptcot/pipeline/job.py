@@ -1,4 +1,4 @@
-"""A job: stages that write one output, with all that it takes to run them. What runs it is decided in `execute`."""
+"""A job: the stages that write one output, and everything needed to run them. `execute` runs it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a finished run, or the finished output of a verb, keeps beside its results so that work can go on: `clean`.
+"""Finds and removes the files that a finished run or output no longer needs (`clean`).
 
-Decides which files and folders these are, what each is for, what it would take to have them again, and that nothing is
-removed of a run that is not finished, or that somebody is writing. Results (rows, summary, recipe, vectors of
-concepts) are never among them. Links are named and left alone: what they lead to may be somebody else's.
+Decides which files and folders these are, what each is for, and what it would cost to recreate them. Refuses runs that
+are unfinished or being written. Results (rows, summary, recipe, vectors of concepts) are never removed. Symbolic links
+are reported and kept, because their targets may belong to someone else.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from promptcot.storage.paths import PARTIAL, SUFFIXES, beside, rows_of, url_of
 _ROWS = (*SUFFIXES, ".safetensors")
 _OTHERS = {
     "chain.json": "a chain of commands; give the directory of a run in it, or an output file",
-    "results.json": "an evaluation, which is not cleaned",
-    "log.jsonl": "a training, which is not cleaned",
+    "results.json": "an evaluation, which clean does not support",
+    "log.jsonl": "a training, which clean does not support",
 }
 """What lies in the directories of other things that are made step by step, and what can be done with them."""
 
@@ -177,8 +177,8 @@ def _work(name: str) -> str | None:
     if name.endswith(".grades"):
         return "grades, computed again where they are needed"
     if name.endswith((".state", ".part")) or PARTIAL in name:
-        return "unfinished work, begun anew in any case"
-    return "what servers of models printed" if name.endswith(".log") else None
+        return "unfinished work, which is restarted from scratch anyway"
+    return "logs of model servers" if name.endswith(".log") else None
 
 
 def _check_free(lock: Path) -> None:

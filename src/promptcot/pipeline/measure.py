@@ -1,8 +1,8 @@
-"""What a set is like, from the directory of a run or from a file of rows: which files are read, and what of them.
+"""Measures a set, given its run directory or its file of rows. Decides which files are read.
 
-Rows pass by one at a time, twice for the set and once for each step of a run. Each problem of a large set is not
-compared with each other one: `PROBLEMS` of them, the same ones whatever the order of the rows, are compared with at
-most `AMONG`. What is computed of all this is decided in `core.measures`.
+Rows are streamed: twice for the set and once for each step of a run. In a large set not all pairs of problems are
+compared: `PROBLEMS` problems, sampled independently of the order of the rows, are compared with at most `AMONG`.
+`core.measures` computes the numbers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What several drivers made with `--shard`, joined into what one driver would have made.
+"""Joins the outputs that several drivers wrote with `--shard` into the output of a single driver.
 
-Decides what belongs together, and joins outputs of a verb; run directories are joined in `merge_runs`.
+Decides which shards belong together, and joins outputs of a verb. `merge_runs` joins run directories.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ def join_journals(
     without = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
     for one in without:
         there = url_of(one.shown)
-        way = "; journals stay in the folder of --journal, so join from there" if there else ""
+        way = "; the journals are in the folder given with --journal, so run merge there" if there else ""
         observer.note(
             f"{one.shown}: the journal of {name} is not there, so its calls are paid again when what is joined is "
             f"continued{way}"

@@ -1,7 +1,7 @@
-"""Run directories of several drivers, joined into the run directory of one.
+"""Joins the run directories of several drivers into one run directory. No model is called.
 
-The union of the sampled rows goes through the ordinary run, whose runner says what the shards said (`replay`), so that
-steps which look at other rows see all of them. No model is asked.
+The union of the sampled rows goes through an ordinary run, whose runner replays the outcomes of the shards (`replay`).
+Steps that compare rows therefore see all of them.
 """
 
 from __future__ import annotations

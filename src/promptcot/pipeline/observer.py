@@ -1,4 +1,4 @@
-"""What `execute` reports to while it works: the command line prints, the API calls a function, tests hear nothing."""
+"""The interface through which `execute` reports progress. The command line prints; the API calls a function."""
 
 from __future__ import annotations
 

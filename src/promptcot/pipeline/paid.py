@@ -1,7 +1,7 @@
-"""What was paid for by the time a run or an output was finished, and whether the replies are still there.
+"""Checks whether the replies that a finished run or output has paid for are still in its journal.
 
-Decides when replies count as gone: a summary tells of more calls than the journal has. So whoever is about to ask
-again can say so before anything is paid a second time.
+Replies count as lost when the summary reports more calls than the journal holds. The user is then warned before these
+calls are paid for again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a run or an evaluation reads and writes, as its recipe names it, so that no input becomes an output.
+"""The paths that the recipe of a run or an evaluation reads and writes, checked so that no output overwrites an input.
 
-What verbs are given on the command line is known from their options (`cli.parameters`); this is for paths in recipes,
-and for Python. Whether two paths are the same file is decided in `storage.overlap`.
+The paths given to verbs are known from their options (`cli.parameters`); this module handles paths in recipes and the
+Python API. `storage.overlap` decides whether two paths are the same file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The steps of a recipe, in order, each with its model or its decision: the only place that lists them by name.
+"""The steps of a recipe, in order, each with its model or its rule. Only this module lists the steps by name.
 
-What runs, shows, counts or plans a run iterates this list, so that a step which is added here has its files, counts,
-progress, cost, dry run and summary. A new step is its file in `stages`, its section in the recipe, and its line here.
+Code that runs, displays, counts or plans a run iterates over this list, so a new step automatically gets its files,
+counts, progress, cost, dry run and summary. To add a step, write its file in `stages`, its section in the recipe, and
+its entry here.
 """
 
 from __future__ import annotations

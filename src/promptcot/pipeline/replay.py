@@ -1,7 +1,7 @@
-"""A runner that asks nobody: it says of each row what the shards of a run said of it.
+"""A runner that calls no model: it returns the outcomes that the shards of a run recorded for each row.
 
-Rows of a stage are found in the files of the shards, by their position. Behind a step of the user's own, which may have
-made other rows of all shards' rows than of one shard's, the calls in the joined journal are read again instead.
+Rows of a stage are found by position in the files of the shards. After a user's own step, which may produce different
+rows from all rows than from the rows of one shard, the calls are read from the joined journal instead.
 """
 
 from __future__ import annotations

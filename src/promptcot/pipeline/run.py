@@ -1,6 +1,6 @@
-"""A run of a recipe into its directory: which file each step has, where a target ends them, and the summary.
+"""Runs a recipe in its directory: which file each step writes, when a target ends the run, and the summary.
 
-How rows get from step to step is decided in `flow`, which steps there are in `plan`.
+`flow` decides how rows move between steps; `plan` decides which steps there are.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""`set.jsonl` of a run: the rows that came through the last step, with what the judges wrote about each.
+"""Writes `set.jsonl` of a run: the rows that passed the last step, with the judges' replies about each.
 
-Decides when a run has a set, and joins its rows with those of the judges' files by id. What a row holds is decided in
-`core.set_rows`. Takes 16 bytes for each judged row; the texts stay on disk.
+Decides when a run has a set, and joins its rows with the judges' files by id. `core.set_rows` decides what a row holds.
+Uses 16 bytes of memory for each judged row; the texts stay on disk.
 """
 
 from __future__ import annotations

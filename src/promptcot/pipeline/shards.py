@@ -1,6 +1,6 @@
-"""What a command with `--shard` takes of its input, and where it may not write.
+"""Which part of its input a command with `--shard` reads, and which outputs it refuses to write.
 
-Which rows are a shard's is decided in `core.shards`, how shards are joined in `merge`.
+`core.shards` assigns rows to shards; `merge` joins shards.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a run or a job stands, read from the counts of its steps: what a forecast of its end needs to know."""
+"""The progress of a run or job, read from the counts of its steps, as input to the forecast of its end."""
 
 from __future__ import annotations
 

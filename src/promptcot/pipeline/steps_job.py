@@ -1,7 +1,7 @@
-"""A job whose rows go through several steps, with and without a model, into one output.
+"""A job that takes rows through several steps, with and without a model, into one output.
 
-Decides what of the steps is in which file: rows that came through all are the output, what any of them left out lies
-beside it, in the order of the input, and the summary has the counts of each. What runs it is decided in `execute`.
+Decides which file each row ends up in. The output holds the rows that passed all steps; rows dropped by any step are
+written to the file of dropped rows, in input order. The summary has the counts of each step. `execute` runs the job.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Coroutines for callers that are none: from a script, and from a notebook, whose event loop is running already."""
+"""Runs coroutines from synchronous code: from a script, or from a notebook whose event loop is already running."""
 
 from __future__ import annotations
 

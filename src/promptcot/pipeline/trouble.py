@@ -1,7 +1,7 @@
-"""What went wrong with a step that gave nothing, or nearly nothing of use: what, one example, and the remedy.
+"""Explains why a step produced no rows, or almost no usable replies: the cause, one example, and a remedy.
 
-Decides when there is something to tell, by the counts of a step and the files beside its output. How it is printed is
-left to the caller, and the words about replies are those of `core.remedies`.
+Decides when there is a problem to report, from the counts of a step and the files beside its output. The caller prints
+it; `core.remedies` has the explanations of unusable replies.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
         return _all_failed(counts, output)
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
-        return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "", nothing_came=True)
+        return Trouble(f"{counts.name}: it produced no rows from {counts.rows_in:,}", "", nothing_came=True)
     what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
     return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)

@@ -1,4 +1,4 @@
-"""Vectors of problems, by whatever file has them: rows as the step `embed` leaves them, or a file of embeddings."""
+"""Reads the vectors of problems, from rows of the step `embed` or from a file of embeddings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
     if problems and not found:
         raise InputError(f"{path}: it has no vector of any problem of the set, by its `id` or by its text")
     if len({len(vector) for vector in found.values()}) > 1:
-        raise InputError(f"{path}: its vectors have different lengths, so they are of different models")
+        raise InputError(f"{path}: its vectors have different lengths, so they come from different models")
     return np.array([found[place] for place in sorted(found)], dtype=np.float32)
 
 

@@ -1,7 +1,8 @@
-"""A run whose models do not fit on the machine together: each is asked about all rows in a pass of its own, and what it
-says waits in the journal; then the ordinary run finds every reply there.
+"""Runs a recipe whose models do not fit on the machine together, one model at a time.
 
-Decides the order of the passes and how many rows one has. With a target there are several waves of passes.
+Each model handles all rows in a pass of its own, and its replies go to the journal. The ordinary run then finds every
+reply there. Decides the order of the passes and the number of rows in each. With a target, there are several waves of
+passes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""From rates to the plan: combinations for so many accepted problems, and all that they take. Pure.
+"""Computes the plan from rates: the combinations needed for the target, and what all stages take. Pure.
 
-The flow is `candidates × kept by generate × kept by filter = target`, times what each step behind them keeps. What a
-stage takes is decided in `stages`, how long it lasts in `schedules`. What only exists once, such as the concepts'
-vectors or the start of servers, is left out.
+The flow is `candidates × kept by generate × kept by filter = target`, times what each later step keeps. `stages`
+computes the needs of a stage, `schedules` its duration. One-time work, such as the concepts' vectors or the start of
+servers, is left out.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""What a run directory tells about rates: rows, tokens, seconds, bytes and the accepted share, each with its n.
+"""Measures rates from a run directory: rows, tokens, seconds, bytes and the accepted share, each with its n.
 
-Reads `summary.json` and `recipe.json` of a run, and those of `solve` where it wrote `solve.jsonl` into the same folder.
-Decides what a measurement stands for: a stage that asked another model than the recipe names is not measured, and where
-one of the models differs, neither is the accepted share. Nobody wrote down how many GPUs a run had; without that,
-seconds say nothing about a GPU.
+Reads `summary.json` and `recipe.json` of a run, and those of `solve` if it wrote `solve.jsonl` into the same folder. A
+stage that used another model than the recipe names is not measured, and if any model differs, neither is the accepted
+share. A run does not record its number of GPUs; without that number, seconds give no rate per GPU.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which number is planned with, and where it is from: the rates of every stage, put together.
+"""Chooses the rates of every stage for the plan, and records their origins.
 
-Decides the order of origins: what the user sets for this plan, rate by rate or by the name of other rates; what was
-measured in a run directory; what the recipe states with a source; what it assumes. A rate with none of these is None,
-and nothing is put in its place. What is computed from rates is decided in `stages`, `schedules` and `flow`.
+The order of origins: the user's setting for this plan, rate by rate or by the name of other rates; a measurement in a
+run directory; the recipe's value with a source; the recipe's assumption. A rate with none of these is None, without a
+substitute. `stages`, `schedules` and `flow` compute the plan from the rates.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""How long a run lasts on so many GPUs, side by side or in turn, and what that asks of the driver. Pure.
+"""Computes the duration of a run on a number of GPUs, with models side by side or in turn, and the load of the driver.
+Pure.
 
-The driver is the one process that asks all servers; it has one core. Side by side, rows stream through all models, and
-the slowest of them or the driver sets the pace. In turn, each model has all GPUs, and its turn lasts until model and
-driver are done. Drivers that share the work (`--shard I/N`) divide the calls, while each of them draws all
-combinations. Traces that the recipe itself does not have follow when the problems are there. Who gets which GPUs is
-decided in `sharing`.
+The driver is the process that calls all servers; it has one core. Side by side, rows stream through all models, and the
+slowest of them or the driver sets the pace. In turn, each model has all GPUs until both model and driver are done.
+Drivers that share the work (`--shard I/N`) divide the calls, but each draws all combinations. Traces that are not part
+of the recipe follow when the problems are finished. `sharing` assigns the GPUs.
 """
 
 from __future__ import annotations

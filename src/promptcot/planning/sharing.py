@@ -1,6 +1,6 @@
-"""How long models take on so many GPUs: side by side, as `core.sharing` hands out replicas, or one after the other.
+"""Computes how long models take on a number of GPUs, with `core.sharing` (side by side) or in turn.
 
-In turn, each model has all GPUs while its turn lasts, and the times add up. Pure.
+In turn, each model has all GPUs, and the times add up. Pure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What each stage takes: rows, calls, tokens, GPU-hours, bytes and money, in proportion to its rows. Pure.
+"""Computes the needs of each stage: rows, calls, tokens, GPU-hours, bytes and money, in proportion to its rows. Pure.
 
-How long it takes on so many GPUs is decided in `schedules`.
+`schedules` computes how long it takes on a number of GPUs.
 """
 
 from __future__ import annotations

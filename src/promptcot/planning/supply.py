@@ -1,15 +1,15 @@
-"""How many combinations the concepts can give, judged by a trial of draws with the recipe's own law.
+"""Estimates how many combinations the concepts can give, from a trial of draws with the recipe's distribution.
 
-There is a hard bound, the number of sets of that size. But draws follow what occurs together, and a stream without
-repetition ends when next to nothing new comes (`core.combinations`), which may be long before. From a trial of n draws,
-of which f1 sets came once and f2 twice:
+There is a hard bound, the number of sets of that size. But draws follow co-occurrence, and a stream without repetition
+ends when hardly anything new comes (`core.combinations`), which may be long before. From a trial of n draws, of which
+f1 sets came once and f2 twice:
 
 - the chance that the next draw is new is about f1 / n (I. J. Good, The population frequencies of species and the
-  estimation of population parameters, Biometrika 40 (1953) 237-264). It only falls later, so each further combination
-  takes at least about n / f1 draws;
-- at least about `different + f1 (f1 - 1) / (2 (f2 + 1))` sets can come (A. Chao, Scandinavian Journal of Statistics 11
-  (1984) 265-270, in the bias-corrected form). A lower bound: a longer trial may show more, and with no repetition at
-  all it is about n² / 2.
+  estimation of population parameters, Biometrika 40 (1953) 237-264). It only decreases later, so each further
+  combination takes at least about n / f1 draws;
+- at least about `different + f1 (f1 - 1) / (2 (f2 + 1))` sets can come (A. Chao, Scandinavian Journal of Statistics
+  11 (1984) 265-270, in the bias-corrected form). A lower bound: a longer trial may show more, and with no repetition
+  at all it is about n² / 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The graders of this process: opened when first needed, shared by all threads, left behind by a fork, ended at exit.
+"""The graders of this process: opened on first use, shared by all threads, dropped after a fork, closed at exit.
 
-Decides how long worker processes live, and when what grades is loaded. A fork has none of its parent's workers: it
-closes what it inherited of their pipes, so that they still end when the parent does, and opens its own.
+Decides how long worker processes live, and when the grading code is loaded. A forked process does not use its parent's
+workers: it closes the inherited pipes, so that the workers still end with the parent, and starts its own.
 """
 
 from __future__ import annotations

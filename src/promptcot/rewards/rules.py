@@ -1,6 +1,6 @@
-"""What a reward is told: the verifier and its limit, how replies are read, and what is added to right or wrong.
+"""The settings of a reward: the verifier and its time limit, how replies are read, and the values of the outcomes.
 
-Decides the defaults, under which a reward is 1 for a right answer and 0 otherwise, and what options mean in numbers.
+By default the reward is 1 for a correct answer and 0 otherwise.
 """
 
 from __future__ import annotations

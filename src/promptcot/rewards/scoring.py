@@ -1,8 +1,8 @@
-"""Is this reply right? As a number and a reason.
+"""Scores a reply: a number and a reason.
 
-Decides what each reason is worth: a gold that nobody could meet has no value at all; a reply that the verifier gives up
-is worth as little as a wrong one, or models would learn to write such replies. Nothing here depends on signals, or on
-the thread that it is called from.
+Decides the value of each reason. A gold that cannot be read gives no value; a reply on which the verifier times out
+gets the value of an incorrect one, because models would otherwise learn to write such replies. Uses no signals, and
+works in any thread.
 """
 
 from __future__ import annotations

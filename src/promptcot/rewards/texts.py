@@ -1,7 +1,7 @@
-"""Replies and golds as trainers hand them over, as text.
+"""Extracts the text of replies and golds in the forms that trainers pass.
 
-Decides which part of a conversation is the reply: what its last message by the assistant says. Other roles never
-count, nor does reasoning that came apart from the answer.
+The reply of a conversation is the content of the assistant's last message. Other roles and separate reasoning are
+ignored.
 """
 
 from __future__ import annotations

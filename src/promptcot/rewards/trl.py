@@ -1,7 +1,7 @@
 """The reward for TRL's trainers: `GRPOTrainer(reward_funcs=promptcot.rewards.trl.Reward(), …)`.
 
-TRL gives lists, and leaves a reply with the reward None out of its group: one to a gold that cannot be read. Reasons go
-into the trainer's log, as shares, and into its table of completions.
+TRL passes lists, and excludes replies with the reward None, those whose gold cannot be read, from their groups. Reasons
+go into the trainer's log, as shares, and into its table of completions.
 """
 
 from __future__ import annotations

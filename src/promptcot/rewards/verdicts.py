@@ -1,7 +1,7 @@
-"""Why a reply is worth what it is: the reasons, and which one holds.
+"""The reasons for a reward, and which one applies to a reply.
 
-Decides the order in which questions are asked: can the gold be met, is there an answer, is it right; and which of them
-take a worker process. Whether an answer is right is decided in `grading`, which is loaded when the first reply comes.
+Decides the order of the checks (is the gold readable, is there an answer, is it correct) and which of them need a
+worker process. `grading` checks answers, and is loaded at the first reply.
 """
 
 from __future__ import annotations

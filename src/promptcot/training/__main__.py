@@ -1,6 +1,7 @@
-"""`python -m promptcot.training RECIPE …`: what deepspeed, torchrun and accelerate start in each of their processes.
+"""`python -m promptcot.training RECIPE …`: the entry point that deepspeed, torchrun and accelerate start in each
+process.
 
-The same as `promptcot train`, with the same options; what a launcher adds for itself is left out.
+It does the same as `promptcot train`, with the same options; arguments that a launcher adds are ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""LoRA adapters as a folder of their own, that PEFT loads onto their base model, and vLLM beside it.
+"""Writes LoRA adapters to a folder of their own, which PEFT and vLLM load on top of the base model.
 
-Decides what the folder says of the base model: its name on the Hub and the pinned revision. That of a folder is left
-open, for a path of this machine leads nowhere on another; the card says which model it was.
+Decides what the folder says about the base model: its name on the Hub and the pinned revision. The path of a local base
+model is left out, because it is meaningless on another machine; the card names the model.
 """
 
 from __future__ import annotations

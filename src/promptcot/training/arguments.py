@@ -1,7 +1,7 @@
-"""From a recipe to the arguments of TRL, DeepSpeed and PEFT: what each key means in their words.
+"""Translates a recipe into the arguments of TRL, DeepSpeed and PEFT.
 
-Decides nothing that the recipe says; what it leaves open (the optimizer's other constants, bucket sizes) is the
-default of these libraries. Nothing is loaded here.
+Settings that the recipe does not have (other constants of the optimizer, bucket sizes) keep the defaults of these
+libraries. Nothing is loaded here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where a training goes on: the last checkpoint that is whole, on the data and the settings that it began with.
+"""Decides where a training resumes: at the last complete checkpoint that has the same data and settings.
 
-A checkpoint counts once its list of files has been written, after all of them; one that was interrupted, or that is
-damaged, is passed over for the one before. What a checkpoint holds is the trainer's business.
+A checkpoint counts once its list of files has been written, after all of the files. An interrupted or damaged
+checkpoint is skipped in favour of the one before. The trainer decides what a checkpoint holds.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""What is wrong with a training before any of it is loaded: files, packages and compilers that a recipe needs.
+"""Checks a training before anything is loaded: the files, packages and compilers that its recipe needs.
 
-All faults are reported together. What only data or weights can show is found later, in its own module.
+All problems are reported together. Problems that only the data or the weights reveal are found later, in their own
+modules.
 """
 
 from __future__ import annotations

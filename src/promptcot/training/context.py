@@ -1,10 +1,10 @@
-"""Sequences that are cut over processes: what each process gets of a batch, and its share of the loss.
+"""Context parallelism: the part of a batch that each process gets, and its share of the loss.
 
-DeepSpeed's Ulysses exchanges heads for tokens in attention, so that a process computes with its tokens everywhere else,
-and in attention with whole sequences of its heads. Its own loader would gather batches of all processes and cut them; a
-training that goes on could not skip in it, so here every process of a group makes the same batch and keeps its part.
-Packed rows stay apart, because attention sees the bounds of the whole batch (`cu_seq_lens_q`), and targets are shifted
-before they are cut, so that none is lost between two parts.
+DeepSpeed's Ulysses exchanges heads for tokens in attention: a process holds whole sequences of some heads in attention,
+and some tokens everywhere else. Its own loader would gather batches of all processes and split them, but a resumed
+training could not skip batches in it. Here every process of a group builds the same batch and keeps its part. Packed
+rows stay separate, because attention gets the bounds of the whole batch (`cu_seq_lens_q`). Targets are shifted before
+the split, so none is lost at a boundary.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which rows a training learns, in its recipe: files, datasets, a mix of them, and how their texts are read.
+"""The recipe's section on training data: files, datasets, mixes, and how texts are read.
 
-Decides keys, defaults and bounds; how rows are read is decided in `training.data`.
+Decides keys, defaults and bounds; `training.data` reads the rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""TRL's trainer of preferences on pairs that are tokens already, with the reference's word on each pair kept on disk.
+"""TRL's DPO trainer on tokenized pairs, with the reference model's log-probabilities cached on disk.
 
-Decides where log-probabilities of the reference lie and what they are known by; how they are computed, and the loss,
-is TRL's. With adapters the reference is the model without them.
+Decides where the cache is and what its key is; TRL computes the log-probabilities and the loss. With adapters, the
+reference is the model without them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The names of what a training leaves in its directory, and all of it as an output that must not replace an input."""
+"""The names of the files that a training writes, and the list of paths that must not overwrite an input."""
 
 from __future__ import annotations
 

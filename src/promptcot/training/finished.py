@@ -1,7 +1,7 @@
-"""The mark of a finished training: a small file in the folder of its model, written last, with the hash of the recipe.
+"""The marker of a finished training: a small file in the model folder, written last, with the hash of the recipe.
 
-By it a training that has nothing left to do is known without loading anything, and a repository of the Hub is known to
-hold an earlier state of the same model.
+With it, a finished training is recognized without loading anything, and so is an earlier version of the same model in a
+repository of the Hub.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Starts the processes of a training on this machine, where no launcher has started them.
+"""Starts the processes of a training on this machine if no launcher has started them.
 
-Decides how many, which device a single one sees, and what is shown of them: the first one speaks, what another says
-goes to a file and is shown where that one stops the training. On several machines deepspeed, torchrun or accelerate
-start the same module, `promptcot.training`, with the same arguments.
+Decides how many there are, which device a single one sees, and what they print: the first process prints, and the
+output of the others goes to a file, which is shown when one of them stops the training. On several machines, deepspeed,
+torchrun or accelerate start the same module, `promptcot.training`, with the same arguments.
 """
 
 from __future__ import annotations

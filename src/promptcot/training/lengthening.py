@@ -1,11 +1,10 @@
-"""A training that is given more steps than it was begun with: it goes on from its last checkpoint.
+"""Continues a training with more steps than it started with, from its last checkpoint.
 
-Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all else. The data
-go on in their order, for that of an epoch does not depend on how many there are. The learning rate is from then on what
-it would be in a training that was planned so long: where it falls over all steps (linear, cosine) it rises first.
-
-Where the shorter training ended in the middle of a step, the longer one goes on after that step, and what it lacked is
-passed over: `missed` says how much.
+Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all other changes.
+The data continue in order, because the order of an epoch does not depend on the number of epochs. The learning rate
+becomes that of a training planned with the new length: with a schedule that decays over all steps (linear, cosine) it
+rises first. If the shorter training ended in the middle of a step, the longer one continues after that step, and the
+missing rows are skipped: `missed` counts them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""On what a training runs, in its recipe: numbers, processes, what is divided among them, devices of a dry run.
+"""The recipe's section on hardware: number types, processes, sharding, and devices of a dry run.
 
 Decides keys, defaults and bounds, and which of them exclude each other.
 """

@@ -1,7 +1,7 @@
-"""The keys of preference optimisation and of reinforcement learning: `[method.dpo]` and `[method.grpo]`.
+"""The recipe's sections for preference optimization and reinforcement learning: `[method.dpo]` and `[method.grpo]`.
 
-Decides which keys these methods have, their defaults and bounds, and which keys of `[method]` are not theirs. Only keys
-that change what is learnt, or what it costs, are here; all others are as TRL has them.
+Decides the keys, defaults and bounds of these methods, and which keys of `[method]` they do not support. Only keys that
+affect the result or the cost are here; all other settings have TRL's defaults.
 """
 
 from __future__ import annotations

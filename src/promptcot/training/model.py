@@ -1,6 +1,6 @@
-"""The model that a training starts from: loaded in the numbers and with the kernels that the recipe asks for.
+"""Loads the base model of a training in the number type and with the kernels of the recipe.
 
-Decides in which precision weights that learn are kept, and whether model and tokens fit each other.
+Decides the precision of trainable weights, and checks that model and tokens match.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How processes share a model: what `[parallelism]` means for DeepSpeed, for PyTorch's FSDP2, and for accelerate.
+"""Model sharding: translates `[parallelism]` for DeepSpeed, PyTorch's FSDP2, and Accelerate.
 
-Decides which of their settings follow from the recipe's; buckets, prefetching and the like are their defaults. The
-optimizer is always the trainer's own, so that weights decay alike (matrices do, biases and norms do not), whoever
-divides its states: an optimizer that DeepSpeed makes from its configuration has one group, and all of it decays.
+Decides which of their settings follow from the recipe; buckets, prefetching and similar settings keep their defaults.
+The trainer always creates the optimizer, so weight decay is the same with any sharding (matrices decay, biases and
+norms do not): an optimizer that DeepSpeed creates from its configuration has one group, and decays all weights.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Whether a learning rate is used for about as many rows a step as it was published for.
+"""Warns when a learning rate is used with a very different number of rows per step than it was published for.
 
-Decides when that is worth a note, and its words; nothing is changed.
+Decides when the warning is shown, and its text; nothing is changed.
 """
 
 from __future__ import annotations

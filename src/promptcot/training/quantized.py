@@ -1,7 +1,7 @@
-"""Weights of four bits under adapters (QLoRA, T. Dettmers et al., arXiv 2305.14314), by bitsandbytes.
+"""4-bit weights under adapters (QLoRA, T. Dettmers et al., arXiv 2305.14314), by bitsandbytes.
 
-Decides how they are stored (NF4, its constants quantised too, as in section 3 of that paper), and that adapters are
-merged into the weights as the base model has them: what was rounded for the training is read anew.
+Decides how they are stored (NF4 with double quantization, as in section 3 of that paper). Adapters are merged into the
+original weights of the base model, which are reloaded in full precision.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a training is told to do: TOML in, a checked and complete `TrainRecipe` out.
+"""The training recipe: reads TOML into a checked and complete `TrainRecipe`.
 
-Decides which keys exist, their defaults and bounds, and where the shipped recipes lie; how a table is read, changed and
-checked is decided in `promptcot.recipe`. Nothing is opened or loaded here.
+Decides which keys exist, their defaults and bounds, and where the shipped recipes are; `promptcot.recipe` reads,
+overrides and checks tables. Nothing is opened or loaded here.
 """
 
 from __future__ import annotations

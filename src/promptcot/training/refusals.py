@@ -1,7 +1,7 @@
-"""What the file system refuses while weights are written, as one error: most writers of weights hide the reason.
+"""Converts file system errors during the saving of weights into one error, since most writers hide the reason.
 
-safetensors puts the system's number into a text, torch's writer says nothing of it, its distributed checkpoints keep
-what happened in each process. What is none of these is passed on as it is: it is a fault of another kind.
+safetensors puts the error number into a text, torch's writer omits it, and its distributed checkpoints keep the errors
+of each process. Any other error is passed on unchanged.
 """
 
 from __future__ import annotations

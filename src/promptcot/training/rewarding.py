@@ -1,7 +1,7 @@
-"""What completions are worth while a model is trained: `promptcot.rewards`, or a function of one's own, both checked.
+"""The reward function of a training: `promptcot.rewards` or a user's own function, both checked.
 
-Decides which function is called and what it may give: a finite number or None for each completion. Anything else stops
-the training, by name: TRL would take NaN for no reward, and a group without rewards teaches nothing.
+Decides which function is called and what it may return: a finite number or None for each completion. Any other value
+stops the training with an error: TRL would treat NaN as no reward, and a group without rewards gives no signal.
 """
 
 from __future__ import annotations

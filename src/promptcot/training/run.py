@@ -1,6 +1,6 @@
-"""One training from recipe to model folder, whatever its method: where it goes on after an interruption, and its end.
+"""Runs one training from recipe to model folder, whatever its method, including resuming and stopping.
 
-Only the wiring: what each part decides stands in its module. Every process of a training runs this.
+This module only connects the parts; each part decides in its own module. Every process of a training runs it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
+"""Writes the finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
 
-Decides what is in `DIRECTORY/model`, and that it appears whole or not at all. Weights are safetensors in the precision
-of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them, or lie in a folder of
-their own (`adapters`). The configuration keeps the fields of the base model. What the card says is decided in `card`,
-where a text ends in `stop_tokens`.
+Decides what is in `DIRECTORY/model`, and that the folder appears complete or not at all. Weights are safetensors in the
+precision of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them, or saved in a
+folder of their own (`adapters`). The configuration keeps the fields of the base model. `card` writes the card,
+`stop_tokens` finds the stop tokens.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A trainer whose batches are whole steps: for steps that are counted in rows, and differ in their micro-batches.
+"""A trainer whose batches are whole steps, for steps that are counted in rows and differ in their micro-batches.
 
-transformers' own accumulation takes as many micro-batches in every step. Here it counts each step as one batch, and the
-micro-batches are gone through in that batch: their gradients add up, and are exchanged with the last one, which is when
-DeepSpeed steps too. Checkpoints, schedules and logs count steps, and need not know. Which rows a step has and how they
-are shared is decided in `data.steps`.
+transformers' own accumulation uses the same number of micro-batches in every step. Here each step counts as one batch,
+and a loop inside that batch runs the micro-batches: their gradients add up, and are exchanged with the last one, which
+is also when DeepSpeed steps. Checkpoints, schedules and logs count steps and need no change. `data.steps` decides which
+rows a step has and how they are shared.
 """
 
 from __future__ import annotations

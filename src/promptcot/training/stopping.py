@@ -1,7 +1,6 @@
-"""Ctrl-C and SIGTERM in a training: the step at hand is finished, a checkpoint is written, and all processes stop.
+"""Handles Ctrl-C and SIGTERM in a training: finishes the current step, writes a checkpoint, and stops all processes.
 
-A job that is preempted, or stopped by hand, so loses nothing. Asked a second time, it stops at once. Decides when; what
-a checkpoint holds is the trainer's business.
+A preempted job therefore loses nothing. A second signal stops it at once. The trainer decides what a checkpoint holds.
 """
 
 from __future__ import annotations

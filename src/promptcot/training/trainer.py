@@ -1,7 +1,8 @@
-"""TRL's trainers, told which rows each batch holds: they stop where the loss is no number, and say on which rows.
+"""TRL's trainers with known rows in each batch: they stop at a non-finite loss, and report the rows of its batch.
 
-Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known, and
-older ones are removed only then. What all methods share is `Guarded`; `Trainer` is that of supervised fine-tuning.
+Does not change the loss or the optimizer. Every finished checkpoint is sealed, so that an incomplete one is detected,
+and older checkpoints are removed only afterwards. `Guarded` is shared by all methods; `Trainer` is for supervised
+fine-tuning.
 """
 
 from __future__ import annotations

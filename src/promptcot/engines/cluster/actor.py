@@ -1,6 +1,6 @@
-"""What runs on a node: an actor that holds one server of a model, or its part of one.
+"""The Ray actor on a node that runs one server of a model, or one part of a server.
 
-It ends with the driver, whatever ends that, and the server with it.
+The actor ends with the driver, whatever ends the driver, and stops its server.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Who gets which part of a cluster: how many servers each model should have, where the next ones start, and which ones
-make room. Pure.
+"""Divides a cluster among models: how many servers each model gets, where new servers start, and which ones stop. Pure.
 
-Models that have work share the cluster as a plan does (`core.sharing`): whole servers are handed out one by one, each
-to the model that is slowest so far. Where not all models fit at once, those at work keep what they have, and the others
-wait until one of them has nothing left to do. A server is only ended when another model needs its place.
+Models with pending work share the cluster as a plan does (`core.sharing`): servers are assigned one at a time, each to
+the model that is slowest so far. If the models do not all fit at once, running models keep their servers, and the
+others wait until one of them has no work left. A server is stopped only when another model needs its place.
 """
 
 from __future__ import annotations

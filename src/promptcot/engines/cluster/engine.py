@@ -1,7 +1,7 @@
-"""The engine of a model whose servers are placed on a cluster: one engine, whose addresses come and go.
+"""The engine of a model whose servers run on a cluster: one engine, with addresses that change over time.
 
-Who starts the servers is decided by `placer`. A call waits here while no server runs. One that was under way on a
-server that is lost fails as a fault of the moment, so that the runner makes it again.
+`placer` starts the servers. Calls wait here while no server is running. A call in flight on a server that is lost fails
+with a transient error, so the runner retries it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A model on the cluster: its servers, each from its start to its end, and the nodes on which they fail.
+"""A model on the cluster: the life of each of its servers, and the nodes on which they fail.
 
-How many there are to be, and where, is decided by `placer`.
+`placer` decides how many servers there are and where they run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The cluster: joined within bounded time, and looked over before the first server.
+"""Connects to the cluster within a time limit, and checks its nodes before the first server starts.
 
-Decides what is said when an address does not answer, and when a node has another Python, Ray or promptcot. Ray's own
-chatter goes to its log files; it reports nothing to its makers.
+Decides what is reported when the address does not answer, and when a node has another version of Python, Ray or
+promptcot. Ray's own output goes to its log files, and its usage reports are turned off.
 """
 
 from __future__ import annotations

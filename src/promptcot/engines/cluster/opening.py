@@ -1,4 +1,4 @@
-"""Opens models on a cluster: those without an address get servers there. Decides what a server of a model takes."""
+"""Opens models on a cluster: models without an address get servers there. Decides the resources of a server."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Keeps the servers of a run's models placed on a cluster: starts them, starts them again, moves them to where work is.
+"""Places the servers of a run's models on a cluster: starts them, restarts them, and moves them to where there is work.
 
-Looks at nodes and at the calls of each model every second, has `division` decide, and does what it says. What one
-server goes through is in `model` and `server`.
+Checks the nodes and the calls of each model every second, and applies what `division` decides. `model` and `server`
+handle single servers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a user says about the cluster. Ray is not needed to say it."""
+"""The user's settings for the cluster. Does not import Ray."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One server on the cluster as the driver holds it: placed, started, reached, and ended.
+"""The driver's handle of one server on the cluster: placed, started, reached, and stopped.
 
-Ray keeps the place (a placement group on nodes that were chosen) and watches the node; the actor on it watches the
-server. Whether there is to be another one is decided by `placer`.
+Ray reserves the resources (a placement group on chosen nodes) and monitors the node; the actor monitors the server.
+`placer` decides whether to start a replacement.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""The running batch of the embedded engine: rows join and leave between steps, and share buffers of keys and values.
+"""Continuous batching for the embedded engine: rows join and leave between steps, and share key and value buffers.
 
-All rows write their next token in the same column of the buffers; a row that joined late begins further right. So the
-batch looks to the model like an ordinary left-padded one at every step, which any causal language model understands,
-and writing a step is one slice. When the buffers are full their content moves to the left edge of new ones; a row that
-leaves is replaced by the last. What is asked, when a row is done, and what becomes of its text is left to
-`worker`.
+All rows write their next token to the same column of the buffers; a row that joins late starts further right. At every
+step the model therefore sees an ordinary left-padded batch, which any causal language model supports, and writing a
+step is one slice. When the buffers are full, their content moves to the left edge of new ones. A row that leaves is
+replaced by the last row. `worker` decides which requests run, when a row is done, and what happens to its text.
 """
 
 from __future__ import annotations

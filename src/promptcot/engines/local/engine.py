@@ -1,12 +1,12 @@
-"""The embedded engine: any causal language model from a local folder, run by transformers in this process.
+"""The embedded engine: runs any causal language model from a local folder with transformers, in this process.
 
-It batches what arrives: calls join the running batch as others finish. What a call gets does not depend on its
-neighbours, except that the shape of a batch can move the last bits of a logit, and so, rarely, a token.
+Requests are batched continuously. The result of a call does not depend on the other calls in its batch, with one
+exception: the shape of a batch can change the last bits of a logit, and so, rarely, a token.
 
-This module is the engine's face, and decides which worker gets a call; how many there are is decided in `sharing`.
-Workers of a small model are filled one after the other, for a step costs nearly the same whatever is in it. Those of a
-larger one get equal shares, for there a step costs what its rows cost. `model` loads, `worker` runs. torch and
-transformers are imported when an engine is made, not before.
+This module is the interface of the engine, and decides which worker gets a call; `sharing` decides how many workers
+there are. With a small model, workers are filled one after another, because a step costs nearly the same for any batch
+size. With a larger model, workers get equal shares, because the cost of a step grows with its rows. `model` loads,
+`worker` runs. torch and transformers are imported when an engine is created, not earlier.
 """
 
 from __future__ import annotations

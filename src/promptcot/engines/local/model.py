@@ -1,8 +1,8 @@
-"""Loading a causal language model from a local folder, and turning its text into tokens and back.
+"""Loads a causal language model from a local folder, and converts between its text and tokens.
 
-Decides what a usable folder is, the name a model is journaled under, the number type, and how prompts and chats become
-tokens. Weights load from safetensors only, the folder's own code is never run, and nothing is fetched. How the model is
-run is left to `batching` and `worker`.
+Decides which folders are usable, the name under which a model is journaled, the number type, and how prompts and chats
+become tokens. Weights load from safetensors only, code in the folder is never run, and nothing is downloaded.
+`batching` and `worker` run the model.
 """
 
 from __future__ import annotations

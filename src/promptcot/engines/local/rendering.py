@@ -1,6 +1,6 @@
-"""What a chat is in the words of a model's template, for those who want to see it before anything is asked.
+"""Renders a chat with a model's template, to preview prompts before any call.
 
-Looks for the tokenizer on this machine only, and loads no model. The run itself renders in `model`, by the same code.
+Looks for the tokenizer on this machine only, and loads no model. A run renders with the same code, in `model`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How the embedded engine draws tokens: the same tokens for the same seed, whatever else is in the batch.
+"""Sampling in the embedded engine: the same seed gives the same tokens, whatever else is in the batch.
 
 A token is drawn by the Gumbel-max trick: argmax(log p + G), with G from a hash of (seed, step, token) instead of a
-stateful generator, so a row's noise depends on nothing but the row. Penalties, temperature, min-p, top-k and top-p come
-in the order, and with the definitions, of vLLM. All rows of a batch are drawn at once; which these are, the batch
-decides.
+stateful generator, so a row's noise depends on nothing but the row. Penalties, temperature, min-p, top-k and top-p are
+applied in the order, and with the definitions, of vLLM. All rows of a batch are drawn at once; the batch decides which
+rows these are.
 """
 
 from __future__ import annotations

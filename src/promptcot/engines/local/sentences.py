@@ -1,8 +1,8 @@
-"""An engine for models of sentences: folders in the form of sentence-transformers, which give vectors and no text.
+"""An engine for sentence-transformers folders, which returns vectors and no text.
 
-Decides how such a folder is read: an encoder, then the pooling that `1_Pooling/config.json` names (the mean over
-tokens, or the first token). Vectors are brought to length 1. Texts above the model's length are cut, as the makers of
-such models do. Weights load from safetensors only, the folder's own code is never run.
+Decides how such a folder is read: an encoder, then the pooling that `1_Pooling/config.json` specifies (mean over
+tokens, or first token). Vectors are normalized to length 1. Texts longer than the model's limit are truncated, as in
+sentence-transformers. Weights load from safetensors only, and code in the folder is never run.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""How the local engine divides the cores of a CPU: how many workers, and how many threads inside torch for each.
+"""How the local engine divides the cores of a CPU: how many workers, and how many torch threads for each.
 
-Small models get a single-threaded worker for each core: threads inside torch wait for each other at every operation, at
-a loss for small models, and at a great one where other programs use the cores too. Large ones get one worker with all
-threads. Between the two it depends on the machine and on what else runs there, so it is measured when the model is
-loaded. Other programs come and go, so threads are taken only where they are clearly quicker: on two cores, two of them
-drew a quarter more tokens of SmolLM2-135M than two workers at a quiet moment, and a fifth as many at a busy one.
+Small models get one single-threaded worker for each core: torch threads wait for each other at every operation, which
+slows small models down, and much more so when other programs use the cores too. Large models get one worker with all
+threads. In between, the best choice depends on the machine and its load, so it is measured when the model is loaded.
+The load varies, so threads are used only where they are clearly faster: on two cores, two threads generated a quarter
+more tokens of SmolLM2-135M than two workers on an idle machine, and a fifth as many on a busy one.
 
-This never decides what a reply is. The number of threads left every bit of the logits as it was (float32 and bfloat16,
-1 to 64 rows), and the number of workers moves them no further than any other composition of a batch.
+The choice does not affect replies. The number of threads left every bit of the logits unchanged (float32 and bfloat16,
+1 to 64 rows), and the number of workers changes them no more than any other composition of a batch.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A tokenizer that reads text as its own files say, whichever class transformers chooses for it.
+"""Loads a tokenizer that follows its own files, whichever class transformers chooses for it.
 
-transformers 5 builds the tokenizers of some classes anew and leaves out what their files say. `LlamaTokenizer` divides
-byte-level vocabularies as SentencePiece does, and DeepSeek's, which name that class, then lose every space
-(huggingface/transformers issue 45488); and `add_bos_token` is passed over where there is a `tokenizer.json`, so that
-texts of the R1 models begin without their start token. Both are put right here, for training and inference alike.
+transformers 5 rebuilds the tokenizers of some classes and ignores part of their files. `LlamaTokenizer` splits
+byte-level vocabularies as SentencePiece does; DeepSeek's tokenizers, which name that class, then lose every space
+(huggingface/transformers issue 45488). `add_bos_token` is ignored if there is a `tokenizer.json`, so texts of the R1
+models lack their start token. Both are fixed here, for training and inference alike.
 """
 
 from __future__ import annotations

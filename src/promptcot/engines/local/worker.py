@@ -1,8 +1,8 @@
-"""A thread that runs the embedded model: it takes jobs as they come, and steps its batch while anything is in it.
+"""The thread that runs the embedded model: it accepts jobs, and steps its batch while there are rows in it.
 
-Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts that are only
-read (to be scored or embedded) are grouped. All use of the tokenizer happens in this thread. A job's answer, or what
-went wrong with it, goes into its future; whatever else goes wrong here goes into the futures of all of them.
+Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts to be scored or
+embedded are grouped. All use of the tokenizer happens in this thread. The result or error of a job goes to its future;
+any other error goes to the futures of all jobs.
 """
 
 from __future__ import annotations

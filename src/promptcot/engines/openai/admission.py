@@ -1,8 +1,8 @@
-"""How many calls a server gets at a time, and how many a minute.
+"""Limits how many calls a server gets at a time and in a minute.
 
-The bound on calls in flight adapts: it grows while the server keeps up, and shrinks when a good share of the calls are
-turned away or when the server gets slower *and* does less. Single faults change nothing. What a server takes in a time
-is learnt by `pace`. Decides nothing about trying again: a call that was turned away leaves, and whoever made it waits
+The limit on calls in flight is adaptive: it grows while the server keeps up, and shrinks when a large share of the
+calls is rejected, or when the server has both higher latency and lower throughput. Single errors do not change it.
+`pace` estimates the server's rate limit. Retries are not decided here: a rejected call leaves, and its caller waits
 elsewhere.
 """
 

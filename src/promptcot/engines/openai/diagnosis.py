@@ -1,4 +1,4 @@
-"""A look at a server, to say what is wrong with an address: does it answer, does it want a key, which models has it?"""
+"""Probes a server to diagnose an address: does it answer, does it need a key, which models does it serve?"""
 
 from __future__ import annotations
 

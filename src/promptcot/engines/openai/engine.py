@@ -1,8 +1,8 @@
-"""The engine for any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
+"""The engine for OpenAI-compatible servers: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
 
-This module is the engine's face: a request becomes a body (`requests`), goes through the gate (`admission`) and over
-the wire (`transport`), and the reply becomes a completion (`replies`). Of several base URLs the least busy is asked.
-aiohttp was chosen by measurement: it costs 0.5 ms of CPU a request, the official client 2 to 4, httpx 10.
+This module is the interface of the engine: a request becomes a body (`requests`), passes the limits (`admission`) and
+is sent (`transport`); the reply becomes a completion (`replies`). With several base URLs, the least busy one gets the
+call. aiohttp was chosen by measurement: it costs 0.5 ms of CPU per request, the official client 2 to 4, httpx 10.
 """
 
 from __future__ import annotations

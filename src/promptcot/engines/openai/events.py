@@ -1,9 +1,9 @@
-"""Server-sent events: bytes in, JSON values out. Pure; knows nothing of replies.
+"""Parses server-sent events: bytes to JSON values. Pure; does not interpret the values.
 
 Follows the standard (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with LF, CRLF or CR,
-and several `data` lines of one event are one value. Not all servers do: a `data` line that is a JSON value by itself is
-an event without waiting for the empty line, and so is the last one of a stream that just ends. llama.cpp has written
-`error:` where others write `data:`.
+and several `data` lines of one event form one value. Some servers deviate, so a `data` line that is a complete JSON
+value is an event even without the empty line after it, and so is the last line of a stream that ends without one.
+llama.cpp has sent `error:` where others send `data:`.
 """
 
 from __future__ import annotations

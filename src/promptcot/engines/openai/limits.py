@@ -1,7 +1,7 @@
-"""How many tokens a reply may have, out of a server's refusal of more.
+"""Reads a server's token limit from its error message.
 
-Servers say it in two ways: how long the context is and how much of it the prompt takes, or what the most is for any
-reply. The words of each stand in the tables below, and in tests/cases/refusals.jsonl with what is to be read from them.
+Servers report one of two limits: the context length with the length of the prompt, or the maximum for any reply. The
+tables below hold their phrases; tests/cases/refusals.jsonl holds the expected values.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One message of a reply, or the part of one in an event: which of it is text, which is thinking, which is a refusal.
+"""Splits one message of a reply, or one event's part of it, into text, thinking and refusal.
 
-Every server has another field for the thinking, and some put it among the parts of the content. Decides whose words are
-what; how thinking and text come together is decided in `reasoning`.
+Servers use different fields for thinking, and some put it among the parts of the content. `reasoning` decides how
+thinking and text are joined.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Opens the engine for a server at an address, and finds out which model it has where none is named."""
+"""Opens the engine for a server at an address, and asks the server for its model if none is named."""
 
 from __future__ import annotations
 

@@ -1,16 +1,18 @@
-"""How many calls in a time a server answers, learnt from those that it turns away with 429; and when to try it again.
+"""Estimates a server's rate limit from the calls it rejects with 429, and decides when to send calls again.
 
-Servers limit what they take in a time (so many calls a minute, in windows or by a bucket of tokens) or at a time, and
-most do not say which. When calls are turned away and none is answered between, the gate closes. Two kinds of calls go
-on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and single tries, at
-intervals that double, which find the moment when a limit *in a time* is over. The first that is taken opens the gate.
+Servers limit either the rate (calls per minute, by windows or a token bucket) or the number of concurrent calls, and
+most do not say which. When calls are rejected and none is answered in between, the gate closes. Two kinds of calls
+still pass: one for each earlier call that is answered, which a server with a concurrency limit accepts; and single
+probes, at intervals that double, which find the moment when a rate limit is over. The first accepted call opens the
+gate.
 
-A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
-Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
-ever faster, so that a limit that is gone is forgotten after some minutes. Where calls are turned away again and again
-at that rate, others use up what the server has, or chance decides: to go slower is no help then, and is given up.
+A rate limit is proven when calls are rejected although the server has none of our calls in flight, or fewer than
+before. Calls are then sent slightly below the rate that it accepted. The rate grows while calls are accepted, slowly at
+first and then ever faster, so a limit that no longer applies is forgotten after some minutes. If calls are rejected
+repeatedly even at that rate, either other clients use up the capacity or rejections are random; going slower does not
+help, and the estimate is dropped.
 
-Pure but for what it remembers; the times are the caller's.
+Pure apart from its state; the caller provides the times.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How long a call may take: in a server's queue, silent once its answer has begun, and in all.
+"""Timeouts of a call: for the server's queue, for silence after the first byte, and in total.
 
-A server that queues sends nothing for long, or only the head of its answer, and is not silent for that. So silence
-counts from the first bytes of the body; before them the queue has a longer limit of its own. A reply in one piece
-begins when it is written, so its length is added to the queue. aiohttp knows one limit between any two bytes, which is
-changed here as soon as an answer begins: a timer for each call would cost more.
+A server that queues calls sends nothing for a long time, or only the headers. The silence timeout therefore starts at
+the first byte of the body, and the queue has a longer timeout of its own. A reply that is not streamed is sent only
+when it is complete, so its generation time is added to the queue timeout. aiohttp has a single timeout between any two
+bytes, which is changed here as soon as an answer begins: a timer for each call would cost more.
 """
 
 from __future__ import annotations

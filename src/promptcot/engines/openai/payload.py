@@ -1,7 +1,7 @@
-"""The JSON that a server sends, and what it means when there is none.
+"""Parses the JSON that a server sends. Damaged JSON is a transient error.
 
-Decides that damaged JSON is a fault of the moment. Reads what servers really write: a byte order mark, NaN among
-log-probabilities, half a surrogate pair. What the JSON says is read in `replies` and `refusals`.
+Accepts what servers send in practice: a byte order mark, NaN among log-probabilities, half a surrogate pair. `replies`
+and `refusals` interpret the JSON.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Which proxy stands before a server: the variables of the environment, read as curl reads them.
+"""Chooses the proxy for a server from environment variables, with curl's rules.
 
-`http_proxy` (in small letters alone: a web server's CGI programs get `HTTP_PROXY` from whoever asks), `https_proxy` and
-`all_proxy` in both, and `no_proxy`. A password in such a variable is sent to the proxy and shown to nobody.
+These are `http_proxy` (lower case only: the CGI programs of a web server get `HTTP_PROXY` from the client),
+`https_proxy` and `all_proxy` in either case, and `no_proxy`. A password in such a variable is sent to the proxy and
+never displayed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Where a model's thinking stands in a reply: once, in front of the answer, as `<think>…</think>`.
+"""Normalizes the position of a model's thinking: once, before the answer, as `<think>…</think>`.
 
-Servers give it apart from the text, within it between marks of the model's own, or both. Decides what is thinking at
-the start of a text and what is answer; a mark further on is one that the answer mentions, and stays. What is well
-formed already, and what is in doubt (a block that is closed twice, or opened again within), is left as it is:
-`core.parsing` judges it. To bring a text into this form twice is the same as to do so once.
+Servers return thinking in a separate field, inside the text between the model's own tags, or both. Decides what is
+thinking at the start of a text and what is answer; a tag later in the text is part of the answer and stays. Text that
+is well formed or ambiguous (a block closed twice, or opened again inside) is unchanged: `core.parsing` judges it. The
+function is idempotent.
 """
 
 from __future__ import annotations

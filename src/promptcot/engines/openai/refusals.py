@@ -1,7 +1,7 @@
-"""What servers say when they do not answer: which fault is the moment's, which the row's and which everybody's.
+"""Classifies the errors of servers as transient, per-request or fatal. Pure.
 
-Pure. The words of many servers stand in tables at the top, and in tests/cases/refusals.jsonl what each of them means.
-Here is also how our own servers send an error, so that it comes back word for word.
+The tables at the top hold the phrases of many servers, and tests/cases/refusals.jsonl holds their meanings. This module
+also defines how our own servers send an error, so that the client restores it exactly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Replies: what a whole body or a stream says, put together into a completion.
+"""Assembles a completion from a whole body or a stream. Pure.
 
-Pure. Decides when a reply is whole, what its finish reason is where the server gives none, and how large a reply can
-be. What is not whole is a fault of the moment (`Garbled`).
+Decides when a reply is complete, its finish reason if the server sends none, and its maximum size. An incomplete reply
+is a transient error (`Garbled`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is sent to a server of the OpenAI protocol: the path and the JSON body of a request.
+"""Builds a request of the OpenAI API: the path and the JSON body. Pure.
 
-Pure. How replies and errors are read is decided in `replies` and `refusals`, how bytes travel in `transport`.
+`replies` and `refusals` read replies and errors; `transport` sends bytes.
 """
 
 from __future__ import annotations

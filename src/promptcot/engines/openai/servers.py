@@ -1,8 +1,8 @@
-"""One server as calls to it know it, and what the things that break on the way to it mean.
+"""One server, as its callers see it, and how network errors on the way to it are classified.
 
-Until it has answered once, what looks like a wrong address or a wrong model stops everything. Afterwards the same is a
-fault of the moment, since gateways that start again answer so; when it lasts, and no other server answers, it stops
-everything too.
+Until a server has answered once, an apparently wrong address or model is a fatal error. Afterwards the same symptom is
+a transient error, since restarting gateways answer that way; if it persists and no other server answers, it becomes
+fatal.
 """
 
 from __future__ import annotations

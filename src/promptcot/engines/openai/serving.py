@@ -1,7 +1,7 @@
-"""An engine of this process behind the words of OpenAI's protocol, for others on the cluster.
+"""Serves an engine of this process through the OpenAI API to other nodes of the cluster.
 
-As much of the protocol as our own client speaks: whole replies, and errors word for word. Whoever has no key is turned
-away.
+Implements only what our own client uses: whole replies, and errors that the client restores exactly. Calls without the
+key are rejected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What engines over servers of our own share: every call goes through one place, which has a server ready for it."""
+"""A base class for engines with servers of their own: every call passes one place that provides a ready server."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""How bytes travel to OpenAI-compatible servers: connections, time limits, the choice among several base URLs.
+"""HTTP transport to OpenAI-compatible servers: connections, timeouts, and the choice among several base URLs.
 
-Long replies are streamed, so that a connection that died is noticed at once and proxies see traffic. What breaks on the
-way gets its meaning in `servers`; how long an answer may take is decided in `patience`, which proxy stands before a
-server in `proxies`, and how long a server asks to wait is read in `waits`.
+Long replies are streamed, so a dead connection is noticed at once and proxies see traffic. `servers` classifies network
+errors, `patience` sets the timeouts, `proxies` chooses the proxy, and `waits` reads how long a server asks to wait.
 """
 
 from __future__ import annotations

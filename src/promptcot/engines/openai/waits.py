@@ -1,8 +1,8 @@
-"""How long a server that turns a call away asks to wait, in the headers and words in which servers say it.
+"""Reads how long a server that rejects a call asks the client to wait, from its headers and error message.
 
-`Retry-After` comes first. The headers that tell when an allowance is renewed count only where it is used up: a call can
-be turned away for its tokens while requests are left. Headers that tell how large an allowance is are not read, since
-providers mean different times by them (OpenAI a minute, Groq a day).
+`Retry-After` comes first. Headers with the time of a quota's reset count only if the quota is used up: a call can be
+rejected for its tokens while requests are left. Headers with the size of a quota are ignored, since providers mean
+different periods by them (OpenAI a minute, Groq a day).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The engine that starts vLLM's own server for a run, asks it over HTTP, and ends it with the run.
+"""The engine that starts a vLLM server for a run, calls it over HTTP, and stops it with the run.
 
-The server starts with the first call that the journal cannot answer. When it ends by itself it is started again, a
-bounded number of times, and the calls that were in flight fail as a fault of the moment, so that they are made again;
-copies that still run go on meanwhile. How the server is run is decided in `server`.
+The server starts at the first call that the journal cannot answer. If it crashes it is restarted, a limited number of
+times; the calls in flight fail with a transient error and are retried, while other replicas continue. `server` decides
+how the server is run.
 """
 
 from __future__ import annotations

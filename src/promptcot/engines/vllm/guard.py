@@ -1,15 +1,16 @@
-"""A small program that owns a server and ends it, and all that it started, when nobody needs it any more.
+"""A small program that owns a server and stops it, with all its descendants, when its parent is gone.
 
 Usage: python -I vllm_guard.py PARENT GRACE COMMAND…
 
-The server dies with whoever asked for it, however that one ends. This program holds one end of a pipe, its standard
-input; the other end closes when the parent process is done with the server, or is killed. Then the server gets SIGTERM
-and `GRACE` seconds, and what is left after that is killed. The same is done when the server itself dies: a model's
-worker processes outlive a killed server and would keep their memory. On Linux orphans come to this program (it is their
-"subreaper"), so that none is missed even if it has left the server's process group; elsewhere the group is what counts.
+The server ends with the process that started it, however that process ends. The standard input of this program is one
+end of a pipe; the other end closes when the parent is done with the server, or is killed. The server then gets SIGTERM,
+and whatever is left after `GRACE` seconds is killed. The same happens when the server itself dies, because the worker
+processes of a model outlive a killed server and would keep their memory. On Linux this program is the "subreaper" of
+orphaned descendants, so it also stops processes that have left the server's process group; elsewhere it stops the
+process group.
 
-It knows nothing of vLLM, needs the standard library only, and is run by its path, so that it starts at once. The
-server's process id is written to its standard output, and its own exit status is the server's, or 128 + the signal.
+It is independent of vLLM, needs only the standard library, and is run by its path, so it starts at once. It writes the
+server's process id to its standard output. Its exit status is the server's, or 128 + the signal.
 """
 
 from __future__ import annotations

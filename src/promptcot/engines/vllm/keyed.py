@@ -1,6 +1,7 @@
-"""A middleware of vLLM's server: every path but `/health` asks for the key of the run.
+"""Middleware for vLLM's server: every path except `/health` requires the key of the run.
 
-vLLM's own check covers `/v1` and its like only; `/invocations`, which runs the model too, and `/metrics` would be open.
+vLLM's own check covers `/v1` and similar paths only. Without this middleware `/invocations`, which also runs the model,
+and `/metrics` would be open.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a server's log says about why it ended, and the way out.
+"""Finds the reason for a server's exit in its log, and suggests a fix.
 
-vLLM prints the cause first, in the process where it happened, and then every process above it reports that something
-below has failed; those reports are passed over.
+vLLM prints the cause first, in the process where it happened; every parent process then reports a failure below it.
+Those reports are skipped.
 """
 
 from __future__ import annotations

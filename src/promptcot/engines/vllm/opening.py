@@ -1,4 +1,4 @@
-"""Opens the engine of a vLLM server of our own, which starts with the first call that needs it."""
+"""Opens the engine of a vLLM server that we start at the first call."""
 
 from __future__ import annotations
 

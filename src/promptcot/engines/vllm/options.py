@@ -1,9 +1,9 @@
-"""The command line and the environment of vLLM's own server: what we choose, and what the user chose instead.
+"""The command line and the environment of vLLM's server: our defaults and the user's overrides.
 
-Checked against vLLM 0.32. Left to vLLM because its own choice is right: CUDA graphs (on), the fast tokenizer (the only
-one it has), the length of the context (the model's). Options that the user gives are passed on word for word and
-replace ours of the same name; refused are only those under which we could no longer talk to the server, and formats of
-weights that are not safetensors: left to itself, vLLM falls back to pickles (`--load-format auto`).
+Checked against vLLM 0.32. vLLM's own defaults are kept for CUDA graphs (on), the fast tokenizer (the only one it has),
+and the context length (the model's). The user's options are passed on unchanged and replace ours of the same name. Two
+kinds are refused: options that would break our connection to the server, and weight formats other than safetensors,
+since by default vLLM falls back to pickles (`--load-format auto`).
 """
 
 from __future__ import annotations

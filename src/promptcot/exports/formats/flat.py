@@ -1,6 +1,6 @@
-"""Formats whose rows are flat: the trainer's columns first, then what else is known of the example.
+"""Formats with flat rows: the trainer's columns first, then all other facts about the example.
 
-What a trainer does not know it leaves alone, or hands to the reward. A name that means something to it is left out.
+Trainers ignore the other columns or pass them to the reward. Names that have a meaning for the trainer are left out.
 """
 
 from __future__ import annotations

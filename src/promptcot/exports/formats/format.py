@@ -1,7 +1,7 @@
-"""What a format is: which columns a trainer reads, in which files, and how it loads them.
+"""The interface of a format: which columns a trainer reads, in which files, and how it loads them.
 
-A format turns examples into rows and back, and knows the trainer's own way of loading files. Which examples go out, and
-how files are written, is decided elsewhere.
+A format converts examples into rows and back, and knows the trainer's own loader. Other modules select examples and
+write files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How files are loaded: by the library `datasets`, which most trainers call, or line by line.
+"""Loads files with the library `datasets`, which most trainers use, or line by line.
 
-The libraries are imported when they are asked for, and what they print is kept from the terminal. Their caches go to a
-folder of the caller's, so that nothing stays behind.
+Libraries are imported on first use, and their output is hidden. Their caches go to a folder given by the caller, so
+nothing is left behind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Formats with the gold in an object, and everything that the trainer does not know in another, `extra_info`."""
+"""Formats with the gold in one object, and all fields that the trainer does not know in another, `extra_info`."""
 
 from __future__ import annotations
 

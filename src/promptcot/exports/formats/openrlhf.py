@@ -1,4 +1,4 @@
-"""Prompts for OpenRLHF's PPO and its kin."""
+"""Prompts for OpenRLHF's PPO and similar algorithms."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A training that is judged on its way: pass@1 at some of its steps, a checkpoint of each that is the best so far, an
-early end, and the best one taken for the model.
+"""Evaluates a model during training: pass@1 at some steps, a checkpoint of each new best, early stopping, and the
+choice of the best checkpoint as the model.
 
-Works for any trainer of transformers, whatever it learns from. What was found is kept in the trainer's own history,
-which lies in each checkpoint: a training that goes on chooses as one that was never interrupted. Which evaluation is
-the best is decided in `deciding`, what is asked in `questions`.
+Works for any trainer of transformers. Evaluations are kept in the trainer's own history, which each checkpoint
+contains, so a resumed training chooses like one that was never interrupted. `deciding` picks the best evaluation;
+`questions` holds the problems.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Refuses a training whose rows hold problems of the benchmark by which it would be judged.
+"""Refuses a training whose rows contain problems of the benchmark that selects its checkpoint.
 
-How problems are compared is decided in `core.overlap`; what a row asks is its prompt, whatever the method.
+`core.overlap` compares problems. The prompt of a row is compared, whatever the method.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which evaluation of a training is the best, and after how many that are no better it stops: on numbers alone.
+"""Picks the best evaluation of a training, and decides when to stop early. Works on numbers alone.
 
-Better is strictly better: of equal evaluations the earlier one counts, which saw less of the data. No width of noise is
-taken off. pass@1 is measured on the same problems with the same seeds each time, so that two evaluations of a training
-differ by less than their intervals say; but the best of many is still a lucky one, and flatters the model. What is not
-a finite number is passed over, and neither counts as better nor as waiting.
+Better means strictly better: of equal evaluations the earlier one wins, since it saw less data. No noise margin is
+subtracted. pass@1 is measured on the same problems with the same seeds each time, so two evaluations of a training
+differ by less than their intervals suggest; still, the best of many is partly luck, and overestimates the model.
+Non-finite values are skipped, and do not count towards early stopping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which evaluation `watch.eval` means. Loads no library, so that a mistake is told before anything is loaded."""
+"""Resolves `watch.eval` to an evaluation. Loads no library, so a mistake is reported before anything is loaded."""
 
 from __future__ import annotations
 

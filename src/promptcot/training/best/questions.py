@@ -1,8 +1,8 @@
-"""The problems of `watch.eval` as prompts for the model that learns, and what its replies to them are worth.
+"""The problems of `watch.eval` as prompts for the model in training, and the grades of its replies.
 
-Decides what is asked: the problems of an evaluation recipe in the words of its domain, with its sampling and the seeds
-that `promptcot eval` has, or those of a benchmark by name. Whether an answer is right is decided by the verifier of the
-benchmark (`grading`), in processes that can be killed.
+The problems are those of an evaluation recipe, with its domain's prompt, its sampling and the seeds of `promptcot
+eval`, or those of a benchmark given by name. The benchmark's verifier (`grading`) decides whether an answer is correct,
+in processes that can be killed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Replies drawn from the model that learns, through the running batch of the embedded engine.
+"""Samples replies from the model in training, through the running batch of the embedded engine.
 
-So they are those that `promptcot eval` would get from the same weights in the same numbers: what a question gets
-depends on its seed alone, and neither on its neighbours nor on how many processes share the questions. The training
-goes on as if nothing had been drawn: no gradients, no dropout, none of torch's randomness. Under ZeRO-3 each forward
-pass collects weights from all processes, so all make as many of them: whoever has no question left draws for nobody.
+The replies equal those of `promptcot eval` with the same weights in the same number type: the reply to a question
+depends on its seed alone, not on the other questions or on the number of processes. Sampling does not affect the
+training: no gradients, no dropout, and torch's random state is untouched. Under ZeRO-3 each forward pass gathers
+weights from all processes, so all processes must run equally many; a process without questions left runs dummy passes.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Attention that keeps packed sequences apart on any device, with torch's own fused kernels.
+"""Attention that keeps packed sequences separate on any device, with torch's own fused kernels.
 
-A packed batch is one row of tokens, and `cu_seq_lens_q` says where each sequence begins. Here every sequence gets a
-call of its own, so that sequences of nᵢ tokens cost Σ nᵢ² instead of (Σ nᵢ)², and no mask of that size is built. All
-else (padded rows, generation with a cache, sliding windows) goes the way of transformers' `sdpa`. One call for all
-sequences is what FlashAttention makes where it is installed; `torch.nn.attention.varlen` offers the same on CUDA in
-half precision, and is not used here because it has not been tried.
+A packed batch is one row of tokens, and `cu_seq_lens_q` says where each sequence begins. Here each sequence gets a
+separate call, so that sequences of nᵢ tokens cost Σ nᵢ² instead of (Σ nᵢ)², and no mask of that size is built.
+Everything else (padded rows, generation with a cache, sliding windows) uses transformers' `sdpa`. FlashAttention, where
+installed, handles all sequences in one call; `torch.nn.attention.varlen` offers the same on CUDA in half precision, and
+is not used here because it has not been tested.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a tokenizer's chat template makes of a row: the text before the answer, and what ends the answer.
+"""Applies a tokenizer's chat template to a row: the text before the answer, and the end of the answer.
 
-The answer itself never passes through the template, because templates change it: many strip the reasoning or the white
+The answer itself is not rendered by the template, because templates change it: many strip the reasoning or the white
 space of an assistant's turn. Only the turns before it are rendered, with the opening of the answer.
 """
 

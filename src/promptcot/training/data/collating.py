@@ -1,9 +1,8 @@
-"""From packs of rows to tensors: one flat sequence for a micro-batch, or padded rows.
+"""Builds tensors from packs of rows: one flat sequence per micro-batch, or padded rows.
 
-Loss is on what the store says is learnt, completions above all: all other labels, and those of each sequence's first
-token, are −100. A flat batch has no
-attention mask: `position_ids` that restart and `cu_seq_lens` say where sequences begin, and a mask of ones would let
-them see each other.
+The store marks which tokens have a loss, usually the completions; all other labels, and those of each sequence's first
+token, are −100. A flat batch has no attention mask: `position_ids` that restart and `cu_seq_lens` mark where sequences
+begin, and a mask of ones would let them attend to each other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""From texts to token ids: prompts as inference would see them, answers as the model is to write them.
+"""Encodes texts as token ids: prompts as inference encodes them, answers as the model should write them.
 
-Prompt and completion are encoded apart, for so they meet at inference: the prompt is given, and the answer is drawn
-token by token after it. The fast tokenizers' own batches are used, without offsets, which nobody reads here.
+Prompt and completion are encoded separately, as at inference, where the prompt is given and the answer is generated
+token by token after it. The fast tokenizers' batch encoding is used, without offsets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The end marks that a completion carries already, such as `<|im_end|>` or `</s>`: taken off, since one is put on.
+"""Removes end tokens that a completion already has, such as `<|im_end|>` or `</s>`, since training adds one.
 
-Decides what such a mark is (those that models are known to end with, the tokenizer's own, and the end of a turn in its
-chat template), and whether a text ends with its turn. Marks further in are left for `encoding` to refuse.
+Decides what counts as an end token (those of known models, the tokenizer's own, and the end of a turn in its chat
+template), and whether a text ends with its turn. `encoding` refuses end tokens elsewhere in a text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How many rows of each source an epoch has, and which: on numbers alone.
+"""Decides how many rows of each source an epoch has, and which. Works on numbers alone.
 
-An epoch of a mix has as many rows as its sources together; a weight is the share of a source in them. A source that is
-smaller than its share is repeated, each row as often as any other but for one time; of a larger one as many rows are
-drawn, without repetition. The draw depends on the seed, and is the same in each epoch.
+An epoch of a mix has as many rows as its sources together; a weight is the share of a source in them. A source smaller
+than its share is repeated, with at most one repetition of difference between its rows; a larger source is sampled
+without replacement. The sample depends on the seed, and is the same in each epoch.
 """
 
 from __future__ import annotations

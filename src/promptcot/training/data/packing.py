@@ -1,8 +1,8 @@
-"""Which rows share a sequence, and in which order the sequences are learnt: on numbers alone.
+"""Decides which rows share a sequence, and the order of the sequences. Works on numbers alone.
 
 Packs are made by best-fit decreasing: the longest row goes first, always into the fullest sequence that still has room
-(Johnson 1973: never more than 11/9 of the best possible count, plus a constant). A pack is looked up by its free space,
-and rows of one length are placed together, so the time hardly exceeds that of sorting.
+(Johnson 1973: never more than 11/9 of the best possible count, plus a constant). Packs are looked up by their free
+space, and rows of one length are placed together, so the time is close to that of sorting.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Rows of a prompt with a chosen and a rejected answer, as two sequences each that begin alike.
+"""Reads rows of a prompt with a chosen and a rejected answer, as two sequences with a common prefix.
 
-Decides what a usable pair is, and under which reason another is left out. Sides are texts, or messages; where the
-messages of both sides begin with the user's turns, these are the prompt (TRL calls it implicit). A row with both, as
-`label` writes it, is learnt as a chat where the tokenizer has a template, and else as texts. What turns say is decided
-in `turns`, which tokens texts become in `encoding`; a pair is left out where either of its sides is.
+Decides which pairs are usable, and the reason under which others are dropped. Answers are texts or messages; where the
+messages of both sides begin with the user's turns, these are the prompt (TRL calls it implicit). A row with texts and
+messages, as `label` writes it, is a chat if the tokenizer has a template, and texts otherwise. `turns` extracts the
+text of turns, `encoding` encodes it; a pair is dropped if either side is.
 """
 
 from __future__ import annotations

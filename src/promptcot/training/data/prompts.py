@@ -1,10 +1,9 @@
-"""Problems with a known answer, as the prompts that a model is to answer while it is trained.
+"""Turns problems with a known answer into prompts for reinforcement learning.
 
-Decides what a usable row is, and under which reason another is left out: one without a prompt or a gold, one whose gold
-fails its own verifier, one whose prompt leaves no room for an answer. A row with `problem` is put into the words of its
-domain, as `solve` puts it; any other is asked with its `messages`, where the tokenizer has a template, or its `prompt`,
-as they are.
-Golds are checked once: what was found lies in the cache, under a hash of rows, tokenizer and settings.
+Decides which rows are usable, and the reason under which others are dropped: no prompt or gold, a gold that fails its
+own verifier, a prompt that leaves no room for an answer. A row with `problem` gets the prompt of its domain, as in
+`solve`; any other row uses its `messages`, if the tokenizer has a template, or its `prompt`, unchanged. Golds are
+checked once: the result is cached under a hash of rows, tokenizer and settings.
 """
 
 from __future__ import annotations

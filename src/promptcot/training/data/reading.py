@@ -1,11 +1,11 @@
-"""From a row to the texts that are learnt: the prompt as inference would see it, and the answer.
+"""Reads the texts of a training row: the prompt, as inference sees it, and the answer.
 
-Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
-or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. A row with
-both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Texts are
-taken exactly as they are, except that end marks behind a completion are taken off (`ends`), that reasoning which was
-kept apart from an answer is put in front of it, and that a `<think>` which the prompt has opened already is not opened
-twice. What a turn says is decided in `turns`, which tokens the texts become in `encoding`.
+Decides which rows are usable, and the reason under which others are counted. A row has `prompt` and `completion`, as
+texts or as lists of messages, or `messages`, whose last answer is the completion; later turns are ignored. A row with
+both, as `label` writes it, is a chat if the tokenizer has a chat template, and the pair otherwise. Texts are used
+unchanged, with three exceptions: end tokens after a completion are removed (`ends`), reasoning in a separate field is
+put before its answer, and a `<think>` that the prompt has opened is not opened again. `turns` extracts the text of a
+turn, `encoding` encodes it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Why a row is left out of a training, or learnt with a remark, and what can be done about either: a table of words.
+"""The reasons for which a row is dropped from a training or gets a warning, each with a remedy.
 
-Reasons are what rows are counted under, in the lines of a training, in `dropped.jsonl` and in a dry run alike.
+Rows are counted under these reasons in the lines that a training prints, in `dropped.jsonl` and in a dry run.
 """
 
 from __future__ import annotations

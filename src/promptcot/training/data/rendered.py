@@ -1,7 +1,7 @@
-"""Whether a text is a chat that somebody's template has rendered already, so that ours would put turns into a turn.
+"""Detects texts that a chat template has already rendered, so that ours does not nest a chat in a turn.
 
-Decides by how the text begins and how it ends: a rendered chat begins with a turn, or ends by opening the answer. A
-text that quotes such a mark further in is about it, and no chat.
+A rendered chat begins with a turn, or ends with the opening of an answer. A text that merely quotes such tokens is not
+a rendered chat.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where training rows come from: files, or a dataset of the Hub at its commit.
+"""Reads training rows from files, or from a Hub dataset at its commit.
 
-Rows of known data sets become messages first (`core.columns`). Which texts a row holds is decided in `reading`.
+Rows of known data sets are first converted to messages (`core.columns`). `reading` decides which texts a row holds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which rows a step of the optimizer takes, and how the processes share them: for steps that are counted in rows.
+"""Decides which rows belong to an optimizer step and how the processes share them, for steps counted in rows.
 
 A step takes the next rows of the epoch, whatever their lengths, as a padded training does; the last step of an epoch
-takes what is left. Only then are these rows put into micro-batches. Where they are packed, there are as few
-micro-batches as best-fit decreasing finds, as many for each process, and these are filled evenly (longest row first,
-into the emptiest: Graham 1969), so that no process waits long for another. On numbers alone.
+takes the rest. These rows are then put into micro-batches. With packing there are as few micro-batches as best-fit
+decreasing finds, the same number for each process, filled evenly (longest row first, into the emptiest: Graham 1969) so
+that no process waits long for another. Works on numbers alone.
 """
 
 from __future__ import annotations

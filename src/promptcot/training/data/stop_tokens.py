@@ -1,6 +1,6 @@
-"""Which tokens end a text: what a model that was trained must stop at, wherever it is served.
+"""Finds the tokens at which a trained model must stop when it is served.
 
-A model of the Hub names them in its generation config, its tokenizer names one more, and a chat template ends a turn
+A model of the Hub lists them in its generation config, its tokenizer names one more, and a chat template ends a turn
 with a token that may be neither (`<|eot_id|>` beside `<|end_of_text|>`).
 """
 

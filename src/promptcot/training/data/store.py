@@ -1,7 +1,6 @@
-"""Tokens of rows on disk, mapped and not loaded: which rows are shown, and what became of the others.
+"""A memory-mapped store of token ids on disk, with counts of dropped rows.
 
-A store is a folder of columns, or several of such folders one after the other. How a folder is made, and what it is
-known by, is decided in `tokens`.
+A store is a folder of columns, or several of them concatenated. `tokens` decides how a folder is written and named.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The tokenizer of a training, with the chat template that its recipe names. Needs transformers, and no torch."""
+"""Loads the tokenizer of a training, with the chat template of its recipe. Needs transformers, but not torch."""
+"""
 
 from __future__ import annotations
 

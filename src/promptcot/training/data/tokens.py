@@ -1,8 +1,9 @@
-"""The tokens of all rows in one folder: every text encoded once, kept for the next start.
+"""Encodes every text once and caches the tokens of all rows in one folder for the next start.
 
-Decides what does not fit the window (a prompt without room for an answer is dropped, an answer is cut or dropped, all
-of them counted), where the file lies and what it is known by, and which rows are held out for validation. A store is
-made under a temporary name and appears whole; of several processes one makes it and the others wait.
+Decides what happens to rows that do not fit the window (a prompt without room for an answer is dropped, an answer is
+truncated or dropped, all are counted), where the cache is and what its key is, and which rows are held out for
+validation. A store is written under a temporary name and appears complete; one of several processes writes it and the
+others wait.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What the turns of a chat say that a model is to learn, as texts; and why a turn says nothing of that kind.
+"""Extracts the text that a model should learn from the turns of a chat, or the reason why there is none.
 
-Decides how an answer is had whose reasoning was kept apart (`reasoning_content`, `reasoning`, `thinking`, or parts of
-that kind), and under which name a row is left out that holds more than text: calls of tools, images. How turns become
-a prompt is decided in `chat`.
+Decides how an answer with separate reasoning is read (`reasoning_content`, `reasoning`, `thinking`, or parts of that
+kind), and the reason for dropping rows that hold more than text: tool calls, images. `chat` renders turns as a prompt.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The shape of a decoder, and what follows from it alone: how many weights it has, and the operations for a token.
+"""The shape of a decoder, and what follows from it: the number of weights, and the operations per token.
 
 Pure arithmetic on a recipe's `model.architecture` or on a model's `config.json`; nothing is loaded. Mixtures of experts
-and decoders of another build are refused rather than guessed at.
+and other architectures are refused rather than guessed.
 """
 
 from __future__ import annotations

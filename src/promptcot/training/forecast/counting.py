@@ -1,8 +1,7 @@
-"""How many rows a recipe's data has and how long they are, as far as that can be known without fetching anything.
+"""Counts the rows of a recipe and their lengths, as far as possible without downloading anything.
 
-Decides what is counted, what is sampled, and what is assumed; each number carries the words that say which. Files on
-this machine are read, by the reader that trains, so that the same rows are left out for the same reasons; the tokenizer
-is asked where the model is on this machine too.
+Decides what is counted, sampled or assumed, and labels each number accordingly. Local files are read by the training's
+own reader, so the same rows are dropped for the same reasons; the tokenizer is used if the model is on this machine.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What accelerators can do at most: dense bfloat16 operations per second and memory, as their vendors' datasheets say.
+"""Peak performance of accelerators: dense bfloat16 operations per second, and memory, from the vendors' datasheets.
 
-Dense means without the doubling for sparse matrices that datasheets show first. A device that is not here has no known
-peak, and nothing is computed from a guess.
+Dense means without the doubling for sparse matrices that datasheets show first. A device that is not listed has no
+known peak, and nothing is computed from a guess.
 """
 
 from __future__ import annotations

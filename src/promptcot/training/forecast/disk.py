@@ -1,6 +1,6 @@
-"""What a training takes on disk: checkpoints, the model, the tokens that are kept, and what is fetched for it.
+"""Disk space of a training: checkpoints, the model, cached tokens, and downloads.
 
-Pure arithmetic, and the sizes of files that are on this machine.
+Pure arithmetic, and the sizes of files on this machine.
 """
 
 from __future__ import annotations

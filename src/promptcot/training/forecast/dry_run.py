@@ -1,7 +1,7 @@
-"""What a training would be: everything that can be said about a recipe before a device is rented or a file fetched.
+"""The dry run of a training: everything that can be computed before a device is rented or a file is downloaded.
 
-Puts together what `counting` knows of the data, `estimate` of the work and the memory, and `devices` of the hardware;
-how it is said is decided in `promptcot.cli.report.training`. Loads no model and needs no torch.
+Combines `counting` (data), `estimate` (work and memory) and `devices` (hardware); `promptcot.cli.report.training`
+formats it. Loads no model and needs no torch.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a training will take, before anything is rented: steps, tokens, operations, GPU-hours, and whether it fits.
+"""Estimates a training before it starts: steps, tokens, operations, GPU-hours, and whether it fits in memory.
 
-Pure arithmetic; needs neither torch nor the model. How many weights and operations a model has is decided in
-`architecture`, what memory it takes in `memory`, what devices can do in `devices`.
+Pure arithmetic; needs neither torch nor the model. `architecture` computes weights and operations, `memory` the memory,
+and `devices` has the hardware.
 """
 
 from __future__ import annotations

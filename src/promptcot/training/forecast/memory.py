@@ -1,12 +1,11 @@
-"""What a training needs of a device's memory, and of the machine's where ZeRO puts something there.
+"""Estimates the device memory of a training, and the host memory where ZeRO offloads to it. Pure arithmetic.
 
-Pure arithmetic. What is counted is what PyTorch allocates at the fullest moment of a step: the states, which are always
-there, and beside them either what the loss needs or what one layer needs, whichever is more.
-
-Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes a parameter, and what each stage divides); DeepSpeed's own
-estimates `estimate_zero2_model_states_mem_needs` and `estimate_zero3_model_states_mem_needs` (16 and 18 bytes of host
-memory); activations after Korthikanti et al., arXiv 2205.05198, 4.1, counted anew for a gated MLP, grouped keys and an
-attention that keeps no matrix of scores; checkpointing after Chen et al., arXiv 1604.06174.
+Counts what PyTorch allocates at the peak of a step: the states, which are always present, and either what the loss
+needs or what one layer needs, whichever is larger. Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes per
+parameter, and what each stage divides); DeepSpeed's own estimates `estimate_zero2_model_states_mem_needs` and
+`estimate_zero3_model_states_mem_needs` (16 and 18 bytes of host memory); activations after Korthikanti et al., arXiv
+2205.05198, 4.1, recounted for a gated MLP, grouped keys and an attention that keeps no score matrix; checkpointing
+after Chen et al., arXiv 1604.06174.
 """
 
 from __future__ import annotations

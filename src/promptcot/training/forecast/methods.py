@@ -1,7 +1,7 @@
-"""What a dry run counts where rows are no single sequences: pairs, and prompts that are answered.
+"""The dry run's row counts for methods whose rows are not single sequences: pairs (DPO) and prompts (GRPO).
 
-Decides what a row is for each method, how long it is taken to be, and what is said of it. Everything else is computed
-as for supervised fine-tuning.
+Decides what a row is for each method and which length is assumed. Everything else is computed as for supervised
+fine-tuning.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How much longer a step takes than its tokens alone would: padding, and processes that wait for the fullest one.
+"""Estimates how much padding and waiting for the slowest process lengthen a step.
 
-Simulated on lengths of rows by the same functions that share them in training. A micro-batch is taken to last as long
-as it has tokens. From ZeRO stage 2 on processes exchange gradients after each micro-batch, and wait there; else they do
-so once in a step.
+Simulates row lengths with the functions that distribute rows in training. The time of a micro-batch is taken as
+proportional to its tokens. From ZeRO stage 2 on, processes exchange gradients, and wait, after each micro-batch;
+otherwise once per step.
 """
 
 from __future__ import annotations

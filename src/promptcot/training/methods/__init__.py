@@ -1,4 +1,4 @@
-"""The methods of training, a module each. Which one a recipe means is decided in `method_of`."""
+"""The training methods, one module each. `method_of` picks the method of a recipe."""
 
 from __future__ import annotations
 

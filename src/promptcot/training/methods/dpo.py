@@ -1,7 +1,4 @@
-"""Direct preference optimisation: pairs of answers to tokens, the reference's word on them, and the trainer.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Direct preference optimization: connects tokenized pairs, reference log-probabilities and the trainer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Group-relative policy optimisation: problems with an answer to prompts, a reward, and the trainer.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Group-relative policy optimization: connects prompts with known answers, rewards and the trainer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""What a method of training is: rows to material, material to a trainer of TRL.
+"""The interface of a training method: rows to material, material to a TRL trainer.
 
-What all methods have in common (locks, checkpoints, where to go on, stopping, the folder of the model) is decided in
-`training.run`.
+`training.run` has what all methods share: locks, checkpoints, resuming, stopping, the model folder.
 """
 
 from __future__ import annotations

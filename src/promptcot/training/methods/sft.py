@@ -1,7 +1,4 @@
-"""Supervised fine-tuning: rows of prompt and completion to packs of tokens, and the trainer that learns them.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Supervised fine-tuning: connects rows of prompt and completion, packed tokens and the trainer."""
 
 from __future__ import annotations
 

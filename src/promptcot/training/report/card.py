@@ -1,7 +1,7 @@
-"""The card of a trained model: what it was made of, how, and what came out, as text with a head that the Hub reads.
+"""The card of a trained model: its data, its training and its results, as Markdown with metadata for the Hub.
 
-Decides what the card says; where it lies is decided in `saving`. Pure but for reading the log. The licence is left
-open: it depends on those of the base model and of the data, which are not known here.
+Decides what the card says; `saving` decides where it is written. Pure apart from reading the log. The licence is left
+blank: it depends on those of the base model and of the data, which are not known here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The loss of a training as a picture, drawn from its log alone, as PNG and as SVG.
+"""Plots the loss of a training from its log, as PNG and as SVG.
 
-Above: the training loss as it was logged (light) and smoothed, and the validation loss. Below: the learning rate,
-tokens per second, and what the method has besides (rewards, the divergence from the first model, preferred answers).
-Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart.
+Above: the training loss, raw (light) and smoothed, and the validation loss. Below: the learning rate, tokens per
+second, and the metrics of the method (rewards, KL divergence, preference accuracy). The colours are those of M. Okabe
+and K. Ito, which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations

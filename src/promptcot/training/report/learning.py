@@ -1,7 +1,7 @@
-"""Whether reinforcement learning has anything to learn: where all completions of a prompt get one reward, no.
+"""Warns when reinforcement learning has no signal: all completions of each prompt get the same reward.
 
-Decides when that is said, and what is said to be the way out, by what the rewards were. It is said once, after the
-first steps, and stops nothing: rewards may come to differ.
+Decides when the warning is shown, and which remedy it suggests for these rewards. It is shown once, after the first
+steps, and does not stop the training: rewards may diverge later.
 """
 
 from __future__ import annotations

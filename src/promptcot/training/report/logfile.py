@@ -1,8 +1,8 @@
-"""The log of a training: a file of JSON lines, each with its `step`, that grows while the training runs.
+"""The log of a training: a file of JSON lines, each with its `step`, that grows during the training.
 
-A training that goes on from a checkpoint takes the steps after it once more. So that the log has each step once, it is
-cut first: all lines up to that step are written to a new file, which then takes the old one's name. What the lines say
-is decided in `watching`.
+A resumed training repeats the steps after its checkpoint. To keep each step once, the log is first truncated: all lines
+up to the checkpoint's step are written to a new file, which then replaces the old one. `watching` decides what the
+lines contain.
 """
 
 from __future__ import annotations

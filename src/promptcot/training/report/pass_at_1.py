@@ -1,4 +1,4 @@
-"""pass@1 of a benchmark in the middle of a training: as a line of the log, and as a person reads it."""
+"""pass@1 of a benchmark during a training: as a line of the log, and as text for the terminal."""
 
 from __future__ import annotations
 

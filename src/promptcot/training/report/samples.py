@@ -1,8 +1,8 @@
-"""Completions drawn from the model while it is trained, to be read by a person.
+"""Samples completions from the model during training, for people to read.
 
-Drawn with a generator of its own and without dropout, so that the training goes on as if nothing had been drawn. Under
-ZeRO-3 every process has a part of the weights and must take part in each step: all draw the same prompts, and take the
-tokens that the first one drew.
+Sampling uses its own generator and no dropout, so it does not affect the training. Under ZeRO-3 every process holds a
+part of the weights and must take part in each step: all process the same prompts, and use the tokens that the first
+process sampled.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""How a training shows itself: a log of JSON lines, a line for a person, the loss as a plot, samples at checkpoints.
+"""Monitors a training: a log of JSON lines, progress lines, a plot of the loss, samples at checkpoints.
 
-Decides what is counted and how. Tokens are real ones (no padding), of all processes. A rate leaves out the time that
-evaluating, saving and sampling take. MFU is the share of the devices' peak that the model's own arithmetic reaches
-(A. Chowdhery et al., PaLM, arXiv 2204.02311, appendix B): activations computed a second time do not count. Nothing is
-printed here; lines for a person go to whoever was given. How the plot looks is decided in `curves`.
+Decides what is counted and how. Tokens are real ones (no padding), summed over all processes. Rates exclude the time
+for evaluation, saving and sampling. MFU is the share of the devices' peak that the model's own arithmetic reaches (A.
+Chowdhery et al., PaLM, arXiv 2204.02311, appendix B): recomputed activations do not count. Progress lines are passed to
+a callback; nothing is printed here. `curves` draws the plot.
 """
 
 from __future__ import annotations
