@@ -49,9 +49,9 @@ class Problems(Section):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.recipe is None):
-            raise ValueError("give path, a file of problems, or recipe, which `run` makes problems by")
+            raise ValueError("give path (a file of problems) or recipe (with which `run` makes problems)")
         if self.path is not None and (self.target is not None or self.set):
-            raise ValueError("target and set belong to recipe; a file has the problems that it has")
+            raise ValueError("target and set apply to recipe only, not to a file of problems")
         return self
 
 

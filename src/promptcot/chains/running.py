@@ -61,7 +61,7 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         for number, step in enumerate(steps, 1):
             ended = _one(step, f"[{number}/{len(steps)}] {step.name}", state, say, start)
             if ended not in (0, SOME_ROWS_FAILED):
-                say(f"the chain stops here; the same command goes on with {step.name}")
+                say(f"the chain stops here; the same command continues with {step.name}")
                 return ended
             code = max(code, ended)
         return code
@@ -77,7 +77,7 @@ def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
         return 0
     say(f"\n{title}\n$ {step.shown}")
     if step.workspace is not None and step.workspace.exists() and before and not same:
-        say(f"removed: {step.workspace}, which was made by another command or of other inputs")
+        say(f"removed: {step.workspace}, which was made by another command or from other inputs")
         shutil.rmtree(step.workspace)
     state.note(step, inputs, None, 0.0)
     began = time.monotonic()

@@ -47,7 +47,7 @@ def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding
     without = ", ".join(f"{key} = {_SETS_NOTHING[key][-1]}" for key in values)
     yield note(
         f"unless a call says otherwise, tokens are drawn with {shown} by {where}",
-        f"write into the step what you want: {shown} keeps this, extra_body = {{ {without} }} turns it off",
+        f"set the sampling of the step explicitly: {shown} keeps this, extra_body = {{ {without} }} turns it off",
     )
 
 

@@ -67,7 +67,7 @@ class Estimate:
             yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._told(rows)}")
         elif target:
             yield note(
-                f"none of {tried} was accepted, so it is open how many combinations {target:,} accepted ones take"
+                f"none of {tried} was accepted, so it is unknown how many combinations {target:,} accepted ones take"
             )
         yield note(f"estimate for {'at most ' if target else ''}{self._told(most)}")
         yield note(
@@ -76,11 +76,11 @@ class Estimate:
             "rows are few, too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
-            yield note(f"not in the estimate, since nothing reached it: {unseen}")
+            yield note(f"not in the estimate, because no row reached it: {unseen}")
         hosted = (step.name for step in self.stages if step.asked.base_url and step.asked.price is None)
         if unpriced := ", ".join(hosted):
             yield note(
-                f"no cost is told for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
+                f"no cost is known for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
             )
 
     def _told(self, rows: int) -> str:

@@ -146,7 +146,7 @@ def _tokenizer(asked: Asked, folder: Path) -> Iterator[Finding]:
         yield problem(f"{folder}: no such tokenizer folder", "correct `tokenizer`, or leave it out")
         return
     if not (folder / "tokenizer.json").is_file():
-        yield note(f"{folder.name}: no tokenizer.json; whether its tokenizer can be converted shows in the trial")
+        yield note(f"{folder.name}: no tokenizer.json; the trial shows whether its tokenizer can be converted")
     elif trouble := _tokenizer_trouble(folder):
         yield problem(f"{folder}: the tokenizer does not load ({trouble})", "fetch the model's files again")
     else:
@@ -170,7 +170,7 @@ def _template(asked: Asked, there: bool) -> Finding:
     chats = any(model.chat for model in asked.models)
     if chats and not there:
         return problem(
-            "it is asked as a chat, and its tokenizer has no chat template",
+            "it is used as a chat model, but its tokenizer has no chat template",
             "set chat = false for this step, or take a chat model (its name often ends in Instruct or Chat)",
         )
     return ok(f"asked {'as a chat' if chats else 'with raw prompts'}; {'a' if there else 'no'} chat template is there")
@@ -228,9 +228,9 @@ def look_at_fit(recipe: Recipe, models: Sequence[Asked]) -> Iterator[Finding]:
         elif fit:
             yield ok(f"the {len(ours)} vLLM models run side by side{_sides(ours)}")
         elif recipe.run.models == "together":
-            yield problem("the models do not fit together, and run.models asks for it", 'set run.models = "auto"')
+            yield problem("the models do not fit together, but run.models requires it", 'set run.models = "auto"')
         else:
-            yield note("the models do not fit together: each has its turn with all rows (run.models)")
+            yield note("the models do not fit together: they run one after another (run.models)")
     except PromptCoTError as error:
         yield problem_of(error)
 

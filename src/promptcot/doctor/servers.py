@@ -69,7 +69,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield finding
     findings = await _calls(engine, asked, sight, both)
     if sight.models is None and any(finding.mark == "ok" for finding in findings):
-        yield note(f"{url} does not list its models ({sight.problem}); that does no harm")
+        yield note(f"{url} does not list its models ({sight.problem}), which is harmless")
     for finding in findings:
         yield finding
     if "encode" in asked.steps:

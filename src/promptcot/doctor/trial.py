@@ -45,7 +45,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
         run = await execute.run(inputs, Silent(), runner, budget)
     except PromptCoTError as error:
         yield problem_of(error)
-        yield note(f"the trial broke off; what it left, such as logs, is in {directory}")
+        yield note(f"the trial failed; its files, such as logs, are in {directory}")
         return
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
@@ -81,7 +81,7 @@ def _tell(run: Run, recipe: Recipe, watches: Mapping[str, Watch], decisions: Dec
     for name, came in [*rows.items()][1:]:
         yield ok(f"{name}: would keep {decisions.passed(came, name)} of {len(came)}")
     if recipe.set_steps and any(decisions.left_out.values()):
-        yield note("what a step would leave out went on in the trial, so that all models are tried")
+        yield note("rows that a step would drop stay in the trial, so that all models are tried")
     counted = [name for name in rows if name != "select"]
     accepted = decisions.passed(rows[counted[-1]], *counted)
     yield from Estimate(recipe.run, asking(run.steps), watches, sampled, recipe.calls).findings(accepted)

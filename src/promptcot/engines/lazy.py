@@ -14,7 +14,7 @@ from promptcot.engines.wrapper import Wrapper
 
 
 class LazyEngine(Wrapper):
-    """Stands for the engine that `open_engine` makes. `name` is what its calls are journaled under."""
+    """A proxy for the engine that `open_engine` creates. Calls are journaled under `name`."""
 
     def __init__(self, name: str, open_engine: Callable[[], Engine]) -> None:
         super().__init__(None)
@@ -28,11 +28,11 @@ class LazyEngine(Wrapper):
 
     @property
     def note(self) -> str:
-        """What the opened engine says of itself, if anything."""
+        """The opened engine's note, if any."""
         return getattr(self._engine, "note", "")
 
     async def inner(self) -> Engine:
-        """The engine; raises what opening it raises, for each call that needs it."""
+        """The engine; raises the error of opening it, for each call that needs it."""
         if self._engine is not None:
             return self._engine
         async with self._opening:
@@ -41,7 +41,7 @@ class LazyEngine(Wrapper):
             return self._engine
 
     async def close(self) -> None:
-        """Let go of the model, if it was opened. The next call opens it again."""
+        """Release the model, if it was opened. The next call opens it again."""
         async with self._opening:
             if self._engine is not None:
                 engine, self._engine = self._engine, None

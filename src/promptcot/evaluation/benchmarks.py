@@ -191,8 +191,8 @@ class _Refusals:
         if not self.rows:
             return []
         if len(self.rows) == 1:
-            return [f"1 row is left out, since no answer could be right by its gold: {self._example}"]
-        count = f"{len(self.rows):,} rows are left out, since no answer could be right by their golds"
+            return [f"1 row is left out, because no answer can match its gold: {self._example}"]
+        count = f"{len(self.rows):,} rows are left out, because no answer can match their golds"
         return [f"{count}; for example {self._example}"]
 
 

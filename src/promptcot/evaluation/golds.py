@@ -125,4 +125,6 @@ class Contradictions:
         if not self._count:
             return []
         rows = "1 row" if self._count == 1 else f"{self._count:,} rows"
-        return [f"`answer` contradicts `reference_solution` in {rows}, and is what counts; for example {self._example}"]
+        return [
+            f"`answer` contradicts `reference_solution` in {rows}, and takes precedence; for example {self._example}"
+        ]

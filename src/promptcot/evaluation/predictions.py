@@ -125,7 +125,7 @@ class PredictionGrader:
         with Compared(state, self._graders) as known, LeftOut(path) as left_out:
             if known.damaged:
                 lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
-                self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
+                self.notes.append(f"{state}: {lines} skipped; their answers are graded again")
             judges = _Judges(self._graders, known)
 
             async def grade(row: Row, where: str) -> Graded:

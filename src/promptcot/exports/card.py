@@ -100,7 +100,7 @@ def _about(origin: Origin, exported: Described) -> list[str]:
     rows = f"{total:,} {'row' if total == 1 else 'rows'} of {what}, with {_ROWS[exported.kind]}"
     purpose = _TRAINING.get(exported.to, escaped(exported.to))
     read = f", as read by {escaped(exported.framework)}" if exported.framework else ""
-    answers = "Answers are those on which a teacher's solutions agree; nobody has proved them."
+    answers = "Answers are those on which a teacher's solutions agree; they are not proven."
     sentences = [f"{rows}, in columns for {purpose}{read}.", _how(origin), answers if "label" in origin.stages else ""]
     return [" ".join(one for one in sentences if one)]
 
@@ -108,7 +108,7 @@ def _about(origin: Origin, exported: Described) -> list[str]:
 def _how(origin: Origin) -> str:
     """How the rows came about."""
     if "generate" not in origin.stages:
-        return "How the rows came about is not known: nothing beside them said so when they were exported."
+        return "How the rows were made is not known: the files beside them did not say so at export."
     judged = any(name.startswith("judge") for name in origin.stages)
     wrote = "Models wrote the problems from combinations of concepts"
     return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
@@ -230,7 +230,7 @@ def _decontamination(origin: Origin) -> list[str]:
         + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
         table(("benchmark", "problems"), against),
-        f"Not at hand, and so not compared: {lacking}." if lacking else "",
+        f"Not available, so not compared: {lacking}." if lacking else "",
     ]
 
 
@@ -257,22 +257,22 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
     lines = [
         (
             _is_changed(origin, exported),
-            "The rows were changed after the run: what is said here of its steps need not hold for all of them.",
+            "The rows were changed after the run: statements about its steps may not hold for all of them.",
         ),
-        ("label" in origin.stages, "An answer is what a teacher agrees on with itself; it can be wrong in agreement."),
+        ("label" in origin.stages, "An answer is what most solutions of a teacher agree on; all of them can be wrong."),
         ("label" in origin.stages, "Pass rates are those of one teacher, and coarse where it wrote few solutions."),
         (
             "dedup" in origin.stages,
-            "Copies in other words throughout are found by meaning only, where a model was asked.",
+            "Copies that are fully reworded are found only by meaning, if a model was used for that.",
         ),
-        (not origin.stages, "Of how these rows were made, nothing is known."),
+        (not origin.stages, "How these rows were made is not known."),
         ("dedup" not in origin.stages, "No step has left out copies of problems, as far as is known."),
         (
             "verify" not in origin.stages,
             "No model has voted on whether the problems are well-posed, as far as is known.",
         ),
-        (origin.domain == "nano", "The models that ship know a miniature world: this set shows how things work."),
-        (exported.license is None, "No licence is stated: it follows from those of the models and of the data."),
+        (origin.domain == "nano", "The shipped models know a miniature world only: this set is a demonstration."),
+        (exported.license is None, "No licence is stated: it depends on those of the models and of the data."),
     ]
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 

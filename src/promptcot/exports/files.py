@@ -39,7 +39,8 @@ EXPORT = "export.json"
 """The manifest in the folder, by which an export is known."""
 _AT_ONCE, _CHARACTERS_AT_ONCE = 512, 8 << 20
 _REMEDIES = {
-    NO_ANSWER: "no row has an answer: `promptcot label` makes labels of traces, --columns answer=COLUMN names a column",
+    NO_ANSWER: "no row has an answer: `promptcot label` derives labels from traces, --columns "
+    "answer=COLUMN names a column",
     UNREADABLE: "the verifier can read no gold: --verifier exact is for answers that are words",
     NO_TRACE: "no row has a trace: export the set of a run with [solve] and [label], or the rows of `label --sft_path`",
     NO_PAIR: "no row has a right and a wrong trace: export a run with [solve] and [label], or the rows of `label "

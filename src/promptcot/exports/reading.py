@@ -75,7 +75,7 @@ def with_pairs(
     traces, rows = run / "solve.jsonl", rows_of(run, "pairs")
     if not traces.is_file():
         raise InputError(
-            f"{run}: it has no solve.jsonl, and pairs are made of traces; run a recipe with [solve], [label]"
+            f"{run}: it has no solve.jsonl, but pairs are made from traces; run a recipe with [solve], [label]"
         )
     targets = {"label": scratch / "label.jsonl", "pairs": scratch / "pairs.jsonl"}
     settings = Settings(Band(), prompts, None, seed, unboxed=bool(label_of(run).get("unboxed")))
@@ -111,6 +111,6 @@ def _refuse_traces(row: Row, source: Path, kind: Kind) -> None:
         )
     if written_by_solve and "label" not in row:
         raise InputError(
-            f"{source}: these are traces, and nothing says which of them are right; first `promptcot label --data_path "
+            f"{source}: these are traces, and it is unknown which are correct; first `promptcot label --data_path "
             f"{source} --output_path labels.jsonl {_TOLD_BY[kind]} ROWS.jsonl`, then export ROWS.jsonl"
         )

@@ -107,7 +107,9 @@ def _ours(what: str, error: BaseException) -> PromptCoTError:
             f"{what}: the token may not do this (403): {words}. Use one with the right to write: {_LOGIN}"
         )
     if status in _CHANGED:
-        return TransientError(f"{what}: somebody else has changed it meanwhile ({status}): {words}", f"http {status}")
+        return TransientError(
+            f"{what}: someone else has changed it in the meantime ({status}): {words}", f"http {status}"
+        )
     if status in _PASSING:
         return TransientError(f"{what}: {words}", f"http {status}", _retry_after(error))
     if status is None and (_is_library(error) or isinstance(error, ConnectionError | TimeoutError)):

@@ -62,9 +62,7 @@ class Upload:
                 self._client = open_client()
             change = compare(self._client, self.parcel, self._digests, replace=self.replace)
         if self._may_delete is not None and (more := set(change.delete) - self._may_delete):
-            raise InputError(
-                f"{self.parcel.name}: {min(more)} was put there meanwhile; look again with the same command"
-            )
+            raise InputError(f"{self.parcel.name}: {min(more)} was added in the meantime; run the same command again")
         return change
 
     def _round(self) -> None:
@@ -74,7 +72,7 @@ class Upload:
                 self._client.create_repo(parcel.name, repo_type=parcel.kind, private=not parcel.public, exist_ok=True)
                 change = self._compare()
         if change.is_new:
-            raise TransientError(f"{parcel.name}: it was made, and is not there yet")
+            raise TransientError(f"{parcel.name}: it was created but is not visible yet")
         if not change.is_nothing:
             with _quiet(), sending(parcel.name):
                 self._upload(change)
@@ -109,7 +107,7 @@ class Upload:
                 delay = self.retries.delay(failures, error, failures)
                 if delay is None:
                     raise InputError(
-                        f"{error}. What was uploaded is kept there: run the same command again to go on"
+                        f"{error}. Uploaded files are kept: run the same command again to continue"
                     ) from error
                 self.tell(f"{error}; again in {delay:.1f} s")
             self.sleep(delay)

@@ -25,7 +25,7 @@ VECTORS = "encode.safetensors"
 
 
 def check_run(recipe: Recipe, steps: Iterable[PlannedStep], directory: Path) -> None:
-    """Raises UsageError where a run into the directory would replace what its recipe names; InputError, see there."""
+    """Raises UsageError if the run into the directory would overwrite an input of its recipe, and InputError."""
     names = [SET, *(f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps)]
     outputs = [Written.of(directory, "folder"), *(Written.of(directory / name, "file") for name in names)]
     check_paths(_read_by(recipe, steps), outputs)
@@ -57,7 +57,7 @@ def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
 
 
 def _prompts(domain: str) -> Iterator[Read]:
-    """The folder of prompts, where it is the user's own."""
+    """The folder of prompts, if it is the user's own."""
     if domain not in domains.names():
         yield Read(Path(domain), MODEL)
 

@@ -24,7 +24,7 @@ SET = "set.jsonl"
 
 
 def has_set(steps: Sequence[PlannedStep]) -> bool:
-    """Whether a run of these steps makes a set: one goes beyond `filter`, and the last gives one row for a problem."""
+    """Whether a run of these steps makes a set: it goes beyond `filter`, and its last step returns one row per problem."""
     return any(step.name in SET_STEPS for step in steps) and steps[-1].name != "solve"
 
 
@@ -47,7 +47,7 @@ def _shape(steps: Sequence[PlannedStep]) -> Shape:
 
 
 class ById:
-    """The rows of a file by their ids. Takes 16 bytes a row."""
+    """The rows of a file by their ids. Uses 16 bytes per row."""
 
     def __init__(self, rows: FileRows) -> None:
         self._rows = rows

@@ -59,7 +59,7 @@ def read_run(directory: Path, recipe: Recipe, gpus: int | None = None, *, may_ac
     reader = _Reader(directory, recipe, gpus)
     sampled = _rows(reader.stages["sample"])
     if not sampled:
-        raise InputError(f"{directory}: the run has no combinations, so it tells no rates")
+        raise InputError(f"{directory}: the run has no combinations, so it has no rates")
     if not reader.stages["filter"]["out"] and not may_accept_none:
         raise InputError(
             f"{directory}: none of its {sampled:,} combinations was accepted, so it does not tell how many a problem "
@@ -91,7 +91,7 @@ def _object(path: Path, why: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path}: this is no JSON object")
+        raise InputError(f"{path}: this is not a JSON object")
     return found
 
 
@@ -220,7 +220,7 @@ class _Reader:
                 asked = self.ran[name].get("model")
                 yield f"{name} asked {asked}, and the recipe names {model.model}: it was not measured"
         if not self.share_holds():
-            yield "with other models, judges or another filter, the accepted share is another one: it was not measured"
+            yield "with other models, judges or another filter, the accepted share differs: it was not measured"
         if self.has_traces and self.traced() is None:
             yield f"solve asked another model than {self.solver}: it was not measured"
         yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
@@ -237,7 +237,7 @@ class _Reader:
         own = [self.models[name].model for name in self.same if not self.models[name].base_url]
         if own and self.gpus is None:
             yield (
-                "a run does not write down how many GPUs it had, so its seconds are not used: say how many each model "
+                "a run does not record how many GPUs it had, so its seconds are not used: say how many each model "
                 "had with --run-gpus"
             )
             return

@@ -68,7 +68,7 @@ def latest(directory: Path) -> Found:
 def incomplete(folder: Path, *, checksums: bool = True) -> str | None:
     """What a checkpoint lacks; None where it is whole. Without `checksums`, names and sizes are looked at."""
     if not (folder / CONTENTS).is_file():
-        return f"it was never finished: no {CONTENTS}"
+        return f"it is unfinished: no {CONTENTS}"
     listed = read_document(folder / CONTENTS)
     if listed is None:
         return f"{CONTENTS} is damaged"
@@ -136,14 +136,15 @@ def began_with(
         before = read_document(path)
         if before is None:
             raise InputError(
-                f"{path}: it is damaged, so nobody can tell whether this training began with the same data and "
-                "settings. If it did, delete this file to go on; else choose another --output_dir"
+                f"{path}: it is damaged, so it is unknown whether this training began with the same data and "
+                "settings. If it did, delete this file to resume; otherwise choose another --output_dir"
             )
         before, known = _filled(before, assumed or {}), without_secrets(json.loads(json.dumps(now)))
         if found := [told for key, told in differences(before, known) if key not in free]:
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
-                f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
+                f"{directory}: this training began with other data or settings:\n{listed}\nTo "
+                "go on, restore it; to train "
                 "anew, choose another --output_dir or delete this one"
             )
     write_document(path, now)

@@ -87,7 +87,7 @@ class Data(Section):
         if not self.path and not self.mix:
             raise ValueError("there are no rows: set path (--data_path), or mix")
         if self.mix and (self.revision or self.limit):
-            raise ValueError("revision and limit are those of one file or dataset: say them in each entry of mix")
+            raise ValueError("revision and limit apply to one file or dataset: set them in each entry of mix")
         weights = [source.weight for source in self.mix]
         if weights and not math.isclose(sum(weights), 1, rel_tol=0, abs_tol=_WEIGHTS_EXACT):
             summed = f"{' + '.join(f'{weight:g}' for weight in weights)} = {sum(weights):.7g}"

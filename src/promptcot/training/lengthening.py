@@ -51,7 +51,7 @@ class Length(TrainerCallback):  # type: ignore[misc]
         if self._missed:
             self._say(
                 f"note: step {before:,} was the last one, and smaller than in the longer training, by {self._missed}; "
-                "what it lacked is not learnt in that epoch"
+                "the missing rows are skipped in that epoch"
             )
         if was != rate:
             self._say(

@@ -52,7 +52,9 @@ class Parallelism(Section):
     @model_validator(mode="after")
     def _one_engine(self) -> Self:
         if self.fsdp and self.zero:
-            raise ValueError("fsdp divides what zero = 3 does, without DeepSpeed: set fsdp = true or zero, not both")
+            raise ValueError(
+                "fsdp shards the same states as zero = 3, without DeepSpeed: set fsdp = true or zero, not both"
+            )
         if self.fsdp and (self.offload_optimizer or self.offload_parameters):
             raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
         if self.grad_accum_dtype and not self.zero:
@@ -64,9 +66,9 @@ class Parallelism(Section):
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
         if self.context > 1 and not self.zero:
-            raise ValueError("context cuts sequences by DeepSpeed (Ulysses): set zero to 1, 2 or 3")
+            raise ValueError("context splits sequences with DeepSpeed (Ulysses): set zero to 1, 2 or 3")
         if self.devices % self.context:
-            raise ValueError(f"devices = {self.devices} are no whole groups of context = {self.context}")
+            raise ValueError(f"devices = {self.devices} is not a multiple of context = {self.context}")
         return self
 
     @model_validator(mode="after")
@@ -74,7 +76,7 @@ class Parallelism(Section):
         if self.offload_optimizer and self.zero == 0:
             raise ValueError("offload_optimizer needs DeepSpeed: set zero to 1, 2 or 3")
         if self.offload_parameters and self.zero != 3:
-            raise ValueError("offload_parameters needs zero = 3, which divides the parameters")
+            raise ValueError("offload_parameters needs zero = 3, which shards the parameters")
         return self
 
 

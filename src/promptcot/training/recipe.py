@@ -181,9 +181,9 @@ class TrainRecipe(Section):
         if chosen == "eval" and self.watch.eval is None:
             raise ValueError('checkpoints.best = "eval" needs a benchmark: set watch.eval.recipe')
         if chosen == "last" and self.checkpoints.patience:
-            raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", to be better than')
+            raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", which it compares')
         if self.watch.eval and self.parallelism.offload_parameters:
-            raise ValueError("watch.eval cannot be had with offload_parameters: each token would fetch all parameters")
+            raise ValueError("watch.eval does not work with offload_parameters: each token would load all parameters")
         return self
 
     @model_validator(mode="after")
@@ -212,7 +212,7 @@ class TrainRecipe(Section):
             )
         if lora is not None and lora.bits and parallel.divides_weights:
             raise ValueError(
-                "method.lora.bits: weights of 4 bits cannot be divided among processes: set parallelism.zero to at "
+                "method.lora.bits: 4-bit weights cannot be sharded over processes: set parallelism.zero to at "
                 "most 2, and fsdp = false"
             )
         return self

@@ -165,9 +165,9 @@ def _agreed(found: Found) -> Found:
 def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, tell: Say) -> str | None:
     """Say where it goes on, and refuse what differs; how much of the data a longer training passes over there."""
     for fault in found.passed_over:
-        tell(f"note: {fault}; {'an older one is taken' if found.path else 'no older one is whole: it begins anew'}")
+        tell(f"note: {fault}; {'using an older one' if found.path else 'no older one is complete: starting over'}")
     if found.path:
-        tell(f"going on from step {found.step:,} ({found.path.name})")
+        tell(f"resuming from step {found.step:,} ({found.path.name})")
     if not first:
         return None
     refuse_shorter(found, recipe, material.count)

@@ -42,4 +42,4 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self._listening.close()
 
     def _promise(self) -> None:
-        self._say("stopping: this step is finished and a checkpoint written; ask again to stop at once")
+        self._say("stopping: this step is finished and a checkpoint is written; a second signal stops at once")

@@ -18,13 +18,13 @@ from transformers.utils import cached_file
 from promptcot.engines.model_files import read_json
 
 _PROBE = "What is 1 + 1?\n\n It's 22: naïve\tx_1.\n"
-"""Words, spaces, digits, accents: tokenizers that divide texts otherwise differ in it."""
+"""Words, spaces, digits, accents: tokenizers that split texts differently give different tokens for it."""
 
 
 def load(name: str | Path, **given: Any) -> Any:
-    """The tokenizer of a folder or of a name on the Hub; `given` is what `from_pretrained` takes.
+    """The tokenizer of a folder or of a name on the Hub; `given` are arguments of `from_pretrained`.
 
-    Raises OSError, ValueError and what else transformers does for one that cannot be loaded.
+    Raises OSError, ValueError and other errors of transformers.
     """
     tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **given)
     written = _file(name, "tokenizer.json", given)
@@ -53,7 +53,7 @@ def _read(backend: Any) -> list[int]:
 
 
 def _begin(tokenizer: Any) -> None:
-    """Texts begin with the start token from now on, if there is one and they do not yet."""
+    """Make texts begin with the start token, if there is one and they do not yet."""
     start = tokenizer.bos_token_id
     if start is not None and tokenizer("a").input_ids[:1] != [start]:
         tokenizer.add_bos_token = True

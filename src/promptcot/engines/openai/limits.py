@@ -64,8 +64,8 @@ _LESS_THAN = _patterns(
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many tokens a reply may have. The `context` is the one that prompt and reply share, if it is named; `always`
-    where the number holds for every call, whatever its prompt.
+    """The maximum number of tokens of a reply. `context` is the length shared by prompt and reply, if the server names
+    it; `always` if the number holds for every call, whatever its prompt.
     """
 
     tokens: int
@@ -74,7 +74,7 @@ class Room:
 
 
 def room_left(words: str) -> Room | None:
-    """How much a refusal says that it would have allowed; None if it does not say, or there is no room at all."""
+    """The limit that an error message reports; None if it reports none, or if there is no room at all."""
     context, total, asked = _first(_CONTEXT, words), _first(_TOTAL, words), _first(_ASKED, words)
     prompt = total - asked if total and asked and total > asked else _first(_PROMPT, words)
     if context and prompt:

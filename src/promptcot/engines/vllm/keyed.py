@@ -18,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Keyed:
-    """Wraps an ASGI application. The key is that of the environment, VLLM_API_KEY."""
+    """Wraps an ASGI application. The key is the value of the environment variable VLLM_API_KEY."""
 
     def __init__(self, app: App) -> None:
         self._app = app

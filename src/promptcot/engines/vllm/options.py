@@ -36,9 +36,9 @@ KEYED = "promptcot.engines.vllm.keyed.Keyed"
 _SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
 _REFUSED = {
     "--model": "give the model with --model_path",
-    "--served-model-name": "the name is how the run knows its model",
+    "--served-model-name": "the run identifies its model by this name",
     "--api-key": "a server that a run starts has the run's own key, or listens to this machine only",
-    "--config": "write what is in that file into --engine-args, where all of it is seen",
+    "--config": "put the contents of that file into --engine-args",
     "--hf-token": "it would be seen in logs and in the list of processes; set HF_TOKEN in the environment",
     **dict.fromkeys(
         ("--uds", "--grpc", "--headless", "--root-path", "--ssl-keyfile", "--ssl-certfile"),

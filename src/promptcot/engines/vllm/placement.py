@@ -169,7 +169,7 @@ def _too_large(need: Need, gpus: Sequence[Gpu]) -> str:
     enough = next(
         (size for size in _powers_of_two(1 << 10) if need.can_be_cut(size) and weights <= _room(size, memory)), 0
     )
-    needed = f"it takes {enough} GPUs like these" if enough else "it cannot be cut over GPUs like these"
+    needed = f"it takes {enough} GPUs like these" if enough else "it cannot be split over GPUs like these"
     return (
         f"{need.name}: {weights / _GB:.0f} GB of weights do not fit on {len(gpus)} × {memory / _GB:.0f} GB of GPU "
         f"memory, with room for keys and values; {needed}. Give more GPUs (--n_gpus), use quantised weights, or choose "

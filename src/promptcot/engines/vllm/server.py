@@ -126,7 +126,8 @@ class VllmServer:
                 self._next_look = time.monotonic() + _HEALTH
                 misses = 0 if await self._answers() else misses + 1
         if self.alive:
-            return f"vLLM's server runs and has not answered {_MISSES} looks in a row; its log is {self._launch.log}"
+            return f"vLLM's server runs but has not answered {_MISSES} health checks in a row; its "
+            f"log is {self._launch.log}"
         return self.last_words
 
     async def _answers(self) -> bool:

@@ -1,4 +1,4 @@
-"""The formats of trainers, by the name that `--to` takes. To add one, write its file here and its entry in this list."""
+"""The formats of trainers, by the name that `--to` takes. A new one is a file here and an entry in this list."""
 
 from __future__ import annotations
 

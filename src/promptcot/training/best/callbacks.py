@@ -157,7 +157,7 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
         say(f"note: no {criterion.name} was measured, so the last weights are the model")
         return {}
     if chosen != best:
-        say(f"note: the checkpoint of step {best.step:,}, which was better, is not there or is damaged")
+        say(f"note: the checkpoint of step {best.step:,}, which was better, is missing or damaged")
     if chosen.step != state.global_step:
         state.best_model_checkpoint = str(recipe.directory / CHECKPOINTS.replace("*", str(chosen.step)))
         trainer._load_best_model()

@@ -38,7 +38,7 @@ def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe
     more = "\n  - and more" if len(found) > _NAMED else ""
     numbers = " --mask-numbers false" if nano.is_world(recipe.prompts) else ""
     raise InputError(
-        f"watch.eval: rows of the training are problems of the benchmark, so that pass@1 would say nothing:\n"
+        f"watch.eval: training rows contain problems of the benchmark, so pass@1 would be meaningless:\n"
         f"{named}{more}\nTo leave them out: promptcot decontaminate --data_path ROWS --output_path CLEAN --against "
         f"{' '.join(recipe.benchmarks)}{numbers}; or choose another benchmark.\n"
         "It compares the question of a row. A row that it keeps has the problem elsewhere in its prompt, as in an "

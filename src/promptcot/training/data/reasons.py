@@ -27,8 +27,8 @@ WAYS_OUT = {
         "method.grpo.reward.verifier"
     ),
     TOO_LONG: (
-        "longer than the window, and a cut trace has no end: raise schedule.max_length, or learn the beginnings "
-        'with method.overlong = "cut"'
+        "longer than the window, and a cut trace has no end: raise schedule.max_length, or train on the "
+        'beginnings with method.overlong = "cut"'
     ),
     PROMPT_TOO_LONG: "the prompt alone fills the window: raise schedule.max_length",
     RENDERED: (

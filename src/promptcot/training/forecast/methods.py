@@ -37,7 +37,7 @@ def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
     grpo, lengths = recipe.method.grpo, counted.lengths
     if recipe.method.kind == "dpo":
         mean = lengths and replace(lengths, mean=2 * lengths.mean)
-        note = "a row is a pair: both sides are learnt, each with the prompt; asking the reference, once, is left out"
+        note = "a row is a pair: both sides are learnt, each with the prompt; the reference model is not included"
         return replace(counted, lengths=mean, notes=[*counted.notes, note])
     if grpo is None:
         return counted

@@ -89,7 +89,7 @@ class Sft:
         if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
             tell(
                 f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
-                "their loss flatters the model"
+                "their loss is too low"
             )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 

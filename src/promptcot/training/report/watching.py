@@ -216,7 +216,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if not parallelism.offload_parameters and (first or divided):
             self._sample(state, model, count, together=divided)
         elif first:
-            self._note("note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU")
+            self._note("note: no samples are drawn, because each token would load all parameters from the CPU")
 
     def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
         rows = [self._store.row(place) for place in range(count)]
