@@ -149,7 +149,7 @@ def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> boo
 
 
 async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer) -> Run:
-    """The passes of each wave, and the run over their replies, until the target is reached or no combinations remain."""
+    """The passes of each wave, and the run over their replies, until the target is reached or none is left."""
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:

@@ -24,7 +24,7 @@ SET = "set.jsonl"
 
 
 def has_set(steps: Sequence[PlannedStep]) -> bool:
-    """Whether a run of these steps makes a set: it goes beyond `filter`, and its last step returns one row per problem."""
+    """Whether a run of these steps makes a set: it goes beyond `filter`, and ends with one row per problem."""
     return any(step.name in SET_STEPS for step in steps) and steps[-1].name != "solve"
 
 

@@ -23,7 +23,7 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 def write_adapter(model: Any, weights: Mapping[str, torch.Tensor], recipe: TrainRecipe, folder: Path) -> None:
-    """The adapters among `weights`, which are named as PEFT names them, in the numbers that they have."""
+    """Write the adapters among `weights`, which have PEFT's names, in their own number type."""
     found = get_peft_model_state_dict(model, state_dict=dict(weights), save_embedding_layers=False)
     save_file({name: tensor.contiguous() for name, tensor in found.items()}, folder / _WEIGHTS, {"format": "pt"})
     config = copy.deepcopy(model.peft_config["default"])

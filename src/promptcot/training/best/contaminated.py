@@ -21,9 +21,9 @@ _SHOWN = 100
 
 
 def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe) -> None:
-    """Raises InputError where a prompt, one of (id of the row, text), has a problem of the benchmarks in it.
+    """Raises InputError if a prompt, given as (id of the row, text), contains a problem of the benchmarks.
 
-    In the nano world problems are made of few templates, and with other numbers they are other problems.
+    Problems of the nano world come from few templates, so problems with different numbers count as different there.
     """
     known = references(recipe.benchmarks)
     index = Contamination(known.problems, not nano.is_world(recipe.prompts), known.phrases)
@@ -47,7 +47,7 @@ def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe
 
 
 def _once(prompts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Each text once: several traces of a problem have one prompt."""
+    """Each text once: several traces of a problem share a prompt."""
     seen: set[int] = set()
     for row, text in prompts:
         if (key := hash_id(text)) not in seen:

@@ -12,7 +12,7 @@ from promptcot.training.recipe import Benchmark
 
 
 def eval_recipe(watched: Benchmark, chat: bool) -> EvalRecipe:
-    """The evaluation that is meant: a recipe, or a benchmark, which is asked as a chat where the model knows chats.
+    """The evaluation for a setting: a recipe, or a benchmark, in chat format if the model has a chat template.
 
     Raises RecipeError, and InputError for an unknown benchmark.
     """

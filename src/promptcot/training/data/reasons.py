@@ -19,7 +19,7 @@ UNREADABLE = "gold unreadable"
 
 FOREIGN_END = "end mark of another model taken off"
 UNREASONED = "answer without reasoning after <think>"
-"""The row is learnt all the same."""
+"""The row is used nevertheless."""
 
 WAYS_OUT = {
     UNREADABLE: (
@@ -52,20 +52,20 @@ _OF_KIND = {
         "the prompt leaves no room for an answer of method.grpo.max_completion_length: raise schedule.max_length"
     ),
 }
-"""What is another way out where another method learns."""
+"""Alternative remedies for other methods."""
 
 _SIDE = re.compile("(?:chosen|rejected): ")
 
 
 def ways_out(reasons: Iterable[str], kind: str) -> Iterator[str]:
-    """A line for each reason that something can be done about, where the method is of this kind."""
+    """A line for each reason with a remedy, for this kind of method."""
     for reason in dict.fromkeys(_SIDE.sub("", reason, count=1) for reason in reasons):
         if way := _OF_KIND.get((kind, reason), WAYS_OUT.get(reason)):
             yield f"{reason}: {way}"
 
 
 def nothing_left(paths: Sequence[str], what: str, dropped: Mapping[str, int], window: int, kind: str) -> str:
-    """The words for data of which no row is left; `what` a row is: a row, pair or prompt."""
+    """The message for data of which no row is left; `what` names a row: a row, pair or prompt."""
     why = ", ".join(f"{count:,} × {reason}" for reason, count in dropped.items()) or "there are none"
     told = f"{', '.join(paths)}: no {what} is left to train on: {why}; the window is schedule.max_length = {window:,}"
     return "\n".join([f"{told} tokens", *(f"  - {way}" for way in ways_out(dropped, kind))])

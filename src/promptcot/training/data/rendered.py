@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _BEGINNINGS = ("<s>", "<bos>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<|startoftext|>", "[gMASK]<sop>")
-"""What a tokenizer puts before a text; templates write it too."""
+"""Text that a tokenizer puts before a text; templates write it too."""
 
 _FIRST = (
     *(r"<\|im_start\|>(?:system|user|assistant|developer|human)\b", r"<\|im_(?:user|system)\|>"),  # ChatML, Qwen; Kimi
@@ -35,5 +35,5 @@ _LOOKED_AT = 200
 
 
 def is_rendered(text: str) -> bool:
-    """Whether marks of turns are written in the text."""
+    """Whether the text contains rendered turns."""
     return bool(_BEGINS.match(text) or _ENDS.search(text[-_LOOKED_AT:]))

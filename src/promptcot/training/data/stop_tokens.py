@@ -13,14 +13,14 @@ from promptcot.training.data import chat
 
 
 def end_ids(generation_config: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end a text, sorted: of the generation config, the tokenizer, and the tokenizer's template."""
+    """The end tokens, sorted: of the generation config, the tokenizer, and the tokenizer's template."""
     named = generation_config.eos_token_id
     ids = {named} if isinstance(named, int) else set(named or ())
     return sorted(ids | ({tokenizer.eos_token_id, turn_end(tokenizer)} - {None}))
 
 
 def turn_end(tokenizer: Any) -> int | None:
-    """The special token that the chat template writes after an answer; None where it writes none, or there is none."""
+    """The special token that the chat template writes after an answer; None if there is none."""
     try:
         words = chat.end_of_turn(tokenizer).lstrip() if tokenizer.chat_template else ""
     except InputError:

@@ -16,11 +16,11 @@ from promptcot.training.data.chat import Turn
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _CALLS = ("tool_calls", "function_call")
 _TOOLS = ("tool", "function", "ipython", "tool_call", "tool_response", "function_call", "observation")
-"""Roles that only tools have."""
+"""Roles used only with tools."""
 
 
 class Unusable(Exception):
-    """A row cannot be learnt from; its text is the reason."""
+    """The row is unusable; the message is the reason."""
 
 
 def turns_of(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
@@ -54,13 +54,13 @@ def _said(turn: Turn) -> str:
 
 
 def thinking_beside(row: Mapping[str, Any]) -> str:
-    """The reasoning that a row has beside its texts, if any; one word is a switch, such as "on", and no reasoning."""
+    """The reasoning in a separate field of a row, if any; a single word is a switch, such as "on", not reasoning."""
     found = next((value for name in _REASONING[:2] if isinstance(value := row.get(name), str) and value.strip()), "")
     return found if len(found.split()) > 1 else ""
 
 
 def text(found: str, what: str) -> str:
-    """The text itself, if there is one that UTF-8 can hold. Raises Unusable."""
+    """The text itself, if it can be encoded in UTF-8. Raises Unusable."""
     if not found.strip():
         raise Unusable(f"empty {what}")
     try:
@@ -83,7 +83,7 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
 
 
 def _content(content: object) -> tuple[str, str]:
-    """The text of a message, and the reasoning that is a part of it. Raises Unusable, naming a part of another kind."""
+    """The text of a message, and the reasoning inside it. Raises Unusable, naming a part of another kind."""
     if isinstance(content, str):
         return content, ""
     if not (isinstance(content, list) and content):
@@ -101,7 +101,7 @@ def _content(content: object) -> tuple[str, str]:
 
 
 def _part(part: object) -> tuple[str, str]:
-    """The kind of a part, and its words. Raises Unusable for one that has none."""
+    """The kind of a part, and its text. Raises Unusable for a part without text."""
     if isinstance(part, str):
         return "text", part
     kind = str(part.get("type", "text")) if isinstance(part, dict) else type(part).__name__
