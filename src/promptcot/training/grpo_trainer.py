@@ -33,7 +33,7 @@ class GrpoTrainer(Guarded, GRPOTrainer):  # type: ignore[misc]
         return super().compute_loss(model, inputs, *args, **named)
 
     def save_more(self, folder: Path) -> None:
-        """Where several steps learn from one batch of completions, keep it, with what of it is learnt already."""
+        """If several steps learn from one batch of completions, save it, with the number of steps already done."""
         if self._goes_on_within_a_batch:
             torch.save({"step": self._step, "completions": self._buffered_inputs}, self._rollouts(folder))
 

@@ -21,7 +21,7 @@ from promptcot.training.recipe import TrainRecipe
 
 
 def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
-    """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
+    """The base model. Trainable weights without DeepSpeed are float32, with computation in bfloat16."""
     frozen = recipe.method.lora is not None
     half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
     if recipe.parallelism.zero == 3 or recipe.parallelism.context > 1:
@@ -42,14 +42,14 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
 
 
 def _tell_deepspeed() -> None:
-    """Let DeepSpeed know the processes: on a CPU accelerate does not, and each would load all weights as its part."""
+    """Tell DeepSpeed the processes: on a CPU accelerate does not, and each process would load all weights."""
     import deepspeed
 
     deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
 
 
 def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: int, tell: Say) -> None:
-    """Whether model and tokens fit each other. Raises InputError for a tokenizer that knows more tokens."""
+    """Check that model and tokens match. Raises InputError for a tokenizer with more tokens than the model."""
     rows, ids = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
     if ids >= rows:
         raise InputError(
@@ -64,7 +64,7 @@ def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest:
 def flops_per_token(model: PreTrainedModel, lengths: NDArray[Any]) -> float | None:
     """The operations of a forward and a backward pass, at sequences of these lengths.
 
-    None for a kind of model whose operations cannot be counted; it is trained all the same.
+    None for an unsupported architecture, which can be trained nevertheless.
     """
     try:
         shape = Shape.of_config(model.config.to_dict())

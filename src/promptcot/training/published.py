@@ -8,11 +8,11 @@ from __future__ import annotations
 from promptcot.training.recipe import TrainRecipe
 
 _NEAR = 1.25
-"""Up to this factor, rows a step count as the same."""
+"""Row counts per step within this factor count as equal."""
 
 
 def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
-    """What to say where a step holds about `rows` rows, and the learning rate is the published one for others."""
+    """The warning if a step holds about `rows` rows, and the learning rate was published for a different number."""
     schedule, told = recipe.schedule, recipe.published
     if told.rows_per_step is None or told.learning_rate != schedule.learning_rate:
         return None

@@ -20,7 +20,7 @@ _ADAPTER = ".lora_"
 
 
 def quantization(recipe: TrainRecipe) -> BitsAndBytesConfig | None:
-    """How the base model is loaded; None where its weights stay as they are."""
+    """How the base model is quantized; None if it is not."""
     if recipe.method.lora is None or recipe.method.lora.bits is None:
         return None
     return BitsAndBytesConfig(
@@ -32,7 +32,7 @@ def quantization(recipe: TrainRecipe) -> BitsAndBytesConfig | None:
 
 
 def unrounded(weights: Mapping[str, torch.Tensor], recipe: TrainRecipe) -> dict[str, torch.Tensor]:
-    """The adapters of `weights` with the base model's own weights, named as PEFT names them."""
+    """The adapters of `weights` with the base model's original weights, under PEFT's names."""
     adapters = {name: tensor for name, tensor in weights.items() if _ADAPTER in name}
     layers = {name.partition(_ADAPTER)[0] for name in adapters}
     base: Any = AutoModelForCausalLM.from_pretrained(

@@ -16,7 +16,7 @@ from promptcot.interruption import Listener
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """The callback, for the trainer of every process. `stopped` says afterwards whether it was asked to stop."""
+    """The callback, for the trainer of every process. `stopped` is set if it stopped on request."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.stopped = False
@@ -25,7 +25,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self._listening = ExitStack()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Listen to signals."""
+        """Install the signal handlers."""
         self._listening.enter_context(self._listener.listening())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -38,7 +38,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        """Let others listen again."""
+        """Restore the signal handlers."""
         self._listening.close()
 
     def _promise(self) -> None:

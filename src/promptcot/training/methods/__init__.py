@@ -9,6 +9,6 @@ from promptcot.training.recipe import TrainRecipe
 
 
 def method_of(recipe: TrainRecipe) -> Method:
-    """What carries out the method of a recipe; imports TRL."""
+    """The method of a recipe; imports TRL."""
     found: Method = import_module(f"promptcot.training.methods.{recipe.method.kind}").METHOD
     return found

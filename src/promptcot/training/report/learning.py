@@ -21,7 +21,7 @@ _MOSTLY = 0.5
 
 
 class LearningWatcher(TrainerCallback):  # type: ignore[misc]
-    """The callback. `say` gets a line for a person, from the first process alone."""
+    """The callback. `say` receives a line for the user, in the first process only."""
 
     def __init__(self, recipe: TrainRecipe, say: Callable[[str], None]) -> None:
         self._recipe, self._say = recipe, say
@@ -29,7 +29,7 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
         self._done = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        """Look at the rewards of the steps since the line before."""
+        """Check the rewards of the steps since the previous line."""
         if self._done or not state.is_world_process_zero or not logs:
             return
         if _EQUAL in logs:  # not in those of steps that learn from completions which were drawn before
@@ -41,7 +41,7 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
 
 
 def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str | None:
-    """The warning that these lines of the log call for, with the way out; None where some group has two rewards."""
+    """The warning for these lines of the log, with the remedy; None if some group has two different rewards."""
     if all(_is_none(line.get(_REWARD, 0.0)) for line in lines):
         return (
             "warning: nothing to learn so far: no completion got a reward, as the reward function of this recipe gave "
