@@ -20,9 +20,9 @@ from promptcot.recipe.schema import Limits
 
 @dataclass(frozen=True)
 class Estimate:
-    """By a trial of `tried` rows through these stages; those of which nothing was seen are left out.
+    """Based on a trial of `tried` rows through these stages; stages without any call are left out.
 
-    A stage makes one call about a row, or as many as `often` says.
+    A stage makes one call per row, or as many as `often` says.
     """
 
     limits: Limits
@@ -32,7 +32,7 @@ class Estimate:
     often: Mapping[str, int] = field(default_factory=dict)
 
     def at_a_time(self, rows: int) -> int:
-        """The calls that a run of so many rows makes at a time."""
+        """The number of concurrent calls in a run of this many rows."""
         return max(1, min(self.limits.concurrency, rows))
 
     def seconds(self, rows: int) -> tuple[float, float]:
@@ -45,7 +45,7 @@ class Estimate:
         return longest * min(1.0, self.tried / self.at_a_time(rows)), longest
 
     def cost(self, rows: int) -> float | None:
-        """Of the stages that have a price; None if none has."""
+        """The cost of the stages with a price; None if none has one."""
         costs = [
             rows
             * self._often(step.name)
@@ -60,7 +60,7 @@ class Estimate:
         return self.often.get(stage, 1)
 
     def findings(self, accepted: int) -> Iterator[Finding]:
-        """For what the yield of the trial suggests, where there is a target, and for the bound of the recipe."""
+        """For the target, using the trial's yield, and for the maximum of the recipe."""
         target, most, tried = self.limits.target, self.limits.candidates, self.tried
         if target and accepted:
             rows = min(most, -(-target * tried // accepted))

@@ -34,7 +34,7 @@ from promptcot.storage.rows import read_rows
 
 
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
-    """What a trial tells, stage by stage, and the estimate. The folder is kept where the trial broke off."""
+    """The results of a trial, stage by stage, and the estimate. The folder is kept if the trial failed."""
     directory = Path(tempfile.mkdtemp(prefix="promptcot-doctor-"))
     inputs, decisions = Inputs(_cut_down(recipe, rows, vectors), directory), Decisions()
     inputs.steps = decisions.lenient(inputs.steps)
@@ -58,7 +58,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
 
 
 def _cut_down(recipe: Recipe, rows: int, vectors: Path | None) -> Recipe:
-    """The recipe for a few rows. `vectors` are taken if they exist."""
+    """The recipe, reduced to a few rows. `vectors` are used if they exist."""
     limits = recipe.run.model_copy(update={"max_candidates": rows, "target": None})
     encode = recipe.encode.model_copy(update={"path": vectors and str(vectors), "skip": vectors is None})
     return recipe.model_copy(update={"run": limits, "encode": encode})
@@ -88,7 +88,7 @@ def _tell(run: Run, recipe: Recipe, watches: Mapping[str, Watch], decisions: Dec
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
-    """The line of one stage that asks a model, and what could not be read or asked."""
+    """The line of one stage with a model, and its unusable replies and failed calls."""
     counts, path = run.counts[name], run.outputs[name].path
     if not counts.rows_in:
         yield note(f"{name}: no row reached it")
@@ -110,7 +110,7 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
 
 
 def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
-    """Failed rows are problems, and the first is shown; of dropped ones the reasons."""
+    """Failed rows are problems, and the first is shown; for dropped rows, the reasons."""
     failed = beside(path, "failed.jsonl")
     if counts.failed and failed.exists():
         row = next(iter(read_rows(failed)))

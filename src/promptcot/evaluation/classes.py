@@ -28,7 +28,7 @@ _AHEAD = 128
 
 
 class Wordings:
-    """The distinct wordings of the answers to one problem, numbered from 0, and which of them are the same."""
+    """The distinct wordings of the answers to one problem, numbered from 0, and which of them are equal."""
 
     __slots__ = ("_same", "numbers")
 
@@ -37,7 +37,7 @@ class Wordings:
         self._same: dict[int, set[int]] = {}  # of those that are the same as another
 
     def add(self, text: str, same: Iterable[int]) -> int:
-        """Take in a wording that is the `same` as these earlier ones."""
+        """Add a wording that equals these earlier ones."""
         number = self.numbers[text] = len(self.numbers)
         for other in same:
             self._same.setdefault(number, {number}).add(other)
@@ -45,7 +45,7 @@ class Wordings:
         return number
 
     def classes(self) -> Sequence[int]:
-        """For each wording its class: the number of the first wording in it."""
+        """The class of each wording: the number of the first wording in it."""
         found = list(range(len(self.numbers)))
         said = self._stated() if self._same else ()
         for one, same in self._same.items():
@@ -56,7 +56,7 @@ class Wordings:
         return found
 
     def joined(self) -> Joined | None:
-        """The classes, and how much each wording states; None where each wording is a class of its own."""
+        """The classes, and how specific each wording is; None if each wording is a class of its own."""
         classes = self.classes() if self._same else ()
         if all(number == found for number, found in enumerate(classes)):
             return None
@@ -66,7 +66,7 @@ class Wordings:
         return [stated(text) for text in self.numbers]
 
     def _told_apart(self, one: int, other: int, said: Sequence[Stated]) -> bool:
-        """Whether some third wording is the same as only one of two that are the same, and may tell them apart."""
+        """Whether some third wording equals only one of two equal wordings, and may separate them."""
         return any(
             _may_tell(said[third], said[this], said[that])
             for this, that in ((one, other), (other, one))
@@ -92,13 +92,13 @@ class Classes:
         self._wordings: dict[Key, Wordings] = {}
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
         self.undecided = 0
-        """Pairs on which the grader ran out of time."""
+        """Pairs on which the grader timed out."""
 
     @asynccontextmanager
     async def turn(self, key: Key) -> AsyncGenerator[None, None]:
-        """Hold this while the answer of one trace is placed: first come, first placed.
+        """Hold this while the answer of one trace is placed, in order of arrival.
 
-        A lock for each key, removed when no task waits for it.
+        A per-key lock, removed when no task waits for it.
         """
         lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, waiting + 1)
@@ -135,7 +135,7 @@ class Classes:
 
 
 async def in_order(work: Iterable[Coroutine[Any, Any, Result]]) -> AsyncGenerator[Result, None]:
-    """The results of coroutines in their order, while up to 128 more are under way. Close it to cancel those."""
+    """The results of coroutines in their order, with up to 128 more in flight. Close it to cancel those."""
     under_way: deque[asyncio.Task[Result]] = deque()
     try:
         for one in work:

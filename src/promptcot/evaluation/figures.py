@@ -23,7 +23,7 @@ STYLE = {
 
 
 def library(hint: str = "") -> Any:
-    """The library. Raises InputError where it is not installed; `hint` says what else can be done."""
+    """The library. Raises InputError if it is not installed; `hint` is an alternative."""
     try:
         import matplotlib.figure
     except ImportError as error:

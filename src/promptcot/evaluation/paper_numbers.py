@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SOURCE = "arXiv 2503.02324, mean ± SD over 8 runs"
-"""Where the numbers are from, in words for a caption."""
+"""The source of the numbers, for a caption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ _DS_15B, _DS_7B, _QWQ = "PromptCoT-DS-1.5B", "PromptCoT-DS-7B", "PromptCoT-QwQ-3
 _BASE_15B, _BASE_7B, _BASE_QWQ = "DeepSeek-R1-Distill-Qwen-1.5B", "DeepSeek-R1-Distill-Qwen-7B", "QwQ-32B"
 
 BASES = {_DS_15B: _BASE_15B, _DS_7B: _BASE_7B, _QWQ: _BASE_QWQ}
-"""The model that each of them was trained from."""
+"""The base model of each model."""
 
 PUBLISHED = (
     Published(_DS_15B, "gsm8k", 0.876, 0.005, 8),

@@ -32,10 +32,10 @@ UNKNOWN = "not known"
 
 @dataclass(frozen=True)
 class Described:
-    """What was written: for which trainer (`to`, and the `framework` that was read), its rows and `files` by split.
+    """What was written: the trainer (`to`, and the `framework` version that was read), its rows and `files` by split.
 
-    `left_out` counts rows by reason. `sizes` has bytes by file. `split_by` says how rows were parted, `made` is what
-    `storage.provenance` says. `license` and `language` are what the user states.
+    `left_out` counts rows by reason. `sizes` has bytes by file. `split_by` describes the split, `made` is the record of
+    `storage.provenance`. `license` and `language` are stated by the user.
     """
 
     to: str
@@ -73,7 +73,7 @@ def card(origin: Origin, exported: Described) -> str:
 
 
 def _head(origin: Origin, exported: Described) -> str:
-    """The head that the Hub reads; each value is written as JSON, which YAML includes."""
+    """The metadata that the Hub reads; each value is written as JSON, which is valid YAML."""
     total = sum(exported.rows.values())
     domain = origin.domain if origin.domain in _SHIPPED else None
     head: dict[str, Any] = {
@@ -106,7 +106,7 @@ def _about(origin: Origin, exported: Described) -> list[str]:
 
 
 def _how(origin: Origin) -> str:
-    """How the rows came about."""
+    """How the rows were made."""
     if "generate" not in origin.stages:
         return "How the rows were made is not known: the files beside them did not say so at export."
     judged = any(name.startswith("judge") for name in origin.stages)
@@ -278,7 +278,7 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
 
 
 def _is_changed(origin: Origin, exported: Described) -> bool:
-    """Whether a file is another one than the run wrote down."""
+    """Whether a file has changed since the run recorded it."""
     written = _texts(origin.made.get("data_sha256"))
     given = _texts(exported.made.get("data_sha256"))
     return any(name in written and written[name] != digest for name, digest in given.items())

@@ -71,5 +71,5 @@ _KNOWN: tuple[tuple[str, Licence], ...] = (
 
 
 def licence_of(model: str) -> Licence | None:
-    """The licence of a model by its name on the Hub, or of an embedded one; None where it is not known."""
+    """The licence of a model by its name on the Hub, or of an embedded one; None if unknown."""
     return next((licence for pattern, licence in _KNOWN if re.fullmatch(pattern, model)), None)

@@ -16,12 +16,12 @@ _TICKS = re.compile(r"`+")
 
 
 def escaped(text: object, most: int = 200) -> str:
-    """Somebody else's text on one line, cut after so many characters."""
+    """Escaped text on one line, truncated to a number of characters."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", presentable(quoted(str(text), most)))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, whose cells are escaped already; empty where it has no rows."""
+    """A table of already escaped cells; empty without rows."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *lines]) if lines else ""
 

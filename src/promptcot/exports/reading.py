@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from promptcot.exports.formats.format import Kind
 
 Rows = Callable[[], Iterator[Row]]
-"""The same rows each time it is called, each with an id that no other has."""
+"""Returns the same rows on each call, each with a unique id."""
 
 _TOLD_BY = {"sft": "--sft_path", "pairs": "--pairs_path", "rl": "--rl_path"}
 
 
 def file_of(path: Path) -> Path:
-    """The file that the rows are in: of a run directory, its set. Raises InputError for one without a set."""
+    """The file of the rows: for a run directory, its set. Raises InputError if it has none."""
     if not path.is_dir():
         return path
     if (path / SET).is_file():
@@ -50,7 +50,7 @@ def file_of(path: Path) -> Path:
 
 
 def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
-    """The rows of a run's set or of a file. Raises InputError for traces that nobody has compared."""
+    """The rows of a run's set or of a file. Raises InputError for ungraded traces."""
     source, read = file_of(path), columns or Columns()
 
     def rows() -> Iterator[Row]:
@@ -67,10 +67,10 @@ def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
 def with_pairs(
     run: Path, prompts: PromptSet, graders: Graders, scratch: Path, tell: Callable[[str], None], seed: int = 8000
 ) -> Rows:
-    """The rows of a run's set, each with `chosen` and `rejected` where its traces have both.
+    """The rows of a run's set, each with `chosen` and `rejected` if its traces have both.
 
-    They are those that `label` with this seed chooses, once the rows are read: in the folder `scratch`, which is there
-    only meanwhile and belongs to whoever holds the lock on the output. Raises InputError for a run without traces.
+    They are the pairs that `label` chooses with this seed, collected in the temporary folder `scratch`, which belongs
+    to the holder of the lock on the output. Raises InputError for a run without traces.
     """
     traces, rows = run / "solve.jsonl", rows_of(run, "pairs")
     if not traces.is_file():

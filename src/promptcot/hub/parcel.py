@@ -23,7 +23,7 @@ _NOT_OURS = (".git", ".cache", ".DS_Store", "__pycache__")
 class Parcel:
     """The `files` of a folder with their sizes in bytes, by their paths in it, for a repository `OWNER/NAME`.
 
-    `mark` names the file by which a repository is known to hold an earlier state of the same thing.
+    `mark` names the file that identifies an earlier version of the same content in a repository.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class Parcel:
 
     @property
     def address(self) -> str:
-        """Where the repository can be looked at."""
+        """The address of the repository's page."""
         return f"{endpoint()}/{'datasets/' * (self.kind == 'dataset')}{self.name}"
 
     def marked(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def endpoint() -> str:
 
 
 def check_name(name: str) -> str:
-    """The name of a repository. Raises UsageError where it can be none."""
+    """The name of a repository. Raises UsageError for an invalid one."""
     owner, _, own = name.partition("/")
     fits = all(_PART.fullmatch(part) and part[-1] not in "-." for part in (owner, own))
     if not fits or "--" in name or ".." in name or name.endswith(".git") or len(name) > _LONGEST:

@@ -25,14 +25,15 @@ T = TypeVar("T")
 Tell = Callable[[str], None]
 
 _MOST_FILES, _MOST_BYTES = 16, 1 << 30
-"""So much is uploaded between two lines that say how far it is."""
+"""Bytes between two progress messages."""
 
 
 @dataclass
 class Upload:
-    """The upload of a parcel; `replace` deletes what others have put into the repository. Nothing is sent by making it.
+    """The upload of a parcel; `replace` deletes files that others have put into the repository. Creating it sends
+    nothing.
 
-    `look` says what there is to do, and `send` does that. `tell` hears of both.
+    `look` determines the changes, and `send` makes them. `tell` receives messages of both.
     """
 
     parcel: Parcel
@@ -47,13 +48,13 @@ class Upload:
         self._digests = Digests(self.parcel.folder)
 
     def look(self) -> Change:
-        """What has to change in the repository. Raises InputError: no right, other files there, no connection."""
+        """The necessary changes in the repository. Raises InputError: no permission, other files, no connection."""
         change = self._patiently(self._compare)
         self._may_delete = frozenset(change.delete)
         return change
 
     def send(self) -> None:
-        """Make the changes. Raises InputError where that cannot be done now; what was uploaded is kept there."""
+        """Make the changes. Raises InputError if that is impossible now; uploaded files are kept."""
         self._patiently(self._round)
 
     def _compare(self) -> Change:
@@ -97,7 +98,7 @@ class Upload:
         )
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """What the work gives, tried again where that may help. Raises InputError in the end."""
+        """The result of the work, with retries. Raises InputError at the end."""
         failures = 0
         while True:
             try:
@@ -129,7 +130,7 @@ def _groups(additions: Sequence[Any], parcel: Parcel) -> Iterator[list[Any]]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The client's bars, warnings and logs are left out: they repeat addresses that are signed."""
+    """Suppresses the client's progress bars, warnings and logs: they contain signed addresses."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
     shown, level = not are_progress_bars_disabled(), logging.get_verbosity()

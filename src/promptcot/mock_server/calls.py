@@ -28,11 +28,11 @@ _BOUNDS = {
     "presence_penalty": (-2, 2),
 }
 _DEFAULT_COMPLETION = 16
-"""Tokens of a raw completion whose caller does not say how many; the protocol's own trap."""
+"""The default tokens of a raw completion, a known trap of the protocol."""
 
 
 class Refused(Exception):
-    """A call that is the client's mistake: the status, and the fields of the error in the body."""
+    """A client error: the status, and the fields of the error in the body."""
 
     def __init__(self, status: int, message: str, kind: str = "invalid_request_error", code: str | None = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is given: text, or token ids, whose text then is their numbers."""
+    """The input of a model: text, or token ids, whose text then is their numbers."""
 
     text: str
     ids: tuple[int, ...] | None = None
@@ -60,7 +60,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A checked call. `max_tokens` is None where only the context bounds the reply; `key` has 16 bytes."""
+    """A checked call. `max_tokens` is None if only the context bounds the reply; `key` has 16 bytes."""
 
     endpoint: Endpoint
     model: str

@@ -22,9 +22,9 @@ def uniform(seed: int, purpose: str, key: bytes, number: int = 0) -> float:
 
 
 def fault_of(options: MockOptions, key: bytes, met: int) -> Fault | None:
-    """What the call known by `key` meets when it arrives after `met` faults, or None for an answer.
+    """The fault of the call with `key` that arrives after `met` faults, or None for an answer.
 
-    What is refused is the content, so that it is refused however often it is asked.
+    A content refusal is permanent: the same content is refused on every attempt.
     """
     rates = dict(zip(FAULTS, options.rates, strict=True))
     refused = uniform(options.seed, "refusal", key) < rates.pop("refusal")
@@ -37,7 +37,7 @@ def fault_of(options: MockOptions, key: bytes, met: int) -> Fault | None:
 
 
 def retry_after(options: MockOptions, key: bytes, met: int) -> float | None:
-    """The seconds that a 429 asks for; None for no `Retry-After`."""
+    """The seconds in the header of a 429; None for no `Retry-After`."""
     has_one = uniform(options.seed, "retry", key, met) < options.retry_after_share
     return options.retry_after if has_one else None
 

@@ -23,9 +23,9 @@ from promptcot.core.sampling.sampler import BLOCK, Sampler
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """What a trial showed: of `draws`, how many sets were `different`, and how many came `once` and `twice`.
+    """The result of a trial: of `draws`, the number of `different` sets, and of those that came `once` and `twice`.
 
-    `possible` is how many sets there are.
+    `possible` is the number of possible sets.
     """
 
     possible: int
@@ -36,17 +36,19 @@ class Supply:
 
     @property
     def new(self) -> float:
-        """The chance that the next draw is new, estimated; 0 when all came."""
+        """The estimated probability that the next draw is new; 0 when all were drawn."""
         return 0.0 if self.different == self.possible else self.once / self.draws
 
     @property
     def reach(self) -> int:
-        """How many can come, at least and about."""
+        """The number of sets that can come: a lower bound and an estimate."""
         unseen = self.once * (self.once - 1) / (2 * (self.twice + 1))
         return min(self.possible, self.different + int(unseen))
 
     def draws_for(self, combinations: int) -> float:
-        """The draws that so many different combinations take, at least and about; infinite if none comes any more."""
+        """The draws needed for this many different combinations: a lower bound and an estimate; infinite if no new ones
+        come.
+        """
         further = combinations - self.different
         if further <= 0:
             return combinations
@@ -54,7 +56,7 @@ class Supply:
 
 
 def try_out(sampler: Sampler, seed: int, draws: int) -> Supply:
-    """Draw at least so many combinations (whole blocks) and count them."""
+    """Draw at least this many combinations (whole blocks) and count them."""
     counts: Counter[tuple[int, ...]] = Counter()
     for block in range(math.ceil(draws / BLOCK)):
         for row in sampler.block(seed, block).tolist():

@@ -14,7 +14,7 @@ from promptcot.exports.formats.format import MESSAGES, Format, Schema, Split, Ty
 from promptcot.records import Message, Row
 
 KNOWN: Mapping[str, Type] = {"id": "string", "problem": "string", "answer": "string"}
-"""What each example has beside its texts and its `extra` fields."""
+"""The fields of each example beside its texts and its `extra` fields."""
 
 
 def turns(messages: Iterable[Message]) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def prompted(prompt: Any) -> dict[str, Any]:
 
 
 class Flat(Format):
-    """`taken` are names that the trainer gives a meaning of its own: no other field may have one of them."""
+    """`taken` are names with a meaning for the trainer: no other field may have one of them."""
 
     taken: ClassVar[frozenset[str]] = frozenset()
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
-    """The tokenizer of the model, or the one named in the recipe, with the recipe's chat template. Raises InputError."""
+    """The tokenizer of the model, or the one named in the recipe, with its chat template. Raises InputError."""
     from promptcot.engines.local.tokenizers import load
 
     name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")
