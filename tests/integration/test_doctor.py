@@ -146,7 +146,7 @@ async def test_a_server_without_a_list_of_models_is_judged_by_its_chat(status: i
     async with serving(_chats(web.Response(status=status))) as url:
         code, text = await doctor("--base-url", url, "--model", "m")
     assert code == 0, text
-    assert f"does not list its models (it answers {status}); that does no harm" in text
+    assert f"does not list its models (it answers {status}), which is harmless" in text
     assert "ok       a chat is answered" in text
 
 

@@ -1,5 +1,6 @@
-"""PromptCoT from Python: a function for the whole run, one for each verb, and what they take and give.
+"""The Python API of PromptCoT: a function for the whole run and one for each verb, with their arguments and results.
 
-`runs` has the whole pipeline and evaluations, `verbs` the single steps over rows in memory or files. All of them call
-`pipeline.execute` (or the step itself, where no model is asked), as the command line does, and print nothing.
+`runs` has the whole pipeline and evaluations; `verbs` has the single steps, over rows in memory or in files. Like the
+command line, these functions call `pipeline.execute` (or the step itself, where no model is needed). They print
+nothing.
 """

@@ -1,7 +1,7 @@
-"""Whether the arguments of the API are of the kinds that its functions take, before anything is opened or asked.
+"""Checks the types of the API's arguments before any file is opened or any model is called.
 
-Decides this by the name of an argument, which means the same in all functions but for `_OWN_KINDS`. Rows, models and
-recipes are looked at where they are used, and so is what depends on other arguments.
+An argument name has the same type in all functions, except for those in `_OWN_KINDS`. Rows, models and recipes are
+checked where they are used, and so are conditions that involve several arguments.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from promptcot.errors import UsageError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Kind = tuple[Callable[[object], bool], str]
-"""Whether a value is of a kind, and what that is called."""
+"""A check of a value, and the description of what it accepts."""
 
 
 def checking(function: Function) -> Function:
-    """The function, which raises UsageError for an argument of another kind than it takes; its default always is one.
+    """A decorator that raises UsageError for an argument of the wrong type; a parameter's default is always accepted.
 
-    An argument that it does not know is a TypeError, as everywhere in Python.
+    An unknown argument is a TypeError, as usual in Python.
     """
     signature = inspect.signature(function)
 
@@ -43,14 +43,14 @@ def checking(function: Function) -> Function:
 
 
 def check_given(**arguments: object) -> None:
-    """The same for arguments that stand for nothing where they are None. Raises UsageError."""
+    """The same check, skipping arguments that are None. Raises UsageError."""
     for name, value in arguments.items():
         if value is not None:
             check(name, value)
 
 
 def check(name: str, value: object, kind: Kind | None = None) -> None:
-    """Raises UsageError where a value is not of this kind, or of the one that arguments of this name are."""
+    """Raises UsageError if a value is not of this kind, or not of the kind for arguments of this name."""
     kind = kind or _KINDS.get(name)
     if kind is not None:
         fits, words = kind
@@ -105,7 +105,7 @@ def _are_words(value: object) -> bool:
 
 
 def _are_paths(value: object) -> bool:
-    """An iterator is not looked into, since it can be read once only."""
+    """Does not consume iterators, since they can be read only once."""
     if isinstance(value, Sequence):
         return _are(_is_path)(value)
     return isinstance(value, Iterable) and not isinstance(value, Mapping)
@@ -165,4 +165,4 @@ _KINDS: Mapping[str, Kind] = {
     "on_progress": (callable, "a function that can be called"),
 }
 _OWN_KINDS: Mapping[tuple[str, str], Kind] = {("select", "levels"): _SHARES, ("select", "model"): _NAME}
-"""Those of functions whose arguments have another meaning there."""
+"""Checks of functions whose arguments have a different meaning."""

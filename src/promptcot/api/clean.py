@@ -1,4 +1,4 @@
-"""`clean`, as a function: removes what a finished run keeps to go on from."""
+"""The function `clean`: removes the files that a finished run keeps only for resuming."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from promptcot.pipeline.leftovers import Leftovers, leftovers
 
 @checking
 def clean(run: str | Path | RunResult, *, keep_calls: bool = True, dry_run: bool = False) -> Leftovers:
-    """Remove what a finished run, or the finished output of a verb, keeps beside its results, and say what it was.
+    """Remove the files that a finished run or output no longer needs, and return what they were.
 
     `run` is the directory of the run, the run itself, or the output file. By default all replies of models stay; with
-    `keep_calls=False` these are removed too, and what goes on from there pays for them again. With `dry_run` nothing is
-    removed. Of what is returned, `found` lists files and folders, `size` is all of it in bytes, and `paid` are the
-    replies.
+    `keep_calls=False` they are removed too, and resuming would pay for them again. With `dry_run` nothing is removed.
+    In the result, `found` lists files and folders, `size` is their total in bytes, and `paid` describes the replies.
 
-    Raises UsageError for arguments of another kind; InputError for what is not finished, or is neither; LockedError
-    while it is written.
+    Raises UsageError for arguments of the wrong type; InputError for unfinished or other paths; LockedError while the
+    run is being written.
     """
     of = run.directory if isinstance(run, RunResult) else run
     check("directory", of)

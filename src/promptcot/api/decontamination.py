@@ -1,4 +1,4 @@
-"""`decontaminate`, as a function: rows without the problems of benchmarks."""
+"""The function `decontaminate`: removes benchmark problems from rows."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def decontaminate(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> DecontaminateResult:
-    """Leave out problems that are one of a benchmark, or have a large part of one in them.
+    """Remove problems that are in a benchmark, or contain a large part of one of its problems.
 
-    `against` are names of benchmarks, which are fetched where they are not at hand, or files of problems; None stands
-    for the benchmarks that are at hand. With `mask_numbers`, a problem that differs from a benchmark's in numbers only
-    is one of it. With a model for `semantic`, problems whose vectors have a cosine of `semantic_near` or more are one
-    as well, unless the model for `confirm` calls both different. `columns` as in `solve`.
+    `against` lists names of benchmarks, which are downloaded if missing, or files of problems; None means all
+    benchmarks in the local cache. With `mask_numbers`, a problem that differs from a benchmark's only in numbers counts
+    as a match. With a model for `semantic`, so do problems whose vectors have a cosine similarity of at least
+    `semantic_near`, unless the model for `confirm` calls the two different. `columns` as in `solve`.
 
-    What was compared is in `contamination`; each dropped row has a field of that name with the benchmark's problem, the
-    rule and the overlap.
+    The benchmarks compared are in `contamination`; each dropped row has a field of that name with the benchmark's
+    problem, the rule and the overlap.
     """
     read, names = columns_of(columns), None if against is None else _names(against)
     if confirm is not None and semantic is None:
-        raise UsageError("confirm: it is asked about problems that are near by semantic; give a model for that as well")
+        raise UsageError("confirm: it checks the matches of semantic; give a model for semantic as well")
     if (journal := working.get("journal")) is not None:
         output = Path(journal) / f"{Decontaminate.name}.jsonl"
         check_paths(map(Read, files_of(names or ())), [Written.of(output, "file")])
@@ -74,7 +74,7 @@ def decontaminate(
 def _meanings(
     semantic: ModelLike | None, near: float, confirm: ModelLike | None
 ) -> tuple[Meanings | None, dict[str, Engine]]:
-    """What is compared beside texts, and engines of the caller's by the step that asks them."""
+    """The settings for comparing meanings, and the caller's engines by the step that uses them."""
     if semantic is None:
         return None, {}
     spec, engine = model_of(semantic)
@@ -84,8 +84,8 @@ def _meanings(
 
 
 def _names(against: str | Path | Sequence[str | Path]) -> list[str]:
-    """Names and files, one or several. Raises UsageError where there are none."""
+    """Names and files, one or several. Raises UsageError if there are none."""
     names = [str(against)] if isinstance(against, (str, Path)) else [str(name) for name in against]
     if not names:
-        raise UsageError("against: name a benchmark or a file; None stands for the benchmarks that are at hand")
+        raise UsageError("against: name a benchmark or a file; None stands for all available benchmarks")
     return names

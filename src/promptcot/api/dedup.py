@@ -1,4 +1,4 @@
-"""`dedup`, as a function: rows without copies of problems."""
+"""The function `dedup`: removes copies of problems from rows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def dedup(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Leave out problems that are copies of others; each dropped row says of which, by which rule and how alike.
+    """Remove copies of problems; each dropped row records the original, the rule and the similarity.
 
-    Of copies the one stays that has the most perfect verdicts and ratings, and among equals the one with the smallest
-    id. With `mask_numbers`, problems that differ in numbers only are copies, too. With a model for `semantic`, so are
-    problems whose vectors have at least the cosine `semantic_near`. `columns` as in `solve`.
+    Of several copies, the one with the most perfect verdicts and ratings is kept, and among equals the one with the
+    smallest id. With `mask_numbers`, problems that differ only in numbers are copies, too. With a model for `semantic`,
+    so are problems whose vectors have a cosine similarity of at least `semantic_near`. `columns` as in `solve`.
     """
     read, (model, engine) = columns_of(columns), (None, None) if semantic is None else model_of(semantic)
     section = Dedup(near=near, mask_numbers=mask_numbers, semantic=model, semantic_near=semantic_near)

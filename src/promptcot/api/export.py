@@ -1,4 +1,4 @@
-"""`export`, as a function: a set as the files that a trainer reads."""
+"""The function `export`: writes a set as the files that a trainer reads."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from promptcot.storage.overlap import RUN, Read, Written, check_paths
 class ExportResult:
     """An export: its `directory`, the `files` of each split with their `rows`, and the counts of rows.
 
-    `notes` has what is to be known of splits, and why nothing went out where nothing did: there is no directory then.
-    `checked` says what came of loading it again and of scoring its golds, where that was asked for.
+    `notes` has messages about splits, and the reason if nothing was exported, in which case there is no directory.
+    `checked` has the result of loading the export again and of scoring its golds, if requested.
     """
 
     directory: Path | None
@@ -59,13 +59,12 @@ def export(
     """Write a set as the files that a trainer reads: `to` is "sft", "dpo", "trl", "verl", "openrlhf", "nemo-rl",
     "nemo-gym", "skyrl" or "prime".
 
-    `rows` are a run or its directory, what `label` gives for trainings, or rows of a known data set. The folder
-    `output_dir` takes the place of an earlier export. `layout` is how prompts are written where the trainer reads
-    several forms. `validation` and `test` are the shares that are held out; problems that are alike are in one split.
-    With `check`, the files are loaded again, by the trainer's own loader where it is installed, and every gold is
-    scored. `disputed` keeps rows on whose answer the traces do not agree; `prompts`, `style`, `verifier`, `limit` and
-    `columns` as in `solve` and `label`; of a run, `prompts` and `verifier` are its own. `license` and `language` go
-    into the card.
+    `rows` are a run or its directory, training rows from `label`, or rows of a known data set. The folder `output_dir`
+    replaces an earlier export. `layout` is the form of prompts, if the trainer reads several. `validation` and `test`
+    are the held-out shares; similar problems are in one split. With `check`, the files are loaded again, with the
+    trainer's own loader if it is installed, and every gold is scored. `disputed` keeps rows on whose answer the traces
+    disagree; `prompts`, `style`, `verifier`, `limit` and `columns` as in `solve` and `label`; a run has its own
+    `prompts` and `verifier`. `license` and `language` are for the card.
 
     Raises UsageError and InputError.
     """
@@ -96,7 +95,7 @@ def export(
 
 
 def _result(done: job.Exported, target: Path, notes: Sequence[str]) -> ExportResult:
-    """What a notebook gets of an export."""
+    """The result of an export for the caller."""
     written = done.written
     files: dict[str, Sequence[Path]] = {
         split: [target / shard.name for shard in shards] for split, shards in written.files.items()

@@ -1,4 +1,4 @@
-"""Rows as a DataFrame of pandas, or as a Hugging Face dataset: the only module that imports these two."""
+"""Converts rows to a pandas DataFrame or a Hugging Face dataset. Only this module imports the two libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptcot.records import Row
 
 
 def to_pandas(rows: Sequence[Row]) -> Any:
-    """The rows as a pandas DataFrame. Raises InputError where pandas is not installed."""
+    """The rows as a pandas DataFrame. Raises InputError if pandas is not installed."""
     try:
         import pandas
     except ImportError as error:
@@ -19,7 +19,7 @@ def to_pandas(rows: Sequence[Row]) -> Any:
 
 
 def to_dataset(rows: Sequence[Row]) -> Any:
-    """The rows as a `datasets.Dataset`. Raises InputError where datasets is not installed."""
+    """The rows as a `datasets.Dataset`. Raises InputError if datasets is not installed."""
     try:
         from datasets import Dataset
     except ImportError as error:

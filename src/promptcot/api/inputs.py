@@ -1,6 +1,6 @@
-"""Whatever a user has rows in becomes a file of rows: a path, mappings, a DataFrame, a `datasets.Dataset`.
+"""Converts the rows that a user passes into a file of rows: a path, mappings, a DataFrame or a `datasets.Dataset`.
 
-Decides what a row may be, and what a missing value of a DataFrame is: no field. No library is imported for this.
+Decides what a row may be, and drops a field whose value is missing in a DataFrame. Imports no library for this.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rows: TypeAlias = "str | Path | Iterable[Mapping[str, Any]] | Any"
 
 
 def as_file(rows: Rows, folder: Path, name: str = "rows", *, may_be_empty: bool = False) -> Path:
-    """The path of the rows: their own, or of a file in `folder` that they are written to. Raises InputError."""
+    """The path of the rows: the given path, or a new file in `folder` with the rows. Raises InputError."""
     if isinstance(rows, (str, Path)):
         return Path(rows)
     rows = getattr(rows, "rows", rows)  # of a result
@@ -38,7 +38,7 @@ def as_file(rows: Rows, folder: Path, name: str = "rows", *, may_be_empty: bool 
 
 
 def shown(rows: Rows) -> str:
-    """What is written down as the source of rows."""
+    """The source of rows, as recorded in manifests."""
     return str(rows) if isinstance(rows, (str, Path)) else f"({type(rows).__name__} in memory)"
 
 
@@ -79,7 +79,7 @@ def _checked(row: Any, number: int) -> Row:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of numpy, tuples, decimals and dates, as JSON knows them. Raises TypeError, ValueError."""
+    """Converts numbers and arrays of numpy, tuples, decimals and dates to JSON values. Raises TypeError, ValueError."""
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if hasattr(value, "tolist"):

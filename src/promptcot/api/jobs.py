@@ -1,4 +1,6 @@
-"""How the verbs of the API become jobs of `pipeline.execute`: rows into a file, stages over it, results out of it."""
+"""Turns calls of the API's verbs into jobs of `pipeline.execute`: writes the rows to a file, runs stages, reads
+results.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +53,9 @@ def plain_rows(source: Path) -> Iterator[Row]:
 
 
 class Job:
-    """One call of a verb: `rows`, and how it works, which is checked before.
+    """One call of a verb: `rows`, and its working settings, which are already checked.
 
-    `columns` are written down with the other settings.
+    `columns` are recorded with the other settings.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class Job:
         self._told = {"columns": dict(columns)} if columns else {}
 
     def ask(self, stage: Stage, model: tuple[Model, Engine | None], role: str, read: Read = plain_rows) -> StageResult:
-        """What came of one stage. Raises PromptCoTError."""
+        """The result of one stage. Raises PromptCoTError."""
         spec, engine = model
 
         def ask(source: Path, part: Part) -> list[Ask]:
@@ -81,7 +83,7 @@ class Job:
     def annotate(
         self, name: str, annotators: Annotators, stage: Callable[[str, Model], Stage], read: Read
     ) -> StageResult:
-        """What came of a stage for each annotator, at the same time. Each row of `read` names its annotator."""
+        """The result of a stage for several annotators at the same time. Each row of `read` names its annotator."""
 
         def items(source: Path, part: Part, annotator: str) -> Iterator[Item]:
             return (item for item in part.items(read(source)) if item.row["annotator"] == annotator)
@@ -100,8 +102,8 @@ class Job:
         read: Read = plain_rows,
         options: Mapping[str, Any] | None = None,
     ) -> StageResult:
-        """What came of the rows through several steps. `engines` of one's own are by the name of the step, `options`
-        are written down with the other settings. Raises PromptCoTError.
+        """The result of taking the rows through several steps. The caller's own `engines` are keyed by step name,
+        `options` are recorded with the other settings. Raises PromptCoTError.
         """
 
         def work(source: Path, part: Part, output: Path) -> Coroutine[Any, Any, StageCounts]:
@@ -145,7 +147,7 @@ class Job:
         )
 
     def _settings(self, models: Mapping[str, Model]) -> dict[str, Any]:
-        """What is written down beside the output."""
+        """The settings recorded beside the output."""
         told = {name: model.model_dump(mode="json") for name, model in models.items()}
         return {
             "data_path": shown(self._rows),
@@ -163,9 +165,9 @@ class Job:
         return self._worked(name, work)
 
     def _worked(self, name: str, work: Callable[[Path, Part, Path], Coroutine[Any, Any, StageCounts]]) -> StageResult:
-        """What is in the files when the work is done, which goes from a file to an output. Raises PromptCoTError."""
+        """The content of the output files after the work, which turns a file into an output. Raises PromptCoTError."""
         if not (isinstance(name, str) and _NAME.fullmatch(name)):
-            raise UsageError(f"{name!r} is no name of a stage: it has letters, digits, dots, dashes and underscores")
+            raise UsageError(f"{name!r} is not a valid stage name; use letters, digits, dots, dashes and underscores")
         journal = self._working.get("journal")
         with workplace(journal) as folder, tempfile.TemporaryDirectory(prefix="promptcot-") as apart:
             source = as_file(self._rows, Path(apart), may_be_empty=True)
@@ -179,7 +181,7 @@ class Job:
             return StageResult(*found, counts, None if journal is None else folder, self._working.get("shard"), problem)
 
     def _part(self, source: Path, output: Path) -> Part:
-        """What is taken of the rows: all, where another function gave them for the same shard. Raises UsageError."""
+        """The part of the rows to use: all, if another function returned them for the same shard. Raises UsageError."""
         shard = shard_in(self._working)
         if shard is not None and self._made_for == str(shard):
             return Part(shard, whole=True)
@@ -190,7 +192,7 @@ class Job:
         if self._working.get("max_cost") is not None and None in prices.values():
             raise UsageError("max_cost needs the price of every model, as in promptcot.Model(price={…})")
         if len({price.model_dump_json() if price else "" for price in prices.values()}) > 1:
-            raise UsageError(f"{', '.join(prices)} have different prices: ask each in a call of its own")
+            raise UsageError(f"{', '.join(prices)} have different prices: use a separate call for each")
         return StageJob(
             name,
             asks,

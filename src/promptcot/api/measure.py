@@ -1,4 +1,4 @@
-"""`measure`: what a set of problems is like, and how two sets differ."""
+"""The function `measure`: statistics of a set of problems, and how two sets differ."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def measure(
     semantic: ModelLike | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> MeasureResult:
-    """Say what a set of problems is like, and how it differs from an `other` one.
+    """Measure a set of problems, and how it differs from an `other` one.
 
-    A set is a run or its directory, or rows from anywhere. `concepts` is the catalogue of which a share is used, by
-    default that of the run; `vectors` is a file with vectors of the problems, rows with `id` and `problem_vector` or
-    embeddings named by id or by text; or a model for `semantic` is asked for those of at most 4,000 problems. `columns`
+    A set is a run or its directory, or rows from any source. `concepts` is the catalogue for the coverage of concepts,
+    by default that of the run; `vectors` is a file with vectors of the problems, as rows with `id` and `problem_vector`
+    or embeddings named by id or by text; alternatively a model for `semantic` embeds at most 4,000 problems. `columns`
     as in `solve`.
     """
     named, read = None if concepts is None else str(concepts), columns_of(columns)

@@ -1,4 +1,4 @@
-"""The folder of a new domain, from Python."""
+"""Creates the folder of a new domain, from Python."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from promptcot.storage.sources import refuse_address
 def init(name: str, output_dir: str | Path | None = None) -> Path:
     """Write the folder of a new domain, `./NAME` by default: prompts, criteria, levels, concepts and a recipe.
 
-    Returns the folder, which `prompts` of the other functions takes. Raises UsageError for a name that cannot be one,
-    InputError where the folder holds something.
+    Returns the folder, which other functions accept as `prompts`. Raises UsageError for an invalid name, InputError if
+    the folder is not empty.
     """
     folder = Path(name if output_dir is None else output_dir)
     refuse_address(folder, "the folder of a domain")

@@ -1,4 +1,4 @@
-"""What the functions of the API give: rows, what became of the others, and the counts."""
+"""The results of the API's functions: rows, dropped and failed rows, and counts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from promptcot.storage.json import loads
 
 @dataclass(frozen=True, repr=False)
 class StageResult:
-    """What came of one step: its output rows, those it dropped (with `reason`), and those that failed (with `cause`).
+    """The result of one step: its output rows, dropped rows (with `reason`), and failed rows (with `cause`).
 
-    `counts` says where each input row went, and what was asked; `directory` holds the files where a journal is kept.
-    `shard` is what of the rows it took, where these were not all. `problem` says what went wrong where nothing came
-    out, or most replies were of no use: with an example, the likely cause and the remedy.
+    `counts` has the outcomes of the input rows and the calls; `directory` holds the files if a journal is kept. `shard`
+    is the part of the rows, if not all were used. `problem` explains an empty result or mostly unusable replies: an
+    example, the likely cause and the remedy.
     """
 
     rows: Sequence[Row]
@@ -57,26 +57,26 @@ class StageResult:
 
 @dataclass(frozen=True, repr=False)
 class LabelResult(StageResult):
-    """Labelled problems, and what can be learned from their traces."""
+    """Labelled problems, and training rows from their traces."""
 
     sft: Sequence[Row] = ()
-    """The whole traces that agree with the label: `prompt`, `completion`, `messages`."""
+    """The complete traces that agree with the label: `prompt`, `completion`, `messages`."""
     pairs: Sequence[Row] = ()
-    """One right and one wrong trace of each problem that has both: `prompt`, `chosen`, `rejected`."""
+    """One correct and one incorrect trace of each problem that has both: `prompt`, `chosen`, `rejected`."""
     rl: Sequence[Row] = ()
     """Prompt and verifiable answer of each labelled problem."""
 
 
 @dataclass(frozen=True, repr=False)
 class FilterResult(StageResult):
-    """The problems that the judges call perfect, and how far the judges agree."""
+    """The problems that the judges call perfect, and the agreement of the judges."""
 
     agreement: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, repr=False)
 class SelectResult(StageResult):
-    """The set, in its order. `selection` has the pass rates that were there, and what was asked and got."""
+    """The set, in order. `selection` has the available pass rates, and the requested and actual composition."""
 
     selection: Mapping[str, Any] = field(default_factory=dict)
 
@@ -85,8 +85,8 @@ class SelectResult(StageResult):
 class DecontaminateResult(StageResult):
     """The problems that are in no benchmark, and what they were compared with.
 
-    `contamination` is as in the summary of a run: `status`, `against` which benchmarks, which were `not_at_hand` and
-    the command that fetches each, and how many were `found`, by benchmark.
+    `contamination` is as in the summary of a run: `status`, the benchmarks in `against`, those `not_at_hand` with the
+    command that downloads each, and the number `found`, by benchmark.
     """
 
     contamination: Mapping[str, Any] = field(default_factory=dict)
@@ -94,9 +94,10 @@ class DecontaminateResult(StageResult):
 
 @dataclass(frozen=True)
 class MeasureResult:
-    """What a set is like, as plain values with the names that `summary.json` has; of two sets, the `other` as well.
+    """Measures of a set, as plain values with the names used in `summary.json`; for two sets, also those of the
+    `other`.
 
-    `differences` has what was compared: `a`, `b`, `difference` with its `interval`, and whether it is `clear` of noise;
+    `differences` lists each comparison: `a`, `b`, `difference` with its `interval`, and whether it is `clear` of noise;
     `in_both` counts the problems that both sets have.
     """
 
@@ -108,9 +109,10 @@ class MeasureResult:
 
 @dataclass(frozen=True)
 class GradeResult:
-    """Statistics of graded predictions by source, shares between 0 and 1; `rows` has one row for each prediction.
+    """Statistics of graded predictions by source, as shares between 0 and 1; `rows` has one row for each prediction.
 
-    `unfit` rows could not be graded and are in neither; `notes` has the reason of the first, and what else was noticed.
+    `unfit` rows could not be graded and are excluded from both; `notes` has the reason of the first, and other
+    warnings.
     """
 
     sources: Mapping[str, Summary]
@@ -119,7 +121,7 @@ class GradeResult:
     notes: Sequence[str] = ()
 
     def accuracy(self, source: str | None = None) -> float | None:
-        """The share of right answers of a source, or of the only one; None without data. Raises InputError."""
+        """The share of correct answers of a source, or of the only one; None without data. Raises InputError."""
         names = [*self.sources]
         if source not in (names if source else [None]) or (source is None and len(names) != 1):
             raise InputError(f"there are {len(names)} sources ({', '.join(names)}); name one of them")
@@ -130,7 +132,7 @@ class GradeResult:
 class EvaluationResult:
     """Benchmarks solved and graded: a result for each, and the directory with traces, grades and plots.
 
-    `refused` problems were left out, since no answer could be right by their golds.
+    `refused` problems were left out, because no answer can match their golds.
     """
 
     benchmarks: Mapping[str, Evaluated]
@@ -140,14 +142,14 @@ class EvaluationResult:
 
 @dataclass(frozen=True, repr=False)
 class RunResult:
-    """A finished run. Rows are read from its `directory` when they are looked at."""
+    """A finished run. Rows are read from its `directory` on access."""
 
     directory: Path
     counts: Mapping[str, StageCounts]
-    """By step, in order; `encode` where vectors were made."""
+    """By step, in order; with `encode` if vectors were computed."""
     last: str
     problem: str | None = None
-    """What went wrong where nothing came out, or most replies of a step were of no use, and the remedy."""
+    """The problem and its remedy, if nothing came out or most replies of a step were unusable."""
     _files: dict[str, FileRows] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -156,44 +158,44 @@ class RunResult:
 
     @property
     def accepted(self) -> Sequence[Row]:
-        """The rows that came through the last step."""
+        """The rows that passed the last step."""
         return self.rows(self.last)
 
     @property
     def set(self) -> Sequence[Row]:
-        """The rows of `set.jsonl`, flat and complete. Raises InputError where the run ended before it has a set."""
+        """The rows of `set.jsonl`, flat and complete. Raises InputError if the run ended before the set was made."""
         path = self.directory / SET
         if not path.exists():
-            raise InputError(f"{path}: the run has no set, which is made behind `filter` (docs/recipes.md)")
+            raise InputError(f"{path}: the run has no set, which is made after `filter` (docs/recipes.md)")
         return self._files.setdefault(SET, FileRows(path))
 
     def rows(self, step: str) -> Sequence[Row]:
-        """The output rows of a step. Raises InputError for one that the run does not have."""
+        """The output rows of a step. Raises InputError for a step that the run does not have."""
         return self._file(step, "")
 
     def dropped(self, step: str) -> Sequence[Row]:
-        """The rows that a step left out, with `reason`."""
+        """The rows that a step dropped, with `reason`."""
         return self._file(step, ".dropped")
 
     def failed(self, step: str) -> Sequence[Row]:
-        """The rows that a step could not ask about, with `cause` and `error`."""
+        """The rows that failed in a step, with `cause` and `error`."""
         return self._file(step, ".failed")
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
-        """What `summary.json` holds."""
+        """The content of `summary.json`."""
         found: Mapping[str, Any] = loads((self.directory / "summary.json").read_bytes())
         return found
 
     @property
     def agreement(self) -> Sequence[Mapping[str, Any]]:
-        """How far each two judges agree: share, interval, Cohen's kappa, n. Empty where the run has no filter."""
+        """The agreement of each pair of judges: share, interval, Cohen's kappa, n. Empty if the run has no filter."""
         found: Sequence[Mapping[str, Any]] = self.summary.get("agreement", [])
         return found
 
     @property
     def cost(self) -> float | None:
-        """What all calls cost, earlier runs into the directory included; None where no model has a price."""
+        """The cost of all calls, including earlier runs into the directory; None if no model has a price."""
         costs = [counts.cost for counts in self.counts.values() if counts.cost is not None]
         return sum(costs) if costs else None
 

@@ -35,7 +35,8 @@ from promptcot.storage.sources import refuse_address
 Source: TypeAlias = "str | Path | Mapping[str, Any] | Recipe"
 """A shipped name, the path of a TOML file, a table, or a recipe."""
 Changes: TypeAlias = "Mapping[str, Any] | Iterable[str] | None"
-"""Values by dotted key, or texts as `--set` takes them: `{"sample.temperature": 0.5}`, `["sample.temperature=0.5"]`."""
+"""Values by dotted key, or texts in the form of `--set`: `{"sample.temperature": 0.5}`, `["sample.temperature=0.5"]`.
+"""
 
 _WORKERS = 2
 
@@ -54,13 +55,13 @@ def run(
     cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
-    """Run the whole pipeline of a recipe, from concepts to a set of problems, and return what came of it.
+    """Run the whole pipeline of a recipe, from concepts to a set of problems, and return the result.
 
-    Works in a notebook too. Called again after an interruption with the same `output_dir` (out/NAME of the recipe by
-    default), it repeats no finished call. `target` stops at so many problems that came through, `until` at a step. An
-    `output_dir` at an address (s3://, …) needs `journal`, a folder on this machine: there the run is made, and copied
-    when it has ended. `shard`, such as "1/4", does one of four disjoint parts, see `merge`. On a `cluster`, the address
-    of a Ray cluster or a `promptcot.Scale`, models are served there. Raises the errors of `promptcot.errors`.
+    Also works in a notebook. Called again after an interruption with the same `output_dir` (by default out/NAME of the
+    recipe), it repeats no finished call. `target` stops at a number of accepted problems, `until` at a step. An
+    `output_dir` at an address (s3://, …) needs `journal`, a local folder in which the run is made; it is copied to the
+    address at the end. `shard`, such as "1/4", processes one of four disjoint parts, see `merge`. With a `cluster`, the
+    address of a Ray cluster or a `promptcot.Scale`, models are served there. Raises the errors of `promptcot.errors`.
     """
     work = arun(
         recipe,
@@ -92,7 +93,7 @@ async def arun(
     cluster: str | Scale | None = None,
     on_progress: OnProgress | None = None,
 ) -> RunResult:
-    """As `run`, for an event loop of one's own. Cancelling it keeps what is finished."""
+    """Like `run`, for an existing event loop. Cancelling it keeps finished work."""
     check_given(output_dir=output_dir, journal=journal, seed=seed, target=target, max_candidates=max_candidates)
     check_given(until=until, on_progress=on_progress)
     limits = {"seed": seed, "run.target": target, "run.max_candidates": max_candidates}
@@ -115,11 +116,11 @@ def merge(
     partial: bool = False,
     on_progress: OnProgress | None = None,
 ) -> RunResult | StageResult:
-    """Join what was made with `shard` into what one call would have made: run directories, or output files of a step.
+    """Join the results of all shards into the result of one call: run directories, or output files of a step.
 
-    Steps that look at other rows see those of all shards; no model is asked. `partial` joins what is there though
-    shards are missing. An output at an address needs `journal`, as in `run`. Raises UsageError and InputError for what
-    does not belong together.
+    Steps that compare rows see those of all shards; no model is called. `partial` joins the existing shards even if
+    others are missing. An output at an address needs `journal`, as in `run`. Raises UsageError and InputError if the
+    inputs do not belong together.
     """
     paths = list(shards)
     check("shards", paths)
@@ -147,7 +148,7 @@ def _result(finished: Run) -> RunResult:
 
 
 def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A recipe, changed and checked; `overrides` that are None change nothing. Raises RecipeError with all mistakes."""
+    """A recipe with overrides, checked; `overrides` that are None are ignored. Raises RecipeError with all mistakes."""
     texts, values = _changes(set)
     if isinstance(recipe, Recipe) and not (
         texts or values or any(one is not None for one in (overrides or {}).values())
@@ -158,13 +159,13 @@ def load_recipe(recipe: Source = "nano", set: Changes = None, overrides: Mapping
         return load(str(recipe), texts, values)
     table = recipe.model_dump(exclude_unset=True) if isinstance(recipe, Recipe) else recipe
     if not isinstance(table, Mapping):
-        raise UsageError(f"recipe: {recipe!r} is no name, path, table or promptcot.Recipe")
+        raise UsageError(f"recipe: {recipe!r} is not a name, path, table or promptcot.Recipe")
     return parse(with_changes(table, texts, values))
 
 
 @checking
 def load_run(directory: str | Path) -> RunResult:
-    """A run that is finished, from its directory. Raises InputError where there is none."""
+    """A finished run, from its directory. Raises InputError if there is none."""
     refuse_address(directory, "a run directory that is opened")
     path = Path(directory) / "summary.json"
     try:
@@ -191,11 +192,11 @@ def evaluate(
     on_progress: OnProgress | None = None,
     strict: bool = False,
 ) -> EvaluationResult:
-    """Solve and grade the benchmarks of an evaluation recipe, so many times each, as `promptcot eval` does.
+    """Solve and grade the benchmarks of an evaluation recipe several times each, like `promptcot eval`.
 
-    `set` changes the recipe (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` takes the first problems only.
-    Problems by whose gold no answer could be right are left out and counted; with `strict` they raise InputError.
-    `journal` is for an `output_dir` at an address, as in `run`, and `cluster` is as there. Raises the errors of
+    `set` overrides recipe keys (`{"benchmarks": ["aime2024"], "n": 4}`); `limit_rows` uses the first problems only.
+    Problems whose gold no answer can match are left out and counted; with `strict` they raise InputError. `journal` is
+    for an `output_dir` at an address, and `cluster` for models on a cluster, as in `run`. Raises the errors of
     `promptcot.errors`.
     """
     texts, values = _changes(set)

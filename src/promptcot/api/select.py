@@ -1,4 +1,4 @@
-"""`select`: from labelled problems to a set of the difficulty, size and balance that are asked for."""
+"""The function `select`: picks a set of a given difficulty, size and balance from labelled problems."""
 
 from __future__ import annotations
 
@@ -36,14 +36,15 @@ def select(
     verifier: str | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> SelectResult:
-    """Choose problems by their pass rates, levels and concepts, and put them in order.
+    """Choose problems by their pass rates, levels and concepts, and order them.
 
-    Each of `labelled` are rows as `label` gives them; rows of one `id` are one problem, whose traces add up.
-    `pass_rate` is LOW:HIGH, both of them kept; `model` takes the pass rates of one model only. `difficulty` and
-    `levels` are shares of the set, by span of pass rates ({"0-0.5": 0.7, "0.5-1": 0.3}) and by level; `size` is the
-    most problems, and `balance` "level" or "concepts". `order` is "easy-first", "mixed" or "as-is". The answer has to
-    be agreed by at least `min_agreement`, by default by more than a half, and the pass rate to rest on at least `min_n`
-    traces. `verifier`, or that of the domain `prompts`, says which labels are one answer; `columns` as in `solve`.
+    Each of `labelled` holds rows from `label`; rows with the same `id` are one problem, whose traces are added up.
+    `pass_rate` is LOW:HIGH, both inclusive; `model` uses the pass rates of one model only. `difficulty` and `levels`
+    are shares of the set, by range of pass rates ({"0-0.5": 0.7, "0.5-1": 0.3}) and by level; `size` is the maximum
+    number of problems, and `balance` is "level" or "concepts". `order` is "easy-first", "mixed" or "as-is". The answer
+    needs an agreement of at least `min_agreement`, by default of more than a half, and the pass rate needs at least
+    `min_n` traces. `verifier`, or that of the domain `prompts`, decides which labels are equal; `columns` as in
+    `solve`.
     """
     if not labelled:
         raise UsageError("select: give labelled rows, of one file or more")

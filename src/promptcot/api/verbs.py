@@ -1,7 +1,7 @@
-"""A function for each verb, over rows in memory or in a file. The same rows and settings give what the command gives.
+"""A function for each verb, over rows in memory or in a file. Results equal those of the command on the same input.
 
-`rows` is a path, any iterable of mappings, a DataFrame or a `datasets.Dataset`. What every function that asks a model
-takes (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress`) is described in `Working`.
+`rows` is a path, any iterable of mappings, a DataFrame or a `datasets.Dataset`. `Working` describes the arguments that
+every function with a model accepts (`seed`, `journal`, `concurrency`, `max_retries`, `max_cost`, `on_progress`).
 """
 
 from __future__ import annotations
@@ -66,10 +66,11 @@ from promptcot.storage.sources import fetched
 def ask(
     stage: Stage, rows: Rows, *, model: ModelLike = "nano", role: str = "generator", **working: Unpack[Working]
 ) -> StageResult:
-    """Run a stage of your own: for each row, what it asks goes to the model, and what it reads are the output rows.
+    """Run your own stage: its requests for each row go to the model, and the rows that it reads from the replies are
+    the output.
 
-    A row over which the stage raises, or returns what it may not, is left out. Raises StageFault where `ask` fails over
-    each of the first 20 rows, and SystematicFailure where the stage fails over more than a tenth of them, and 20.
+    A row on which the stage raises, or returns an invalid value, is dropped. Raises StageFault if `ask` fails on each
+    of the first 20 rows, and SystematicFailure if the stage fails on more than a tenth of the rows, and more than 20.
     """
     return Job(rows, working).ask(stage, model_of(model), role)
 
@@ -78,7 +79,7 @@ def ask(
 def generate(
     rows: Rows, *, model: ModelLike = "nano", prompts: str | None = None, **working: Unpack[Working]
 ) -> StageResult:
-    """Write a rationale and a problem for each row with a `prompt`, as `sample` gives them.
+    """Write a rationale and a problem for each row with a `prompt`, as returned by `sample`.
 
     `prompts` names the domain, which may have other blocks.
     """
@@ -115,10 +116,10 @@ def solve(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Write `n` traces, each with an answer in a box, for every row with a `problem` (or a `prompt`, asked as it is).
+    """Write `n` traces, each with a boxed answer, for every row with a `problem` (or a `prompt`, sent unchanged).
 
-    Rows of known data sets are read too; `columns` says where the fields are in others: `{"problem": "question"}`.
-    With `max_retries`, a trace whose thinking is malformed is asked for again, which flatters a model.
+    Also reads rows of known data sets; for others `columns` maps the fields: `{"problem": "question"}`. With
+    `max_retries`, a trace with malformed thinking is requested again, which makes a model look better.
     """
     whole_number("n", n, 1)
     spec, engine = model_of(model)
@@ -145,12 +146,11 @@ def extract(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Name the concepts that each problem rests on: `n` of them, or one of several numbers.
+    """Name the concepts that each problem rests on: `n` of them, or one of several numbers; by default the domain's
+    number.
 
-    By default as many as the domain says.
-
-    `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`.
-    `columns` as in `solve`.
+    `model` may name several annotators: `{"name": model, …}`. A row without a level gets one of `levels`. `columns` as
+    in `solve`.
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
@@ -182,8 +182,8 @@ def explain(
 ) -> StageResult:
     """Write the rationale that leads from concepts and level to each problem, as rows like those of `generate`.
 
-    A row that names its annotator goes to that one only. `prompt_like` are rows whose `prompt` has the wording to use.
-    `columns` as in `solve`.
+    A row that names its annotator is sent to that one only. `prompt_like` are rows whose `prompt` has the wording to
+    use. `columns` as in `solve`.
     """
     found = columns_of(columns)
     annotators = annotators_of(model)
@@ -210,9 +210,9 @@ def sample(
     columns: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> StageResult:
-    """Draw `n` combinations of concepts that belong together, as rows for `generate`; fewer where no more are new.
+    """Draw `n` combinations of related concepts, as rows for `generate`; fewer if no new ones are left.
 
-    `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` a file that `encode` wrote. `settings`
+    `concepts` are rows with a list `concepts`, `nano` or `contest`; `vectors` is a file written by `encode`. `settings`
     are the keys of a recipe's `[sample]`: size, temperature, counts, levels, prompt_like. `columns` may name the column
     of the concepts: `{"concepts": "topics"}`.
     """
@@ -238,10 +238,10 @@ def encode(
     output_path: str | Path | None = None,
     journal: str | Path | None = None,
 ) -> StageResult:
-    """Turn each distinct concept into a vector: rows with `sentence` and `embedding`, or a file for `sample`.
+    """Embed each distinct concept: returns rows with `sentence` and `embedding`, or writes a file for `sample`.
 
     With `output_path` (`….safetensors`, or `….jsonl` in the public form) vectors are written there, an interrupted call
-    goes on, and `rows` is empty. At an address it needs `journal`, a folder on this machine, from which it is copied.
+    is resumed, and `rows` is empty. An address needs `journal`, a local folder from which the file is copied.
     """
     settings, engine = (model, None) if isinstance(model, Encode) else model_of(model)
     spec = Encode.model_validate({name: getattr(settings, name) for name in Served.model_fields})
@@ -269,7 +269,7 @@ async def _encode(names: list[str], spec: Encode, engine: Engine | None, target:
 
 
 def _named(concepts: Any) -> Any:
-    """Concepts that are only named, as rows."""
+    """Concepts given by name only, as rows."""
     if isinstance(concepts, (list, tuple)) and all(isinstance(name, str) for name in concepts):
         return [{"concepts": [name]} for name in concepts]
     return concepts
@@ -277,7 +277,7 @@ def _named(concepts: Any) -> Any:
 
 @checking
 def filter(*judged: Rows, only_perfect: bool = True, n_rewards: int | None = None) -> FilterResult:
-    """Keep the problems that the judges call perfect; each of `judged` are the rows of one judge, joined by `id`."""
+    """Keep the problems that the judges call perfect; each of `judged` holds the rows of one judge, joined by `id`."""
     if not judged:
         raise UsageError("filter: give the rows of one judge or more")
     with workplace(None) as folder:
@@ -302,13 +302,13 @@ def label(
     verifier: str | None = None,
     **band: float,
 ) -> LabelResult:
-    """Label each problem with the answer that most of its traces give, and make training rows of the traces.
+    """Label each problem with the answer of most of its traces, and make training rows of the traces.
 
     `band` bounds what is kept: `min_agreement`, `min_pass_rate`, `max_pass_rate`, and `min_share` of the votes of
-    `verify`, where each trace that refuses its problem counts as one against it; each between 0 and 1. `style` is the
-    form of the prompt in training rows, and `columns` where the fields are, both as in `solve`; with `unboxed`, a final
-    line without a box is an answer. `verifier` says which answers are the same, as in `grade`; where it is None, the
-    benchmark's does, and the domain's for other rows.
+    `verify`, where each trace that rejects its problem counts as a vote against it; each between 0 and 1. `style` is
+    the form of the prompt in training rows, and `columns` maps the fields, both as in `solve`; with `unboxed`, a final
+    line without a box counts as an answer. `verifier` decides which answers are equal, as in `grade`; if it is None,
+    the benchmark's verifier is used, and the domain's for other rows.
     """
     domain = domains.load(prompts)
     settings = Settings(_band(band), domain, style, seed, columns=columns_of(columns), unboxed=unboxed)
@@ -345,15 +345,15 @@ def grade(
     verifier: str | None = None,
     strict: bool = False,
 ) -> GradeResult:
-    """Say how good predictions are, source by source, by the equivalence of answers.
+    """Grade predictions, source by source, by the equivalence of answers.
 
-    `verifier` decides which answers are right: "mathematics", "integers", "exact", or one of your own by import path,
-    "module:name" (see `Verifier`). Where it is None, the benchmark's does, and mathematics for other rows.
+    `verifier` decides which answers are correct: "mathematics", "integers", "exact", or your own by import path,
+    "module:name" (see `Verifier`). If it is None, the benchmark's verifier is used, and mathematics for other rows.
 
-    `benchmark` has the answers where the rows carry none; `ks` are the k of pass@k and majority@k; `limit` is the
-    seconds that one comparison may take. Grades of a file on this machine are kept beside it, so that an interrupted
-    call goes on. `columns` as in `solve`. A row that cannot be graded is counted in `unfit`; a first one raises
-    InputError, unless only its gold is refused, and with `strict` any does.
+    `benchmark` has the answers if the rows have none; `ks` are the k of pass@k and majority@k; `limit` is the time
+    limit of one comparison in seconds. Grades of a local file are kept beside it, so an interrupted call resumes.
+    `columns` as in `solve`. A row that cannot be graded is counted in `unfit`; if it is the first row, InputError is
+    raised, unless only its gold is rejected, and with `strict` any such row raises it.
     """
     read = columns_of(columns)
     with workplace(None) as folder, Graders(workers, limit, named=verifier) as graders:

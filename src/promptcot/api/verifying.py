@@ -1,4 +1,4 @@
-"""`verify` from Python: the problems of some rows that are well-posed, by the votes of a model."""
+"""The function `verify`: keeps the problems that a majority of a model's votes call well-posed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def verify(
     columns: Mapping[str, str] | None = None,
     **working: Unpack[Working],
 ) -> StageResult:
-    """Keep the rows whose `problem` is well-posed, by `votes` of one model that sees nothing but the problem.
+    """Keep the rows whose `problem` is well-posed, by `votes` of one model that sees only the problem.
 
-    At least `min_share` of the votes that say valid or invalid must say valid, and more than half of all votes must say
-    either. Each row gets `validity`; so do those that are left out, which are in `dropped`. `columns` as in `solve`.
+    At least `min_share` of the decided votes (valid or invalid) must be valid, and more than half of all votes must be
+    decided. Each row gets `validity`, including those in `dropped`. `columns` as in `solve`.
     """
     whole_number("votes", votes, 1)
     if isinstance(min_share, bool) or not (isinstance(min_share, (int, float)) and 0 <= min_share <= 1):

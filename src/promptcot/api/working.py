@@ -1,4 +1,4 @@
-"""How a function of the API works: who answers, where finished calls are kept, and what hears of the progress."""
+"""Settings that the API's functions share: the engine, the journal, and the progress callback."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from promptcot.storage.paths import Kind, beside, url_of
 Section = TypeVar("Section", bound=BaseModel)
 
 ModelLike: TypeAlias = "str | Path | Model | Mapping[str, Any] | Engine"
-"""A name or folder of a model, its settings, or an engine of one's own."""
+"""A name or folder of a model, its settings, or your own engine."""
 
 _LOOK_EVERY = 0.5
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A moment of work under way: counts by step, the rows that will come in and the target, where they are known."""
+    """A snapshot of the progress: counts by step, and the number of input rows and the target, if known."""
 
     counts: Mapping[str, StageCounts]
     total: int | None
@@ -52,13 +52,13 @@ OnProgress: TypeAlias = Callable[[Progress], object]
 
 
 class Working(TypedDict, total=False):
-    """What every function that asks a model takes.
+    """The settings that every function with a model accepts.
 
-    `journal` is a folder that keeps finished calls, so that the same call of the function goes on after an
-    interruption; without one nothing is kept. `on_progress` is called about twice a second, and at the end. `shard`,
-    such as "1/4", takes only the rows of that part; `merge` joins what the parts left in their journals' folders. On a
-    `cluster`, the address of a Ray cluster ("auto" for this machine's) or a `promptcot.Scale`, models are served there.
-    With `keep_going` all rows are asked about though no reply can be used, to measure a model.
+    `journal` is a folder that keeps finished calls, so that the same function call resumes after an interruption;
+    without it nothing is kept. `on_progress` is called about twice a second, and at the end. `shard`, such as "1/4",
+    uses only the rows of that part; `merge` joins the results of the parts in their journal folders. With a `cluster`,
+    the address of a Ray cluster ("auto" for this machine's) or a `promptcot.Scale`, models are served there. With
+    `keep_going` all rows are processed even if no reply is usable, to measure a model.
     """
 
     seed: int
@@ -79,7 +79,7 @@ _LEAST = {"seed": 0, "concurrency": 1, "max_retries": 0}
 
 
 def check_working(working: Mapping[str, Any]) -> None:
-    """Raises TypeError for an argument that no function takes, as Python does, and UsageError for a wrong value."""
+    """Raises TypeError for an argument that no function accepts, as Python does, and UsageError for a wrong value."""
     if unknown := [name for name in working if name not in KNOWN]:
         hint = "; it is a setting of promptcot.Model" if unknown[0] in Model.model_fields else ""
         raise TypeError(f"unexpected keyword argument {unknown[0]!r}; known are {', '.join(sorted(KNOWN))}{hint}")
@@ -99,13 +99,13 @@ def check_working(working: Mapping[str, Any]) -> None:
 
 
 def shard_in(working: Mapping[str, Any]) -> Shard | None:
-    """The shard that is asked for. Raises UsageError."""
+    """The requested shard. Raises UsageError."""
     given = working.get("shard")
     return None if given is None else Shard.parse(given)
 
 
 def scale_of(cluster: str | Scale | None) -> Scale | None:
-    """How models are spread over the cluster that is asked for. Raises UsageError."""
+    """The settings for the requested cluster. Raises UsageError."""
     if isinstance(cluster, str) and cluster:
         return Scale(cluster)
     if cluster is None or isinstance(cluster, Scale):
@@ -116,18 +116,18 @@ def scale_of(cluster: str | Scale | None) -> Scale | None:
 
 
 def columns_of(given: Mapping[str, str] | None) -> Columns:
-    """How rows are read. Raises UsageError for a field that is none of ours."""
+    """How rows are read. Raises UsageError for an unknown field."""
     return Columns(checked_columns(given or {}))
 
 
 def whole_number(name: str, value: object, least: int) -> None:
-    """Raises UsageError unless the value is a whole number of at least so much."""
+    """Raises UsageError unless the value is a whole number of at least the minimum."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UsageError(f"{name}: {value!r} is not a whole number of at least {least}")
 
 
 def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
-    """A model's settings, and the engine that is given in its place. Raises RecipeError."""
+    """A model's settings, and the engine passed in its place. Raises RecipeError."""
     if isinstance(given, Model):
         return given, None
     if isinstance(given, (str, Path)):
@@ -136,7 +136,7 @@ def model_of(given: ModelLike, **defaults: Any) -> tuple[Model, Engine | None]:
         return checked(Model, {**defaults, **given}), None
     if callable(getattr(given, "complete", None)) and isinstance(getattr(given, "model", None), str):
         return checked(Model, {**defaults, "model": given.model}), OwnEngine(given, type(given).__name__)
-    raise InputError(f"model: {type(given).__name__} is no model; give a name, a promptcot.Model or an engine")
+    raise InputError(f"model: {type(given).__name__} is not a model; give a name, a promptcot.Model or an engine")
 
 
 def checked(section: type[Section], table: Mapping[str, Any]) -> Section:
@@ -146,7 +146,7 @@ def checked(section: type[Section], table: Mapping[str, Any]) -> Section:
 
 @contextmanager
 def workplace(journal: str | Path | None) -> Iterator[Path]:
-    """The folder that a step works in: the journal's, or one that vanishes."""
+    """The folder that a step works in: the journal's, or a temporary one."""
     if journal is not None:
         yield Path(journal)
         return
@@ -156,7 +156,7 @@ def workplace(journal: str | Path | None) -> Iterator[Path]:
 
 @asynccontextmanager
 async def delivered(output: Path, journal: str | Path | None, kind: Kind) -> AsyncIterator[Path]:
-    """Where an output is made; one at an address is copied there when the block ends well. Raises UsageError."""
+    """The local path of an output; one at an address is copied there when the block succeeds. Raises UsageError."""
     delivery = Delivery.of(output, journal, kind)
     if delivery is None:
         if journal is not None:
@@ -170,19 +170,19 @@ async def delivered(output: Path, journal: str | Path | None, kind: Kind) -> Asy
 
 
 def rows_beside(output: Path, *, lasting: bool) -> tuple[Sequence[Any], Sequence[Any], Sequence[Any]]:
-    """Rows, dropped and failed rows of an output; read now where its folder will vanish."""
+    """Rows, dropped and failed rows of an output; read immediately if its folder is temporary."""
     found = [FileRows(output), *(FileRows(beside(output, f"{kind}.jsonl")) for kind in ("dropped", "failed"))]
     rows, dropped, failed = found if lasting else map(list, found)
     return rows, dropped, failed
 
 
 def observer_of(on_progress: OnProgress | None) -> Observer:
-    """Who hears of the progress."""
+    """The observer for a progress callback."""
     return Silent() if on_progress is None else _Calling(on_progress)
 
 
 class _Calling(Silent):
-    """Calls a function now and then, on the event loop that does the work."""
+    """Calls a function periodically, on the event loop that does the work."""
 
     def __init__(self, on_progress: OnProgress) -> None:
         self._on_progress = on_progress

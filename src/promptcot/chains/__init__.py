@@ -1,5 +1,5 @@
-"""Chains: several commands one after the other, from a recipe with the key `chain`, each a process of its own.
+"""Chains: several commands in sequence, from a recipe with the key `chain`, each in its own process.
 
-`recipe` says which keys a chain has, `distill` and `cold_start` which commands they become, `running` how these are run
-and which of them are left out; `rows` and `closing` hold what the small commands between the others do.
+`recipe` defines the keys of a chain, `distill` and `cold_start` its commands, and `running` runs them and skips
+finished ones; `rows` and `closing` implement the small commands in between.
 """

@@ -1,6 +1,6 @@
-"""What a chain has shown at its end: students side by side, and what a generator writes before and after its training.
+"""The results at the end of a chain: a comparison of students, and of a generator before and after its training.
 
-Decides what is counted and compared; the statistics are in `core`, the words in the command line.
+Decides what is counted and compared; `core` computes the statistics, and the command line formats them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GAINS = (("before", "after"), ("before", "control"), ("control", "after"))
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A model under evaluation: `which` of the chain's students it is, and its samples on one benchmark."""
+    """An evaluated model: `which` of the chain's students it is, and its samples on one benchmark."""
 
     which: str
     model: str
@@ -40,12 +40,12 @@ class Students:
     gains: Mapping[str, Comparison]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; null where nothing is known."""
+        """Plain values; null if unknown."""
         students = {which: {"model": self.models[which], **one.as_json()} for which, one in self.summaries.items()}
         return {"students": students, "gains": {name: gain.as_json() for name, gain in self.gains.items()}}
 
     def for_card(self, names: Mapping[str, str]) -> list[Result]:
-        """What goes into the card of the trained model, each student under the name that it has there."""
+        """The results for the trained model's card, each student under its name there."""
         accuracies = [(which, one.accuracy, one.mean_tokens) for which, one in self.summaries.items()]
         return [
             Result(names[which], self.benchmark, share.mean, share.interval, share.n, tokens)
@@ -67,9 +67,10 @@ def side_by_side(students: list[Student], rng: np.random.Generator | None = None
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a generator wrote for `n` prompts: how often with readable markup, and in the nano world, how often right.
+    """What a generator wrote for `n` prompts: how often with readable markup, and in the nano world, how often
+    correctly.
 
-    A well-posed problem has exactly one answer; `as_asked` ones also rest on all the concepts of their prompt.
+    A well-posed problem has exactly one answer; `as_asked` ones also use all concepts of their prompt.
     """
 
     readable: Share
@@ -87,12 +88,12 @@ def _with_interval(share: Share) -> dict[str, Any]:
 
 
 def combination(row: Row) -> tuple[frozenset[str], str | None]:
-    """What a prompt asks for: concepts, in whatever order, and a level."""
+    """The request in a prompt: concepts, in any order, and a level."""
     return frozenset(concepts_of(row)), level_of(row)
 
 
 def written(prompts: Iterable[Row], problems: Mapping[str, Row], *, nano: bool) -> Written:
-    """Count what was written for these prompts. `problems` are the readable ones, by the id of their prompt."""
+    """Count the results for these prompts. `problems` are the readable ones, by the id of their prompt."""
     asked = [row["id"] for row in prompts]
     found = [problems[name] for name in asked if name in problems]
     readable = Share(len(found), len(asked))

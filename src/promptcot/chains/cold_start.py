@@ -1,6 +1,6 @@
 """The steps of a cold start: from seed problems to a generator, and problems that it writes.
 
-Decides which commands these are, and the names of the files between them.
+Decides the commands, and the names of the files between them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _annotated(recipe: ColdStart, directory: Path) -> Iterator[Step]:
 
 
 def _judged(recipe: ColdStart, directory: Path) -> Iterator[Step]:
-    """What the judges keep, as rows to train on."""
+    """The problems that the judges keep, as training rows."""
     explained, accepted = directory / "explained.jsonl", directory / "accepted.jsonl"
     files = [directory / f"judged-{judge.name}.jsonl" for judge in recipe.judge]
     told: dict[str, object]
@@ -53,7 +53,7 @@ def _judged(recipe: ColdStart, directory: Path) -> Iterator[Step]:
 
 
 def _trained(recipe: ColdStart, directory: Path) -> Iterator[Step]:
-    """The generator, and what it and the untrained base write for the same new prompts."""
+    """The generator, and what it and the untrained base model write for the same new prompts."""
     rows, prompts, generator = directory / "rows.jsonl", directory / "prompts.jsonl", directory / "generator"
     yield train("train", recipe.generator, rows, generator, recipe.seed)
     yield from _prompts(recipe, directory, prompts)

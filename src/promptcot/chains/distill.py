@@ -1,6 +1,6 @@
 """The steps of a distillation: problems, a teacher's traces, labels, a student, and a control.
 
-Decides which commands these are, and the names of the files between them.
+Decides the commands, and the names of the files between them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How a model of a recipe is written as options of a command: the name of each option, and the arguments for a section.
+"""Converts a recipe's model into command options: the name of each option, and the arguments for a section.
 
-The command line makes its own options for a model from the same names.
+The command line builds its own model options from the same names.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ _AS_TEXT: Mapping[str, Callable[[Any], str]] = {"engine_args": shlex.join, "extr
 
 
 def option_of(key: str) -> str:
-    """The name of the option for a key of a model's section, as Python writes it."""
+    """The name of the option for a key of a model's section, in Python's spelling."""
     return _NAMES.get(key, key)
 
 
 def arguments(options: Mapping[str, Any]) -> list[str]:
-    """Options as they are typed: several for a list or tuple, the name alone for True, nothing for None and False."""
+    """Options for a command line: several values for a list or tuple, the name alone for True, nothing for None and
+    False.
+    """
     words: list[str] = []
     for name, values in options.items():
         for value in values if isinstance(values, list | tuple) else [values]:
@@ -39,9 +41,9 @@ def arguments(options: Mapping[str, Any]) -> list[str]:
 
 
 def model_arguments(model: Served, *, named: bool = True) -> list[str]:
-    """The options for a model, who serves it, and how tokens are drawn from it; most default values are left out.
+    """The options for a model, its engine, and its sampling; most default values are left out.
 
-    Where the model is not `named`, another option names it.
+    If the model is not `named`, another option names it.
     """
     fields = type(model).model_fields
     values = {key: getattr(model, key) for key in _ORDER if key in fields and (named or key != "model")}

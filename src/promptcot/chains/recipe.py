@@ -1,7 +1,7 @@
-"""What a chain is told to do: TOML in, a checked and complete `Distill` or `ColdStart` out.
+"""The chain recipe: reads TOML into a checked and complete `Distill` or `ColdStart`.
 
-Decides which keys these have, and which recipe is a chain at all: one with the key `chain`. How a table is read and
-checked is decided in `promptcot.recipe`; what the trainings and evaluations in a chain do, by recipes of their own.
+Decides the keys, and which recipes are chains: those with the key `chain`. `promptcot.recipe` reads and checks tables;
+the trainings and evaluations in a chain have recipes of their own.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from promptcot.recipe.schema import Encode, Filter, Generator, Judges, Model, Sa
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Changes = Annotated[tuple[str, ...], AfterValidator(changes_without_key)]
-"""Changes of another recipe, as with `--set`."""
+"""Overrides of another recipe, as with `--set`."""
 
 
 class Asked(Model):
-    """A model that a step asks, with at most so many calls at a time and, where it has a price, for at most so much."""
+    """A step's model, with its maximum concurrency and, if it has a price, its maximum cost."""
 
     concurrency: Positive = 256
     max_cost: Annotated[float, Field(gt=0)] | None = None
 
 
 class Training(Section):
-    """A training: the name or file of its recipe, the model to start from, and changes as in `--set`."""
+    """A training: the name or file of its recipe, the base model, and overrides as in `--set`."""
 
     recipe: str
     model: str
@@ -39,7 +39,7 @@ class Training(Section):
 
 
 class Problems(Section):
-    """The problems to learn from: a file of rows with `problem`, or what `run` makes by `recipe` until `target`."""
+    """The problems to learn from: a file of rows with `problem`, or the output of `run` with `recipe` and `target`."""
 
     path: str | None = None
     recipe: str | None = None
@@ -49,9 +49,9 @@ class Problems(Section):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.path is None) == (self.recipe is None):
-            raise ValueError("give path, a file of problems, or recipe, which `run` makes problems by")
+            raise ValueError("give path (a file of problems) or recipe (with which `run` makes problems)")
         if self.path is not None and (self.target is not None or self.set):
-            raise ValueError("target and set belong to recipe; a file has the problems that it has")
+            raise ValueError("target and set apply to recipe only, not to a file of problems")
         return self
 
 
@@ -64,7 +64,7 @@ class Teacher(Asked):
 
 
 class Labels(Section):
-    """Which problems are kept, by what their traces say; `style` is the form of the prompt that the student learns."""
+    """Which problems are kept, by the labels of their traces; `style` is the form of the student's prompt."""
 
     min_agreement: Share = 0.5
     min_pass_rate: Share = 0.0
@@ -84,7 +84,8 @@ class Evaluation(Section):
 class Distill(Section):
     """Problems → teacher's traces → labels → training rows → student, evaluated before and after.
 
-    With `control`, another student is trained as long on as many rows, in which each problem has the trace of another.
+    With `control`, another student is trained for as long on as many rows, in which each problem has the trace of
+    another.
     """
 
     TARGET: ClassVar[str] = "problems.target"
@@ -102,17 +103,17 @@ class Distill(Section):
 
 
 class Seeds(Section):
-    """The problems to begin with: rows with `problem`, and `level` if known; `nano` ships. Only the first `limit`."""
+    """The seed problems: rows with `problem`, and `level` if known; `nano` ships. Only the first `limit`."""
 
     path: str = nano.NAME
     limit: Positive | None = None
 
 
 class Annotate(Asked):
-    """The models that name the concepts of a problem and explain how its designer came to it.
+    """The models that name the concepts of a problem and explain how its designer arrived at it.
 
-    `annotators` are NAME=MODEL, or `model` alone; each is asked about each problem for one of `concepts` many concepts.
-    A problem without a level gets one of `levels`, and must have one where there are none.
+    `annotators` are NAME=MODEL, or `model` alone; each annotates each problem once for every number in `concepts`. A
+    problem without a level gets one of `levels`, and must have one if there are none.
     """
 
     annotators: tuple[str, ...] = ()
@@ -128,7 +129,7 @@ class Annotate(Asked):
 
 
 class Draws(Sample):
-    """How the prompts are drawn that the generator is tried with, and how many."""
+    """How the test prompts of the generator are drawn, and how many."""
 
     n: Positive = 200
 
@@ -157,16 +158,17 @@ _CHAINS: dict[str, type[Distill] | type[ColdStart]] = {"distill": Distill, "cold
 
 
 def is_chain(name_or_path: str) -> bool:
-    """Whether the recipe of that file or shipped name is a chain. Raises RecipeError where there is none."""
+    """Whether the recipe in that file or with that shipped name is a chain. Raises RecipeError if there is none."""
     return "chain" in read_table(name_or_path, SHIPPED)[1]
 
 
 def load_chain(
     name_or_path: str, changes: Sequence[str] = (), *, seed: int | None = None, target: int | None = None
 ) -> Chain:
-    """The chain of that file (`….toml`) or shipped name, changed by `a.b=v` texts and then by `seed` and `target`.
+    """The chain in that file (`….toml`) or with that shipped name, with `a.b=v` overrides and then `seed` and `target`
+    applied.
 
-    The target of a distillation is a number of problems, that of a cold start a number of prompts to try. Raises
+    The target of a distillation is a number of problems, that of a cold start a number of test prompts. Raises
     RecipeError with all mistakes.
     """
     kind = _kind(*read_table(name_or_path, SHIPPED, changes))

@@ -1,6 +1,6 @@
-"""What chains do to rows between the commands: leaving out problems of benchmarks, and giving problems wrong traces.
+"""Operations on rows between the commands of a chain: removing benchmark problems, and assigning incorrect traces.
 
-Pure functions over rows; which files they are read from is decided in the command line.
+Pure functions over rows; the command line decides which files they are read from.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ IN_BENCHMARK, REPEATED = "in a benchmark", "repeated"
 
 
 def same_words(problem: str) -> str:
-    """What two texts have in common that differ in capitals and white space only."""
+    """A key that is equal for texts that differ in capitals and white space only."""
     return content_id(" ".join(problem.casefold().split()))
 
 
 def freshness(held_out: References) -> Callable[[str], str | None]:
-    """A function that says of one problem after the other why it is left out, or None.
+    """A function that returns for each problem the reason for dropping it, or None.
 
-    It is `in a benchmark` as `decontaminate` decides, except that problems with other numbers are others: a student may
-    learn from these. Or it is `repeated`, word for word.
+    The reason is `in a benchmark` as in `decontaminate`, except that problems with other numbers count as different: a
+    student may learn from these. Or it is `repeated`, for identical texts.
     """
     index = Contamination(held_out.problems, mask_numbers=False, phrases=held_out.phrases)
     seen: set[int] = set()
@@ -46,10 +46,10 @@ def freshness(held_out: References) -> Callable[[str], str | None]:
 
 
 def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
-    """A permutation that gives no place an item of its own key; in particular, it has no fixed point.
+    """A permutation that gives no place an item with its own key; in particular, it has no fixed point.
 
-    Shuffled, and then each place that got its own key exchanges with a random one where that makes both right. Such a
-    place exists for certain where no key is that of more than half of the items. Raises ValueError otherwise.
+    The items are shuffled, and then each place with its own key is swapped with a random place for which both become
+    valid. Such a place always exists if no key belongs to more than half of the items. Raises ValueError otherwise.
     """
     if keys and 2 * max(Counter(keys).values()) > len(keys):
         raise ValueError("one key is that of more than half of the items")
@@ -65,11 +65,11 @@ def derangement(keys: Sequence[Hashable], rng: random.Random) -> list[int]:
 
 
 def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
-    """The training rows, each with the trace of another problem that has another label; all traces are used once.
+    """The training rows, each with the trace of another problem with another label; all traces are used once.
 
-    So rows, tokens and format stay as they are, and nothing that is learnt is true. `trace_of` names the problem whose
-    trace a row got, `label` is what that trace says. Raises InputError where more than half of the rows share a label,
-    and for a row that has no trace.
+    Rows, tokens and format stay the same, and no training target is correct. `trace_of` names the problem of the trace,
+    `label` is the trace's answer. Raises InputError if more than half of the rows share a label, and for a row without
+    a trace.
     """
     keys = [_key_of(row, number) for number, row in enumerate(rows, 1)]
     try:
@@ -84,7 +84,7 @@ def mismatched(rows: Sequence[Row], rng: random.Random) -> list[Row]:
 
 
 def _key_of(row: Row, number: int) -> str:
-    """What two rows share that have the same label. Raises InputError."""
+    """A key shared by rows with the same label. Raises InputError."""
     turns = row.get("messages", [{}])
     if "completion" not in row or not (isinstance(turns, list) and turns):
         raise InputError(

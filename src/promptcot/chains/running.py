@@ -1,8 +1,7 @@
-"""Runs the steps of a chain, each in a process of its own, and leaves out those that are finished.
+"""Runs the steps of a chain, each in its own process, and skips finished ones.
 
-A step is finished when it ended well with the same command and the same inputs, and its product is there; that is
-written down in `chain.json`. What a step does after an interruption is its own business: the same command goes on where
-it stopped.
+A step is finished when the same command with the same inputs has succeeded and its product exists; `chain.json` records
+this. Resuming inside a step is left to its command, which continues where it stopped.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ Start = Callable[[Sequence[str]], int]
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run `promptcot` with these arguments in a child process; its exit code.
+    """Run `promptcot` with these arguments in a child process; returns its exit code.
 
-    The child ends before we do, or right after us if we are killed: Ctrl-C reaches both, and a signal to us alone is
-    passed on.
+    The child ends before this process, or right after it if this one is killed: Ctrl-C reaches both, and other signals
+    are forwarded.
     """
     environment = {**os.environ, PARENT: str(os.getpid())}
     with subprocess.Popen([sys.executable, "-m", "promptcot", *arguments], env=environment) as child:
@@ -51,10 +50,10 @@ def start(arguments: Sequence[str]) -> int:
 
 
 def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any], say: Say, start: Start = start) -> int:
-    """Run what is not finished, one step after the other, and return the exit code.
+    """Run unfinished steps in order, and return the exit code.
 
     A step in which some rows failed (3) does not stop the chain, and runs again the next time; any other code but 0
-    does. Raises LockedError where another process runs a chain in this directory.
+    stops it. Raises LockedError if another process runs a chain in this directory.
     """
     with locked(directory / "chain.lock"):
         state = _State(directory / STATE, recipe)
@@ -62,14 +61,14 @@ def run_steps(steps: Sequence[Step], directory: Path, recipe: Mapping[str, Any],
         for number, step in enumerate(steps, 1):
             ended = _one(step, f"[{number}/{len(steps)}] {step.name}", state, say, start)
             if ended not in (0, SOME_ROWS_FAILED):
-                say(f"the chain stops here; the same command goes on with {step.name}")
+                say(f"the chain stops here; the same command continues with {step.name}")
                 return ended
             code = max(code, ended)
         return code
 
 
 def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
-    """Run a step that is due, and write down how it ended. Its inputs are looked at before it may change them."""
+    """Run a pending step, and record its result. Its inputs are fingerprinted before it may change them."""
     inputs, before = state.look_at(step), state.steps.get(step.name)
     command, seen = without_secrets([list(step.arguments), inputs])  # as it was written down
     same = before is not None and before["command"] == command and _same(before["inputs"], seen)
@@ -78,7 +77,7 @@ def _one(step: Step, title: str, state: _State, say: Say, start: Start) -> int:
         return 0
     say(f"\n{title}\n$ {step.shown}")
     if step.workspace is not None and step.workspace.exists() and before and not same:
-        say(f"removed: {step.workspace}, which was made by another command or of other inputs")
+        say(f"removed: {step.workspace}, which was made by another command or from other inputs")
         shutil.rmtree(step.workspace)
     state.note(step, inputs, None, 0.0)
     began = time.monotonic()
@@ -95,10 +94,10 @@ def _outcome(code: int) -> str:
 
 
 def look(path: Path, known: Iterable[dict[str, Any]] = ()) -> dict[str, Any] | None:
-    """Size, last change and sha256 of a file, or of the files of a model folder; None where nothing is there.
+    """Size, modification time and sha256 of a file, or of the files of a model folder; None if there is nothing.
 
-    The content is read only where size and last change are none of those that are `known`. Model cards (`.md`) do not
-    count: results are written into them afterwards.
+    The content is read only if size and modification time differ from those that are `known`. Model cards (`.md`) are
+    ignored: results are written into them afterwards.
     """
     if not path.exists():
         return None
@@ -118,7 +117,9 @@ def _digest(files: Sequence[Path], path: Path) -> str:
 
 
 class _State:
-    """What `chain.json` says: the recipe, and of each step the command, the inputs, the exit code and the duration."""
+    """The content of `chain.json`: the recipe, and for each step the command, the inputs, the exit code and the
+    duration.
+    """
 
     def __init__(self, path: Path, recipe: Mapping[str, Any]) -> None:
         self._path, self._recipe = path, recipe
@@ -129,19 +130,19 @@ class _State:
             self.steps = {name: told for name, told in steps.items() if _is_told(told)}
 
     def look_at(self, step: Step) -> dict[str, Any]:
-        """The inputs of a step as they are now."""
+        """The current inputs of a step."""
         seen = [one["inputs"] for one in self.steps.values()]
         return {path: look(Path(path), filter(None, (one.get(path) for one in seen))) for path in map(str, step.inputs)}
 
     def note(self, step: Step, inputs: Mapping[str, Any], code: int | None, seconds: float) -> None:
-        """Write down that a step begins (no `code`), or how it ended. Raises StorageError."""
+        """Record the start of a step (no `code`), or its result. Raises StorageError."""
         told = {"command": list(step.arguments), "inputs": inputs, "exit": code, "seconds": round(seconds, 1)}
         self.steps[step.name] = told
         write_document(self._path, {"recipe": self._recipe, "steps": self.steps})
 
 
 def _is_told(step: object) -> bool:
-    """Whether this says of a step all that is written down; without a checksum it could be anything."""
+    """Whether a record of a step is complete; without a checksum it could be anything."""
     return (
         isinstance(step, dict)
         and step.keys() >= {"command", "inputs", "exit", "seconds"}
@@ -155,7 +156,7 @@ def _is_told(step: object) -> bool:
 
 
 def _same(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether files had the same content."""
+    """Whether files have the same content."""
     return {path: told and told["sha256"] for path, told in before.items()} == {
         path: told and told["sha256"] for path, told in now.items()
     }

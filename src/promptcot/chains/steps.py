@@ -1,7 +1,4 @@
-"""A step of a chain: one `promptcot` command, what it reads, and what it leaves behind.
-
-Pure: nothing is run or looked at here.
-"""
+"""A step of a chain: one `promptcot` command, its inputs and its outputs. Pure: nothing is run or read here."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ from promptcot.recipe.schema import Served
 from promptcot.storage.paths import SUFFIXES
 
 MODEL = "model"
-"""Where a training leaves its model, in its output folder."""
+"""The model in the output folder of a training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`promptcot` with these `arguments`, which makes `product`, a file or a folder, out of `inputs`.
+    """`promptcot` with these `arguments`, which makes `product`, a file or a folder, from `inputs`.
 
-    A step that is due `always` is cheap, and tells something. `workspace` is the folder of a step that goes on by
-    itself, and only with the same command and inputs: for others it is removed first.
+    An `always` step is cheap and runs every time. `workspace` is the folder of a step that resumes by itself, with the
+    same command and inputs only: otherwise it is removed first.
     """
 
     name: str
@@ -37,17 +34,17 @@ class Step:
 
     @property
     def shown(self) -> str:
-        """The command as a person may type it."""
+        """The command as a user would type it."""
         return shlex.join(["promptcot", *self.arguments])
 
 
 def step(
     name: str, words: Iterable[object], product: Path, *inputs: Path | str, always: bool = False, at: Path | None = None
 ) -> Step:
-    """A step. Of its words, a mapping is options, a section for a model that model's, and all else is text.
+    """A step. Of its words, a mapping becomes options, a model's section the model's options, and anything else text.
 
-    An input that is named (text) counts where it is a file or a folder; what ships with the package or lies on the Hub
-    does not. `at` is the step's workspace.
+    A named input (text) is tracked if it is a file or a folder; files of the package and of the Hub are not. `at` is
+    the step's workspace.
     """
     files = [Path(one) for one in inputs if isinstance(one, Path) or _on_disk(one)]
     return Step(name, tuple(chain.from_iterable(map(_written, words))), product, tuple(files), always, at)

@@ -1,5 +1,7 @@
-"""What `promptcot doctor` looks at before anything is paid for: the machine, the models, the servers, three rows.
+"""The checks of `promptcot doctor` before anything is paid for: the machine, the models, the servers, and a trial of
+three rows.
 
-Nothing is printed here. The parts: `findings` (what a check says), `machine` (what is here), `models` (who serves each
-model, and whether it can), `servers` (endpoints) and `trial` (three rows through the recipe, and the estimate).
+Nothing is printed here. The parts: `findings` (the result of a check), `machine` (hardware and libraries), `models`
+(the engine of each model, and whether it can run), `servers` (endpoints) and `trial` (three rows through the recipe,
+and the estimate).
 """

@@ -1,7 +1,7 @@
-"""What a server draws tokens with where a request says nothing, and where the recipe says nothing either.
+"""A server's default sampling settings, for those that neither the request nor the recipe sets.
 
-Only llama.cpp tells, at `/props`. vLLM and SGLang take the model's `generation_config.json`, which is read where the
-model lies on this machine too.
+Only llama.cpp reports them, at `/props`. vLLM and SGLang use the model's `generation_config.json`, which is read if the
+model is also on this machine.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from promptcot.recipe.addresses import below, server_root
 from promptcot.recipe.schema import Model
 
 _SETS_NOTHING = {"top_k": (0, -1), "min_p": (0,), "presence_penalty": (0,)}
-"""The fields that are sent only where a recipe sets them, and the values that change nothing."""
+"""Fields that are sent only if a recipe sets them, and their neutral values."""
 
 
 async def look_at_defaults(get: Get, sight: Sight, name: str, asked: Asked) -> list[Finding]:
-    """Where the server's own values would enter what the recipe leaves open."""
+    """Find the server's own values that apply where the recipe sets none."""
     props = await read_object(get, below(server_root(sight.url), "/props"))
     if isinstance(settings := (props or {}).get("default_generation_settings"), Mapping):
         params = settings.get("params")
@@ -35,7 +35,7 @@ async def look_at_defaults(get: Get, sight: Sight, name: str, asked: Asked) -> l
 
 
 def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
-    """A note on what is left to the server by one of the steps, if that is anything but to change nothing."""
+    """A note on settings that a step leaves to the server, if the server's value is not neutral."""
     values = {
         key: told[key]
         for key, neutral in _SETS_NOTHING.items()
@@ -47,7 +47,7 @@ def _open(where: str, told: Mapping[str, Any], asked: Asked) -> Iterator[Finding
     without = ", ".join(f"{key} = {_SETS_NOTHING[key][-1]}" for key in values)
     yield note(
         f"unless a call says otherwise, tokens are drawn with {shown} by {where}",
-        f"write into the step what you want: {shown} keeps this, extra_body = {{ {without} }} turns it off",
+        f"set the sampling of the step explicitly: {shown} keeps this, extra_body = {{ {without} }} turns it off",
     )
 
 
@@ -60,7 +60,7 @@ def _other(value: object, neutral: tuple[int, ...]) -> bool:
 
 
 def _renamed(told: Mapping[str, Any], asked: Asked) -> Iterator[Finding]:
-    """llama.cpp's own name for the repetition penalty: ours it passes over."""
+    """llama.cpp's own name for the repetition penalty, since it ignores ours."""
     there = told.get("repeat_penalty")
     wanted = {model.repetition_penalty for model in asked.models if "repeat_penalty" not in model.extra_body}
     if isinstance(there, int | float) and (other := sorted(wanted - {there})):

@@ -1,9 +1,9 @@
-"""From the calls of a trial to the time and the cost of the whole recipe. Pure.
+"""Estimates time and cost of the whole recipe from the calls of a trial. Pure.
 
 A stage needs `rows × completion tokens per call / tokens per second`; its cost is `rows × price of an average call`.
-Every row is counted for every stage, as if nothing were dropped on the way. The longest time adds the stages up at the
-trial's rate. The shortest assumes that the rate grows with the calls at a time, which no machine keeps up for ever: the
-truth lies between.
+Every stage is computed for all rows, as if none were dropped. The upper bound of the time adds up the stages at the
+trial's rate. The lower bound assumes that the rate grows with the number of concurrent calls, which every machine
+limits at some point; the true time lies in between.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from promptcot.recipe.schema import Limits
 
 @dataclass(frozen=True)
 class Estimate:
-    """By a trial of `tried` rows through these stages; those of which nothing was seen are left out.
+    """Based on a trial of `tried` rows through these stages; stages without any call are left out.
 
-    A stage makes one call about a row, or as many as `often` says.
+    A stage makes one call per row, or as many as `often` says.
     """
 
     limits: Limits
@@ -32,7 +32,7 @@ class Estimate:
     often: Mapping[str, int] = field(default_factory=dict)
 
     def at_a_time(self, rows: int) -> int:
-        """The calls that a run of so many rows makes at a time."""
+        """The number of concurrent calls in a run of this many rows."""
         return max(1, min(self.limits.concurrency, rows))
 
     def seconds(self, rows: int) -> tuple[float, float]:
@@ -45,7 +45,7 @@ class Estimate:
         return longest * min(1.0, self.tried / self.at_a_time(rows)), longest
 
     def cost(self, rows: int) -> float | None:
-        """Of the stages that have a price; None if none has."""
+        """The cost of the stages with a price; None if none has one."""
         costs = [
             rows
             * self._often(step.name)
@@ -60,14 +60,14 @@ class Estimate:
         return self.often.get(stage, 1)
 
     def findings(self, accepted: int) -> Iterator[Finding]:
-        """For what the yield of the trial suggests, where there is a target, and for the bound of the recipe."""
+        """For the target, using the trial's yield, and for the maximum of the recipe."""
         target, most, tried = self.limits.target, self.limits.candidates, self.tried
         if target and accepted:
             rows = min(most, -(-target * tried // accepted))
             yield note(f"estimate for {target:,} accepted, if {accepted} of {tried} are: {self._told(rows)}")
         elif target:
             yield note(
-                f"none of {tried} was accepted, so it is open how many combinations {target:,} accepted ones take"
+                f"none of {tried} was accepted, so it is unknown how many combinations {target:,} accepted ones take"
             )
         yield note(f"estimate for {'at most ' if target else ''}{self._told(most)}")
         yield note(
@@ -76,11 +76,11 @@ class Estimate:
             "rows are few, too few for an interval"
         )
         if unseen := ", ".join(name for name, watch in self.watches.items() if not watch.calls):
-            yield note(f"not in the estimate, since nothing reached it: {unseen}")
+            yield note(f"not in the estimate, because no row reached it: {unseen}")
         hosted = (step.name for step in self.stages if step.asked.base_url and step.asked.price is None)
         if unpriced := ", ".join(hosted):
             yield note(
-                f"no cost is told for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
+                f"no cost is known for {unpriced}: the recipe has no price there (price.prompt, price.completion)"
             )
 
     def _told(self, rows: int) -> str:

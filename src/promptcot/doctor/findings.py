@@ -1,4 +1,4 @@
-"""What a check says: one thing that is well, worth knowing, or wrong, and then the way out."""
+"""The result of a check: an item that is fine, a note, or a problem with its remedy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Mark = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report. A problem has a way out, in `what` itself or in `way_out`."""
+    """One line of the report. A problem has a remedy, in `what` itself or in `way_out`."""
 
     mark: Mark
     what: str
@@ -19,14 +19,14 @@ class Finding:
 
 
 ok = partial(Finding, "ok")
-"""Something is as it should be."""
+"""The item is fine."""
 note = partial(Finding, "note")
-"""Something is worth knowing, and no obstacle."""
+"""A note that does not prevent the run."""
 problem = partial(Finding, "problem")
-"""Something will not work."""
+"""The run would fail."""
 
 
 def problem_of(error: Exception) -> Finding:
-    """The problem that an error tells: its first line says what, the others the way out."""
+    """The problem in an error: its first line is the cause, the others are the remedy."""
     what, _, way_out = str(error).partition("\n")
     return problem(what.strip(), " ".join(way_out.split()))

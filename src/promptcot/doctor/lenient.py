@@ -1,7 +1,7 @@
-"""Steps that let every row of a trial pass, and note which they would have left out.
+"""Steps that pass every row of a trial, and record which rows they would have dropped.
 
-A trial has few rows, and most of them may be left out on the way: then the models behind would not be tried, a teacher
-above all. So decisions are noted, and rows go on all the same.
+A trial has few rows, and if most were dropped, the later models, especially the teacher, would not be tried. Decisions
+are therefore recorded without dropping rows.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from promptcot.stages.protocol import Stage, Step
 
 @dataclass
 class Decisions:
-    """The ids of the rows that each step would have left out, by its name."""
+    """The ids of the rows that each step would have dropped, by its name."""
 
     left_out: dict[str, set[str]] = field(default_factory=dict)
 
     def lenient(self, steps: Sequence[PlannedStep]) -> list[PlannedStep]:
-        """The steps of a run that let all rows pass; steps of the user's own stay as they are."""
+        """The steps of a run, modified to pass all rows; the user's own steps are unchanged."""
         return [self._lenient(step) for step in steps]
 
     def passed(self, rows: Sequence[Row], *names: str) -> int:
-        """How many of these rows none of the steps of these names would have left out."""
+        """How many of these rows none of the named steps would have dropped."""
         lost = set[str]().union(*(self.left_out.get(name, set()) for name in names))
         return sum(str(row.get("id")) not in lost for row in rows)
 
     def note(self, step: str, row: Row) -> None:
-        """A row that this step would have left out."""
+        """Record a row that this step would have dropped."""
         self.left_out.setdefault(step, set()).add(str(row.get("id")))
 
     def _lenient(self, planned: PlannedStep) -> PlannedStep:

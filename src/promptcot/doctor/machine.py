@@ -1,6 +1,6 @@
-"""What this machine has: processors, memory, GPUs, libraries and disk.
+"""Reports this machine's processors, memory, GPUs, libraries and disk, and the extras that a recipe needs.
 
-Decides what a recipe needs of the extras. No heavy library is imported: versions are read from what is installed.
+No heavy library is imported: versions are read from package metadata.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LITTLE_DISK = 2e9
 
 
 def look_at_machine(needed: Collection[str], output: Path) -> Iterator[Finding]:
-    """Python, processors and memory; GPUs; libraries, of which `needed` must be there; disk where `output` goes."""
+    """Python, processors and memory; GPUs; libraries, of which `needed` are required; the disk of `output`."""
     yield ok(
         f"Python {platform.python_version()} on {platform.system()}, {cores()} cores, "
         f"{memory_free() / _GB:.0f} of {memory_total() / _GB:.0f} GB of memory free"
@@ -46,14 +46,14 @@ def look_at_machine(needed: Collection[str], output: Path) -> Iterator[Finding]:
 
 
 def needed_by(recipe: Recipe, served: Sequence[Served]) -> set[str]:
-    """The libraries without which these models, or the files that the recipe names, cannot be used."""
+    """The libraries required by these models and the files in the recipe."""
     needed = {library for spec in served for library in _NEEDED_BY.get(kind_of(spec), ())}
     files = [recipe.concepts.path, recipe.encode.path, recipe.sample.prompt_like]
     return needed | ({"pyarrow"} if any(str(file).endswith(".parquet") for file in files) else set())
 
 
 def version_of(library: str) -> str | None:
-    """The version that is installed, under whatever name it is distributed (vLLM has several); None if it is not."""
+    """The installed version, under any distribution name (vLLM has several); None if it is not installed."""
     if importlib.util.find_spec(library) is None:
         return None
     try:

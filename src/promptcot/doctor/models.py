@@ -1,6 +1,6 @@
-"""Who serves each model and why, whether its files will do, and where it runs.
+"""Reports the engine of each model and why it was chosen, whether the model's files are usable, and where it runs.
 
-Decides what is said about models on this machine; models behind a URL are looked at by `servers`.
+Covers models on this machine; `servers` checks models behind a URL.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from promptcot.recipe.schema import Encode, Model, Served
 
 _GB = 1e9
 _USUAL_PROMPT = 600
-"""About the tokens of a prompt of the judges: what a context must hold besides the reply."""
+"""The approximate length of a judge's prompt in tokens, which must fit in the context beside the reply."""
 
 
 @dataclass
 class Asked:
-    """One model with all the steps that ask it."""
+    """One model with all the steps that use it."""
 
     spec: Served
     role: str
     steps: list[str] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
-    """The steps' own ways of asking; none for a model that only makes vectors."""
+    """The sampling settings of its steps; none for a model that only embeds."""
 
     @property
     def kind(self) -> str:
@@ -53,12 +53,12 @@ class Asked:
 
     @property
     def max_tokens(self) -> int:
-        """The longest reply that is asked for."""
+        """The longest requested reply."""
         return max((model.max_tokens for model in self.models), default=0)
 
 
 def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
-    """The distinct models of a run, in the order in which they are asked."""
+    """The distinct models of a run, in the order of their steps."""
     found: dict[str, Asked] = {}
     for step in steps:
         if step.model is not None:
@@ -69,14 +69,14 @@ def models_of(steps: Sequence[PlannedStep]) -> list[Asked]:
 
 
 def _key(spec: Served, role: str) -> str:
-    """What distinguishes one model from another; a vLLM server that makes vectors is one of its own."""
+    """What distinguishes one model from another; a vLLM server for vectors is separate."""
     apart = isinstance(spec, Encode) and kind_of(spec) == "vllm"
     model = role if spec.model == nano.NAME and kind_of(spec) != "openai" else spec.model
     return f"{apart} {model} {spec.model_dump_json(include=set(Served.model_fields) - {'price', 'model'})}"
 
 
 def look_at_model(asked: Asked) -> Iterator[Finding]:
-    """Who serves a model, its files, and its place. For a model behind a URL only the first of these."""
+    """The engine of a model, its files, and its placement. For a model behind a URL only the engine."""
     yield ok(f"served by {_NAMES.get(asked.kind, 'an engine of your own')}: {_why(asked.spec)}")
     if asked.kind not in ("local", "vllm"):
         return
@@ -146,7 +146,7 @@ def _tokenizer(asked: Asked, folder: Path) -> Iterator[Finding]:
         yield problem(f"{folder}: no such tokenizer folder", "correct `tokenizer`, or leave it out")
         return
     if not (folder / "tokenizer.json").is_file():
-        yield note(f"{folder.name}: no tokenizer.json; whether its tokenizer can be converted shows in the trial")
+        yield note(f"{folder.name}: no tokenizer.json; the trial shows whether its tokenizer can be converted")
     elif trouble := _tokenizer_trouble(folder):
         yield problem(f"{folder}: the tokenizer does not load ({trouble})", "fetch the model's files again")
     else:
@@ -156,7 +156,7 @@ def _tokenizer(asked: Asked, folder: Path) -> Iterator[Finding]:
 
 
 def _tokenizer_trouble(folder: Path) -> str | None:
-    """Why tokenizer.json cannot be used, if it cannot; asks neither torch nor transformers, which load for seconds."""
+    """The reason why tokenizer.json cannot be used, if any; without torch or transformers, which load slowly."""
     if importlib.util.find_spec("tokenizers") is None:
         return None
     try:
@@ -170,7 +170,7 @@ def _template(asked: Asked, there: bool) -> Finding:
     chats = any(model.chat for model in asked.models)
     if chats and not there:
         return problem(
-            "it is asked as a chat, and its tokenizer has no chat template",
+            "it is used as a chat model, but its tokenizer has no chat template",
             "set chat = false for this step, or take a chat model (its name often ends in Instruct or Chat)",
         )
     return ok(f"asked {'as a chat' if chats else 'with raw prompts'}; {'a' if there else 'no'} chat template is there")
@@ -217,7 +217,7 @@ def _size(size: WeightsSize) -> str:
 
 
 def look_at_fit(recipe: Recipe, models: Sequence[Asked]) -> Iterator[Finding]:
-    """Whether several vLLM models run side by side or take turns; nothing where there are fewer than two."""
+    """Whether several vLLM models run side by side or one after another; empty for fewer than two."""
     ours = [asked for asked in models if asked.kind == "vllm" and asked.models]
     if len(ours) < 2:
         return
@@ -228,9 +228,9 @@ def look_at_fit(recipe: Recipe, models: Sequence[Asked]) -> Iterator[Finding]:
         elif fit:
             yield ok(f"the {len(ours)} vLLM models run side by side{_sides(ours)}")
         elif recipe.run.models == "together":
-            yield problem("the models do not fit together, and run.models asks for it", 'set run.models = "auto"')
+            yield problem("the models do not fit together, but run.models requires it", 'set run.models = "auto"')
         else:
-            yield note("the models do not fit together: each has its turn with all rows (run.models)")
+            yield note("the models do not fit together: they run one after another (run.models)")
     except PromptCoTError as error:
         yield problem_of(error)
 

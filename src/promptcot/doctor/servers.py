@@ -1,6 +1,6 @@
-"""A look at OpenAI-compatible servers: do they answer, do they know the model, do they take the calls of this recipe?
+"""Checks OpenAI-compatible servers: do they answer, do they have the model, do they accept the calls of this recipe?
 
-What an answer means is decided by the engine: a small call through it meets what the run would meet.
+A small call goes through the recipe's engine, so it gets the same errors as the run would.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from promptcot.records import Completion, Message, Request, Sampling
 _PATIENCE = 60.0
 _KEY_WANTED = (401, 403)
 _AGAIN = (1.0, 3.0)
-"""Seconds after which what failed is asked again: a fault of the moment is not the truth about a server."""
+"""Seconds before each retry of a failed call: a transient error says little about a server."""
 _TOKENS = 16
 _QUESTION = "What is 2 + 3?"
 _RAW_WAY_OUT = "set chat = true for this step if the server has no raw completions (/completions)"
 
 
 async def look_at_servers(asked: Asked, both: bool = False) -> AsyncIterator[Finding]:
-    """Each base URL of a model, and the key. `both` tries the chat and the raw way, of which one has to work."""
+    """Each base URL of a model, and the key. `both` tries the chat and the raw format, of which one has to work."""
     if os.environ.get(asked.spec.api_key_env):
         yield ok(f"the key in {asked.spec.api_key_env} is sent (and never shown)")
     else:
@@ -69,7 +69,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
         yield finding
     findings = await _calls(engine, asked, sight, both)
     if sight.models is None and any(finding.mark == "ok" for finding in findings):
-        yield note(f"{url} does not list its models ({sight.problem}); that does no harm")
+        yield note(f"{url} does not list its models ({sight.problem}), which is harmless")
     for finding in findings:
         yield finding
     if "encode" in asked.steps:
@@ -77,7 +77,7 @@ async def _server(engine: OpenAIEngine, asked: Asked, url: str, both: bool) -> A
 
 
 async def _look(engine: OpenAIEngine, url: str) -> Sight:
-    """The list of models. One that fails for the moment is asked for again."""
+    """The list of models. Retried after a transient error."""
     sight = await look(engine.transport.get, url)
     for pause in _AGAIN:
         if not (sight.problem == TimeoutError.__name__ or sight.status in (408, 429) or (sight.status or 0) >= 500):
@@ -88,7 +88,7 @@ async def _look(engine: OpenAIEngine, url: str) -> Sight:
 
 
 def _engine(spec: Served, url: str) -> OpenAIEngine:
-    """The engine for one URL, which waits for no rate limit."""
+    """The engine for one URL, which does not wait for rate limits."""
     patience = min(_PATIENCE, spec.idle_timeout or _PATIENCE)
     at_once = {"base_url": [url], "idle_timeout": patience, "queue_timeout": _PATIENCE}
     at_once |= {"requests_per_minute": None, "tokens_per_minute": None}
@@ -96,7 +96,7 @@ def _engine(spec: Served, url: str) -> OpenAIEngine:
 
 
 def _name(spec: Served, sight: Sight) -> str | Finding:
-    """The model to ask for, as a run would choose it; a problem where there is none."""
+    """The model to use, chosen as in a run; a problem if there is none."""
     listed = sight.models or ()
     if (name := name_for(spec, listed)) is not None:
         return name
@@ -114,7 +114,7 @@ def _name(spec: Served, sight: Sight) -> str | Finding:
 
 
 def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding]:
-    """What the list of models tells about this one."""
+    """The server's information on this model."""
     if sight.models:
         context = f", context {sight.context:,}" if sight.context else ""
         others = f" (one of {len(sight.models)} models)" if len(sight.models) > 1 else ""
@@ -123,8 +123,9 @@ def _seen(asked: Asked, name: str, sight: Sight, both: bool) -> Iterator[Finding
 
 
 async def _calls(engine: OpenAIEngine, asked: Asked, sight: Sight, both: bool) -> list[Finding]:
-    """A small call in each way in which the recipe asks. Of `both` ways, one that fails is no problem if the other
-    works; where both fail, it is said once."""
+    """A small call in each format that the recipe uses. With `both` formats, one may fail if the other works; if both
+    fail, this is reported once.
+    """
     if not both:
         ways = {model.chat: model.sampling for model in asked.models}
         return [await _call(engine, chat, sampling, sight) for chat, sampling in ways.items()]
@@ -151,7 +152,7 @@ async def _call(engine: OpenAIEngine, chat: bool, sampling: Sampling, sight: Sig
 
 
 async def _answer(engine: OpenAIEngine, request: Request) -> tuple[float, Completion]:
-    """When a call that was answered began, and the reply. A fault of the moment is met by asking again."""
+    """The start time of an answered call, and the reply. Transient errors are retried."""
     for pause in _AGAIN:
         begun = time.monotonic()
         try:

@@ -1,7 +1,7 @@
-"""A few rows through the stages of a recipe, with its own engines, in a folder that is thrown away afterwards.
+"""Runs a few rows through the stages of a recipe, with its own engines, in a temporary folder.
 
-Decides what of a small run is worth telling. Concepts are drawn by co-occurrence alone unless vectors exist: to encode
-a whole catalogue for three rows would be waste.
+Decides what to report about the small run. Concepts are drawn by co-occurrence alone unless vectors exist, because
+encoding a whole catalogue for three rows would be wasteful.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from promptcot.storage.rows import read_rows
 
 
 async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIterator[Finding]:
-    """What a trial tells, stage by stage, and the estimate. The folder is kept where the trial broke off."""
+    """The results of a trial, stage by stage, and the estimate. The folder is kept if the trial failed."""
     directory = Path(tempfile.mkdtemp(prefix="promptcot-doctor-"))
     inputs, decisions = Inputs(_cut_down(recipe, rows, vectors), directory), Decisions()
     inputs.steps = decisions.lenient(inputs.steps)
@@ -45,7 +45,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
         run = await execute.run(inputs, Silent(), runner, budget)
     except PromptCoTError as error:
         yield problem_of(error)
-        yield note(f"the trial broke off; what it left, such as logs, is in {directory}")
+        yield note(f"the trial failed; its files, such as logs, are in {directory}")
         return
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)
@@ -58,7 +58,7 @@ async def try_rows(recipe: Recipe, rows: int, vectors: Path | None) -> AsyncIter
 
 
 def _cut_down(recipe: Recipe, rows: int, vectors: Path | None) -> Recipe:
-    """The recipe for a few rows. `vectors` are taken if they exist."""
+    """The recipe, reduced to a few rows. `vectors` are used if they exist."""
     limits = recipe.run.model_copy(update={"max_candidates": rows, "target": None})
     encode = recipe.encode.model_copy(update={"path": vectors and str(vectors), "skip": vectors is None})
     return recipe.model_copy(update={"run": limits, "encode": encode})
@@ -81,14 +81,14 @@ def _tell(run: Run, recipe: Recipe, watches: Mapping[str, Watch], decisions: Dec
     for name, came in [*rows.items()][1:]:
         yield ok(f"{name}: would keep {decisions.passed(came, name)} of {len(came)}")
     if recipe.set_steps and any(decisions.left_out.values()):
-        yield note("what a step would leave out went on in the trial, so that all models are tried")
+        yield note("rows that a step would drop stay in the trial, so that all models are tried")
     counted = [name for name in rows if name != "select"]
     accepted = decisions.passed(rows[counted[-1]], *counted)
     yield from Estimate(recipe.run, asking(run.steps), watches, sampled, recipe.calls).findings(accepted)
 
 
 def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
-    """The line of one stage that asks a model, and what could not be read or asked."""
+    """The line of one stage with a model, and its unusable replies and failed calls."""
     counts, path = run.counts[name], run.outputs[name].path
     if not counts.rows_in:
         yield note(f"{name}: no row reached it")
@@ -110,7 +110,7 @@ def _stage(run: Run, name: str, watch: Watch) -> Iterator[Finding]:
 
 
 def _lost(path: Path, counts: StageCounts) -> Iterator[Finding]:
-    """Failed rows are problems, and the first is shown; of dropped ones the reasons."""
+    """Failed rows are problems, and the first is shown; for dropped rows, the reasons."""
     failed = beside(path, "failed.jsonl")
     if counts.failed and failed.exists():
         row = next(iter(read_rows(failed)))

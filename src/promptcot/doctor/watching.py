@@ -1,4 +1,4 @@
-"""A runner that notes when the calls of each stage began and ended, for rates that hold no start-up and no waiting."""
+"""A runner that records when the calls of each stage begin and end, for rates without start-up and waiting times."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from promptcot.storage.journal import Journal
 
 @dataclass
 class Watch:
-    """What was seen of one stage's calls: the seconds from the first question to the last answer, and the tokens."""
+    """Measurements of one stage's calls: the seconds from the first call to the last answer, and the tokens."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     start_up: float | None = None
-    """Seconds until a server of our own had started; None where there was none to start."""
+    """Start-up seconds of our own server; None if none was started."""
     _begun: float | None = None
     _ended: float = 0.0
 
@@ -34,11 +34,11 @@ class Watch:
 
     @property
     def rate(self) -> float:
-        """Tokens written in a second."""
+        """Completion tokens per second."""
         return self.completion_tokens / self.seconds if self.seconds else 0.0
 
     def saw(self, begun: float, ended: float, reply: Completion) -> None:
-        """One more answer."""
+        """Count one more answer."""
         self.calls += 1
         self.prompt_tokens += reply.prompt_tokens or 0
         self.completion_tokens += reply.completion_tokens or 0
@@ -48,8 +48,9 @@ class Watch:
 
 @dataclass
 class WatchingRunner:
-    """Runs stages with `runner`; `watches` has what was seen, by stage. The engines of stages in `to_start` are started
-    by a call for one token, which is not counted."""
+    """Runs stages with `runner`; `watches` has the measurements, by stage. The engines of stages in `to_start` are
+    started with an uncounted one-token call.
+    """
 
     runner: Runner
     to_start: Collection[str] = ()
@@ -65,7 +66,7 @@ class WatchingRunner:
 
 
 class _Watched(Wrapper):
-    """An engine whose calls are noted."""
+    """An engine whose calls are recorded."""
 
     def __init__(self, engine: Engine, watch: Watch, to_start: bool) -> None:
         super().__init__(engine)

@@ -1,1 +1,1 @@
-"""Whatever answers a request to a model, behind one protocol."""
+"""Engines: adapters that send requests to a model, behind one protocol."""

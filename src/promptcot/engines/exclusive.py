@@ -1,7 +1,7 @@
-"""An engine that is asked in one pass and then makes room for another one, where two models do not fit on the machine.
+"""An engine that runs in one pass and is then closed, for models that do not fit on the machine together.
 
-Afterwards it answers from nothing: finished calls are in the journal, and a call that failed fails again with the same
-words, so that a later pass over the same rows starts no server.
+After its pass the engine sends no requests: finished calls are in the journal, and a call that failed fails again with
+the same message. A later pass over the same rows therefore starts no server.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from promptcot.records import Completion, Request
 
 
 def exclusive(engines: Mapping[str, Engine]) -> dict[str, ExclusiveEngine]:
-    """The same engines, each with a pass for each name: what failed under one is not what failed under another."""
+    """The same engines, each with its own pass per name: a failure in one pass is not a failure in another."""
     return {name: ExclusiveEngine(engine) for name, engine in engines.items()}
 
 
 class ExclusiveEngine(Wrapper):
-    """Wraps an engine. `acquire` begins its pass, in which everything is asked, and `release` ends it."""
+    """Wraps an engine. `acquire` begins its pass, in which all calls are made, and `release` ends it."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -28,11 +28,11 @@ class ExclusiveEngine(Wrapper):
         self._released = False
 
     def acquire(self) -> None:
-        """Begin a pass; what failed in an earlier one is asked again."""
+        """Begin a pass; calls that failed in an earlier one are repeated."""
         self._released = False
 
     async def release(self, following: ExclusiveEngine | None = None) -> None:
-        """End the pass and let go of the model, unless the following pass is its own as well."""
+        """End the pass and release the model, unless the next pass uses it as well."""
         self._released = True
         if following is None or following._engine is not self._engine:
             await self.close()
@@ -46,7 +46,7 @@ class ExclusiveEngine(Wrapper):
         key = request.key(self.model)
         if self._released:
             error = self._failures.get(key)
-            raise RequestRefused(str(error or "it was not asked in its pass"), error.cause if error else "not-asked")
+            raise RequestRefused(str(error or "it was not called in its pass"), error.cause if error else "not-asked")
         try:
             reply = await super().complete(request)
         except (TransientError, RequestRefused) as error:

@@ -1,6 +1,7 @@
-"""An engine that is opened by the first call that needs it, and can be opened again after it was closed.
+"""An engine that is opened by its first call, and can be opened again after it was closed.
 
-So a run whose journal answers everything loads no model, and models that take turns are in memory one at a time.
+A run that is answered by the journal therefore loads no model, and models that run in waves are in memory one at a
+time.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from promptcot.engines.wrapper import Wrapper
 
 
 class LazyEngine(Wrapper):
-    """Stands for the engine that `open_engine` makes. `name` is what its calls are journaled under."""
+    """A proxy for the engine that `open_engine` creates. Calls are journaled under `name`."""
 
     def __init__(self, name: str, open_engine: Callable[[], Engine]) -> None:
         super().__init__(None)
@@ -27,11 +28,11 @@ class LazyEngine(Wrapper):
 
     @property
     def note(self) -> str:
-        """What the opened engine says of itself, if anything."""
+        """The opened engine's note, if any."""
         return getattr(self._engine, "note", "")
 
     async def inner(self) -> Engine:
-        """The engine; raises what opening it raises, for each call that needs it."""
+        """The engine; raises the error of opening it, for each call that needs it."""
         if self._engine is not None:
             return self._engine
         async with self._opening:
@@ -40,7 +41,7 @@ class LazyEngine(Wrapper):
             return self._engine
 
     async def close(self) -> None:
-        """Let go of the model, if it was opened. The next call opens it again."""
+        """Release the model, if it was opened. The next call opens it again."""
         async with self._opening:
             if self._engine is not None:
                 engine, self._engine = self._engine, None

@@ -1,8 +1,8 @@
-"""The only place that looks at this machine: its cores, its memory, and its GPUs as NVIDIA's own tool reports them.
+"""The only module that inspects this machine: cores, memory, and GPUs as reported by nvidia-smi.
 
-Decides what counts as visible. Neither torch nor CUDA is touched: both take seconds to load, and CUDA's own state could
-not be handed on to the server that is started later. GPUs of other makers, and slices of a GPU (MIG), are not seen:
-name the former to vLLM through its own options, and give the latter in CUDA_VISIBLE_DEVICES of a server of your own.
+Decides which devices count as visible. Does not use torch or CUDA: both take seconds to load, and CUDA state could not
+be passed on to a server that starts later. GPUs of other vendors and MIG slices are not detected: for other vendors use
+vLLM's own options, and for slices start your own server with CUDA_VISIBLE_DEVICES.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Gpu:
 
 
 def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[Gpu]:
-    """The GPUs of this machine that CUDA_VISIBLE_DEVICES lets through, in its order; none where there is no driver."""
+    """The GPUs of this machine that CUDA_VISIBLE_DEVICES includes, in its order; none without a driver."""
     found = _parsed(_listing())
     chosen = environment.get("CUDA_VISIBLE_DEVICES")
     return found if chosen is None else _selected(found, chosen)
@@ -59,7 +59,7 @@ def _parsed(listing: str) -> list[Gpu]:
 
 
 def _selected(gpus: Sequence[Gpu], chosen: str) -> list[Gpu]:
-    """As CUDA reads it: indices or (beginnings of) UUIDs; what follows an unknown or repeated entry is not visible."""
+    """Interpreted as in CUDA: indices or (prefixes of) UUIDs; entries after an unknown or repeated one are ignored."""
     selected: list[Gpu] = []
     for entry in (part.strip() for part in chosen.split(",")):
         matching = [gpu for gpu in gpus if _is(gpu, entry)]
@@ -74,24 +74,24 @@ def _is(gpu: Gpu, entry: str) -> bool:
 
 
 def cores() -> int:
-    """The cores that this process may use, where the system tells."""
+    """The cores that this process may use, if the system reports them."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def threads(environment: Mapping[str, str] = os.environ) -> int:
-    """The most threads that a numerical library may use: OMP_NUM_THREADS where it is set, else all cores."""
+    """The maximum threads of a numerical library: OMP_NUM_THREADS if set, else all cores."""
     asked = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(asked) if asked.isdecimal() and int(asked) else cores()
 
 
 def memory_total() -> int:
-    """Bytes that the machine has."""
+    """The total memory, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def memory_free() -> int:
-    """Bytes that programs could still take, as Linux tells; elsewhere all that there are."""
+    """The available memory in bytes, as Linux reports it; elsewhere the total memory."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))

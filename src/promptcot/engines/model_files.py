@@ -1,7 +1,8 @@
-"""What the files of a model tell without loading it: its size, configuration, chat template, tokens, and fingerprint.
+"""Reads facts about a model from its files, without loading it: size, configuration, chat template, tokens,
+fingerprint.
 
-Decides what is known about a model before any engine is opened. Needs neither torch nor transformers, and never the
-network: a Hub name is looked up in the local Hub cache only.
+They are available before any engine is opened. Needs neither torch nor transformers, and never uses the network: a Hub
+name is looked up in the local Hub cache only.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _BYTES_PER_WEIGHT = 2
 
 @dataclass(frozen=True, slots=True)
 class WeightsSize:
-    """How many bytes a model's weights have; `guessed` from its name, at two bytes a weight, or read from its files."""
+    """The size of the weights in bytes, read from its files or `guessed` from its name at two bytes per weight."""
 
     bytes: int
     guessed: bool
@@ -49,7 +50,7 @@ def config_of(model: str | Path) -> dict[str, Any] | None:
 
 
 def folder_on_disk(model: str | Path) -> Path | None:
-    """Where a model lies on this machine: its own folder, or its snapshot in the local Hub cache."""
+    """The location of a model on this machine: its own folder, or its snapshot in the local Hub cache."""
     folder = expanded(model)
     if os.path.isdir(folder):
         return folder
@@ -66,7 +67,7 @@ def folder_on_disk(model: str | Path) -> Path | None:
 
 
 def _stored_bytes(folder: Path) -> int | None:
-    """Bytes of all weights. The index is asked first: of a large model only some of the files may be there yet."""
+    """Bytes of all weights. The index is preferred: a large model may be only partly downloaded."""
     index = read_json(folder / _INDEX)
     total = index.get("metadata", {}).get("total_size") if isinstance(index, dict) else None
     if isinstance(total, int | float):
@@ -75,7 +76,7 @@ def _stored_bytes(folder: Path) -> int | None:
 
 
 def read_json(path: Path) -> Any:
-    """What a file of a model holds; None where it cannot be read."""
+    """The content of a model's file; None if it cannot be read."""
     try:
         return loads(path.read_bytes())
     except (OSError, ValueError):
@@ -83,19 +84,19 @@ def read_json(path: Path) -> Any:
 
 
 def is_sentence_model(folder: Path) -> bool:
-    """Whether a folder is one of sentence-transformers: a model whose states are pooled to a vector of the text."""
+    """Whether a folder is a sentence-transformers model: its states are pooled to a vector of the text."""
     return (folder / "modules.json").is_file()
 
 
 def has_chat_template(folder: Path) -> bool:
-    """Whether a folder holds a chat template, in any of the three places where there may be one."""
+    """Whether a folder holds a chat template, in any of its three possible places."""
     settings = [read_json(folder / name) for name in ("tokenizer_config.json", "chat_template.json")]
     told = any(isinstance(found, dict) and found.get("chat_template") for found in settings)
     return told or (folder / "chat_template.jinja").is_file()
 
 
 def special_tokens(folder: Path) -> set[str]:
-    """The tokens that the tokenizer in a folder has beside its vocabulary, such as those that mark turns."""
+    """The tokens that the tokenizer in a folder has in addition to its vocabulary, such as those that mark turns."""
     added = [read_json(folder / "tokenizer.json"), read_json(folder / "added_tokens.json")]
     settings = read_json(folder / "tokenizer_config.json")
     known = [one.get("content") for one in _of(added[0], "added_tokens", list) if isinstance(one, dict)]
@@ -119,14 +120,14 @@ def _guessed(name: str) -> WeightsSize | None:
 
 
 def journaled_name(folder: Path, tokenizer_folder: Path | None = None) -> str:
-    """What calls to the model of a folder are journaled under, by whichever engine: its name and its fingerprint."""
+    """The name under which calls to a model folder are journaled by any engine: its name and its fingerprint."""
     return f"{folder.resolve().name}@{fingerprint(folder, tokenizer_folder)}"
 
 
 def fingerprint(folder: Path, tokenizer_folder: Path | None = None) -> str:
     """12 hex digits that change with the weights, the configuration, the tokenizer or the chat template.
 
-    Files of more than 100 MB are sampled at 256 places spread over them; no training leaves all of those alone.
+    Files of more than 100 MB are sampled at 256 places spread over them; any training changes some of those.
     """
     digest = hashlib.blake2b(digest_size=6)
     settling = [folder.glob(pattern) for pattern in ("*.safetensors", *_SETTLES_REPLIES)]

@@ -1,7 +1,7 @@
-"""From a model's description to the engine that answers for it; each distinct model is opened once.
+"""Opens the engine for a model's description; each distinct model is opened once.
 
-Decides which engine serves a model, and where servers of our own run when there are several. The engines themselves are
-opened by their adapters, which `recipe.engines` lists; heavy libraries are imported there, and not before.
+Decides which engine serves a model, and where our own servers run when there are several. The adapters listed in
+`recipe.engines` open the engines; they import heavy libraries only then.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ from promptcot.storage.paths import url_of
 
 TEXTS_AT_ONCE = 32
 EMBEDDER = "embedder"
-"""The role of a model that is asked for vectors of problems only."""
+"""The role of a model that only embeds problems."""
 _KV_SPACE = 2 << 30
 
 EngineOpener = Callable[[Served, str], Awaitable[Engine]]
 
 
 def unheard(text: str) -> None:
-    """What is told goes nowhere."""
+    """Ignores messages."""
 
 
 @dataclass(frozen=True)
 class Listen:
-    """How a server for a cluster listens: at the address `host` of its node, on a free one of `ports` (0 is any), to
-    calls with the `key` that ask for `name`. A part of a server that is spread over nodes has its place in the `group`.
+    """How a server for a cluster listens: at the address `host` of its node, on a free one of `ports` (0 is any), for
+    calls with the `key` that request `name`. A part of a multi-node server has its rank in the `group`.
     """
 
     host: str
@@ -55,26 +55,26 @@ class Listen:
 
 
 class Server(Protocol):
-    """A server of one model, on the node where it was made."""
+    """A server of one model, on the node where it was created."""
 
     async def start(self) -> list[str]:
-        """Run until it answers; its base URLs. Raises EngineUnusable, InputError."""
+        """Run until it answers; returns its base URLs. Raises EngineUnusable, InputError."""
         ...
 
     async def ended(self) -> str:
-        """Wait until it is no use any more; how it ended."""
+        """Wait until it has ended or is unusable, and return how it ended."""
         ...
 
     async def stop(self) -> None:
-        """End it; no process is left when this returns."""
+        """Stop it; no process is left when this returns."""
         ...
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where an engine works: its logs go to `directory`, a server of its own to `placement`; `number` names it.
+    """Where an engine works: its logs go to `directory`, its own server to `placement`; `number` distinguishes it.
 
-    `say` is told what takes long: a server that starts, a model that is loaded. It may be called from any thread.
+    `say` receives messages about slow operations: a server starts, a model is loaded. It may be called from any thread.
     """
 
     directory: Path
@@ -95,14 +95,16 @@ def kind_of(spec: Served) -> str:
 
 
 def texts_at_once(spec: Served, kind: Callable[[Served], str] = kind_of) -> int | None:
-    """How many texts an engine embeds in one call that may fail; None where this process embeds them, as it likes."""
+    """The number of texts that an engine embeds in one call that may fail; None for engines of this process, which
+    choose it.
+    """
     return None if kind(spec) == "local" else TEXTS_AT_ONCE
 
 
 class Engines:
     """The engines of a run; servers write their logs into `directory`. An async context manager that closes them.
 
-    `say` is told when models are loaded and servers start.
+    `say` receives messages when models are loaded and servers start.
     """
 
     def __init__(self, directory: Path, say: Callable[[str], None] = unheard) -> None:
@@ -132,7 +134,7 @@ class Engines:
         return self._opened[key]
 
     def place(self, specs: Sequence[tuple[Served, str]]) -> bool:
-        """Give the vLLM servers of a run GPUs of their own; False if they do not fit and have to take turns."""
+        """Assign GPUs to each vLLM server of a run; False if they do not fit and have to run one after another."""
         from promptcot.engines.vllm.server import need_of
 
         distinct = {key_of(spec, role): (spec, role) for spec, role in specs if kind_of(spec) == "vllm"}
@@ -145,25 +147,25 @@ class Engines:
         return found is not None
 
     def weigh(self, work: Mapping[Engine, float]) -> None:
-        """What each model has to do, compared with the others. On one machine this changes nothing."""
+        """Set the amount of work of each model, relative to the others. On one machine this has no effect."""
 
     @property
     def take_turns(self) -> bool:
-        """Whether models take turns while rows stream through all of them."""
+        """Whether models alternate while rows are streamed through all of them."""
         return False
 
     @property
     def note(self) -> str:
-        """What progress may say about the engines: those that have something to tell."""
+        """Notes of the engines for the progress display."""
         told = (getattr(engine, "note", None) for engine in tuple(self._opened.values()))
         return "; ".join(note for note in told if note and isinstance(note, str))
 
     def _placement(self, key: str) -> Placement | None:
-        """Where a server of our own runs, if that is settled."""
+        """Where our own server runs, if that is decided."""
         return self._placements.get(key)
 
     async def close(self) -> None:
-        """Let go of all models."""
+        """Release all models."""
         async with AsyncExitStack() as stack:  # also the others, where closing one fails
             for engine in self._opened.values():
                 stack.push_async_callback(engine.close)
@@ -177,7 +179,7 @@ async def _open(path: str, spec: Served, role: str, site: Site) -> Engine:
 
 
 def key_of(spec: Served, role: str) -> str:
-    """What distinguishes one opened model from another: all that is not about drawing tokens."""
+    """The key of an opened model: all settings except those of sampling."""
     purpose = "embed" if gives_vectors(spec, role) and kind_of(spec) == "vllm" else ""
     shared = spec.model_dump_json(include=set(Served.model_fields) - {"price"})
     embedded = role if spec.model == nano.NAME else ""  # not its folder: a server's only model is called so, too
@@ -185,7 +187,7 @@ def key_of(spec: Served, role: str) -> str:
 
 
 def gives_vectors(spec: Served, role: str) -> bool:
-    """Whether a model is opened for its vectors alone."""
+    """Whether a model is opened only for embedding."""
     return isinstance(spec, Encode) or role == EMBEDDER
 
 

@@ -1,7 +1,7 @@
-"""An engine that a user wrote: opened by import path or handed over, and held to what `Engine` promises.
+"""A user's own engine: opened by import path or passed as an object, and checked against the `Engine` protocol.
 
-Whatever it raises beside the errors of engines, or returns that is no completion, stops the run with its name. One
-named by import path is opened again after it was closed, as models that take turns need it.
+An exception that is not an `EngineError`, or a return value that is no completion, stops the run with the name of the
+engine. An engine named by import path is opened again after it was closed, which models that run in waves need.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Opener = Callable[[], Awaitable[Engine]]
 
 
 class OwnEngine(Wrapper):
-    """Stands for an engine of the user's own, called `name` in errors; `opener` opens it again."""
+    """A proxy for a user's own engine, called `name` in errors; `opener` opens it again."""
 
     def __init__(self, engine: Engine, name: str, opener: Opener | None = None) -> None:
         super().__init__(engine)
@@ -50,12 +50,12 @@ class OwnEngine(Wrapper):
             raise EngineUnusable(f"{self._name}: it raised {type(error).__name__}: {error}", "own-engine") from error
         if not isinstance(reply, Completion):
             raise EngineUnusable(
-                f"{self._name}: it gave {type(reply).__name__}; it gives a promptcot.Completion", "own-engine"
+                f"{self._name}: it returned {type(reply).__name__}; it must return a promptcot.Completion", "own-engine"
             )
         return reply
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors by the user's engine. Raises EngineUnusable where it gives anything but an array (texts, dim)."""
+        """Vectors from the user's engine. Raises EngineUnusable if it returns anything but an array (texts, dim)."""
         try:
             found = np.asarray(await super().embed(texts), np.float32)
         except PromptCoTError:
@@ -63,12 +63,12 @@ class OwnEngine(Wrapper):
         except (Exception, SystemExit) as error:
             raise EngineUnusable(f"{self._name}: `embed`: {type(error).__name__}: {error}", "own-engine") from error
         if found.ndim != 2 or len(found) != len(texts) or not found.size:
-            shape = f"an array of the shape {found.shape} for {len(texts)} texts; it gives one of (texts, dimensions)"
-            raise EngineUnusable(f"{self._name}: `embed` gave {shape}", "own-engine")
+            shape = f"an array of the shape {found.shape} for {len(texts)} texts; the shape must be (texts, dimensions)"
+            raise EngineUnusable(f"{self._name}: `embed` returned {shape}", "own-engine")
         return found
 
     async def close(self) -> None:
-        """Let go of the model; one that is handed over stays open, since it is the caller's."""
+        """Release the model; an engine passed as an object stays open, since it belongs to the caller."""
         if self._engine is not None and self._opener is not None:
             engine, self._engine = self._engine, None
             try:
@@ -79,7 +79,7 @@ class OwnEngine(Wrapper):
 
 
 async def opened(name: str, opener: Opener) -> OwnEngine:
-    """The engine that a function opens. Raises InputError where it gives none."""
+    """The engine that a function opens. Raises InputError if it returns none."""
 
     async def open_engine() -> Engine:
         try:
@@ -89,7 +89,9 @@ async def opened(name: str, opener: Opener) -> OwnEngine:
         except (Exception, SystemExit) as error:
             raise InputError(f"engine {name}: it cannot be opened: {type(error).__name__}: {error}") from error
         if not all(hasattr(engine, part) for part in ("model", "complete", "close")):
-            raise InputError(f"engine {name}: it gave {type(engine).__name__}, which is no engine (docs/api.md)")
+            raise InputError(
+                f"engine {name}: it returned {type(engine).__name__}, which is not an engine (docs/api.md)"
+            )
         return engine
 
     return OwnEngine(await open_engine(), name, open_engine)

@@ -1,7 +1,7 @@
-"""What an engine is: whatever answers a request to a model.
+"""The engine protocol: sends a request to a model and returns its completion.
 
-Engines do transport and batching, nothing else: no retries, no journal, no prompts. They raise the three kinds of
-`EngineError` and never return a guess.
+Engines do transport and batching only: no retries, no journal, no prompts. They raise the three kinds of `EngineError`
+and never return a guess.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from promptcot.records import Completion, Request, Score
 
 
 class Engine(Protocol):
-    """A model that can be asked. Many coroutines may wait on one engine at the same time."""
+    """A model that accepts requests. Many coroutines may wait on one engine at the same time."""
 
     @property
     def model(self) -> str:
-        """What calls to it are journaled under; changes whenever the weights do."""
+        """The name under which its calls are journaled; changes whenever the weights do."""
         ...
 
     async def complete(self, request: Request) -> Completion:
-        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable."""
+        """The model's completion. Raises TransientError, RequestRefused or EngineUnusable."""
         ...
 
     async def score(self, prompt: str, continuation: str) -> Score:
-        """The log-probability of `continuation` after `prompt`. Raises EngineUnusable where it is not supported."""
+        """The log-probability of `continuation` after `prompt`. Raises EngineUnusable if it is not supported."""
         ...
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -36,10 +36,10 @@ class Engine(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of the model; calls in flight are cancelled."""
+        """Release the model; calls in flight are cancelled."""
         ...
 
 
 def servers_of(engine: Engine) -> int:
-    """How many servers answer for an engine now, at least one: so many times the calls at a time are of use."""
+    """The current number of servers, at least one; the useful number of concurrent calls is multiplied by it."""
     return max(1, getattr(engine, "servers", 1))

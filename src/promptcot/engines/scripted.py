@@ -1,4 +1,4 @@
-"""An engine that answers from a function instead of a model: for tests, and for trying a stage without one."""
+"""An engine that calls a function instead of a model, for tests and for trying a stage without a model."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Script = Callable[[Request], Completion | str | Exception]
 
 
 class ScriptedEngine:
-    """Answers each request with what `script` returns for it; an exception that it returns is raised.
+    """Answers each request with the return value of `script`; an exception that it returns is raised.
 
-    `latency` (seconds, for a request) is waited before the answer. `asked` counts the answers given. Embeddings are
-    unit vectors drawn from a hash of each text; scores are -1 per white-space token.
+    `latency` (seconds, for a request) is waited before the answer. `asked` counts the answers. Embeddings are unit
+    vectors drawn from a hash of each text; scores are -1 per white-space token.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""An engine whose replies are vectors: what `stages.embed` asks, answered by another engine's `embed`.
+"""An engine whose replies are vectors: serves the requests of `stages.embed` through another engine's `embed`.
 
-So vectors are journaled, found again, retried and counted like any other reply. Requests that come together are
-embedded together.
+Vectors are therefore journaled, resumed, retried and counted like any other reply. Concurrent requests are embedded
+together.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Vectors(Wrapper):
         self._working: asyncio.Task[None] | None = None
 
     async def complete(self, request: Request) -> Completion:
-        """The vector of the prompt. Raises what embedding it raises."""
+        """The vector of the prompt. Raises the errors of embedding it."""
         answer: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._waiting.append((request.prompt, answer))
         if self._working is None or self._working.done():
@@ -43,7 +43,7 @@ class Vectors(Wrapper):
                 await self._answer(asked)
 
     async def _answer(self, batch: Sequence[_Asked]) -> None:
-        """Give each its vector; where the engine refuses one of several texts, each is asked alone."""
+        """Return the vector of each text; if the engine rejects one of several texts, each is sent alone."""
         try:
             texts = await self._embedded(batch)
         except Exception as error:
@@ -63,12 +63,12 @@ class Vectors(Wrapper):
         engine = await self.inner()
         vectors = await engine.embed([text for text, _ in batch])
         if len(vectors) != len(batch):
-            raise EngineUnusable(f"{self.model}: gave {len(vectors)} vectors for {len(batch)} texts")
+            raise EngineUnusable(f"{self.model}: returned {len(vectors)} vectors for {len(batch)} texts")
         return [as_text(vector) for vector in vectors]
 
 
 def _settle(batch: Sequence[_Asked], found: Sequence[Completion | Exception]) -> None:
-    """Give everybody who still waits a reply, or what went wrong."""
+    """Resolve every waiting call with a reply, or with the error."""
     for (_, answer), one in zip(batch, found, strict=True):
         if answer.done():
             continue

@@ -1,8 +1,8 @@
-"""Which files a model's weights may be in: safetensors, whoever loads them.
+"""Checks the file format of a model's weights: only safetensors is accepted.
 
-The other formats in use (`pytorch_model.bin`, `*.pt`, `*.pth`) are pickles, and loading a pickle can run any code that
-is in it. Decides what a folder lacks and what is said about it; who refuses, and when, is left to the engines and to
-training. Nothing is loaded to find out.
+The other common formats (`pytorch_model.bin`, `*.pt`, `*.pth`) are pickles, and loading a pickle can run any code in
+it. Decides which files are missing and how this is reported; engines and training decide when to refuse. Nothing is
+loaded.
 """
 
 from __future__ import annotations

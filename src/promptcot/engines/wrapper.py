@@ -1,4 +1,4 @@
-"""An engine around another one: everything is passed on, and a subclass changes what it is for."""
+"""An engine that forwards everything to another engine. Subclasses override single methods."""
 
 from __future__ import annotations
 

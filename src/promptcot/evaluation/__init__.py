@@ -1,1 +1,1 @@
-"""Benchmarks, the numbers published for them, and plots of results. Statistics are in `core.statistics`."""
+"""Benchmarks, published results, and plots of results. Statistics are in `core.statistics`."""

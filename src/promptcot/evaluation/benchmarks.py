@@ -1,9 +1,9 @@
-"""Reading benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
+"""Reads benchmarks: from a file in the public format or ours, from the package, or by name from the Hub.
 
-A benchmark that cannot be used stops at load, with the row named; a row by whose gold no answer could be right is left
-out and counted, since it says nothing of the others. One that can be used, but is not what the registry says it is
-(other golds, fewer rows), is used, and `Loaded.warnings` says so. Whether a gold can be compared with answers is
-decided by the verifier of its source, where `graders` are given.
+An unusable benchmark stops at loading with an error that names the row. A row whose gold no answer could match is left
+out and counted, since the other rows are not affected. A benchmark that is usable but differs from its registry entry
+(other golds, fewer rows) is used, with a message in `Loaded.warnings`. If `graders` are given, the verifier of its
+source decides whether a gold can be compared with answers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from promptcot.storage.rows import read_rows
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkRow:
-    """One problem of a benchmark, with its correct answer. `worded`: in words of its own, not taken from a prompt."""
+    """One problem of a benchmark, with its correct answer. `worded`: it has its own field, not only a prompt."""
 
     id: str
     source: str
@@ -42,25 +42,25 @@ class BenchmarkRow:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The rows of a benchmark file. `benchmarks` says for each source what it is, None where it is not registered."""
+    """The rows of a benchmark file. `benchmarks` has the benchmark of each source, None if it is not registered."""
 
     rows: tuple[BenchmarkRow, ...]
     benchmarks: dict[str, Benchmark | None]
     warnings: tuple[str, ...]
     contradictions: tuple[str, ...] = ()
-    """Those of the warnings that are about golds which contradict each other in one row."""
+    """Warnings about golds that contradict each other in one row."""
     refused: tuple[BenchmarkRow, ...] = ()
-    """Rows that were left out because the verifier refuses their gold; one of the warnings says so."""
+    """Rows left out because the verifier rejects their gold; one of the warnings says so."""
 
 
 def load(name_or_path: str | Path, graders: Graders | None = None, *, strict: bool = False) -> Loaded:
     """The rows of a benchmark, from a file or by its name in the registry.
 
-    A file wins over a name (a folder does not), and whatever looks like a path is one. `nano` ships with the package;
-    the others are fetched from the Hub at their pinned revision, or found in its local cache (with `HF_HUB_OFFLINE=1`
-    only there). With `graders`, a row whose gold the verifier refuses is left out; where it is `strict`, or nothing is
-    left, that raises RefusedGold. Raises InputError for an unknown name, a missing, empty or malformed file, a row
-    without source, problem or gold, and two rows with one problem.
+    A file takes precedence over a name (a folder does not), and anything that looks like a path is a path. `nano` ships
+    with the package; the others are downloaded from the Hub at their pinned revision, or read from its local cache
+    (with `HF_HUB_OFFLINE=1` only there). With `graders`, a row whose gold the verifier rejects is left out; with
+    `strict`, or if nothing is left, that raises RefusedGold. Raises InputError for an unknown name, a missing, empty or
+    malformed file, a row without source, problem or gold, and two rows with one problem.
     """
     told: list[str] = []
     where, numbered = rows_of(name_or_path, told)
@@ -77,9 +77,9 @@ def is_file(name_or_path: str | Path) -> bool:
 
 
 def rows_of(name_or_path: str | Path, told: list[str]) -> tuple[str, Iterable[tuple[int, Row]]]:
-    """What a benchmark is called in errors, and its rows with their numbers; `told` gets how a file was read.
+    """The benchmark's name for errors, and its rows with their numbers; `told` receives how a file was read.
 
-    Raises InputError for an unknown name, or a benchmark that cannot be fetched.
+    Raises InputError for an unknown name, or a benchmark that cannot be downloaded.
     """
     path = Path(name_or_path)
     if is_file(name_or_path):
@@ -120,7 +120,7 @@ def _read_all(
 
 
 def _repeated(read: BenchmarkRow, first: int, other: BenchmarkRow) -> str:
-    """What is wrong with a row that has the id of an earlier one."""
+    """The error for a row with the id of an earlier one."""
     if read.problem.split() != other.problem.split():
         here, there = repr(shown(read.problem)), repr(shown(other.problem))
         return f"another problem has its id, {read.id}, in row {first}: {here} here, {there} there; give each its own"
@@ -146,7 +146,7 @@ def _read(row: Row, where: str) -> BenchmarkRow:
 
 
 def _integer(gold: str) -> str:
-    """A gold as a whole number; what is none is left to its verifier."""
+    """A gold as a whole number; any other gold is left to its verifier."""
     try:
         return plain_integer(gold)
     except InputError:
@@ -154,7 +154,7 @@ def _integer(gold: str) -> str:
 
 
 def hash_golds(golds: Iterable[str]) -> str:
-    """16 hex digits of the golds, whatever the order of the rows and the spaces within a gold."""
+    """16 hex digits of the golds, independent of the order of the rows and of spaces within a gold."""
     return hashlib.blake2b(
         "\x1f".join(sorted("".join(gold.split()) for gold in golds)).encode(errors="surrogatepass"), digest_size=8
     ).hexdigest()
@@ -168,9 +168,9 @@ def _identified(rows: list[BenchmarkRow]) -> Loaded:
 
 
 class _Refusals:
-    """Rows of a benchmark that are left out since no answer could be right by their gold: which, and why the first.
+    """Rows of a benchmark that are left out because no answer can match their gold, and the reason of the first.
 
-    Where `strict`, the first of them raises RefusedGold.
+    With `strict`, the first of them raises RefusedGold.
     """
 
     def __init__(self, strict: bool) -> None:
@@ -187,19 +187,19 @@ class _Refusals:
 
     @property
     def lines(self) -> list[str]:
-        """What is to be told of them; nothing where there are none."""
+        """The messages about them; empty if there are none."""
         if not self.rows:
             return []
         if len(self.rows) == 1:
-            return [f"1 row is left out, since no answer could be right by its gold: {self._example}"]
-        count = f"{len(self.rows):,} rows are left out, since no answer could be right by their golds"
+            return [f"1 row is left out, because no answer can match its gold: {self._example}"]
+        count = f"{len(self.rows):,} rows are left out, because no answer can match their golds"
         return [f"{count}; for example {self._example}"]
 
 
 def _sifted(
     rows: Iterable[tuple[str, BenchmarkRow]], graders: Graders | None, *, strict: bool
 ) -> tuple[list[BenchmarkRow], _Refusals]:
-    """The rows that their verifiers take, and those that they refuse. Raises RefusedGold where none is taken."""
+    """The rows that their verifiers accept, and those that they reject. Raises RefusedGold if none is accepted."""
     taken, refusals = [], _Refusals(strict)
     for place, row in rows:
         try:
@@ -214,7 +214,7 @@ def _sifted(
 
 
 def _identify(source: str, rows: list[BenchmarkRow]) -> tuple[Benchmark | None, list[str]]:
-    """Which benchmark these rows are, and how they differ from it."""
+    """The benchmark of these rows, and how they differ from it."""
     candidates = with_source(source)
     if not candidates:
         return None, [f"{source}: not a registered benchmark, so rows and golds cannot be verified"]
@@ -238,7 +238,7 @@ def _differences(benchmark: Benchmark, source: str, rows: int, hashed: str) -> I
 
 
 def renamed(loaded: Loaded) -> Loaded:
-    """The same rows, each `source` being the name of the benchmark that its rows turned out to be."""
+    """The same rows, with the names of the recognized benchmarks as `source`."""
     names = {source: benchmark.name if benchmark else source for source, benchmark in loaded.benchmarks.items()}
     rows = tuple(replace(row, source=names[row.source]) for row in loaded.rows)
     benchmarks = {names[source]: benchmark for source, benchmark in loaded.benchmarks.items()}

@@ -1,12 +1,13 @@
-"""The answers to each problem, sorted into classes of equal ones: shared by grading and labelling.
+"""Groups the answers to each problem into equivalence classes, for grading and labelling.
 
-Which two answers are the same is decided by the grader, symmetrically, and that is not transitive: 5 is the same as
-5 cm and as 5 m. Here it is decided which wordings are one class nevertheless: those that no other wording at hand tells
-apart, being the same as one and not as the other. So 5 joins 5 cm unless somebody says 5 m, and classes do not depend
-on the order of the traces. What states less (`core.answers.stated`) does not tell apart what states more, so that 5 cm
-and 0.05 m are one class beside 5, nor a letter what states a value: C, (C) 12 and 12 are one class.
-Answers of one problem are compared one after the other while problems go side by side. A pair that the grader cannot
-decide in time counts as different, and is counted.
+The grader decides which two answers are equal. This relation is symmetric but not transitive: 5 equals 5 cm and 5 m.
+Two equal answers are in one class unless a third answer equals one of them and not the other. So 5 joins 5 cm unless
+another answer is 5 m, and classes do not depend on the order of the traces. A less specific answer
+(`core.answers.stated`) does not separate more specific ones, so 5 cm and 0.05 m are one class beside 5; nor does a
+letter separate its values: C, (C) 12 and 12 are one class.
+
+Answers of one problem are compared sequentially, different problems concurrently. A pair on which the grader times out
+counts as different, and is counted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _AHEAD = 128
 
 
 class Wordings:
-    """The distinct wordings of the answers to one problem, numbered from 0, and which of them are the same."""
+    """The distinct wordings of the answers to one problem, numbered from 0, and which of them are equal."""
 
     __slots__ = ("_same", "numbers")
 
@@ -36,7 +37,7 @@ class Wordings:
         self._same: dict[int, set[int]] = {}  # of those that are the same as another
 
     def add(self, text: str, same: Iterable[int]) -> int:
-        """Take in a wording that is the `same` as these earlier ones."""
+        """Add a wording that equals these earlier ones."""
         number = self.numbers[text] = len(self.numbers)
         for other in same:
             self._same.setdefault(number, {number}).add(other)
@@ -44,7 +45,7 @@ class Wordings:
         return number
 
     def classes(self) -> Sequence[int]:
-        """For each wording its class: the number of the first wording in it."""
+        """The class of each wording: the number of the first wording in it."""
         found = list(range(len(self.numbers)))
         said = self._stated() if self._same else ()
         for one, same in self._same.items():
@@ -55,7 +56,7 @@ class Wordings:
         return found
 
     def joined(self) -> Joined | None:
-        """The classes, and how much each wording states; None where each wording is a class of its own."""
+        """The classes, and how specific each wording is; None if each wording is a class of its own."""
         classes = self.classes() if self._same else ()
         if all(number == found for number, found in enumerate(classes)):
             return None
@@ -65,7 +66,7 @@ class Wordings:
         return [stated(text) for text in self.numbers]
 
     def _told_apart(self, one: int, other: int, said: Sequence[Stated]) -> bool:
-        """Whether some third wording is the same as only one of two that are the same, and may tell them apart."""
+        """Whether some third wording equals only one of two equal wordings, and may separate them."""
         return any(
             _may_tell(said[third], said[this], said[that])
             for this, that in ((one, other), (other, one))
@@ -91,13 +92,13 @@ class Classes:
         self._wordings: dict[Key, Wordings] = {}
         self._locks: dict[Key, tuple[asyncio.Lock, int]] = {}
         self.undecided = 0
-        """Pairs on which the grader ran out of time."""
+        """Pairs on which the grader timed out."""
 
     @asynccontextmanager
     async def turn(self, key: Key) -> AsyncGenerator[None, None]:
-        """Hold this while the answer of one trace is placed: first come, first placed.
+        """Hold this while the answer of one trace is placed, in order of arrival.
 
-        A lock for each key, removed when no task waits for it.
+        A per-key lock, removed when no task waits for it.
         """
         lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = (lock, waiting + 1)
@@ -134,7 +135,7 @@ class Classes:
 
 
 async def in_order(work: Iterable[Coroutine[Any, Any, Result]]) -> AsyncGenerator[Result, None]:
-    """The results of coroutines in their order, while up to 128 more are under way. Close it to cancel those."""
+    """The results of coroutines in their order, with up to 128 more in flight. Close it to cancel those."""
     under_way: deque[asyncio.Task[Result]] = deque()
     try:
         for one in work:

@@ -1,8 +1,8 @@
-"""What was compared already, kept in a file, so that a grading that is interrupted or repeated goes on.
+"""A cache of grades and comparisons in a file, so that an interrupted or repeated grading resumes.
 
-A grade is known by what it is about, the problem, its gold and the answer, and a comparison of two answers by these;
-where they stand in a file does not matter. So rows may be changed, moved or added in between, and a line that is
-doubled, lost, or from elsewhere does no harm. A line that is damaged is left out, and what it held is found again.
+The key of a grade is the problem, its gold and the answer; the key of a comparison is the problem and both answers.
+Positions in the file do not matter, so rows may be changed, moved or added in between, and duplicated, lost or foreign
+lines do no harm. Damaged lines are skipped and computed again.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _PAIR = {"one", "other", "correct", "method"}
 _NAMED_PAIR = {*_PAIR, "verifier"}
 _FLUSH_EVERY = 1000
 _QUICK = "exact"
-"""How answers were compared where that takes no longer than to read about it."""
+"""Methods of comparison that are as fast as reading the cache."""
 
 
 class Same(Protocol):
-    """What says whether two answers are the same, as a `Grader` does."""
+    """Decides whether two answers are equal, like a `Grader`."""
 
     async def asame(self, one: str, other: str) -> Grade:
-        """Symmetrically: each must be right where the other is the gold."""
+        """Symmetric: each must be correct with the other as the gold."""
         ...
 
 
 class Compared:
-    """The comparisons of one file of predictions, in `folder`, by these graders. Use as a context manager.
+    """The cached comparisons of one file of predictions, in `folder`, by these graders. Use as a context manager.
 
     A grade is by the verifier of its source, and a comparison of two answers names its verifier, unless that is
-    mathematics. `damaged` lines were left out. Raises LockedError where another process grades the same file, and
+    mathematics. `damaged` lines were skipped. Raises LockedError if another process grades the same file, and
     StorageError.
     """
 
@@ -77,16 +77,16 @@ class Compared:
             self._lock.__exit__(*details)
 
     def grade(self, key: Key, gold: str, answer: str) -> Grade | None:
-        """The grade of this answer to this problem, if it is known."""
+        """The grade of this answer to this problem, if it is cached."""
         return self._grades.get(key, {}).get((gold, answer))
 
     def keep(self, key: Key, gold: str, answer: str, grade: Grade) -> None:
-        """Note a grade."""
+        """Cache a grade."""
         self._grades.setdefault(key, {})[gold, answer] = grade
         self._append({"source": key[0], "id": key[1], "gold": gold, "answer": answer}, grade)
 
     async def asame(self, grader: Grader, one: str, other: str) -> Grade:
-        """Whether two answers are the same; asked of the grader where it is not known."""
+        """Whether two answers are equal; calls the grader if the result is not cached."""
         named = {} if grader.verifier == MATHEMATICS else {"verifier": grader.verifier}
         one, other = sorted((one, other))
         pair = (grader.verifier, one, other)
@@ -122,7 +122,7 @@ class Compared:
                 write_whole(self._path, b"".join(line for line in lines if intact(line)))
 
     def _records(self) -> Iterator[dict[str, Any]]:
-        """The lines that are whole; a torn last one, of a process that was killed, is cut off."""
+        """The complete lines; an incomplete last one, of a process that was killed, is cut off."""
         self._path.touch()
         with self._path.open("rb+") as file:
             size = 0
@@ -140,7 +140,7 @@ class Compared:
 
 
 class ComparedBy:
-    """What one grader says of two answers, with what is known of that."""
+    """The comparisons of one grader, with its cache."""
 
     def __init__(self, known: Compared, grader: Grader) -> None:
         self._known, self._grader = known, grader

@@ -1,4 +1,4 @@
-"""What all plots share: the style, the way to matplotlib, and that each is written as PNG and as SVG, whole."""
+"""Shared by all plots: the style, the import of matplotlib, and atomic writing as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STYLE = {
 
 
 def library(hint: str = "") -> Any:
-    """The library. Raises InputError where it is not installed; `hint` says what else can be done."""
+    """The library. Raises InputError if it is not installed; `hint` is an alternative."""
     try:
         import matplotlib.figure
     except ImportError as error:

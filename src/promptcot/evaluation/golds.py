@@ -1,7 +1,7 @@
-"""Whether rows agree about problems: one id is one problem with one gold, and a row has one gold.
+"""Checks that rows agree about problems: one id is one problem with one gold, and a row has one gold.
 
-Golds are compared as answers are, so that 0.5 and 1/2 are one gold; where that cannot be decided they are taken to
-agree. Which gold counts is decided in `core.problems`.
+Golds are compared like answers, so 0.5 and 1/2 are one gold; if the comparison is undecided they are taken to agree.
+`core.problems` decides which gold is used.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MOST_SHOWN = 60
 
 
 class SharedId(InputError):
-    """Two rows of one id have different problems or golds. Which of them is wrong cannot be known, so both stop."""
+    """Two rows with one id have different problems or golds. It is unknown which one is wrong, so both stop."""
 
 
 class _Known(NamedTuple):
-    """What the first rows of a problem say: where it is, what is asked, as a hash and as it begins; its gold and where.
+    """The first row of a problem: its place, the problem as a hash and its beginning, its gold and the gold's place.
 
-    `worded` says whether what is asked is the problem alone, or a prompt that may put it in any way.
+    `worded` says whether the text is the problem alone, or a prompt with any wording.
     """
 
     where: str
@@ -40,18 +40,18 @@ class _Known(NamedTuple):
 
 
 class Problems:
-    """The problems of some files by source and id, as their first rows have them. About 200 bytes each."""
+    """Problems of several files by source and id, from their first rows. About 200 bytes each."""
 
     def __init__(self, graders: Graders) -> None:
         self._graders = graders
         self._known: dict[Key, _Known] = {}
 
     def know(self, key: Key, text: str, gold: str, where: str, *, worded: bool) -> None:
-        """Take a problem from a benchmark: rows with its id are checked against it."""
+        """Add a problem of a benchmark: rows with its id are checked against it."""
         self._known[key] = _known(where, text, worded, gold)
 
     async def check(self, key: Key, row: Row, where: str, gold: str | None) -> None:
-        """Raises SharedId for a row whose problem, or gold, is not that of an earlier row with its id."""
+        """Raises SharedId if the row's problem or gold differs from an earlier row with its id."""
         text, worded = _problem(row, where), bool(row.get("problem"))
         this = _known(where, text, worded, gold)
         first = self._known.setdefault(key, this)
@@ -82,7 +82,7 @@ def _words(key: Key, what: str, where: str, here: str, other: str, there: str) -
 
 
 def _problem(row: Row, where: str) -> str | None:
-    """The problem's words, where the row has them in a field of their own, or as a prompt."""
+    """The text of the problem, from the row's own field or from its prompt."""
     try:
         return problem_of(row, where)
     except UnfitRow:
@@ -90,9 +90,9 @@ def _problem(row: Row, where: str) -> str | None:
 
 
 class Contradictions:
-    """Rows whose `answer` is not what their `reference_solution` ends with: how many, and the first.
+    """Rows whose `answer` differs from the end of their `reference_solution`: their number, and the first.
 
-    Without `graders`, only what takes no computing is decided.
+    Without `graders`, only cheap comparisons are made.
     """
 
     def __init__(self, graders: Graders | None = None) -> None:
@@ -121,8 +121,10 @@ class Contradictions:
 
     @property
     def lines(self) -> list[str]:
-        """What is to be told of them; nothing where there are none."""
+        """The messages about them; empty if there are none."""
         if not self._count:
             return []
         rows = "1 row" if self._count == 1 else f"{self._count:,} rows"
-        return [f"`answer` contradicts `reference_solution` in {rows}, and is what counts; for example {self._example}"]
+        return [
+            f"`answer` contradicts `reference_solution` in {rows}, and takes precedence; for example {self._example}"
+        ]

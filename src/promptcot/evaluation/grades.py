@@ -1,7 +1,7 @@
-"""What a file of predictions is worth: its graded samples, and their statistics source by source.
+"""Grades a file of predictions: its graded samples, and their statistics for each source.
 
-Grades are kept beside the file, so that an interrupted grading goes on. How answers are compared is decided in
-`grading`, what one prediction is worth in `predictions`.
+Grades are kept beside the file, so an interrupted grading resumes. `grading` compares answers, `predictions` grades one
+prediction.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class FileGrades:
     summaries: Sequence[Summary]
     written: Path
     notes: Sequence[str] = ()
-    """What was found out on the way: damage, rows that could not be graded, golds that contradict each other."""
+    """Warnings: damage, rows that could not be graded, golds that contradict each other."""
     unfit: int = 0
-    """Rows that could not be graded, and are in no number."""
+    """Rows that could not be graded, and are in no statistic."""
 
 
 async def grade_file(
@@ -54,8 +54,8 @@ async def grade_file(
 ) -> FileGrades:
     """Grade a file and write its statistics beside it. `ks` are the k of pass@k and majority@k, if not the usual ones.
 
-    `problems` are those of files that it is compared with. Raises InputError for a first row that is no prediction, for
-    one that has the id of another problem, and where `strict` for any that cannot be graded.
+    `problems` are those of other files in a comparison. Raises InputError for a first row that is no prediction, for a
+    row with the id of another problem, and with `strict` for any that cannot be graded.
     """
     judge = PredictionGrader(graders, golds, unboxed=unboxed, columns=columns, problems=problems, strict=strict)
     samples = await _samples(judge, file, details)
@@ -90,7 +90,7 @@ async def _samples(judge: PredictionGrader, file: Path, details: Path | None = N
 
 
 def compare_files(a: FileGrades, b: FileGrades) -> list[Comparison]:
-    """The difference b - a, source by source. Raises InputError where nothing can be compared."""
+    """The difference b - a, source by source. Raises InputError if nothing can be compared."""
     common = [summary.source for summary in a.summaries if summary.source in b.samples]
     if not common:
         raise InputError(f"{a.file} and {b.file} have no source in common, so there is nothing to compare")
@@ -104,14 +104,14 @@ def compare_files(a: FileGrades, b: FileGrades) -> list[Comparison]:
 
 
 def draws(source: str) -> np.random.Generator:
-    """For majority@k of more samples than can be counted: the same draws for the same source."""
+    """Sampling for majority@k when there are too many subsets to count: the same sample for the same source."""
     return np.random.default_rng(derive_seed("majority", source))
 
 
 def golds_of(benchmark: str | None, graders: Graders, problems: Problems, tell: Callable[[str], object] = str) -> Golds:
-    """The golds of a benchmark, by name or file, for predictions that carry none, and that are about its `problems`.
+    """The golds of a benchmark, by name or file, for predictions without golds about its `problems`.
 
-    `tell` hears of golds that contradict each other.
+    `tell` receives warnings about contradicting golds.
     """
     if benchmark is None:
         return {}

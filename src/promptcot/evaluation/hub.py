@@ -1,6 +1,7 @@
-"""Files of a benchmark from the Hugging Face Hub, at a pinned revision, and only when asked for by name.
+"""Downloads files of a benchmark from the Hugging Face Hub, at a pinned revision, and only for a benchmark named by the
+user.
 
-The Hub's own client caches what it fetches, keeps to `HF_HUB_OFFLINE=1` and reads its token from the environment.
+The Hub's own client caches downloads, respects `HF_HUB_OFFLINE=1` and reads its token from the environment.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from promptcot.evaluation.registry import HubFiles
 
 
 def fetch(name: str, hub: HubFiles) -> list[Path]:
-    """Local paths of a benchmark's files, fetched where they are not cached yet. Raises InputError."""
+    """Local paths of a benchmark's files, downloaded unless cached. Raises InputError."""
     client = _client(name)
     return [_fetch_one(client, name, hub, file) for file in hub.files]
 
 
 def is_cached(hub: HubFiles) -> bool:
-    """Whether all files of a benchmark are in the Hub's cache on this machine; the network is not asked."""
+    """Whether all files of a benchmark are in the Hub's cache on this machine; does not use the network."""
     try:
         from huggingface_hub import try_to_load_from_cache
     except ImportError:
@@ -29,7 +30,7 @@ def is_cached(hub: HubFiles) -> bool:
 
 
 def download_command(hub: HubFiles) -> str:
-    """The command line that brings the files of a benchmark into the cache."""
+    """The command line that downloads the files of a benchmark into the cache."""
     return f"hf download {hub.repository} {' '.join(hub.files)} --repo-type dataset --revision {hub.revision}"
 
 

@@ -1,7 +1,7 @@
-"""The rows of a file of predictions that could not be graded, with the reason of each.
+"""Writes the rows of a file of predictions that could not be graded, each with its reason.
 
-They lie beside the grades of the file, in the order of their rows, as other commands write failed rows. Which rows
-these are is decided in `predictions`.
+They are written beside the grades of the file, in the order of their rows, like the failed rows of other commands.
+`predictions` decides which rows these are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ NAME = "grades.failed.jsonl"
 
 
 class LeftOut:
-    """Writes such rows of `predictions`, and counts them. A context manager: the file appears when `commit` is called.
+    """Writes ungraded rows of `predictions`, and counts them. A context manager: the file appears when `commit` is
+    called.
 
     Raises StorageError.
     """
@@ -48,7 +49,7 @@ class LeftOut:
         self._example = self._example or str(error)
 
     def commit(self) -> None:
-        """Let the file appear, and that of an earlier grading vanish."""
+        """Make the file appear, and remove that of an earlier grading."""
         if self._writer is None:
             self.path.unlink(missing_ok=True)
         else:
@@ -56,7 +57,7 @@ class LeftOut:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be told of them; nothing where there are none."""
+        """The messages about them; empty if there are none."""
         if not self.count:
             return []
         said = "1 row could not be graded and counts in no number: "

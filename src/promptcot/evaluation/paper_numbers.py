@@ -1,10 +1,11 @@
-"""The results published for the PromptCoT models and their bases, to be set beside ours.
+"""The published results of the PromptCoT models and their base models, for comparison with ours.
 
 Nothing here was measured with this code. Accuracies are shares (0.876 for a printed 87.6). Source: X. Zhao et al.,
-PromptCoT, arXiv 2503.02324 (2025), mean ± standard deviation over 8 runs; for the bases only the mean is printed.
+PromptCoT, arXiv 2503.02324 (2025), mean ± standard deviation over 8 runs; for the base models only the mean is printed.
 
-AIME 2025 has 30 problems, but the public file for the DS models holds the 15 of its first paper. The table does not say
-which of the two its numbers are from; those of the DS models and their bases are filed under what that file holds.
+AIME 2025 has 30 problems, but the public file for the DS models holds the 15 of AIME 2025 I. The table does not say
+which version its numbers are for; those of the DS models and their base models are filed under the version of that
+file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SOURCE = "arXiv 2503.02324, mean ± SD over 8 runs"
-"""Where the numbers are from, in words for a caption."""
+"""The source of the numbers, for a caption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ _DS_15B, _DS_7B, _QWQ = "PromptCoT-DS-1.5B", "PromptCoT-DS-7B", "PromptCoT-QwQ-3
 _BASE_15B, _BASE_7B, _BASE_QWQ = "DeepSeek-R1-Distill-Qwen-1.5B", "DeepSeek-R1-Distill-Qwen-7B", "QwQ-32B"
 
 BASES = {_DS_15B: _BASE_15B, _DS_7B: _BASE_7B, _QWQ: _BASE_QWQ}
-"""The model that each of them was trained from."""
+"""The base model of each model."""
 
 PUBLISHED = (
     Published(_DS_15B, "gsm8k", 0.876, 0.005, 8),

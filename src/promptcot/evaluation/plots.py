@@ -1,7 +1,7 @@
 """Plots of results: accuracy per benchmark, against tokens, and by level. Each is written as PNG and as SVG.
 
-Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart, and every model has its own marker
-as well. Bars are 95 % intervals over problems. What is not known is left out of a plot, never drawn at 0.
+The colours are those of M. Okabe and K. Ito, which colour-blind readers can distinguish, and every model has its own
+marker. Bars are 95 % intervals over problems. Unknown values are left out of a plot, never drawn at 0.
 """
 
 from __future__ import annotations

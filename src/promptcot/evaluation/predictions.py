@@ -1,10 +1,9 @@
-"""Predictions graded one after the other, in their order.
+"""Grades predictions one by one, in order.
 
-Decides what a row of predictions must have, and that one which lacks it is left out (`left_out`), unless it is the
-first: then none will have it. A row whose gold is refused is left out wherever it stands; `strict` stops at either.
-What an answer is, and whether it is right, is decided by the verifier of the row's source (`grading`), which answers
-are one class in `classes`, what an earlier grading is worth in `compared`, and whether rows agree about their problems
-in `golds`; the statistics are in `core.statistics`.
+Decides what a row of predictions must have. A row that lacks it is left out (`left_out`), unless it is the first, since
+then all rows probably lack it. A row whose gold is rejected is left out at any position; `strict` stops at either. The
+verifier of the row's source (`grading`) extracts and grades answers, `classes` groups equal answers, `compared` caches
+earlier grades, and `golds` checks whether rows agree about their problems; the statistics are in `core.statistics`.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from promptcot.storage.rows import read_rows
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """One prediction. `method` says how the grade was found, or why there is no answer."""
+    """One prediction. `method` says how the grade was determined, or why there is no answer."""
 
     source: str
     problem: str
@@ -60,11 +59,11 @@ class Graded:
 
 
 Golds = Mapping[Key, str]
-"""The gold of (source, problem), for predictions that do not carry their own."""
+"""The gold of (source, problem), for predictions without their own."""
 
 
 class _Judges:
-    """Who judges the rows of a source, and the classes into which each grader sorts answers."""
+    """The graders of the rows by source, and the classes into which each grader groups answers."""
 
     def __init__(self, graders: Graders, known: Compared) -> None:
         self._graders, self.known = graders, known
@@ -82,11 +81,11 @@ class _Judges:
 
 
 class PredictionGrader:
-    """Grades the predictions of one file. `unboxed` also takes a final line without a box for an answer.
+    """Grades the predictions of one file. `unboxed` also accepts a final line without a box as an answer.
 
-    `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has what is to be
-    told, `unfit` how many rows could not be graded (with `strict`, the first such row raises InputError), and `joined`
-    the classes of answers in the problems in which several wordings are one.
+    `columns` says how rows are read, `problems` which problems other files have. Afterwards `notes` has messages,
+    `unfit` the number of rows that could not be graded (with `strict`, the first such row raises InputError), and
+    `joined` the classes of answers in problems where several wordings are equal.
 
     Answers are graded once for each problem and wording. Memory grows with the distinct answers, not with the traces.
     """
@@ -114,10 +113,10 @@ class PredictionGrader:
         self.joined: Mapping[Key, Joined] = {}
 
     async def graded(self, path: Path) -> AsyncIterator[Graded]:
-        """The predictions of a file, in order. What is in the folder beside it from before is not compared again.
+        """The predictions of a file, in order. Cached comparisons beside the file are not repeated.
 
         Rows that cannot be graded are written beside it too. Raises InputError for a first row that is no prediction,
-        and for one that has the id of another problem.
+        and for a row with the id of another problem.
         """
         if not path.is_file():
             raise InputError(f"{path}: no such file")
@@ -125,7 +124,7 @@ class PredictionGrader:
         with Compared(state, self._graders) as known, LeftOut(path) as left_out:
             if known.damaged:
                 lines = "1 damaged line was" if known.damaged == 1 else f"{known.damaged:,} damaged lines were"
-                self.notes.append(f"{state}: {lines} left out; the answers that stood there are graded again")
+                self.notes.append(f"{state}: {lines} skipped; their answers are graded again")
             judges = _Judges(self._graders, known)
 
             async def grade(row: Row, where: str) -> Graded:
@@ -151,9 +150,10 @@ class PredictionGrader:
     async def _if_fit(
         self, grade: Callable[[Row, str], Awaitable[Graded]], row: Row, where: str, *, first: bool
     ) -> Graded | tuple[Row, InputError]:
-        """The graded row; for one that cannot be graded, the row and why.
+        """The graded row; for one that cannot be graded, the row and the reason.
 
-        Raises what a `first` one raises, but for a refused gold, which says nothing of the others; and where `strict`.
+        Raises the error of a `first` row, except for a rejected gold, which says nothing about other rows; and with
+        `strict` any error.
         """
         try:
             return await grade(row, where)
@@ -185,18 +185,18 @@ class PredictionGrader:
         return Graded(*key, sample, _sampled(row, grade.correct, number), found.answer, grade.method, _level(row))
 
     def _gold(self, row: Row, where: str, key: Key, *, needed: bool) -> str | None:
-        """The gold of a row, which one without an answer need not have. Raises InputError."""
+        """The gold of a row; a row without an answer may lack it. Raises InputError."""
         if key in self._golds:
             return self._golds[key]
         return gold_of(row, where) if needed else gold_if_any(row, where)
 
     async def _grade(self, grader: Grader, where: str, source: str, gold: str, text: str) -> Grade:
-        """A new grade. Raises RefusedGold, naming the row, where nothing could equal the gold."""
+        """A new grade. Raises RefusedGold, naming the row, if nothing could equal the gold."""
         await self._check_gold(grader, gold, source, where)
         return await grader.agrade(gold, text)
 
     async def _check_gold(self, grader: Grader, gold: str, source: str, where: str) -> None:
-        """Raises RefusedGold, naming the row. Each gold of a source is shown to its verifier once."""
+        """Raises RefusedGold, naming the row. Each gold of a source is checked by its verifier once."""
         if (source, gold) not in self._checked:
             try:
                 await grader.acheck_gold(gold)
@@ -208,7 +208,7 @@ class PredictionGrader:
             raise RefusedGold(f"{where}: {refused}")
 
     def _sample_of(self, row: Row, key: Key) -> int:
-        """The row's `sample`; in files without it, how often the problem came before."""
+        """The row's `sample`; in files without it, the number of earlier rows of the problem."""
         count = self._seen.get(key, 0)
         self._seen[key] = count + 1
         given = count_of(row.get("sample"))
@@ -216,7 +216,7 @@ class PredictionGrader:
 
 
 def of_the_row(error: Exception, where: str) -> InputError | None:
-    """The same error, as one that names this row; None for one that is not about this row alone."""
+    """The same error, with the row named; None for an error that is not about this row alone."""
     if isinstance(error, InputError):
         return None if isinstance(error, SharedId) else error
     if isinstance(error, (PromptCoTError, OSError)):
@@ -235,13 +235,13 @@ def _level(row: Row) -> str | None:
 
 
 async def answer_of(grader: Grader, row: Row, where: str, *, unboxed: bool = False) -> Extracted:
-    """The answer of a trace, which stands behind its thinking. Thinking that was never closed has none."""
+    """The answer of a trace, which comes after its thinking. Unclosed thinking has none."""
     reply = reply_of(row, where)
     return Extracted(None, "unclosed thought") if reply is None else await grader.aextract(reply, unboxed=unboxed)
 
 
 def reply_of(row: Row, where: str) -> str | None:
-    """What a trace says behind its thinking; None where that was never closed. Raises InputError for no trace."""
+    """The text of a trace after its thinking; None if that was never closed. Raises InputError for no trace."""
     completion, prompt = completion_of(row, where), row.get("prompt")
     opened = isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)
     if row.get("malformed") == NOT_CLOSED or (opened and CLOSE not in completion):

@@ -1,7 +1,7 @@
-"""What an evaluation is told to do: TOML in, a checked and complete `EvalRecipe` out.
+"""The evaluation recipe: reads TOML into a checked and complete `EvalRecipe`.
 
-Decides which keys exist and where the shipped recipes lie; how a table is read, changed and checked is decided in
-`promptcot.recipe.loading`. Benchmarks are not loaded here.
+Decides which keys exist and where the shipped recipes are; `promptcot.recipe.loading` reads, overrides and checks
+tables. Benchmarks are not loaded here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class EvalRecipe(Section):
     """One evaluation: `n` traces of each problem of the benchmarks (names or files), by one model.
 
     `style` is the form of the prompt, see `stages.solve`; with `unboxed`, a final line without a box is an answer.
-    `verifier` decides which answers are right; where it is None, that of each benchmark does, or the domain's.
+    `verifier` decides which answers are correct; if it is None, that of each benchmark is used, or the domain's.
     """
 
     name: FolderName = "unnamed"
@@ -52,7 +52,8 @@ class EvalRecipe(Section):
 
 
 def load_eval(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None) -> EvalRecipe:
-    """The evaluation recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and by `overrides`.
+    """The evaluation recipe in that file (`….toml`) or with that shipped name, with `a.b=v` overrides and `overrides`
+    applied.
 
     Raises RecipeError with all mistakes.
     """

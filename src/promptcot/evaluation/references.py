@@ -1,8 +1,8 @@
-"""The benchmarks that a set is compared with: those that are asked for, or all that are at hand.
+"""The benchmarks that a set is compared with: those that the user names, or all that are in the Hub's cache.
 
-At hand is what lies in the Hub's cache; nothing is fetched unless it is named. What was not at hand is told, with the
-command that fetches it. The benchmark of the nano world ships, but says something only of nano problems, whose recipe
-names it. How problems are compared is decided in `core.overlap`.
+Only benchmarks named by the user are downloaded. Missing benchmarks are reported, with the command that downloads them.
+The benchmark of the nano world ships with the package, but is relevant only for nano problems, whose recipe names it.
+`core.overlap` compares problems.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from promptcot.evaluation.hub import download_command, is_cached
 from promptcot.evaluation.registry import AIME2025_I, BENCHMARKS, Benchmark, benchmark_named
 
 _HALF_OF_ANOTHER = AIME2025_I.name
-"""Who has the other one needs no more files."""
+"""Benchmarks that another one contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Problems of benchmarks. `found` are the numbers of problems by benchmark, `missing` those not at hand, by name
-    with the command that fetches each. `told` is what a user should know of how files were read.
+    """Problems of benchmarks. `found` are the numbers of problems by benchmark, `missing` those not available, by name
+    with the command that downloads each. `told` has messages on how files were read.
 
-    `phrases` are problems that ship, from which is learnt how problems of any kind are worded.
+    `phrases` are shipped problems, from which common wordings of problems are learnt.
     """
 
     problems: tuple[Reference, ...]
@@ -44,13 +44,13 @@ class References:
         return bool(self.problems)
 
     def summary(self) -> dict[str, Any]:
-        """What is written down of them."""
+        """The content for the summary."""
         status = "decontaminated" if self.decontaminates else "not decontaminated"
         return {"status": status, "against": dict(self.found), "not_at_hand": dict(self.missing)}
 
 
 def reference_lines(found: References, named_by: str = "--against NAME") -> Iterator[str]:
-    """What is compared with, and how to come by what is not at hand; `named_by` is how a benchmark is asked for."""
+    """Lines on what is compared, and how to get missing benchmarks; `named_by` is the option that names a benchmark."""
     yield from found.told
     names = ", ".join(f"{name} ({rows:,} problem{'s' * (rows != 1)})" for name, rows in found.found.items())
     if found.decontaminates:
@@ -63,10 +63,10 @@ def reference_lines(found: References, named_by: str = "--against NAME") -> Iter
 
 
 def references(against: Sequence[str] | None = None) -> References:
-    """The problems of these benchmarks, by name or file; None stands for all of the registry that are at hand.
+    """The problems of these benchmarks, by name or file; None means all of the registry that are in the cache.
 
-    A benchmark that is named is fetched from the Hub where it is not in its cache. Takes a fifth of a second for 2,000
-    problems. Raises InputError for an unknown name, for what cannot be read or fetched, and for a benchmark in which no
+    A named benchmark is downloaded from the Hub unless it is cached. Takes a fifth of a second for 2,000 problems.
+    Raises InputError for an unknown name, for unreadable files and failed downloads, and for a benchmark in which no
     row has a problem.
     """
     if against is not None:
@@ -109,7 +109,7 @@ def _read(names: Sequence[str], missing: Mapping[str, str]) -> References:
 
 
 def _problems(name: str, told: list[str]) -> Iterator[Reference]:
-    """The problems of one benchmark; rows without any words are left out, and told. Raises InputError."""
+    """The problems of one benchmark; rows without text are left out, and reported. Raises InputError."""
     where, numbered = rows_of(name, told)
     rows, without, why = 0, 0, ""
     for number, row in numbered:

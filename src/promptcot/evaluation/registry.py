@@ -1,7 +1,7 @@
-"""The benchmarks that are known by name: where they come from, what they hold, and how to tell that they are whole.
+"""The benchmarks that are known by name: their sources, their contents, and how to verify them.
 
 Only facts are kept here; `benchmarks` reads and checks the rows. A revision names one commit of a repository on the
-Hugging Face Hub, and its files never change. A hash of the golds does not depend on the order of the rows, see
+Hugging Face Hub, whose files never change. The hash of the golds does not depend on the order of the rows, see
 `benchmarks.hash_golds`.
 """
 
@@ -19,7 +19,7 @@ from promptcot.grading.verifiers import INTEGERS, MATHEMATICS
 
 @dataclass(frozen=True, slots=True)
 class HubFiles:
-    """Where a benchmark lies on the Hub. `problem` and `answer` are the names of its fields."""
+    """The location of a benchmark on the Hub. `problem` and `answer` are the names of its fields."""
 
     repository: str
     revision: str
@@ -32,10 +32,10 @@ class HubFiles:
 class Benchmark:
     """One benchmark.
 
-    `sources` are the values of the field `source` in files that hold it; the first is ours. `verifier` says what an
-    answer is; with `integers`, every gold is a whole number and is compared exactly. `golds` is the hash of its golds,
-    None where no complete file was at hand to compute it from. `licence` is what the page of the data set declares,
-    None where it declares nothing.
+    `sources` are the values of the field `source` in files that hold it; the first is ours. `verifier` grades its
+    answers; with `integers`, every gold is a whole number and is compared exactly. `golds` is the hash of its golds,
+    None if no complete file was available to compute it. `licence` is what the page of the data set declares, None if
+    it declares nothing.
     """
 
     name: str
@@ -163,18 +163,18 @@ def benchmark_named(name: str) -> Benchmark:
 
 
 def with_source(source: str) -> tuple[Benchmark, ...]:
-    """The benchmarks whose rows may carry this `source`, the usual one first; none for a source that is not known."""
+    """The benchmarks whose rows may carry this `source`, the usual one first; none for an unknown source."""
     named = [benchmark for benchmark in BENCHMARKS.values() if source in benchmark.sources]
     return tuple(sorted(named, key=lambda benchmark: benchmark.sources.index(source)))
 
 
 def grader_of(graders: Graders, source: str) -> Grader:
-    """Who judges the rows of a source."""
+    """The grader for the rows of a source."""
     return graders.of(verifier_of(source))
 
 
 @lru_cache(maxsize=256)
 def verifier_of(source: str) -> str | None:
-    """The verifier that the benchmarks with this source name; None where there is none, or they differ."""
+    """The verifier of the benchmarks with this source; None if there is none, or they differ."""
     named = {benchmark.verifier for benchmark in with_source(source)}
     return named.pop() if len(named) == 1 else None

@@ -1,7 +1,7 @@
-"""What an evaluation found, benchmark by benchmark, beside what was published: as JSON, and as plots.
+"""The results of an evaluation for each benchmark, with published results for comparison: as JSON, and as plots.
 
-Decides which published number a result may stand beside, and which plots can be drawn. The statistics are made in
-`core.statistics`, words for a terminal in the command line, and the drawing itself in `plots`.
+Decides which published number is comparable with a result, and which plots can be drawn. `core.statistics` computes the
+statistics, the command line formats them, and `plots` draws.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from promptcot.evaluation.registry import with_source
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """One benchmark, evaluated. `levels` has a summary for each level of difficulty, where the benchmark has levels.
+    """One benchmark, evaluated. `levels` has a summary for each level of difficulty, if the benchmark has levels.
 
-    `asked` is how many traces were asked for; what failed of them is in no number. `whole` says whether all problems of
-    the benchmark were.
+    `asked` is the number of requested traces; failed ones are in no statistic. `whole` says whether all problems of the
+    benchmark were included.
     """
 
     model: str
@@ -36,14 +36,14 @@ class Evaluated:
 
     @property
     def failed(self) -> int:
-        """Traces that are missing from the numbers."""
+        """The number of traces missing from the statistics."""
         return max(0, self.asked - self.summary.samples)
 
     @property
     def printed(self) -> Published | None:
-        """What was published for this model; its `benchmark` may be another part of the same one, such as aime2025-i.
+        """The published result for this model; its `benchmark` may be another part of the same one, such as aime2025-i.
 
-        The two must then not be read as the same measurement. None for a part of a benchmark.
+        The two are then not comparable as the same measurement. None for a part of a benchmark.
         """
         if not self.whole:
             return None
@@ -52,7 +52,7 @@ class Evaluated:
         return next((one for one in found if one is not None), None)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values; null where nothing is known."""
+        """Plain values; null if unknown."""
         printed = self.printed
         return {
             **self.summary.as_json(),
@@ -64,7 +64,7 @@ class Evaluated:
 
 
 def file_name(benchmark: str) -> str:
-    """A benchmark's name as a file may be called."""
+    """A benchmark's name as a valid file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", benchmark)
 
 

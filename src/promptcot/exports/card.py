@@ -1,7 +1,7 @@
-"""README.md of an exported folder: what the set is, how it was made, what it is worth, and what is not known of it.
+"""README.md of an exported folder: what the set is, how it was made, its quality, and what is unknown.
 
-Decides what the card says. Pure: what is known of the rows comes from `origin`, what was written from the export. Says
-"not known" where nothing is, and guesses nothing; all text that may come from a model is escaped (`markdown`).
+Decides what the card says. Pure: facts about the rows come from `origin`, facts about the files from the export.
+Unknown facts are marked "not known"; all text that may come from a model is escaped (`markdown`).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ UNKNOWN = "not known"
 
 @dataclass(frozen=True)
 class Described:
-    """What was written: for which trainer (`to`, and the `framework` that was read), its rows and `files` by split.
+    """What was written: the trainer (`to`, and the `framework` version that was read), its rows and `files` by split.
 
-    `left_out` counts rows by reason. `sizes` has bytes by file. `split_by` says how rows were parted, `made` is what
-    `storage.provenance` says. `license` and `language` are what the user states.
+    `left_out` counts rows by reason. `sizes` has bytes by file. `split_by` describes the split, `made` is the record of
+    `storage.provenance`. `license` and `language` are stated by the user.
     """
 
     to: str
@@ -73,7 +73,7 @@ def card(origin: Origin, exported: Described) -> str:
 
 
 def _head(origin: Origin, exported: Described) -> str:
-    """The head that the Hub reads; each value is written as JSON, which YAML includes."""
+    """The metadata that the Hub reads; each value is written as JSON, which is valid YAML."""
     total = sum(exported.rows.values())
     domain = origin.domain if origin.domain in _SHIPPED else None
     head: dict[str, Any] = {
@@ -100,15 +100,15 @@ def _about(origin: Origin, exported: Described) -> list[str]:
     rows = f"{total:,} {'row' if total == 1 else 'rows'} of {what}, with {_ROWS[exported.kind]}"
     purpose = _TRAINING.get(exported.to, escaped(exported.to))
     read = f", as read by {escaped(exported.framework)}" if exported.framework else ""
-    answers = "Answers are those on which a teacher's solutions agree; nobody has proved them."
+    answers = "Answers are those on which a teacher's solutions agree; they are not proven."
     sentences = [f"{rows}, in columns for {purpose}{read}.", _how(origin), answers if "label" in origin.stages else ""]
     return [" ".join(one for one in sentences if one)]
 
 
 def _how(origin: Origin) -> str:
-    """How the rows came about."""
+    """How the rows were made."""
     if "generate" not in origin.stages:
-        return "How the rows came about is not known: nothing beside them said so when they were exported."
+        return "How the rows were made is not known: the files beside them did not say so at export."
     judged = any(name.startswith("judge") for name in origin.stages)
     wrote = "Models wrote the problems from combinations of concepts"
     return f"{wrote}, and other steps, judges among them, chose from these." if judged else f"{wrote}."
@@ -230,7 +230,7 @@ def _decontamination(origin: Origin) -> list[str]:
         + (f" {'was' if found == 1 else 'were'} left out" if found else "")
         + (f" (by rule: {rules})." if rules else "."),
         table(("benchmark", "problems"), against),
-        f"Not at hand, and so not compared: {lacking}." if lacking else "",
+        f"Not available, so not compared: {lacking}." if lacking else "",
     ]
 
 
@@ -257,28 +257,28 @@ def _limits(origin: Origin, exported: Described) -> list[str]:
     lines = [
         (
             _is_changed(origin, exported),
-            "The rows were changed after the run: what is said here of its steps need not hold for all of them.",
+            "The rows were changed after the run: statements about its steps may not hold for all of them.",
         ),
-        ("label" in origin.stages, "An answer is what a teacher agrees on with itself; it can be wrong in agreement."),
+        ("label" in origin.stages, "An answer is what most solutions of a teacher agree on; all of them can be wrong."),
         ("label" in origin.stages, "Pass rates are those of one teacher, and coarse where it wrote few solutions."),
         (
             "dedup" in origin.stages,
-            "Copies in other words throughout are found by meaning only, where a model was asked.",
+            "Copies that are fully reworded are found only by meaning, if a model was used for that.",
         ),
-        (not origin.stages, "Of how these rows were made, nothing is known."),
+        (not origin.stages, "How these rows were made is not known."),
         ("dedup" not in origin.stages, "No step has left out copies of problems, as far as is known."),
         (
             "verify" not in origin.stages,
             "No model has voted on whether the problems are well-posed, as far as is known.",
         ),
-        (origin.domain == "nano", "The models that ship know a miniature world: this set shows how things work."),
-        (exported.license is None, "No licence is stated: it follows from those of the models and of the data."),
+        (origin.domain == "nano", "The shipped models know a miniature world only: this set is a demonstration."),
+        (exported.license is None, "No licence is stated: it depends on those of the models and of the data."),
     ]
     return ["\n".join(f"- {line}" for holds, line in lines if holds)]
 
 
 def _is_changed(origin: Origin, exported: Described) -> bool:
-    """Whether a file is another one than the run wrote down."""
+    """Whether a file has changed since the run recorded it."""
     written = _texts(origin.made.get("data_sha256"))
     given = _texts(exported.made.get("data_sha256"))
     return any(name in written and written[name] != digest for name, digest in given.items())

@@ -1,8 +1,8 @@
-"""Does an export read back, by the trainer's own loader, and does every gold pass its own verifier?
+"""Checks that the trainer's own loader reads an export back, and that every gold passes its own verifier.
 
-Decides what is compared: each row as the loader gives it with the row in the file, and that row with what its format
-makes of the example in it. Rows stream, so that memory stays flat wherever the loader's does. Where the trainer is not
-installed, `datasets` reads Parquet files, which all of them call, and JSON Lines are read as such; which one is said.
+Compares each row as loaded with the row in the file, and that row with its example in the format. Rows are streamed, so
+memory use stays flat if the loader's does. If the trainer is not installed, `datasets`, which all trainers use, reads
+Parquet files, and JSON Lines are read directly; the report says which loader was used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A gold that does not pass its own verifier: the id of its row, and what the reward says of it in a box."""
+    """A gold that fails its own verifier: the id of its row, and the reason of the reward for the boxed gold."""
 
     id: str
     gold: str
@@ -38,8 +38,8 @@ class Failure:
 
 @dataclass(slots=True)
 class Checked:
-    """What was found. `rows` are by split; `failures` and `different` are the first ones, `wrong` counts all rows that
-    read back as something else. `own` is whether the trainer's own loader read them.
+    """The findings. `rows` are by split; `failures` and `different` are the first ones, `wrong` counts all rows that
+    read back differently. `own` is whether the trainer's own loader read them.
     """
 
     by: str = ""
@@ -57,7 +57,7 @@ class Checked:
         return not self.wrong and self.passed == self.golds
 
     def differs(self, what: str) -> None:
-        """Note what does not read back."""
+        """Record a difference."""
         self.wrong += 1
         if len(self.different) < _NAMED:
             self.different.append(what)
@@ -66,7 +66,7 @@ class Checked:
 def check(
     format: Format, files: Mapping[Split, Sequence[Path]], *, verifier: str = "mathematics", limit: float = 5.0
 ) -> Checked:
-    """Load the files of each split again, compare the rows, and score each gold in a box against itself."""
+    """Load the files of each split again, compare the rows, and score each boxed gold against itself."""
     found = Checked()
     with tempfile.TemporaryDirectory(prefix="promptcot-check-") as cache, quietly(Path(cache)):
         for split, paths in files.items():
@@ -78,7 +78,7 @@ def check(
 
 
 def _compared(format: Format, split: Split, paths: Sequence[Path], found: Checked) -> Iterator[Row]:
-    """The rows that are loaded as they were written, and written as their format has them; others are noted."""
+    """The rows that match both the file and the format; others are recorded."""
     written, loaded = _written(paths), _loaded(format, paths, found)
     for index, (row, file_row) in enumerate(itertools.zip_longest(loaded, written, fillvalue=_ABSENT)):
         where = f"row {index} of {split}"
@@ -96,7 +96,7 @@ def _compared(format: Format, split: Split, paths: Sequence[Path], found: Checke
 
 
 def _written(paths: Sequence[Path]) -> Iterator[Row]:
-    """The rows as they stand in the files, with every column: of Parquet files, `read_rows` leaves out what is null."""
+    """The rows in the files, with every column: `read_rows` omits nulls of Parquet files."""
     for path in paths:
         columns = pyarrow("parquet").read_schema(path).names if path.suffix == ".parquet" else ()
         for row in read_rows(path, may_be_empty=True):
@@ -104,7 +104,9 @@ def _written(paths: Sequence[Path]) -> Iterator[Row]:
 
 
 def _loaded(format: Format, paths: Sequence[Path], found: Checked) -> Iterator[Row]:
-    """The rows by the trainer's loader, or by the next best. What it raises is a difference, and ends the rows."""
+    """The rows from the trainer's loader, or from the best alternative. Its errors count as a difference, and end the
+    rows.
+    """
     loaded, found.own = _opened(format, paths, found)
     found.by = loaded.by
     try:
@@ -127,7 +129,7 @@ def _opened(format: Format, paths: Sequence[Path], found: Checked) -> tuple[Load
 
 
 def _why_different(loaded: Mapping[str, Any], written: Row) -> str | None:
-    """What the loader gives otherwise than it stands in the file; a loader may give some columns only."""
+    """How the loaded row differs from the file; a loader may return only some columns."""
     if not loaded:
         return "no column is loaded"
     wrong = sorted(name for name, value in loaded.items() if written.get(name) != value)
@@ -135,7 +137,7 @@ def _why_different(loaded: Mapping[str, Any], written: Row) -> str | None:
 
 
 def _misfit(format: Format, split: Split, index: int, written: Row) -> str | None:
-    """What of a row is not as its format writes it."""
+    """How a row differs from its format."""
     try:
         again = format.row(format.example(written), split, index)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
@@ -145,7 +147,7 @@ def _misfit(format: Format, split: Split, index: int, written: Row) -> str | Non
 
 
 def _score(format: Format, rows: Iterable[Row], found: Checked, verifier: str, limit: float) -> None:
-    """Each gold in a box, by the reward that the trainer will call. Without a gold no reward works, and all fail."""
+    """Score each boxed gold with the trainer's reward. Without a gold no reward works, and all fail."""
     golds = [(row, format.gold(row)) for row in rows]
     asked = [(row, gold) for row, gold in golds if gold is not None or format.kind == "rl"]
     boxed = [f"\\boxed{{{gold_for(verifier, gold)}}}" for _, gold in asked]

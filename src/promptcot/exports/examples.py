@@ -1,9 +1,9 @@
-"""A row as what a trainer is given, or the reason why it is left out.
+"""Converts a row into a training example, or gives the reason why it is dropped.
 
-Decides which rows go out: those with a problem and with what their kind of training takes, which is a gold that its
-verifier can read, a whole trace, or a right and a wrong one. Rows on whose answer the traces do not agree go out only
-where they are asked for. The prompt is what `solve` asks, so that training and evaluation agree. Columns of data sets
-have our names already (`reading`); how trainers name them is decided in `formats`.
+Exported rows have a problem and what their kind of training needs: a gold that its verifier can read, a complete trace,
+or a correct and an incorrect one. Rows on whose answer the traces disagree are exported only on request. The prompt is
+that of `solve`, so training and evaluation agree. `reading` has mapped columns of data sets to our names; `formats`
+maps them to each trainer's.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ EXTRA: Schema = {
     **dict.fromkeys(("n", "answered", "refused"), "integer"),
     "foundational_concepts": ("string",),
 }
-"""What else of a row is carried along where a format can hold it, and its types: the same for all exports."""
+"""Additional fields of a row that are exported if a format supports them, and their types: the same for all exports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a solver is asked, and what there is to learn from it.
+    """A prompt and its training targets.
 
-    `prompt` is the text of the user's turn, `messages` the same as a chat, with a system message first where the row
-    has one. `answer` is the gold, `completion` a whole trace, `chosen` and `rejected` are two of them. `extra` has what
-    else the row says, with the same keys in all examples of one export (None where a row lacks it).
+    `prompt` is the text of the user's turn, `messages` the same as a chat, with a system message first if the row has
+    one. `answer` is the gold, `completion` a complete trace, `chosen` and `rejected` are two of them. `extra` has the
+    other fields of the row, with the same keys in all examples of one export (None if a row lacks one).
     """
 
     id: str
@@ -75,8 +75,8 @@ class Example:
 class Reader:
     """Examples of a `kind` from rows with ids. `style` is the form of the raw prompt, as in `solve`.
 
-    Golds of `rl` are checked with the `verifier`, in at most `limit` seconds each. With `disputed`, rows go out too on
-    whose answer the traces do not agree, or which votes do not call valid.
+    Golds of `rl` are checked with the `verifier`, with a time limit of `limit` seconds each. With `disputed`, rows are
+    exported even if the traces disagree on the answer, or if votes do not call them valid.
     """
 
     kind: Kind
@@ -87,7 +87,9 @@ class Reader:
     disputed: bool = False
 
     def __call__(self, rows: Sequence[Row]) -> list[Example | str]:
-        """For each row the example, or why it is left out. Raises InputError for a domain that cannot put questions."""
+        """For each row the example, or the reason for dropping it. Raises InputError for a domain without a prompt for
+        solving.
+        """
         found = [self._example(row) for row in rows]
         if self.kind != "rl":
             return found
@@ -96,14 +98,14 @@ class Reader:
         return [one if isinstance(one, str) or str(one.answer) in readable else UNREADABLE for one in found]
 
     def _with_bare_gold(self, one: Example) -> Example | str:
-        """The example with the answer of a gold that is a whole solution, as the reward reads it."""
+        """The example with the answer extracted from a gold that is a whole solution, as in the reward."""
         gold = gold_for(self.verifier, one.answer)
         if gold is None:
             return UNREADABLE
         return one if gold == one.answer else replace(one, answer=gold)
 
     def _readable(self, golds: set[str]) -> set[str]:
-        """Those that pass their verifier; worker processes share what may take computing."""
+        """The examples that pass their verifier; worker processes do the expensive comparisons."""
         readable = partial(passes, verifier=self.verifier, limit=self.limit)
         whole = {gold for gold in golds if gold.isdecimal()}
         ordered = sorted(golds - whole)
@@ -123,7 +125,7 @@ class Reader:
         return self._taught(Example(str(row["id"]), prompt, messages, _problem(row), extra=_extra(row)), row)
 
     def _asked(self, row: Row) -> tuple[str, Sequence[Message]] | str:
-        """The prompt as text and as a chat; or why there is none."""
+        """The prompt as text and as a chat, or why there is none."""
         problem, prompt = _problem(row), row.get("prompt")
         if self.style != AS_IT_IS and problem is not None and problem.strip():
             messages = _with_system(_chat(row), problem, self.prompts.messages("solve", problem=problem))
@@ -143,7 +145,7 @@ class Reader:
         return (prompt if isinstance(prompt, str) and prompt.strip() else chat[-1].content), chat
 
     def _taught(self, bare: Example, row: Row) -> Example | str:
-        """The example with what there is to learn from it."""
+        """The example with its training targets."""
         if self.kind == "sft":
             return _with_trace(bare, row)
         return _with_pair(bare, row) if self.kind == "pairs" else _with_gold(bare, row)
@@ -185,7 +187,7 @@ def _questions(value: Any) -> int:
 
 
 def _whole(trace: str, row: Row) -> str:
-    """A trace without tokens of its end, and with the start of its thinking where the row's raw prompt has that."""
+    """A trace without end tokens, and with the start of its thinking if the row's raw prompt contains that."""
     prompt = row.get("prompt")
     return _opened(prompt if isinstance(prompt, str) else "", without_end_tokens(trace))[1]
 
@@ -228,7 +230,7 @@ def _chat(row: Row) -> list[dict[str, Any]]:
 
 
 def _with_system(said: Sequence[Mapping[str, Any]], problem: str, asked: Sequence[Message]) -> Sequence[Message]:
-    """What is asked, below the system message of the chat that asks this problem in the row, if there is one."""
+    """The prompt, after the system message of the row's chat for this problem, if there is one."""
     first = said[0] if said and said[0]["role"] == "system" else None
     if first is None or not isinstance(first["content"], str) or not first["content"].strip():
         return asked
@@ -238,15 +240,15 @@ def _with_system(said: Sequence[Mapping[str, Any]], problem: str, asked: Sequenc
 
 
 def _shared(row: Row) -> list[dict[str, Any]]:
-    """The turns with which the chats of a pair both begin, where their last ones are all that they differ in."""
+    """The common turns of a pair's chats, if only their last turns differ."""
     chosen, rejected = turns(row.get("chosen")), turns(row.get("rejected"))
     return chosen[:-1] if chosen[:-1] == rejected[:-1] else []
 
 
 def _disputed(row: Row) -> str | None:
-    """Why the answer of a row is not to be relied on; None where it is, or where nobody was asked.
+    """The reason why the answer of a row is unreliable; None if it is reliable, or was not checked.
 
-    A gold that was given is no label, and what the traces say of their label is nothing against it.
+    A given gold is not a label, and its traces' disagreement does not count against it.
     """
     validity = row.get("validity")
     verdict = validity.get("verdict") if isinstance(validity, dict) else validity
@@ -261,7 +263,7 @@ def _disputed(row: Row) -> str | None:
 
 
 def _extra(row: Row) -> dict[str, Any]:
-    """The fields that are carried along, as a set has them: of what `verify` writes, the verdict and the share."""
+    """The additional fields, as in a set: of the fields of `verify`, the verdict and the share."""
     validity = row.get("validity")
     if isinstance(validity, dict):
         row = {**row, "validity": validity.get("verdict"), "validity_share": validity.get("share")}

@@ -1,9 +1,9 @@
-"""The folder of an export: its data files by split, written as rows come, and its manifest.
+"""Writes the folder of an export: data files by split, streamed, and the manifest.
 
-Decides how the files are called, that the folder appears whole, and what lies beside it: `DIR.dropped.jsonl` with what
-was left out and why, `DIR.summary.json`, `DIR.recipe.json`. In = out + dropped. What goes out is decided in `examples`,
-its split in `splits`, its columns by the format. Nothing depends on the time, so that a second export gives the same
-bytes.
+Decides the names of the files, that the folder appears complete, and which files are beside it: `DIR.dropped.jsonl`
+with dropped rows and reasons, `DIR.summary.json`, `DIR.recipe.json`. In = out + dropped. `examples` selects rows,
+`splits` assigns splits, the format defines columns. The output does not depend on the time, so a repeated export gives
+the same bytes.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ if TYPE_CHECKING:
     from promptcot.exports.formats.format import Format, Split
 
 EXPORT = "export.json"
-"""The manifest in the folder, by which an export is known."""
+"""The manifest in the folder, which identifies an export."""
 _AT_ONCE, _CHARACTERS_AT_ONCE = 512, 8 << 20
 _REMEDIES = {
-    NO_ANSWER: "no row has an answer: `promptcot label` makes labels of traces, --columns answer=COLUMN names a column",
+    NO_ANSWER: "no row has an answer: `promptcot label` derives labels from traces, --columns "
+    "answer=COLUMN names a column",
     UNREADABLE: "the verifier can read no gold: --verifier exact is for answers that are words",
     NO_TRACE: "no row has a trace: export the set of a run with [solve] and [label], or the rows of `label --sft_path`",
     NO_PAIR: "no row has a right and a wrong trace: export a run with [solve] and [label], or the rows of `label "
@@ -49,7 +50,7 @@ _REMEDIES = {
 
 @dataclass(frozen=True)
 class Written:
-    """What an export came to: `counts` of rows, the files and the rows of each split, and what is to be told."""
+    """The result of an export: `counts` of rows, the files and rows of each split, and messages."""
 
     counts: StageCounts
     files: Mapping[Split, Sequence[Shard]]
@@ -68,9 +69,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Settings:
-    """How an export is divided: the `shares` held out, and the most rows of a file. `manifest` is the recipe as
-    resolved, with versions; `source` says in export.json where the rows are from, with hashes and the command, and
-    `added` names the files that `complete` will write.
+    """How an export is divided: the held-out `shares`, and the maximum rows of a file. `manifest` is the resolved
+    recipe, with versions; `source` is the origin of the rows in export.json, with hashes and the command, and `added`
+    names the files that `complete` will write.
     """
 
     shares: Shares = field(default_factory=Shares)
@@ -89,10 +90,10 @@ def write(
     tell: Callable[[str], None],
     complete: Callable[[Path, Written], None] = lambda folder, written: None,
 ) -> Written:
-    """Write the folder `target` and what lies beside it. `complete` may add files, before the folder appears.
+    """Write the folder `target` and the files beside it. `complete` may add files before the folder appears.
 
-    Where no row goes out there is no folder; an earlier one stays. Raises InputError, StorageError, LockedError where
-    another process writes it, UsageError for a folder that was made by others.
+    If no row is exported there is no folder, and an earlier one stays. Raises InputError, StorageError, LockedError if
+    another process writes it, UsageError for a folder that is not an export.
     """
     if form.one_file and settings.rows_per_shard is not None:
         raise UsageError(f"rows-per-shard: {form.name} reads one file for each split, which cannot be divided")
@@ -121,7 +122,7 @@ def write(
 
 
 def _refuse_added(target: Path) -> None:
-    """Raises UsageError for an earlier export into which somebody has put files since, which would be gone with it."""
+    """Raises UsageError for an earlier export to which someone has added files, which would be lost."""
     if not (target / EXPORT).is_file():
         return
     try:
@@ -144,7 +145,7 @@ def _refuse_added(target: Path) -> None:
 def _examples(
     rows: Iterable[Row], reader: Reader, form: Format, counts: StageCounts, dropped: RowWriter
 ) -> Iterator[list[Example]]:
-    """The examples of the rows, some at a time; what is none is written down with the reason."""
+    """The examples of the rows, in batches; rows without one are recorded with the reason."""
     for some in _some(rows):
         examples = []
         for row, found in zip(some, reader(some), strict=True):
@@ -160,7 +161,7 @@ def _examples(
 
 
 def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    """Rows together, as many as are in memory well."""
+    """Batches of rows that fit into memory."""
     found: list[Row] = []
     size = 0
     for row in rows:
@@ -193,7 +194,7 @@ class _Shards:
     def write(
         self, examples: Sequence[Example], splits: Sequence[Split | str], counts: StageCounts, dropped: RowWriter
     ) -> None:
-        """Write examples into the files of their splits, or down as left out."""
+        """Write examples into the files of their splits, or record them as dropped."""
         rows: dict[Split, list[Row]] = {split: [] for split in self._open}
         for example, split in zip(examples, splits, strict=True):
             if split in self._open:
@@ -236,7 +237,7 @@ def _manifest(form: Format, settings: Settings, written: Written) -> dict[str, A
 
 
 def _beside(target: Path, settings: Settings, counts: StageCounts, dropped: RowWriter) -> None:
-    """What lies beside the folder, as beside all outputs."""
+    """Write the files beside the folder, as for all outputs."""
     if counts.dropped:
         dropped.commit()
     else:
@@ -246,7 +247,7 @@ def _beside(target: Path, settings: Settings, counts: StageCounts, dropped: RowW
 
 
 def _remedies(counts: StageCounts) -> list[str]:
-    """Where nothing goes out, what to do about the most frequent reasons."""
+    """Remedies for the most frequent reasons if nothing is exported."""
     if counts.rows_out:
         return []
     reasons = (reason for reason, _ in counts.dropped.most_common(2))

@@ -1,7 +1,7 @@
-"""One export from beginning to end: which rows, by which domain, into which folder, and whether it reads back.
+"""Runs one export: selects the rows, the domain and the folder, and checks that it reads back.
 
-Decides what holds where nothing is said: of a run, its own domain and verifier count. What goes out, how it is divided,
-written and checked is decided in the modules beside this one.
+Decides the defaults: for a run, its own domain and verifier. The other modules of this package select, split, write and
+check.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from promptcot.storage.paths import beside, url_of
 from promptcot.storage.provenance import EXPORT_FORMAT, provenance
 
 LIMIT = 5.0
-"""Seconds of CPU that the verifier may take for one gold."""
+"""The verifier's time limit for one gold, in seconds of CPU."""
 CARD = "README.md"
 _TOLD_EVERY = 100_000
 _OF_SPLITS = "splits: "
@@ -46,10 +46,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What an export is asked for. `data_path` is a run directory or a file of rows, `told` what recipe.json says.
+    """The settings of an export. `data_path` is a run directory or a file of rows, `told` the content of recipe.json.
 
-    `license` and `language` are what the user states of the rows, for the card. None for `domain` or `verifier` stands
-    for that of the run, or else for the default one.
+    `license` and `language` are stated by the user, for the card. None for `domain` or `verifier` means that of the
+    run, or else the default.
     """
 
     data_path: Path
@@ -71,16 +71,16 @@ class Export:
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of it; `checked` is None where no check was asked for, or nothing was written."""
+    """The result; `checked` is None if no check was requested, or nothing was written."""
 
     written: Written
     checked: Checked | None = None
 
 
 def export(asked: Export, tell: Tell) -> Exported:
-    """Write the folder, and check it where that is asked for.
+    """Write the folder, and check it if requested.
 
-    Raises UsageError for a folder that others made, InputError for rows that say nothing of what is exported.
+    Raises UsageError for a folder that is not an export, InputError for rows without the required fields.
     """
     _check_style(asked)
     run = run_of(asked.data_path)
@@ -116,7 +116,7 @@ def export(asked: Export, tell: Tell) -> Exported:
 
 
 def _check_style(asked: Export) -> None:
-    """Raises UsageError for a raw prompt where there are messages, to which the model's own template is applied."""
+    """Raises UsageError for a raw prompt in a layout with messages, to which the model's own template is applied."""
     if asked.style in (None, AS_IT_IS) or asked.form.one_text:
         return
     texts = [layout for layout in asked.form.layouts if format_of(asked.form.name, layout).one_text]
@@ -129,7 +129,7 @@ def _check_style(asked: Export) -> None:
 
 
 def run_of(path: Path) -> Path | None:
-    """The run directory that is meant: the path itself, or the one whose set it is."""
+    """The run directory: the path itself, or the directory of the set in the path."""
     if url_of(path) is not None:
         return None
     if path.name == SET and path.is_file():
@@ -139,7 +139,7 @@ def run_of(path: Path) -> Path | None:
 
 @contextmanager
 def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, tell: Tell) -> Iterator[reading.Rows]:
-    """The rows, and of a run the pairs of their traces, which wait in a folder beside the output meanwhile."""
+    """The rows, and for a run the pairs of their traces, kept temporarily in a folder beside the output."""
     if run is None or asked.form.kind != "pairs":
         yield reading.rows_of(asked.data_path, asked.form.kind, asked.columns)
         return
@@ -148,7 +148,7 @@ def _rows(asked: Export, run: Path | None, prompts: PromptSet, verifier: str, te
 
 
 def _telling(rows: reading.Rows, tell: Tell) -> reading.Rows:
-    """The same rows, with a line now and then of how many have been read."""
+    """The same rows, with progress messages."""
 
     def told() -> Iterator[Row]:
         source = rows()
@@ -173,7 +173,7 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _described(asked: Export, written: Written, made: Mapping[str, Any], heard: Sequence[str]) -> Described:
-    """What the card says of the files."""
+    """The description of the files for the card."""
     shards = {split: list(its) for split, its in written.files.items()}
     return Described(
         to=asked.form.name,
@@ -196,7 +196,7 @@ def _sentence(line: str) -> str:
 
 
 def _words(kind: Type) -> str:
-    """The type of a column as a person reads it."""
+    """The type of a column, for display."""
     if isinstance(kind, str):
         return kind
     if isinstance(kind, tuple):
@@ -205,12 +205,12 @@ def _words(kind: Type) -> str:
 
 
 def _of(recipe: Mapping[str, Any], key: str) -> Any:
-    """What the recipe of a run says of a key; None where there is no run."""
+    """The value of a key in the run's recipe; None without a run."""
     found = recipe.get("recipe")
     return found.get(key) if isinstance(found, dict) else None
 
 
 def _made(path: Path, origin: Origin) -> dict[str, Any]:
-    """Where the rows are from: hashes of the recipe that made them and of the file, and the command."""
+    """The origin of the rows: hashes of the recipe and of the file, and the command."""
     data = {} if url_of(path) is not None else {reading.file_of(path).name: reading.file_of(path)}
     return provenance(origin.manifest, data, EXPORT_FORMAT)

@@ -1,7 +1,7 @@
-"""What the licences of models say about using their outputs: facts with their sources, and nothing for other models.
+"""What the licences of models say about using their outputs: facts with their sources, for listed models only.
 
-Decides by the name on the Hub alone, in full: a server may call anything by a shorter name, and a folder may hold
-anything. What is not in the table is not known, and is never guessed. Read in the licences' own texts, in 2026.
+Models are matched by their full name on the Hub: a server may use a shorter name for any model, and a folder may hold
+anything. The licence of a model that is not listed is unknown. The texts of the licences were read in 2026.
 """
 
 from __future__ import annotations
@@ -71,5 +71,5 @@ _KNOWN: tuple[tuple[str, Licence], ...] = (
 
 
 def licence_of(model: str) -> Licence | None:
-    """The licence of a model by its name on the Hub, or of an embedded one; None where it is not known."""
+    """The licence of a model by its name on the Hub, or of an embedded one; None if unknown."""
     return next((licence for pattern, licence in _KNOWN if re.fullmatch(pattern, model)), None)

@@ -1,7 +1,7 @@
-"""Markdown in which other people's text stays text: no name or reason becomes a heading, a link, a picture or HTML.
+"""Escapes text for Markdown, so that no name or reason becomes a heading, a link, an image or HTML.
 
-What is special in Markdown, in HTML and in the mathematics of the Hub is written as a character reference, which can
-never be structure (CommonMark 0.31, section 2.5).
+Special characters of Markdown, HTML and the Hub's mathematics become character references, which are never structure
+(CommonMark 0.31, section 2.5).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _TICKS = re.compile(r"`+")
 
 
 def escaped(text: object, most: int = 200) -> str:
-    """Somebody else's text on one line, cut after so many characters."""
+    """Escaped text on one line, truncated to a number of characters."""
     return _SPECIAL.sub(lambda found: f"&#{ord(found[0])};", presentable(quoted(str(text), most)))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, whose cells are escaped already; empty where it has no rows."""
+    """A table of already escaped cells; empty without rows."""
     lines = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}", *lines]) if lines else ""
 

@@ -1,7 +1,7 @@
-"""What is known of the rows that are exported, from what lies beside them: the recipe, the summary, the models.
+"""Collects facts about the exported rows from the files beside them: the recipe, the summary, the models.
 
-Works for the directory of a run, its set and the rows of its steps, for the output of a verb, and for any other file,
-of which nothing is known. Paths have `~` for the home directory: what is known goes into a card that others read.
+Works for the directory of a run, its set and the rows of its steps, and for the output of a verb; nothing is known
+about any other file. The home directory is written as `~` in paths, because cards are published.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from promptcot.storage.provenance import without_home
 
 @dataclass(frozen=True)
 class Origin:
-    """`name` is what the set is called; `manifest` and `summary` are empty where nothing is known.
+    """`name` is the name of the set; `manifest` and `summary` are empty if nothing is known.
 
-    `steps` are those that made the rows, where they are not all of the run.
+    `steps` are those that made the rows, if they are not all of the run.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Origin:
 
     @property
     def made(self) -> Mapping[str, Any]:
-        """What the run wrote down of how it was made."""
+        """The run's record of how it was made."""
         return _table(self.summary.get("made"))
 
     @property
     def command(self) -> str | None:
-        """The command that made the rows, where that is known."""
+        """The command that made the rows, if known."""
         found = self.made.get("command")
         return found if isinstance(found, str) else None
 
@@ -54,12 +54,12 @@ class Origin:
 
     @property
     def domain(self) -> str | None:
-        """The domain by its name, or the folder of one's own."""
+        """The domain's name, or the folder of the user's own domain."""
         found = self.recipe.get("prompts")
         return found if isinstance(found, str) else None
 
     def models(self) -> Iterator[tuple[str, str]]:
-        """Steps and the models that they asked: by the names in the recipe, else by those that were journaled."""
+        """Steps and their models, by the names in the recipe, else by the journaled names."""
         sections = {**self.recipe, **{f"judge-{one.get('name')}": one for one in _tables(self.recipe.get("judge"))}}
         server = _table(self.recipe.get("server"))
         for step, journaled in _table(_without_home(self.manifest.get("models"))).items():
@@ -73,7 +73,7 @@ class Origin:
 
 
 def origin_of(path: Path) -> Origin:
-    """What is known of a run directory, or of a file of rows."""
+    """The known facts about a run directory, or a file of rows."""
     if url_of(path) is None and path.is_dir():
         return _of_run(path)
     manifest = read_manifest(path)
@@ -92,7 +92,7 @@ def _of_run(directory: Path) -> Origin:
 
 
 def _of_step(path: Path) -> Origin | None:
-    """Of the rows of a step of a run, what was said up to there; None for a file that somebody put beside them."""
+    """For the rows of a run's step, the records up to that step; None for a file that someone else put there."""
     run, last = _of_run(path.parent), stem(path)
     names = [*run.stages]
     if last not in names:

@@ -1,7 +1,7 @@
-"""Which rows an export starts from: those of a run's set, or of a file of rows, by our names of the columns.
+"""Reads the rows of an export: those of a run's set, or of a file of rows, with columns renamed to our names.
 
-A run has its pairs in the traces that its teacher wrote: `label` chooses them here as it does as a command. Traces that
-nobody has compared are refused, since nothing says which of them are right.
+The pairs of a run are chosen from its teacher's traces, by the same code as the verb `label`. Traces without graded
+answers are refused, since it is unknown which of them are correct.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from promptcot.exports.formats.format import Kind
 
 Rows = Callable[[], Iterator[Row]]
-"""The same rows each time it is called, each with an id that no other has."""
+"""Returns the same rows on each call, each with a unique id."""
 
 _TOLD_BY = {"sft": "--sft_path", "pairs": "--pairs_path", "rl": "--rl_path"}
 
 
 def file_of(path: Path) -> Path:
-    """The file that the rows are in: of a run directory, its set. Raises InputError for one without a set."""
+    """The file of the rows: for a run directory, its set. Raises InputError if it has none."""
     if not path.is_dir():
         return path
     if (path / SET).is_file():
@@ -52,9 +52,9 @@ def file_of(path: Path) -> Path:
 
 
 def rows_of(path: Path, kind: Kind, columns: Columns | None = None) -> Rows:
-    """The rows of a run's set or of a file. Those that reviews beside it reject say so as their `reason`.
+    """The rows of a run's set or of a file. Rows that a review in the same folder rejects have it as their `reason`.
 
-    Raises InputError for traces that nobody has compared.
+    Raises InputError for ungraded traces.
     """
     source, read = file_of(path), columns or Columns()
 
@@ -78,15 +78,15 @@ def _marked(row: Row, rejected: Collection[str]) -> Row:
 def with_pairs(
     run: Path, prompts: PromptSet, graders: Graders, scratch: Path, tell: Callable[[str], None], seed: int = 8000
 ) -> Rows:
-    """The rows of a run's set, each with `chosen` and `rejected` where its traces have both.
+    """The rows of a run's set, each with `chosen` and `rejected` if its traces have both.
 
-    They are those that `label` with this seed chooses, once the rows are read: in the folder `scratch`, which is there
-    only meanwhile and belongs to whoever holds the lock on the output. Raises InputError for a run without traces.
+    They are the pairs that `label` chooses with this seed, collected in the temporary folder `scratch`, which belongs
+    to the holder of the lock on the output. Raises InputError for a run without traces.
     """
     traces, rows = run / "solve.jsonl", rows_of(run, "pairs")
     if not traces.is_file():
         raise InputError(
-            f"{run}: it has no solve.jsonl, and pairs are made of traces; run a recipe with [solve], [label]"
+            f"{run}: it has no solve.jsonl, but pairs are made from traces; run a recipe with [solve], [label]"
         )
     targets = {"label": scratch / "label.jsonl", "pairs": scratch / "pairs.jsonl"}
     settings = Settings(Band(), prompts, None, seed, unboxed=bool(label_of(run).get("unboxed")))
@@ -122,6 +122,6 @@ def _refuse_traces(row: Row, source: Path, kind: Kind) -> None:
         )
     if written_by_solve and "label" not in row:
         raise InputError(
-            f"{source}: these are traces, and nothing says which of them are right; first `promptcot label --data_path "
+            f"{source}: these are traces, and it is unknown which are correct; first `promptcot label --data_path "
             f"{source} --output_path labels.jsonl {_TOLD_BY[kind]} ROWS.jsonl`, then export ROWS.jsonl"
         )

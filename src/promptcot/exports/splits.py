@@ -1,12 +1,11 @@
-"""Which split each example is in: train, validation or test, so that nothing of one is known from another.
+"""Assigns each example to train, validation or test, without leakage between the splits.
 
-Decides what is too alike to be in two of them: problems that share half of their concepts, or half of the short runs of
-characters of their texts, and all that hang together so (`core.overlap.groups`). Where that makes groups too large for
-the shares that were asked for, the next stricter degree counts, and it is said which, and how large the groups were.
-What is like a problem that was held out and hangs together with it by nothing that was found at first is left out.
-Which groups are held out depends on ids and the seed (`core.overlap.drawing`).
-
-Examples wait in a file until the last has come; about 70 bytes of each are in memory.
+Decides which problems are too similar to be in different splits: those that share half of their concepts, or half of
+the character shingles of their texts, and everything connected to them (`core.overlap.groups`). If the groups become
+too large for the requested shares, a stricter threshold is used; the threshold and the sizes of the groups are
+reported. A problem that resembles a held-out problem, but is not in its group, is dropped. The choice of held-out
+groups depends on ids and the seed (`core.overlap.drawing`). Examples are buffered in a file until the last has been
+read; about 70 bytes of each are in memory.
 """
 
 from __future__ import annotations
@@ -39,20 +38,21 @@ if TYPE_CHECKING:
     from promptcot.exports.formats.format import Split
 
 DEGREES = (0.5, 0.6, 0.75, 0.9)
-"""From which similarity on two problems are in one group, the first at which shares can be met. At the last, concepts
-have to be the same."""
+"""The similarity thresholds for grouping two problems; the first one at which the shares are possible is used. With the
+last, concepts have to be equal.
+"""
 _READ_AT_ONCE = 1 << 16
 _LONGEST = 20_000
 _FEW = 4
-"""Chunks for which it does not pay to start a process."""
+"""The number of chunks below which starting a process does not pay."""
 _HELD_OUT: tuple[Split, ...] = ("test", "validation")
 NAMES: tuple[Split, ...] = ("train", *_HELD_OUT)
-"""Splits by the number that they have here."""
+"""Splits by their number in this module."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The shares of the examples that are held out, and the `seed` of the draw. Raises UsageError."""
+    """The held-out shares of the examples, and the `seed` of the choice. Raises UsageError."""
 
     validation: float = 0.0
     test: float = 0.0
@@ -65,13 +65,13 @@ class Shares:
             )
 
     def rows(self, of: int) -> list[int]:
-        """How many of so many examples each split that is held out is to have: test, validation."""
+        """The number of examples for each held-out split: test, validation."""
         return [round(share * of) or int(share > 0 and of > len(NAMES)) for share in (self.test, self.validation)]
 
 
 @dataclass(slots=True)
 class Held:
-    """The outcome of a draw: a split for each example, or that it is left out; and what is to be told of it."""
+    """The outcome of a split: the split of each example, or that it is dropped; and messages."""
 
     splits: NDArray[np.uint8]
     left_out: dict[int, str] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Held:
 
 
 Chunk = tuple[list[Example], list["Split | str"]]
-"""Some examples, and for each its split, or why it is left out."""
+"""A batch of examples, each with its split or the reason for dropping it."""
 
 
 def divided(
@@ -122,7 +122,7 @@ class _Waiting:
         return np.frombuffer(self._keys, np.uint64)
 
     def take(self, chunks: Iterable[list[Example]]) -> None:
-        """Keep all examples; for more than a few, another process makes the signatures."""
+        """Store all examples; for more than a few, another process computes the signatures."""
         coming = iter(chunks)
         first = list(islice(coming, _FEW))
         with self._path.open("wb") as file, self.signatures.path.open("wb") as signatures:
@@ -162,12 +162,12 @@ def _unpacked(values: tuple[Any, ...]) -> Example:
 
 @lru_cache(maxsize=1 << 16)
 def _concept(name: str) -> int:
-    """A concept as a hash, whatever its capitals."""
+    """A concept as a case-insensitive hash."""
     return hash_id(" ".join(name.casefold().split()))
 
 
 def _told(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
-    """The signatures of texts; one that is like no other where a text has no token."""
+    """The signatures of texts; a unique one for a text without tokens."""
     found = marks.signatures.copy()
     for place, line in enumerate(marks.lines):
         if not line:
@@ -177,7 +177,7 @@ def _told(marks: Marks, texts: Sequence[str]) -> NDArray[np.uint8]:
 
 
 class _Signatures:
-    """Signatures in a file, read anew each time, so that they are not in memory."""
+    """Signatures in a file, read each time, so that they are not kept in memory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -249,7 +249,7 @@ def _grouped(waiting: _Waiting, degree: float) -> NDArray[np.int32]:
 
 
 def _settle(held: Held, waiting: _Waiting, degree: float) -> None:
-    """Leave out what is like a problem that is held out and was not found to be: from train, and from validation."""
+    """Drop training and validation examples that resemble a held-out problem outside of their group."""
     found = crossing(waiting.signatures, held.splits, degree)
     for place in np.flatnonzero(found).tolist():
         held.left_out[place] = f"near copy of a {NAMES[found[place]]} row"

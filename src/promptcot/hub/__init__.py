@@ -1,1 +1,1 @@
-"""Uploads to the Hugging Face Hub, and only when asked for: the one place that sends anything there."""
+"""Uploads to the Hugging Face Hub, only on request. No other package sends anything there."""

@@ -1,7 +1,7 @@
-"""The Hub's own client: whether it may be used at all, with which token, and what its errors mean.
+"""Access to the Hub's client library: whether it is installed and allowed, its token, and the classes of its errors.
 
-Decides what has to be there before anything is sent, and which errors may go away by themselves. How often is tried
-again is decided in `runners.retries`.
+Decides what is required before anything is sent, and which errors are transient. `runners.retries` decides how often to
+retry.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _LOGIN = "`hf auth login`, or set HF_TOKEN to a token with the right to write (h
 
 
 def check_ready(name: str) -> None:
-    """Raises where an upload to OWNER/NAME could not begin: UsageError for the name; InputError where the library or a
-    token is not there, or HF_HUB_OFFLINE is set. Nothing is sent.
+    """Raises an error if an upload to OWNER/NAME could not begin: UsageError for the name; InputError if the library or
+    a token is missing, or HF_HUB_OFFLINE is set. Nothing is sent.
     """
     check_name(name)
     for variable in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
@@ -44,7 +44,7 @@ def check_ready(name: str) -> None:
 
 
 def token() -> str | None:
-    """The token of the environment or of `hf auth login`, never shown from here on."""
+    """The token of the environment or of `hf auth login`, which is never displayed."""
     import huggingface_hub
 
     found: str | None = huggingface_hub.get_token()
@@ -54,7 +54,7 @@ def token() -> str | None:
 
 
 def open_client() -> Any:
-    """A client of the Hub with the token, which the Hub knows. Raises InputError, TransientError."""
+    """A client of the Hub with a token that the Hub accepts. Raises InputError, TransientError."""
     from huggingface_hub import HfApi
 
     client = HfApi(endpoint=endpoint(), token=token(), library_name="promptcot")
@@ -65,7 +65,7 @@ def open_client() -> Any:
 
 @contextmanager
 def sending(what: str) -> Iterator[None]:
-    """Turns errors of the client, about `what`, into ours. Raises TransientError for what may go away, InputError."""
+    """Converts client errors about `what` into ours. Raises TransientError for transient errors, InputError."""
     try:
         yield
     except PromptCoTError:
@@ -78,7 +78,7 @@ def sending(what: str) -> Iterator[None]:
 
 
 def _telling(error: BaseException) -> BaseException | None:
-    """Of an error and its causes, the first that comes from a server or a connection."""
+    """The first of an error and its causes that comes from a server or a connection."""
     link: BaseException | None = error
     while link is not None:
         if status_of(link) is not None or _is_library(link) or isinstance(link, OSError):
@@ -88,7 +88,7 @@ def _telling(error: BaseException) -> BaseException | None:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The status of the response that an error is about."""
+    """The status of the response that caused an error."""
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
@@ -107,7 +107,9 @@ def _ours(what: str, error: BaseException) -> PromptCoTError:
             f"{what}: the token may not do this (403): {words}. Use one with the right to write: {_LOGIN}"
         )
     if status in _CHANGED:
-        return TransientError(f"{what}: somebody else has changed it meanwhile ({status}): {words}", f"http {status}")
+        return TransientError(
+            f"{what}: someone else has changed it in the meantime ({status}): {words}", f"http {status}"
+        )
     if status in _PASSING:
         return TransientError(f"{what}: {words}", f"http {status}", _retry_after(error))
     if status is None and (_is_library(error) or isinstance(error, ConnectionError | TimeoutError)):

@@ -1,4 +1,4 @@
-"""What is to be uploaded, and where to: the files of a folder, and the name of a repository. Looks at the disk only."""
+"""What an upload consists of: the files of a folder, and the name of a repository. Reads the disk only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_OURS = (".git", ".cache", ".DS_Store", "__pycache__")
 class Parcel:
     """The `files` of a folder with their sizes in bytes, by their paths in it, for a repository `OWNER/NAME`.
 
-    `mark` names the file by which a repository is known to hold an earlier state of the same thing.
+    `mark` names the file that identifies an earlier version of the same content in a repository.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class Parcel:
 
     @property
     def address(self) -> str:
-        """Where the repository can be looked at."""
+        """The address of the repository's page."""
         return f"{endpoint()}/{'datasets/' * (self.kind == 'dataset')}{self.name}"
 
     def marked(self) -> dict[str, Any]:
@@ -54,12 +54,13 @@ def endpoint() -> str:
 
 
 def check_name(name: str) -> str:
-    """The name of a repository. Raises UsageError where it can be none."""
+    """The name of a repository. Raises UsageError for an invalid one."""
     owner, _, own = name.partition("/")
     fits = all(_PART.fullmatch(part) and part[-1] not in "-." for part in (owner, own))
     if not fits or "--" in name or ".." in name or name.endswith(".git") or len(name) > _LONGEST:
         raise UsageError(
-            f"--push {name}: this is no name on the Hub; give OWNER/NAME, of letters, digits, `-`, `_` and `.`, "
+            f"--push {name}: this is not a valid name on the Hub; give OWNER/NAME, of letters, "
+            "digits, `-`, `_` and `.`, "
             f"at most {_LONGEST} together, without `--` and `..`"
         )
     return name
@@ -69,7 +70,9 @@ def pack(folder: Path, name: str, kind: Kind, mark: str, *, public: bool = False
     """All files of a folder, for that repository. Raises UsageError for its name, InputError for the folder."""
     check_name(name)
     if not (folder / mark).is_file():
-        raise InputError(f"{folder}: {mark} is not there, which is written last; finish what makes this folder first")
+        raise InputError(
+            f"{folder}: {mark} is not there, which is written last; finish the command that writes this folder first"
+        )
     files = dict(sorted(_files(folder)))
     return Parcel(folder, name, kind, files, mark, public)
 
@@ -79,17 +82,17 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
         folders[:] = [one for one in folders if one not in _NOT_OURS]
         for path in (Path(parent, name) for name in (*folders, *names) if name not in _NOT_OURS):
             if path.is_symlink():
-                raise InputError(f"{path}: a link, which is not uploaded; put the file itself there, or take it away")
+                raise InputError(f"{path}: links are not uploaded; replace it with the file itself, or remove it")
             if path.is_file() and PARTIAL not in path.name:
                 yield path.relative_to(folder).as_posix(), path.stat().st_size
 
 
 def mark_of(content: bytes, where: str) -> dict[str, Any]:
-    """The content of a mark. Raises InputError where it is no JSON object."""
+    """The content of a mark. Raises InputError where it is not a JSON object."""
     try:
         found = loads(content)
     except ValueError as error:
         raise InputError(f"{where}: it cannot be read as JSON; make the folder again") from error
     if not isinstance(found, dict):
-        raise InputError(f"{where}: it is no JSON object; make the folder again")
+        raise InputError(f"{where}: it is not a JSON object; make the folder again")
     return found

@@ -1,8 +1,7 @@
-"""What a repository holds, and what has to change so that it holds what a folder does.
+"""Compares a repository with a folder, and decides what to change in the repository.
 
-Decides whose files are there. An earlier state of the same thing is known by its mark: of it, what is the same stays,
-what is different is uploaded, and what is not there any more is deleted. Anything else is somebody's own, and is
-refused unless it may be replaced.
+An earlier version of the same upload is recognized by its marker: identical files stay, changed files are uploaded, and
+files that no longer exist are deleted. Any other content belongs to the user and is refused unless it may be replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from promptcot.hub.parcel import Parcel, mark_of
 
 _OF_THE_HUB = {".gitattributes"}
 _IDENTITY = ("format", "set", "to")
-"""What of a mark must be the same in an earlier state of the same thing."""
+"""The fields of a mark that are equal in an earlier version of the same content."""
 _OURS = "promptcot-"
 _SHOWN = 3
 _AT_ONCE = 1 << 20
@@ -29,10 +28,10 @@ _AT_ONCE = 1 << 20
 
 @dataclass(frozen=True)
 class Change:
-    """What is to be uploaded and deleted, from the state `head` on; `same` files are there already.
+    """The files to upload and to delete, relative to the commit `head`; `same` files are already there.
 
-    `replaced` are those to be uploaded of which the repository has other contents, perhaps edited there by hand.
-    `is_new` where the repository has to be made, else `is_private` says what it is.
+    `replaced` are files to upload of which the repository has other contents, perhaps edited there by hand. `is_new` if
+    the repository has to be created, else `is_private` is its visibility.
     """
 
     upload: Sequence[str]
@@ -50,7 +49,7 @@ class Change:
 
 @dataclass
 class Digests:
-    """Hashes of local files as the Hub has them, each computed once for as long as the file stays the same."""
+    """Hashes of local files in the Hub's formats, each cached while the file is unchanged."""
 
     folder: Path
     _known: dict[tuple[str, int, int, str], str] = field(default_factory=dict)
@@ -77,7 +76,7 @@ class Digests:
 
 
 def compare(client: Any, parcel: Parcel, digests: Digests, *, replace: bool) -> Change:
-    """What has to change. Raises InputError for a repository with other files, unless these may be replaced."""
+    """The necessary changes. Raises InputError for a repository with other files, unless these may be replaced."""
     with sending(parcel.name):
         info = _info(client, parcel)
         if info is None:
@@ -97,7 +96,7 @@ def compare(client: Any, parcel: Parcel, digests: Digests, *, replace: bool) -> 
 
 
 def _info(client: Any, parcel: Parcel) -> Any:
-    """What the Hub knows of the repository; None where there is none."""
+    """The Hub's information on the repository; None if it does not exist."""
     try:
         return client.repo_info(parcel.name, repo_type=parcel.kind)
     except Exception as error:
@@ -108,7 +107,7 @@ def _info(client: Any, parcel: Parcel) -> Any:
 
 
 def _mark(client: Any, parcel: Parcel, revision: str) -> dict[str, Any]:
-    """The mark in the repository; empty where it is none of ours."""
+    """The mark in the repository; empty if it is not one of ours."""
     with tempfile.TemporaryDirectory() as folder:
         path = client.hf_hub_download(
             parcel.name, parcel.mark, repo_type=parcel.kind, revision=revision, local_dir=folder
@@ -120,7 +119,7 @@ def _mark(client: Any, parcel: Parcel, revision: str) -> dict[str, Any]:
 
 
 def _check_ours(parcel: Parcel, earlier: Mapping[str, Any] | None, theirs: Iterable[str]) -> None:
-    """Raises InputError where what is there is no earlier state of the same thing."""
+    """Raises InputError if the repository does not hold an earlier version of the same content."""
     own, names = parcel.marked(), sorted(theirs)
     known = earlier is not None and str(earlier.get("format")).startswith(_OURS)
     if earlier and known and all(earlier.get(key) == own.get(key) for key in _IDENTITY):
@@ -135,7 +134,7 @@ def _check_ours(parcel: Parcel, earlier: Mapping[str, Any] | None, theirs: Itera
 
 
 def _named(mark: Mapping[str, Any]) -> set[str]:
-    """The files of which a mark says that they belong to it, as a list or a table of names or of objects with one."""
+    """The files that a mark lists, as a list or a table of names or of objects with one."""
     files = mark.get("files")
     entries = [*files] if isinstance(files, list | dict) else []
     named = (one.get("name") or one.get("path") if isinstance(one, dict) else one for one in entries)

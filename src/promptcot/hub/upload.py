@@ -1,8 +1,8 @@
-"""Brings a repository to the state of a folder: large files first, and then everything in one commit.
+"""Brings a repository to the state of a folder: large files first, then everything in one commit.
 
-So a repository holds an old state or the new one, and never a part. What is uploaded before an interruption is known to
-the Hub by its hash, and is not sent again. What fails for the moment is begun anew, with a look at what is there by
-now: a commit whose answer was lost is found done.
+A repository therefore holds the old state or the new one, never a mixture. The Hub knows files that were uploaded
+before an interruption by their hashes, so they are not sent again. After a transient error the upload starts over with
+a fresh comparison, which detects a commit whose response was lost.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ T = TypeVar("T")
 Tell = Callable[[str], None]
 
 _MOST_FILES, _MOST_BYTES = 16, 1 << 30
-"""So much is uploaded between two lines that say how far it is."""
+"""Bytes between two progress messages."""
 
 
 @dataclass
 class Upload:
-    """The upload of a parcel; `replace` deletes what others have put into the repository. Nothing is sent by making it.
+    """The upload of a parcel; `replace` deletes files that others have put into the repository. Creating it sends
+    nothing.
 
-    `look` says what there is to do, and `send` does that. `tell` hears of both.
+    `look` determines the changes, and `send` makes them. `tell` receives messages of both.
     """
 
     parcel: Parcel
@@ -47,13 +48,13 @@ class Upload:
         self._digests = Digests(self.parcel.folder)
 
     def look(self) -> Change:
-        """What has to change in the repository. Raises InputError: no right, other files there, no connection."""
+        """The necessary changes in the repository. Raises InputError: no permission, other files, no connection."""
         change = self._patiently(self._compare)
         self._may_delete = frozenset(change.delete)
         return change
 
     def send(self) -> None:
-        """Make the changes. Raises InputError where that cannot be done now; what was uploaded is kept there."""
+        """Make the changes. Raises InputError if that is impossible now; uploaded files are kept."""
         self._patiently(self._round)
 
     def _compare(self) -> Change:
@@ -62,9 +63,7 @@ class Upload:
                 self._client = open_client()
             change = compare(self._client, self.parcel, self._digests, replace=self.replace)
         if self._may_delete is not None and (more := set(change.delete) - self._may_delete):
-            raise InputError(
-                f"{self.parcel.name}: {min(more)} was put there meanwhile; look again with the same command"
-            )
+            raise InputError(f"{self.parcel.name}: {min(more)} was added in the meantime; run the same command again")
         return change
 
     def _round(self) -> None:
@@ -74,7 +73,7 @@ class Upload:
                 self._client.create_repo(parcel.name, repo_type=parcel.kind, private=not parcel.public, exist_ok=True)
                 change = self._compare()
         if change.is_new:
-            raise TransientError(f"{parcel.name}: it was made, and is not there yet")
+            raise TransientError(f"{parcel.name}: it was created but is not visible yet")
         if not change.is_nothing:
             with _quiet(), sending(parcel.name):
                 self._upload(change)
@@ -99,7 +98,7 @@ class Upload:
         )
 
     def _patiently(self, work: Callable[[], T]) -> T:
-        """What the work gives, tried again where that may help. Raises InputError in the end."""
+        """The result of the work, with retries. Raises InputError at the end."""
         failures = 0
         while True:
             try:
@@ -109,7 +108,7 @@ class Upload:
                 delay = self.retries.delay(failures, error, failures)
                 if delay is None:
                     raise InputError(
-                        f"{error}. What was uploaded is kept there: run the same command again to go on"
+                        f"{error}. Uploaded files are kept: run the same command again to continue"
                     ) from error
                 self.tell(f"{error}; again in {delay:.1f} s")
             self.sleep(delay)
@@ -131,7 +130,7 @@ def _groups(additions: Sequence[Any], parcel: Parcel) -> Iterator[list[Any]]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The client's bars, warnings and logs are left out: they repeat addresses that are signed."""
+    """Suppresses the client's progress bars, warnings and logs: they contain signed addresses."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
     shown, level = not are_progress_bars_disabled(), logging.get_verbosity()

@@ -1,7 +1,7 @@
-"""The server itself: who may ask what, in which order things happen to a call, and what each fault looks like.
+"""The server itself: authentication, the order in which a call is processed, and the form of each fault.
 
-It is aiohttp's low-level server without a router, because a benchmark's client shares its processors. A call is counted
-as answered when its last byte was handed to the network; a client that goes away cancels its call.
+It uses aiohttp's low-level server without a router, because a benchmark's client shares its processors. A call counts
+as answered when its last byte was handed to the network; a client that disconnects cancels its call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CALLS: dict[str, Endpoint] = {
     "/v1/embeddings": "embeddings",
 }
 _PORTIONS = 10
-"""In how many portions a stream with latency is sent."""
+"""The number of chunks of a stream with latency."""
 _OVER_LONG = 200_000
 _BACKLOG = 4096
 _HTML = b"<!DOCTYPE html>\n<html><head><title>Gateway</title></head><body><h1>Please sign in</h1></body></html>\n"
@@ -49,7 +49,7 @@ _AFTER_WORK: dict[Fault, Refused] = {
 class MockServer:
     """A server in this process, running between `start` and `stop`, or inside `async with`.
 
-    Raises InputError when it cannot listen where it was told to.
+    Raises InputError if it cannot listen at the requested address.
     """
 
     def __init__(self, options: MockOptions | None = None) -> None:
@@ -74,7 +74,7 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """The base URL that clients are given."""
+        """The base URL for clients."""
         return f"{self.root}/v1"
 
     def stats(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class MockServer:
         return self._ledger.stats()
 
     async def start(self) -> None:
-        """Listen. Raises InputError where the port is in use or the host is not one of this machine's."""
+        """Listen. Raises InputError if the port is in use or the host is not one of this machine's."""
         contest_labels()
         options = self.options
         self._server = web.Server(self._handle, access_log=None, handler_cancellation=True, keepalive_timeout=3600)
@@ -196,7 +196,7 @@ class MockServer:
         return choice
 
     async def _fail(self, request: web.BaseRequest, call: Call, fault: Fault) -> web.StreamResponse:
-        """The faults that need the call to be worked on first."""
+        """The faults that occur after some processing."""
         if fault in _AFTER_WORK:
             return _refused(_AFTER_WORK[fault])
         if fault == "html":
@@ -267,7 +267,7 @@ async def _break_stream(request: web.BaseRequest, events: Sequence[bytes], fault
 
 
 async def _reset(request: web.BaseRequest) -> NoReturn:
-    """Closes with unsent data discarded, so that the client sees a reset and not an end."""
+    """Closes and discards unsent data, so that the client sees a reset and not an end."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

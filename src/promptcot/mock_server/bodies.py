@@ -1,5 +1,6 @@
-"""The wire format of answers: whole bodies, events of a stream, errors. The field `created` is always 0, so that the
-same call gets the same bytes.
+"""The wire format of answers: whole bodies, events of a stream, errors.
+
+The field `created` is always 0, so that the same call gets the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ DONE = b"data: [DONE]\n\n"
 REFUSAL = "This mock server was told to refuse some calls, and refuses this one."
 
 _HOLE = "\0"
-"""Stands in a template event where the token goes; as JSON it cannot occur in the rest of the event."""
+"""The placeholder of the token in a template event; as JSON it cannot occur in the rest of the event."""
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Choice:
 
 
 def cut(text: str, call: Call, room: int | None) -> Choice:
-    """A reply as far as its stop strings and `max_tokens` let it go; `room` is what the context leaves."""
+    """A reply truncated at its stop strings and `max_tokens`; `room` is the remaining context."""
     places = [place for word in call.stop if (place := text.find(word)) >= 0]
     text = text[: min(places)] if places else text
     limits = [limit for limit in (call.max_tokens, room) if limit is not None]
@@ -64,7 +65,7 @@ def whole(call: Call, choices: Sequence[Choice]) -> bytes:
 
 
 def events(call: Call, choices: Sequence[Choice]) -> Iterator[bytes]:
-    """The server-sent events of a reply, one for each token, then its end, the usage if it is wanted, and [DONE]."""
+    """The server-sent events of a reply, one for each token, then its end, the usage if requested, and [DONE]."""
     for index, choice in enumerate(choices):
         before, after = _event(call, index, _HOLE, None).split(orjson.dumps(_HOLE))
         for token in split_tokens(choice.text):

@@ -1,8 +1,8 @@
-"""Reads what a client sends: one of three kinds of call, checked, with the key by which it is known.
+"""Parses and checks a client's call, one of three kinds, and computes its key.
 
-A key leaves out how much of the reply is wanted and how it is sent, so a reply that was cut off is the beginning of the
-one that a larger `max_tokens` gives, and a stream says what a whole reply says. Nor does it matter whether a neutral
-value is sent or left out.
+The key excludes the length of the reply and how it is sent, so a truncated reply is a prefix of the reply with a larger
+`max_tokens`, and a stream has the same text as a whole reply. It also makes no difference whether a neutral value is
+sent or left out.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _BOUNDS = {
     "presence_penalty": (-2, 2),
 }
 _DEFAULT_COMPLETION = 16
-"""Tokens of a raw completion whose caller does not say how many; the protocol's own trap."""
+"""The default tokens of a raw completion, a known trap of the protocol."""
 
 
 class Refused(Exception):
-    """A call that is the client's mistake: the status, and the fields of the error in the body."""
+    """A client error: the status, and the fields of the error in the body."""
 
     def __init__(self, status: int, message: str, kind: str = "invalid_request_error", code: str | None = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is given: text, or token ids, whose text then is their numbers."""
+    """The input of a model: text, or token ids, whose text then is their numbers."""
 
     text: str
     ids: tuple[int, ...] | None = None
@@ -60,7 +60,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A checked call. `max_tokens` is None where only the context bounds the reply; `key` has 16 bytes."""
+    """A checked call. `max_tokens` is None if only the context bounds the reply; `key` has 16 bytes."""
 
     endpoint: Endpoint
     model: str

@@ -1,7 +1,7 @@
-"""Which call meets which fault, and how long it takes: pure functions of the server's seed and the call.
+"""Decides which call gets which fault, and its latency: pure functions of the server's seed and the call.
 
-A call meets faults in a fixed order: what happens when it arrives depends on how many faults it has met before, so a
-call that is asked again gets another draw, and a run that was interrupted and repeated meets the same faults.
+Faults come in a fixed order. The fault of a call depends on how many faults it has had before, so a retry gets a new
+draw, and a run that was interrupted and repeated gets the same faults.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ def uniform(seed: int, purpose: str, key: bytes, number: int = 0) -> float:
 
 
 def fault_of(options: MockOptions, key: bytes, met: int) -> Fault | None:
-    """What the call known by `key` meets when it arrives after `met` faults, or None for an answer.
+    """The fault of the call with `key` that arrives after `met` faults, or None for an answer.
 
-    What is refused is the content, so that it is refused however often it is asked.
+    A content refusal is permanent: the same content is refused on every attempt.
     """
     rates = dict(zip(FAULTS, options.rates, strict=True))
     refused = uniform(options.seed, "refusal", key) < rates.pop("refusal")
@@ -37,7 +37,7 @@ def fault_of(options: MockOptions, key: bytes, met: int) -> Fault | None:
 
 
 def retry_after(options: MockOptions, key: bytes, met: int) -> float | None:
-    """The seconds that a 429 asks for; None for no `Retry-After`."""
+    """The seconds in the header of a 429; None for no `Retry-After`."""
     has_one = uniform(options.seed, "retry", key, met) < options.retry_after_share
     return options.retry_after if has_one else None
 

@@ -1,4 +1,4 @@
-"""What a mock server did, in counts, and which calls met faults before. Knows nothing of HTTP."""
+"""Counts what a mock server did, and remembers which calls had faults. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Ledger:
-    """Counts of one server's life. A call is kept as eight bytes of its key: once it met a fault, or was answered."""
+    """Counts over one server's life. A call is kept as eight bytes of its key once it had a fault, or was answered."""
 
     def __init__(self, remember: bool = True) -> None:
         self._remember = remember
@@ -18,7 +18,7 @@ class Ledger:
         self.in_flight = 0
         self.max_in_flight = 0
         self.others: Counter[str] = Counter()
-        """How often something else happened: a fault, an error that the client made, a client that left."""
+        """Counts of other events: a fault, a client error, a client that disconnected."""
 
     def arrive(self) -> None:
         """A call has come in."""
@@ -27,15 +27,15 @@ class Ledger:
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def leave(self) -> None:
-        """A call is over, whatever became of it."""
+        """A call is over, with any outcome."""
         self.in_flight -= 1
 
     def met(self, key: bytes) -> int:
-        """How many faults a call has met so far."""
+        """The number of faults of a call so far."""
         return self._met.get(_short(key), 0) if self._met else 0
 
     def meet(self, key: bytes, fault: str) -> None:
-        """A call meets a fault."""
+        """A call gets a fault."""
         self._met[_short(key)] = self.met(key) + 1
         self.others[fault] += 1
 

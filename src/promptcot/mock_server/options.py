@@ -1,4 +1,4 @@
-"""What a mock server can be told, and the names of its faults. What the faults look like is decided in `app`."""
+"""The options of a mock server, and the names of its faults. `app` implements the faults."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 @dataclass(frozen=True, slots=True)
 class MockOptions:
-    """Everything a mock server can be told; the defaults answer every call at once and faultlessly.
+    """The settings of a mock server; the defaults answer every call at once and without faults.
 
-    Each `rate_…` is the probability that an arriving call meets that fault; their sum is at most 1. Raises InputError
-    where the options make no sense.
+    Each `rate_…` is the probability that an arriving call gets that fault; their sum is at most 1. Raises InputError
+    for invalid options.
     """
 
     host: str = "127.0.0.1"
@@ -26,10 +26,10 @@ class MockOptions:
     """0 is any free port."""
     models: tuple[str, ...] = ("mock",)
     api_key: str | None = field(default=None, repr=False)
-    """The only key that is accepted; None accepts any, and none."""
+    """The only accepted key; None accepts calls with any key or none."""
     seed: int = 0
     reply_tokens: int = 100
-    """About how long a reply is; a token is four characters."""
+    """The approximate length of a reply; a token is four characters."""
     dimensions: int = 64
     """Of an embedding."""
     latency: float = 0.0
@@ -37,13 +37,13 @@ class MockOptions:
     latency_spread: float = 0.0
     """Standard deviation of the logarithm of the latency, which is log-normal."""
     concurrency_limit: int | None = None
-    """More calls than that at a time are answered 429."""
+    """Calls beyond this number of concurrent ones get 429."""
     context: int | None = None
-    """Prompt and completion together may have that many tokens."""
+    """The maximum number of tokens of prompt and completion together."""
     retry_after: float | None = None
-    """What a 429 asks for in its `Retry-After`, in seconds; None leaves the header out."""
+    """The `Retry-After` of a 429, in seconds; None omits the header."""
     retry_after_share: float = 1.0
-    """The share of 429 that have the header, where there is one."""
+    """The share of 429 with the header, if there is one."""
     rate_429: float = 0.0
     rate_500: float = 0.0
     rate_503: float = 0.0

@@ -1,13 +1,12 @@
-"""What the mock server says: texts, tokens, log-probabilities and vectors, all pure functions of a key.
+"""The replies of the mock server: texts, tokens, log-probabilities and vectors, all pure functions of a key.
 
-What is wanted is read off the prompt, so that replies fit any domain. A prompt that ends its instructions with lines
+The kind of reply is derived from the prompt, so that replies fit any domain. A prompt whose instructions end with lines
 such as `Solvability: ...` gets a rating for each label and, for the last, the verdict that follows from them, with the
-mark that it asks for; where it speaks of valid and invalid, answers and a vote. One that shows markers such as
-`<!-- BEGIN PROBLEM -->` gets those blocks; one that asks for so many concepts gets a list of them; one that asks for
-`\\boxed` gets a trace with an answer, most often the same one for the same prompt; any other gets a rationale and a
-problem. The mathematics in it is made up. Sentences and problems are those of `phrases.toml`.
-
-A token is four characters, so that counting and cutting cost nothing.
+requested mark. A prompt about valid and invalid problems gets answers and a vote. A prompt with markers such as `<!--
+BEGIN PROBLEM -->` gets those blocks; one that requests a number of concepts gets a list of them; one that requests
+`\\boxed` gets a trace with an answer, usually the same for the same prompt; any other gets a rationale and a problem.
+The mathematics is made up. Sentences and problems are those of `phrases.toml`. A token is four characters, so counting
+and truncating cost nothing.
 """
 
 from __future__ import annotations
@@ -48,13 +47,13 @@ _CONCEPTS = tuple(f"{kind} {thing}" for kind in _PHRASES["kinds"] for thing in _
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """A server's way to speak: its seed, and about how many tokens a reply has."""
+    """The style of a server's replies: its seed, and the approximate tokens of a reply."""
 
     seed: int
     tokens: int
 
     def reply(self, prompt: str, key: bytes) -> str:
-        """The whole reply to `prompt` of the call known by `key`."""
+        """The whole reply to `prompt` for the call with `key`."""
         kind = kind_of(prompt)
         if kind == "judgement":
             return _judgement(self, prompt, key)
@@ -63,7 +62,7 @@ class Voice:
         return _blocks(self, prompt, key) if kind == "blocks" else _trace(self, prompt, key)
 
     def filler(self, key: bytes, without: int) -> str:
-        """Whole sentences, at least one, of about the reply's length less `without` characters."""
+        """Whole sentences, at least one, of about the reply's length minus `without` characters."""
         characters = self.tokens * TOKEN - without
         drawn = hashlib.shake_128(b"%d filler " % self.seed + key).digest(max(characters, 0) // 60 + 2)
         text = " ".join([_SENTENCES[index] for index in drawn])
@@ -76,12 +75,14 @@ class Voice:
 
 @cache
 def contest_labels() -> tuple[str, ...]:
-    """The labels that the shipped judges' prompt for mathematics names."""
+    """The labels in the shipped judges' prompt for mathematics."""
     return tuple(line.label for line in domains.load("math").criteria.lines)
 
 
 def kind_of(prompt: str) -> Kind:
-    """What a prompt asks for. Judges' prompts hold problems and their markers, so they are looked for first."""
+    """The kind of reply that a prompt requests. Judges' prompts contain problems and their markers, so they are checked
+    first.
+    """
     if rated(prompt):
         return "judgement"
     if _BLOCK.search(prompt):
@@ -92,7 +93,7 @@ def kind_of(prompt: str) -> Kind:
 
 
 def rated(prompt: str) -> list[tuple[str, str]]:
-    """Mark and label of each line that a judge is to write: the last lines of the form that stand together, if any."""
+    """Mark and label of each line that a judge must write: the last consecutive lines of the form, if any."""
     if ": ...\n" not in f"{prompt}\n":
         return []
     found: list[tuple[str, str]] = []
@@ -105,9 +106,9 @@ def rated(prompt: str) -> list[tuple[str, str]]:
 
 
 def asks_for_vote(prompt: str) -> bool:
-    """Whether the lines are to be answered with yes, no or unclear, and valid, invalid or undecided.
+    """Whether the lines request yes, no or unclear, and valid, invalid or undecided.
 
-    A prompt for ratings has to name the three of them.
+    A prompt for ratings has to name all three.
     """
     return all(word.search(prompt) for word in _VOTES) and not all(word in prompt for word in RATINGS)
 
@@ -166,10 +167,10 @@ def _verdict(voice: Voice, key: bytes, lines: Sequence[tuple[str, str]]) -> list
 
 
 def _vote(voice: Voice, prompt: str, key: bytes, count: int) -> list[str]:
-    """An answer to each of so many questions, and the vote.
+    """An answer to each question, and the vote.
 
-    Four problems of five are sound, and nine votes of ten say of a problem what is so: the others find the fault in a
-    sound one, or miss it.
+    Four of five problems are sound, and nine of ten votes on a problem are correct: the others find a fault in a sound
+    one, or miss it.
     """
     about = prompt.encode(errors="surrogatepass")
     sound, errs = voice.number("sound", about, 5) > 0, voice.number("errs", key, 10) == 0
@@ -180,10 +181,10 @@ def _vote(voice: Voice, prompt: str, key: bytes, count: int) -> list[str]:
 
 
 def _ratings(voice: Voice, key: bytes, count: int, *, sparing: bool) -> list[Rating]:
-    """Two fifths are spotless, as many have flaws, and the others a bad rating.
+    """Two fifths are spotless, two fifths have flaws, and the others have a bad rating.
 
-    Where the rule of the verdict is not known, everything has a flaw, so that none can call the whole perfect;
-    `sparing` ones have two, next to each other in the list.
+    If the rule of the verdict is unknown, everything has a flaw, so that none can be called perfect; `sparing` ones
+    have two, next to each other in the list.
     """
     ratings: list[Rating] = ["perfect"] * count
     quality, place = voice.number("quality", key, 5), voice.number("flaw", key, count)
@@ -197,7 +198,7 @@ def _ratings(voice: Voice, key: bytes, count: int, *, sparing: bool) -> list[Rat
 
 
 def _blocks(voice: Voice, prompt: str, key: bytes) -> str:
-    """The blocks that a prompt shows, in its order: a problem where one is wanted, and sentences for the others."""
+    """The blocks that a prompt shows, in its order: a problem where one is requested, and sentences for the others."""
     names = [name.lower() for name in dict.fromkeys(_BLOCK.findall(prompt))] or [*PLAIN.names]
     others = [name for name in names if name != PLAIN.problem]
     texts = {} if others == names else {PLAIN.problem: _problem(voice, key)}
@@ -214,7 +215,7 @@ def _problem(voice: Voice, key: bytes) -> str:
 
 
 def _concepts(voice: Voice, prompt: str, key: bytes) -> str:
-    """As many as are asked for, if there are so many; some come up more often than others, as real ones do."""
+    """As many as requested, if there are enough; some are more frequent than others, like real ones."""
     wanted = _WANTED.search(prompt)
     n = min(int(wanted[1]) if wanted else 1, len(_CONCEPTS))
     drawn = sorted(_CONCEPTS, key=lambda one: uniform(voice.seed, one, key) ** (1 + _CONCEPTS.index(one) % 4))
@@ -222,7 +223,7 @@ def _concepts(voice: Voice, prompt: str, key: bytes) -> str:
 
 
 def _trace(voice: Voice, prompt: str, key: bytes) -> str:
-    """Seven traces of ten give the answer that belongs to the prompt."""
+    """Seven of ten traces give the answer that belongs to the prompt."""
     agrees = voice.number("agrees", key, 10) < 7
     answer = voice.number("answer", prompt.encode(errors="surrogatepass") if agrees else key, 1000)
     ending = f"</think>\n\nThe computation above leaves one value, so the final answer is \\boxed{{{answer}}}."

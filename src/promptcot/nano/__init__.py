@@ -1,8 +1,8 @@
-"""The miniature world in which truth is known: its checker, and the models and data that ship with the package.
+"""A miniature world with verifiable truth: its checker, and the models and data that ship with the package.
 
-`check` reads a problem as a model wrote it and solves it exactly. The world's language is described in
-`nano/LANGUAGE.md`; the code that writes problems and trains the models is not part of the package and never imported
-here. Importing this costs next to nothing: beside `promptcot.errors` it needs the standard library only.
+`check` reads a problem as a model wrote it and solves it exactly. `nano/LANGUAGE.md` describes the language of the
+world; the code that writes problems and trains the models is not part of the package and never imported here. Importing
+this package is cheap: apart from `promptcot.errors` it needs the standard library only.
 """
 
 from promptcot.nano.checker import REASONS, IllFormed, Operand, Reason, Solution, Step, check, concepts_used

@@ -1,8 +1,7 @@
 """The integer functions behind the operations, safe for any operand up to `LIMIT`.
 
-Every function is exact where its value is at most `LIMIT`; where the value is larger it may stop early and return
-anything above `LIMIT`, so that no text can make the checker work for long. Which operands make sense is decided in
-`operations`.
+Every function is exact if its value is at most `LIMIT`; for larger values it may stop early and return anything above
+`LIMIT`, so that no text can make the checker slow. `operations` decides which operands are valid.
 """
 
 from itertools import count
@@ -41,7 +40,7 @@ def trailing_zeros(n: int) -> int:
 
 
 def choose(n: int, k: int) -> int:
-    """C(n, k) for 0 <= k <= n; the partial products C(n, 1), C(n, 2), … grow, so passing `LIMIT` once is final."""
+    """C(n, k) for 0 <= k <= n; the partial products C(n, 1), C(n, 2), … grow, so exceeding `LIMIT` once is final."""
     ways = 1
     for i in range(min(k, n - k)):
         ways = ways * (n - i) // (i + 1)
@@ -51,7 +50,7 @@ def choose(n: int, k: int) -> int:
 
 
 def power_of_two(n: int) -> int:
-    """2^n; an exponent with a power beyond `LIMIT` is cut to one that is beyond it too."""
+    """2^n; an exponent whose power exceeds `LIMIT` is reduced to another one that does."""
     return 1 << min(n, LIMIT.bit_length())
 
 

@@ -1,8 +1,8 @@
 """Solves a problem of the nano world exactly, or says why it is ill-formed.
 
-It judges the chain of sentences: names, setups, claims, domains, sizes and the question. How a sentence is read stands
-in `reading`, and what an operation means in `operations`. Written from `nano/LANGUAGE.md` alone, not from the code that
-writes problems, so that each can find the other's mistakes. No text makes it raise, or work for long.
+It judges the chain of sentences: names, setups, claims, domains, sizes and the question. `reading` parses sentences,
+`operations` defines the operations. It was written from `nano/LANGUAGE.md` alone, independently of the code that writes
+problems, so that each can reveal the other's mistakes. It is fast and raises no error for any text.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,7 +35,7 @@ Reason = Literal[
     "too large",
     "too many steps",
 ]
-"""Why a problem is ill-formed; the first mistake in the order of reading counts."""
+"""The reasons for an ill-formed problem; the first mistake in reading order counts."""
 
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
@@ -76,7 +76,7 @@ class Solution:
 
     @property
     def level(self) -> str:
-        """The level that belongs to the number of steps."""
+        """The level for the number of steps."""
         return _LEVELS[len(self.steps) - 1]
 
 
@@ -89,7 +89,7 @@ class IllFormed:
 
 
 def check(problem: str) -> Solution | IllFormed:
-    """Solve a problem as the model wrote it, or say why that cannot be done; total, and fast, for any text."""
+    """Solve a problem as the model wrote it, or say why that is impossible; total, and fast, for any text."""
     try:
         return _solve(problem)
     except _Fault as fault:
@@ -136,7 +136,7 @@ class _Chain:
         self._set_up: set[str] = set()
 
     def add(self, sentence: reading.Sentence) -> None:
-        """Take the next sentence in, or raise the fault that it shows."""
+        """Add the next sentence, or raise its fault."""
         if sentence.role == "setup":
             return self._add_setup(sentence)
         if sentence.name in self._names:
@@ -146,7 +146,7 @@ class _Chain:
             self._name_last_step(sentence.name)
 
     def _add_setup(self, sentence: reading.Sentence) -> None:
-        """One setup per operation and problem: a second P(x) or bag would leave open which one is meant."""
+        """One setup per operation and problem: a second P(x) or bag would make the reference ambiguous."""
         operation = sentence.operation.name
         if operation in self._set_up:
             raise _Fault("setup given twice", operation)
@@ -190,7 +190,7 @@ class _Chain:
         return value
 
     def _referred(self, slot: reading.Slot, name: str) -> int:
-        """The value that a name stands for: always that of the step before, which the next step alone may use."""
+        """The value of a name: always that of the previous step, and only the next step may use it."""
         if name not in self._names:
             raise _Fault("undefined name", name)
         if not slot.may_refer:

@@ -1,14 +1,11 @@
-"""Where the models and data that ship with the nano world lie.
-
-It knows names and places only; whoever loads a model or reads a file knows what is in it.
-"""
+"""The locations of the models and data of the nano world. Only names and paths; other modules load them."""
 
 from pathlib import Path
 
 from promptcot.errors import InputError
 
 NAME = "nano"
-"""What the world is called: its models, its domain, its concepts, seed problems and benchmark."""
+"""The name of the world: of its models, domain, concepts, seed problems and benchmark."""
 ROLES = ("annotator", "base", "generator", "judge-a", "judge-b", "solver")
 """The roles that an embedded model plays."""
 
@@ -16,7 +13,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def path(role: str) -> Path:
-    """The folder of the embedded model for a role; InputError if there is no such role, or no weights for it."""
+    """The folder of the embedded model for a role; InputError for an unknown role, or missing weights."""
     known = ", ".join(ROLES)
     if role not in ROLES:
         raise InputError(
@@ -29,22 +26,26 @@ def path(role: str) -> Path:
 
 
 def is_nano(model: str) -> bool:
-    """Whether a model's name means an embedded one: `nano`, or `nano:ROLE`."""
+    """Whether a model's name is an embedded one: `nano`, or `nano:ROLE`."""
     return model == NAME or model.startswith(f"{NAME}:")
 
 
 def is_world(name: str) -> bool:
-    """Whether the name of a domain, of concepts or of seed problems means those of the nano world."""
+    """Whether the name of a domain, of concepts or of seed problems is that of the nano world."""
     return name == NAME
 
 
 def resolve(model: str, role: str) -> str | Path:
-    """Where a model's weights lie: `nano` (for `role`) and `nano:ROLE` ship with the package; else what it says."""
+    """The location of a model: `nano` (for `role`) and `nano:ROLE` ship with the package; other names are returned
+    unchanged.
+    """
     return path(model.removeprefix("nano").removeprefix(":") or role) if is_nano(model) else model
 
 
 def judge_role(name: str) -> str:
-    """The embedded judge that `nano` means for a judge of this name: the one so called, or else the first."""
+    """The role of the embedded model for a judge of this name with the model `nano`: the judge of that name, or else
+    the first.
+    """
     judges = [role for role in ROLES if role.startswith("judge-")]
     return next((role for role in (name, f"judge-{name}") if role in judges), "judge-a")
 
@@ -55,7 +56,7 @@ def benchmark_path() -> Path:
 
 
 def seeds_path() -> Path:
-    """Problems to begin a cold start with, as rows of `problem`, `level` and `answer`."""
+    """Seed problems for a cold start, as rows of `problem`, `level` and `answer`."""
     return _PACKAGE / "seeds.jsonl"
 
 

@@ -1,7 +1,7 @@
 """The operations of the nano world as one table: wordings, domain, value and concepts of each.
 
-The wordings are word for word those of `nano/LANGUAGE.md`, the only thing this package shares with the code that writes
-problems. How a wording is matched is left to `reading`, what makes a chain of operations sound to `checker`.
+The wordings are exactly those of `nano/LANGUAGE.md`, the only thing this package shares with the code that writes
+problems. `reading` matches wordings, `checker` decides whether a chain of operations is valid.
 """
 
 import math
@@ -21,9 +21,9 @@ def _anything(**_: int) -> bool:
 class Operation:
     """One operation; `domain` and `value` take the operands by the names of their slots.
 
-    `reference` is the slot that may hold the value of the step before, or None if the operation can only stand first.
-    `setup` is the sentence that must stand right before the phrase, or None. `value` is exact up to `arithmetic.LIMIT`
-    and anything above it beyond.
+    `reference` is the slot that may hold the previous step's value, or None if the operation can only come first.
+    `setup` is the sentence required right before the phrase, or None. `value` is exact up to `arithmetic.LIMIT` and
+    arbitrary above it.
     """
 
     name: str

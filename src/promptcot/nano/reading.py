@@ -1,7 +1,7 @@
-"""Reads single sentences of the nano language, strictly: one anchored pattern for each wording of each operation.
+"""Parses single sentences of the nano language, strictly: one anchored pattern for each wording of each operation.
 
-It decides what a sentence says, not whether that makes sense: names, domains and claims are judged in `checker`. All
-patterns are linear in the length of the text, because what may follow a part never starts like the part itself.
+It extracts the content of a sentence; `checker` judges names, domains and claims. All patterns are linear in the length
+of the text, because what may follow a part never starts like the part itself.
 """
 
 import re
@@ -24,7 +24,7 @@ _CLAIMABLE_SLOTS = ("n", "a", "b")
 
 @dataclass(frozen=True)
 class Slot:
-    """One place for an operand in one wording: what the language lets stand there."""
+    """One place for an operand in one wording, with what the language allows there."""
 
     name: str
     may_claim: bool
@@ -33,7 +33,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Written:
-    """An operand as written: a `number`, the `name` of a value, or both ("A + 3"), and what it claims to be.
+    """An operand as written: a `number`, the `name` of a value, or both ("A + 3"), and its claimed property.
 
     `text` is the operand without claim and brackets; `number` is its digits, of any length.
     """
@@ -47,7 +47,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence that sets an operation up, names its value (by `name`), or asks for it."""
+    """A sentence that sets up an operation, names its value (by `name`), or asks for it."""
 
     role: Literal["setup", "name", "ask"]
     operation: Operation
@@ -112,7 +112,7 @@ def split(problem: str) -> list[str]:
 
 
 def read(text: str) -> Sentence | None:
-    """What one sentence says, or None if it is not one of the language."""
+    """The content of one sentence, or None if it is not in the language."""
     for wording in _SETUPS:
         operands = wording.read(text)
         if operands is not None:
@@ -128,7 +128,7 @@ def read(text: str) -> Sentence | None:
 
 
 def is_question(text: str) -> bool:
-    """Whether a sentence asks for something, be it of the language or not."""
+    """Whether a sentence is a question, in the language or not."""
     return any(frame.fullmatch(text) for frame in _QUESTIONS)
 
 
@@ -141,5 +141,5 @@ def _read_phrase(role: Literal["name", "ask"], phrase: str, name: str = "") -> S
 
 
 def mask_numbers(text: str) -> str:
-    """`text` with every number replaced by "#", so that texts can be compared apart from their numbers."""
+    """`text` with every number replaced by "#", for comparing texts without their numbers."""
     return re.sub("[0-9]+", "#", text)

@@ -1,6 +1,6 @@
-"""The truth report: what the checker finds in problems of the nano world, beside what was asked for.
+"""The truth report: the checker's findings on problems of the nano world, compared with what was requested.
 
-Counts are kept, and hashes of texts to tell distinct ones; rows are not.
+Keeps counts, and hashes of texts for counting distinct ones, but no rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from promptcot.storage.rows import hash_id
 
 @dataclass
 class Truth:
-    """What is true of the rows that were added. Levels, concepts and answers are compared where a row has them."""
+    """The truth about the added rows. Levels, concepts and answers are compared if a row has them."""
 
     problems: int = 0
     well_posed: int = 0

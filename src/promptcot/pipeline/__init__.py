@@ -1,1 +1,1 @@
-"""The steps of a run, wired together: stages, engines and runners meet here and nowhere else."""
+"""The steps of a run, wired together. Only this package connects stages, engines and runners."""

@@ -1,6 +1,7 @@
-"""The steps of a decontamination that compares meanings too: vectors of rows, the comparison, and who confirms it.
+"""The steps of a decontamination that also compares meanings: embed the rows, compare the vectors, confirm the matches.
 
-The vectors of the problems that a set is compared with are made before its first row, and journaled like any call.
+The problems of the benchmarks are embedded before the first row of the set is read, and these calls are journaled like
+any others.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _FILE = "references.jsonl"
 
 @dataclass(frozen=True)
 class Meanings:
-    """Whose vectors are compared, how near two have to be, and who is asked whether problems are the same then."""
+    """Settings for comparing meanings: the source of the vectors, the similarity threshold, and the model that confirms
+    matches.
+    """
 
     model: Model
     near: float = NEAR
@@ -49,9 +52,7 @@ def decontamination(
     vectors: NDArray[np.float16] | None = None,
     seed: int = 0,
 ) -> tuple[Decontaminate, list[PlannedStep]]:
-    """The step that compares, and all steps in order. `vectors` are those of the references, where there are meanings
-    to compare.
-    """
+    """The comparing step, and all steps in order. `vectors` are those of the references, if meanings are compared."""
     if meanings is None:
         alone = Decontaminate(found, mask_numbers)
         return alone, [PlannedStep(alone.name, "step", make=lambda _: alone)]
@@ -70,10 +71,11 @@ def decontamination(
 async def reference_vectors(
     found: References, model: Model, folder: Path, observer: Observer, engine: Engine | None = None
 ) -> NDArray[np.float16]:
-    """Array (references, dimensions), in their order; an `engine` of the caller's answers in the model's place.
+    """Array (references, dimensions), in the order of the references. If the caller passes an `engine`, it replaces the
+    model.
 
-    Calls are journaled in `folder`, so that none is made twice. Raises InputError where a problem has no vector, and
-    what the engine raises.
+    Calls are journaled in `folder`, so that none is repeated. Raises InputError if a problem has no vector, and the
+    engine's errors.
     """
     output = folder / _FILE
 
@@ -93,5 +95,5 @@ async def reference_vectors(
 
 
 def vectors_in(folder: Path) -> NDArray[np.float16]:
-    """What `reference_vectors` made there. Raises InputError."""
+    """The vectors that `reference_vectors` wrote in a folder. Raises InputError."""
     return np.stack([vector for row in read_rows(folder / _FILE) if (vector := vector_of(row)) is not None])

@@ -1,4 +1,4 @@
-"""Vectors of a few problems that a model gives at once, to be looked at and not kept."""
+"""Embeds a few problems in one call, for inspection. Nothing is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from promptcot.runners.retries import Patient
 
 
 def vectors_by(model: Model, observer: Observer, engine: Engine | None = None) -> VectorsOf:
-    """Asks a model, or an engine in its place, for the vectors of problems. What it does raises EngineError."""
+    """A function that embeds problems with a model, or with a given engine. The function raises EngineError."""
 
     def vectors(problems: Sequence[Row]) -> NDArray[np.float32]:
         texts = [str(row["problem"]) for row in problems]

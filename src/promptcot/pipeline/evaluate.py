@@ -1,6 +1,6 @@
-"""An evaluation: the problems of benchmarks, solved n times and graded, with the settings of its recipe.
+"""An evaluation: solves the problems of benchmarks n times and grades the replies, with the settings of its recipe.
 
-Decides what is asked, where traces and grades lie in the directory, and what belongs to the result of a benchmark.
+Decides which requests are sent, where traces and grades are written, and what the result of a benchmark contains.
 """
 
 from __future__ import annotations
@@ -37,16 +37,15 @@ from promptcot.storage.counts import StageCounts
 
 _ROLE = "solver"
 _TOY_WORDS = (
-    "it is asked in the words and with the limits of the embedded models, which ask for no box; for any other model of "
+    "this recipe uses the prompt and the limits of the embedded models, without a box; for any other model of "
     "a server there is the recipe endpoint (promptcot eval endpoint), or one of your own"
 )
 
 
 @dataclass
 class Evaluation:
-    """One evaluation into `directory`; `problems` are by benchmark. `run` fills `solved`, `results` and `unfit`, the
-    count of traces that could not be graded; with `keep_going` it asks about all problems, though no trace may be of
-    use.
+    """One evaluation into `directory`, with `problems` by benchmark. `run` fills `solved`, `results` and `unfit`, the
+    number of traces that could not be graded. With `keep_going` it continues even if no trace is usable.
     """
 
     recipe: EvalRecipe
@@ -61,13 +60,13 @@ class Evaluation:
 
     @property
     def stage(self) -> Solve:
-        """How the problems are put to the model."""
+        """The stage that sends the problems to the model."""
         recipe = self.recipe
         return Solve(domains.load(recipe.prompts), recipe.model.sampling, recipe.seed, recipe.model.chat, recipe.style)
 
     @property
     def notes(self) -> list[str]:
-        """What does not suit the model in the way it is asked. Raises InputError for a style that does not exist."""
+        """Warnings about settings that do not suit the model. Raises InputError for an unknown style."""
         model = self.recipe.model
         [request] = self.stage.ask({"id": "", "problem": "?", "sample": 0})
         prompt = request.prompt or request.messages[-1].content
@@ -83,7 +82,7 @@ class Evaluation:
         return [_row(one) for one in self.problems[source]]
 
     async def run(self, observer: Observer, scale: Scale | None = None) -> None:
-        """Solve, grade, and write down what came of it; with a `scale` on a cluster. Raises PromptCoTError."""
+        """Solve, grade, and write the results; on a cluster if `scale` is given. Raises PromptCoTError."""
         files = [self._file(source) for source in self.problems]
         check_evaluation(self.recipe.benchmarks, self.recipe.model, self.recipe.prompts, self.directory, files)
         for note in self.notes:
@@ -140,7 +139,9 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """The problems to be asked, by benchmark; `refused` counts those left out, since no answer could be right."""
+    """The problems of the evaluation, by benchmark; `refused` counts those left out because no answer can match their
+    gold.
+    """
 
     asked: Mapping[str, Sequence[BenchmarkRow]]
     refused: int

@@ -1,8 +1,9 @@
-"""The one place that runs things: opens engines, takes rows through, closes, and reports to an observer.
+"""The single place that runs jobs: opens engines, passes rows through the steps, closes engines, reports to an
+observer.
 
-`run` takes a recipe into its run directory, `run_stages` rows through stages of one kind into one output, `run_steps`
-through several steps. The command line, the Python API, the doctor's trial and evaluations call these and nothing else.
-Nothing is printed here.
+`run` runs a recipe in its run directory, `run_stages` one kind of stage into one output, `run_steps` several steps into
+one output. The command line, the Python API, the doctor's trial and evaluations all go through these functions. Nothing
+is printed here.
 """
 
 from __future__ import annotations
@@ -51,9 +52,10 @@ async def run(
     budget: Budget | None = None,
     scale: Scale | None = None,
 ) -> Run:
-    """The finished run of a recipe; with a `scale` its models are served on a cluster. Raises PromptCoTError.
+    """Run a recipe and return the finished run; with a `scale`, its models are served on a cluster. Raises
+    PromptCoTError.
 
-    A `runner` of one's own spends from `budget`.
+    A caller's own `runner` uses the given `budget`.
     """
     limits = inputs.recipe.run
     budget = budget or Budget(limits.max_cost)
@@ -94,7 +96,7 @@ async def run(
 
 
 def open_engines(directory: Path, observer: Observer, scale: Scale | None, concurrency: int) -> Engines:
-    """The engines of a run or a job: of this machine, or on a cluster. Raises ClusterUnusable, InputError."""
+    """Open the engines of a run or a job, on this machine or on a cluster. Raises ClusterUnusable, InputError."""
     if scale is None:
         return Engines(directory, observer.note)
     if importlib.util.find_spec("ray") is None:
@@ -113,15 +115,15 @@ def _work_of(inputs: Inputs, engines: Mapping[str, Engine]) -> dict[Engine, floa
 
 
 def _rows_ahead(engines: Engines, most: int) -> int:
-    """How far a model may go ahead of the next one where they take turns, so that they take few: as far as an eighth of
-    the free memory lets rows lie there, and at most so far.
+    """How many rows a model may handle before the next one starts, when models run one after another. More rows mean
+    fewer switches; the limit is an eighth of the free memory, and a fixed maximum.
     """
     room = max(_LEAST_AHEAD, memory_free() // 8 // _ROW_BYTES)
     return min(room, _MOST_AHEAD, most) if engines.take_turns else 0
 
 
 async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | None:
-    """Say what is run, read what steps need, and make the vectors of its concepts if there have to be some."""
+    """Report what is run, read the inputs of the steps, and encode the concepts if necessary."""
     recipe = inputs.recipe
     observer.note(f"promptcot run: recipe {recipe.name}, seed {recipe.seed}, into {inputs.directory}")
     observer.note(f"concepts: {len(inputs.table):,} distinct ones in {recipe.concepts.path}")
@@ -136,18 +138,18 @@ async def begin(inputs: Inputs, engines: Engines, observer: Observer) -> Path | 
 
 
 def _must_alternate(inputs: Inputs, engines: Engines, observer: Observer) -> bool:
-    """Whether the models have to be asked one after the other on this machine."""
+    """Whether the models have to run one after another on this machine."""
     wanted = inputs.recipe.run.models
     if wanted == "in turn":
         return True
     fit = engines.place(inputs.asked)
     if not fit and wanted == "auto":
-        observer.note("the models do not fit on the machine together: each has its turn with all rows (run.models)")
+        observer.note("the models do not fit on the machine together: they run one after another (run.models)")
     return not fit and wanted == "auto"
 
 
 async def in_waves(inputs: Inputs, one_by_one: SequentialRun, observer: Observer) -> Run:
-    """Passes, and the run that writes what was said in them, until the target is reached or no combination is left."""
+    """The passes of each wave, and the run over their replies, until the target is reached or none is left."""
     limits, one_by_one.part = inputs.recipe.run, inputs.part
     wave: int | None = first_wave(limits)
     while wave is not None:
@@ -190,10 +192,10 @@ async def run_stages(
     shown_as: str | None = None,
     scale: Scale | None = None,
 ) -> StageCounts:
-    """Take rows through the stages of a job, into its output; its counts. Raises PromptCoTError.
+    """Take rows through the stages of a job, into its output, and return its counts. Raises PromptCoTError.
 
-    With `engines` of the caller's, models stay open for the next job, which progress may show under another name. With
-    a `scale` they are served on a cluster.
+    With the caller's `engines`, models stay open for the next job; `shown_as` is their name in the progress display.
+    With a `scale` they are served on a cluster.
     """
     total = job.count_items()
     folder = beside(job.output, "journal")
@@ -222,7 +224,7 @@ async def run_stages(
 
 
 def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observer) -> Budget:
-    """Say what is known already, and let counts and budget begin with what was paid."""
+    """Report which results exist already, and initialize counts and budget with earlier costs."""
     output.placed = job.part.shard is not None
     for line in gone(beside(job.output, "summary.json"), {job.name: journal.directory}):
         observer.note(line)
@@ -234,9 +236,9 @@ def begin_job(job: StageJob, output: Output, journal: Journal, observer: Observe
 
 
 async def run_steps(job: StepsJob, observer: Observer, scale: Scale | None = None) -> list[StageCounts]:
-    """Take rows through the steps of a job, into its output; the counts of each step. Raises PromptCoTError.
+    """Take rows through the steps of a job, into its output, and return the counts of each step. Raises PromptCoTError.
 
-    With a `scale` models are served on a cluster.
+    With a `scale`, models are served on a cluster.
     """
     total = job.count_items()
     with StepsOutput(job) as output, ExitStack() as held:
@@ -276,7 +278,7 @@ async def _opened(job: StepsJob, engines: Engines) -> dict[str, Engine]:
     """The engine of each stage, by its name. Raises UsageError where the models do not fit on this machine together."""
     asked = [step for step in asking(job.steps) if step.name not in job.engines]
     if not engines.place([(step.asked, step.role) for step in asked]):
-        raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
+        raise UsageError("these models do not fit on this machine together: run each in a separate command")
     return {**job.engines, **{step.name: await engines.open(step.asked, step.role) for step in asked}}
 
 
@@ -308,5 +310,5 @@ async def _take(outcomes: AsyncIterator[Outcome], output: Output) -> None:
 async def _open(job: StageJob, engines: Engines) -> list[Engine]:
     """The engine of each stage. Raises UsageError where the models do not fit on this machine together."""
     if not engines.place([(ask.model, ask.role) for ask in job.asks if ask.engine is None]):
-        raise UsageError("these models do not fit on this machine together: ask each with a command of its own")
+        raise UsageError("these models do not fit on this machine together: run each in a separate command")
     return [ask.engine or await engines.open(ask.model, ask.role) for ask in job.asks]

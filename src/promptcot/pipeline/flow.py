@@ -1,7 +1,7 @@
-"""Rows on their way through the steps of a plan: the next step begins while the one before it is still at work.
+"""Streams rows through the steps of a plan: a step starts while the step before it is still running.
 
-Decides how steps are joined and what is known of rows under way. Where outcomes go is decided by the sinks, who asks by
-the runner.
+Decides how steps are connected and which state is kept for rows in flight. Sinks decide where outcomes are written; the
+runner schedules the calls.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from promptcot.storage.outputs import Cut
 
 _Given = TypeVar("_Given")
 _WITHOUT_A_PAUSE = 64
-"""Rows after which others have their turn: a request to stop is heard, even if no model is asked and nothing waits."""
+"""Rows after which control returns to the event loop, so that a stop request is noticed even if no model is called."""
 
 
 class _Call(Protocol):
-    """How a step is called: at once, or in a thread."""
+    """How a step is called: directly, or in a thread."""
 
     async def __call__(self, work: Callable[[], _Given]) -> _Given: ...
 
 
 class Sink(Protocol):
-    """Where the outcomes of one step go."""
+    """Receives the outcomes of one step."""
 
     @property
     def counts(self) -> StageCounts: ...
@@ -55,7 +55,7 @@ class Sink(Protocol):
         ...
 
     def append(self, outcome: Outcome) -> None:
-        """What became of a row that was held back."""
+        """The outcome of a row that was held back."""
         ...
 
 
@@ -69,17 +69,17 @@ class Counting:
         self.counts.rows_out += 1
 
     def append(self, outcome: Outcome) -> None:
-        """The row was counted when it was taken."""
+        """Does nothing: the row was counted when it was taken."""
 
 
 class Frontier:
-    """Which positions are decided: left out, or through the last step that counts; up to where all of them are is noted
-    in `cut`, if there is one.
+    """Tracks which positions are decided, that is, dropped or through the last step that counts. The position up to
+    which all are decided is recorded in `cut`, if there is one.
 
-    A position is a row of the source; it may become several rows, and is decided when none of them, nor of those before
-    it, is under way: what is left out or held back is known early, and would make the share that is accepted seem
-    lower than it is. `started` and `decided` count positions; `on_decision` is called for each that is decided. `held`
-    is the position of rows that a step held back until all had come.
+    A position is a row of the source. It may become several rows, and is decided when none of them, and none of any
+    earlier position, is in flight: rows that are dropped or held back are known early, and would make the accepted
+    share look too low. `started` and `decided` count positions; `on_decision` is called for each decided position.
+    `held` is the position of rows that a step holds back until it has all rows.
     """
 
     def __init__(self, cut: Cut | None = None, on_decision: Callable[[], None] = lambda: None) -> None:
@@ -91,17 +91,17 @@ class Frontier:
         self.held: int | None = None
 
     def is_open(self, position: int) -> bool:
-        """Whether more rows of a position may come, of which one has come through already."""
+        """Whether more rows of a position may come, of which one is already through."""
         return position in self._under_way or position == self.held
 
     def enter(self, position: int) -> None:
-        """A row of the source sets out."""
+        """A row of the source enters the flow."""
         self.started += 1
         self._order.append(position)
         self._under_way[position] = 1
 
     def change(self, position: int, rows: int) -> None:
-        """So many rows of a position are more (or less) under way than before."""
+        """Change the number of rows in flight of a position."""
         if not rows or position not in self._under_way:
             return
         self._under_way[position] += rows
@@ -116,9 +116,9 @@ class Frontier:
 
 @dataclass
 class Flow:
-    """Takes rows through steps. `engines`, `journals` and `sinks` are by the name of the step.
+    """Takes rows through steps. `engines`, `journals` and `sinks` are keyed by step name.
 
-    `steps` has those that ask no model, made anew for each flow, in `directory`.
+    `steps` holds the steps without a model, created for each flow, in `directory`.
     """
 
     engines: Mapping[str, Engine]
@@ -143,7 +143,7 @@ class Flow:
         return items
 
     async def asked(self, planned: PlannedStep, items: AsyncIterator[Item]) -> AsyncIterator[Outcome]:
-        """The outcomes of one stage, which its sink has taken."""
+        """The outcomes of one stage, after its sink has recorded them."""
         assert planned.stage is not None
         sink, name = self.sinks[planned.name], planned.name
         engine = self.engines[name]
@@ -156,7 +156,7 @@ class Flow:
                 yield outcome
 
     async def _onward(self, outcomes: AsyncIterator[Outcome]) -> AsyncIterator[Item]:
-        """The rows of a stage's outcomes; those that end here are no longer under way."""
+        """The rows of a stage's outcomes; rows that end here are removed from those in flight."""
         async with closing(outcomes) as stream:
             async for outcome in stream:
                 rows = outcome.result if isinstance(outcome.result, Sequence) else ()
@@ -167,7 +167,9 @@ class Flow:
     async def _joined(
         self, together: Sequence[PlannedStep], items: AsyncIterator[Item], *, is_last: bool
     ) -> AsyncIterator[Item]:
-        """One row of what several stages made of it, also where one made nothing; as a last step only of all."""
+        """One row from the outcomes of several parallel stages, even if one produced nothing; the last step requires
+        all.
+        """
         join = together[0].join
         assert join is not None
         async with Tee(items, len(together)) as branches, AsyncExitStack() as stack:
@@ -185,7 +187,7 @@ class Flow:
                     yield Item(item.index, join(item.row, made))
 
     async def _applied(self, planned: PlannedStep, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        """The rows that a step without a model gives, at once or at the end."""
+        """The rows that a step without a model returns, immediately or at the end."""
         step, sink, last = self._made(planned), self.sinks[planned.name], 0
         call = _in_thread if planned.in_thread else _at_once
         try:
@@ -214,7 +216,7 @@ class Flow:
     async def _outcomes(
         self, step: Step, sink: Sink, items: AsyncIterator[Item], call: _Call
     ) -> AsyncIterator[tuple[int, Sequence[Row]]]:
-        """The rows that the step gives for each that comes, with their position; the sink has taken the outcome."""
+        """The rows that the step returns for each input row, with their position; the sink has recorded the outcome."""
         faults = Faults(step.name)
         async with closing(items) as stream:
             async for item in stream:
@@ -236,7 +238,7 @@ class Flow:
 
 
 def forget_states(steps: Sequence[PlannedStep], directory: Path) -> None:
-    """Remove what steps without a model remember on disk: it is made again from the rows."""
+    """Remove the state that steps without a model keep on disk; it is rebuilt from the rows."""
     for step in steps:
         shutil.rmtree(_state(step, directory), ignore_errors=True)
 
@@ -246,7 +248,7 @@ def _state(step: PlannedStep, directory: Path) -> Path:
 
 
 def _outcome(step: Step, item: Item, faults: Faults) -> Outcome:
-    """What the step makes of a row; where it fails over it, the row is left out. Raises SystematicFailure."""
+    """The outcome of a row; a row on which the step fails is dropped. Raises SystematicFailure."""
     try:
         found = called.apply(step, item.row)
     except StageFault as fault:
@@ -261,7 +263,7 @@ async def _at_once(work: Callable[[], _Given]) -> _Given:
 
 
 async def _in_thread(work: Callable[[], _Given]) -> _Given:
-    """What the work gives. One that is cancelled is waited for: the step must not be closed while it works."""
+    """The result of work in a thread. On cancellation, waits for the thread: a step must not be closed at work."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(running)

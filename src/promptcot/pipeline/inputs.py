@@ -1,6 +1,6 @@
-"""What a run needs before its first row: concepts, vectors, prompts and models.
+"""Reads and checks what a run needs before its first row: concepts, vectors, prompts and models.
 
-Reads and checks all of it, so that a mistake is found before a model is paid for.
+A mistake is therefore found before any model is paid for.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ from promptcot.storage.sources import is_file, shown
 class Inputs:
     """Everything that a recipe refers to, for a run into `directory` up to the step `until`, or for a shard of one.
 
-    Each part is read once, when it is first needed. `ended` says why no more combinations came. Raises UsageError for
-    what a shard cannot do.
+    Each part is read once, on first use. `ended` says why no more combinations came. Raises UsageError for settings
+    that a shard does not support.
     """
 
     def __init__(self, recipe: Recipe, directory: Path, until: str | None = None, shard: Shard | None = None) -> None:
@@ -72,7 +72,7 @@ class Inputs:
 
     @cached_property
     def prompts(self) -> PromptSet:
-        """The domain's. Raises InputError, also for a verifier that there is not: what labels the set will need it."""
+        """The domain's prompts. Raises InputError, also for an unknown verifier, which the labels of the set need."""
         found = domains.load(self.recipe.prompts)
         try:
             checked_verifier(found.settings.verifier)
@@ -82,20 +82,21 @@ class Inputs:
 
     @cached_property
     def render(self) -> RenderPrompt:
-        """The prompt of a combination: the domain's, or one learnt from rows that carry it."""
+        """The prompt of a combination: the domain's, or a wording learnt from rows."""
         return prompt_renderer(self.prompts, self.recipe.sample.prompt_like, self.recipe.sample.levels)
 
     def check_paths(self) -> None:
-        """Raises UsageError where the run would replace what it reads, before anything is opened."""
+        """Raises UsageError if the run would overwrite its own inputs, before anything is opened."""
         check_run(self.recipe, self.steps, self.directory)
 
     def check(self, kind: Callable[[Served], str] = kind_of) -> None:
-        """Read and check all that is named, before a model is loaded; `kind` says who serves one. Raises InputError."""
+        """Read and check all inputs before a model is loaded; `kind` gives the engine of a model. Raises InputError."""
         self.render(["a concept", "another"], self.recipe.sample.levels[0])
         if max(self.recipe.sample.size) > len(self.table):
             raise InputError(
-                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, and combinations of "
-                f"{max(self.recipe.sample.size)} are asked for (sample.size)"
+                f"{self.recipe.concepts.path}: {len(self.table):,} distinct concepts, but "
+                "sample.size requires combinations of "
+                f"{max(self.recipe.sample.size)}"
             )
         for spec, role in self.models:
             if kind(spec) == "local":
@@ -105,12 +106,12 @@ class Inputs:
 
     @property
     def models(self) -> list[tuple[Served, str]]:
-        """Every model that is asked, with its role, in the order of the steps."""
+        """Every model of the run, with its role, in the order of the steps."""
         return [(step.model, step.role) for step in self.steps if step.model is not None]
 
     @property
     def asked(self) -> list[tuple[Served, str]]:
-        """The models that are asked about rows, with their roles: they may have to share the machine."""
+        """The models that process rows, with their roles; they may have to share the machine."""
         return [(step.asked, step.role) for step in asking(self.steps)]
 
     async def open_models(self, open_engine: EngineOpener) -> dict[str, Engine]:
@@ -126,7 +127,7 @@ class Inputs:
         return Path(encoder.path) if encoder.path is not None else made if made.is_file() else None
 
     async def vectors(self, engines: Engines, observer: Observer) -> Path | None:
-        """Where the concepts' vectors are; they are made first unless the recipe names some, or wants none."""
+        """The path of the concepts' vectors; they are computed first unless the recipe names a file or skips them."""
         encoder, path = self.recipe.encode, self.directory / VECTORS
         if encoder.skip or encoder.path is not None:
             return self.existing_vectors
@@ -140,7 +141,7 @@ class Inputs:
         return path
 
     def sampled(self, vectors: Path | None) -> Iterator[Row]:
-        """The sampled rows with these vectors, or by co-occurrence alone; `ended` says why they came to an end."""
+        """The sampled rows, with these vectors or by co-occurrence alone; `ended` says why the stream ended."""
         recipe = self.recipe
         return drawn_rows(self.table, recipe.sample, recipe.seed, vectors, self.prompts, self._end)
 
@@ -158,19 +159,19 @@ class Inputs:
             yield f"reviews: {lines} skipped in {self.directory / REVIEWS}"
 
     def gone(self) -> Iterator[str]:
-        """A line for each step whose replies an earlier run has paid for, and which are not there any more."""
+        """A line for each step whose replies an earlier run has paid for and which are now missing."""
         asked = [step.name for step in self.steps if step.kind in ("stage", "vectors")]
         return gone(self.directory / "summary.json", {name: self.directory / f"{name}.journal" for name in asked})
 
     def manifest(self, engines: Mapping[str, Engine]) -> dict[str, Any]:
-        """What is written beside the results."""
+        """The manifest written beside the results."""
         models = {name: engine.model for name, engine in engines.items()}
         found = manifest(self.recipe.written_down(), self.prompts.hashes, models)
         return {**found, **({} if self.until is None else {"until": self.until}), **self.part.told()}
 
 
 def _check_shard(shard: Shard, recipe: Recipe, directory: Path, until: str | None) -> None:
-    """Raises UsageError for what takes all rows, and for a directory that has another shard."""
+    """Raises UsageError for settings that need all rows, and for a directory that holds another shard."""
     if recipe.run.target is not None:
         raise UsageError(
             f"--shard {shard} with a target of {recipe.run.target:,} (--target, or run.target of the recipe): no shard "
@@ -190,9 +191,9 @@ def drawn_rows(
     domain: PromptSet,
     ended: Callable[[Exhausted], None],
 ) -> Iterator[Row]:
-    """Combinations of concepts as rows for a generator, endless or until `ended` is told why. Raises InputError.
+    """Combinations of concepts as rows for a generator, endless or until `ended` is set. Raises InputError.
 
-    What it takes to draw is made for the first row: with many concepts that takes long, and progress is shown by then.
+    The sampler is built at the first row: with many concepts that takes long, and the progress display is open by then.
     """
     render = prompt_renderer(domain, settings.prompt_like, settings.levels)
 
@@ -203,7 +204,7 @@ def drawn_rows(
 
 
 def prompt_renderer(domain: PromptSet, prompt_like: str | None, levels: Sequence[str]) -> RenderPrompt:
-    """How a combination is put to the generator. Raises InputError where `prompt_like` teaches no wording."""
+    """The renderer of a generator's prompts. Raises InputError if `prompt_like` yields no wording."""
     if prompt_like:
         if not is_file(prompt_like):
             raise InputError(

@@ -1,4 +1,4 @@
-"""A job: stages that write one output, with all that it takes to run them. What runs it is decided in `execute`."""
+"""A job: the stages that write one output, and everything needed to run them. `execute` runs it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from promptcot.stages.protocol import Stage
 from promptcot.storage.manifest import manifest
 
 _LOOKED_AT = 20
-"""Rows that a stage is tried on before a model is loaded, as long as it fails over them."""
+"""Rows on which a stage is tried before a model is loaded, until one succeeds."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A stage, the model that it asks, the role that this plays, and the items that it is asked about, read anew.
+    """A stage, its model, the role of this model, and a function that reads the items anew.
 
-    An `engine` of the caller's answers in the model's place, and stays open.
+    If the caller passes an `engine`, it replaces the model and stays open.
     """
 
     stage: Stage
@@ -38,7 +38,7 @@ class Ask:
 class StageJob:
     """Stages that write one output under one name, at the same time. `settings` and `prompts` are for its manifest.
 
-    The items of `asks` are those of a `part`. With `keep_going` all of them are asked about, of whatever use it is.
+    The items of `asks` are those of a `part`. With `keep_going` the job continues even if no reply is usable.
     """
 
     name: str
@@ -53,19 +53,19 @@ class StageJob:
     keep_going: bool = False
 
     def manifest(self, engines: Sequence[Engine]) -> dict[str, Any]:
-        """What is written beside the output: the models by role, or by stage where there are several."""
+        """The manifest written beside the output: the models by role, or by stage if there are several."""
         names = [self.asks[0].role] if len(self.asks) == 1 else [ask.stage.name for ask in self.asks]
         models = {name: one.model for name, one in zip(names, engines, strict=True)}
         return {**manifest(self.settings, self.prompts, models), **self.part.told()}
 
     def count_items(self) -> int:
-        """How many rows come in. A wrong file, or prompt, is found before a model is loaded: raises InputError."""
+        """The number of input rows. Checks the file and the prompt before a model is loaded: raises InputError."""
         return sum(count_items(ask.stage, ask.items()) for ask in self.asks)
 
 
 def count_items(stage: Stage, items: Iterator[Item]) -> int:
-    """The rows. Raises InputError for a first row that lacks what is asked about: then all rows will, most likely; and
-    StageFault for a stage that fails over each of the first ones.
+    """The rows. Raises InputError if the first row lacks a required field, since all rows then probably do, and
+    StageFault for a stage that fails on each of the first rows.
     """
     faults: list[StageFault] = []
     number = 0

@@ -1,8 +1,8 @@
-"""What a finished run, or the finished output of a verb, keeps beside its results so that work can go on: `clean`.
+"""Finds and removes the files that a finished run or output no longer needs (`clean`).
 
-Decides which files and folders these are, what each is for, what it would take to have them again, and that nothing is
-removed of a run that is not finished, or that somebody is writing. Results (rows, summary, recipe, vectors of
-concepts) are never among them. Links are named and left alone: what they lead to may be somebody else's.
+Decides which files and folders these are, what each is for, and what it would cost to recreate them. Refuses runs that
+are unfinished or being written. Results (rows, summary, recipe, vectors of concepts) are never removed. Symbolic links
+are reported and kept, because their targets may belong to someone else.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from promptcot.storage.paths import PARTIAL, SUFFIXES, beside, rows_of, url_of
 _ROWS = (*SUFFIXES, ".safetensors")
 _OTHERS = {
     "chain.json": "a chain of commands; give the directory of a run in it, or an output file",
-    "results.json": "an evaluation, which is not cleaned",
-    "log.jsonl": "a training, which is not cleaned",
+    "results.json": "an evaluation, which clean does not support",
+    "log.jsonl": "a training, which clean does not support",
 }
-"""What lies in the directories of other things that are made step by step, and what can be done with them."""
+"""Files that identify directories of other commands, and the advice for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A file or folder that results do not need: its `size` in bytes, and what it is for.
+    """A file or folder that results do not need: its `size` in bytes, and its purpose.
 
-    `paid` is what it took where models were asked for what it holds; None where it is made again without them.
+    `paid` is the cost of the model calls that it holds; None if it can be recreated without a model.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Leftover:
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What may be removed of a run or an output, and what stays: `links`, and `kept` bytes of results."""
+    """What may be removed from a run or an output, and what stays: `links`, and `kept` bytes of results."""
 
     of: Path
     found: Sequence[Leftover]
@@ -58,17 +58,17 @@ class Leftovers:
 
     @property
     def size(self) -> int:
-        """All of it, in bytes."""
+        """The total size, in bytes."""
         return sum(one.size for one in self.found)
 
     @property
     def paid(self) -> list[Leftover]:
-        """What models would be asked for again."""
+        """The model calls that would have to be repeated."""
         return [one for one in self.found if one.paid is not None]
 
     def remove(self) -> None:
-        """Remove all of it, while nobody else writes. Raises LockedError, StorageError, and InputError where it was
-        begun anew since it was looked at.
+        """Remove everything, while nobody else writes. Raises LockedError, StorageError, and InputError if the run was
+        restarted after it was inspected.
         """
         with ExitStack() as held:
             if self.of.is_dir():
@@ -82,10 +82,10 @@ class Leftovers:
 
 
 def leftovers(of: Path, *, keep_calls: bool = False) -> Leftovers:
-    """What may be removed of a finished run directory, or of a finished output file. Removes nothing.
+    """What may be removed from a finished run directory, or from a finished output file. Removes nothing.
 
-    With `keep_calls` only what no model is asked for again. Raises InputError for what is neither, or is not finished,
-    LockedError while it is written, UsageError for an address.
+    With `keep_calls`, only files that can be recreated without a model. Raises InputError for any other path or an
+    unfinished run, LockedError while it is being written, UsageError for an address.
     """
     if (url := url_of(of)) is not None:
         raise UsageError(
@@ -101,7 +101,7 @@ def leftovers(of: Path, *, keep_calls: bool = False) -> Leftovers:
 
 
 def _of_run(directory: Path) -> Iterator[Leftover]:
-    """Those of a run directory. Raises InputError, LockedError."""
+    """The leftovers of a run directory. Raises InputError, LockedError."""
     summary = directory / "summary.json"
     for name, what in _OTHERS.items():
         if (directory / name).exists():
@@ -129,11 +129,13 @@ def _is_run(directory: Path) -> bool:
 
 
 def _of_file(output: Path) -> Iterator[Leftover]:
-    """Those of the output of a verb. Raises InputError, LockedError."""
+    """The leftovers of a verb's output. Raises InputError, LockedError."""
     if not output.name.endswith(_ROWS):
         raise InputError(f"{output}: give the directory of a run, or a file of rows or vectors that a verb has written")
     if not output.is_file():
-        raise InputError(f"{output}: this is no file; an output appears when its command has ended: finish it first")
+        raise InputError(
+            f"{output}: this is not a file; an output appears when its command has finished: finish it first"
+        )
     rows = rows_of(output)
     if _is_run(output.parent) and not beside(rows, "summary.json").exists():
         raise InputError(f"{output}: this is a file of the run {output.parent}; give that directory")
@@ -157,7 +159,7 @@ def _sum(paid: dict[str, Paid]) -> Paid:
 
 
 def _journal(path: Path, name: str, paid: Paid | None) -> Leftover:
-    """A folder with replies; or one in which none are, such as that of a step without a model."""
+    """A folder with replies, or an empty one, such as that of a step without a model."""
     _check_free(path / "lock")
     if any(path.rglob("*.vectors")):
         return Leftover(path, _size(path), f"vectors of {name}", paid or Paid(0, None))
@@ -173,16 +175,16 @@ def _journal(path: Path, name: str, paid: Paid | None) -> Leftover:
 
 
 def _work(name: str) -> str | None:
-    """What a file or folder of this name is for, where it is made again without a model."""
+    """The purpose of a file or folder of this name, if it can be recreated without a model."""
     if name.endswith(".grades"):
         return "grades, computed again where they are needed"
     if name.endswith((".state", ".part")) or PARTIAL in name:
-        return "unfinished work, begun anew in any case"
-    return "what servers of models printed" if name.endswith(".log") else None
+        return "unfinished work, which is restarted from scratch anyway"
+    return "logs of model servers" if name.endswith(".log") else None
 
 
 def _check_free(lock: Path) -> None:
-    """Raises LockedError where somebody holds a lock. No lock file is made to find out."""
+    """Raises LockedError if a process holds a lock. Creates no lock file."""
     if lock.is_file() and not lock.is_symlink():
         try:
             with locked(lock):
@@ -192,8 +194,8 @@ def _check_free(lock: Path) -> None:
 
 
 def _check_finished(of: Path, summary: Path) -> None:
-    """Raises InputError where there is no summary, or where calls were made after it was written."""
-    way_out = "run the same command again to finish it, or delete what you want gone by hand"
+    """Raises InputError if there is no summary, or if calls were made after it was written."""
+    way_out = "run the same command again to finish it, or delete files by hand"
     if not summary.is_file():
         raise InputError(f"{of}: it is not finished, since {summary.name} is not there; {way_out}")
     paid = paid_in(summary)
@@ -212,24 +214,24 @@ def _check_finished(of: Path, summary: Path) -> None:
 
 
 def _is_more(told: Paid, there: int) -> bool:
-    """Whether calls were added. Of a step that no summary tells of, an earlier recipe may have asked them."""
+    """Whether calls were added. A step without a summary entry may have been called by an earlier recipe."""
     return bool(told.calls) and there > told.calls + told.damaged
 
 
 def _is_newer(journal: Path, summary: Path) -> bool:
-    """Whether calls were written after the summary, as after replies were removed and some were asked again."""
+    """Whether calls were written after the summary, as when replies were removed and some calls were repeated."""
     calls = journal / CALLS
     return calls.is_file() and calls.stat().st_size > 0 and calls.stat().st_mtime_ns > summary.stat().st_mtime_ns
 
 
 def _files_of(folder: Path) -> Iterator[Path]:
-    """All files in it, at any depth; links are not followed."""
+    """All files inside, at any depth; links are not followed."""
     for parent, _, names in os.walk(folder):
         yield from (Path(parent, name) for name in names)
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, or of all in a folder; none of what a link leads to."""
+    """Bytes of a file, or of all files in a folder; targets of links are not counted."""
     if path.is_symlink():
         return 0
     return sum(map(_size, _files_of(path))) if path.is_dir() else path.lstat().st_size

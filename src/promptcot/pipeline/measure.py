@@ -1,8 +1,8 @@
-"""What a set is like, from the directory of a run or from a file of rows: which files are read, and what of them.
+"""Measures a set, given its run directory or its file of rows. Decides which files are read.
 
-Rows pass by one at a time, twice for the set and once for each step of a run. Each problem of a large set is not
-compared with each other one: `PROBLEMS` of them, the same ones whatever the order of the rows, are compared with at
-most `AMONG`. What is computed of all this is decided in `core.measures`.
+Rows are streamed: twice for the set and once for each step of a run. In a large set not all pairs of problems are
+compared: `PROBLEMS` problems, sampled independently of the order of the rows, are compared with at most `AMONG`.
+`core.measures` computes the numbers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from promptcot.storage.rows import hash_id, read_rows
 PROBLEMS = 1000
 AMONG = 200_000
 VECTORS = 4000
-"""The most vectors that are compared with each other."""
+"""The maximum number of vectors that are compared with each other."""
 _EXTREMES = 5
 
 Rows = Callable[[], Iterator[Row]]
@@ -51,8 +51,8 @@ Chosen = tuple[int, Row]
 class RunFiles:
     """The files of a run: rows of each step in order, of the `set`, and the counts of its steps as in a summary.
 
-    `known` is how many concepts the run draws from, `validity` the table of verdicts by agreement over all labelled
-    problems, where its summary has one.
+    `known` is the number of concepts in the run's catalogue, `validity` the table of verdicts by agreement over all
+    labelled problems, if its summary has one.
     """
 
     steps: Mapping[str, Path]
@@ -65,10 +65,10 @@ class RunFiles:
 def measured(
     path: Path, columns: Columns | None = None, concepts: str | None = None, vectors: VectorsOf | None = None
 ) -> Measured:
-    """What the set of a run directory, or of a file, is like.
+    """The measures of the set of a run directory, or of a file.
 
-    `concepts` is the catalogue of which concepts may be used, by default that of the run; `vectors` gives those of some
-    problems, by default what the run has of them. Raises InputError.
+    `concepts` is the catalogue against which coverage is computed, by default that of the run; `vectors` returns those
+    of some problems, by default the run's own. Raises InputError.
     """
     known = None if concepts is None else len(read_table(concepts))
     if path.is_dir():
@@ -82,7 +82,7 @@ def measured(
 
 
 def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -> Measured:
-    """What the set of a run is like, and what the run took to make it."""
+    """The measures of a run's set, and the calls and rows that the run needed."""
     made = next((path for step, path in files.steps.items() if step.startswith("embed-")), None)
     if vectors is None and made is not None:
         vectors = partial(_vectors_made, made)
@@ -94,7 +94,7 @@ def measured_run(name: str, files: RunFiles, vectors: VectorsOf | None = None) -
 
 
 def _vectors_made(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
-    """Those of a step that embeds; none where a step behind it gave the problems other ids and texts."""
+    """The vectors of a step that embeds; none if a later step changed the problems' ids and texts."""
     try:
         return vectors_by_id(path, problems)
     except InputError:
@@ -102,7 +102,7 @@ def _vectors_made(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
 
 
 def _files_of(directory: Path, known: int | None) -> RunFiles:
-    """The files of a run that has ended. Raises InputError for a directory of something else."""
+    """The files of a finished run. Raises InputError for any other directory."""
     try:
         summary = loads((directory / "summary.json").read_bytes())
         stages = dict(summary["stages"])
@@ -123,7 +123,7 @@ def _files_of(directory: Path, known: int | None) -> RunFiles:
 
 
 def _known(directory: Path) -> int | None:
-    """How many concepts the catalogue of a run has, where that is still there."""
+    """The number of concepts in a run's catalogue, if it still exists."""
     try:
         return len(read_table((read_manifest(directory) or {})["recipe"]["concepts"]["path"]))
     except (InputError, KeyError, TypeError):
@@ -131,7 +131,7 @@ def _known(directory: Path) -> int | None:
 
 
 def _once(rows: Iterable[Row]) -> Iterator[Row]:
-    """The problems of rows: of traces that come one after the other with one id, the first."""
+    """Each problem once: of consecutive traces with one id, the first."""
     last: object = None
     for row in rows:
         name = row.get("id")
@@ -154,7 +154,7 @@ def _measured(name: str, rows: Rows, known: int | None, vectors: VectorsOf | Non
 
 
 def _counted(rows: Iterable[Row], tally: Tally, most: int) -> list[Chosen]:
-    """Count all rows; those with the smallest keys of their texts, a draw that does not depend on the order."""
+    """Count all rows; keep those with the smallest hashes of their texts, a sample independent of the order."""
     heap: list[tuple[int, int, Row]] = []
     for place, row in enumerate(rows):
         facts = facts_of(row)
@@ -181,7 +181,7 @@ def _yield(steps: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def _verb(name: str) -> str | None:
-    """Under which name a step is counted; None for one that only prepares another, or only votes."""
+    """The name under which a step is counted; None for steps that only prepare another, or only vote."""
     verb, dash, _ = name.partition("-")
     if name == "sample" or (dash and verb in ("embed", "verify")):
         return None
@@ -189,7 +189,7 @@ def _verb(name: str) -> str | None:
 
 
 def _concepts(sampled: Sampled, reached: Mapping[str, Reached], path: Path, share: float | None) -> dict[str, Any]:
-    """The concepts that come through best and worst, of those used."""
+    """The concepts with the highest and lowest accepted shares, among those used."""
     if share is None:
         return {"used": 0, "unlike": 0, "best": [], "worst": []}
     found = sampled.concepts([*reached.values()][-1])

@@ -1,6 +1,6 @@
-"""What several drivers made with `--shard`, joined into what one driver would have made.
+"""Joins the outputs that several drivers wrote with `--shard` into the output of a single driver.
 
-Decides what belongs together, and joins outputs of a verb; run directories are joined in `merge_runs`.
+Decides which shards belong together, and joins outputs of a verb. `merge_runs` joins run directories.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from promptcot.storage.sources import result_on_disk, shown
 
 @dataclass(frozen=True)
 class Made:
-    """What one driver made: a run directory or an output, its shard, and what says how it was made."""
+    """The output of one driver: a run directory or a file, its shard, and its manifest."""
 
     path: Path
     shard: Shard
     manifest: Mapping[str, Any]
     shown: str
-    """Where the user said that it is: a path, or the address of which this is a copy."""
+    """The location that the user named: a path, or the address of which this is a copy."""
 
     @cached_property
     def counts(self) -> dict[str, StageCounts]:
@@ -51,7 +51,7 @@ class Made:
 
 
 def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Made]:
-    """The shards in these paths, or at these addresses, in their order, when they may be joined.
+    """The shards in these paths, or at these addresses, in order, if they can be joined.
 
     Raises UsageError, InputError.
     """
@@ -69,7 +69,7 @@ def shards_of(target: Path, paths: Sequence[Path], *, partial: bool) -> list[Mad
 
 
 def _check_paths(target: Path, paths: Sequence[Path]) -> None:
-    """Raises UsageError for paths that do not go together, InputError for one that cannot be read here."""
+    """Raises UsageError for paths that do not belong together, InputError for an unreadable one."""
     if not paths:
         raise UsageError("merge: name the run directories, or the outputs, that the shards wrote")
     for path in paths:
@@ -97,7 +97,7 @@ def _read(path: Path, name: str) -> Made:
 
 
 def _check_numbers(made: Sequence[Made], partial: bool) -> None:
-    """Raises UsageError unless each shard of one job is there once."""
+    """Raises UsageError unless each shard of one job occurs exactly once."""
     counts = sorted({one.shard.count for one in made})
     if len(counts) > 1:
         each = ", ".join(f"{one.shown} is {one.shard}" for one in made)
@@ -111,14 +111,14 @@ def _check_numbers(made: Sequence[Made], partial: bool) -> None:
 
 
 def lacking(made: Sequence[Made]) -> str:
-    """The shards of a job that are not there, in words; empty where all are."""
+    """The missing shards of a job, as text; empty if there are none."""
     count, there = made[0].shard.count, {one.shard for one in made}
     found = [f"{index}/{count}" for index in range(1, count + 1) if Shard(index, count) not in there]
     return f"shard{'s' if len(found) > 1 else ''} {', '.join(found)}" if found else ""
 
 
 def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> StageCounts:
-    """Join outputs of a verb, with what lies beside them; the counts. Raises PromptCoTError."""
+    """Join outputs of a verb, with the files beside them; returns the counts. Raises PromptCoTError."""
     observer.note(f"joining {len(shards):,} shards into {target}")
     name, *more = shards[0].counts
     if more:
@@ -146,7 +146,7 @@ def merge_files(target: Path, shards: Sequence[Made], observer: Observer) -> Sta
 
 
 def joined_rows(files: Sequence[Path]) -> Iterator[Row]:
-    """The rows of all files that there are, in the order of the whole input. Raises InputError."""
+    """The rows of all existing files, in the order of the whole input. Raises InputError."""
     return in_input_order(map(_ascending, [file for file in files if file.exists()]))
 
 
@@ -175,12 +175,12 @@ def total(name: str, shards: Sequence[Made]) -> StageCounts:
 
 
 def unsharded(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What is written beside the output of the same command without `--shard`."""
+    """The manifest of the same command without `--shard`."""
     return {key: value for key, value in manifest.items() if key not in ("shard", "input", SOURCE_INDEX)}
 
 
 def _manifest(target: Path, shards: Sequence[Made]) -> dict[str, Any]:
-    """That of the first shard; inputs that differ are all named."""
+    """The manifest of the first shard; differing inputs are all listed."""
     recipes = [one.manifest["recipe"] for one in shards]
     changed: dict[str, Any] = {
         key: [recipe.get(key) for recipe in recipes]
@@ -195,9 +195,9 @@ def _manifest(target: Path, shards: Sequence[Made]) -> dict[str, Any]:
 def join_journals(
     name: str, journal: Path, theirs: Sequence[tuple[Made, Path]], observer: Observer
 ) -> dict[str, Paid] | None:
-    """Take the finished calls of all shards for a step into one journal; what they cost.
+    """Join the finished calls of all shards for a step into one journal; returns their cost.
 
-    None where a shard made calls and has no journal: then they are only known by its counts.
+    None if a shard made calls and has no journal: their cost is then known from its counts only.
     """
     files = [(one, folder / "calls.jsonl") for one, folder in theirs]
     paid: dict[str, Paid] = {}
@@ -210,7 +210,7 @@ def join_journals(
     without = [one for one, file in files if not file.exists() and (one.counts[name].calls or one.counts[name].reused)]
     for one in without:
         there = url_of(one.shown)
-        way = "; journals stay in the folder of --journal, so join from there" if there else ""
+        way = "; the journals are in the folder given with --journal, so run merge there" if there else ""
         observer.note(
             f"{one.shown}: the journal of {name} is not there, so its calls are paid again when what is joined is "
             f"continued{way}"

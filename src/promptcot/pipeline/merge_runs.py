@@ -1,7 +1,7 @@
-"""Run directories of several drivers, joined into the run directory of one.
+"""Joins the run directories of several drivers into one run directory. No model is called.
 
-The union of the sampled rows goes through the ordinary run, whose runner says what the shards said (`replay`), so that
-steps which look at other rows see all of them. Reviews of a shard hold for all. No model is asked.
+The union of the sampled rows goes through an ordinary run, whose runner replays the outcomes of the shards (`replay`).
+Steps that compare rows therefore see all of them. Reviews of a shard apply to all rows.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from promptcot.storage.atomic import locked, storing
 from promptcot.storage.counts import StageCounts
 
 _BY_ROW = ("filter", "verify", "decontaminate", "label", REVIEW)
-"""Steps without a model that decide about each row, or each problem, alone: a shard's rows go through as all do."""
+"""Steps without a model that decide about each row, or each problem, independently: rows of a shard go through
+unchanged.
+"""
 
 
 async def merge_runs(
@@ -63,11 +65,11 @@ async def merge_runs(
 
 
 def _refuse(_: object) -> Exception:
-    return EngineUnusable("no model is asked when shards are joined")
+    return EngineUnusable("no model is called when shards are joined")
 
 
 def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: Observer) -> Said:
-    """What the shards said of a stage; their journals are joined."""
+    """The outcomes that the shards recorded for a stage; their journals are joined."""
     assert step.stage is not None
     name = step.name
     theirs = [(one, one.path / f"{name}.journal") for one in shards]
@@ -80,7 +82,7 @@ def _said(step: PlannedStep, inputs: Inputs, shards: Sequence[Made], observer: O
 
 
 def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:
-    """The combinations of all shards, with their positions. Raises InputError where they are not one stream."""
+    """The combinations of all shards, with their positions. Raises InputError if they are not one stream."""
     for number, row in enumerate(joined_rows([one.path / "sample.jsonl" for one in shards])):
         if place_of(row) != number and not partial:
             raise InputError(
@@ -92,7 +94,9 @@ def _sampled(shards: Sequence[Made], partial: bool) -> Iterator[Row]:
 
 
 def _copy_vectors(target: Path, shards: Sequence[Made]) -> None:
-    """The concepts' vectors, which are the same in all shards, and what makes them known to the next run."""
+    """Copy the concepts' vectors, which are the same in all shards, and the files by which the next run recognizes
+    them.
+    """
     found = next((one.path for one in shards if (one.path / "encode.safetensors").exists()), None)
     files = [] if found is None else [*found.glob("encode.*"), *found.glob("encode.journal/*.vectors")]
     with_benchmarks = next((one.path for one in shards if (one.path / REFERENCES).exists()), None)
@@ -108,7 +112,7 @@ def _copy_vectors(target: Path, shards: Sequence[Made]) -> None:
 
 
 def _encoded(shards: Sequence[Made]) -> list[StageCounts]:
-    """The counts of the vectors, which each shard made for itself."""
+    """The counts of the encoding, which each shard did for itself."""
     found = [one.counts["encode"] for one in shards if "encode" in one.counts]
     for other in found[1:]:
         found[0].seconds += other.seconds

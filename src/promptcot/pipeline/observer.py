@@ -1,4 +1,4 @@
-"""What `execute` reports to while it works: the command line prints, the API calls a function, tests hear nothing."""
+"""The interface through which `execute` reports progress. The command line prints; the API calls a function."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from promptcot.storage.counts import StageCounts
 
 
 class Observer(Protocol):
-    """Who hears of work while it is done: a command line prints, the API calls a function."""
+    """Receives progress while work is done. The command line prints; the API calls a function."""
 
     def note(self, text: str) -> None:
-        """A line for a person."""
+        """A message for the user."""
         ...
 
     def watch(
@@ -26,8 +26,8 @@ class Observer(Protocol):
         note: Callable[[], str] = str,
         standing: Callable[[], Standing] | None = None,
     ) -> AbstractContextManager[object]:
-        """Rows are under way while the context is open: read `counts` at any time. `total` rows will come in;
-        `standing` says how far the whole is, where its end can be forecast.
+        """Show progress while the context is open: `counts` may be read at any time. `total` rows will come in;
+        `standing` returns the overall progress, if its end can be forecast.
         """
         ...
 

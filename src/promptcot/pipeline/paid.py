@@ -1,7 +1,7 @@
-"""What was paid for by the time a run or an output was finished, and whether the replies are still there.
+"""Checks whether the replies that a finished run or output has paid for are still in its journal.
 
-Decides when replies count as gone: a summary tells of more calls than the journal has. So whoever is about to ask
-again can say so before anything is paid a second time.
+Replies count as lost when the summary reports more calls than the journal holds. The user is then warned before these
+calls are paid for again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """The calls of a step, and what they cost; None where no call had a price. `damaged` lines told of more."""
+    """The calls of a step, and their cost; None if no call had a price. `damaged` counts damaged lines."""
 
     calls: int
     cost: float | None
@@ -28,14 +28,14 @@ class Paid:
 
     @classmethod
     def of(cls, stage: Mapping[str, Any]) -> Self:
-        """What a stage of a summary tells. The vectors of concepts are counted by what was asked and found again."""
+        """The calls in a stage's summary. For vectors of concepts, calls and cache hits are counted."""
         found = paid_of(stage)
         calls = found["calls"] or stage.get("calls", 0) + stage.get("reused", 0)
         return cls(calls, found["cost"], stage.get("damaged", 0))
 
 
 def paid_in(summary: Path) -> dict[str, Paid]:
-    """What was paid, by step, as a summary has it; empty where there is none that can be read."""
+    """The costs in a summary, by step; empty if there is no readable summary."""
     try:
         return {name: Paid.of(stage) for name, stage in loads(summary.read_bytes())["stages"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -43,7 +43,7 @@ def paid_in(summary: Path) -> dict[str, Paid]:
 
 
 def calls_in(journal: Path) -> int | None:
-    """How many calls a journal holds, whole or not; None for vectors, which are not counted in calls."""
+    """The number of calls in a journal, damaged ones included; None for vectors, which are not counted in calls."""
     if next(journal.glob("*.vectors"), None) is not None:
         return None
     try:
@@ -54,7 +54,7 @@ def calls_in(journal: Path) -> int | None:
 
 
 def gone(summary: Path, journals: Mapping[str, Path]) -> Iterator[str]:
-    """A line for each step whose replies, or a part of them, are in its journal no more: they are paid for again."""
+    """A line for each step whose replies are partly or completely missing from its journal: they are paid for again."""
     paid = paid_in(summary)
     for name, journal in journals.items():
         told = paid.get(name)
@@ -70,5 +70,5 @@ def gone(summary: Path, journals: Mapping[str, Path]) -> Iterator[str]:
 
 
 def cost_words(cost: float | None) -> str:
-    """What calls cost, in words."""
+    """The cost of calls, as text."""
     return "no price known" if cost is None else f"cost {cost:,.4f}"

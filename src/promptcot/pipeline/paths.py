@@ -1,7 +1,7 @@
-"""What a run or an evaluation reads and writes, as its recipe names it, so that no input becomes an output.
+"""The paths that the recipe of a run or an evaluation reads and writes, checked so that no output overwrites an input.
 
-What verbs are given on the command line is known from their options (`cli.parameters`); this is for paths in recipes,
-and for Python. Whether two paths are the same file is decided in `storage.overlap`.
+The paths given to verbs are known from their options (`cli.parameters`); this module handles paths in recipes and the
+Python API. `storage.overlap` decides whether two paths are the same file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VECTORS = "encode.safetensors"
 
 
 def check_run(recipe: Recipe, steps: Iterable[PlannedStep], directory: Path) -> None:
-    """Raises UsageError where a run into the directory would replace what its recipe names; InputError, see there."""
+    """Raises UsageError if the run into the directory would overwrite an input of its recipe, and InputError."""
     names = [SET, *(f"{step.name}.jsonl" if step.kind != "vectors" else VECTORS for step in steps)]
     outputs = [Written.of(directory, "folder"), *(Written.of(directory / name, "file") for name in names)]
     check_paths(_read_by(recipe, steps), outputs)
@@ -57,7 +57,7 @@ def _read_by(recipe: Recipe, steps: Iterable[PlannedStep]) -> Iterator[Read]:
 
 
 def _prompts(domain: str) -> Iterator[Read]:
-    """The folder of prompts, where it is the user's own."""
+    """The folder of prompts, if it is the user's own."""
     if domain not in domains.names():
         yield Read(Path(domain), MODEL)
 

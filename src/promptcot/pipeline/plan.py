@@ -1,7 +1,8 @@
-"""The steps of a recipe, in order, each with its model or its decision: the only place that lists them by name.
+"""The steps of a recipe, in order, each with its model or its rule. Only this module lists the steps by name.
 
-What runs, shows, counts or plans a run iterates this list, so that a step which is added here has its files, counts,
-progress, cost, dry run and summary. A new step is its file in `stages`, its section in the recipe, and its line here.
+Code that runs, displays, counts or plans a run iterates over this list, so a new step automatically gets its files,
+counts, progress, cost, dry run and summary. To add a step, write its file in `stages`, its section in the recipe, and
+its entry here.
 """
 
 from __future__ import annotations
@@ -58,21 +59,22 @@ _GRADING = 2
 """Processes that compare answers."""
 
 Join = Callable[[Row, Mapping[str, Row]], Row]
-"""What steps that stand side by side make together: of the row before them, and the row of each that has one."""
+"""Combines the outcomes of parallel steps: the row before them, and the row of each step that returned one."""
 
 
 def _written(blocks: Blocks) -> dict[str, str]:
-    """What a generator adds to a row, for those who only look."""
+    """The fields that a generator adds to a row, for display."""
     texts = {name: f"(the {name.replace('_', ' ')})" for name in blocks.names}
     return {"completion": "(what the generator writes)", **blocks.fields(texts)}
 
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One step. A `stage` asks `model`, which is opened for `role`; `make` makes a step that asks none.
+    """One step. A `stage` calls `model`, which is opened for `role`; `make` creates a step without a model.
 
-    `encode` comes before the first row, and `sample` gives the rows. Steps in a row with the same `join` see the same
-    rows at the same time. `about` and `example` are for people: what it does, and the fields that it adds to a row.
+    `encode` comes before the first row, and `sample` produces the rows. Consecutive steps with the same `join` see the
+    same rows at the same time. `about` and `example` are for display: a description, and the fields that it adds to a
+    row.
     """
 
     name: str
@@ -83,13 +85,13 @@ class PlannedStep:
     make: Callable[[Path], Step] | None = None
     join: Join | None = None
     at_end: bool = False
-    """It gives its rows when all have come, so a target is counted before it."""
+    """Returns its rows only after all have come, so a target is counted before this step."""
     in_thread: bool = False
-    """It is slow: it works in a thread, so that models are asked meanwhile."""
+    """The step is slow and runs in a thread, so that models are called meanwhile."""
     begin: Callable[[], Iterable[str]] = tuple
-    """Reads what the step needs beside its rows, before anything is asked, and says what of it a user should know."""
+    """Reads the step's additional inputs before any call, and returns messages for the user."""
     prepare: Callable[[Path, Observer], Awaitable[None]] | None = None
-    """Makes what the step needs in the directory of a run, before its first row."""
+    """Creates what the step needs in the run directory, before its first row."""
     about: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
 
@@ -101,9 +103,9 @@ class PlannedStep:
 
 
 def steps_of(recipe: Recipe, prompts: PromptSet, until: str | None = None) -> list[PlannedStep]:
-    """The steps of a run, up to `until` (a step, or a verb: all judges) if it is given.
+    """The steps of a run, up to and including `until` (a step, or a verb: all judges) if it is given.
 
-    Raises UsageError for a step that the recipe does not have, RecipeError for one of the user's own that is none.
+    Raises UsageError for a step that the recipe does not have, RecipeError for an invalid step of the user's own.
     """
     blocks = prompts.settings.written
     planned = [
@@ -153,7 +155,7 @@ def with_review(planned: Sequence[PlannedStep], rejected: Collection[str]) -> li
 
 
 def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The section of each stage in a recipe as it was written down, by the stage's name."""
+    """The section of each stage in a recorded recipe, by the stage's name."""
     judges = {f"judge-{judge['name']}": judge for judge in table.get("judge", [])}
     verify = table.get("verify") or {}
     voters = {f"verify-{voter['name']}": voter for voter in verify.get("voter", [])} or {"verify": verify}
@@ -164,12 +166,12 @@ def sections_of(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def asking(steps: Sequence[PlannedStep]) -> list[PlannedStep]:
-    """Those that ask a model about rows."""
+    """The steps that call a model for rows."""
     return [step for step in steps if step.kind == "stage"]
 
 
 def groups_of(steps: Sequence[PlannedStep]) -> Iterator[list[PlannedStep]]:
-    """The steps that rows go through, those that see the same rows together."""
+    """The steps that rows go through, with parallel steps grouped."""
     rows = [step for step in steps if step.kind in ("stage", "step")]
     for _, together in groupby(enumerate(rows), lambda place: place[1].join or place[0]):
         yield [step for _, step in together]
@@ -198,7 +200,7 @@ def _kept(recipe: Recipe) -> str:
 
 
 def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
-    """One model gives all votes and decides, or several side by side, and a step decides by what they said."""
+    """One model casts all votes and decides, or several vote side by side, and a step decides by their votes."""
 
     def stage(name: str, model: Model, votes: Sequence[int], min_share: float | None = None) -> Verify:
         return Verify(name, prompts, model.sampling, recipe.seed, model.chat, votes, min_share)
@@ -216,8 +218,8 @@ def _verify(section: VerifySection, recipe: Recipe, prompts: PromptSet) -> Itera
 
 
 def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[PlannedStep]:
-    """The step, and before it the vectors of problems, where meanings are compared. With `best`, the best copy stays,
-    and rows come when all have been seen.
+    """The step, preceded by the vectors of problems if meanings are compared. With `best`, the best copy is kept, and
+    rows come when all have been seen.
     """
     near = section.semantic_near if section.semantic else None
     if section.semantic:
@@ -232,8 +234,8 @@ def dedup_steps(section: DedupSection, *, best: bool = False) -> Iterator[Planne
 
 
 def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[PlannedStep]:
-    """The step; where meanings are compared, the vectors of problems before it, and behind it who confirms what is
-    near. Those of the benchmarks are made once, before the first row.
+    """The step. If meanings are compared, the vectors of problems come before it, and the confirmation of near matches
+    after it. Those of the benchmarks are computed once, before the first row.
     """
     from promptcot.pipeline import decontamination  # it takes the benchmarks through a stage, and so runs a plan
 
@@ -267,7 +269,7 @@ def _decontaminate(section: DecontaminateSection, seed: int) -> Iterator[Planned
 
 
 def _select(section: SelectSection, recipe: Recipe) -> Iterator[PlannedStep]:
-    """Raises RecipeError for pass rates of a model that does not solve."""
+    """Raises RecipeError for pass rates of a model other than the solver."""
     settings = section.settings(recipe.seed)
     solver = recipe.solve and solver_name(recipe.solve)
     if section.model not in (None, solver):
@@ -286,7 +288,7 @@ def _solve(section: SolveSection, recipe: Recipe, prompts: PromptSet) -> Iterato
 
 
 def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterator[PlannedStep]:
-    """It compares answers in processes of its own, so it works in a thread. Raises RecipeError for no verifier."""
+    """Compares answers in worker processes, so it runs in a thread. Raises RecipeError for an unknown verifier."""
     try:
         checked_verifier(section.verifier or prompts.settings.verifier)
     except ValueError as error:
@@ -303,7 +305,7 @@ def _label(section: LabelSection, recipe: Recipe, prompts: PromptSet) -> Iterato
 
 
 def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
-    """Put a step of the user's own behind the one that it names, or at the end."""
+    """Insert a user's own step after the step that it names, or at the end."""
     names = [step.name for step in planned]
     if own.name in (*names, "encode"):
         raise RecipeError("step", [f"{own.name}: the run has a step of this name already ({', '.join(names)})"])
@@ -322,7 +324,7 @@ def _insert(own: OwnStep, planned: list[PlannedStep], recipe: Recipe) -> None:
 
 
 def _own(own: OwnStep, recipe: Recipe) -> PlannedStep:
-    """Raises RecipeError where what is named makes neither a stage nor a step."""
+    """Raises RecipeError if the object creates neither a stage nor a step."""
     about = f"{own.used} ({', '.join(f'{key} = {value!r}' for key, value in own.options.items())})"
     if own.model is None:
         return PlannedStep(

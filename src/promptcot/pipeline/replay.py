@@ -1,7 +1,7 @@
-"""A runner that asks nobody: it says of each row what the shards of a run said of it.
+"""A runner that calls no model: it returns the outcomes that the shards of a run recorded for each row.
 
-Rows of a stage are found in the files of the shards, by their position. Behind a step of the user's own, which may have
-made other rows of all shards' rows than of one shard's, the calls in the joined journal are read again instead.
+Rows of a stage are found by position in the files of the shards. After a user's own step, which may produce different
+rows from all rows than from the rows of one shard, the calls are read from the joined journal instead.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from promptcot.storage.journal import Journal
 from promptcot.storage.rows import hash_id
 
 NOT_ASKED = "not asked"
-_WHY = "no shard asked about this row, which comes of the rows of all shards"
+_WHY = "no shard processed this row, which was made from the rows of all shards"
 _KINDS = ("dropped", "failed", "")
 _ADDED = {"dropped": {"reason", "raw", "finish_reason"}, "failed": {"cause", "error"}}
 
@@ -43,12 +43,12 @@ class _Written:
     row: Row
 
     def is_of(self, row: Row) -> bool:
-        """Whether this is what became of the row, which was left out."""
+        """Whether this is the recorded outcome of the row, which was dropped."""
         added = _ADDED.get(self.kind, set())
         return bool(added) and all(self.row.get(name) == value for name, value in row.items() if name not in added)
 
     def result(self, row: Row) -> Result:
-        """How the row of which it tells is written down once more."""
+        """The row that it describes, in the form in which it is written again."""
         if self.kind == "failed":
             return Failed(str(self.row["cause"]), str(self.row["error"]))
         said = {name: value for name, value in self.row.items() if name not in row and name not in _ADDED[self.kind]}
@@ -56,7 +56,7 @@ class _Written:
 
 
 class _Index:
-    """Rows of several files by a number that each has. Takes 32 bytes a row; rows stay on disk."""
+    """An index of rows in several files by a number that each row has. Uses 32 bytes per row; rows stay on disk."""
 
     def __init__(self, files: Sequence[tuple[str, Path]], key: Callable[[Row], int]) -> None:
         self._kinds = [kind for kind, _ in files]
@@ -69,7 +69,7 @@ class _Index:
         self._keys, self._file, self._row = self._keys[order], self._file[order], self._row[order]
 
     def at(self, key: int) -> Iterator[_Written]:
-        """The rows of this number, in the order of the files."""
+        """The rows with this number, in the order of the files."""
         first, last = np.searchsorted(self._keys, [key, key + 1])
         for file, row in zip(self._file[first:last], self._row[first:last], strict=True):
             yield _Written(self._kinds[file], without_place(self._files[file][int(row)]))
@@ -77,9 +77,10 @@ class _Index:
 
 @dataclass
 class Said:
-    """What shards in `folders` said of one stage. `asked` are their counts together; `paid` counts for the journal.
+    """The outcomes that shards in `folders` recorded for one stage. `asked` are their summed counts; `paid` counts for
+    the journal.
 
-    `behind` a step of the user's own, rows are not those of a shard.
+    `behind` a step of the user's own, the rows are not those of a shard.
     """
 
     stage: Stage
@@ -92,7 +93,7 @@ class Said:
     _taken: dict[int, set[int]] = field(default_factory=dict)
 
     def result(self, item: Item, journal: Journal) -> Result:
-        """What became of a row; one over whose reply the stage fails is left out, as in a run."""
+        """The outcome of a row; a row whose reply makes the stage fail is dropped, as in a run."""
         if not self.behind:
             return self._written(item)
         try:
@@ -105,7 +106,7 @@ class Said:
         return self._failed(item.row, requests) if found is None else found
 
     def _written(self, item: Item) -> Result:
-        """By the files. What is found for one row is not given to another one of the same position."""
+        """The outcome in the files. A match for one row is not reused for another row at the same position."""
         found = list(self._index(_KINDS, place_of).at(item.index))
         taken = self._taken.setdefault(item.index, set()) if len(found) > 1 else set()
         left = [place for place in range(len(found)) if place not in taken]
@@ -123,7 +124,7 @@ class Said:
         return [found[place].row for place in given]
 
     def _read_again(self, row: Row, requests: Sequence[Request], journal: Journal) -> Sequence[Row] | Drop | None:
-        """By the journal; None where a call is not in it, or was refused, and the row does not do without."""
+        """The outcome from the journal; None if a required call is missing from it or was rejected."""
         replies = [self._reply(one, journal) for one in requests]
         unanswered = sum(reply.finish_reason == UNANSWERED for reply in replies)
         if unanswered and (unanswered == len(replies) or not called.takes_partial(self.stage)):
@@ -140,7 +141,7 @@ class Said:
         return cast("Completion", found) if answered else Completion("", UNANSWERED)
 
     def _failed(self, row: Row, requests: Sequence[Request]) -> Failed:
-        """Why the same requests failed in a shard, whose row may have got other fields from a step before."""
+        """The error of the same requests in a shard, where a step before may have given the row other fields."""
         for one in self._index(("failed",), _by_id).at(_by_id(row)):
             if called.ask(self.stage, one.row) == requests:
                 return Failed(str(one.row["cause"]), str(one.row["error"]))
@@ -162,14 +163,14 @@ def _by_id(row: Row) -> int:
 
 @dataclass
 class Replay:
-    """Gives each row the outcome that shards had for it; `said` is by the name of the stage. See `Runner`."""
+    """Returns the recorded outcome of the shards for each row; `said` is keyed by stage name. See `Runner`."""
 
     said: Mapping[str, Said]
 
     async def run(
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts
     ) -> AsyncIterator[Outcome]:
-        """One outcome per item, in their order; no engine is asked."""
+        """One outcome per item, in their order; no engine is called."""
         said: Any = self.said[stage.name]
         counts.add_asked(said.asked)
         counts.paid = counts.paid if said.paid is None else dict(said.paid)

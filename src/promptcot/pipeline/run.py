@@ -1,6 +1,6 @@
-"""A run of a recipe into its directory: which file each step has, where a target ends them, and the summary.
+"""Runs a recipe in its directory: which file each step writes, when a target ends the run, and the summary.
 
-How rows get from step to step is decided in `flow`, which steps there are in `plan`.
+`flow` decides how rows move between steps; `plan` decides which steps there are.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from promptcot.storage.writer import RowWriter
 _SAMPLED_AT_ONCE = 64
 _LEAST_UNDER_WAY = 32
 _ROWS_PER_CALL = 3.5
-"""Rows under way that keep all calls of a generator and of judges behind it busy, while some wait for their turn."""
+"""Rows in flight that keep all calls of a generator and of the judges after it busy, while some rows wait."""
 
 
 def load_spent(journal: Journal, counts: StageCounts, price: Price | None, budget: Budget) -> None:
-    """Let the counts of a stage and the run's budget begin with what earlier processes paid."""
+    """Initialize the counts of a stage and the run's budget with the costs of earlier processes."""
     counts.price = price
     counts.paid, counts.damaged = journal.paid, journal.damaged
     for paid in journal.paid.values():
@@ -62,10 +62,10 @@ def load_spent(journal: Journal, counts: StageCounts, price: Price | None, budge
 class Run:
     """A run of `steps` into `directory`. `engines` has one for each stage, by its name; `rows` may be endless.
 
-    `before` has the counts of steps that ended before the first row, `asked` what earlier passes of the same command
-    asked, by stage. A `part` takes some of the rows. Where a target ends the run, about as many rows are under way as
-    it still needs, and `least_ahead` at least. `known_concepts` is how many there are to draw. Read `counts` at any
-    time, and `measure`, what the set is like, in the end.
+    `before` has the counts of steps that ended before the first row, `asked` the calls of earlier passes of the same
+    command, by stage. A `part` takes some of the rows. With a target, about as many rows are in flight as it still
+    needs, and at least `least_ahead`. `known_concepts` is the number of concepts to draw from. `counts` may be read at
+    any time, and `measure`, the measures of the set, at the end.
     """
 
     steps: Sequence[PlannedStep]
@@ -102,16 +102,16 @@ class Run:
 
     @property
     def made(self) -> Mapping[str, Step]:
-        """The steps that ask no model, as the run made them, by name."""
+        """The steps without a model, as the run created them, by name."""
         return self._flow.steps if self._flow else {}
 
     @property
     def last(self) -> Output:
-        """The output of the last step: what came of the run."""
+        """The output of the last step."""
         return [*self.outputs.values()][-1]
 
     def standing(self) -> Standing:
-        """Where the run stands, for a forecast of its end."""
+        """The progress of the run, for a forecast of its end."""
         counts = self.counts
         asked = [counts[step.name] for step in asking(self.steps)]
         paid = [stage.cost for stage in asked if stage.cost is not None]
@@ -129,7 +129,7 @@ class Run:
         )
 
     async def run(self, manifest: dict[str, Any]) -> None:
-        """Run to the end, or raise. Files appear when it ends; finished calls are kept in any case."""
+        """Run to the end, or raise. Files appear at the end; finished calls are kept in any case."""
         with ExitStack() as held:
             held.enter_context(locked(self.directory / "lock"))
             held.callback(forget_states, self.steps, self.directory)
@@ -165,14 +165,14 @@ class Run:
             write_json(self.directory / "summary.json", summary)
 
     def summary(self) -> dict[str, Any]:
-        """What `summary.json` holds; steps without a model may add to it."""
+        """The content of `summary.json`; steps without a model may add to it."""
         stages = {counts.name: counts.summary() for counts in (*self.before, *self.counts.values())}
         added = [called.summary(self.made[name]) for name in self.outputs if name in self.made]
         more = {key: value for table in added for key, value in table.items() if key not in ("format", "stages")}
         return {"format": FORMAT, "stages": stages, **more}
 
     def _measured(self, last: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """What the set in this file is like; verdicts by agreement are in the summary, over all labelled problems."""
+        """The measures of the set in this file; verdicts by agreement (all labelled problems) are in the summary."""
         steps = {name: output.finished for name, output in self.outputs.items()}
         found = measured_run(SET, RunFiles(steps, last, summary["stages"], self.known_concepts)).as_json()
         if "validity_by_agreement" in summary:
@@ -180,12 +180,12 @@ class Run:
         return found
 
     def _made(self, manifest: Mapping[str, Any], rows: Path, *, is_set: bool) -> dict[str, Any]:
-        """What the run says of how it was made: of its set, or of the rows of its last step."""
+        """The provenance of the set, or of the rows of the last step."""
         name, form = (SET, SET_FORMAT) if is_set else (self.last.path.name, None)
         return provenance(manifest, {name: rows}, form)
 
     def _write_set(self, held: ExitStack) -> RowWriter | None:
-        """The set, finished, where the run makes one."""
+        """Write the complete set, if the run makes one."""
         if not has_set(self.steps):
             return None
         writer = RowWriter(self.directory / SET)
@@ -207,7 +207,7 @@ class Run:
         return journal
 
     async def _stream(self, flow: Flow) -> None:
-        """Rows through all steps; a target is counted before the first one that gives its rows at the end."""
+        """Rows through all steps; a target is counted before the first step that returns its rows at the end."""
         rows = [step for step in self.steps if step.kind in ("stage", "step")]
         ends = next((place for place, step in enumerate(rows) if step.at_end), len(rows))
         last = rows[-1] if rows else None
@@ -229,15 +229,15 @@ class Run:
                 yield item
 
     def _decided(self) -> None:
-        """A position is decided; where it is the one that reached the target, that was all."""
+        """Called when a position is decided; ends the run if it reached the target."""
         if self._cut is not None:
             self._room.release()
             if self._cut.last is not None and not self._frontier.is_open(self._cut.last):
                 self._complete.set()
 
     def _rows_wanted(self) -> int:
-        """How many rows to have under way: what the target still needs, and no more than the engines can work on,
-        unless it needs them in any case.
+        """How many rows to keep in flight: what the target still needs, limited to what the engines can work on unless
+        all of them are needed anyway.
         """
         missing = (self.limits.target or 0) - self.came
         if missing <= 0:
@@ -248,7 +248,7 @@ class Run:
         return max(bounded, self.least_ahead, min(_LEAST_UNDER_WAY, at_a_time))
 
     async def _until_target(self, flow: Flow, items: AsyncIterator[Item]) -> AsyncIterator[Item]:
-        """The rows up to the last one that is needed; the files then end at its position, with all rows of it."""
+        """The rows up to the last one that is needed; the files then end at its position, with all of its rows."""
         self.came = 0
         async with closing(items) as stream:
             while (item := await self._next(stream)) is not None:

@@ -1,7 +1,7 @@
-"""`set.jsonl` of a run: the rows that came through the last step, with what the judges wrote about each.
+"""Writes `set.jsonl` of a run: the rows that passed the last step, with the judges' replies about each.
 
-Decides when a run has a set, and joins its rows with those of the judges' files by id. What a row holds is decided in
-`core.set_rows`. Takes 16 bytes for each judged row; the texts stay on disk.
+Decides when a run has a set, and joins its rows with the judges' files by id. `core.set_rows` decides what a row holds.
+Uses 16 bytes of memory for each judged row; the texts stay on disk.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SET = "set.jsonl"
 
 
 def has_set(steps: Sequence[PlannedStep]) -> bool:
-    """Whether a run of these steps makes a set: one goes beyond `filter`, and the last gives one row for a problem."""
+    """Whether a run of these steps makes a set: it goes beyond `filter`, and ends with one row per problem."""
     return any(step.name in SET_STEPS for step in steps) and steps[-1].name != "solve"
 
 
@@ -47,7 +47,7 @@ def _shape(steps: Sequence[PlannedStep]) -> Shape:
 
 
 class ById:
-    """The rows of a file by their ids. Takes 16 bytes a row."""
+    """The rows of a file by their ids. Uses 16 bytes per row."""
 
     def __init__(self, rows: FileRows) -> None:
         self._rows = rows

@@ -1,6 +1,6 @@
-"""What a command with `--shard` takes of its input, and where it may not write.
+"""Which part of its input a command with `--shard` reads, and which outputs it refuses to write.
 
-Which rows are a shard's is decided in `core.shards`, how shards are joined in `merge`.
+`core.shards` assigns rows to shards; `merge` joins shards.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.storage.rows import read_rows
 
 
 def part_of(shard: Shard | None, sources: Sequence[Path], output: Path) -> Part:
-    """What a command takes of these files. Raises UsageError where they, or the output, are of another shard."""
+    """The part of these files to read. Raises UsageError if they, or the output, belong to another shard."""
     if shard is None:
         return EVERYTHING
     refuse_another_shard(shard, output)
@@ -36,12 +36,12 @@ def part_of(shard: Shard | None, sources: Sequence[Path], output: Path) -> Part:
 
 
 def default_directory(recipe: str, shard: Shard | None) -> Path:
-    """Where a run of a recipe of this name goes by default: each shard into a directory of its own."""
+    """The default directory for a run of a recipe of this name: a separate one for each shard."""
     return Path("out") / (recipe if shard is None else f"{recipe}-{shard.index}-of-{shard.count}")
 
 
 def refuse_another_shard(shard: Shard, output: Path) -> None:
-    """Raises UsageError where an output or run directory holds another shard, which would be lost."""
+    """Raises UsageError if an output or run directory holds another shard, which would be overwritten."""
     found = (read_manifest(output) or {}).get("shard") if url_of(output) is None else None
     if found not in (None, str(shard)):
         raise UsageError(
@@ -50,7 +50,7 @@ def refuse_another_shard(shard: Shard, output: Path) -> None:
 
 
 def _shard_of(source: Path) -> str | None:
-    """The shard that a file is, by what lies beside it or, in a run directory, by its recipe."""
+    """The shard that a file belongs to, from the files beside it or, in a run directory, from its recipe."""
     return _told(source).get("shard")
 
 
@@ -62,7 +62,7 @@ def _told(source: Path) -> dict[str, str]:
 
 
 def _is_kept(source: Path, whole: bool) -> bool:
-    """Whether rows have a position of their own, which no sharded command gave them."""
+    """Whether rows have their own positions, which no sharded command assigned."""
     if whole:
         return _told(source).get(SOURCE_INDEX) == "kept"
     return SOURCE_INDEX in next(read_rows(source, may_be_empty=True), {})

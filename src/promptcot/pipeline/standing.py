@@ -1,4 +1,4 @@
-"""Where a run or a job stands, read from the counts of its steps: what a forecast of its end needs to know."""
+"""The progress of a run or job, read from the counts of its steps, as input to the forecast of its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptcot.storage.counts import StageCounts
 
 
 def standing_of_job(counts: StageCounts, total: int | None) -> Standing:
-    """Where a job stands, which has one output and `total` rows."""
+    """The progress of a job with one output and `total` rows."""
     calls_a_row, a_call = counts.calls_a_row, counts.cost_a_call
     return Standing(
         total,
@@ -28,7 +28,7 @@ def standing_of_job(counts: StageCounts, total: int | None) -> Standing:
 def standing_of_steps(
     groups: Sequence[Sequence[PlannedStep]], counts: Mapping[str, StageCounts], total: int | None
 ) -> Standing:
-    """Where a job of several steps stands, into which `total` rows come."""
+    """The progress of a job of several steps with `total` input rows."""
     of_groups = [counts[together[0].name] for together in groups]
     asked = [one for one in counts.values() if one.calls or one.reused]
     paid = [one.cost for one in asked if one.cost is not None]
@@ -50,10 +50,10 @@ def standing_of_steps(
 def costs_of_a_row(
     groups: Iterable[Sequence[PlannedStep]], counts: Mapping[str, StageCounts]
 ) -> tuple[float, float | None]:
-    """The calls that a row takes through all steps, and what they cost; None where no call has a price.
+    """The calls of one row through all steps, and their cost; None if no call has a price.
 
-    A step sees as many rows as those before it let through. Steps that stand side by side see the same, and each row
-    that one of them has goes on.
+    A step sees the rows that the steps before it let through. Parallel steps see the same rows, and a row continues if
+    any of them returns it.
     """
     calls, cost, reaching = 0.0, None, 1.0
     for together in groups:

@@ -1,7 +1,7 @@
-"""A job whose rows go through several steps, with and without a model, into one output.
+"""A job that takes rows through several steps, with and without a model, into one output.
 
-Decides what of the steps is in which file: rows that came through all are the output, what any of them left out lies
-beside it, in the order of the input, and the summary has the counts of each. What runs it is decided in `execute`.
+Decides which file each row ends up in. The output holds the rows that passed all steps; rows dropped by any step are
+written to the file of dropped rows, in input order. The summary has the counts of each step. `execute` runs the job.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from promptcot.storage.rows import read_lines
 class StepsJob:
     """Rows through `steps` into one output. `settings` and `prompts` are for its manifest.
 
-    `items` reads the rows anew, those of a `part`. `engines` of the caller's, by the name of the step, answer in the
-    place of its model, and stay open. With `keep_going` all rows are asked about, of whatever use it is.
+    `items` reads the rows anew, those of a `part`. If the caller passes `engines`, by step name, they replace the
+    models and stay open. With `keep_going` all rows are processed even if no reply is usable.
     """
 
     name: str
@@ -51,13 +51,13 @@ class StepsJob:
 
     @property
     def directory(self) -> Path:
-        """Where each stage has its journal, and each step what it remembers as long as it works."""
+        """The directory of the stages' journals, and of the steps' temporary state."""
         return beside(self.output, "journal")
 
     def count_items(self) -> int | None:
-        """How many rows come in; None where no model is asked, so that a large file is read once.
+        """The number of input rows; None if no model is called, so that a large file is read once.
 
-        A wrong file, or prompt, is found before a model is loaded: raises InputError.
+        Checks the file and the prompt before a model is loaded: raises InputError.
         """
         first = next(groups_of(self.steps))[0]
         if first.stage is not None:
@@ -71,9 +71,9 @@ class StepsJob:
 
 
 class _StepOutput(Output):
-    """Counts what becomes of the rows of one step, and keeps those that are left out with their positions.
+    """Counts the outcomes of one step, and keeps dropped rows with their positions.
 
-    Of steps that stand side by side nothing is `kept`: what one of them loses goes on with what the others made.
+    For parallel steps nothing is `kept`: a row that one of them loses continues with the results of the others.
     """
 
     def __init__(self, path: Path, name: str, *, placed: bool, kept: bool) -> None:
@@ -85,13 +85,13 @@ class _StepOutput(Output):
             self._writer("").write({"index": index, "kind": kind, "row": row})
 
     def left_out(self) -> Iterator[tuple[int, str, Row]]:
-        """Position, kind and text of the rows that were left out, once it is finished."""
+        """Position, kind and text of the dropped rows, after the step is finished."""
         for line in read_lines(self.path.with_name(f"{self.path.name}.partial")):
             yield line["index"], line["kind"], line["row"]
 
 
 class StepsOutput:
-    """The output of a job, which takes rows that came through all steps, and the `sinks` of each, by its name.
+    """The output of a job, which takes rows that passed all steps, and the `sinks` of each step, by its name.
 
     A context manager; then `commit`.
     """
@@ -133,11 +133,11 @@ class StepsOutput:
         return {name: sink.counts for name, sink in self.sinks.items()}
 
     def take(self, item: Item) -> None:
-        """A row that came through. Raises StorageError."""
+        """Write a row that passed all steps. Raises StorageError."""
         self._output.add(item.index, item.row, item.row)
 
     def commit(self, recipe: Mapping[str, Any], added: Mapping[str, Any]) -> None:
-        """Let the files appear. `added` is what steps say in the summary. Raises StorageError."""
+        """Make the files appear. `added` is what steps add to the summary. Raises StorageError."""
         for sink in self.sinks.values():
             sink.finish()
         for _, kind, row in heapq.merge(*(sink.left_out() for sink in self.sinks.values()), key=lambda left: left[0]):
@@ -151,7 +151,7 @@ class StepsOutput:
 
 
 def whole(name: str, steps: Sequence[PlannedStep], counts: Mapping[str, StageCounts]) -> StageCounts:
-    """The counts of all steps as those of one: what came in, what came out, and what any of them left out."""
+    """The counts of all steps combined: rows in, rows out, and rows lost in any of them."""
     found = StageCounts(name)
     for step in steps:
         one = counts[step.name]

@@ -1,4 +1,4 @@
-"""Coroutines for callers that are none: from a script, and from a notebook, whose event loop is running already."""
+"""Runs coroutines from synchronous code: from a script, or from a notebook whose event loop is already running."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 
 def wait_for(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and return what it gives.
+    """Run a coroutine to its end and return its result.
 
     Ctrl-C, and any other signal that raises KeyboardInterrupt here, cancels the coroutine. KeyboardInterrupt is raised
-    when that has cleaned up, though it may have come to its end by then.
+    after its cleanup, even if the coroutine has finished in the meantime.
     """
     try:
         asyncio.get_running_loop()
@@ -65,7 +65,7 @@ class _Here(Generic[T]):
 
 @contextmanager
 def _raising_interrupts() -> Iterator[None]:
-    """Ctrl-C is raised here: `asyncio.run` would only cancel its task, whose thread is the one that waits."""
+    """Raises KeyboardInterrupt on Ctrl-C: `asyncio.run` would only cancel its task, whose thread is waiting."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -77,7 +77,7 @@ def _raising_interrupts() -> Iterator[None]:
 
 
 class _Beside(threading.Thread, Generic[T]):
-    """Runs a coroutine in a thread with an event loop of its own."""
+    """Runs a coroutine in a separate thread with its own event loop."""
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         super().__init__(name="promptcot", daemon=True)

@@ -1,7 +1,7 @@
-"""What went wrong with a step that gave nothing, or nearly nothing of use: what, one example, and the remedy.
+"""Explains why a step produced no rows, or almost no usable replies: the cause, one example, and a remedy.
 
-Decides when there is something to tell, by the counts of a step and the files beside its output. How it is printed is
-left to the caller, and the words about replies are those of `core.remedies`.
+Decides when there is a problem to report, from the counts of a step and the files beside its output. The caller prints
+it; `core.remedies` has the explanations of unusable replies.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _TEXTS = ("problem", "completion", "rationale_and_problem", "prompt")
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something to tell of a step: `what` went wrong, an `example`, the likely `cause` and the `remedy` if known.
+    """A problem of a step: `what` went wrong, an `example`, the likely `cause` and the `remedy` if known.
 
-    `nothing_came` where the step gave nothing, and `hopeless` where more rows of the same kind would change nothing.
+    `nothing_came` if the step returned nothing, and `hopeless` if more rows of the same kind would not help.
     """
 
     what: str
@@ -44,7 +44,7 @@ class Trouble:
 
     @property
     def lines(self) -> list[str]:
-        """All of it, a line each."""
+        """The whole report, as lines."""
         found = [self.what, f"  for example {self.example}" if self.example else ""]
         found.append(f"  likely cause: {self.cause}" if self.cause else "")
         found.append(f"  remedy: {self.remedy}" if self.remedy else "")
@@ -55,13 +55,13 @@ class Trouble:
 
 
 def came_to_nothing(counts: StageCounts) -> bool:
-    """Whether a step had rows and gave none."""
+    """Whether a step had rows and returned none."""
     return counts.rows_in > 0 and counts.rows_out == 0
 
 
 def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
-    """What is to be told of a step with this output: that it gave nothing, that most replies were of no use, or
-    that its own code failed over some rows.
+    """The problem of a step with this output, if any: no rows, mostly unusable replies, or code that failed on some
+    rows.
     """
     useless = counts.useless.counts.total()
     if useless > counts.usable and counts.useless.example is not None:
@@ -72,7 +72,7 @@ def trouble_of(counts: StageCounts, output: Path) -> Trouble | None:
         return _all_failed(counts, output)
     dropped = {reason: count for reason, count in counts.dropped.items() if reason != BEYOND_TARGET}
     if not dropped:
-        return Trouble(f"{counts.name}: it gave no row for any of {counts.rows_in:,}", "", nothing_came=True)
+        return Trouble(f"{counts.name}: it produced no rows from {counts.rows_in:,}", "", nothing_came=True)
     what = f"{counts.name}: none of {counts.rows_in:,} rows came through ({reasons(dropped)})"
     remedy = remedy_for(dropped) or f"the reason of each row is in {beside(output, 'dropped.jsonl').name}"
     return Trouble(what, _example(_first(output, "dropped")), remedy=remedy, nothing_came=True)
@@ -85,7 +85,7 @@ def problem_of(counts: StageCounts, output: Path) -> str | None:
 
 
 def worst_trouble(steps: Iterable[tuple[StageCounts, Path]]) -> Trouble | None:
-    """That of the step where most was lost, the first of several: what comes later follows from it."""
+    """The problem of the step that lost most, the first of several: later problems follow from it."""
     found = [trouble for counts, output in steps if (trouble := trouble_of(counts, output))]
     return max(found, key=lambda trouble: (trouble.hopeless, trouble.nothing_came), default=None)
 
@@ -114,9 +114,7 @@ def _code_failed(counts: StageCounts, output: Path) -> Trouble | None:
     row = next((row for row in _rows(output, "dropped") if row.get("reason") in lost), {})
     text = next(iter(row.get("raw") or ()), "")
     example = f"{_called(row)} ({shown(str(row.get('reason')))}){f': {shown(text)}' if text else ''}"
-    what = (
-        f"{counts.name}: its own code failed over {sum(lost.values()):,} of {counts.rows_in:,} rows ({reasons(lost)})"
-    )
+    what = f"{counts.name}: its code failed on {sum(lost.values()):,} of {counts.rows_in:,} rows ({reasons(lost)})"
     return Trouble(what, example, remedy=remedy_for(lost) or "")
 
 
@@ -128,7 +126,7 @@ def _all_failed(counts: StageCounts, output: Path) -> Trouble:
 
 
 def _example(row: Row | None) -> str:
-    """A dropped row; where a judge could not be read, with the judge's words."""
+    """A dropped row; if a judge's reply could not be parsed, with this reply."""
     if row is None:
         return ""
     invalid = row.get("invalid_reason")
@@ -139,7 +137,7 @@ def _example(row: Row | None) -> str:
 
 
 def _called(row: Row) -> str:
-    """A row by its id; those of other programs may have none."""
+    """A row's id; rows of other programs may have none."""
     return "a row" if row.get("id") is None else f"row {shown(str(row['id']))}"
 
 

@@ -1,4 +1,4 @@
-"""Vectors of problems, by whatever file has them: rows as the step `embed` leaves them, or a file of embeddings."""
+"""Reads the vectors of problems, from rows of the step `embed` or from a file of embeddings."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from promptcot.storage.embeddings import read_embeddings
 from promptcot.storage.rows import hash_id, read_rows
 
 VectorsOf = Callable[[Sequence[Row]], NDArray[np.float32]]
-"""Gives the vectors of problems (`id`, `problem`), of those that have one in their order: array (n, dimensions)."""
+"""Returns the vectors of problems (`id`, `problem`), of those that have one in their order: array (n, dimensions)."""
 
 
 def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
-    """The vectors that a file has of these problems, as `VectorsOf`.
+    """The vectors that a file has for these problems, as `VectorsOf`.
 
-    The file has rows with `id` and `problem_vector`, or embeddings whose names are ids or the problems' texts. A vector
-    without a direction is left out. Raises InputError for a file that has no vector of any problem, or of different
-    lengths.
+    The file has rows with `id` and `problem_vector`, or embeddings whose names are ids or the problems' texts. Zero
+    vectors are left out. Raises InputError for a file with no vector of any problem, or with different lengths.
     """
     wanted = {
         hash_id(str(value)): place for place, row in enumerate(problems) for value in row.values() if value is not None
@@ -36,7 +35,7 @@ def vectors_by_id(path: Path, problems: Sequence[Row]) -> NDArray[np.float32]:
     if problems and not found:
         raise InputError(f"{path}: it has no vector of any problem of the set, by its `id` or by its text")
     if len({len(vector) for vector in found.values()}) > 1:
-        raise InputError(f"{path}: its vectors have different lengths, so they are of different models")
+        raise InputError(f"{path}: its vectors have different lengths, so they come from different models")
     return np.array([found[place] for place in sorted(found)], dtype=np.float32)
 
 

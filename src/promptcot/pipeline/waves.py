@@ -1,7 +1,8 @@
-"""A run whose models do not fit on the machine together: each is asked about all rows in a pass of its own, and what it
-says waits in the journal; then the ordinary run finds every reply there.
+"""Runs a recipe whose models do not fit on the machine together, one model at a time.
 
-Decides the order of the passes and how many rows one has. With a target there are several waves of passes.
+Each model handles all rows in a pass of its own, and its replies go to the journal. The ordinary run then finds every
+reply there. Decides the order of the passes and the number of rows in each. With a target, there are several waves of
+passes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _MARGIN = 1.2
 
 
 def first_wave(limits: Limits) -> int:
-    """How many combinations the models see in their first passes; for a small target not more than it is worth."""
+    """The number of combinations in the first passes; fewer for a small target."""
     target = limits.target
     if not target:
         return limits.candidates
@@ -41,7 +42,7 @@ def first_wave(limits: Limits) -> int:
 
 
 def next_wave(limits: Limits, wave: int, accepted: int) -> int | None:
-    """How many in the next passes, when a wave gave so many accepted problems; None when that was enough, or all."""
+    """The number of combinations in the next passes, after a wave with this many accepted; None when finished."""
     target = limits.target
     if target is None or accepted >= target or wave >= limits.candidates:
         return None
@@ -51,7 +52,7 @@ def next_wave(limits: Limits, wave: int, accepted: int) -> int | None:
 
 @dataclass
 class SequentialRun:
-    """Asks one model after the other. `counts` has what was asked in the passes, by stage."""
+    """Runs one model after another. `counts` has the calls of the passes, by stage."""
 
     steps: Sequence[PlannedStep]
     directory: Path
@@ -67,7 +68,7 @@ class SequentialRun:
         self._loaded = False
 
     async def ask(self, wave: int) -> None:
-        """Have every model asked about the first `wave` combinations. All of them are released afterwards."""
+        """Let every model process the first `wave` combinations. All models are released afterwards."""
         stages = asking(self.steps)
         with locked(self.directory / "lock"):
             if not self._loaded:
@@ -80,13 +81,13 @@ class SequentialRun:
                 await engine.release(*(self.engines[later.name] for later in stages[place + 1 : place + 2]))
 
     def _load_spent(self, stages: Sequence[PlannedStep]) -> None:
-        """Let the budget begin with what earlier processes paid for all stages, not only for the one that is next."""
+        """Initialize the budget with the earlier costs of all stages, not only of the next one."""
         for step in stages:
             with Journal(self.directory / f"{step.name}.journal") as journal:
                 load_spent(journal, self.counts[step.name], step.asked.priced, self.budget)
 
     async def _pass(self, step: PlannedStep, wave: int) -> None:
-        """Ask one stage about the rows that come to it; what those before it said is in their journals."""
+        """Run one stage over the rows that reach it; replies of the stages before it are in their journals."""
         with ExitStack() as held:
             before = self._before(step)
             journals = {
@@ -109,7 +110,7 @@ class SequentialRun:
                 pass
 
     def _before(self, step: PlannedStep) -> list[PlannedStep]:
-        """The steps whose rows come to a stage; those that stand beside it are none of them."""
+        """The steps whose rows reach a stage; parallel steps are not among them."""
         place = [one.name for one in self.steps].index(step.name)
         rows = [one for one in self.steps[:place] if one.kind in ("stage", "step")]
         return [one for one in rows if step.join is None or one.join is not step.join]

@@ -1,5 +1,4 @@
-"""What a run will take: hours, bytes, wall time and money, computed from measured or stated rates.
+"""Plans a run: GPU-hours, bytes, wall time and money, computed from measured or stated rates.
 
-Everything but `measured` (which reads a run directory) is arithmetic. How it is said is decided in
-`promptcot.cli.report.plan`.
+Everything except `measured` (which reads a run directory) is arithmetic. `promptcot.cli.report.plan` formats the plan.
 """

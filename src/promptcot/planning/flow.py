@@ -1,8 +1,8 @@
-"""From rates to the plan: combinations for so many accepted problems, and all that they take. Pure.
+"""Computes the plan from rates: the combinations needed for the target, and what all stages take. Pure.
 
-The flow is `candidates × kept by generate × kept by filter = target`, times what each step behind them keeps. What a
-stage takes is decided in `stages`, how long it lasts in `schedules`. What only exists once, such as the concepts'
-vectors or the start of servers, is left out.
+The flow is `candidates × kept by generate × kept by filter = target`, times what each later step keeps. `stages`
+computes the needs of a stage, `schedules` its duration. One-time work, such as the concepts' vectors or the start of
+servers, is left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from promptcot.planning.supply import Supply
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything. `interval` is the 95 % interval of `candidates` by the accepted share, where that was measured."""
+    """The plan. `interval` is the 95 % interval of `candidates` by the accepted share, if that was measured."""
 
     target: int
     gpus: int
@@ -34,24 +34,24 @@ class Plan:
 
     @property
     def gpu_hours(self) -> float | None:
-        """Of all models that run on GPUs of ours; None if one is not known."""
+        """GPU-hours of all models on our own GPUs; None if one is unknown."""
         return total(stage.gpu_hours for stage in self.stages if stage.calls and not stage.hosted)
 
     @property
     def storage(self) -> float | None:
-        """Bytes of files and journals; None if one is not known."""
+        """Bytes of files and journals; None if one is unknown."""
         return total(stage.disk for stage in self.stages)
 
     @property
     def money(self) -> float | None:
-        """Of the work alone; None if the price of a part is not known."""
+        """The cost of the work alone; None if the price of a part is unknown."""
         return total(stage.money for stage in self.stages if stage.calls)
 
 
 def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None) -> Plan:
-    """The plan for so many accepted problems on so many GPUs. Raises TooFewGpus.
+    """The plan for a number of accepted problems on a number of GPUs. Raises TooFewGpus.
 
-    With a `supply`, draws that bring nothing new are counted as the driver's work; without, every draw is new.
+    With a `supply`, draws that repeat earlier ones are counted as the driver's work; without, every draw is new.
     """
     accepted = accepted_share(rates)
     if accepted is None:
@@ -74,7 +74,7 @@ def make_plan(rates: Rates, target: int, gpus: int, supply: Supply | None = None
 
 
 def accepted_share(rates: Rates) -> Rate | None:
-    """Problems that come through for each combination; None where it is not known what one of the steps keeps."""
+    """Accepted problems per combination; None if the share that one of the steps keeps is unknown."""
     shares = kept_by(rates)
     known = {name: rate for name, rate in shares.items() if rate is not None}
     if len(known) < len(shares):

@@ -1,9 +1,8 @@
-"""What a run directory tells about rates: rows, tokens, seconds, bytes and the accepted share, each with its n.
+"""Measures rates from a run directory: rows, tokens, seconds, bytes and the accepted share, each with its n.
 
-Reads `summary.json` and `recipe.json` of a run, and those of `solve` where it wrote `solve.jsonl` into the same folder.
-Decides what a measurement stands for: a stage that asked another model than the recipe names is not measured, and where
-one of the models differs, neither is the accepted share. Nobody wrote down how many GPUs a run had; without that,
-seconds say nothing about a GPU.
+Reads `summary.json` and `recipe.json` of a run, and those of `solve` if it wrote `solve.jsonl` into the same folder. A
+stage that used another model than the recipe names is not measured, and if any model differs, neither is the accepted
+share. A run does not record its number of GPUs; without that number, seconds give no rate per GPU.
 """
 
 from __future__ import annotations
@@ -26,18 +25,19 @@ from promptcot.storage.counts import BEYOND_TARGET
 from promptcot.storage.json import loads
 
 ENOUGH = 100
-"""So many combinations a run must have before it is used unasked: with fewer, the 95 % interval of an accepted share is
-wider than 20 points."""
+"""The minimum number of combinations of a run that is used automatically: with fewer, the 95 % interval of an accepted
+share is wider than 20 points.
+"""
 
 _WHERE_SET = ("top_k", "min_p", "presence_penalty", "stop")
-"""Keys that are written down only where they are set."""
+"""Keys that are recorded only if they are set."""
 _ASKING = ("model", "chat", "temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens", "extra_body")
 _DRAWING = ("size", "temperature", "counts", "levels", "prompt_like")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was measured in `directory`, over so many combinations; `notes` say what one should know about it."""
+    """The measurements in `directory`, over a number of combinations; `notes` are caveats."""
 
     directory: Path
     combinations: int
@@ -46,21 +46,21 @@ class Found:
 
 
 def has_enough(directory: Path) -> bool:
-    """Whether there is a finished run of enough combinations. Raises InputError for one that cannot be read."""
+    """Whether there is a finished run of enough combinations. Raises InputError for an unreadable one."""
     if not os.path.isfile(directory / "summary.json"):  # no name is too long to be asked about
         return False
     return _rows(_stages(directory).get("sample", {})) >= ENOUGH
 
 
 def read_run(directory: Path, recipe: Recipe, gpus: int | None = None, *, may_accept_none: bool = False) -> Found:
-    """What a run says about this recipe. `gpus` is how many each of its models had.
+    """The measurements of a run for this recipe. `gpus` is the number of GPUs of each of its models.
 
-    Raises InputError; unless told otherwise, also where nothing was accepted.
+    Raises InputError; by default also if nothing was accepted.
     """
     reader = _Reader(directory, recipe, gpus)
     sampled = _rows(reader.stages["sample"])
     if not sampled:
-        raise InputError(f"{directory}: the run has no combinations, so it tells no rates")
+        raise InputError(f"{directory}: the run has no combinations, so it has no rates")
     if not reader.stages["filter"]["out"] and not may_accept_none:
         raise InputError(
             f"{directory}: none of its {sampled:,} combinations was accepted, so it does not tell how many a problem "
@@ -92,17 +92,17 @@ def _object(path: Path, why: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from error
     if not isinstance(found, dict):
-        raise InputError(f"{path}: this is no JSON object")
+        raise InputError(f"{path}: this is not a JSON object")
     return found
 
 
 def _rows(summary: Mapping[str, Any]) -> int:
-    """Rows that came in; those that were begun beyond the target are not the run's."""
+    """Input rows; rows begun beyond the target do not count."""
     return int(summary.get("in", 0)) - int(summary.get("dropped", {}).get(BEYOND_TARGET, 0))
 
 
 class _Reader:
-    """What a run directory says about a recipe whose models had so many GPUs each."""
+    """Reads the measurements for a recipe from a run directory, with the number of GPUs of each model."""
 
     def __init__(self, directory: Path, recipe: Recipe, gpus: int | None) -> None:
         self.directory, self.recipe, self.gpus = directory, recipe, gpus
@@ -113,14 +113,14 @@ class _Reader:
         self.models = recipe.models
         sections = sections_of(self.run)
         self.ran = {name: ran for name in self.models if name in self.stages and (ran := sections.get(name))}
-        """The sections that the run had for the stages of the recipe."""
+        """The run's sections for the stages of the recipe."""
         self.same = {name for name, ran in self.ran.items() if ran.get("model") == self.models[name].model}
-        """The stages that asked the model which the recipe names."""
+        """The stages that used the model of the recipe."""
         self.solver = recipe.plan.solve.model if recipe.plan.solve else ""
         self.has_traces = (directory / "solve.summary.json").is_file()
 
     def share_holds(self) -> bool:
-        """Whether what was accepted says what this recipe accepts."""
+        """Whether the run's accepted share applies to this recipe."""
         judges = {judge["name"] for judge in self.run.get("judge", [])}
         asked = {name for name in self.models if step_of(name) is None}
         return (
@@ -130,7 +130,7 @@ class _Reader:
         )
 
     def behind(self) -> Iterator[str]:
-        """The steps behind `filter` that keep what this recipe's keep, as far as all before them do, too."""
+        """The steps after `filter` that keep the same rows as this recipe's, as long as all before them do, too."""
         if not self.share_holds():
             return
         for name in (one for one in self.recipe.set_steps if one not in ("solve", "select")):
@@ -181,7 +181,7 @@ class _Reader:
         return self._rates(summary.get("calls", 0), "calls", seconds=(summary.get("seconds") or 0) * (gpus or 0))
 
     def _bytes(self, stage: str) -> dict[str, Rate]:
-        """Bytes on disk for each row that came in: of a journal, those of all calls about it."""
+        """Bytes on disk for each input row: for a journal, those of all calls for it."""
         calls = sum(paid["calls"] for paid in self.stages[stage].get("models", {}).values())
         often = self.recipe.calls.get(stage, 1)
         files = self._size(*(f"{stage}{kind}.jsonl" for kind in ("", ".dropped", ".failed")))
@@ -193,7 +193,7 @@ class _Reader:
         return sum(path.stat().st_size for name in names if (path := self.directory / name).is_file())
 
     def traced(self) -> dict[str, Any] | None:
-        """What `solve` was told when it wrote beside the run; None where it did not, or asked another model."""
+        """The settings of `solve` if it wrote beside the run; None if it did not, or used another model."""
         if not self.has_traces:
             return None
         told: dict[str, Any] = _object(self.directory / "solve.recipe.json", _INCOMPLETE).get("recipe", {})
@@ -211,7 +211,7 @@ class _Reader:
         return self._tokens(summary) | self._seconds(summary, self.gpus) | self._rates(calls, "traces", **of_a_problem)
 
     def notes(self) -> Iterator[str]:
-        """What differs between the run and the recipe, and how far seconds can be trusted."""
+        """Differences between the run and the recipe, and caveats about seconds."""
         for name, model in self.models.items():
             if name not in self.ran:
                 yield f"the run had no stage {name}: nothing of it was measured"
@@ -221,7 +221,7 @@ class _Reader:
                 asked = self.ran[name].get("model")
                 yield f"{name} asked {asked}, and the recipe names {model.model}: it was not measured"
         if not self.share_holds():
-            yield "with other models, judges or another filter, the accepted share is another one: it was not measured"
+            yield "with other models, judges or another filter, the accepted share differs: it was not measured"
         if self.has_traces and self.traced() is None:
             yield f"solve asked another model than {self.solver}: it was not measured"
         yield from self._differences("sample", self.run.get("sample", {}), self.recipe.sample, _DRAWING)
@@ -238,7 +238,7 @@ class _Reader:
         own = [self.models[name].model for name in self.same if not self.models[name].base_url]
         if own and self.gpus is None:
             yield (
-                "a run does not write down how many GPUs it had, so its seconds are not used: say how many each model "
+                "a run does not record how many GPUs it had, so its seconds are not used: say how many each model "
                 "had with --run-gpus"
             )
             return

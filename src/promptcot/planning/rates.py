@@ -1,8 +1,8 @@
-"""Which number is planned with, and where it is from: the rates of every stage, put together.
+"""Chooses the rates of every stage for the plan, and records their origins.
 
-Decides the order of origins: what the user sets for this plan, rate by rate or by the name of other rates; what was
-measured in a run directory; what the recipe states with a source; what it assumes. A rate with none of these is None,
-and nothing is put in its place. What is computed from rates is decided in `stages`, `schedules` and `flow`.
+The order of origins: the user's setting for this plan, rate by rate or by the name of other rates; a measurement in a
+run directory; the recipe's value with a source; the recipe's assumption. A rate with none of these is None, without a
+substitute. `stages`, `schedules` and `flow` compute the plan from the rates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SET = "set for this plan"
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A number, what kind of knowledge it is, and its origin in words; measured ones with what they are counted in."""
+    """A number, its kind, and its origin as text; measured ones with the number of units they are measured over."""
 
     value: float
     kind: Kind
@@ -39,9 +39,9 @@ Measured = Mapping[str, Mapping[str, Rate]]
 
 @dataclass(frozen=True)
 class StageRates:
-    """What is known about a stage that asks a model; `rates` by their names in `AskedRates`, and `seconds`.
+    """The rates of a stage with a model; `rates` by their names in `AskedRates`, and `seconds`.
 
-    `calls` is how often it asks about a row.
+    `calls` is the number of calls per row.
     """
 
     name: str
@@ -59,12 +59,12 @@ class StageRates:
 
     @property
     def hosted(self) -> bool:
-        """Whether it takes no GPU of ours."""
+        """Whether it uses none of our GPUs."""
         return bool(self.model.base_url) and "gpus" not in self.rates
 
     @property
     def gpu_seconds(self) -> float | None:
-        """GPU-seconds of a call: measured, else by its tokens. None where that is not known, or not ours."""
+        """GPU-seconds of a call: measured, else by its tokens. None if unknown, or not on our GPUs."""
         if self.hosted:
             return None
         if (measured := self.value("seconds")) is not None:
@@ -78,7 +78,7 @@ class StageRates:
 
     @property
     def seconds_hosted(self) -> float | None:
-        """Seconds between two calls to a hosted model, by what its server allows or, without that, as measured."""
+        """Seconds between two calls to a hosted model, by the server's rate limits or, without them, as measured."""
         calls, tokens = self.model.requests_per_minute, self.model.tokens_per_minute
         read, written = self.value("prompt_tokens"), self.value("completion_tokens")
         bounds = [60 / calls] if calls else []
@@ -89,7 +89,7 @@ class StageRates:
 
 @dataclass(frozen=True)
 class StepRates:
-    """A step behind `filter`: the models that it asks about each of its rows, and what it keeps and writes."""
+    """A step after `filter`: the models that it calls for each of its rows, and what it keeps and writes."""
 
     name: str
     asked: tuple[StageRates, ...]
@@ -98,8 +98,8 @@ class StepRates:
 
 @dataclass(frozen=True)
 class Rates:
-    """Everything that a plan is computed from. `asked` has the generator first, then the judges, `behind` the steps
-    between `filter` and the rows that a target counts. `solve` is what follows the run.
+    """All inputs of a plan. `asked` has the generator first, then the judges, `behind` the steps between `filter` and
+    the rows that a target counts. `solve` follows the run.
     """
 
     gpu: str
@@ -120,9 +120,9 @@ class Rates:
 
 
 def with_rates(recipe: Recipe, name: str, given: Collection[str]) -> tuple[Recipe, list[str]]:
-    """The recipe with its rates of that name in the place of its own, and the dotted keys that are set by it.
+    """The recipe with its named rates in place of its own, and the dotted keys that they set.
 
-    Those that are `given` stay as they are. Raises UsageError.
+    Keys in `given` stay unchanged. Raises UsageError.
     """
     if name not in recipe.plan.rates:
         known = ", ".join(recipe.plan.rates)
@@ -163,7 +163,7 @@ def _is_set(key: str, given: Collection[str]) -> bool:
 def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, with_solve: bool = False) -> Rates:
     """The rates to plan with. `given` are the dotted keys that were set for this plan, such as `plan.filter.kept`.
 
-    With `with_solve`, traces are counted where the recipe itself has none.
+    With `with_solve`, traces are planned even if the recipe has none.
     """
     plan, models = recipe.plan, recipe.models
 
@@ -202,7 +202,7 @@ def resolve(recipe: Recipe, measured: Measured, given: Collection[str] = (), *, 
 
 
 def _choose(section: BaseModel, measured: Mapping[str, Rate], key: str, given: Collection[str]) -> dict[str, Rate]:
-    """The rates of a section: set, else measured, else stated. Measured seconds give way to speeds that are set."""
+    """The rates of a section: set, else measured, else stated. Set speeds take precedence over measured seconds."""
     stated = {name: one for name, one in section if isinstance(one, Stated)}
     now = {name for name in stated if _is_set(f"{key}.{name}", given)}
     gone = {*now, "seconds"} if any(name.endswith("_per_second") for name in now) else now

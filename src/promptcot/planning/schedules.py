@@ -1,10 +1,10 @@
-"""How long a run lasts on so many GPUs, side by side or in turn, and what that asks of the driver. Pure.
+"""Computes the duration of a run on a number of GPUs, with models side by side or in turn, and the load of the driver.
+Pure.
 
-The driver is the one process that asks all servers; it has one core. Side by side, rows stream through all models, and
-the slowest of them or the driver sets the pace. In turn, each model has all GPUs, and its turn lasts until model and
-driver are done. Drivers that share the work (`--shard I/N`) divide the calls, while each of them draws all
-combinations. Traces that the recipe itself does not have follow when the problems are there. Who gets which GPUs is
-decided in `sharing`.
+The driver is the process that calls all servers; it has one core. Side by side, rows stream through all models, and the
+slowest of them or the driver sets the pace. In turn, each model has all GPUs until both model and driver are done.
+Drivers that share the work (`--shard I/N`) divide the calls, but each draws all combinations. Traces that are not part
+of the recipe follow when the problems are finished. `sharing` assigns the GPUs.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from promptcot.recipe.schema import Model
 DRIVER = "driver"
 _HOUR = 3600
 _MOST_DRAWING = 0.5
-"""Where each driver draws for more than this part of the models' time, more drivers bring little."""
+"""If each driver's draws take more than this share of the models' time, more drivers bring little."""
 
 Group = tuple[str, Sequence[StagePlan]]
-"""Stages that ask one model, with their names."""
+"""Stages that use one model, with their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What a schedule asks of one driver.
+    """The load of one driver in a schedule.
 
-    `hours` are of its CPU, `share` is their part of the time that the models take without it, and `calls_per_second` is
-    what it makes on average at that pace, of `capacity` if it did nothing else.
+    `hours` are of its CPU, `share` is their part of the models' time without it, and `calls_per_second` is its average
+    rate at that pace, of `capacity` if it did nothing else.
     """
 
     hours: float
@@ -41,16 +41,16 @@ class Driver:
     calls_per_second: float
     capacity: float | None = None
     shards: int | None = 1
-    """How many drivers keep up with the models; None where `drawing` takes too much of each one for that to help."""
+    """The number of drivers that keep up with the models; None if `drawing` takes too large a share of each one."""
     drawing: float = 0.0
-    """The part of `share` that drawing the combinations takes."""
+    """The part of `share` spent on drawing the combinations."""
     gpus: float | None = None
-    """With more GPUs than about this one driver takes longer than the models do."""
+    """With more GPUs than about this number, one driver takes longer than the models."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """One way to work through the models. `slowest` sets the pace; what is not possible has `why`, and no hours.
+    """One way to schedule the models. `slowest` sets the pace; an impossible schedule has `why`, and no hours.
 
     `hours` are with one driver, `sharded_hours` with as many as keep up, if that is more than one.
     """
@@ -62,23 +62,23 @@ class Schedule:
     solve_hours: float | None = None
     slowest: str = ""
     money: float | None = None
-    """What all GPUs cost for the hours, whether they work or wait."""
+    """The cost of all GPUs for the hours, busy or idle."""
     why: str = ""
 
 
 _Together = Callable[[Mapping[str, float], Mapping[str, float]], float]
-"""How long it takes, by the seconds of the models and those of the driver for each of them."""
+"""The duration, from the seconds of each model and of the driver for it."""
 
 
 class Schedules:
-    """The two ways to work through the stages, on so many GPUs and with so many draws of combinations."""
+    """The two ways to schedule the stages, on a number of GPUs and with a number of draws of combinations."""
 
     def __init__(self, rates: Rates, stages: Sequence[StagePlan], gpus: int, draws: float) -> None:
         self.rates, self.gpus = rates, gpus
         self.run = _by_model(stage for stage in stages if stage.calls and not stage.afterwards)
         self.solve = _by_model(stage for stage in stages if stage.afterwards)
         self.drawing = times(draws, rates.sample.get("seconds")) if draws < math.inf else None
-        """None also for combinations that cannot come at all: that is no time that could be told."""
+        """None also for combinations that cannot be drawn at all: the time would be meaningless."""
         lacking = [f"{stage.name} ({', '.join(stage.missing)})" for stage in stages if stage.missing]
         self.unknown = Schedule(why=f"not known: {'; '.join(lacking)}") if lacking else None
 
@@ -120,7 +120,7 @@ class Schedules:
         )
 
     def _driver(self, pace: float) -> Driver | None:
-        """What is asked of it where the models take so many seconds; None where none of its rates is known."""
+        """The driver's load if the models take this many seconds; None if none of its rates is known."""
         call = self.rates.driver.get("call_seconds")
         if call is None and self.drawing is None:
             return None
@@ -138,7 +138,7 @@ class Schedules:
         )
 
     def _shards(self, pace: float, spent: float) -> int | None:
-        """Each driver has to be done with its calls in the time that drawing leaves."""
+        """Each driver has to finish its calls in the time that drawing leaves."""
         drawing = self.drawing or 0.0
         if spent <= pace:
             return 1
@@ -171,7 +171,7 @@ def _hosted(groups: Sequence[Group]) -> dict[str, float]:
 
 
 def _by_model(stages: Iterable[StagePlan]) -> list[Group]:
-    """Stages that ask one model share its replicas, or its server. The embedded models differ by stage."""
+    """Stages that use one model share its replicas, or its server. The embedded models differ by stage."""
     groups: dict[object, list[StagePlan]] = {}
     for stage in stages:
         embedded = stage.model == Model().model and not stage.hosted

@@ -1,6 +1,6 @@
-"""How long models take on so many GPUs: side by side, as `core.sharing` hands out replicas, or one after the other.
+"""Computes how long models take on a number of GPUs, with `core.sharing` (side by side) or in turn.
 
-In turn, each model has all GPUs while its turn lasts, and the times add up. Pure.
+In turn, each model has all GPUs, and the times add up. Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from promptcot.errors import InputError
 
 
 class TooFewGpus(InputError):
-    """Not one replica of a model fits."""
+    """There is no room for a single replica of a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Part:
 
 
 def side_by_side(works: Sequence[Work], gpus: int) -> list[Part] | None:
-    """Replicas of all models at once, so that the slowest takes the least time; None where they do not fit at once."""
+    """Replicas of all models at once, so that the slowest takes the least time; None if they do not fit at once."""
     replicas = hand_out(works, gpus)
     return None if replicas is None else [_part(work, replicas[work.name]) for work in works]
 

@@ -1,6 +1,6 @@
-"""What each stage takes: rows, calls, tokens, GPU-hours, bytes and money, in proportion to its rows. Pure.
+"""Computes the needs of each stage: rows, calls, tokens, GPU-hours, bytes and money, in proportion to its rows. Pure.
 
-How long it takes on so many GPUs is decided in `schedules`.
+`schedules` computes how long it takes on a number of GPUs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HOUR = 3600
 
 @dataclass(frozen=True)
 class StagePlan:
-    """What a stage takes. None is what is not known; `missing` names the rates that would be needed for GPU-hours."""
+    """The needs of a stage. None means unknown; `missing` names the rates that would be needed for GPU-hours."""
 
     name: str
     rows_in: int
@@ -27,18 +27,18 @@ class StagePlan:
     prompt_tokens: float | None = None
     completion_tokens: float | None = None
     replica: int | None = None
-    """GPUs of a replica; None where the model is hosted, or this is not known."""
+    """GPUs of a replica; None if the model is hosted, or this is unknown."""
     hosted: bool = False
     served_by: tuple[str, ...] = ()
     gpu_hours: float | None = None
     seconds: float | None = None
-    """Of a hosted model: how long its server takes."""
+    """The time of a hosted model's server."""
     file_bytes: float | None = None
     journal_bytes: float | None = None
     money: float | None = None
     missing: tuple[str, ...] = ()
     afterwards: bool = False
-    """Whether it follows when the run has ended."""
+    """Whether it runs after the run has ended."""
 
     @property
     def disk(self) -> float | None:
@@ -47,7 +47,7 @@ class StagePlan:
 
 
 def stages_of(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]:
-    """All stages of so many combinations, in order, for so many problems in the end."""
+    """All stages for a number of combinations, in order, and a number of final problems."""
     generate, *judges = rates.asked
     reaching = _reaching(rates, target)
     accepted = reaching[0]
@@ -69,7 +69,7 @@ def stages_of(rates: Rates, target: int, candidates: int) -> Iterable[StagePlan]
 
 
 def _reaching(rates: Rates, target: int) -> list[int]:
-    """The rows that come to each step behind `filter`, and in the end those of the target."""
+    """The rows that reach each step after `filter`, ending with those of the target."""
     rows = [target]
     for step in reversed(rates.behind):
         kept = step.rates.get("kept")
@@ -102,7 +102,7 @@ def _asked(stage: StageRates, rows_in: int, rows_out: int, rates: Rates) -> Stag
 
 
 def _missing(stage: StageRates) -> Iterable[str]:
-    """The rates without which nobody can say how long the stage takes."""
+    """The missing rates without which the duration of the stage is unknown."""
     if stage.calls is None:
         yield "traces"
     if stage.hosted:
@@ -125,12 +125,12 @@ def _money(
 
 
 def times(count: float, rate: Rate | None) -> float | None:
-    """The amount at that rate; None if it is not known."""
+    """The amount at that rate; None if unknown."""
     return None if rate is None else count * rate.value
 
 
 def total(amounts: Iterable[float | None]) -> float | None:
-    """The sum; None if one is not known, or there is none."""
+    """The sum; None if one is unknown, or there is none."""
     found = list(amounts)
     known = [amount for amount in found if amount is not None]
     return sum(known) if found and len(known) == len(found) else None

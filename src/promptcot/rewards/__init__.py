@@ -1,7 +1,7 @@
-"""The verifier as a reward, for trainers: `score`, `score_batch`, and their forms for asyncio.
+"""The verifier as a reward for trainers: `score`, `score_batch`, and their asyncio versions.
 
-Each trainer's adapter is a module of its own, which nothing else imports (but `training` that of TRL): `trl`, `verl`,
-`openrlhf`, `nemo_rl`, `nemo_gym`, `skyrl`, `verifiers`. Neither torch nor computer algebra is loaded here. See
+Each trainer's adapter is a separate module, which nothing else imports (except that `training` imports `trl`): `trl`,
+`verl`, `openrlhf`, `nemo_rl`, `nemo_gym`, `skyrl`, `verifiers`. Neither torch nor computer algebra is loaded here. See
 docs/rewards.md.
 """
 

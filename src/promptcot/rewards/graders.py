@@ -1,7 +1,7 @@
-"""The graders of this process: opened when first needed, shared by all threads, left behind by a fork, ended at exit.
+"""The graders of this process: opened on first use, shared by all threads, dropped after a fork, closed at exit.
 
-Decides how long worker processes live, and when what grades is loaded. A fork has none of its parent's workers: it
-closes what it inherited of their pipes, so that they still end when the parent does, and opens its own.
+Decides how long worker processes live, and when the grading code is loaded. A forked process does not use its parent's
+workers: it closes the inherited pipes, so that the workers still end with the parent, and starts its own.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from promptcot.grading import Grader
 
 _loading = threading.RLock()
-"""Held while modules are loaded, and during forks: a child would wait for ever for a module that its parent was loading
-in another thread."""
+"""Held while modules are loaded, and during forks: a child would wait for ever for a module that another thread of its
+parent was loading.
+"""
 _open: dict[tuple[str, float], Grader] = {}
 _lock = threading.Lock()
 
 
 @cache
 def load() -> None:
-    """Load what judges replies. Everything that rewards import in functions is loaded here, before they are called."""
+    """Load the grading code. Everything that rewards import inside functions is loaded here in advance."""
     with _loading:
         from promptcot.core.parsing import traces  # noqa: F401
         from promptcot.grading import grader, verifiers  # noqa: F401
@@ -37,7 +38,7 @@ def workers() -> int:
 
 
 def grader(verifier: str, limit: float) -> Grader:
-    """The grader of this process. Raises InputError for a verifier that there is not."""
+    """The grader of this process. Raises InputError for an unknown verifier."""
     load()
     from promptcot.grading import Grader
 
@@ -63,7 +64,7 @@ def close() -> None:
 
 
 def _start_anew() -> None:
-    """In a fork, where one thread is left, and the lock may be held by one that is not."""
+    """Reset the state in a forked process, which has one thread, while the lock may be held by another."""
     global _open, _lock
     inherited, _open, _lock = _open, {}, threading.Lock()
     for one in inherited.values():

@@ -1,6 +1,6 @@
-"""The resources server for NeMo Gym, which posts each rollout, in the form of OpenAI's Responses, to `/verify`.
+"""The resources server for NeMo Gym, which posts each rollout, as a response of OpenAI's Responses API, to `/verify`.
 
-A gold that cannot be read gets 0; `reason` says so. Its app.py and its config are in docs/rewards.md.
+A gold that cannot be read gets 0; `reason` says so. docs/rewards.md has its app.py and its config.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""The environment for NeMo RL, which makes one Ray actor of it with the settings under `env.NAME` of its recipe.
+"""The environment for NeMo RL, which creates one Ray actor from it with the settings under `env.NAME` of its recipe.
 
-It asks for a whole batch at a time. A gold that cannot be read gets 0, since there is no word for none; `metadata` has
-the reason. How it is registered is in docs/rewards.md.
+It is called with a whole batch at a time. A gold that cannot be read gets 0, since NeMo RL has no value for a missing
+reward; `metadata` has the reason. docs/rewards.md shows how to register it.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """The reward for OpenRLHF: `--reward.remote_url FILE`, where FILE is this module or one of your own that imports
 `reward_func` from it.
 
-OpenRLHF calls it in threads of its rollout actors, with the prompt and the reply in one text. It has no word for a row
-that cannot be scored, so that such a row gets 0.
+OpenRLHF calls it in threads of its rollout actors, with the prompt and the reply in one text. OpenRLHF has no value for
+a missing reward, so a row that cannot be scored gets 0.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a reward is told: the verifier and its limit, how replies are read, and what is added to right or wrong.
+"""The settings of a reward: the verifier and its time limit, how replies are read, and the values of the outcomes.
 
-Decides the defaults, under which a reward is 1 for a right answer and 0 otherwise, and what options mean in numbers.
+By default the reward is 1 for a correct answer and 0 otherwise.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Rules:
-    """The options, with their defaults. Raises UsageError for a value that means nothing.
+    """The options, with their defaults. Raises UsageError for an invalid value.
 
     - `limit`: seconds of CPU that one comparison may take.
-    - `verifier`: one that ships, or MODULE:NAME of one's own.
+    - `verifier`: a shipped one, or MODULE:NAME of your own.
     - `unboxed`: an answer that is announced without a box counts too.
-    - `opened`: the prompt has opened the thinking, so that a reply in which it does not end was cut off.
-    - `format`: what is added for a reply that ends its thinking, if it has any, and gives its answer in a box.
+    - `opened`: the prompt has opened the thinking, so a reply in which it does not end was truncated.
+    - `format`: the bonus for a reply that ends its thinking, if it has any, and gives its answer in a box.
     - `overlong`: (longest, buffer) in tokens. A penalty grows from 0 to 1 over the last `buffer` tokens up to `longest`
       (DAPO, arXiv 2503.14476, equation 13).
     """
@@ -61,9 +61,9 @@ class Rules:
         return cls(**options) if options else _DEFAULTS
 
     def penalty(self, tokens: int | None) -> float:
-        """What is taken from the reward of a reply of so many tokens, 0 to 1.
+        """The penalty for a reply of this many tokens, 0 to 1.
 
-        Raises UsageError where a length is needed and not known.
+        Raises UsageError if a length is needed and not known.
         """
         if self.overlong is None:
             return 0.0

@@ -1,8 +1,8 @@
-"""Is this reply right? As a number and a reason.
+"""Scores a reply: a number and a reason.
 
-Decides what each reason is worth: a gold that nobody could meet has no value at all; a reply that the verifier gives up
-is worth as little as a wrong one, or models would learn to write such replies. Nothing here depends on signals, or on
-the thread that it is called from.
+Decides the value of each reason. A gold that cannot be read gives no value; a reply on which the verifier times out
+gets the value of an incorrect one, because models would otherwise learn to write such replies. Uses no signals, and
+works in any thread.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from promptcot.rewards.rules import Options, Rules
 from promptcot.rewards.verdicts import REASONS, Asked, Reason, at_once, computed, gold_for, reads, sound
 
 NAMES = {reason: f"reason/{reason}" for reason in REASONS}
-"""How reasons are called in the logs of trainers."""
+"""The names of reasons in the logs of trainers."""
 _NONE_HOLDS = dict.fromkeys(NAMES.values(), 0.0)
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a reply is worth, and why.
+    """The reward of a reply, and its reason.
 
-    `timeout` means that the verifier gave no verdict: its limit of time or memory was reached, or it failed. `value` is
-    None for `gold_unreadable` only: then it is the row that is at fault, and no reply.
+    `timeout` means that the verifier gave no verdict: it reached its time or memory limit, or it failed. `value` is
+    None for `gold_unreadable` only, which is a fault of the row, not of the reply.
     """
 
     value: float | None
@@ -35,7 +35,7 @@ class Score:
 
     @property
     def number(self) -> float:
-        """The value, and 0 for trainers that have no word for none."""
+        """The value, or 0 for trainers that do not support None."""
         return self.value or 0.0
 
 
@@ -57,7 +57,7 @@ def score(
 async def ascore(
     reply: object, answer: object, *, truncated: bool = False, tokens: int | None = None, **options: Unpack[Options]
 ) -> Score:
-    """As `score`, without keeping the event loop waiting."""
+    """Like `score`, without blocking the event loop."""
     asked = Asked.of(reply, answer, truncated, tokens, Rules.of(options))
     return await _ascored(asked)
 
@@ -70,7 +70,7 @@ def score_batch(
     tokens: Sequence[int] | None = None,
     **options: Unpack[Options],
 ) -> list[Score]:
-    """As `score`, for each reply with the answer at its place; worker processes share what takes computing."""
+    """Like `score`, for each reply with the answer at the same index; worker processes do the expensive comparisons."""
     asked = list(_several(replies, answers, truncated, tokens, Rules.of(options)))
     found = list(map(at_once, asked))
     slow = [one for one, reason in zip(asked, found, strict=True) if reason is None] if None in found else []
@@ -91,13 +91,13 @@ async def ascore_batch(
     tokens: Sequence[int] | None = None,
     **options: Unpack[Options],
 ) -> list[Score]:
-    """As `score_batch`, without keeping the event loop waiting."""
+    """Like `score_batch`, without blocking the event loop."""
     asked = _several(replies, answers, truncated, tokens, Rules.of(options))
     return list(await asyncio.gather(*(_ascored(one) for one in asked)))
 
 
 def passes(answer: object, **options: Unpack[Options]) -> bool:
-    """Whether a gold passes its own verifier, so that a reply could be right by it."""
+    """Whether a gold passes its own verifier, so that a reply can match it."""
     rules = Rules.of(options)
     gold = gold_for(rules.verifier, answer)
     return gold is not None and reads(rules.verifier, rules.limit, gold)
@@ -110,7 +110,7 @@ def shares(scores: Iterable[Score]) -> dict[str, float]:
 
 
 def flags(one: Score) -> dict[str, float]:
-    """1 for the reason that holds and 0 for all others, for trainers that average what a reward returns."""
+    """1 for the reason that applies and 0 for all others, for trainers that average what a reward returns."""
     return {**_NONE_HOLDS, NAMES[one.reason]: 1.0}
 
 
@@ -121,7 +121,7 @@ def _several(
     tokens: Sequence[int] | None,
     rules: Rules,
 ) -> Iterator[Asked]:
-    """Raises ValueError where there are more of one than of the other."""
+    """Raises ValueError if the lengths differ."""
     cut = [False] * len(replies) if truncated is None else truncated
     lengths = [None] * len(replies) if tokens is None else tokens
     for reply, answer, was_cut, length in zip(replies, answers, cut, lengths, strict=True):
@@ -136,7 +136,7 @@ async def _ascored(asked: Asked) -> Score:
 
 
 def _worth(asked: Asked, reason: Reason) -> Score:
-    """The score of a reason, with what the rules add."""
+    """The score of a reason, including bonus and penalty."""
     penalty = asked.rules.penalty(asked.tokens)
     if reason == "gold_unreadable":
         return Score(None, reason)

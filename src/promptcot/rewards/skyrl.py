@@ -1,7 +1,7 @@
-"""The environment for SkyRL, which makes one for each trajectory and steps it in a thread.
+"""The environment for SkyRL, which creates one for each trajectory and steps it in a thread.
 
-The gold is `reward_spec.ground_truth` of the row. A gold that cannot be read gets 0; `metadata` has the reason. How it
-is registered, with its options, is in docs/rewards.md.
+The gold is `reward_spec.ground_truth` of the row. A gold that cannot be read gets 0; `metadata` has the reason.
+docs/rewards.md shows how to register it, with its options.
 """
 
 from typing import Any

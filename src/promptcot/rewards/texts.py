@@ -1,7 +1,7 @@
-"""Replies and golds as trainers hand them over, as text.
+"""Extracts the text of replies and golds in the forms that trainers pass.
 
-Decides which part of a conversation is the reply: what its last message by the assistant says. Other roles never
-count, nor does reasoning that came apart from the answer.
+The reply of a conversation is the content of the assistant's last message. Other roles and separate reasoning are
+ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.core.parsing.traces import CLOSE, OPEN
 _DEEPEST = 8  # content within messages within lists; deeper is no reply
 _ASSISTANT = ("assistant", "model", "ai")
 _SAID = (None, "message", "ai", "text", "output_text")
-"""The types of what the assistant says. Thinking, refusals, calls of tools and their results have others."""
+"""The types of parts that are the assistant's text. Thinking, refusals, tool calls and their results have others."""
 _BINARY = (bytes, bytearray, memoryview)
 _NOTHING = ("nan", "NaN", "<NA>")  # what pandas writes for a value that is missing
 
@@ -25,7 +25,7 @@ _NOTHING = ("nan", "NaN", "<NA>")  # what pandas writes for a value that is miss
 def text_of(reply: object, depth: int = 0) -> str:
     """The text of a reply: a text, bytes, a message, messages, or parts of content, as mappings or objects.
 
-    None and whatever is none of these have no text.
+    None and any other value have no text.
     """
     if isinstance(reply, str):
         return reply
@@ -54,7 +54,7 @@ def _content(of: object, depth: int) -> str:
 
 
 def _is_said(part: object) -> bool:
-    """Whether the assistant says it; where no role is named, by what kind it is of."""
+    """Whether the assistant says it; without a role, the type decides."""
     role = _field(part, "role")
     by_assistant = role is None or (isinstance(role, str) and role.lower() in _ASSISTANT)
     return by_assistant and _field(part, "type") in _SAID
@@ -72,9 +72,10 @@ def _field(of: object, name: str) -> Any:
 
 
 def gold_of(answer: object) -> str | None:
-    """The gold as text; None for what can be none: nothing, nan, and what is neither a text nor a number.
+    """The gold as text; None for a value that cannot be one: nothing, nan, and anything that is neither a text nor a
+    number.
 
-    A list of one is that one, as Parquet readers give it.
+    A list of one is its element, as Parquet readers return it.
     """
     answer = _plain(answer)
     if isinstance(answer, list) and len(answer) == 1:
@@ -85,7 +86,7 @@ def gold_of(answer: object) -> str | None:
 
 
 def _is_visible(text: str) -> bool:
-    """Whether a text has more than white space, control characters and marks of no width."""
+    """Whether a text has more than white space, control characters and zero-width characters."""
     return text.isalnum() or any(letter.isprintable() and not letter.isspace() for letter in text)
 
 
@@ -108,12 +109,12 @@ def _plain(value: object) -> object:
 
 
 def continued(prompt: object, reply: object) -> object:
-    """A reply together with the thinking that its prompt, where it is one text, ends by opening."""
+    """A reply, with the opening tag of its thinking if its prompt, a single text, ends with that."""
     if not (isinstance(prompt, str) and prompt.rstrip().endswith(OPEN)):
         return reply
     return opened(text_of(reply))
 
 
 def opened(text: str) -> str:
-    """A reply to a prompt that opened the thinking: without an end of it, all is thinking."""
+    """A reply to a prompt that opened the thinking: without an end tag, all of it is thinking."""
     return text if CLOSE in text or OPEN in text else f"{OPEN}\n{text}"

@@ -1,7 +1,7 @@
 """The reward for TRL's trainers: `GRPOTrainer(reward_funcs=promptcot.rewards.trl.Reward(), …)`.
 
-TRL gives lists, and leaves a reply with the reward None out of its group: one to a gold that cannot be read. Reasons go
-into the trainer's log, as shares, and into its table of completions.
+TRL passes lists, and excludes replies with the reward None, those whose gold cannot be read, from their groups. Reasons
+go into the trainer's log, as shares, and into its table of completions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from promptcot.rewards.texts import continued
 
 
 class Reward:
-    """A reward function by the golds in one column of the data set. It can be pickled."""
+    """A reward function for golds in one column of the data set. It can be pickled."""
 
     __name__ = "promptcot"  # in TRL's log
 
@@ -26,7 +26,7 @@ class Reward:
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], completion_ids: Any = None, **given: Any
     ) -> list[float | None]:
-        """The rewards of these completions; `given` are the other columns and what TRL logs with."""
+        """The rewards of these completions; `given` are the other columns and TRL's logging functions."""
         if self.answer not in given:
             raise UsageError(f"the data set has no column {self.answer!r}: name the one of golds, Reward(answer=…)")
         replies = list(map(continued, prompts, completions))

@@ -1,7 +1,7 @@
-"""Why a reply is worth what it is: the reasons, and which one holds.
+"""The reasons for a reward, and which one applies to a reply.
 
-Decides the order in which questions are asked: can the gold be met, is there an answer, is it right; and which of them
-take a worker process. Whether an answer is right is decided in `grading`, which is loaded when the first reply comes.
+Decides the order of the checks (is the gold readable, is there an answer, is it correct) and which of them need a
+worker process. `grading` checks answers, and is loaded at the first reply.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 
 _CUT_OFF = ("unclosed thought", "unclosed box")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,40}").fullmatch
-"""Whole numbers as they are mostly written: such texts are the same to every verifier that ships, or they are not."""
+"""Whole numbers in common notation: for every shipped verifier, such texts are equal exactly if they are the same."""
 _MARK, _BOX = "####", "\\boxed"
 _WORD = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
 _PROSE = 3
-"""So many words beside a box are a solution; fewer may be a unit or a name, which belong to the answer."""
+"""With this many words beside a box it is a solution; fewer may be a unit or a name, which belong to the answer."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class Asked:
 
 
 def gold_for(verifier: str, answer: object) -> str | None:
-    """The gold as a verifier is asked about it. Of a whole solution, as GSM8K and MATH have them, it is the answer."""
+    """The gold in the form for a verifier. For a whole solution, as in GSM8K and MATH, it is the answer."""
     gold = gold_of(answer)
     if gold is None or is_own(verifier):
         return gold
@@ -71,12 +71,12 @@ def gold_for(verifier: str, answer: object) -> str | None:
 
 
 def is_own(verifier: str) -> bool:
-    """Whether it is one that a user wrote, who alone knows what its golds look like."""
+    """Whether it is a user's own verifier, whose format of golds is unknown."""
     return ":" in verifier
 
 
 def at_once(asked: Asked) -> Reason | None:
-    """The reason, where no worker process is needed to tell."""
+    """The reason, if it can be determined without a worker process."""
     if asked.gold is None:
         return "gold_unreadable"
     shipped = _shipped().get(asked.rules.verifier)
@@ -98,7 +98,7 @@ def at_once(asked: Asked) -> Reason | None:
 
 @cache
 def _shipped() -> Mapping[str, Shipped]:
-    """The verifiers that ship: a name of this module costs less than an import statement in each call."""
+    """The shipped verifiers: a module-level name costs less than an import statement in each call."""
     from promptcot.grading.verifiers import SHIPPED
 
     return SHIPPED
@@ -112,7 +112,7 @@ def _says_something(gold: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _reads_at_once(verifier: str, gold: str) -> bool | None:
-    """Whether a verifier that ships can read the gold; None where that takes computing."""
+    """Whether a shipped verifier can read the gold; None if that is expensive to determine."""
     try:
         return _is_found(verifier, gold) and (_shipped()[verifier].gold_at_once(gold) or None)
     except InputError:
@@ -120,13 +120,13 @@ def _reads_at_once(verifier: str, gold: str) -> bool | None:
 
 
 def _is_found(verifier: str, gold: str) -> bool:
-    """Whether the gold, as the answer of a reply, would be found there, as one that ends a thought would not."""
+    """Whether the gold could be extracted as the answer of a reply, unlike a gold that contains an end of thinking."""
     shipped = _shipped().get(verifier)
     return shipped is None or shipped.found(f"\\boxed{{{gold}}}", unboxed=False).answer is not None
 
 
 def computed(asked: Asked) -> Reason:
-    """The reason, with the help of worker processes."""
+    """The reason, determined with worker processes."""
     from promptcot.core.parsing.traces import after_thought
 
     assert asked.gold is not None
@@ -148,7 +148,7 @@ def computed(asked: Asked) -> Reason:
 def reads(verifier: str, limit: float, gold: str) -> bool:
     """Whether the gold passes its own verifier. Raises InputError for a verifier that cannot be opened.
 
-    A set may have a million whole numbers, which all verifiers that ship can read.
+    A set may have a million whole numbers, which all shipped verifiers can read.
     """
     from promptcot.grading.verifiers import SHIPPED
 
@@ -162,7 +162,7 @@ def reads(verifier: str, limit: float, gold: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _reads(verifier: str, limit: float, gold: str) -> bool:
-    """Remembered, since many replies have a gold in common; but not that a worker was killed by somebody else."""
+    """Cached, since many replies share a gold; a worker killed from outside is not cached."""
     try:
         graders.grader(verifier, limit).check_gold(gold)
     except RefusedGold as refused:

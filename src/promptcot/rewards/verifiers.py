@@ -1,4 +1,4 @@
-"""The taskset for verifiers (Prime), of the rows of a JSON Lines or Parquet file: see docs/rewards.md."""
+"""The taskset for verifiers (Prime), built from the rows of a JSON Lines or Parquet file: see docs/rewards.md."""
 
 import asyncio
 from collections.abc import Iterator

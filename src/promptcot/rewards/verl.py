@@ -1,7 +1,7 @@
 """The reward for verl: `reward.custom_reward_function.path=pkg://promptcot.rewards.verl`.
 
-verl calls it in threads of its reward workers, which are Ray actors, and keeps what it returns beside `score`: `acc` is
-what its filter of groups looks at. Options come from `reward.custom_reward_function.reward_kwargs`.
+verl calls it in threads of its reward workers, which are Ray actors, and keeps the fields that it returns beside
+`score`; verl's group filter reads `acc`. Options come from `reward.custom_reward_function.reward_kwargs`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Supervised fine-tuning of a model on rows of prompt and completion: a thin layer over TRL, Accelerate and DeepSpeed.
+"""Training of a model on rows: a thin layer over TRL, Accelerate and DeepSpeed.
 
-The way of the data: `recipe` says what to do; `rows` reads prompts and completions; `tokens` turns them into ids, once;
-`packing` decides which rows share a sequence; `collating` makes tensors of it; `trainer` takes the steps; `checkpoints`
-says where to go on; `watching` shows the work; `saving` writes the folder that comes out. `estimate` computes time and
-memory beforehand, without torch. `methods` has what is particular to a method; `run` wires all of it together, and
-`python -m promptcot.training RECIPE` starts it.
+The flow of data: `recipe` holds the settings; `rows` reads prompts and completions; `tokens` encodes them once;
+`packing` decides which rows share a sequence; `collating` builds tensors; `trainer` runs the steps; `checkpoints`
+decides where to resume; `watching` shows the progress; `saving` writes the model folder. `estimate` computes time and
+memory in advance, without torch. `methods` has what is specific to a method; `run` connects the parts, and `python -m
+promptcot.training RECIPE` starts it.
 """

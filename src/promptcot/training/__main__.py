@@ -1,6 +1,7 @@
-"""`python -m promptcot.training RECIPE …`: what deepspeed, torchrun and accelerate start in each of their processes.
+"""`python -m promptcot.training RECIPE …`: the entry point that deepspeed, torchrun and accelerate start in each
+process.
 
-The same as `promptcot train`, with the same options; what a launcher adds for itself is left out.
+It does the same as `promptcot train`, with the same options; arguments that a launcher adds are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ def without_launcher(arguments: Sequence[str]) -> list[str]:
 
 
 def run() -> int:
-    """Train; returns the exit code. What stops all processes is said by the first, so that the others wait for it."""
+    """Train; returns the exit code. An error that stops all processes is reported by the first one, so the others wait
+    for it.
+    """
     if launched() and any(one.partition("=")[0] == "--journal" for one in sys.argv[1:]):
         complain("promptcot: --journal: each process would copy the model; `promptcot train` does so once")
         return 2

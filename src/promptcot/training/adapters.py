@@ -1,7 +1,7 @@
-"""LoRA adapters as a folder of their own, that PEFT loads onto their base model, and vLLM beside it.
+"""Writes LoRA adapters to a folder of their own, which PEFT and vLLM load on top of the base model.
 
-Decides what the folder says of the base model: its name on the Hub and the pinned revision. That of a folder is left
-open, for a path of this machine leads nowhere on another; the card says which model it was.
+Decides what the folder says about the base model: its name on the Hub and the pinned revision. The path of a local base
+model is left out, because it is meaningless on another machine; the card names the model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WEIGHTS = "adapter_model.safetensors"
 
 
 def write_adapter(model: Any, weights: Mapping[str, torch.Tensor], recipe: TrainRecipe, folder: Path) -> None:
-    """The adapters among `weights`, which are named as PEFT names them, in the numbers that they have."""
+    """Write the adapters among `weights`, which have PEFT's names, in their own number type."""
     found = get_peft_model_state_dict(model, state_dict=dict(weights), save_embedding_layers=False)
     save_file({name: tensor.contiguous() for name, tensor in found.items()}, folder / _WEIGHTS, {"format": "pt"})
     config = copy.deepcopy(model.peft_config["default"])

@@ -1,7 +1,7 @@
-"""From a recipe to the arguments of TRL, DeepSpeed and PEFT: what each key means in their words.
+"""Translates a recipe into the arguments of TRL, DeepSpeed and PEFT.
 
-Decides nothing that the recipe says; what it leaves open (the optimizer's other constants, bucket sizes) is the
-default of these libraries. Nothing is loaded here.
+Settings that the recipe does not have (other constants of the optimizer, bucket sizes) keep the defaults of these
+libraries. Nothing is loaded here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LEAST_SHARE = 0.1  # of the learning rate, where the cosine ends above zero
 
 
 def lora_config(lora: Lora | None) -> LoraConfig | None:
-    """PEFT's configuration; None where all weights learn."""
+    """PEFT's configuration; None if all weights are trained."""
     if lora is None:
         return None
     return LoraConfig(
@@ -36,13 +36,13 @@ def lora_config(lora: Lora | None) -> LoraConfig | None:
 
 
 def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTConfig:
-    """The arguments of supervised fine-tuning. Tokens, packs and their order come ready-made: TRL prepares no data."""
+    """The arguments of supervised fine-tuning. Tokens, packs and their order are prepared here, not by TRL."""
     more = {"max_length": None, "dataset_kwargs": {"skip_prepare_dataset": True}}
     return _arguments(SFTConfig, recipe, kernels, validates=validates, **more)
 
 
 def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates: bool, **more: Any) -> Any:
-    """The arguments that the trainers of all methods have, and `more`. The order of the rows comes ready-made."""
+    """The arguments that the trainers of all methods share, and `more`. The order of the rows is already fixed."""
     schedule, watch = recipe.schedule, recipe.watch
     on_gpu, fsdp = torch.cuda.is_available(), fsdp_config(recipe)
     # then a batch of the trainer is a whole step: see `training.steps`
@@ -95,7 +95,9 @@ def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates:
 
 
 def dpo_arguments(recipe: TrainRecipe, dpo: Dpo, kernels: Kernels) -> DPOConfig:
-    """The arguments of preference optimisation. The reference is not kept in memory: what it says is computed once."""
+    """The arguments of preference optimization. The reference is not kept in memory: its log-probabilities are computed
+    once.
+    """
     losses = {dpo.loss: 1.0, **({"sft": dpo.sft_weight} if dpo.sft_weight else {})}
     return _arguments(
         DPOConfig,
@@ -112,9 +114,9 @@ def dpo_arguments(recipe: TrainRecipe, dpo: Dpo, kernels: Kernels) -> DPOConfig:
 
 
 def grpo_arguments(recipe: TrainRecipe, grpo: Grpo, kernels: Kernels, vllm: str | None) -> GRPOConfig:
-    """The arguments of reinforcement learning; `vllm` is the mode in which vLLM draws, None for the model itself.
+    """The arguments of reinforcement learning; `vllm` is the mode of vLLM's sampling, None if the model itself samples.
 
-    Raises InputError for a batch that does not hold whole groups.
+    Raises InputError if the batch does not hold whole groups.
     """
     if recipe.sequences_per_step % grpo.generations:
         raise InputError(

@@ -1,7 +1,7 @@
-"""Where a training goes on: the last checkpoint that is whole, on the data and the settings that it began with.
+"""Decides where a training resumes: at the last complete checkpoint that has the same data and settings.
 
-A checkpoint counts once its list of files has been written, after all of them; one that was interrupted, or that is
-damaged, is passed over for the one before. What a checkpoint holds is the trainer's business.
+A checkpoint counts once its list of files has been written, after all of the files. An interrupted or damaged
+checkpoint is skipped in favour of the one before. The trainer decides what a checkpoint holds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENDS = 1 << 25
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The checkpoint to go on from, if any, and why newer ones are passed over."""
+    """The checkpoint to resume from, if any, and why newer ones are skipped."""
 
     path: Path | None
     passed_over: tuple[str, ...] = ()
@@ -37,13 +37,13 @@ class Found:
 
 
 def seal(folder: Path) -> None:
-    """Write down which files a finished checkpoint has, with their sizes and checksums."""
+    """Record the files of a finished checkpoint, with their sizes and checksums."""
     write_document(folder / CONTENTS, {name: [path.stat().st_size, _checksum(path)] for name, path in _files(folder)})
 
 
 def rotate(directory: Path, keep: int, best: int | None = None) -> None:
-    """Remove all but the newest `keep` whole checkpoints and that of the step `best`, and torn ones that are older than
-    the newest.
+    """Remove all but the newest `keep` complete checkpoints and that of the step `best`, and incomplete ones that are
+    older than the newest.
     """
     newest_first = sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True)
     whole = [folder for folder in newest_first if incomplete(folder, checksums=False) is None]
@@ -55,7 +55,7 @@ def rotate(directory: Path, keep: int, best: int | None = None) -> None:
 
 
 def latest(directory: Path) -> Found:
-    """The newest whole checkpoint under `directory`."""
+    """The newest complete checkpoint in `directory`."""
     passed_over: list[str] = []
     for folder in sorted(directory.glob(CHECKPOINTS), key=_step, reverse=True):
         fault = incomplete(folder)
@@ -66,9 +66,11 @@ def latest(directory: Path) -> Found:
 
 
 def incomplete(folder: Path, *, checksums: bool = True) -> str | None:
-    """What a checkpoint lacks; None where it is whole. Without `checksums`, names and sizes are looked at."""
+    """The reason why a checkpoint is incomplete; None if it is complete. Without `checksums`, only names and sizes are
+    checked.
+    """
     if not (folder / CONTENTS).is_file():
-        return f"it was never finished: no {CONTENTS}"
+        return f"it is unfinished: no {CONTENTS}"
     listed = read_document(folder / CONTENTS)
     if listed is None:
         return f"{CONTENTS} is damaged"
@@ -78,7 +80,7 @@ def incomplete(folder: Path, *, checksums: bool = True) -> str | None:
 
 
 def _fault(name: str, told: Any, path: Path | None, checksums: bool) -> str | None:
-    """What is wrong with a file of a checkpoint. Earlier versions wrote down sizes only."""
+    """What is wrong with a file of a checkpoint. Earlier versions recorded sizes only."""
     size, checksum = told if isinstance(told, list) else (told, None)
     if path is None:
         return f"{name} is missing"
@@ -89,8 +91,8 @@ def _fault(name: str, told: Any, path: Path | None, checksums: bool) -> str | No
 
 
 def _checksum(path: Path) -> int:
-    """Over the whole of a small file, and over the first and the last 32 MiB of a large one: the states of a large
-    model take minutes to read, and what a crash leaves unwritten is at an end.
+    """The checksum of a whole small file, and of the first and the last 32 MiB of a large one: reading the states of a
+    large model takes minutes, and a crash leaves the end of a file unwritten.
     """
     with path.open("rb") as file:
         found = zlib.crc32(file.read(_ENDS))
@@ -99,7 +101,7 @@ def _checksum(path: Path) -> int:
 
 
 def identity(model: Path) -> dict[str, Any] | None:
-    """What tells a base model in a folder from another: its configuration, and the sizes of its weights."""
+    """The identity of a base model in a folder: its configuration, and the sizes of its weights."""
     if not model.is_dir():
         return None  # on the Hub, where the revision does
     config = model / "config.json"
@@ -108,7 +110,7 @@ def identity(model: Path) -> dict[str, Any] | None:
 
 
 def _content(path: Path) -> list[Any]:
-    """Size, and a hash of the first and the last megabyte: weights that were trained on differ everywhere."""
+    """Size, and a hash of the first and the last megabyte: training changes weights everywhere."""
     size, piece = path.stat().st_size, 1 << 20
     with path.open("rb") as file:
         digest = hashlib.blake2b(file.read(piece), digest_size=16)
@@ -125,25 +127,27 @@ def began_with(
     assumed: Mapping[str, Any] | None = None,
     free: Collection[str] = (),
 ) -> Mapping[str, Any] | None:
-    """Compare what a training began with to what it has now, and write down the latter. Returns the former, if known.
+    """Compare the data and settings with those at the start of the training, and record the new ones. Returns the old
+    ones, if known.
 
-    `assumed` is what held before where nothing is written of it: a training that an earlier version began knew fewer
-    settings. What is `free`, by dotted keys, may change. Raises InputError with all differences: other rows or another
-    order would silently be another training.
+    `assumed` are values for settings that an earlier version did not record. Settings in `free`, by dotted keys, may
+    change. Raises InputError with all differences: with other rows or another order it would silently be another
+    training.
     """
     path, before = directory / BEGAN_WITH, None
     if goes_on and path.exists():
         before = read_document(path)
         if before is None:
             raise InputError(
-                f"{path}: it is damaged, so nobody can tell whether this training began with the same data and "
-                "settings. If it did, delete this file to go on; else choose another --output_dir"
+                f"{path}: it is damaged, so it is unknown whether this training began with the same data and "
+                "settings. If it did, delete this file to resume; otherwise choose another --output_dir"
             )
         before, known = _filled(before, assumed or {}), without_secrets(json.loads(json.dumps(now)))
         if found := [told for key, told in differences(before, known) if key not in free]:
             listed = "\n".join(f"  - {difference}" for difference in found)
             raise InputError(
-                f"{directory}: this training began with something else:\n{listed}\nTo go on, restore it; to train "
+                f"{directory}: this training began with other data or settings:\n{listed}\nTo "
+                "go on, restore it; to train "
                 "anew, choose another --output_dir or delete this one"
             )
     write_document(path, now)
@@ -151,7 +155,7 @@ def began_with(
 
 
 def _filled(given: Any, assumed: Any) -> Any:
-    """What is given, and in each table that it has what is assumed where it says nothing."""
+    """The given values, with `assumed` filled in where a table lacks a value."""
     if not isinstance(given, Mapping) or not isinstance(assumed, Mapping):
         return given
     known = {name: _filled(value, assumed.get(name)) for name, value in given.items()}
@@ -159,7 +163,7 @@ def _filled(given: Any, assumed: Any) -> Any:
 
 
 def differences(before: Any, now: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """The dotted key of each value that differs, and a line about it."""
+    """The dotted key of each value that differs, with a description."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for key in sorted({*before, *now}):
             yield from differences(before.get(key), now.get(key), f"{where}.{key}" if where else str(key))

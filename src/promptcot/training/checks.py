@@ -1,6 +1,7 @@
-"""What is wrong with a training before any of it is loaded: files, packages and compilers that a recipe needs.
+"""Checks a training before anything is loaded: the files, packages and compilers that its recipe needs.
 
-All faults are reported together. What only data or weights can show is found later, in its own module.
+All problems are reported together. Problems that only the data or the weights reveal are found later, in their own
+modules.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ _PACKAGES = {
     "flash_attention_2": "flash_attn",
     "flash_attention_3": "flash_attn_interface",
 }
-"""What a value of `watch.report_to` or `model.attention` needs installed."""
+"""The package that a value of `watch.report_to` or `model.attention` needs."""
 
 
 def check_files(recipe: TrainRecipe) -> None:
-    """Raises UsageError and its like where the training would replace what it reads; it looks at nothing else."""
+    """Raises UsageError and similar errors if the training would overwrite its own inputs; checks nothing else."""
     check_paths(*_paths(recipe))
 
 
 def check(recipe: TrainRecipe) -> None:
-    """Raises RecipeError with all faults."""
+    """Raises RecipeError with all problems."""
     if faults := list(_faults(recipe)):
         raise RecipeError(f"training {recipe.name}", faults)
 
@@ -84,7 +85,7 @@ def _faults(recipe: TrainRecipe) -> Iterator[str]:
 
 
 def _data_faults(recipe: TrainRecipe) -> Iterator[str]:
-    """What is wrong with files of rows and with names of datasets, by the key that says them."""
+    """Problems of files of rows and names of datasets, by recipe key."""
     held_out, sources = recipe.data.validation, recipe.data.sources
     named = [("data.mix" if recipe.data.mix else "data.path", source) for source in sources]
     if isinstance(held_out, str):
@@ -99,7 +100,7 @@ def _data_faults(recipe: TrainRecipe) -> Iterator[str]:
 
 
 def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
-    """What a training reads on this machine, and what it writes."""
+    """The local paths that a training reads and writes."""
     held_out = recipe.data.validation
     files = [*recipe.data.paths, *([held_out] if isinstance(held_out, str) else []), recipe.model.chat_template]
     files += _benchmark_files(recipe)
@@ -110,7 +111,7 @@ def _paths(recipe: TrainRecipe) -> tuple[list[Read], list[Written]]:
 
 
 def _benchmark_files(recipe: TrainRecipe) -> list[str]:
-    """What `watch.eval` names that is a file; what is wrong with it is told elsewhere."""
+    """The files named in `watch.eval`; their content is checked elsewhere."""
     if recipe.watch.eval is None:
         return []
     try:
@@ -120,7 +121,7 @@ def _benchmark_files(recipe: TrainRecipe) -> list[str]:
 
 
 def _reward_faults(recipe: TrainRecipe) -> Iterator[str]:
-    """What is wrong with the reward, and with who draws completions."""
+    """Problems of the reward, and of the model or server that generates completions."""
     grpo = recipe.method.grpo
     if grpo is None:
         return

@@ -1,10 +1,10 @@
-"""Sequences that are cut over processes: what each process gets of a batch, and its share of the loss.
+"""Context parallelism: the part of a batch that each process gets, and its share of the loss.
 
-DeepSpeed's Ulysses exchanges heads for tokens in attention, so that a process computes with its tokens everywhere else,
-and in attention with whole sequences of its heads. Its own loader would gather batches of all processes and cut them; a
-training that goes on could not skip in it, so here every process of a group makes the same batch and keeps its part.
-Packed rows stay apart, because attention sees the bounds of the whole batch (`cu_seq_lens_q`), and targets are shifted
-before they are cut, so that none is lost between two parts.
+DeepSpeed's Ulysses exchanges heads for tokens in attention: a process holds whole sequences of some heads in attention,
+and some tokens everywhere else. Its own loader would gather batches of all processes and split them, but a resumed
+training could not skip batches in it. Here every process of a group builds the same batch and keeps its part. Packed
+rows stay separate, because attention gets the bounds of the whole batch (`cu_seq_lens_q`). Targets are shifted before
+the split, so none is lost at a boundary.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CUT = ("input_ids", "position_ids", "labels", "shift_labels")
 
 
 class ContextCollator:
-    """Cuts packed batches of `collator` into `parts` of equal length, of which it keeps the one at `place`."""
+    """Splits packed batches of `collator` into `parts` of equal length, and keeps the one at `place`."""
 
     def __init__(self, collator: Callable[[Sequence[Batch]], Batch], place: int, parts: int, pad_id: int) -> None:
         self._collator, self._place, self._parts, self._pad_id = collator, place, parts, pad_id
@@ -46,7 +46,7 @@ class ContextCollator:
 
 
 def _filled(batch: Batch, parts: int, pad_id: int) -> Batch:
-    """With a sequence of padding at its end, of which nothing is learnt, where its tokens cannot be shared evenly."""
+    """Padded with a sequence without loss, if the tokens cannot be divided evenly."""
     tokens = batch["input_ids"].shape[1]
     missing = -tokens % parts
     if not missing:
@@ -67,7 +67,7 @@ def _filled(batch: Batch, parts: int, pad_id: int) -> Batch:
 
 
 def check_heads(config: Any, parts: int) -> None:
-    """Raises InputError for a model whose heads cannot be divided among `parts` processes."""
+    """Raises InputError if the model's heads cannot be divided among `parts` processes."""
     heads, kv_heads = config.num_attention_heads, config.num_key_value_heads
     if heads % parts or (kv_heads % parts and parts % kv_heads):
         raise InputError(
@@ -77,7 +77,7 @@ def check_heads(config: Any, parts: int) -> None:
 
 
 def only_in_training(attention: str, usual: Callable[..., Any]) -> None:
-    """Give whole sequences their usual attention: DeepSpeed's would drop their mask where nothing is cut."""
+    """Use the normal attention for whole sequences: DeepSpeed's would drop their mask outside of training."""
     divided = ALL_ATTENTION_FUNCTIONS[attention]
 
     def chosen(module: torch.nn.Module, *given: Any, **named: Any) -> Any:
@@ -87,9 +87,9 @@ def only_in_training(attention: str, usual: Callable[..., Any]) -> None:
 
 
 def loss_of_part(model: Any, inputs: Batch, targets: torch.Tensor, groups: int) -> torch.Tensor:
-    """This process's share of the loss, times `groups`: gradients are added up in a group, and averaged over groups.
+    """This process's share of the loss, times `groups`: gradients are summed in a group, and averaged over groups.
 
-    `targets` is how many tokens are learnt in the step, over all processes.
+    `targets` is the number of tokens with a loss in the step, over all processes.
     """
     given = {name: value for name, value in inputs.items() if name not in ("rows", "leads", "labels")}
     found = model(**given, use_cache=False, fused_lm_head=True)

@@ -1,6 +1,6 @@
-"""Which rows a training learns, in its recipe: files, datasets, a mix of them, and how their texts are read.
+"""The recipe's section on training data: files, datasets, mixes, and how texts are read.
 
-Decides keys, defaults and bounds; how rows are read is decided in `training.data`.
+Decides keys, defaults and bounds; `training.data` reads the rows.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from promptcot.errors import UsageError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 _WEIGHTS_EXACT = 1e-6
-"""How far weights may be from their sum, as decimals like 0.333333 are."""
+"""The tolerance for the sum of the weights, for decimals like 0.333333."""
 
 
 class Source(Section):
     """One of several files or datasets that are mixed, and its share of an epoch's rows.
 
-    What it leaves open of `split`, `columns` and `chat` is as `[data]` says.
+    Unset values of `split`, `columns` and `chat` are those of `[data]`.
     """
 
     path: str
@@ -42,15 +42,15 @@ class Source(Section):
 class Data(Section):
     """Rows of `prompt` and `completion`, or of `messages`: files, or a dataset of the Hub with a pinned `revision`.
 
-    Rows of known data sets are read too; `columns` says where the fields are in others. Instead of `path`, `mix` names
-    several with weights that sum to 1; an epoch has as many rows as all of them together.
+    Also reads rows of known data sets; for others `columns` maps the fields. Instead of `path`, `mix` names several
+    sources with weights that sum to 1; an epoch has as many rows as all of them together.
 
-    `validation` is a file, or the share of rows that is held out. `chat` puts prompts into the tokenizer's chat
-    template; rows with `messages` always are. `loss` says which answers of a chat are learnt: the last, or those of
-    all `assistant` turns. `without_reasoning` says what happens to an answer without reasoning where the prompt opens
-    the thinking: it is kept as it is, the thinking is closed before it, or the row is dropped.
+    `validation` is a file, or the share of rows that is held out. `chat` renders prompts with the tokenizer's chat
+    template; rows with `messages` are always rendered. `loss` selects the answers of a chat that have a loss: the last,
+    or those of all `assistant` turns. `without_reasoning` handles an answer without reasoning after a prompt that opens
+    the thinking: it is kept unchanged, the thinking is closed before it, or the row is dropped.
 
-    `rows` and `tokens_per_row` stand in where a dry run cannot count.
+    `rows` and `tokens_per_row` are used if a dry run cannot count.
     """
 
     path: list[str] = Field(default_factory=list)
@@ -66,7 +66,7 @@ class Data(Section):
     rows: Positive | None = None
     tokens_per_row: Positive | None = None
     source: str | None = None
-    """Where the assumed counts come from."""
+    """The source of the assumed counts."""
 
     @field_validator("columns")
     @classmethod
@@ -87,7 +87,7 @@ class Data(Section):
         if not self.path and not self.mix:
             raise ValueError("there are no rows: set path (--data_path), or mix")
         if self.mix and (self.revision or self.limit):
-            raise ValueError("revision and limit are those of one file or dataset: say them in each entry of mix")
+            raise ValueError("revision and limit apply to one file or dataset: set them in each entry of mix")
         weights = [source.weight for source in self.mix]
         if weights and not math.isclose(sum(weights), 1, rel_tol=0, abs_tol=_WEIGHTS_EXACT):
             summed = f"{' + '.join(f'{weight:g}' for weight in weights)} = {sum(weights):.7g}"
@@ -97,12 +97,12 @@ class Data(Section):
 
     @property
     def sources(self) -> list[Data]:
-        """What each source of the mix says alone; without a mix, this itself."""
+        """The data settings of each source of the mix; without a mix, this itself."""
         return [_alone(self, source) for source in self.mix] or [self]
 
     @property
     def paths(self) -> list[str]:
-        """All files and datasets that are trained on."""
+        """All files and datasets used for training."""
         return [path for source in self.sources for path in source.path]
 
 

@@ -1,7 +1,7 @@
-"""TRL's trainer of preferences on pairs that are tokens already, with the reference's word on each pair kept on disk.
+"""TRL's DPO trainer on tokenized pairs, with the reference model's log-probabilities cached on disk.
 
-Decides where log-probabilities of the reference lie and what they are known by; how they are computed, and the loss,
-is TRL's. With adapters the reference is the model without them.
+Decides where the cache is and what its key is; TRL computes the log-probabilities and the loss. With adapters, the
+reference is the model without them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _REFERENCE = ("ref_chosen_logps", "ref_rejected_logps")
 
 
 class PairCollator:
-    """Makes batches, as TRL's collator does, of examples `{"rows": [number of a pair]}`.
+    """Builds batches, like TRL's collator, from examples `{"rows": [number of a pair]}`.
 
     `reference` are the reference's log-probabilities, of shape (2, pairs), once they are known.
     """
@@ -54,9 +54,9 @@ class PairCollator:
 
 
 class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
-    """DPOTrainer for batches of a `PairCollator`. `kept` are the files of the reference, by "train" and "eval".
+    """DPOTrainer for batches of a `PairCollator`. `kept` are the cache files of the reference, by "train" and "eval".
 
-    `say` hears how far the reference is.
+    `say` receives the progress of the reference.
     """
 
     def __init__(
@@ -66,24 +66,24 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         super().__init__(name_of=data_collator.pairs.id, data_collator=data_collator, **given)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> torch.Tensor:
-        """One micro-batch forward and backward. Raises Diverged where its loss is not finite."""
+        """Forward and backward pass of one micro-batch. Raises Diverged if its loss is not finite."""
         tokens, answers = inputs["attention_mask"].sum(), inputs["completion_mask"].sum()
         self.note(inputs["rows"].tolist(), int(tokens), int(answers))
         return super().training_step(model, inputs, *args, **named)
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
-        """The loss of a batch, whose numbers the model does not see."""
+        """The loss of a batch, without the pair numbers, which are not a model input."""
         return super().compute_loss(model, _without_rows(inputs), *args, **named)
 
     def compute_ref_log_probs(self, model: Any, inputs: dict[str, Any]) -> Any:
-        """What the reference says of a batch."""
+        """The reference's log-probabilities of a batch."""
         return super().compute_ref_log_probs(model, _without_rows(inputs))
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset  # it has the numbers of the pairs, which are tokens already
 
     def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
-        """TRL would take each row of the data set, which holds a pair once for each epoch, and forget it at the end."""
+        """Replaces TRL's computation, which would process a pair once per epoch and discard the result at the end."""
         collator = self._eval_collator if name == "eval" else self.data_collator
         [found] = broadcast_object_list([_read(self._kept[name], len(collator.pairs))])
         if found is None:
@@ -94,7 +94,7 @@ class DpoTrainer(Guarded, DPOTrainer):  # type: ignore[misc]
         return dataset
 
     def _ask_reference(self, collator: PairCollator, batch_size: int) -> Reference:
-        """Each pair once, the longest first; of several processes each takes a part."""
+        """Each pair once, the longest first; each of several processes computes a part."""
         pairs = collator.pairs
         longest_first = np.argsort(-pairs.lengths.reshape(2, -1).max(axis=0), kind="stable")
         loader = DataLoader(dataset_of(list(longest_first[:, None])), batch_size, collate_fn=collator)
@@ -117,7 +117,7 @@ def _without_rows(inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read(path: Path, pairs: int) -> Reference | None:
-    """What the reference said; None where it was not asked yet, or the file is damaged."""
+    """The cached log-probabilities; None if there are none, or the file is damaged."""
     try:
         found = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):

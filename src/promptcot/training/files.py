@@ -1,4 +1,4 @@
-"""The names of what a training leaves in its directory, and all of it as an output that must not replace an input."""
+"""The names of the files that a training writes, and the list of paths that must not overwrite an input."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from promptcot.training.recipe import TrainRecipe
 MODEL = "model"
 """The folder of the trained model."""
 ADAPTER = "adapter"
-"""The folder of its adapters, where they are saved alone."""
+"""The folder of its adapters, if they are saved separately."""
 LOG, SAMPLES, PLOT = "log.jsonl", "samples.jsonl", "loss"
 DROPPED = "dropped.jsonl"
 BEGAN_WITH = "data.json"
 LOGS = "processes"
-"""The folder of what the processes of a training wrote."""
+"""The folder for the output of the training processes."""
 CHECKPOINTS = "checkpoint-*"
 
 
 def written(directory: Path) -> list[Written]:
-    """What a training into the directory replaces."""
+    """The paths that a training into the directory overwrites."""
     names = (LOG, SAMPLES, DROPPED, BEGAN_WITH, f"{PLOT}.png", f"{PLOT}.pdf")
     models = [directory / f"{name}{suffix}" for name in (MODEL, ADAPTER) for suffix in ("", ".part", ".old")]
     folders = (*models, directory / LOGS, *directory.glob(CHECKPOINTS))
@@ -29,7 +29,7 @@ def written(directory: Path) -> list[Written]:
 
 
 def folders_of(recipe: TrainRecipe) -> Iterator[str]:
-    """The names of the folders that a training leaves, the model's first."""
+    """The names of the folders that a training writes, the model's first."""
     kept = recipe.method.lora.save if recipe.method.lora else "merged"
     if kept != "adapter":
         yield MODEL

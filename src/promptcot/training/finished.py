@@ -1,7 +1,7 @@
-"""The mark of a finished training: a small file in the folder of its model, written last, with the hash of the recipe.
+"""The marker of a finished training: a small file in the model folder, written last, with the hash of the recipe.
 
-By it a training that has nothing left to do is known without loading anything, and a repository of the Hub is known to
-hold an earlier state of the same model.
+With it, a finished training is recognized without loading anything, and so is an earlier version of the same model in a
+repository of the Hub.
 """
 
 from __future__ import annotations
@@ -22,22 +22,20 @@ MARK = "promptcot.json"
 
 
 def write_mark(folder: Path, recipe: TrainRecipe, kind: str) -> None:
-    """Say which recipe the files of a folder come from; `kind` is the name that the folder will have."""
+    """Record the recipe from which the files of a folder were made; `kind` is the final name of the folder."""
     names = sorted(path.name for path in folder.iterdir())
     identity = {"format": MODEL_FORMAT, "set": recipe.name, "to": kind, "recipe_sha256": _sha256(recipe)}
     write_json(folder / MARK, {**identity, "files": names})
 
 
 def finished(recipe: TrainRecipe) -> Path | None:
-    """The folder of the model where this very recipe has been trained on these rows; None where there is something left
-    to do.
-    """
+    """The folder of the model if exactly this recipe has been trained on these rows; None if there is work left."""
     folders = [recipe.directory / name for name in folders_of(recipe)]
     return folders[0] if all(_is_of(folder, recipe) for folder in folders) and not _other_rows(recipe) else None
 
 
 def _other_rows(recipe: TrainRecipe) -> bool:
-    """Whether rows are no longer those that the training began with. Files that are gone are taken for unchanged."""
+    """Whether the rows differ from those at the start of the training. Missing files count as unchanged."""
     try:
         began = (recipe.directory / BEGAN_WITH).read_text(encoding="utf-8")
     except OSError:
@@ -46,7 +44,7 @@ def _other_rows(recipe: TrainRecipe) -> bool:
 
 
 def _contents(recipe: TrainRecipe) -> Iterator[str]:
-    """A hash or a revision for each file or dataset that is there."""
+    """A hash or a revision for each existing file or dataset."""
     for source in recipe.data.sources:
         for path in source.path:
             try:

@@ -1,7 +1,7 @@
-"""TRL's trainer of group-relative policy optimisation on prompts that are tokens already, which goes on where it was.
+"""TRL's GRPO trainer on tokenized prompts, with exact resuming.
 
-Decides what a checkpoint keeps besides: completions that later steps are still to learn from. How completions are
-drawn, and the loss, is TRL's; what they are worth is decided in `rewarding`.
+Decides what a checkpoint stores in addition: completions that later steps still learn from. TRL generates completions
+and computes the loss; `rewarding` computes the rewards.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class GrpoTrainer(Guarded, GRPOTrainer):  # type: ignore[misc]
         return super().compute_loss(model, inputs, *args, **named)
 
     def save_more(self, folder: Path) -> None:
-        """Where several steps learn from one batch of completions, keep it, with what of it is learnt already."""
+        """If several steps learn from one batch of completions, save it, with the number of steps already done."""
         if self._goes_on_within_a_batch:
             torch.save({"step": self._step, "completions": self._buffered_inputs}, self._rollouts(folder))
 

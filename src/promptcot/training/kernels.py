@@ -1,7 +1,7 @@
-"""Which kernels are on this machine, which of them a training uses, and one line that says so.
+"""Detects the kernels on this machine, decides which ones a training uses, and describes them in one line.
 
-Nothing is downloaded: a kernel is used when its package is installed. The loss of fine-tuning never needs choosing: TRL
-computes it in chunks of tokens, so that the matrix of logits is never whole.
+Nothing is downloaded: a kernel is used when its package is installed. The loss of fine-tuning needs no choice: TRL
+computes it in chunks of tokens, so the matrix of logits is never complete in memory.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Starts the processes of a training on this machine, where no launcher has started them.
+"""Starts the processes of a training on this machine if no launcher has started them.
 
-Decides how many, which device a single one sees, and what is shown of them: the first one speaks, what another says
-goes to a file and is shown where that one stops the training. On several machines deepspeed, torchrun or accelerate
-start the same module, `promptcot.training`, with the same arguments.
+Decides how many there are, which device a single one sees, and what they print: the first process prints, and the
+output of the others goes to a file, which is shown when one of them stops the training. On several machines, deepspeed,
+torchrun or accelerate start the same module, `promptcot.training`, with the same arguments.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from promptcot.training.recipe import TrainRecipe
 
 _FAILED = 1
 _PATIENCE = 1800
-"""Seconds in which processes that are asked to stop may finish their step and write a checkpoint."""
+"""Seconds that stopping processes have to finish their step and write a checkpoint."""
 
 
 def launched() -> bool:
@@ -31,26 +31,26 @@ def launched() -> bool:
 
 
 def processes_for(recipe: TrainRecipe, asked: int | None) -> int:
-    """How many processes to start: as many as asked, else one for each visible GPU, up to the recipe's devices."""
+    """The number of processes to start: as requested, else one for each visible GPU, up to the recipe's devices."""
     return asked or max(1, min(_gpus(), recipe.parallelism.devices))
 
 
 def _gpus() -> int:
-    """GPUs as NVIDIA's tool tells, or else as torch does: those of other makers, slices, in containers without it."""
+    """GPUs reported by nvidia-smi, or else by torch: other vendors, slices, or in containers without nvidia-smi."""
     import torch
 
     return len(visible_gpus()) or torch.cuda.device_count()
 
 
 def needs_launcher(recipe: TrainRecipe, processes: int) -> bool:
-    """Whether a plain start is not enough: for several processes, and for DeepSpeed, which wants them numbered."""
+    """Whether a launcher is needed: for several processes, and for DeepSpeed, which requires ranks."""
     return not launched() and (processes > 1 or recipe.parallelism.zero > 0)
 
 
 def start(arguments: Sequence[str], processes: int, directory: Path, say: Callable[[str], None]) -> int:
-    """Run `promptcot.training` with these arguments in so many processes; the exit code of the one that failed.
+    """Run `promptcot.training` with these arguments in several processes; returns the exit code of the one that failed.
 
-    The processes are those of torchrun, whose agent ends all when one fails or when it is interrupted itself.
+    The processes are started by torchrun, whose agent ends all when one fails or when it is interrupted itself.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -87,23 +87,23 @@ def start(arguments: Sequence[str], processes: int, directory: Path, say: Callab
 
 
 def _last_words(logs: Path, rank: int, most: int = 30) -> list[str]:
-    """What a process but the first wrote to standard error, its last lines."""
+    """The last lines that a process other than the first wrote to standard error."""
     found = sorted(logs.glob(f"*/attempt_0/{rank}/stderr.log"), key=lambda path: path.stat().st_mtime)
     return found[-1].read_text(errors="replace").splitlines()[-most:] if found else []
 
 
 def leave() -> None:
-    """End what a process has to do with the others, once all of them are done: their threads must not outlive it."""
+    """Leave the process group, once all processes are done: its threads must not outlive the process."""
     torch: Any = sys.modules.get("torch")  # None where it came to no training
     if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
 def set_environment() -> None:
-    """What torch and DeepSpeed must find in the environment of a training process when they are loaded.
+    """Set the environment variables that torch and DeepSpeed need when a training process loads them.
 
-    A process that no launcher started sees one GPU only: it would spread the model over all. Those of a launcher choose
-    theirs by their number. Without a GPU DeepSpeed is told to use the CPU, and need not wonder aloud.
+    A process without a launcher sees one GPU only, because it would spread the model over all. Processes of a launcher
+    choose theirs by rank. Without a GPU, DeepSpeed is told to use the CPU, which avoids a warning.
     """
     if not launched() and len(gpus := visible_gpus()) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[0].uuid

@@ -1,11 +1,10 @@
-"""A training that is given more steps than it was begun with: it goes on from its last checkpoint.
+"""Continues a training with more steps than it started with, from its last checkpoint.
 
-Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all else. The data
-go on in their order, for that of an epoch does not depend on how many there are. The learning rate is from then on what
-it would be in a training that was planned so long: where it falls over all steps (linear, cosine) it rises first.
-
-Where the shorter training ended in the middle of a step, the longer one goes on after that step, and what it lacked is
-passed over: `missed` says how much.
+Only its length may grow (`schedule.max_steps`, `schedule.epochs`); `checkpoints.began_with` refuses all other changes.
+The data continue in order, because the order of an epoch does not depend on the number of epochs. The learning rate
+becomes that of a training planned with the new length: with a schedule that decays over all steps (linear, cosine) it
+rises first. If the shorter training ended in the middle of a step, the longer one continues after that step, and the
+missing rows are skipped: `missed` counts them.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ _STATE = "trainer_state.json"
 
 
 class Length(TrainerCallback):  # type: ignore[misc]
-    """Compares the steps that are planned now to those that were when the checkpoint was written.
+    """Compares the planned steps with those at the time of the checkpoint.
 
-    `missed` is what is passed over. How often it logs, evaluates and saves is what the recipe says now: a trainer that
-    goes on would keep to what its checkpoint says.
+    `missed` describes skipped rows. The intervals of logging, evaluation and saving are those of the current recipe: a
+    resumed trainer would use those of its checkpoint.
     """
 
     def __init__(self, found: Found, missed: str | None, say: Callable[[str], None]) -> None:
@@ -52,7 +51,7 @@ class Length(TrainerCallback):  # type: ignore[misc]
         if self._missed:
             self._say(
                 f"note: step {before:,} was the last one, and smaller than in the longer training, by {self._missed}; "
-                "what it lacked is not learnt in that epoch"
+                "the missing rows are skipped in that epoch"
             )
         if was != rate:
             self._say(
@@ -62,7 +61,7 @@ class Length(TrainerCallback):  # type: ignore[misc]
 
 
 def refuse_shorter(found: Found, recipe: TrainRecipe, count: int) -> None:
-    """The same before anything is written or loaded, where `count`, of an epoch, tells the steps. Raises InputError."""
+    """The same before anything is written or loaded, if `count`, per epoch, sets the steps. Raises InputError."""
     before, now = _planned(found), len(_sizes(recipe, count))
     if before is not None and count and now < before:
         raise _shorter(recipe.directory, before, now)
@@ -77,10 +76,10 @@ def _shorter(directory: Path | str, before: int, now: int) -> InputError:
 
 
 def missed(before: Mapping[str, Any] | None, recipe: TrainRecipe, count: int, step: int) -> str | None:
-    """How many rows, packed sequences or pairs, of `count`, a training passes over that goes on after `step`, in words;
+    """The rows, packed sequences or pairs (of `count`) that a training skips when it resumes after `step`, as text;
     None for none.
 
-    `before` is what it began with, of which the schedule is looked at.
+    `before` are the settings it started with, of which the schedule is used.
     """
     if before is None or not count:
         return None
@@ -103,7 +102,7 @@ def _sizes(recipe: TrainRecipe, count: int) -> list[int]:
 
 
 def _planned(found: Found) -> int | None:
-    """The steps that were planned when a checkpoint was written; None without one."""
+    """The planned steps at the time of a checkpoint; None without one."""
     if found.path is None:
         return None
     planned = loads((found.path / _STATE).read_bytes()).get("max_steps")
@@ -111,7 +110,9 @@ def _planned(found: Found) -> int | None:
 
 
 def _follow(optimizer: Any, scheduler: Any) -> tuple[float, float]:
-    """Give the optimizer the rate of its next step, which the checkpoint has by the old schedule: before and now."""
+    """Set the optimizer's learning rate for its next step, which the checkpoint has by the old schedule; returns old
+    and new.
+    """
     before = optimizer.param_groups[0]["lr"]
     rates = [
         base * rate(scheduler.last_epoch) for base, rate in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)

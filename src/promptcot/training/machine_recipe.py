@@ -1,4 +1,4 @@
-"""On what a training runs, in its recipe: numbers, processes, what is divided among them, devices of a dry run.
+"""The recipe's section on hardware: number types, processes, sharding, and devices of a dry run.
 
 Decides keys, defaults and bounds, and which of them exclude each other.
 """
@@ -13,22 +13,22 @@ from promptcot.core.sections import Positive, Section
 
 
 class Precision(Section):
-    """In which numbers the model computes, and whether activations are kept or computed again."""
+    """The number type of the model, and whether activations are kept or recomputed."""
 
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     gradient_checkpointing: bool = True
 
 
 class Parallelism(Section):
-    """How many processes share the work, and what DeepSpeed's ZeRO (arXiv 1910.02054) divides among them.
+    """The number of processes, and what DeepSpeed's ZeRO (arXiv 1910.02054) shards over them.
 
     `zero` 0 is plain data parallelism, without DeepSpeed; `fsdp` is PyTorch's FSDP2 (arXiv 2304.11277) instead, which
-    divides as stage 3 does. `devices` counts processes over all machines; who starts them (`promptcot train`,
-    deepspeed, torchrun, accelerate) may start another number, and then that one holds.
+    shards like stage 3. `devices` counts processes over all machines; the launcher (`promptcot train`, deepspeed,
+    torchrun, accelerate) may start another number, which then takes precedence.
 
-    `context` devices share each sequence, by DeepSpeed's Ulysses (arXiv 2309.14509): a part of its tokens each, and in
-    attention a part of the heads; for sequences that are too long for one device. `grad_accum_dtype` is the type in
-    which DeepSpeed adds up gradients over micro-batches; without it, that of the weights it computes with.
+    `context` devices share each sequence, with DeepSpeed's Ulysses (arXiv 2309.14509): each has part of its tokens, and
+    part of the heads in attention; for sequences that are too long for one device. `grad_accum_dtype` is the type in
+    which DeepSpeed accumulates gradients over micro-batches; by default that of the weights in computation.
     """
 
     devices: Positive = 1
@@ -41,18 +41,22 @@ class Parallelism(Section):
 
     @property
     def groups(self) -> int:
-        """How many batches are computed at a time: one by each device, or by the devices that share sequences."""
+        """The number of batches computed at a time: one by each device, or by each group of devices that share
+        sequences.
+        """
         return self.devices // self.context
 
     @property
     def divides_weights(self) -> bool:
-        """Whether no process has all weights, so that all must take part where they are needed."""
+        """Whether no process has all weights, so that all must take part when they are needed."""
         return self.zero == 3 or self.fsdp
 
     @model_validator(mode="after")
     def _one_engine(self) -> Self:
         if self.fsdp and self.zero:
-            raise ValueError("fsdp divides what zero = 3 does, without DeepSpeed: set fsdp = true or zero, not both")
+            raise ValueError(
+                "fsdp shards the same states as zero = 3, without DeepSpeed: set fsdp = true or zero, not both"
+            )
         if self.fsdp and (self.offload_optimizer or self.offload_parameters):
             raise ValueError("offload_optimizer and offload_parameters are DeepSpeed's: set zero instead of fsdp")
         if self.grad_accum_dtype and not self.zero:
@@ -64,9 +68,9 @@ class Parallelism(Section):
     @model_validator(mode="after")
     def _whole_groups(self) -> Self:
         if self.context > 1 and not self.zero:
-            raise ValueError("context cuts sequences by DeepSpeed (Ulysses): set zero to 1, 2 or 3")
+            raise ValueError("context splits sequences with DeepSpeed (Ulysses): set zero to 1, 2 or 3")
         if self.devices % self.context:
-            raise ValueError(f"devices = {self.devices} are no whole groups of context = {self.context}")
+            raise ValueError(f"devices = {self.devices} is not a multiple of context = {self.context}")
         return self
 
     @model_validator(mode="after")
@@ -74,7 +78,7 @@ class Parallelism(Section):
         if self.offload_optimizer and self.zero == 0:
             raise ValueError("offload_optimizer needs DeepSpeed: set zero to 1, 2 or 3")
         if self.offload_parameters and self.zero != 3:
-            raise ValueError("offload_parameters needs zero = 3, which divides the parameters")
+            raise ValueError("offload_parameters needs zero = 3, which shards the parameters")
         return self
 
 
@@ -82,9 +86,9 @@ Mfu = Annotated[float, Field(gt=0, le=1)]
 
 
 class Hardware(Section):
-    """What a dry run computes for: a device by name, and the share of its peak that training reaches.
+    """The hardware of a dry run: a device by name, and the share of its peak that training reaches.
 
-    `mfu` is an interval, or one number where it has been measured; `mfu_source` says where it comes from.
+    `mfu` is an interval, or one number if it was measured; `mfu_source` is its source.
     """
 
     device: str = "A100-80GB"
@@ -105,10 +109,10 @@ class Hardware(Section):
 
 
 class Published(Section):
-    """What is published of the training that a recipe repeats; a dry run shows it beside what it computes.
+    """Published facts about the training that a recipe reproduces; a dry run shows them beside its own numbers.
 
-    `learning_rate` is the one that belongs to `rows_per_step`: with it, a training of other steps gets a warning.
-    `packing` says how the `gpu_hours` were spent.
+    `learning_rate` belongs to `rows_per_step`: a training with other steps gets a warning. `packing` says how the
+    `gpu_hours` were spent.
     """
 
     steps: Positive | None = None

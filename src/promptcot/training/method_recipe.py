@@ -1,7 +1,7 @@
-"""The keys of preference optimisation and of reinforcement learning: `[method.dpo]` and `[method.grpo]`.
+"""The recipe's sections for preference optimization and reinforcement learning: `[method.dpo]` and `[method.grpo]`.
 
-Decides which keys these methods have, their defaults and bounds, and which keys of `[method]` are not theirs. Only keys
-that change what is learnt, or what it costs, are here; all others are as TRL has them.
+Decides the keys, defaults and bounds of these methods, and which keys of `[method]` they do not support. Only keys that
+affect the result or the cost are here; all other settings have TRL's defaults.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _Share = Annotated[float, Field(gt=0, lt=1)]
 _NotNegative = Annotated[float, Field(ge=0)]
 
 _OF_SFT = {"packing": False, "overlong": "drop"}
-"""Keys of supervised fine-tuning alone, with the values that the other methods have in their place."""
+"""Keys of supervised fine-tuning only, with the values that other methods use."""
 
 
 class Dpo(Section):
@@ -43,11 +43,11 @@ class Dpo(Section):
 
 
 class Reward(Section):
-    """What a completion is worth: `promptcot.rewards` with its options, or a function of one's own.
+    """The reward of a completion: `promptcot.rewards` with its options, or a user's own function.
 
-    `function` is `module:name`, called as TRL calls reward functions: `name(prompts, completions, **columns)`, a number
-    or None for each completion. `buffer` is the length in tokens over which the penalty for long completions grows to 1
-    before `max_completion_length` (DAPO, arXiv 2503.14476, equation 13); 0: no penalty.
+    `function` is `module:name`, called like TRL's reward functions: `name(prompts, completions, **columns)`, returning
+    a number or None for each completion. `buffer` is the length in tokens over which the penalty for long completions
+    grows to 1 before `max_completion_length` (DAPO, arXiv 2503.14476, equation 13); 0: no penalty.
     """
 
     function: str | None = None
@@ -59,23 +59,23 @@ class Reward(Section):
 
 
 class Grpo(Section):
-    """Group-relative policy optimisation (DeepSeekMath, arXiv 2402.03300) on prompts with a known answer.
+    """Group-relative policy optimization (DeepSeekMath, arXiv 2402.03300) on prompts with a known answer.
 
-    A step learns from devices × micro_batch × accumulation completions; each prompt is answered `generations` times.
-    `updates` is how many steps share the completions that were drawn together: with 1 all are learnt by the model that
-    drew them, and clipping never acts.
+    A step learns from devices × micro_batch × accumulation completions; each prompt gets `generations` completions.
+    `updates` is the number of steps on completions that were sampled together: with 1, training is strictly on-policy
+    and clipping has no effect.
 
-    `loss`: `dapo` counts every token alike (arXiv 2503.14476), `dr_grpo` divides by a constant (arXiv 2503.20783),
-    `grpo` counts every completion alike. `epsilon` and `epsilon_high` bound the ratio of probabilities, 0.2 and 0.28 in
-    DAPO. `beta` weighs the divergence from the first model: 0 in DAPO, Dr. GRPO and TRL, and then no reference is
-    kept; 0.001 in DeepSeek-R1 (arXiv 2501.12948). `scale_rewards` divides advantages by the deviation of the group, of
-    the batch, or by nothing (Dr. GRPO). `mask_truncated` leaves completions that were cut off out of the loss (DAPO,
-    3.4).
+    `loss`: `dapo` weights every token equally (arXiv 2503.14476), `dr_grpo` divides by a constant (arXiv 2503.20783),
+    `grpo` weights every completion equally. `epsilon` and `epsilon_high` bound the probability ratio, 0.2 and 0.28 in
+    DAPO. `beta` is the weight of the KL divergence from the initial model: 0 in DAPO, Dr. GRPO and TRL, and then no
+    reference is kept; 0.001 in DeepSeek-R1 (arXiv 2501.12948). `scale_rewards` divides advantages by the standard
+    deviation of the group, of the batch, or by nothing (Dr. GRPO). `mask_truncated` excludes truncated completions from
+    the loss (DAPO, 3.4).
 
-    `vllm` draws completions: `auto` is `colocate` where there is a GPU and vLLM is installed, else `off`, the model
-    that is trained itself; `server` asks the server of `trl vllm-serve` at `vllm_server`. `vllm_memory` is the share of
-    each GPU that it may take beside the training. `domain` is whose words a `problem` is put into: that of the model by
-    default, nano or mathematics.
+    `vllm` generates completions: `auto` is `colocate` if there is a GPU and vLLM is installed, else `off`, the model in
+    training itself; `server` uses the server of `trl vllm-serve` at `vllm_server`. `vllm_memory` is its share of each
+    GPU beside the training. `domain` supplies the prompt for a `problem`: by default that of the model, nano or
+    mathematics.
     """
 
     generations: Annotated[int, Field(ge=2)] = 8
@@ -121,7 +121,7 @@ def of_its_kind(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_rollouts(grpo: Grpo, window: int, validation: str | float) -> None:
-    """Raises ValueError where completions leave no room for prompts, or rows are held out, which no reward looks at."""
+    """Raises ValueError if completions leave no room for prompts, or if rows are held out, which rewards do not use."""
     if grpo.max_completion_length >= window:
         raise ValueError(
             f"method.grpo.max_completion_length is {grpo.max_completion_length:,}, and schedule.max_length, {window:,} "

@@ -1,6 +1,6 @@
-"""The model that a training starts from: loaded in the numbers and with the kernels that the recipe asks for.
+"""Loads the base model of a training in the number type and with the kernels of the recipe.
 
-Decides in which precision weights that learn are kept, and whether model and tokens fit each other.
+Decides the precision of trainable weights, and checks that model and tokens match.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promptcot.training.recipe import TrainRecipe
 
 
 def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
-    """The base model. Weights that learn without DeepSpeed are float32, and bfloat16 is what they compute in."""
+    """The base model. Trainable weights without DeepSpeed are float32, with computation in bfloat16."""
     frozen = recipe.method.lora is not None
     half = (recipe.parallelism.zero or frozen) and recipe.precision.dtype == "bfloat16"
     if recipe.parallelism.zero == 3 or recipe.parallelism.context > 1:
@@ -42,14 +42,14 @@ def load_model(recipe: TrainRecipe, kernels: Kernels) -> PreTrainedModel:
 
 
 def _tell_deepspeed() -> None:
-    """Let DeepSpeed know the processes: on a CPU accelerate does not, and each would load all weights as its part."""
+    """Tell DeepSpeed the processes: on a CPU accelerate does not, and each process would load all weights."""
     import deepspeed
 
     deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
 
 
 def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest: int, tell: Say) -> None:
-    """Whether model and tokens fit each other. Raises InputError for a tokenizer that knows more tokens."""
+    """Check that model and tokens match. Raises InputError for a tokenizer with more tokens than the model."""
     rows, ids = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
     if ids >= rows:
         raise InputError(
@@ -58,13 +58,13 @@ def compare(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, longest:
         )
     room = getattr(model.config, "max_position_embeddings", None)
     if room and longest > room:
-        tell(f"note: rows of up to {longest:,} tokens, and the model's config.json speaks of {room:,} positions")
+        tell(f"note: rows of up to {longest:,} tokens, and the model's config.json allows {room:,} positions")
 
 
 def flops_per_token(model: PreTrainedModel, lengths: NDArray[Any]) -> float | None:
     """The operations of a forward and a backward pass, at sequences of these lengths.
 
-    None for a kind of model whose operations cannot be counted; it is trained all the same.
+    None for an unsupported architecture, which can be trained nevertheless.
     """
     try:
         shape = Shape.of_config(model.config.to_dict())

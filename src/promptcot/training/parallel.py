@@ -1,8 +1,8 @@
-"""How processes share a model: what `[parallelism]` means for DeepSpeed, for PyTorch's FSDP2, and for accelerate.
+"""Model sharding: translates `[parallelism]` for DeepSpeed, PyTorch's FSDP2, and Accelerate.
 
-Decides which of their settings follow from the recipe's; buckets, prefetching and the like are their defaults. The
-optimizer is always the trainer's own, so that weights decay alike (matrices do, biases and norms do not), whoever
-divides its states: an optimizer that DeepSpeed makes from its configuration has one group, and all of it decays.
+Decides which of their settings follow from the recipe; buckets, prefetching and similar settings keep their defaults.
+The trainer always creates the optimizer, so weight decay is the same with any sharding (matrices decay, biases and
+norms do not): an optimizer that DeepSpeed creates from its configuration has one group, and decays all weights.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DTYPES = {"float32": "fp32", "bfloat16": "bf16"}
 
 
 def processes() -> int:
-    """How many processes train together, as their launcher says."""
+    """The number of processes in the training, as set by the launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -56,9 +56,9 @@ def deepspeed_config(recipe: TrainRecipe) -> dict[str, Any] | None:
 
 
 def fsdp_config(recipe: TrainRecipe) -> dict[str, Any] | None:
-    """The trainer's settings of FSDP2, which divides each layer; None without it, and for a process that is alone.
+    """The trainer's settings for FSDP2, which shards each layer; None without it, and for a single process.
 
-    Checkpoints are written in parts, by each process its own.
+    Checkpoints are written in shards, one by each process.
     """
     if not recipe.parallelism.fsdp or processes() == 1:
         return None
@@ -73,16 +73,16 @@ def fsdp_config(recipe: TrainRecipe) -> dict[str, Any] | None:
 
 
 def _loads_once(recipe: TrainRecipe) -> bool:
-    """Whether the first process alone loads weights, and FSDP hands the others their part.
+    """Whether only the first process loads weights, and FSDP distributes them.
 
-    Not where a reference is asked before the model is divided, by all processes.
+    Not if all processes need a reference before the model is sharded.
     """
     return recipe.method.kind == "sft"
 
 
 @contextmanager
 def loading(recipe: TrainRecipe) -> Iterator[None]:
-    """While a model is loaded: transformers then knows whether this process only needs its shape."""
+    """While a model is loaded: tells transformers whether this process needs only its shape."""
     if fsdp_config(recipe) is None or not _loads_once(recipe):
         yield
         return
@@ -95,18 +95,20 @@ def loading(recipe: TrainRecipe) -> Iterator[None]:
 
 
 def know_fsdp_on_cpus(fsdp: bool) -> None:
-    """Let accelerate use FSDP in processes without GPUs too: it looks for it with GPUs only, and says nothing else.
+    """Let accelerate use FSDP in processes without GPUs: it checks for FSDP with GPUs only, and ignores it silently
+    otherwise.
 
-    To be called before an `Accelerator` is made, which puts its own word in the place of this one.
+    Call it before an `Accelerator` is created, which overwrites the setting.
     """
     if fsdp and PartialState().distributed_type == DistributedType.MULTI_CPU:
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
 
 
 def sequence_parallelism(recipe: TrainRecipe, attention: str) -> ParallelismConfig | None:
-    """Accelerate's settings for sequences that are cut over processes: DeepSpeed's Ulysses (arXiv 2309.14509).
+    """Accelerate's settings for sequences split over processes: DeepSpeed's Ulysses (arXiv 2309.14509).
 
-    None where each process has whole ones. Raises InputError for processes that are no whole groups.
+    None if each process has whole ones. Raises InputError if the number of processes is not a multiple of the group
+    size.
     """
     context = recipe.parallelism.context
     if context == 1:

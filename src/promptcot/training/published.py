@@ -1,6 +1,6 @@
-"""Whether a learning rate is used for about as many rows a step as it was published for.
+"""Warns when a learning rate is used with a very different number of rows per step than it was published for.
 
-Decides when that is worth a note, and its words; nothing is changed.
+Decides when the warning is shown, and its text; nothing is changed.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from promptcot.training.recipe import TrainRecipe
 
 _NEAR = 1.25
-"""Up to this factor, rows a step count as the same."""
+"""Row counts per step within this factor count as equal."""
 
 
 def rate_note(recipe: TrainRecipe, rows: float) -> str | None:
-    """What to say where a step holds about `rows` rows, and the learning rate is the published one for others."""
+    """The warning if a step holds about `rows` rows, and the learning rate was published for a different number."""
     schedule, told = recipe.schedule, recipe.published
     if told.rows_per_step is None or told.learning_rate != schedule.learning_rate:
         return None

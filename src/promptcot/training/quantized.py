@@ -1,7 +1,7 @@
-"""Weights of four bits under adapters (QLoRA, T. Dettmers et al., arXiv 2305.14314), by bitsandbytes.
+"""4-bit weights under adapters (QLoRA, T. Dettmers et al., arXiv 2305.14314), by bitsandbytes.
 
-Decides how they are stored (NF4, its constants quantised too, as in section 3 of that paper), and that adapters are
-merged into the weights as the base model has them: what was rounded for the training is read anew.
+Decides how they are stored (NF4 with double quantization, as in section 3 of that paper). Adapters are merged into the
+original weights of the base model, which are reloaded in full precision.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ADAPTER = ".lora_"
 
 
 def quantization(recipe: TrainRecipe) -> BitsAndBytesConfig | None:
-    """How the base model is loaded; None where its weights stay as they are."""
+    """How the base model is quantized; None if it is not."""
     if recipe.method.lora is None or recipe.method.lora.bits is None:
         return None
     return BitsAndBytesConfig(
@@ -32,7 +32,7 @@ def quantization(recipe: TrainRecipe) -> BitsAndBytesConfig | None:
 
 
 def unrounded(weights: Mapping[str, torch.Tensor], recipe: TrainRecipe) -> dict[str, torch.Tensor]:
-    """The adapters of `weights` with the base model's own weights, named as PEFT names them."""
+    """The adapters of `weights` with the base model's original weights, under PEFT's names."""
     adapters = {name: tensor for name, tensor in weights.items() if _ADAPTER in name}
     layers = {name.partition(_ADAPTER)[0] for name in adapters}
     base: Any = AutoModelForCausalLM.from_pretrained(

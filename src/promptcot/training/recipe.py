@@ -1,7 +1,7 @@
-"""What a training is told to do: TOML in, a checked and complete `TrainRecipe` out.
+"""The training recipe: reads TOML into a checked and complete `TrainRecipe`.
 
-Decides which keys exist, their defaults and bounds, and where the shipped recipes lie; how a table is read, changed and
-checked is decided in `promptcot.recipe`. Nothing is opened or loaded here.
+Decides which keys exist, their defaults and bounds, and where the shipped recipes are; `promptcot.recipe` reads,
+overrides and checks tables. Nothing is opened or loaded here.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Architecture(Section):
 
 
 class BaseModelSection(Section):
-    """The model to start from: a folder, a name on the Hub with a pinned `revision`, or `nano:ROLE`.
+    """The base model: a folder, a name on the Hub with a pinned `revision`, or `nano:ROLE`.
 
-    `attention` is `auto` (FlashAttention where it is installed, else one call of torch's fused kernel for each
-    sequence), or a name that transformers knows. `chat_template` is a file, for a tokenizer without one.
+    `attention` is `auto` (FlashAttention if installed, else one call of torch's fused kernel for each sequence), or a
+    name that transformers knows. `chat_template` is a file, for a tokenizer without one.
     """
 
     path: str
@@ -53,11 +53,11 @@ class BaseModelSection(Section):
 
 
 class Lora(Section):
-    """Low-rank adapters (arXiv 2106.09685) instead of all weights.
+    """Low-rank adapters (arXiv 2106.09685) instead of full fine-tuning.
 
-    `save` says what becomes of them: `merged` into the model, in `model`; the `adapter` alone, in `adapter`; or both.
-    `bits` = 4 keeps the weights below them in NF4 (QLoRA, arXiv 2305.14314), which needs bitsandbytes; the adapters are
-    merged into the weights as they were before.
+    `save` selects the output: `merged` into the model, in `model`; the `adapter` alone, in `adapter`; or both. `bits` =
+    4 keeps the base weights in NF4 (QLoRA, arXiv 2305.14314), which needs bitsandbytes; the adapters are merged into
+    the original weights.
     """
 
     rank: Positive = 16
@@ -94,11 +94,11 @@ class Method(Section):
 
 
 class Schedule(Section):
-    """How long, how fast, and how many sequences at a time on each device.
+    """The length, the learning rate, and the batch size of each device.
 
-    A step of the optimizer takes devices × `micro_batch` × `accumulation`, counted as `step_by` says: in "sequences"
-    (packs, so that steps have about as many tokens, and a number of rows that depends on their lengths), or in "rows"
-    (as without packing, for a learning rate that belongs to a number of rows).
+    A step of the optimizer takes devices × `micro_batch` × `accumulation`, counted as `step_by` specifies: in
+    "sequences" (packs: steps have about equal numbers of tokens, and numbers of rows that depend on their lengths), or
+    in "rows" (as without packing, for a learning rate that belongs to a number of rows).
     """
 
     step_by: Literal["rows", "sequences"] = "sequences"
@@ -116,11 +116,11 @@ class Schedule(Section):
 
 
 class Checkpoints(Section):
-    """When the state of the training is written, how many of these states are kept, and which becomes the model.
+    """When checkpoints are written, how many are kept, and which one becomes the model.
 
-    `best` says which: the `last`, the one with the lowest loss on the rows of `validation`, or the one with the highest
-    pass@1 of `watch.eval`. It is kept beside the newest `keep`. After `patience` evaluations that were no better than
-    the best one, the training ends.
+    `best` selects it: the `last`, the one with the lowest loss on the rows of `validation`, or the one with the highest
+    pass@1 of `watch.eval`. It is kept in addition to the newest `keep`. The training ends after `patience` evaluations
+    without improvement over the best one.
     """
 
     every: Positive = 500
@@ -130,12 +130,12 @@ class Checkpoints(Section):
 
 
 class Benchmark(Section):
-    """pass@1 of a benchmark, with the weights as they are at the time.
+    """pass@1 of a benchmark during the training.
 
-    `recipe` is a recipe of evaluation (a shipped name or a TOML file), or a benchmark (a name or a file). Asked are `n`
-    traces of `problems` of each benchmark, taken at equal distances, or of all, the same ones with the same seeds each
-    time, `every` so many steps (as checkpoints, if it is not set) and at the end. `max_tokens` bounds a trace instead
-    of the recipe.
+    `recipe` is an evaluation recipe (a shipped name or a TOML file), or a benchmark (a name or a file). The model
+    answers `n` traces of `problems` of each benchmark, taken at equal distances, or of all, with the same problems and
+    seeds each time, `every` so many steps (by default with the checkpoints) and at the end. `max_tokens` overrides the
+    recipe's limit.
     """
 
     recipe: str
@@ -146,7 +146,7 @@ class Benchmark(Section):
 
 
 class Watch(Section):
-    """What is looked at meanwhile. `samples` completions of validation prompts are drawn at each checkpoint."""
+    """What is monitored. `samples` completions of validation prompts are generated at each checkpoint."""
 
     log_every: Positive = 10
     evaluate_every: Positive | None = None
@@ -181,9 +181,9 @@ class TrainRecipe(Section):
         if chosen == "eval" and self.watch.eval is None:
             raise ValueError('checkpoints.best = "eval" needs a benchmark: set watch.eval.recipe')
         if chosen == "last" and self.checkpoints.patience:
-            raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", to be better than')
+            raise ValueError('checkpoints.patience needs checkpoints.best = "validation" or "eval", which it compares')
         if self.watch.eval and self.parallelism.offload_parameters:
-            raise ValueError("watch.eval cannot be had with offload_parameters: each token would fetch all parameters")
+            raise ValueError("watch.eval does not work with offload_parameters: each token would load all parameters")
         return self
 
     @model_validator(mode="after")
@@ -200,7 +200,7 @@ class TrainRecipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        """Refuses what would train something else, or what no library here can do, by its keys."""
+        """Rejects combinations that would change the training silently, or that no library here supports."""
         parallel, lora = self.parallelism, self.method.lora
         if parallel.grad_accum_dtype == "bfloat16" and self.precision.dtype == "float32":
             raise ValueError("parallelism.grad_accum_dtype = 'bfloat16' is for precision.dtype = 'bfloat16'")
@@ -212,14 +212,14 @@ class TrainRecipe(Section):
             )
         if lora is not None and lora.bits and parallel.divides_weights:
             raise ValueError(
-                "method.lora.bits: weights of 4 bits cannot be divided among processes: set parallelism.zero to at "
+                "method.lora.bits: 4-bit weights cannot be sharded over processes: set parallelism.zero to at "
                 "most 2, and fsdp = false"
             )
         return self
 
     @property
     def directory(self) -> Path:
-        """Where the trained model goes: what is given, else `out/train-NAME`."""
+        """The directory of the trained model: the given one, else `out/train-NAME`."""
         return Path(self.output_dir or f"out/train-{self.name}")
 
     @property
@@ -228,9 +228,9 @@ class TrainRecipe(Section):
         return self.parallelism.groups * self.schedule.micro_batch * self.schedule.accumulation
 
     def accumulation_on(self, processes: int) -> int:
-        """Micro-batches of each process in a step, so that the effective batch is the recipe's.
+        """Micro-batches of each process in a step that give the recipe's effective batch.
 
-        Raises InputError where the processes cannot share it evenly.
+        Raises InputError if the processes cannot share it evenly.
         """
         at_once = self.groups_of(processes) * self.schedule.micro_batch
         if self.sequences_per_step % at_once:
@@ -242,7 +242,7 @@ class TrainRecipe(Section):
         return self.sequences_per_step // at_once
 
     def groups_of(self, processes: int) -> int:
-        """How many batches so many processes compute at a time. Raises InputError where they are no whole groups."""
+        """The number of batches that the processes compute at a time. Raises InputError if it is not a whole number."""
         context = self.parallelism.context
         if processes % context:
             raise InputError(
@@ -261,7 +261,8 @@ class TrainRecipe(Section):
 def load_train(
     name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
 ) -> TrainRecipe:
-    """The training recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and by `overrides`.
+    """The training recipe in that file (`….toml`) or with that shipped name, with `a.b=v` overrides and `overrides`
+    applied.
 
     Raises RecipeError with all mistakes.
     """

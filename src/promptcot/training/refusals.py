@@ -1,7 +1,7 @@
-"""What the file system refuses while weights are written, as one error: most writers of weights hide the reason.
+"""Converts file system errors during the saving of weights into one error, since most writers hide the reason.
 
-safetensors puts the system's number into a text, torch's writer says nothing of it, its distributed checkpoints keep
-what happened in each process. What is none of these is passed on as it is: it is a fault of another kind.
+safetensors puts the error number into a text, torch's writer omits it, and its distributed checkpoints keep the errors
+of each process. Any other error is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROBE = b"\0" * (1 << 20)
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Turns what writers of weights raise below `target` into StorageError, where a file could not be written."""
+    """Converts errors in writing weights below `target` into StorageError, if a file could not be written."""
     try:
         yield
     except (StorageError, KeyboardInterrupt):
@@ -38,7 +38,7 @@ def writing(target: Path) -> Iterator[None]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, those that it came from, and those of other processes that it stands for."""
+    """An error, its causes, and the errors of other processes that it contains."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -58,7 +58,7 @@ def _reason(error: BaseException, target: Path) -> str | None:
 
 
 def _probed(target: Path) -> str:
-    """Why a file cannot be written there now; what torch says is no help to anyone."""
+    """The reason why a file cannot be written there now; torch's own message does not help."""
     folder = next(one for one in (target, *target.parents) if one.is_dir())
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

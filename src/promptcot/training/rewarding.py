@@ -1,7 +1,7 @@
-"""What completions are worth while a model is trained: `promptcot.rewards`, or a function of one's own, both checked.
+"""The reward function of a training: `promptcot.rewards` or a user's own function, both checked.
 
-Decides which function is called and what it may give: a finite number or None for each completion. Anything else stops
-the training, by name: TRL would take NaN for no reward, and a group without rewards teaches nothing.
+Decides which function is called and what it may return: a finite number or None for each completion. Any other value
+stops the training with an error: TRL would treat NaN as no reward, and a group without rewards gives no signal.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from promptcot.training.data.prompts import Prompts
 from promptcot.training.method_recipe import Grpo
 
 _TAKEN = {"prompt", "prompts", "completions", "answer"}
-"""Columns that are given under these names already."""
+"""Columns that TRL already passes under these names."""
 
 
 class CheckedReward:
-    """A reward function for TRL's trainer: calls another, and checks what it gives. Raises InputError.
+    """A reward function for TRL's trainer that calls another one and checks its result. Raises InputError.
 
     `columns` are those of the rows, by the numbers in the data set's column `row`.
     """
@@ -52,7 +52,7 @@ class CheckedReward:
             ) from error
 
     def _columns(self, numbers: Sequence[int]) -> dict[str, list[Any]]:
-        """The fields of the rows, for a function of one's own; `answer` is theirs or what the reader took for it."""
+        """The fields of the rows, for a user's own function; `answer` is the row's own or the reader's."""
         rows = [self._prompts.rows[number] for number in numbers]
         own = [row.get("columns", {}) for row in rows]
         names = sorted({name for one in own for name in one} - _TAKEN) if self._own else []
@@ -78,7 +78,7 @@ class CheckedReward:
 
 
 def _place(error: Exception) -> str:
-    """Where it was raised."""
+    """The place where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
@@ -88,7 +88,7 @@ async def _awaited(found: Any) -> Any:
 
 
 def reward_of(grpo: Grpo, prompts: Prompts) -> CheckedReward:
-    """The reward of a recipe. Raises InputError for a function that is not there."""
+    """The reward of a recipe. Raises InputError for a missing function."""
     told = grpo.reward
     if told.function is not None:
         name = told.function.rpartition(":")[2]

@@ -1,6 +1,6 @@
-"""One training from recipe to model folder, whatever its method: where it goes on after an interruption, and its end.
+"""Runs one training from recipe to model folder, whatever its method, including resuming and stopping.
 
-Only the wiring: what each part decides stands in its module. Every process of a training runs this.
+This module only connects the parts; each part decides in its own module. Every process of a training runs it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ from promptcot.training.saving import save
 from promptcot.training.stopping import Stopper
 
 _FREE = ("settings.schedule.max_steps", "settings.schedule.epochs", "settings.method.lora.save")
-"""What may change: the length, which `lengthening` looks at, and what is saved in the end."""
+"""Settings that may change: the length, which `lengthening` checks, and the output."""
 
 
 def train(recipe: TrainRecipe, say: Say) -> Path:
-    """Train, or go on with a training, and return the folder of the model.
+    """Start or resume a training, and return the folder of the model.
 
-    Raises InputError where the data or the settings are no longer those of the checkpoints, Diverged, and
-    KeyboardInterrupt where it was asked to stop and has written a checkpoint.
+    Raises InputError if the data or the settings differ from those of the checkpoints, Diverged, and KeyboardInterrupt
+    after a requested stop with a checkpoint.
     """
     _hush()
     kernels, method = choose(recipe), method_of(recipe)
@@ -87,7 +87,7 @@ def _silent(text: str) -> None:
 
 
 def _hush() -> None:
-    """The libraries' own chatter: what matters of it is told by the watcher, or raised."""
+    """Silence the libraries' own output: the important parts are reported by the watcher, or raised."""
     transformers_logging.disable_progress_bar()
     for name in ("accelerate", "vllm", "trl.trainer.grpo_trainer"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -96,7 +96,7 @@ def _hush() -> None:
 
 
 def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tuple[EvalRecipe, list[Question]] | None:
-    """The benchmark of `watch.eval` and what is asked of it. Raises InputError where rows of the training are in it."""
+    """The benchmark of `watch.eval` and its questions. Raises InputError if training rows contain its problems."""
     watched, tokenizer = recipe.watch.eval, material.tokenizer
     if watched is None:
         return None
@@ -109,7 +109,7 @@ def _exam(recipe: TrainRecipe, material: Material, first: bool, tell: Say) -> tu
 def _judges(
     trainer: Any, recipe: TrainRecipe, exam: tuple[EvalRecipe, list[Question]] | None, tell: Say
 ) -> Iterator[TrainerCallback]:
-    """What measures a training on its way, and decides by it."""
+    """The callbacks that evaluate a training, and decide by the results."""
     if exam is not None:
         yield Exam(trainer, recipe, *exam)
     if (criterion := CRITERIA.get(recipe.checkpoints.best)) is not None:
@@ -117,9 +117,9 @@ def _judges(
 
 
 def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
-    """What must not change between two starts of one training.
+    """The settings that must not change between two starts of one training.
 
-    DeepSpeed's checkpoints are divided among processes, and fit only as many.
+    DeepSpeed's checkpoints are sharded, and fit only the same number of processes.
     """
     settings = recipe.model_dump(mode="json", include={"seed", "method", "schedule", "precision"})
     model = recipe.model.model_dump(mode="json", include={"path", "revision", "tokenizer"})
@@ -140,7 +140,7 @@ def _began_with(recipe: TrainRecipe, material: Material) -> dict[str, Any]:
 
 
 def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
-    """What held in a training of which an earlier version wrote less, or that was not judged yet."""
+    """The settings of trainings by earlier versions that recorded fewer, or without evaluation."""
     defaults = {"method": Method(), "schedule": Schedule(), "precision": Precision()}
     told = {name: section.model_dump(mode="json") for name, section in defaults.items()}
     told["method"]["lora"] = Lora().model_dump(mode="json")
@@ -148,9 +148,10 @@ def _assumed(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _agreed(found: Found) -> Found:
-    """What the first process found: the others may see its checkpoint later, or, on a disk of their own, never.
+    """The checkpoint that the first process found: on shared storage the others may see it later, on separate disks
+    never.
 
-    Raises InputError where a process does not see it.
+    Raises InputError if a process does not see it.
     """
     [first] = broadcast_object_list([found])
     if first.path is not None and not first.path.is_dir():
@@ -163,11 +164,11 @@ def _agreed(found: Found) -> Found:
 
 
 def _go_on(recipe: TrainRecipe, material: Material, found: Found, first: bool, tell: Say) -> str | None:
-    """Say where it goes on, and refuse what differs; how much of the data a longer training passes over there."""
+    """Report where it resumes, and refuse differences; returns the part of the data that a longer training skips."""
     for fault in found.passed_over:
-        tell(f"note: {fault}; {'an older one is taken' if found.path else 'no older one is whole: it begins anew'}")
+        tell(f"note: {fault}; {'using an older one' if found.path else 'no older one is complete: starting over'}")
     if found.path:
-        tell(f"going on from step {found.step:,} ({found.path.name})")
+        tell(f"resuming from step {found.step:,} ({found.path.name})")
     if not first:
         return None
     refuse_shorter(found, recipe, material.count)

@@ -1,9 +1,9 @@
-"""The finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
+"""Writes the finished model as a plain folder that any engine loads: weights, tokenizer, generation config, model card.
 
-Decides what is in `DIRECTORY/model`, and that it appears whole or not at all. Weights are safetensors in the precision
-of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them, or lie in a folder of
-their own (`adapters`). The configuration keeps the fields of the base model. What the card says is decided in `card`,
-where a text ends in `stop_tokens`.
+Decides what is in `DIRECTORY/model`, and that the folder appears complete or not at all. Weights are safetensors in the
+precision of the recipe (bfloat16, or float32), in files of at most 5 GB; adapters are merged into them, or saved in a
+folder of their own (`adapters`). The configuration keeps the fields of the base model. `card` writes the card,
+`stop_tokens` finds the stop tokens.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ Weights = dict[str, torch.Tensor]
 
 
 def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, facts: Mapping[str, Any]) -> Path:
-    """Write the model that the trainer holds to `directory/model`, and return that folder.
+    """Write the trainer's model to `directory/model`, and return that folder.
 
-    Adapters are written to `directory/adapter` where the recipe says so; alone, that is the folder. Every process must
-    call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError, and InputError for
-    adapters that cannot be merged.
+    Adapters are written to `directory/adapter` if the recipe says so; if only they are saved, that folder is returned.
+    Every process must call it; the first one writes. `facts` go into the card: see `card.text`. Raises StorageError,
+    and InputError for adapters that cannot be merged.
     """
     weights = _gathered(trainer, divided=recipe.parallelism.divides_weights)
     folders = list(folders_of(recipe))
@@ -57,7 +57,7 @@ def save(trainer: Any, tokenizer: Any, recipe: TrainRecipe, directory: Path, fac
 def _write(
     target: Path, model: Any, weights: Weights, tokenizer: Any, recipe: TrainRecipe, facts: Mapping[str, Any]
 ) -> None:
-    """One folder, which appears whole."""
+    """Write one folder, which appears complete."""
     partial, directory = target.with_name(target.name + ".part"), target.parent
     alone = target.name == ADAPTER
     with writing(target):
@@ -77,9 +77,9 @@ def _write(
 
 
 def add_results(model_folder: Path, results: Sequence[Result]) -> None:
-    """Put what an evaluation found into the model's card, in the place of what stood there before.
+    """Put the results of an evaluation into the model's card, replacing earlier ones.
 
-    Raises InputError where the folder has no card of ours, and StorageError.
+    Raises InputError if the folder has no card of ours, and StorageError.
     """
     path = model_folder / CARD
     if not path.exists():
@@ -118,9 +118,9 @@ def merged(weights: Mapping[str, torch.Tensor], scaling: float) -> Weights:
 
 
 def _gathered(trainer: Any, divided: bool) -> Weights:
-    """All weights, named. Where they are divided only the first process gets them, but all must take part.
+    """All weights, by name. If they are sharded, only the first process gets them, but all must take part.
 
-    Else each process has all of them, and nothing is copied before the first one writes.
+    Otherwise each process has all of them, and nothing is copied before the first one writes.
     """
     if divided:
         found: Weights | None = trainer.accelerator.get_state_dict(trainer.model_wrapped)
@@ -129,7 +129,7 @@ def _gathered(trainer: Any, divided: bool) -> Weights:
 
 
 def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRecipe, folder: Path) -> None:
-    """Weights and configurations, by way of a model without memory: the one that was trained is full of hooks."""
+    """Weights and configurations, saved through a model without memory: the trained one is full of hooks."""
     if recipe.method.lora is not None:
         model = model.get_base_model()
         if recipe.method.lora.bits is not None:
@@ -156,7 +156,7 @@ def _write_network(model: Any, weights: Weights, tokenizer: Any, recipe: TrainRe
 
 
 def _plain_class(model: Any) -> Any:
-    """That of the model before FSDP made one of its own from it."""
+    """The class of the model before FSDP replaced it."""
     return next(kind for kind in type(model).__mro__ if not issubclass(kind, FSDPModule))
 
 
@@ -166,7 +166,9 @@ def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _untie(plain: Any, weights: Weights) -> None:
-    """What two layers share is stored once; where merging has made two of it, both are, and the config says so."""
+    """Weights shared by two layers are stored once; if merging made them different, both are stored, and the config
+    says so.
+    """
     for name, source in dict(plain.all_tied_weights_keys).items():
         if name not in weights or source not in weights:
             continue
@@ -177,7 +179,7 @@ def _untie(plain: Any, weights: Weights) -> None:
 
 
 def _generation_config(model: Any, tokenizer: Any) -> Any:
-    """That of the base model, which stops where the training's texts ended."""
+    """The base model's, with the end tokens of the training's texts."""
     config = copy.deepcopy(model.generation_config)
     if ends := end_ids(config, tokenizer):
         config.eos_token_id = ends[0] if len(ends) == 1 else ends
@@ -190,7 +192,7 @@ def _generation_config(model: Any, tokenizer: Any) -> Any:
 
 
 def _write_tokenizer(tokenizer: Any, recipe: TrainRecipe, folder: Path) -> None:
-    """With its chat template, and without the padding and cutting that a training may have left in it."""
+    """With its chat template, and without padding and truncation settings of the training."""
     kept = copy.deepcopy(tokenizer)
     if recipe.model.chat_template:
         kept.chat_template = Path(recipe.model.chat_template).read_text(encoding="utf-8")
@@ -201,7 +203,7 @@ def _write_tokenizer(tokenizer: Any, recipe: TrainRecipe, folder: Path) -> None:
 
 
 def _publish(partial: Path, target: Path) -> None:
-    """Bring the folder to disk and let it take the place of an older one."""
+    """Flush the folder to disk, and replace an older one with it."""
     for path in [*partial.iterdir(), partial]:
         sync(path)
     old = target.with_name(target.name + ".old")

@@ -1,9 +1,9 @@
-"""A trainer whose batches are whole steps: for steps that are counted in rows, and differ in their micro-batches.
+"""A trainer whose batches are whole steps, for steps that are counted in rows and differ in their micro-batches.
 
-transformers' own accumulation takes as many micro-batches in every step. Here it counts each step as one batch, and the
-micro-batches are gone through in that batch: their gradients add up, and are exchanged with the last one, which is when
-DeepSpeed steps too. Checkpoints, schedules and logs count steps, and need not know. Which rows a step has and how they
-are shared is decided in `data.steps`.
+transformers' own accumulation uses the same number of micro-batches in every step. Here each step counts as one batch,
+and a loop inside that batch runs the micro-batches: their gradients add up, and are exchanged with the last one, which
+is also when DeepSpeed steps. Checkpoints, schedules and logs count steps and need no change. `data.steps` decides which
+rows a step has and how they are shared.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class StepTrainer(Trainer):
         return sum(super(StepTrainer, self).floating_point_ops(part) for part in inputs["micro_batches"])
 
     def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> Any:
-        """The tokens that are learnt in a step, by which its loss is divided, over all processes."""
+        """The number of tokens with a loss in a step, over all processes, by which its loss is divided."""
         parts = [part for sample in batch_samples for part in sample.get("micro_batches", [sample])]
         return super()._get_num_items_in_batch(parts, device)
 
     def _exchanging(self, model: Any, now: bool) -> AbstractContextManager[Any]:
-        """DeepSpeed decides by itself what it exchanges before the end of a step, and FSDP would need more memory."""
+        """DeepSpeed decides itself what it exchanges before the end of a step, and FSDP would need more memory."""
         if now or self.accelerator.distributed_type in (DistributedType.DEEPSPEED, DistributedType.FSDP):
             return nullcontext()
         held_back: AbstractContextManager[Any] = self.accelerator.no_sync(model)

@@ -1,7 +1,6 @@
-"""Ctrl-C and SIGTERM in a training: the step at hand is finished, a checkpoint is written, and all processes stop.
+"""Handles Ctrl-C and SIGTERM in a training: finishes the current step, writes a checkpoint, and stops all processes.
 
-A job that is preempted, or stopped by hand, so loses nothing. Asked a second time, it stops at once. Decides when; what
-a checkpoint holds is the trainer's business.
+A preempted job therefore loses nothing. A second signal stops it at once. The trainer decides what a checkpoint holds.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from promptcot.interruption import Listener
 
 
 class Stopper(TrainerCallback):  # type: ignore[misc]
-    """The callback, for the trainer of every process. `stopped` says afterwards whether it was asked to stop."""
+    """The callback, for the trainer of every process. `stopped` is set if it stopped on request."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self.stopped = False
@@ -26,7 +25,7 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
         self._listening = ExitStack()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Listen to signals."""
+        """Install the signal handlers."""
         self._listening.enter_context(self._listener.listening())
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -39,8 +38,8 @@ class Stopper(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        """Let others listen again."""
+        """Restore the signal handlers."""
         self._listening.close()
 
     def _promise(self) -> None:
-        self._say("stopping: this step is finished and a checkpoint written; ask again to stop at once")
+        self._say("stopping: this step is finished and a checkpoint is written; a second signal stops at once")

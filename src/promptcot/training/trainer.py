@@ -1,7 +1,8 @@
-"""TRL's trainers, told which rows each batch holds: they stop where the loss is no number, and say on which rows.
+"""TRL's trainers with known rows in each batch: they stop at a non-finite loss, and report the rows of its batch.
 
-Decides nothing about the loss or the optimizer. Every finished checkpoint is sealed, so that a torn one is known, and
-older ones are removed only then. What all methods share is `Guarded`; `Trainer` is that of supervised fine-tuning.
+Does not change the loss or the optimizer. Every finished checkpoint is sealed, so that an incomplete one is detected,
+and older checkpoints are removed only afterwards. `Guarded` is shared by all methods; `Trainer` is for supervised
+fine-tuning.
 """
 
 from __future__ import annotations
@@ -30,20 +31,20 @@ _MARKS = 1 << 48
 
 
 class Diverged(PromptCoTError):
-    """The loss or its gradient is no finite number, so that a step would spoil the weights."""
+    """The loss or its gradient is not finite, so a step would destroy the weights."""
 
 
 def mark(rows: Iterable[int]) -> int:
-    """A number that tells these rows from others, whatever their order: those of a step have none."""
+    """An order-independent number that identifies a set of rows."""
     digests = (hashlib.blake2b(str(row).encode(), digest_size=6).digest() for row in rows)
     return sum(int.from_bytes(digest, "big") for digest in digests) % _MARKS
 
 
 class Guarded:
-    """What is added to a trainer of TRL, which stands behind it among the bases of a class.
+    """A mixin for TRL's trainers, placed before them among the bases of a class.
 
     `name_of` is the id of a row by its number; the trainer calls `note` with the rows of each micro-batch, and their
-    tokens. `eval_collator` makes the batches of validation, whose rows lie in a store of their own. The newest `keep`
+    tokens. `eval_collator` makes the batches of validation, whose rows are in a separate store. The newest `keep`
     checkpoints are kept.
     """
 
@@ -65,12 +66,12 @@ class Guarded:
         super().__init__(**given)
 
     def create_accelerator_and_postprocess(self) -> None:
-        """As the trainer does it, but FSDP divides the model without GPUs too."""
+        """As in the base trainer, but FSDP also shards the model without GPUs."""
         know_fsdp_on_cpus(bool(self.args.fsdp))
         super().create_accelerator_and_postprocess()  # type: ignore[misc]
 
     def note(self, rows: list[int], tokens: int, completion_tokens: int, marked: bool = True) -> None:
-        """Take down what the micro-batch at hand is made of; not `marked` where another process has the same rows."""
+        """Record the rows of the current micro-batch; not `marked` if another process has the same rows."""
         step, so_far = self._order
         if step != self.state.global_step:
             step, so_far, self._step_rows = self.state.global_step, 0, []
@@ -94,7 +95,7 @@ class Guarded:
         return found
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As the trainer does it, but where each process has all weights only the first one takes a copy of them."""
+        """As in the base trainer, but if each process has all weights, only the first one copies them."""
         if self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage < 3:
             if self.args.should_save:
                 self._save(output_dir)  # type: ignore[attr-defined]
@@ -102,7 +103,7 @@ class Guarded:
         super().save_model(output_dir, _internal_call)  # type: ignore[misc]
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """Batches of the rows that are held out."""
+        """Batches of the held-out rows."""
         with self.collating(self._eval_collator):
             return super().get_eval_dataloader(eval_dataset)  # type: ignore[misc]
 
@@ -116,18 +117,18 @@ class Guarded:
             self.data_collator = usual
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log, with a mark of the rows of this step, by which two runs can be compared: it is the same however the
-        rows are packed and shared among processes.
+        """Log, with an identifier of the rows of this step, for comparing two runs: it does not depend on how the rows
+        are packed and distributed over processes.
         """
         if "loss" in logs:
             logs = {**logs, "order": self._mark_of_step()}
         super().log(logs, start_time)  # type: ignore[misc]
 
     def save_more(self, folder: Path) -> None:
-        """Add to a checkpoint what only this method needs to go on; every process calls it."""
+        """Add this method's own state to a checkpoint; every process calls it."""
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """A checkpoint, sealed; older ones are removed. Raises StorageError where it cannot be written."""
+        """A checkpoint, sealed; older ones are removed. Raises StorageError if it cannot be written."""
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         with writing(folder):
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
@@ -161,7 +162,7 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         self.model_accepts_loss_kwargs = True  # each loss is divided by the tokens of the step, also of cut sequences
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
-        """The loss of a batch, whose rows the model does not see."""
+        """The loss of a batch, without the row numbers, which are not a model input."""
         if "leads" in inputs:
             return loss_of_part(model, inputs, named["num_items_in_batch"], self.args.world_size // self._context)
         found = super().compute_loss(model, {k: v for k, v in inputs.items() if k != "rows"}, *args, **named)
@@ -178,7 +179,7 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         return super().training_step(model, inputs, *args, **named) * self._context  # of which this was a part
 
     def get_sp_size(self) -> int:
-        """1: the processes of a group get the same batches, and cut them (`context`), so that none are gathered."""
+        """1: the processes of a group get the same batches, and split them (`context`), so none are gathered."""
         return 1
 
     def _prepare_for_training(self, *given: Any, **named: Any) -> Any:
@@ -192,7 +193,7 @@ class Trainer(Guarded, SFTTrainer):  # type: ignore[misc]
         return prepared
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """The validation loss is that of a token, as the loss of training is; the trainer's own is that of a row."""
+        """The validation loss is per token, like the training loss; the base trainer's is per row."""
         if "eval_loss" in logs:
             logs = {**logs, "eval_loss": self._validation_loss()}
         super().log(logs, start_time)

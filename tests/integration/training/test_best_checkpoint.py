@@ -88,7 +88,7 @@ async def test_the_model_is_the_best_checkpoint_of_a_training_that_ends_early_ki
         killed.setattr(trainer, "seal", seal)
         with pytest.raises(SystemExit):
             train("killed", **settings)
-    assert any(line.startswith("going on from step 2") for line in train("killed", **settings))
+    assert any(line.startswith("resuming from step 2") for line in train("killed", **settings))
     again = train("killed", **settings)
     assert any("to go on, raise checkpoints.patience" in line for line in again)
     assert pass_at_1(tmp_path / "killed") == found

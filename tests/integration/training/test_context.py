@@ -28,7 +28,7 @@ def test_two_processes_that_share_each_packed_sequence_learn_what_one_does(tmp_p
     finished(tmp_path, PLAIN, "one", **SETTINGS)
     two = {**SETTINGS, "parallelism__devices": 2, "parallelism__context": 2, "parallelism__zero": 2}
     killed_after_a_checkpoint(tmp_path, PLAIN, "two", "--processes", "2", **two)
-    assert f"going on from step {EVERY}" in finished(tmp_path, PLAIN, "two", "--processes", "2", **two)
+    assert f"resuming from step {EVERY}" in finished(tmp_path, PLAIN, "two", "--processes", "2", **two)
     for ours, theirs in zip(logged(tmp_path / "two"), logged(tmp_path / "one"), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-4)
     assert sum("loss" in line for line in logged(tmp_path / "two")) == STEPS

@@ -106,7 +106,7 @@ def test_losses_and_gradients_are_those_of_trl_and_a_resumed_training_asks_the_r
     shutil.rmtree(tmp_path / "again" / f"checkpoint-{STEPS}")
     monkeypatch.setattr(DpoTrainer, "compute_ref_log_probs", None)
     told = train("again", **settings)
-    assert "going on from step 2 (checkpoint-2)" in told
+    assert "resuming from step 2 (checkpoint-2)" in told
     assert logged(tmp_path / "again") == ours
     card = (tmp_path / "again" / "model" / "README.md").read_text()
     assert "| method | DPO, all weights |" in card

@@ -128,7 +128,7 @@ def test_it_learns_what_trl_does_and_goes_on_within_a_batch_of_completions(tmp_p
     shutil.copytree(tmp_path / "whole", tmp_path / "again")
     shutil.rmtree(tmp_path / "again" / f"checkpoint-{STEPS}")
     # The third step learns from half of the completions that were drawn for it and for the fourth.
-    assert "going on from step 3 (checkpoint-3)" in train("again", checkpoints__every=3)
+    assert "resuming from step 3 (checkpoint-3)" in train("again", checkpoints__every=3)
     assert logged(tmp_path / "again") == logged(tmp_path / "whole")
     card = (tmp_path / "again" / "model" / "README.md").read_text()
     assert "| method | GRPO, all weights |" in card

@@ -40,7 +40,7 @@ def test_a_training_in_two_processes_that_is_killed_goes_on_to_the_same_losses(t
     else:
         finished(tmp_path, PLAIN, "whole", "--processes", "2", **two)
     killed_after_a_checkpoint(tmp_path, PLAIN, "killed", "--processes", "2", **two)
-    assert "going on from step 3" in finished(tmp_path, PLAIN, "killed", "--processes", "2", **two)
+    assert "resuming from step 3" in finished(tmp_path, PLAIN, "killed", "--processes", "2", **two)
     whole, gone_on = logged(tmp_path / "whole"), logged(tmp_path / "killed")
     assert [line["step"] for line in gone_on] == [1, 2, 3, 4, 5]
     for name in ("loss", "grad_norm"):

@@ -99,7 +99,7 @@ def same_model(place: Path, one: str, other: str, tolerance: float = 0.0) -> boo
 def test_a_training_that_is_killed_goes_on_to_the_same_model(place: Path, alone: list[float]) -> None:
     killed_after_a_checkpoint(place, PLAIN, "killed")
     assert len(losses(place / "killed")) < STEPS
-    assert f"going on from step {EVERY}" in finished(place, PLAIN, "killed")
+    assert f"resuming from step {EVERY}" in finished(place, PLAIN, "killed")
     assert logged(place / "killed") == logged(place / "alone")
     assert same_model(place, "killed", "alone")
 
@@ -119,7 +119,7 @@ def test_two_processes_that_divide_a_model_learn_what_one_process_does(
     options = () if launcher == DEEPSPEED else ("--processes", "2")
     settings = {**settings, "schedule__accumulation": 1, "parallelism__devices": 2}
     killed_after_a_checkpoint(place, launcher, name, *options, **settings)
-    assert f"going on from step {EVERY}" in finished(place, launcher, name, *options, **settings)
+    assert f"resuming from step {EVERY}" in finished(place, launcher, name, *options, **settings)
     assert len(alone) == STEPS
     assert losses(place / name) == pytest.approx(alone, abs=1e-2)
     assert same_model(place, name, "alone", tolerance=2e-3)
@@ -130,7 +130,7 @@ def test_steps_counted_in_rows_are_the_same_on_two_processes_that_cannot_share_t
     finished(place, PLAIN, "rows-1", **rows)
     zero = {**rows, "parallelism__zero": 2, "parallelism__offload_optimizer": True}
     killed_after_a_checkpoint(place, PLAIN, "rows-2", "--processes", "2", **zero)
-    assert f"going on from step {EVERY}" in finished(place, PLAIN, "rows-2", "--processes", "2", **zero)
+    assert f"resuming from step {EVERY}" in finished(place, PLAIN, "rows-2", "--processes", "2", **zero)
     assert losses(place / "rows-2") == pytest.approx(losses(place / "rows-1"), abs=1e-2)
     one, two = (logged(place / name, ("step", "order", "tokens")) for name in ("rows-1", "rows-2"))
     assert one == two

@@ -107,10 +107,10 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_model_is_the_same(tmp_path:
     told = train("damaged", **settings)
     assert [line for line in told if line.startswith("note")] == [
         f"note: checkpoint-6 is incomplete (optimizer.pt has {size - 1:,} bytes instead of {size:,}); "
-        "an older one is taken",
-        "note: checkpoint-4 is incomplete (trainer_state.json is missing); an older one is taken",
+        "using an older one",
+        "note: checkpoint-4 is incomplete (trainer_state.json is missing); using an older one",
     ]
-    assert "going on from step 2 (checkpoint-2)" in told
+    assert "resuming from step 2 (checkpoint-2)" in told
     assert logged(tmp_path / "damaged") == logged(tmp_path / "whole")
     assert same(tmp_path / "damaged", tmp_path / "whole")
 
@@ -135,7 +135,7 @@ def test_with_one_checkpoint_to_keep_the_old_one_goes_when_the_new_one_is_whole(
             train("one", **settings)
     assert sealed == [tmp_path / "one" / "checkpoint-1"]
     told = train("one", **settings)
-    assert "note: checkpoint-2 is incomplete (it was never finished: no contents.json); an older one is taken" in told
+    assert "note: checkpoint-2 is incomplete (it is unfinished: no contents.json); using an older one" in told
     assert [folder.name for folder in sorted((tmp_path / "one").glob("checkpoint-*"))] == ["checkpoint-3"]
 
 
@@ -158,7 +158,7 @@ def test_when_asked_to_stop_it_writes_a_checkpoint_and_goes_on_from_there(
         with pytest.raises(KeyboardInterrupt):
             train("asked", **settings)
     assert signal.getsignal(signal.SIGTERM) is handler
-    assert "going on from step 3 (checkpoint-3)" in train("asked", **settings)
+    assert "resuming from step 3 (checkpoint-3)" in train("asked", **settings)
     assert logged(tmp_path / "asked") == logged(tmp_path / "unasked")
     assert same(tmp_path / "asked", tmp_path / "unasked")
 
@@ -167,7 +167,7 @@ def test_a_finished_training_takes_no_further_step(tmp_path: Path, train: Train)
     train("once", schedule__max_steps=3)
     train("twice", schedule__max_steps=3)
     told = train("twice", schedule__max_steps=3)
-    assert "going on from step 3 (checkpoint-3)" in told
+    assert "resuming from step 3 (checkpoint-3)" in told
     assert logged(tmp_path / "twice", ALIKE) == logged(tmp_path / "once", ALIKE)
     assert same(tmp_path / "once", tmp_path / "twice")
 
@@ -199,7 +199,7 @@ def test_a_mix_goes_on_with_the_rows_that_it_would_have_had(
         asked.setattr("promptcot.training.run.Stopper", Asked)
         with pytest.raises(KeyboardInterrupt):
             train("stopped", **settings)
-    assert "going on from step 2 (checkpoint-2)" in train("stopped", **settings)
+    assert "resuming from step 2 (checkpoint-2)" in train("stopped", **settings)
     assert logged(tmp_path / "stopped") == logged(tmp_path / "whole")
     other = {**settings, "data__mix": mix.replace("0.5", "0.4", 1).replace("weight=0.5", "weight=0.6")}
     with pytest.raises(InputError, match=r"data\.1: .*rows\.jsonl\.weight: 0\.5 before, 0\.4 now"):

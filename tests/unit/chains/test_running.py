@@ -143,7 +143,7 @@ def test_a_failing_step_stops_the_chain_with_its_exit_code_and_runs_first_the_ne
     machine = Machine(two=7)
     code, said = run(folder, machine)
     assert (code, machine.ran) == (7, ["one", "two"])
-    assert said[-1] == "the chain stops here; the same command goes on with two"
+    assert said[-1] == "the chain stops here; the same command continues with two"
     machine.codes = {}
     assert run(folder, machine)[0] == 0
     assert machine.ran == ["two", "tell"]
@@ -256,7 +256,7 @@ def test_a_training_of_other_rows_or_settings_begins_in_an_empty_folder(folder: 
         (folder / "source").write_text("other rows")
     said = trained(folder, machine, *(["--seed", "2"] if change == "command" else []))
     assert not machine.found
-    assert f"removed: {folder / 'training'}, which was made by another command or of other inputs" in said
+    assert f"removed: {folder / 'training'}, which was made by another command or from other inputs" in said
 
 
 def test_a_folder_that_no_chain_made_is_left_alone(folder: Path) -> None:

@@ -76,8 +76,8 @@ def test_everything_is_shown_with_its_size_its_use_and_what_it_would_cost_again(
     lines = [" ".join(line.split()) for line in text.splitlines()]
     assert "generate.journal 600 B replies to 40 calls of generate (cost 0.2500)" in lines
     assert "judge-a.journal 600 B replies to 40 calls of judge-a (no price known)" in lines
-    assert "select.state 5.00 kB unfinished work, begun anew in any case" in lines
-    assert "vllm-m-0.log 7 B what servers of models printed" in lines
+    assert "select.state 5.00 kB unfinished work, which is restarted from scratch anyway" in lines
+    assert "vllm-m-0.log 7 B logs of model servers" in lines
     assert "repeats up to 216 calls (cost 1.7500, without 1 with no price)" in text
     assert "nothing was removed" in text
     assert names(run) == before

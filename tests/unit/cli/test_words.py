@@ -159,7 +159,7 @@ def test_where_a_server_lists_its_models_only_with_a_key_the_key_is_what_is_name
     server.locked = True
     assert server.runs_command("solve --data_path rows.jsonl --output_path out.jsonl") == 1
     said = capsys.readouterr().err
-    assert "wants a key, or another one: asked for its models, it answers 401" in said
+    assert "requires a key, or another one: asked for its models, it answers 401" in said
     assert "the environment variable OPENAI_API_KEY, which is not set" in said
     assert "Name the model" not in said
 

@@ -145,7 +145,7 @@ async def test_damaged_grades_are_told_once(tmp_path: Path, graders: Graders) ->
             [one async for one in graded]
         told.append(judge.notes)
     assert told == [
-        [f"{tmp_path / 'a.grades'}: 1 damaged line was left out; the answers that stood there are graded again"],
+        [f"{tmp_path / 'a.grades'}: 1 damaged line was skipped; their answers are graded again"],
         [],
     ]
 

@@ -102,7 +102,7 @@ def test_decontamination_is_said_with_benchmarks_rules_and_counts_or_that_there_
     text = card(origin(contamination=told), exported())
     assert "3 rows that are in one were left out (by rule: exact 1, share 2)." in text
     assert "| math500 | 500 |" in text
-    assert "Not at hand, and so not compared: aime2025." in text
+    assert "Not available, so not compared: aime2025." in text
     assert "Not decontaminated" in card(origin(), exported())
     assert "no row is in one." in card(origin(contamination={**told, "found": {}, "rules": {}}), exported())
 

@@ -280,7 +280,7 @@ def test_a_row_over_which_a_step_fails_is_left_out_and_told_with_an_example(tabl
     assert 0 < len(lost) == counts.dropped.total() < counts.rows_in == len(lost) + len(found.accepted)
     trouble = problem_of(counts, Path("out/fragile.jsonl"))
     assert trouble is not None
-    assert f"fragile: its own code failed over {len(lost)} of {counts.rows_in} rows (step failed: KeyError" in trouble
+    assert f"fragile: its code failed on {len(lost)} of {counts.rows_in} rows (step failed: KeyError" in trouble
     assert f"for example row {lost[0]['id']}" in trouble
     assert "remedy: mend the step's own code" in trouble
 

@@ -33,7 +33,7 @@ REFUSED = {
         "precision": {"dtype": "float32"},
     },
     "context cuts sequences by DeepSpeed": {"parallelism": {"devices": 2, "context": 2}},
-    "devices = 3 are no whole groups of context = 2": {"parallelism": {"devices": 3, "context": 2, "zero": 2}},
+    "devices = 3 is not a multiple of context = 2": {"parallelism": {"devices": 3, "context": 2, "zero": 2}},
     "one packed sequence at a time": {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"packing": False},

@@ -1,1 +1,1 @@
-"""Model servers on a Ray cluster: placed, watched, started again, and asked as one engine."""
+"""Model servers on a Ray cluster, placed, monitored, restarted, and used as one engine."""

@@ -1,6 +1,6 @@
-"""What runs on a node: an actor that holds one server of a model, or its part of one.
+"""The Ray actor on a node that runs one server of a model, or one part of a server.
 
-It ends with the driver, whatever ends that, and the server with it.
+The actor ends with the driver, whatever ends the driver, and stops its server.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from promptcot.redaction import remember
 
 @dataclass(frozen=True)
 class Wanted:
-    """The server that an actor starts: a model, its role, the name that it is asked by, the run's key, and the ports
-    that it may listen on.
+    """The server that an actor starts: a model, its role, its served name, the run's key, and the ports it may listen
+    on.
     """
 
     spec: Served
@@ -37,13 +37,13 @@ class Wanted:
     ports: range
 
     def __repr__(self) -> str:
-        """Without the key: Ray shows and logs what actors are given."""
+        """Without the key: Ray displays and logs the arguments of actors."""
         return f"Wanted({self.spec.model!r}, {self.role!r})"
 
 
 @dataclass(frozen=True)
 class Ended:
-    """Why there is no server, in words. `for_good`: it cannot work on this node, however often it is tried."""
+    """Why there is no server. `for_good`: it cannot work on this node, however often it is tried."""
 
     words: str
     for_good: bool
@@ -61,7 +61,7 @@ class ServerActor:
         self._lives = False
 
     async def address(self, *, port: bool) -> tuple[str, int] | Ended:
-        """The node's own address, and a free port there if one is wanted, on which the parts of a server meet."""
+        """The node's own address, and a free port if requested, for communication between the parts of a server."""
         host = _own_address()
         try:
             return host, free_port(host, self._wanted.ports) if port else 0
@@ -69,7 +69,7 @@ class ServerActor:
             return Ended(str(error), for_good=False)
 
     async def start(self, group: Group | None = None) -> list[str] | Ended:
-        """Run the server until it answers; its base URLs, none for a part of one."""
+        """Run the server until it answers; returns its base URLs, none for a part of a server."""
         wanted = self._wanted
         listen = Listen(_own_address(), wanted.key, self._logs, wanted.name, wanted.ports, group)
         try:
@@ -89,14 +89,14 @@ class ServerActor:
             return Ended(f"{type(error).__name__}: {error}", False)
 
     async def ended(self) -> str:
-        """Wait until the server is no use any more; how it ended."""
+        """Wait until the server has ended or is unusable, and return how it ended."""
         assert self._server is not None
         words = await self._server.ended()
         self._lives = False
         return words
 
     async def stop(self) -> None:
-        """End the server; no process of it is left. Logs of one that had not ended by itself go with it."""
+        """Stop the server with all its processes, and delete the logs of a server that had not ended by itself."""
         lives, self._lives = self._lives, False
         if self._server is not None:
             await self._server.stop()
@@ -107,7 +107,7 @@ class ServerActor:
 
 
 def server_opener(kind: str) -> Callable[[Served, str, Listen], Server] | None:
-    """What opens an engine that is a server itself; None where it has to be put behind one."""
+    """The function that opens an engine with its own server; None if the engine needs a server in front of it."""
     found: Callable[[Served, str, Listen], Server] | None = None
     if kind in SERVERS:
         found = import_path.load(SERVERS[kind])

@@ -1,9 +1,8 @@
-"""Who gets which part of a cluster: how many servers each model should have, where the next ones start, and which ones
-make room. Pure.
+"""Divides a cluster among models: how many servers each model gets, where new servers start, and which ones stop. Pure.
 
-Models that have work share the cluster as a plan does (`core.sharing`): whole servers are handed out one by one, each
-to the model that is slowest so far. Where not all models fit at once, those at work keep what they have, and the others
-wait until one of them has nothing left to do. A server is only ended when another model needs its place.
+Models with pending work share the cluster as a plan does (`core.sharing`): servers are assigned one at a time, each to
+the model that is slowest so far. If the models do not all fit at once, running models keep their servers, and the
+others wait until one of them has no work left. A server is stopped only when another model needs its place.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Nodes = tuple[str, ...]
-"""The nodes that one server takes a part of, by id."""
+"""The ids of the nodes on which one server runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Claim:
-    """A model's claim on the cluster. `name` tells it from all others; `work` is what it has to do, compared with them.
+    """A model's claim on the cluster. `name` is unique; `work` is its amount of work, relative to the other models.
 
-    It is `active` while it has work or expects some, and it is `full` when its servers have as many calls as they take,
-    so that more of them would help. `held` are the nodes of each server that it has, `leaving` the places in it of
-    those that are being ended. `barred` are nodes that cannot serve it.
+    It is `active` while it has work or expects some, and `full` when its servers have as many calls as they accept, so
+    that more servers would help. `held` are the nodes of each of its servers, `leaving` the indices in it of those that
+    are being stopped. `barred` are nodes that cannot serve it.
     """
 
     name: str
@@ -59,17 +58,17 @@ class Claim:
 
     @property
     def staying(self) -> int:
-        """How many servers it has that are not being ended."""
+        """The number of its servers that are not being stopped."""
         return len(self.held) - len(self.leaving)
 
     @property
     def size(self) -> float:
-        """What a server takes in all, for comparison."""
+        """The total resources of a server, for comparison."""
         return self.nodes * (self.room.gpus or self.room.cpus)
 
     @property
     def limit(self) -> int | None:
-        """The most servers that are of use now."""
+        """The maximum number of servers that are useful now."""
         if self.full:
             return self.most
         return max(self.staying, self.least)
@@ -77,14 +76,14 @@ class Claim:
 
 @dataclass
 class Decision:
-    """Servers to start, as (claim, nodes), and to end, as (claim, place in `held`)."""
+    """Servers to start, as (claim, nodes), and to stop, as (claim, index in `held`)."""
 
     start: list[tuple[str, Nodes]] = field(default_factory=list)
     end: list[tuple[str, int]] = field(default_factory=list)
 
 
 class _Packing:
-    """So many servers of each claim, seated in an empty cluster; counts what it was told to hold."""
+    """A number of servers for each claim, packed into an empty cluster."""
 
     def __init__(self, claims: Sequence[Claim], cluster: Mapping[str, Room]) -> None:
         self._claims = sorted(claims, key=lambda claim: -claim.size)
@@ -93,7 +92,7 @@ class _Packing:
         self.counts = {claim.name: 0 for claim in claims}
 
     def add(self, claim: Claim) -> bool:
-        """One more server; False where there is no room for it, whoever sits where."""
+        """Add one server; False if there is no room for it in any arrangement."""
         if not self._sit(claim, self._free):
             free = dict(self._cluster)
             more = {**self.counts, claim.name: self.counts[claim.name] + 1}
@@ -111,10 +110,10 @@ class _Packing:
 
 
 def shares(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> dict[str, int]:
-    """How many servers each active model should have, were the cluster empty.
+    """The number of servers that each active model should have on an empty cluster.
 
-    First all get their least, those that have servers before the others. Then one more at a time goes to the model that
-    is slowest with what it has, as long as there is room for that one. Models without GPUs get one on each node.
+    First all models get their minimum, those with running servers first. Then one server at a time goes to the model
+    that is slowest with its current servers, as long as there is room for it. Models without GPUs get one on each node.
     """
     active = sorted((claim for claim in claims if claim.active), key=lambda claim: not claim.staying)
     packing = _Packing(active, cluster)
@@ -128,13 +127,13 @@ def shares(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> dict[str, in
 
 
 def _grow(claim: Claim, count: int, packing: _Packing) -> None:
-    """So many servers for a model, or as many as there is room for."""
+    """A number of servers for a model, or as many as there is room for."""
     while packing.counts[claim.name] < count and packing.add(claim):
         pass
 
 
 def _hand_out(sharing: Sequence[Claim], packing: _Packing) -> None:
-    """One more server at a time for the slowest model, until there is no room for one."""
+    """Give one server at a time to the slowest model, until there is no room for one."""
     able = [claim for claim in sharing if packing.counts[claim.name]]
     while able:
         slowest = max(able, key=lambda claim: claim.work / (claim.size * packing.counts[claim.name]))
@@ -145,7 +144,7 @@ def _hand_out(sharing: Sequence[Claim], packing: _Packing) -> None:
 
 
 def _seat(claim: Claim, free: Mapping[str, Room], crowd: Mapping[str, int] | None = None) -> Nodes | None:
-    """Nodes with room for one server: the fullest where GPUs are shared, else those with the fewest of its servers."""
+    """Nodes with room for a server: the fullest if GPUs are shared, otherwise those with the fewest of its servers."""
     able = [node for node, room in free.items() if node not in claim.barred and room.holds(claim.room)]
     if len(able) < claim.nodes:
         return None
@@ -160,7 +159,7 @@ def _take(free: dict[str, Room], nodes: Nodes, room: Room) -> None:
 
 
 def decide(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> Decision:
-    """What to start and what to end, so that the models come to have their shares."""
+    """The servers to start and to stop, so that the models approach their shares."""
     wanted = shares(claims, cluster)
     state = _State(claims, cluster, wanted)
     for claim in sorted(claims, key=lambda claim: (claim.staying > 0, -claim.size)):
@@ -179,7 +178,9 @@ def decide(claims: Sequence[Claim], cluster: Mapping[str, Room]) -> Decision:
 
 
 class _State:
-    """What is free now, what will be when those that are ended have gone, and who has servers beyond its share."""
+    """The resources that are free now, those that will be free when stopping servers are gone, and servers beyond the
+    shares.
+    """
 
     def __init__(self, claims: Sequence[Claim], cluster: Mapping[str, Room], wanted: Mapping[str, int]) -> None:
         self.decision = Decision()
@@ -194,10 +195,10 @@ class _State:
                     _take(self.coming, nodes, claim.room)
 
     def make_room(self, claim: Claim) -> Nodes | None:
-        """End the fewest servers that let one of this model start when they have gone; where it will.
+        """Stop the fewest servers that make room for a server of this model; returns its place.
 
-        Those are servers that others have beyond their shares, or else, for a model that has none, of which others have
-        several. For a server over several nodes room is made on one node at a time.
+        These are servers that others have beyond their shares or, for a model without any server, one of several of
+        another model. For a server over several nodes, room is made on one node at a time.
         """
         for several in (False, True) if not claim.staying else (False,):
             able = [node for node in self.coming if node not in claim.barred]
@@ -217,7 +218,9 @@ class _State:
                 self.coming[node] = self.coming[node].more(claim.room)
 
     def _victims(self, claim: Claim, node: str, several: bool) -> list[tuple[Claim, int]]:
-        """Servers on a node whose end makes room there for one of `claim`; empty where nothing does, or need be."""
+        """Servers on a node whose end makes room there for one of `claim`; empty if none would, or if there is room
+        already.
+        """
         room, spare, staying = self.coming[node], dict(self.spare), dict(self._staying)
         found: list[tuple[Claim, int]] = []
         for other in (other for other in self._claims if other.name != claim.name):
@@ -234,7 +237,7 @@ class _State:
 
 
 def _needed(found: list[tuple[Claim, int]], wanted: Room, room: Room) -> list[tuple[Claim, int]]:
-    """Those of the victims without which the room does not suffice; `room` is what there is without all of them."""
+    """The victims that are necessary for the room; `room` is the free capacity without any of them."""
     needed = []
     for victim in found:
         if (without := room.less(victim[0].room)).holds(wanted):

@@ -1,7 +1,7 @@
-"""The engine of a model whose servers are placed on a cluster: one engine, whose addresses come and go.
+"""The engine of a model whose servers run on a cluster: one engine, with addresses that change over time.
 
-Who starts the servers is decided by `placer`. A call waits here while no server runs. One that was under way on a
-server that is lost fails as a fault of the moment, so that the runner makes it again.
+`placer` starts the servers. Calls wait here while no server is running. A call in flight on a server that is lost fails
+with a transient error, so the runner retries it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from promptcot.errors import EngineUnusable, PromptCoTError, TransientError
 T = TypeVar("T")
 
 _NOT_OURS = {"no-server", "unauthorised", "not-a-server", "not-found", "unknown-model"}
-"""What a call meets where a server was and something else is now."""
+"""The error of a call when another service now answers at a server's address."""
 
 
 class PlacedEngine(Through):
-    """An engine over servers that others start and end. `wake` is called when there is a call and no server.
+    """An engine over servers that `placer` starts and stops. `wake` is called when there is a call and no server.
 
-    `connect` makes the HTTP engine, without addresses; it is made and used in one event loop.
+    `connect` creates the HTTP engine, without addresses; it is created and used in one event loop.
     """
 
     def __init__(self, name: str, connect: Callable[[], OpenAIEngine], wake: Callable[[], None]) -> None:
@@ -34,12 +34,12 @@ class PlacedEngine(Through):
         self._changed = asyncio.Event()
         self._broken: PromptCoTError | None = None
         self.asked = False
-        """Whether anything was ever asked."""
+        """Whether any call was ever made."""
         self.calls = 0
-        """Calls under way, those that wait for a server included."""
+        """Calls in flight, including those that wait for a server."""
         self.idle_since = time.monotonic()
         self.closed = False
-        """Whether nothing more is to come; a call opens it again."""
+        """Whether no more calls are expected; a call resets it."""
 
     @property
     def model(self) -> str:
@@ -47,37 +47,37 @@ class PlacedEngine(Through):
 
     @property
     def servers(self) -> int:
-        """How many servers answer now."""
+        """The number of servers that answer now."""
         return len(self._urls)
 
     async def close(self) -> None:
-        """Close the connections. Servers are ended by who placed them, when others need their room or at the end."""
+        """Close the connections. The placer stops the servers when others need their room, or at the end."""
         self.closed = True
         if self._http is not None:
             await self._http.close()
             self._http = None
 
     def add(self, *urls: str) -> None:
-        """Servers that answer."""
+        """Add servers that answer."""
         self._serve([*self._urls, *urls])
 
     def leave(self, *urls: str) -> None:
-        """Servers that get no more calls; those under way there go on."""
+        """Remove servers from scheduling; their calls in flight continue."""
         self._serve([url for url in self._urls if url not in urls])
 
     def lose(self, *urls: str) -> None:
-        """Servers that are gone; calls under way there fail."""
+        """Remove lost servers; their calls in flight fail."""
         self.leave(*urls)
         if self._http is not None:
             for url in urls:
                 self._http.transport.lose(url)
 
     def calls_at(self, url: str) -> int:
-        """How many calls a server is working on."""
+        """The number of calls in flight at a server."""
         return self._http.transport.calls_at(url) if self._http is not None else 0
 
     def give_up(self, error: PromptCoTError) -> None:
-        """No server can be had: every call fails with this error."""
+        """No server is available: every call fails with this error."""
         self._broken = error
         self._tell()
 

@@ -1,6 +1,6 @@
-"""A model on the cluster: its servers, each from its start to its end, and the nodes on which they fail.
+"""A model on the cluster: the life of each of its servers, and the nodes on which they fail.
 
-How many there are to be, and where, is decided by `placer`.
+`placer` decides how many servers there are and where they run.
 """
 
 from __future__ import annotations
@@ -18,17 +18,19 @@ from promptcot.engines.cluster.server import Lost, NoServer, Occupied, PlacedSer
 
 _CRASHES, _WITHIN = 3, 3600.0
 _ONE_EVENT = 10.0
-"""Failures on one node within so many seconds have one cause, and are counted once."""
+"""Failures on one node within this many seconds have one cause, and count once."""
 _REST = 2.0
 _OCCUPIED = 60.0
 _DRAINED = 0.1
 _NOTICED = 8.0
-"""Seconds after which a cluster has noticed that a node is gone."""
+"""Seconds after which a cluster has noticed the loss of a node."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What the servers of a model take: `room` of each of so many `nodes`; how many there are at least and at most."""
+    """The resources of a model's servers: `room` on each of its `nodes`, and the minimum and maximum number of
+    servers.
+    """
 
     room: Room
     nodes: int = 1
@@ -37,7 +39,7 @@ class Size:
 
 
 class Bars:
-    """Nodes that do not serve a model: for good, for an hour after three failures, or for a moment."""
+    """Nodes that are excluded for a model: permanently, for an hour after three failures, or briefly."""
 
     def __init__(self) -> None:
         self._for_good: dict[str, str] = {}
@@ -47,11 +49,11 @@ class Bars:
         self._others: dict[str, float] = {}
 
     def bar(self, node: str, words: str) -> None:
-        """It cannot be served there, however often it is tried."""
+        """Exclude a node permanently."""
         self._for_good[node] = words
 
     def failed(self, node: str, words: str) -> None:
-        """A server ended there by itself. It is started again a little later, at most three times within an hour."""
+        """A server on the node crashed. It is restarted after a short delay, at most three times within an hour."""
         now = time.monotonic()
         failures = self._failures.setdefault(node, deque())
         if not failures or now - failures[-1] >= _ONE_EVENT:
@@ -60,18 +62,18 @@ class Bars:
         self._until[node] = now + _REST * len(failures)
 
     def occupied(self, node: str) -> None:
-        """Others use it: let the other nodes be tried for a while."""
+        """The node's resources are in use: prefer the other nodes for a while."""
         self._others[node] = time.monotonic() + _OCCUPIED
 
     def forget_all_but(self, nodes: Collection[str]) -> None:
-        """A node that comes back is another one."""
+        """Forget all nodes except these: a node that comes back counts as a new one."""
         for table in (self._for_good, self._failures, self._words, self._until, self._others):
             for node in table.keys() - set(nodes):
                 del table[node]
 
     @property
     def lasting(self) -> dict[str, str]:
-        """Nodes that are not tried any more, and why."""
+        """Nodes that are excluded until further notice, with reasons."""
         now = time.monotonic()
         for failures in self._failures.values():
             while failures and now - failures[0] > _WITHIN:
@@ -87,14 +89,14 @@ class Bars:
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether a place was looked for and others use it."""
+        """Whether the resources for a server are in use by others."""
         return any(until > time.monotonic() for until in self._others.values())
 
 
 class PlacedModel:
-    """A model, called `name` for people and `key` to tell it from all others; `say` hears what becomes of its servers.
+    """A model, with a `name` for display and a unique `key`; `say` receives messages about its servers.
 
-    `work` is what it has to do, compared with the others.
+    `work` is its amount of work, relative to the others.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class PlacedModel:
         self.bars = Bars()
 
     def claim(self, *, active: bool, full: bool) -> Claim:
-        """What it asks of the cluster."""
+        """Its claim on the cluster."""
         leaving = frozenset(place for place, server in enumerate(self.servers) if server.ending.is_set())
         held = tuple(server.nodes for server in self.servers)
         size, barred = self.size, self.bars.now
@@ -121,7 +123,7 @@ class PlacedModel:
         return len(able) >= self.size.nodes
 
     async def serve(self, nodes: Nodes, where: str, is_there: Callable[[], bool]) -> None:
-        """A server on these nodes, from its start to its end; `is_there` tells whether they all are alive."""
+        """Run a server on these nodes, from start to end; `is_there` returns whether all of them are alive."""
         server = PlacedServer(self.wanted, self.size.room, nodes)
         self.servers.append(server)
         try:
@@ -134,7 +136,7 @@ class PlacedModel:
             if await _stays(is_there):
                 self._note_failure(nodes, where, f"its process ended ({lost})", for_good=False)
             else:
-                self._say(f"{self.name}: the server on {where} is lost; another one is started")
+                self._say(f"{self.name}: the server on {where} is lost; starting another one")
         except NoServer as none:
             self._note_failure(nodes, where, str(none), for_good=none.for_good)
         except Exception as error:  # of Ray, or a mistake here: not to be tried again and again without a word
@@ -147,7 +149,7 @@ class PlacedModel:
                 self.servers.remove(server)
 
     async def _serve(self, server: PlacedServer) -> None:
-        """Until it is to end, and has no calls left. Raises Lost, NoServer, Occupied."""
+        """Run until it is to stop and has no calls left. Raises Lost, NoServer, Occupied."""
         serving, ending = asyncio.ensure_future(self._answering(server)), asyncio.ensure_future(server.ending.wait())
         try:
             await asyncio.wait([serving, ending], return_when=asyncio.FIRST_COMPLETED)
@@ -180,7 +182,7 @@ class PlacedModel:
 
 
 async def _stays(is_there: Callable[[], bool]) -> bool:
-    """Whether nodes are still there when the cluster has had time to notice that they are gone."""
+    """Whether nodes are still alive after the cluster has had time to notice their loss."""
     until = time.monotonic() + _NOTICED
     while is_there() and time.monotonic() < until:
         await asyncio.sleep(_DRAINED)

@@ -1,7 +1,7 @@
-"""The cluster: joined within bounded time, and looked over before the first server.
+"""Connects to the cluster within a time limit, and checks its nodes before the first server starts.
 
-Decides what is said when an address does not answer, and when a node has another Python, Ray or promptcot. Ray's own
-chatter goes to its log files; it reports nothing to its makers.
+Decides what is reported when the address does not answer, and when a node has another version of Python, Ray or
+promptcot. Ray's own output goes to its log files, and its usage reports are turned off.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _LOOK = 120.0
 
 
 class ClusterUnusable(PromptCoTError):
-    """The cluster does not answer, or it cannot do this work."""
+    """The cluster does not answer, or it cannot run these models."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that this process has joined; `dashboard` is its address, if there is one."""
+    """A cluster that this process is connected to; `dashboard` is its address, if there is one."""
 
     address: str
     dashboard: str | None
     was_joined: bool = False
-    """Whether this process had joined it already, for purposes of its own."""
+    """Whether the process was connected before, for its own purposes."""
 
     @property
     def nodes(self) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ class Cluster:
         return sorted((node for node in ray.nodes() if node["Alive"]), key=lambda node: str(node["NodeID"]))
 
     def leave(self) -> None:
-        """Ends the servers of this process that are left."""
+        """Stop the remaining servers of this process, and disconnect."""
         import ray
 
         if not self.was_joined:
@@ -56,7 +56,7 @@ class Cluster:
 
 
 def join(address: str) -> Cluster:
-    """Join the cluster at `address`: HOST:PORT, or `auto` for the one that this machine is part of.
+    """Connect to the cluster at `address`: HOST:PORT, or `auto` for the cluster of this machine.
 
     Raises ClusterUnusable.
     """
@@ -66,7 +66,7 @@ def join(address: str) -> Cluster:
 
     if address and address.startswith("ray://"):
         raise ClusterUnusable(
-            f"{address}: this is an address of Ray's client, over which servers cannot be asked: run the command on a "
+            f"{address}: this is an address of Ray's client, which cannot reach servers: run the command on a "
             "node of the cluster, with --ray-address auto"
         )
     if ray.is_initialized():
@@ -80,7 +80,7 @@ def join(address: str) -> Cluster:
 
 
 def _knock(address: str) -> None:
-    """Raises ClusterUnusable when nobody listens there; Ray itself would wait for minutes."""
+    """Raises ClusterUnusable if nothing listens there; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _ANSWER).close()
@@ -89,7 +89,7 @@ def _knock(address: str) -> None:
 
 
 def _bounded(init: Callable[[], Any], address: str) -> Any:
-    """What `init` returns, within bounded time. Raises ClusterUnusable."""
+    """The result of `init`, within a time limit. Raises ClusterUnusable."""
     found: list[Any] = []
     errors: list[Exception] = []
 
@@ -124,7 +124,7 @@ def _one_line(error: Exception) -> str:
 
 @contextmanager
 def _stderr_muted() -> Iterator[None]:
-    """Ray's C++ core greets on the descriptor itself; what matters comes as an exception."""
+    """Ray's C++ core writes its greeting to the file descriptor; errors are raised as exceptions."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -136,9 +136,9 @@ def _stderr_muted() -> Iterator[None]:
 
 
 def look_over(nodes: Sequence[Mapping[str, Any]]) -> list[Sight]:
-    """What each of these nodes tells about itself: its versions and its GPUs.
+    """The versions and GPUs that each of these nodes reports.
 
-    One that is lost meanwhile is left out. Raises ClusterUnusable where one does not answer.
+    A node that is lost in the meantime is left out. Raises ClusterUnusable if one does not answer.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -163,12 +163,12 @@ def _sight(node: Mapping[str, Any], told: Any) -> Sight | None:
     except ray.exceptions.RayError as error:
         if any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in ray.nodes()):
             words = "died" if isinstance(error, ray.exceptions.WorkerCrashedError) else _one_line(error)
-            raise ClusterUnusable(f"{name_of(node)} cannot be looked over: {words}") from error
+            raise ClusterUnusable(f"{name_of(node)} cannot be checked: {words}") from error
         return None
 
 
 def _eyes() -> Callable[[], tuple[str, str, list[int]]]:
-    """A function that is sent by value: the node may have no promptcot, or another one."""
+    """A function that is serialized by value: the node may have no promptcot, or another version."""
 
     def look() -> tuple[str, str, list[int]]:
         import platform
@@ -187,13 +187,13 @@ def _eyes() -> Callable[[], tuple[str, str, list[int]]]:
 
 
 def name_of(node: Mapping[str, Any]) -> str:
-    """A node for people."""
+    """A node's name for display."""
     return f"node {node['NodeManagerHostname']} ({str(node['NodeID'])[:8]})"
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What a node tells; `memory` is in bytes, for each GPU."""
+    """A node's report; `memory` is in bytes, for each GPU."""
 
     node: str
     name: str
@@ -202,7 +202,7 @@ class Sight:
     memory: Sequence[int]
 
     def check(self) -> None:
-        """Raises ClusterUnusable for another Python or promptcot than here."""
+        """Raises ClusterUnusable if the versions of Python or promptcot differ from the driver's."""
         ours = (platform.python_version(), __version__)
         if (_minor(self.python), self.version) != (_minor(ours[0]), ours[1]):
             raise ClusterUnusable(
@@ -216,14 +216,14 @@ def _minor(version: str) -> str:
 
 
 def rooms_of(nodes: Iterable[Mapping[str, Any]]) -> dict[str, Room]:
-    """What each node has for servers, by its id."""
+    """The resources of each node, by its id."""
     return {
         node["NodeID"]: Room(node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0)) for node in nodes
     }
 
 
 def inventory(nodes: Sequence[Mapping[str, Any]], wanted: Room) -> str:
-    """What the cluster has of what is wanted, in words."""
+    """The cluster's resources of the requested kind, as text."""
     said = {
         room: f"{room}" if room.gpus or not wanted.gpus else f"{room} and 0 GPUs" for room in rooms_of(nodes).values()
     }

@@ -1,4 +1,4 @@
-"""Opens models on a cluster: those without an address get servers there. Decides what a server of a model takes."""
+"""Opens models on a cluster: models without an address get servers there. Decides the resources of a server."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from promptcot.recipe.engines import AUTO
 from promptcot.recipe.schema import Encode, Served
 
 _CALLS = 1 << 16
-"""Calls at a time that all servers of a model get: the runner bounds them."""
+"""Maximum concurrent calls over all servers of a model; the runner sets the actual limit."""
 _USABLE = 0.7
-"""The part of GPUs that weights may take where a model is spread over nodes."""
+"""The share of GPU memory that weights may take if a model is spread over nodes."""
 
 
 class ClusterEngines(Engines):
-    """The engines of a run whose models are served on a cluster; an endpoint is asked directly, as ever.
+    """The engines of a run whose models are served on a cluster; endpoints are called directly, as usual.
 
-    `concurrency` is how many calls a server is given at a time; `say` is told what happens. Raises ClusterUnusable,
+    `concurrency` is the number of calls that a server gets at a time; `say` receives messages. Raises ClusterUnusable,
     InputError.
     """
 
@@ -59,12 +59,12 @@ class ClusterEngines(Engines):
         say(f"ray: {len(nodes)} node{'s' if len(nodes) != 1 else ''} at {self._cluster.address}{dashboard}")
 
     def kind_of(self, spec: Served) -> str:
-        """As on a node: by vLLM where the cluster has GPUs and nothing else is said."""
+        """The engine on a node: vLLM by default if the cluster has GPUs."""
         undecided = spec.engine == AUTO and not spec.base_url and not nano.is_nano(spec.model)
         return "vllm" if undecided and self._gpus else kind_of(spec)
 
     async def open(self, spec: Served, role: str) -> Engine:
-        """The engine for a model, whose servers start with the first call. Raises InputError, UsageError."""
+        """The engine for a model, whose servers start at the first call. Raises InputError, UsageError."""
         kind = self.kind_of(spec)
         if spec.base_url or (isinstance(spec, Encode) and kind != "vllm"):
             return await super().open(spec, role)
@@ -79,11 +79,11 @@ class ClusterEngines(Engines):
         return self._engines[key]
 
     def place(self, specs: Sequence[tuple[Served, str]]) -> bool:
-        """True: models that do not fit at once take turns while rows go on streaming."""
+        """True: models that do not fit at once alternate while rows are streamed."""
         return True
 
     def weigh(self, work: Mapping[Engine, float]) -> None:
-        """What each model has to do, compared with the others: its share of the cluster."""
+        """Set the amount of work of each model, relative to the others, which determines its share of the cluster."""
         self.placer.weigh(work)
 
     @property
@@ -93,11 +93,11 @@ class ClusterEngines(Engines):
 
     @property
     def note(self) -> str:
-        """The servers that run."""
+        """The running servers."""
         return self.placer.note
 
     async def close(self) -> None:
-        """End all servers and leave the cluster."""
+        """Stop all servers and disconnect from the cluster."""
         try:
             for engine in self._engines.values():
                 await engine.close()
@@ -110,14 +110,14 @@ class ClusterEngines(Engines):
         return CPU  # nothing of ours is started on this machine
 
     def _connect(self, spec: Served, role: str) -> OpenAIEngine:
-        """The HTTP engine over the servers of a model. Those in front of other engines answer in one piece."""
+        """The HTTP engine over the servers of a model. Servers in front of other engines do not stream."""
         name, is_server = served_name(nano.resolve(spec.model, role)), server_opener(spec.engine) is not None
         own = OwnServers(name, self.placer.key, _CALLS, has_time=not is_server)
         omit = spec.omit if is_server else [*spec.omit, "stream"]
         return OpenAIEngine(name, spec.model_copy(update={"base_url": [], "omit": omit}), own)
 
     def _size(self, spec: Served, kind: str, role: str) -> Size:
-        """What a server of the model takes. Raises UsageError, InputError."""
+        """The resources of a server of the model. Raises UsageError, InputError."""
         gpus = self._gpus_of(spec, kind, role)
         several = kind == "vllm" and self._gpus and gpus > self._gpus
         nodes = self._scale.nodes_per_actor or (math.ceil(gpus / self._gpus) if several else 1)
@@ -131,7 +131,7 @@ class ClusterEngines(Engines):
         return Size(Room(1.0, gpus / nodes), nodes, least, most)
 
     def _gpus_of(self, spec: Served, kind: str, role: str) -> float:
-        """GPUs of a server: what is said, or else as few as hold the model."""
+        """GPUs per server: the user's setting, or the fewest that hold the model."""
         if self._scale.gpus_per_actor is not None:
             gpus = self._scale.gpus_per_actor
             if kind == "vllm" and self._gpus and (gpus < 1 or gpus % 1):
@@ -150,5 +150,5 @@ class ClusterEngines(Engines):
 
 
 def _shown(spec: Served, role: str) -> str:
-    """A model for people."""
+    """A model's name for display."""
     return f"{spec.model}:{role}" if spec.model == Served().model else spec.model

@@ -1,7 +1,7 @@
-"""Keeps the servers of a run's models placed on a cluster: starts them, starts them again, moves them to where work is.
+"""Places the servers of a run's models on a cluster: starts them, restarts them, and moves them to where there is work.
 
-Looks at nodes and at the calls of each model every second, has `division` decide, and does what it says. What one
-server goes through is in `model` and `server`.
+Checks the nodes and the calls of each model every second, and applies what `division` decides. `model` and `server`
+handle single servers.
 """
 
 from __future__ import annotations
@@ -26,19 +26,21 @@ from promptcot.redaction import remember
 
 _TICK = 1.0
 _GRACE, _GRACE_IF_WANTED = 15.0, 5.0
-"""Seconds for which a model without calls counts as at work; the second, while another one has no server at all."""
+"""Seconds for which a model without calls still counts as active; the second value applies while another model has no
+server.
+"""
 _EXPECTED = 600.0
-"""Seconds after the first call of a run within which models that come later in it are expected to have calls."""
+"""Seconds after a run's first call during which models later in the pipeline are expected to get calls."""
 _FULL = 0.8
 _SEATED_AFTER = 15.0
 _SAY_AFTER, _SAY_AGAIN = 5.0, 30.0
 
 
 class Placer:
-    """Places the servers of all models that are added, from the first call that needs one until `close`.
+    """Places the servers of all added models, from the first call that needs one until `close`.
 
-    `concurrency` is how many calls a server is given at a time, `wait` how many seconds a model may go without a place
-    on the cluster, `say` is told what happens. Servers ask for a key that only this object knows.
+    `concurrency` is the number of calls that a server gets at a time, `wait` the seconds that a model may wait for a
+    place on the cluster, `say` receives messages. Servers require a key that only this object knows.
     """
 
     def __init__(
@@ -58,31 +60,31 @@ class Placer:
         self._nodes = _by_id(cluster.nodes)
         self._looked_at = set(self._nodes)
         self._unfit: set[str] = set()
-        """Nodes that joined later, and cannot take part or are not looked over yet."""
+        """Nodes that joined later and are unusable or not yet checked."""
         self._decided: tuple[object, ...] = ()
 
     def add(self, key: str, name: str, engine: PlacedEngine, wanted: Wanted, size: Size) -> None:
-        """A model, after those whose rows it is asked about."""
+        """Add a model, after the models that produce its rows."""
         self._models[key] = PlacedModel(key, name, engine, wanted, size, self._say)
 
     def wanted(self, spec: Served, role: str, name: str) -> Wanted:
-        """The server of a model as a node is told to start it."""
+        """The description of a model's server for the node that starts it."""
         return Wanted(spec, role, name, self.key, self._ports)
 
     def weigh(self, work: Mapping[Engine, float]) -> None:
-        """What each model has to do, compared with the others."""
+        """Set the amount of work of each model, relative to the others."""
         for model in self._models.values():
             model.work = work.get(model.engine, model.work)
 
     @property
     def take_turns(self) -> bool:
-        """Whether the cluster does not hold a server of each model at once."""
+        """Whether the cluster cannot hold a server of each model at once."""
         claims = [model.claim(active=True, full=False) for model in self._models.values() if not model.engine.closed]
         return not all(shares(claims, rooms_of(self._nodes.values())).values())
 
     @property
     def note(self) -> str:
-        """The servers that run, for people."""
+        """The running servers, for display."""
         said = []
         for model in (model for model in self._models.values() if model.servers):
             starting = sum(not server.urls for server in model.servers)
@@ -98,7 +100,7 @@ class Placer:
         self._woken.set()
 
     async def close(self) -> None:
-        """End all servers; none of them is left on the cluster when this returns."""
+        """Stop all servers; none is left on the cluster when this returns."""
         tasks = [*self._tasks, *([self._watch] if self._watch else [])]
         for task in tasks:
             task.cancel()
@@ -127,8 +129,8 @@ class Placer:
             model.engine.give_up(error)
 
     def _see(self, alive: Mapping[str, Mapping[str, Any]]) -> None:
-        """The nodes that there are now. Those that joined are looked over first; servers on one that is gone are lost,
-        even where nothing else tells.
+        """Update the list of nodes. New nodes are checked first; servers on a lost node count as lost, even without any
+        other sign.
         """
         for node in alive.keys() - self._looked_at:
             self._looked_at.add(node)
@@ -143,7 +145,7 @@ class Placer:
                     server.end(Lost("the node is gone"))
 
     async def _welcome(self, node: Mapping[str, Any]) -> None:
-        """Look a node over that has joined, and let it take part."""
+        """Check a new node and add it to the pool."""
         name = node["NodeID"]
         try:
             for sight in await asyncio.to_thread(look_over, [node]):
@@ -154,7 +156,7 @@ class Placer:
             self._say(f"ray: {name_of(node)} has joined and is not used: {error}")
 
     def _place(self) -> None:
-        """Start and end servers as is right for the moment; nothing where the moment is like the last one."""
+        """Start and stop servers as needed; does nothing if the state is unchanged."""
         rooms = rooms_of(self._nodes.values())
         claims = [self._claim(place, model) for place, model in enumerate(self._models.values())]
         moment = (claims, rooms)
@@ -180,7 +182,7 @@ class Placer:
         task.add_done_callback(self._tasks.discard)
 
     def _claim(self, place: int, model: PlacedModel) -> Claim:
-        """It is active while it has calls, a little longer, and when rows are on their way to it."""
+        """It is active while it has calls, shortly afterwards, and when rows are on their way to it."""
         engine, now = model.engine, time.monotonic()
         before = [*self._models.values()][:place]
         coming = not engine.asked and any(earlier.engine.asked for earlier in before)
@@ -193,13 +195,13 @@ class Placer:
         return model.claim(active=active, full=full)
 
     async def _look_at_places(self, model: PlacedModel) -> None:
-        """A server whose place others use is to look for another one."""
+        """Move a server whose reserved place is used by others."""
         for server in [server for server in model.servers if time.monotonic() - server.since > _SEATED_AFTER]:
             if not server.seated and not await server.has_place():
                 server.end(Occupied())
 
     def _look_at_lack(self, model: PlacedModel) -> None:
-        """Say what a model waits for that the cluster has not; give up when it has waited too long."""
+        """Report what a model waits for and the cluster lacks; give up when it has waited too long."""
         lacking, now = self._lack(model), time.monotonic()
         if lacking is None:
             self._lacking.pop(model.key, None)
@@ -207,13 +209,13 @@ class Placer:
             return
         waited = now - self._lacking.setdefault(model.key, now)
         if waited > self._wait:
-            ways = "Start nodes that have as much, or ask for less (--n-gpus, --gpus-per-actor, a smaller model)"
+            ways = "Start nodes with these resources, or request less (--n-gpus, --gpus-per-actor, a smaller model)"
             model.engine.give_up(ClusterUnusable(f"{lacking}. It waited {waited:.0f} s (--ray-wait). {ways}"))
         elif waited > _SAY_AFTER:
             self._say_now_and_then(f"{lacking}. The command waits up to {self._wait:.0f} s for it (--ray-wait)")
 
     def _lack(self, model: PlacedModel) -> str | None:
-        """What a model that has calls and no server waits for, where no other model of this run has it."""
+        """What a model with calls and without a server waits for, if no other model of this run occupies it."""
         rooms = rooms_of(self._nodes.values())
         if model.engine.servers or not model.engine.calls or any(server.seated for server in model.servers):
             return None
@@ -226,16 +228,17 @@ class Placer:
         alone = Claim(model.key, model.size.room, model.size.nodes)
         if not shares([alone], rooms)[model.key]:
             return f"{takes}, and the cluster has {inventory([*self._nodes.values()], model.size.room)}"
-        return f"{takes}, and others use what the cluster has" if model.bars.waits_for_others else None
+        return f"{takes}, and the cluster's resources are in use" if model.bars.waits_for_others else None
 
     def _look_at_least(self, model: PlacedModel) -> None:
-        """Say how many servers are lacking where a model works with fewer than it should have at least."""
+        """Report missing servers if a model runs with fewer than its minimum."""
         lacking = model.size.least - len(model.servers)
         if model.engine.servers and lacking > 0:
             plural = "s" if lacking > 1 else ""
             each = f"{_taken(model.size)}{' each' if plural else ''}"
             self._say_now_and_then(
-                f"{model.name}: {lacking} more server{plural} would take {each}, and there is no room; it goes on"
+                f"{model.name}: {lacking} more server{plural} would take {each}, but there is "
+                "no room; the run continues"
             )
 
     def _say_now_and_then(self, words: str) -> None:
@@ -253,5 +256,5 @@ def _by_id(nodes: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 
 def _taken(size: Size) -> str:
-    """What a server takes, in words."""
+    """The resources of a server, as text."""
     return f"{size.room} of one node" if size.nodes == 1 else f"{size.room} of each of {size.nodes} nodes"

@@ -1,7 +1,7 @@
-"""One server on the cluster as the driver holds it: placed, started, reached, and ended.
+"""The driver's handle of one server on the cluster: placed, started, reached, and stopped.
 
-Ray keeps the place (a placement group on nodes that were chosen) and watches the node; the actor on it watches the
-server. Whether there is to be another one is decided by `placer`.
+Ray reserves the resources (a placement group on chosen nodes) and monitors the node; the actor monitors the server.
+`placer` decides whether to start a replacement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Lost(Exception):
 
 
 class NoServer(Exception):
-    """There is no server, and why; `for_good` where another try on this node would not help."""
+    """There is no server, and why; `for_good` if another attempt on this node would not help."""
 
     def __init__(self, words: str, *, for_good: bool) -> None:
         super().__init__(words)
@@ -37,32 +37,32 @@ class NoServer(Exception):
 
 
 class Occupied(Exception):
-    """Others use the room that the server was to have."""
+    """Other programs use the resources reserved for the server."""
 
 
 class PlacedServer:
-    """A server on `nodes`. Make it, `start` it, wait until it has `ended`, and `remove` it in any case."""
+    """A server on `nodes`. Create it, `start` it, wait until it has `ended`, and always `remove` it."""
 
     def __init__(self, wanted: Wanted, room: Room, nodes: Nodes) -> None:
         self.nodes = nodes
         self.since = time.monotonic()
         self.seated = False
-        """Whether it has begun to start on its node."""
+        """Whether its start on the node has begun."""
         self.urls: list[str] = []
         self.ending = asyncio.Event()
-        """Set when it is to end: as soon as it has no more calls, or, where there is a `reason`, at once."""
+        """Set when it should stop: when it has no more calls or, if there is a `reason`, at once."""
         self.reason: Exception | None = None
         self._wanted, self._room = wanted, room
         self._group: Any = None
         self._actors: list[Any] = []
 
     def end(self, reason: Exception | None = None) -> None:
-        """Let it end."""
+        """Request its end."""
         self.reason = self.reason or reason
         self.ending.set()
 
     async def start(self) -> list[str]:
-        """Its base URLs, once it answers and can be reached from here. Raises Lost, NoServer."""
+        """Its base URLs, once it answers and is reachable from here. Raises Lost, NoServer."""
         self._place()
         try:
             async with asyncio.timeout(_BEGIN):
@@ -79,7 +79,7 @@ class PlacedServer:
         return urls
 
     async def _started(self, host: str, port: int) -> list[str]:
-        """The URLs of a server, whose other parts, if there are some, have to hold until it answers."""
+        """The URLs of a server; its other parts, if any, must stay alive until it answers."""
         parts = len(self._actors)
         groups = [Group(parts, rank, host, port) if parts > 1 else None for rank in range(parts)]
         for actor, group in zip(self._actors[1:], groups[1:], strict=True):
@@ -95,7 +95,7 @@ class PlacedServer:
             _dismiss([first, *watching])
 
     async def has_place(self) -> bool:
-        """Whether the cluster has given it its place, where others might have what it takes."""
+        """Whether the cluster has granted its placement; its resources may be in use by others."""
         import ray
 
         if self.seated or self._group is None:
@@ -104,7 +104,7 @@ class PlacedServer:
         return bool(table.get("state") == "CREATED")
 
     async def ended(self) -> str:
-        """Wait until it ends by itself; how it ended. Raises Lost."""
+        """Wait until it ends by itself, and return how. Raises Lost."""
         watching = [asyncio.ensure_future(_ended(actor)) for actor in self._actors]
         try:
             done, _ = await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
@@ -113,7 +113,7 @@ class PlacedServer:
             _dismiss(watching)
 
     async def remove(self) -> None:
-        """End it, whatever state it is in, and give its place back."""
+        """Stop it in any state, and release its place."""
         import ray
 
         if self.urls:  # else the end of the actor ends what it has begun to start
@@ -144,7 +144,7 @@ class PlacedServer:
             self._actors.append(actor.options(**options).remote(self._wanted))
 
     async def _reach(self, url: str) -> None:
-        """Raises NoServer where this machine does not reach it."""
+        """Raises NoServer if this machine cannot reach it."""
         health = f"{url.removesuffix('/v1')}/health"
         why: Exception | None = None
         for _ in range(_TRIES):
@@ -164,7 +164,7 @@ class PlacedServer:
 
 
 async def _answer(call: Any) -> Any:
-    """What an actor answers. Raises Lost where it is gone, NoServer where it could not be asked."""
+    """The result of an actor's call. Raises Lost if the actor is gone, NoServer if it could not be called."""
     import ray
 
     try:
@@ -178,7 +178,7 @@ async def _answer(call: Any) -> Any:
 
 
 async def _ended(actor: Any) -> str:
-    """How the server of an actor ended; one that is only out of reach for a moment is asked again."""
+    """How the server of an actor ended; an actor that is briefly unreachable is asked again."""
     import ray
 
     while True:
@@ -189,14 +189,14 @@ async def _ended(actor: Any) -> str:
 
 
 def _checked(found: Any) -> Any:
-    """Raises NoServer for what has ended."""
+    """Raises NoServer if it has ended."""
     if isinstance(found, Ended):
         raise NoServer(found.words, for_good=found.for_good)
     return found
 
 
 def _dismiss(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Whatever comes of these is of no interest any more."""
+    """Ignore the results of these calls."""
     for task in tasks:
         if not task.cancel() and not task.cancelled():
             task.exception()

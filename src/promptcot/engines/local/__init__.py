@@ -1,1 +1,1 @@
-"""The engine of this process: transformers, with batches that requests join and leave at any time."""
+"""The embedded engine: transformers in this process, with continuous batching."""

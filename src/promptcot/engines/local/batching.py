@@ -1,10 +1,9 @@
-"""The running batch of the embedded engine: rows join and leave between steps, and share buffers of keys and values.
+"""Continuous batching for the embedded engine: rows join and leave between steps, and share key and value buffers.
 
-All rows write their next token in the same column of the buffers; a row that joined late begins further right. So the
-batch looks to the model like an ordinary left-padded one at every step, which any causal language model understands,
-and writing a step is one slice. When the buffers are full their content moves to the left edge of new ones; a row that
-leaves is replaced by the last. What is asked, when a row is done, and what becomes of its text is left to
-`worker`.
+All rows write their next token to the same column of the buffers; a row that joins late starts further right. At every
+step the model therefore sees an ordinary left-padded batch, which any causal language model supports, and writing a
+step is one slice. When the buffers are full, their content moves to the left edge of new ones. A row that leaves is
+replaced by the last row. `worker` decides which requests run, when a row is done, and what happens to its text.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _ROOM = 64
 
 @dataclass(eq=False)
 class Draft:
-    """A completion in the making: the prompt's tokens, how to draw, and what was drawn so far."""
+    """A completion in progress: the prompt's tokens, the sampling settings, and the tokens so far."""
 
     ids: list[int]
     sampling: Sampling
@@ -50,7 +49,7 @@ class _Window:
 
 
 class _Layer(CacheLayerMixin):  # type: ignore[misc]
-    """Keys and values of one layer, (rows, heads, columns, dimensions); the window says which part is meant."""
+    """Keys and values of one layer, (rows, heads, columns, dimensions); the window selects a part."""
 
     def __init__(self, window: _Window) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
     get_max_cache_shape = get_max_length  # what transformers called it at first
 
     def move(self, rows: int, old: slice, new: slice) -> None:
-        """Take the content of some rows and columns to other columns of fresh buffers."""
+        """Copy the content of some rows and columns to other columns of new buffers."""
         for name in ("keys", "values"):
             before = getattr(self, name)
             after = self._new(before)
@@ -104,7 +103,9 @@ class _Layer(CacheLayerMixin):  # type: ignore[misc]
 
 
 class _Marks:
-    """Which tokens each row holds, (rows, vocabulary); None while no row `needs` to know. `of` are a draft's tokens."""
+    """The tokens that each row contains, (rows, vocabulary); None while no row `needs` them. `of` returns a draft's
+    tokens.
+    """
 
     def __init__(
         self, device: torch.device, needs: Callable[[Sampling], bool], of: Callable[[Draft], list[int]]
@@ -119,7 +120,7 @@ class _Marks:
             self.table = self._new([*present, *joining], vocabulary)
 
     def _new(self, drafts: Sequence[Draft], vocabulary: int) -> Tensor:
-        """The rows of drafts; left empty where nobody asks."""
+        """The marks of drafts; left empty if none needs them."""
         table = torch.zeros(len(drafts), vocabulary, dtype=torch.bool, device=self._device)
         for row, draft in zip(table, drafts, strict=True):
             if self._needs(draft.sampling):
@@ -139,7 +140,7 @@ class _Marks:
 
 
 class Batch:
-    """The drafts being completed, at most `capacity`, in at most about `memory` bytes of keys and values.
+    """The drafts in progress, at most `capacity`, in at most about `memory` bytes of keys and values.
 
     To be used in one thread, under `torch.inference_mode`.
     """
@@ -172,7 +173,7 @@ class Batch:
         return self._window.write - min(self._starts, default=self._window.write)
 
     def _bytes(self, rows: int, span: int) -> int:
-        """What buffers for so many rows and columns take; 0 before the first pass has shown the shapes."""
+        """The size of buffers for this many rows and columns; 0 before the first pass has shown the shapes."""
         per_token: int = sum(layer.bytes_per_token() for layer in self._cache.layers)
         return per_token * self._row_capacity(rows) * _column_capacity(span)
 
@@ -180,7 +181,7 @@ class Batch:
         return min(1 << (rows - 1).bit_length(), max(self._capacity, rows))
 
     def join(self, drafts: Sequence[Draft]) -> list[tuple[int, bool]]:
-        """Add drafts and draw the next token of each: (token, whether the logits were fit to draw from)."""
+        """Add drafts and draw the next token of each: (token, whether the logits were finite)."""
         texts = [draft.tokens for draft in drafts]
         longest = max(map(len, texts))
         present = len(self)
@@ -210,7 +211,7 @@ class Batch:
         self._settings = self._settings.join(Settings.of(asked, self._model.device))
 
     def step(self) -> list[tuple[int, bool]]:
-        """Draw the next token of every row: (token, whether the logits were fit to draw from)."""
+        """Draw the next token of every row: (token, whether the logits were finite)."""
         self._make_room(len(self), 0)
         window = self._window
         window.rows = slice(0, len(self))
@@ -246,7 +247,7 @@ class Batch:
         return list(zip(tokens.tolist(), fit.tolist(), strict=True))
 
     def leave(self, rows: Sequence[int]) -> None:
-        """Take rows out; the last ones move into their places."""
+        """Remove rows; the last ones move into their places."""
         order = list(range(len(self)))
         for row in sorted(rows, reverse=True):
             last = order.pop()
@@ -263,13 +264,13 @@ class Batch:
             marks.keep(kept)
 
     def forget(self, row: int) -> None:
-        """Wipe a row's keys and values, so that what is not finite in them cannot reach whoever gets its place."""
+        """Clear a row's keys and values, so that non-finite values cannot affect the next row in its place."""
         for layer in self._cache.layers:
             layer.keys[row] = 0
             layer.values[row] = 0
 
     def surplus(self) -> list[int]:
-        """The rows, from the last on, that must leave before the next step for the memory to suffice."""
+        """The rows, counted from the last, that must leave before the next step for the memory to suffice."""
         rows = len(self)
         if self._window.write >= self._window.column_capacity:
             while rows > 1 and self._bytes(rows, self._span) > self._memory:

@@ -1,12 +1,12 @@
-"""The embedded engine: any causal language model from a local folder, run by transformers in this process.
+"""The embedded engine: runs any causal language model from a local folder with transformers, in this process.
 
-It batches what arrives: calls join the running batch as others finish. What a call gets does not depend on its
-neighbours, except that the shape of a batch can move the last bits of a logit, and so, rarely, a token.
+Requests are batched continuously. The result of a call does not depend on the other calls in its batch, with one
+exception: the shape of a batch can change the last bits of a logit, and so, rarely, a token.
 
-This module is the engine's face, and decides which worker gets a call; how many there are is decided in `sharing`.
-Workers of a small model are filled one after the other, for a step costs nearly the same whatever is in it. Those of a
-larger one get equal shares, for there a step costs what its rows cost. `model` loads, `worker` runs. torch and
-transformers are imported when an engine is made, not before.
+This module is the interface of the engine, and decides which worker gets a call; `sharing` decides how many workers
+there are. With a small model, workers are filled one after another, because a step costs nearly the same for any batch
+size. With a larger model, workers get equal shares, because the cost of a step grows with its rows. `model` loads,
+`worker` runs. torch and transformers are imported when an engine is created, not earlier.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _SHARE_OF_MEMORY = {"cpu": 0.25, "cuda": 0.6}
 
 
 class LocalEngine:
-    """An engine over a model folder. It loads when it is made, on a GPU if there is one.
+    """An engine over a model folder. It loads when it is created, on a GPU if there is one.
 
-    `max_batch` bounds how many completions each worker draws at a time (64 on a CPU, 256 on a GPU); the memory for
-    their keys and values is bounded too, and the latest calls wait where it would not suffice. `tokens_at_once` bounds
-    the padded tokens of one pass over texts to score or embed. `workers` overrides how many there are.
+    `max_batch` bounds the number of concurrent completions of each worker (64 on a CPU, 256 on a GPU); the memory for
+    their keys and values is bounded too, and the latest calls wait if it would not suffice. `tokens_at_once` bounds the
+    padded tokens of one pass over texts to score or embed. `workers` overrides the number of workers.
 
     Raises InputError for a path that does not exist, EngineUnusable for a folder that cannot be used.
     """
@@ -86,11 +86,11 @@ class LocalEngine:
 
     @property
     def note(self) -> str:
-        """How it runs on this machine, where that was measured; else nothing."""
+        """How it runs on this machine, if that was measured; otherwise empty."""
         return self._note
 
     async def complete(self, request: Request) -> Completion:
-        """The model's reply. Token counts include the token that ends a text. A cancelled call leaves the batch.
+        """The model's completion. Token counts include the end token. A cancelled call leaves the batch.
 
         Raises RequestRefused (`over-long`, `template`, …) or EngineUnusable.
         """
@@ -99,7 +99,7 @@ class LocalEngine:
         return await asyncio.wrap_future(job.answer)
 
     async def score(self, prompt: str, continuation: str) -> Score:
-        """The log-probability of the continuation's tokens after the prompt's; the two are tokenised apart.
+        """The log-probability of the continuation's tokens after the prompt's; the two are tokenized separately.
 
         Raises RequestRefused or EngineUnusable.
         """
@@ -123,13 +123,13 @@ class LocalEngine:
         return vectors
 
     def _put(self, job: CompleteJob | ScoreJob) -> None:
-        """Give a job to the first worker with a free place, or to the one with the least to do."""
+        """Give a job to the first worker with a free slot, or to the least busy one."""
         least = min(self._workers, key=lambda worker: worker.load)
         free = (worker for worker in self._workers if not self._even and worker.load < self._max_batch)
         next(free, least).put(job)
 
     async def close(self) -> None:
-        """Cancel the calls in flight and end the threads. More than once does no harm."""
+        """Cancel the calls in flight and end the threads. May be called repeatedly."""
         await asyncio.to_thread(self._stop)
 
 
@@ -139,7 +139,7 @@ def _stop_all(workers: Sequence[Any]) -> None:
 
 
 def _memory(model: Any) -> int:
-    """Bytes: what is free on the model's GPU, or what the machine has."""
+    """Bytes: the free memory of the model's GPU, or of the machine."""
     if model.device.type == "cuda":
         import torch
 

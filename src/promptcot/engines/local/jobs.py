@@ -1,4 +1,4 @@
-"""What can be asked of the embedded engine's worker: each job carries the future that its answer goes into."""
+"""The jobs of the embedded engine's worker. Each job carries the future that receives its result."""
 
 from __future__ import annotations
 

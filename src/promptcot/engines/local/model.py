@@ -1,8 +1,8 @@
-"""Loading a causal language model from a local folder, and turning its text into tokens and back.
+"""Loads a causal language model from a local folder, and converts between its text and tokens.
 
-Decides what a usable folder is, the name a model is journaled under, the number type, and how prompts and chats become
-tokens. Weights load from safetensors only, the folder's own code is never run, and nothing is fetched. How the model is
-run is left to `batching` and `worker`.
+Decides which folders are usable, the name under which a model is journaled, the number type, and how prompts and chats
+become tokens. Weights load from safetensors only, code in the folder is never run, and nothing is downloaded.
+`batching` and `worker` run the model.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from promptcot.records import Request
 from promptcot.storage.paths import expanded
 
 CACHE_ARGUMENTS = ("cache", "past_key_values")
-"""What a forward pass calls keys and values: transformers since 5.24, and before. A model takes one of the two."""
+"""The names of the key-value cache argument of a forward pass: in transformers 5.24 and later, and before. A model
+accepts one.
+"""
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -36,12 +38,12 @@ _NO_LIMIT = 1 << 31
 _TOKENS_PER_CHARACTER = 4
 _TAIL_MARGIN = 8
 LOADING = threading.Lock()
-"""transformers changes functions of its own while it loads; two loads at a time could leave them changed for good."""
+"""transformers patches its own functions while it loads; two concurrent loads could leave them patched."""
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to run. `context` is the most tokens that a prompt and its completion may have together."""
+    """A model ready to run. `context` is the maximum number of tokens of a prompt and its completion together."""
 
     name: str
     network: Any
@@ -57,12 +59,12 @@ class LoadedModel:
 
     @property
     def parameters(self) -> int:
-        """How many weights it has."""
+        """The number of weights."""
         return int(self.network.num_parameters())
 
     @property
     def numbers(self) -> str:
-        """The type of its numbers."""
+        """The number type of its weights."""
         return str(self.network.dtype).removeprefix("torch.")
 
     @property
@@ -72,7 +74,7 @@ class LoadedModel:
 
     @property
     def vocabulary(self) -> int:
-        """How many tokens its logits tell apart."""
+        """The number of tokens in its logits."""
         return int(_text_config(self.network.config).vocab_size)
 
     @property
@@ -82,7 +84,7 @@ class LoadedModel:
 
 
 def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype: DType = "auto") -> LoadedModel:
-    """Load a model and its tokenizer. Raises InputError when a path or `dtype` is wrong, EngineUnusable otherwise."""
+    """Load a model and its tokenizer. Raises InputError for a wrong path or `dtype`, EngineUnusable otherwise."""
     folder = _folder(model_path, "model")
     tokenizer_folder = folder if tokenizer_path is None else _folder(tokenizer_path, "tokenizer")
     check_weights(folder)
@@ -102,7 +104,7 @@ def load(model_path: str | Path, tokenizer_path: str | Path | None = None, dtype
 
 
 def _folder(path: str | Path, what: str) -> Path:
-    """The folder meant: one on this machine, or a Hub repository that lies in the local Hub cache."""
+    """The folder: a local one, or a Hub repository in the local Hub cache."""
     folder = expanded(path)
     if folder.is_dir():
         return folder
@@ -125,17 +127,18 @@ def _cached(name: str, what: str) -> Path:
 
 
 def quieten() -> None:
-    """transformers prints neither warnings nor bars."""
+    """Turn off the warnings and progress bars of transformers."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
 
 def _dtype(asked: str, device: torch.device) -> torch.dtype | str:
-    """`auto` is what the weights have on a GPU, and float32 on a CPU: there a reply need not depend on its neighbours.
+    """`auto` is the type of the weights on a GPU, and float32 on a CPU, where a reply then does not depend on its
+    batch.
 
-    In bfloat16 a CPU with instructions for it draws twice as many tokens a second (SmolLM2-135M), but about half of the
-    replies are others when asked alone than in company; in float32 none is (`benchmarks/local_precision.py`). It is
-    attention that differs: padding decides in which order its sums are made, and they are rounded to 8 bits.
+    In bfloat16 a CPU with instructions for it generates twice as many tokens per second (SmolLM2-135M), but about half
+    of the replies change with the composition of the batch; in float32 none does (`benchmarks/local_precision.py`). The
+    cause is attention: padding changes the order of its sums, and they are rounded to 8 bits.
     """
     if asked == "auto":
         return torch.float32 if device.type == "cpu" else "auto"
@@ -200,7 +203,7 @@ def _context(config: Any, tokenizer: Any) -> int:
 
 
 def _stop_ids(network: Any, tokenizer: Any) -> frozenset[int]:
-    """Every token that any of the folder's files calls the end of a text."""
+    """Every token that any of the folder's files defines as an end token."""
     found: set[int] = set()
     for ids in (
         network.generation_config.eos_token_id,
@@ -221,7 +224,7 @@ class TextCodec:
     def request_ids(self, request: Request) -> list[int]:
         """The tokens of a raw prompt (with the tokenizer's own start token, if it has one) or of a chat.
 
-        Raises EngineUnusable when there is no chat template, RequestRefused when it does not take these messages.
+        Raises EngineUnusable if there is no chat template, RequestRefused if the template rejects these messages.
         """
         return self.ids(request.prompt) if request.prompt else self._chat_ids(request)
 
@@ -229,13 +232,13 @@ class TextCodec:
         return self._tokenise(self.chat_text(request), add_special_tokens=False)
 
     def chat_text(self, request: Request) -> str:
-        """A chat in the words of the template, with the opening of the answer.
+        """A chat rendered by the template, with the opening of the answer.
 
-        Raises EngineUnusable when there is no chat template, RequestRefused when it does not take these messages.
+        Raises EngineUnusable if there is no chat template, RequestRefused if the template rejects these messages.
         """
         if not self._tokenizer.chat_template:
             raise EngineUnusable(
-                f"{self._folder}: the tokenizer has no chat template, so only raw prompts can be asked; "
+                f"{self._folder}: the tokenizer has no chat template, so it takes only raw prompts; "
                 "use a chat model, or leave out --use_chat_template"
             )
         turns = [{"role": message.role, "content": message.content} for message in request.messages]
@@ -246,9 +249,9 @@ class TextCodec:
         return text
 
     def ids(self, text: str) -> list[int]:
-        """The tokens of a text, as the tokenizer begins one. Never empty: raises RequestRefused if it would be.
+        """The tokens of a text, including the tokenizer's start token. Raises RequestRefused if there would be none.
 
-        A text that holds the start token already gets no second one.
+        A text that already contains the start token does not get a second one.
         """
         start = self._tokenizer.bos_token
         ids = self._tokenise(text, add_special_tokens=not (start and text.startswith(start)))
@@ -260,9 +263,10 @@ class TextCodec:
         raise RequestRefused("the prompt has no tokens", "empty-prompt")
 
     def continued_ids(self, prompt: str, continuation: str) -> tuple[list[int], int]:
-        """The tokens of the prompt followed by those of the continuation, and how many are the continuation's.
+        """The tokens of the prompt followed by those of the continuation, and the number of the continuation's.
 
-        The two are tokenised apart, so that no token spans the boundary and the score is of the continuation alone.
+        The two are tokenized separately, so that no token spans the boundary and the score is of the continuation
+        alone.
         """
         before, after = self.ids(prompt), self._tokenise(continuation, add_special_tokens=False)
         return before + after, len(after)
@@ -275,14 +279,14 @@ class TextCodec:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens, special ones left out, spaces as they are."""
+        """The text of tokens, without special tokens and with unchanged spaces."""
         text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return text
 
     def cut(self, ids: Sequence[int], stop: Sequence[str]) -> str | None:
         """The text of tokens up to the first stop string in it; None if there is none.
 
-        Cheap when called after each token: only a tail that is long enough to hold a stop string is decoded first.
+        Cheap when called after each token: at first it decodes only a tail long enough to hold a stop string.
         """
         tail = ids[-_TOKENS_PER_CHARACTER * max(map(len, stop)) - _TAIL_MARGIN :]
         end = self.decode(tail)

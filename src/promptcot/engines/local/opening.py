@@ -1,4 +1,4 @@
-"""Opens the local engine: a model that this process runs, loaded by the first call that needs it."""
+"""Opens the local engine: a model in this process, loaded by its first call."""
 
 from __future__ import annotations
 

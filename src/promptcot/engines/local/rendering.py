@@ -1,6 +1,6 @@
-"""What a chat is in the words of a model's template, for those who want to see it before anything is asked.
+"""Renders a chat with a model's template, to preview prompts before any call.
 
-Looks for the tokenizer on this machine only, and loads no model. The run itself renders in `model`, by the same code.
+Looks for the tokenizer on this machine only, and loads no model. A run renders with the same code, in `model`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def tokenizer_folder(model: Served, role: str) -> Path | None:
-    """Where the tokenizer of a model lies on this machine; None where it is not known or not here. Raises InputError
-    for an embedded model that does not exist.
+    """The folder of a model's tokenizer on this machine; None if unknown or missing. Raises InputError for an unknown
+    embedded model.
     """
     if model.tokenizer is None and model.unnamed:
         return None
@@ -29,9 +29,9 @@ def tokenizer_folder(model: Served, role: str) -> Path | None:
 
 
 def rendered(model: Served, role: str, request: Request) -> str | None:
-    """The text of a chat as the model's template renders it; None where no tokenizer is at hand that can be loaded.
+    """The text of a chat as the model's template renders it; None if no tokenizer can be loaded.
 
-    Raises EngineUnusable where there is no template, RequestRefused where it does not take these messages.
+    Raises EngineUnusable if there is no template, RequestRefused if it rejects these messages.
     """
     folder = tokenizer_folder(model, role)
     codec = _codec(folder.resolve()) if folder is not None else None

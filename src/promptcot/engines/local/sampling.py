@@ -1,9 +1,9 @@
-"""How the embedded engine draws tokens: the same tokens for the same seed, whatever else is in the batch.
+"""Sampling in the embedded engine: the same seed gives the same tokens, whatever else is in the batch.
 
 A token is drawn by the Gumbel-max trick: argmax(log p + G), with G from a hash of (seed, step, token) instead of a
-stateful generator, so a row's noise depends on nothing but the row. Penalties, temperature, min-p, top-k and top-p come
-in the order, and with the definitions, of vLLM. All rows of a batch are drawn at once; which these are, the batch
-decides.
+stateful generator, so a row's noise depends on nothing but the row. Penalties, temperature, min-p, top-k and top-p are
+applied in the order, and with the definitions, of vLLM. All rows of a batch are drawn at once; the batch decides which
+rows these are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BELOW_ONE = 1.0 - 2.0**-24
 
 @dataclass
 class Settings:
-    """How each row draws; all fields are tensors of shape (rows,)."""
+    """The sampling settings of each row; all fields are tensors of shape (rows,)."""
 
     temperature: Tensor
     top_p: Tensor
@@ -36,7 +36,7 @@ class Settings:
 
     @classmethod
     def of(cls, asked: Sequence[tuple[Sampling, int]], device: torch.device) -> Self:
-        """The settings of rows with these (sampling, seed); a seed counts modulo 2**64."""
+        """The settings of rows with these (sampling, seed); a seed is taken modulo 2**64."""
         samplings = [sampling for sampling, _ in asked]
         seeds = [seed for _, seed in asked]
 
@@ -70,11 +70,11 @@ class Settings:
 def choose(
     logits: Tensor, settings: Settings, steps: Tensor, seen: Tensor | None = None, written: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """The next token of each row, and whether its logits were fit to draw from (finite).
+    """The next token of each row, and whether its logits were finite.
 
     `logits` is (rows, vocabulary) in any float type; `steps` (rows,) counts the tokens drawn before; `seen` (rows,
-    vocabulary) marks tokens of prompt and completion and is needed where a repetition penalty is not 1, `written` those
-    of the completion alone, for a presence penalty.
+    vocabulary) marks tokens of prompt and completion and is needed for a repetition penalty other than 1, `written`
+    those of the completion alone, for a presence penalty.
     """
     scores = logits.float()
     if seen is not None:
@@ -102,7 +102,7 @@ def penalise(scores: Tensor, seen: Tensor, penalty: Tensor) -> Tensor:
 
 
 def likeliest(scores: Tensor, top_k: Tensor, min_p: Tensor) -> Tensor:
-    """Scores with -inf for tokens outside the row's `top_k` (0 is all), and for those less likely than `min_p` times
+    """Scores with -inf for tokens outside the row's `top_k` (0 means all), and for those less likely than `min_p` times
     the likeliest. Tokens that tie with the last of the top k stay, as in vLLM.
     """
     if bool((min_p > 0).any()):
@@ -117,10 +117,10 @@ def likeliest(scores: Tensor, top_k: Tensor, min_p: Tensor) -> Tensor:
 
 
 def into_nucleus(tokens: Tensor, noisy: Tensor, probabilities: Tensor, top_p: Tensor) -> Tensor:
-    """Draw again, without sorting, where a token lies outside the nucleus.
+    """Draw again, without sorting, if a token lies outside the nucleus.
 
-    A token belongs to the nucleus when those more likely than it hold less than `top_p` together. One that does not is
-    struck out with all that are no more likely, since none of them can belong, and the best of the rest is drawn.
+    A token belongs to the nucleus when the total probability of more likely tokens is below `top_p`. A token outside is
+    removed with all that are no more likely, since none of them can belong, and the best of the rest is drawn.
     """
     while True:
         reached = probabilities.gather(1, tokens.unsqueeze(1))

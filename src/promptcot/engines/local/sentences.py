@@ -1,8 +1,8 @@
-"""An engine for models of sentences: folders in the form of sentence-transformers, which give vectors and no text.
+"""An engine for sentence-transformers folders, which returns vectors and no text.
 
-Decides how such a folder is read: an encoder, then the pooling that `1_Pooling/config.json` names (the mean over
-tokens, or the first token). Vectors are brought to length 1. Texts above the model's length are cut, as the makers of
-such models do. Weights load from safetensors only, the folder's own code is never run.
+Decides how such a folder is read: an encoder, then the pooling that `1_Pooling/config.json` specifies (mean over
+tokens, or first token). Vectors are normalized to length 1. Texts longer than the model's limit are truncated, as in
+sentence-transformers. Weights load from safetensors only, and code in the folder is never run.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from promptcot.records import Completion, Request, Score
 _TEXTS_IN_A_PASS = 32
 _LONGEST = 512
 _POOLINGS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "first"}
-_ONLY_VECTORS = "it is a model of sentences, which gives vectors and writes no text; use it as `semantic`"
+_ONLY_VECTORS = "it is a sentence-embedding model, which returns vectors and no text; use it as `semantic`"
 
 
 class SentenceEngine:
-    """An engine over a folder, called `model` in journals. It loads when it is made, on a GPU if there is one.
+    """An engine over a folder, called `model` in journals. It loads when it is created, on a GPU if there is one.
 
     Raises EngineUnusable for a folder that cannot be used.
     """
@@ -93,12 +93,12 @@ def _load(folder: Path) -> tuple[Any, Any, Any]:
             network = transformers.AutoModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **kept)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **kept)
     except Exception as error:
-        raise EngineUnusable(f"{folder}: no model of sentences can be loaded from it ({error})") from error
+        raise EngineUnusable(f"{folder}: no sentence-embedding model can be loaded from it ({error})") from error
     return network.eval().to(device), tokenizer, device
 
 
 def _pooling(folder: Path) -> Literal["mean", "first"]:
-    """Raises EngineUnusable for a pooling that is not known here."""
+    """Raises EngineUnusable for an unsupported pooling."""
     config = read_json(folder / "1_Pooling" / "config.json") or {}
     modes = [name for name, value in config.items() if name.startswith("pooling_mode") and value is True]
     found = {_POOLINGS.get(mode) for mode in modes}
@@ -107,12 +107,12 @@ def _pooling(folder: Path) -> Literal["mean", "first"]:
     if found == {"first"}:
         return "first"
     raise EngineUnusable(
-        f"{folder}: its pooling is {', '.join(modes) or 'not stated'}; known are {', '.join(_POOLINGS)}"
+        f"{folder}: its pooling is {', '.join(modes) or 'not stated'}; supported are {', '.join(_POOLINGS)}"
     )
 
 
 def _longest(folder: Path) -> int:
-    """How many tokens of a text it looks at."""
+    """The maximum number of tokens of a text that it reads."""
     told = (read_json(folder / "sentence_bert_config.json") or {}).get("max_seq_length")
     positions = (read_json(folder / "config.json") or {}).get("max_position_embeddings")
     return min(length for length in (told, positions, _LONGEST) if isinstance(length, int))

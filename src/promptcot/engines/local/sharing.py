@@ -1,13 +1,13 @@
-"""How the local engine divides the cores of a CPU: how many workers, and how many threads inside torch for each.
+"""How the local engine divides the cores of a CPU: how many workers, and how many torch threads for each.
 
-Small models get a single-threaded worker for each core: threads inside torch wait for each other at every operation, at
-a loss for small models, and at a great one where other programs use the cores too. Large ones get one worker with all
-threads. Between the two it depends on the machine and on what else runs there, so it is measured when the model is
-loaded. Other programs come and go, so threads are taken only where they are clearly quicker: on two cores, two of them
-drew a quarter more tokens of SmolLM2-135M than two workers at a quiet moment, and a fifth as many at a busy one.
+Small models get one single-threaded worker for each core: torch threads wait for each other at every operation, which
+slows small models down, and much more so when other programs use the cores too. Large models get one worker with all
+threads. In between, the best choice depends on the machine and its load, so it is measured when the model is loaded.
+The load varies, so threads are used only where they are clearly faster: on two cores, two threads generated a quarter
+more tokens of SmolLM2-135M than two workers on an idle machine, and a fifth as many on a busy one.
 
-This never decides what a reply is. The number of threads left every bit of the logits as it was (float32 and bfloat16,
-1 to 64 rows), and the number of workers moves them no further than any other composition of a batch.
+The choice does not affect replies. The number of threads left every bit of the logits unchanged (float32 and bfloat16,
+1 to 64 rows), and the number of workers changes them no more than any other composition of a batch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptcot.engines.local.model import LoadedModel
 
 SMALL = 50_000_000
-"""Weights up to which a worker for each core is best, whatever else runs."""
+"""The number of weights up to which one worker per core is best, whatever else runs."""
 
 _LARGE = 1_000_000_000
 _MOST_WORKERS = 4
@@ -33,7 +33,7 @@ _SECONDS = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """So many workers, with so many threads inside torch each; and whether that was measured."""
+    """The number of workers, the number of torch threads of each, and whether they were measured."""
 
     workers: int
     threads: int
@@ -49,7 +49,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def share(model: LoadedModel, cores: int, most_threads: int) -> Sharing:
-    """How a model is run on so many cores, with at most so many threads in a worker."""
+    """How to run a model on a number of cores, with a maximum number of threads per worker."""
     if model.device.type != "cpu":
         return equal_parts(1, cores, most_threads)
     if model.parameters <= SMALL:
@@ -61,14 +61,14 @@ def share(model: LoadedModel, cores: int, most_threads: int) -> Sharing:
 
 
 def equal_parts(workers: int, cores: int, most_threads: int) -> Sharing:
-    """All cores, divided among so many workers."""
+    """All cores, divided equally among the workers."""
     return Sharing(workers, max(1, min(cores // workers, most_threads)))
 
 
 def candidates(cores: int, most_threads: int) -> list[Sharing]:
-    """What is worth trying: as many workers as may be, with a thread each, first; one with all threads last.
+    """The divisions to try: the maximum number of single-threaded workers first; one worker with all threads last.
 
-    Fewer workers with a thread each are not: they leave cores to others, and workers never wait for one another.
+    Fewer single-threaded workers are not tried: they leave cores idle, and workers never wait for one another.
     """
     most = min(cores, _MOST_WORKERS)
     divided = [equal_parts(count, cores, most_threads) for count in (most, 2, 1) if count <= most]
@@ -76,14 +76,14 @@ def candidates(cores: int, most_threads: int) -> list[Sharing]:
 
 
 def quickest(possible: Sequence[Sharing], speed: Callable[[Sharing], float]) -> Sharing:
-    """The one with the highest speed, where that is clearly above the first one's; else the first."""
+    """The fastest division, if clearly faster than the first; otherwise the first."""
     speeds = {sharing: speed(sharing) for sharing in possible}
     first, best = possible[0], max(speeds, key=speeds.__getitem__)
     return best if speeds[best] > _CLEARLY * speeds[first] else first
 
 
 def rows_per_second(model: LoadedModel, sharing: Sharing) -> float:
-    """Tokens a second that the workers draw together when each steps its part of a batch of 16 rows."""
+    """Tokens per second of all workers together when each steps its part of a batch of 16 rows."""
     import torch
 
     rows = max(1, _ROWS // sharing.workers)

@@ -1,9 +1,9 @@
-"""A tokenizer that reads text as its own files say, whichever class transformers chooses for it.
+"""Loads a tokenizer that follows its own files, whichever class transformers chooses for it.
 
-transformers 5 builds the tokenizers of some classes anew and leaves out what their files say. `LlamaTokenizer` divides
-byte-level vocabularies as SentencePiece does, and DeepSeek's, which name that class, then lose every space
-(huggingface/transformers issue 45488); and `add_bos_token` is passed over where there is a `tokenizer.json`, so that
-texts of the R1 models begin without their start token. Both are put right here, for training and inference alike.
+transformers 5 rebuilds the tokenizers of some classes and ignores part of their files. `LlamaTokenizer` splits
+byte-level vocabularies as SentencePiece does; DeepSeek's tokenizers, which name that class, then lose every space
+(huggingface/transformers issue 45488). `add_bos_token` is ignored if there is a `tokenizer.json`, so texts of the R1
+models lack their start token. Both are fixed here, for training and inference alike.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from transformers.utils import cached_file
 from promptcot.engines.model_files import read_json
 
 _PROBE = "What is 1 + 1?\n\n It's 22: naïve\tx_1.\n"
-"""Words, spaces, digits, accents: tokenizers that divide texts otherwise differ in it."""
+"""Words, spaces, digits, accents: tokenizers that split texts differently give different tokens for it."""
 
 
 def load(name: str | Path, **given: Any) -> Any:
-    """The tokenizer of a folder or of a name on the Hub; `given` is what `from_pretrained` takes.
+    """The tokenizer of a folder or of a name on the Hub; `given` are arguments of `from_pretrained`.
 
-    Raises OSError, ValueError and what else transformers does for one that cannot be loaded.
+    Raises OSError, ValueError and other errors of transformers.
     """
     tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False, **given)
     written = _file(name, "tokenizer.json", given)
@@ -53,7 +53,7 @@ def _read(backend: Any) -> list[int]:
 
 
 def _begin(tokenizer: Any) -> None:
-    """Texts begin with the start token from now on, if there is one and they do not yet."""
+    """Make texts begin with the start token, if there is one and they do not yet."""
     start = tokenizer.bos_token_id
     if start is not None and tokenizer("a").input_ids[:1] != [start]:
         tokenizer.add_bos_token = True

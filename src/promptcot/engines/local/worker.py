@@ -1,8 +1,8 @@
-"""A thread that runs the embedded model: it takes jobs as they come, and steps its batch while anything is in it.
+"""The thread that runs the embedded model: it accepts jobs, and steps its batch while there are rows in it.
 
-Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts that are only
-read (to be scored or embedded) are grouped. All use of the tokenizer happens in this thread. A job's answer, or what
-went wrong with it, goes into its future; whatever else goes wrong here goes into the futures of all of them.
+Decides when waiting calls join the batch, when a completion is done and what its text is, and how texts to be scored or
+embedded are grouped. All use of the tokenizer happens in this thread. The result or error of a job goes to its future;
+any other error goes to the futures of all jobs.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _LOGITS_AT_ONCE = 1 << 26
 
 @dataclass(eq=False, kw_only=True)
 class _Call(Draft):
-    """A completion in the making, and whom to give it to."""
+    """A completion in progress, and the future for its result."""
 
     answer: Future[Completion]
     limit: int
 
 
 class Worker:
-    """Runs jobs for one model in a thread of its own, with `threads` inside torch. `put` may be called from any thread.
+    """Runs jobs for one model in its own thread, with `threads` torch threads. `put` may be called from any thread.
 
-    `max_batch` and `memory` (bytes of keys and values) bound the completions drawn at a time, `tokens_at_once` the
-    padded tokens of a pass over texts that are only read.
+    `max_batch` and `memory` (bytes of keys and values) bound the concurrent completions, `tokens_at_once` the padded
+    tokens of a pass over texts to score or embed.
     """
 
     def __init__(self, model: LoadedModel, threads: int, max_batch: int, memory: int, tokens_at_once: int) -> None:
@@ -62,11 +62,11 @@ class Worker:
 
     @property
     def load(self) -> int:
-        """How many jobs are not answered yet."""
+        """The number of pending jobs."""
         return len(self._open)
 
     def put(self, job: Job) -> None:
-        """Hand over a job; its future will be resolved. Raises EngineUnusable when the worker is over."""
+        """Submit a job; its future will be resolved. Raises EngineUnusable after the worker has ended."""
         with self._lock:
             if self._over is not None:
                 raise self._over
@@ -75,7 +75,7 @@ class Worker:
             self._jobs.put(job)
 
     def stop(self, patience: float = 60.0) -> None:
-        """Cancel what is in flight and end the thread, waiting `patience` seconds for the step it is in."""
+        """Cancel the jobs in flight and end the thread, waiting `patience` seconds for its current step."""
         with self._lock:
             self._over = self._over or EngineUnusable("the local engine is closed", "closed")
             self._jobs.put(None)
@@ -96,7 +96,7 @@ class Worker:
         self._finish(error)
 
     def _finish(self, error: EngineUnusable | None) -> None:
-        """Resolve every future that is left: with the error, or as cancelled."""
+        """Resolve every remaining future: with the error, or as cancelled."""
         with self._lock:
             self._over = self._over or error
         for answer in list(self._open):
@@ -106,7 +106,7 @@ class Worker:
                 _fail(answer, error)
 
     def _collect(self) -> bool:
-        """Take new jobs in, waiting for one if there is nothing else to do; False when it is time to stop."""
+        """Accept new jobs, waiting for one if the worker is idle; False when it is time to stop."""
         idle = not (self._waiting or self._reading or len(self._batch))
         first = [self._jobs.get()] if idle else []
         for job in [*first, *_drain(self._jobs)]:
@@ -150,7 +150,7 @@ class Worker:
         return self._batch.drafts  # type: ignore[return-value]
 
     def _join(self) -> None:
-        """Let waiting calls join the batch, in the order of arrival, as far as slots, memory and one pass allow."""
+        """Let waiting calls join the batch, in order of arrival, as far as slots, memory and one pass allow."""
         joining: list[_Call] = []
         longest = 0
         while self._waiting:
@@ -176,7 +176,7 @@ class Worker:
         self._take(0, self._batch.step())
 
     def _take(self, first: int, drawn: list[tuple[int, bool]]) -> None:
-        """Note what rows from `first` on have drawn, and let those that are done go."""
+        """Record the tokens drawn by rows from `first` on, and remove the finished ones."""
         done = [row for row, (token, fit) in enumerate(drawn, first) if self._note(row, token, fit)]
         self._leave(done)
 
@@ -185,7 +185,7 @@ class Worker:
             self._batch.leave(rows)
 
     def _note(self, row: int, token: int, fit: bool) -> bool:
-        """Add a token to a row's completion; whether that ended it."""
+        """Add a token to a row's completion; returns whether that ended it."""
         call = self._calls()[row]
         if not fit:
             self._batch.forget(row)
@@ -209,7 +209,7 @@ class Worker:
         return None
 
     def _read(self) -> None:
-        """Answer one job to embed, or all jobs to score that are waiting."""
+        """Process one embedding job, or all waiting scoring jobs."""
         if isinstance(job := self._reading[0], EmbedJob):
             self._reading.popleft()
             self._embed(job)
@@ -258,7 +258,7 @@ class Worker:
                 _resolve(asked[place].answer, score)
 
     def _log_probs(self, texts: Sequence[tuple[list[int], int]]) -> Iterator[Score]:
-        """How likely the last tokens of each text are, for texts given as (tokens, how many of them count)."""
+        """The log-probability of the last tokens of each text, for texts given as (tokens, number of last tokens)."""
         ids = self._padded([text for text, _ in texts])
         first = min(len(text) - counted for text, counted in texts) - 1
         keep = {"logits_to_keep": ids.shape[1] - first} if "logits_to_keep" in self._model.accepts else {}
@@ -270,7 +270,7 @@ class Worker:
             yield Score(float(chosen.gather(1, wanted.unsqueeze(1)).double().sum()), counted)
 
     def _padded(self, texts: Sequence[list[int]]) -> Tensor:
-        """Padded on the right, where a causal model needs no mask: what comes later changes nothing."""
+        """Padded on the right, where a causal model needs no mask: later tokens change nothing."""
         longest = max(map(len, texts))
         return torch.tensor([text + text[-1:] * (longest - len(text)) for text in texts], device=self._model.device)
 
@@ -299,7 +299,7 @@ def _drain(jobs: queue.SimpleQueue[Any]) -> Iterable[Any]:
 
 
 def _resolve(answer: Future[Any], value: object) -> None:
-    """Give an answer, unless it was cancelled meanwhile."""
+    """Set a result, unless the future was cancelled meanwhile."""
     if answer.set_running_or_notify_cancel():
         answer.set_result(value)
 

@@ -1,1 +1,1 @@
-"""The engine for any server that speaks OpenAI's protocol."""
+"""The engine for servers with an OpenAI-compatible API."""

@@ -1,8 +1,8 @@
-"""How many calls a server gets at a time, and how many a minute.
+"""Limits how many calls a server gets at a time and in a minute.
 
-The bound on calls in flight adapts: it grows while the server keeps up, and shrinks when a good share of the calls are
-turned away or when the server gets slower *and* does less. Single faults change nothing. What a server takes in a time
-is learnt by `pace`. Decides nothing about trying again: a call that was turned away leaves, and whoever made it waits
+The limit on calls in flight is adaptive: it grows while the server keeps up, and shrinks when a large share of the
+calls is rejected, or when the server has both higher latency and lower throughput. Single errors do not change it.
+`pace` estimates the server's rate limit. Retries are not decided here: a rejected call leaves, and its caller waits
 elsewhere.
 """
 
@@ -27,16 +27,16 @@ _LOOK_AGAIN = 0.2
 
 
 class Bound:
-    """The adaptive bound on calls in flight, judged over windows of as many calls as are in flight at a time, and of a
-    quarter of a second at least: a program that pauses for some milliseconds must not pass for a slow server. While it
-    doubles a twentieth will do, so as not to start slowly.
+    """The adaptive limit of calls in flight, evaluated over windows of as many calls as are in flight at a time, and of
+    at least a quarter of a second, so that a brief pause of this program does not look like a slow server. While the
+    limit doubles, a twentieth of a second is enough, for a fast start.
 
-    Starts at 16 (or `most`) and doubles with each good window until the first that was no good, then grows by an
-    eighth. Growth that does not pay, in tokens a second (calls, where tokens are unknown), is taken back, and tried
-    again some windows later: a server that only queues gains nothing from a longer queue. A window is bad when a
-    quarter of its calls were turned away, or when calls took twice as long as in the best window while less than four
-    fifths of its work was done a second: then the bound falls by 30 %. Windows in which the bound was not reached teach
-    nothing about a larger one, and calls that began before the bound grew nothing about the new one.
+    Starts at 16 (or `most`) and doubles after each good window until the first bad one, then grows by an eighth. Growth
+    that does not increase tokens per second (or calls, if tokens are unknown) is reverted, and tried again some windows
+    later: a server that only queues gains nothing from a longer queue. A window is bad when a quarter of its calls were
+    rejected, or when calls took twice as long as in the best window while throughput was below four fifths of that
+    window's: then the limit falls by 30 %. Windows in which the limit was not reached say nothing about a larger one,
+    and calls that began before the limit grew say nothing about the new one.
     """
 
     def __init__(self, most: int, now: float, first: int = _FIRST) -> None:
@@ -51,12 +51,12 @@ class Bound:
         self._open_window(now)
 
     def keep_to(self, limit: int) -> None:
-        """The server was found to take no more than so many; more are tried again some windows later."""
+        """The server accepts no more than this; a larger limit is tried again some windows later."""
         if limit < self.limit:
             self.limit, self._doubling, self._hold, self._before = limit, False, _HOLD, None
 
     def saw(self, call: Call, now: float, *, full: bool) -> None:
-        """A call ended; `full` says whether the bound was reached while it ran."""
+        """A call ended; `full` says whether the limit was reached while it ran."""
         if self._skip:
             self._skip -= 1
             self._since = now
@@ -96,7 +96,7 @@ class Bound:
         self._hold = max(0, self._hold - 1)
 
     def _paid_off(self, rate: float) -> bool:
-        """Whether the last growth brought at least a tenth of what it could have; it is taken back if not."""
+        """Whether the last growth brought at least a tenth of the possible gain; it is reverted if not."""
         if self._before is None:
             return True
         (limit, earlier), self._before = self._before, None
@@ -113,7 +113,7 @@ class Bound:
 
 
 class Allowance:
-    """So many units a minute, spread evenly: a second's worth may be taken at once, for more one waits."""
+    """A token bucket of units per minute: a burst of one second's worth is allowed, larger requests wait."""
 
     def __init__(self, per_minute: int, now: float) -> None:
         self._rate = per_minute / 60
@@ -122,7 +122,7 @@ class Allowance:
         self._at = now
 
     def wait(self, units: float, now: float) -> float:
-        """The seconds until so many units may be taken; until all is paid back for more than a second's worth."""
+        """Seconds until this many units may be taken; for more than a second's worth, until no debt is left."""
         self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
         return max(0.0, (min(units, self._burst) - self._left) / self._rate)
@@ -132,12 +132,12 @@ class Allowance:
         self._left -= units
 
     def give_back(self, units: float) -> None:
-        """Units that were taken and not used."""
+        """Return units that were taken and not used."""
         self._left = min(self._burst, self._left + units)
 
 
 class Admission:
-    """The gate of one server, for all stages that ask it. First come, first served. See `Bound` for `first`, `most`."""
+    """The gate of one server, for all stages that use it. First come, first served. See `Bound` for `first`, `most`."""
 
     def __init__(
         self,
@@ -160,18 +160,18 @@ class Admission:
         self._alarm: asyncio.TimerHandle | None = None
 
     def call(self, tokens: int) -> _Place:
-        """A place for one call that uses at most about so many `tokens`; note in it what came of it."""
+        """A slot for one call with an estimate of its `tokens`; the caller records the outcome in it."""
         return _Place(self, tokens)
 
     async def enter(self, tokens: int) -> Call:
-        """Wait for a place."""
+        """Wait for a slot."""
         if self._requests or self._tokens:
             await self._wait_for_allowance(tokens)
         is_try = await self._enter()
         return Call(self._clock(), is_try=is_try)
 
     def leave(self, call: Call, *, finished: bool) -> None:
-        """Give a place back; a call that was neither `finished` nor turned away says nothing about the server."""
+        """Release a slot; a call that was neither `finished` nor rejected says nothing about the server."""
         full = self.in_flight >= self.bound.limit
         self.in_flight -= 1
         if self._tokens:
@@ -187,7 +187,7 @@ class Admission:
         self._admit()
 
     def _decide(self, now: float) -> None:
-        """The gate opens again: the bound hears of the calls that were turned away, if it was too high for them."""
+        """The gate reopens: the limit learns of the rejected calls, if it was too high for them."""
         undecided, self._undecided = self._undecided, []
         if (found := self.pace.bound) is not None:
             self.bound.keep_to(found)
@@ -196,7 +196,7 @@ class Admission:
                 self.bound.saw(call, now, full=True)
 
     async def _wait_for_allowance(self, tokens: int) -> None:
-        """Wait in line until nothing is owed; looks again now and then, as unused tokens are given back meanwhile."""
+        """Wait in line until no debt is left; checks periodically, because unused tokens are returned meanwhile."""
         allowances = [(self._requests, 1), (self._tokens, tokens)]
         async with self._line:
             while (wait := max(part.wait(units, self._clock()) for part, units in allowances if part)) > 1e-9:
@@ -206,7 +206,7 @@ class Admission:
                     allowance.take(units)
 
     async def _enter(self) -> bool:
-        """Wait for a place; whether the call is a try at a closed gate."""
+        """Wait for a slot; returns whether the call is a probe at a closed gate."""
         if self.pace.is_free and self.in_flight < self.bound.limit and not self._waiting:
             self.in_flight += 1
             return False
@@ -250,7 +250,7 @@ class Admission:
 
 
 class _Place:
-    """A place at the gate, for one `async with`. A class, because it is entered for every call and must be cheap."""
+    """A slot at the gate, for one `async with`. A class, because it is entered for every call and must be cheap."""
 
     def __init__(self, gate: Admission, tokens: int) -> None:
         self._gate, self._tokens = gate, tokens

@@ -1,4 +1,4 @@
-"""A look at a server, to say what is wrong with an address: does it answer, does it want a key, which models has it?"""
+"""Probes a server to diagnose an address: does it answer, does it need a key, which models does it serve?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptcot.redaction import redacted
 from promptcot.storage.json import loads
 
 Get = Callable[[str, aiohttp.ClientTimeout], Any]
-"""`Transport.get`: an address is looked at by the way that calls go, through the same proxy."""
+"""`Transport.get`: an address is probed in the same way as calls are sent, through the same proxy."""
 
 CERTIFICATE = (
     "If the server is yours, let Python trust its certificate: SSL_CERT_FILE=CA.pem names the authority that signed it"
@@ -24,7 +24,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=15)
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What `GET URL/models` gave: the models it lists, or None and the `problem`."""
+    """The result of `GET URL/models`: the models it lists, or None and the `problem`."""
 
     url: str
     models: tuple[str, ...] | None
@@ -32,11 +32,11 @@ class Sight:
     status: int | None = None
     context: int | None = None
     roots: Mapping[str, str] = field(default_factory=dict)
-    """Where the models were loaded from, as far as the server says so."""
+    """The paths from which the models were loaded, if the server reports them."""
 
 
 async def look(get: Get, base_url: str) -> Sight:
-    """Ask a base URL for its models. Raises nothing: not to answer is a finding too."""
+    """Request the list of models of a base URL. Raises nothing: a missing answer is a finding too."""
     try:
         async with get(below(base_url, "/models"), _PATIENCE) as response:
             data = await read_some(response, 16 << 20)
@@ -56,7 +56,7 @@ async def look(get: Get, base_url: str) -> Sight:
 
 
 async def read_object(get: Get, url: str) -> dict[str, Any] | None:
-    """The JSON object at an address; None where there is none that can be read."""
+    """The JSON object at an address; None if there is no readable one."""
     try:
         async with get(url, _PATIENCE) as response:
             found = loads(await read_some(response, 16 << 20)) if response.status == 200 else None
@@ -66,7 +66,7 @@ async def read_object(get: Get, url: str) -> dict[str, Any] | None:
 
 
 async def read_some(response: aiohttp.ClientResponse, most: int) -> bytes:
-    """The body up to so many bytes. `content.read(n)` alone would give what happens to be there."""
+    """The body up to a number of bytes. `content.read(n)` alone would return only the bytes that have arrived."""
     parts: list[bytes] = []
     while most > 0 and (part := await response.content.read(most)):
         parts.append(part)
@@ -94,26 +94,26 @@ async def advice(get: Get, base_url: str, model: str) -> str | None:
         if deeper.models is not None:
             return f"the address lacks /v1: use --base-url {deeper.url} (it lists {shown_models(deeper.models)})"
     if sight.status in (401, 403):
-        return f"{base_url} wants a key, or another one: asked for its models, {sight.problem}"
+        return f"{base_url} requires a key, or another one: asked for its models, {sight.problem}"
     if sight.status is None:
         return f"{base_url} does not answer: {sight.problem}{_hint(sight.problem)}"
     return f"{base_url} does not look like an OpenAI-compatible server: asked for its models, {sight.problem}"
 
 
 def key_hint(variable: str, key: str) -> str:
-    """Where the key of a server is read from, and whether it is there. The key itself is never told."""
+    """Where the key of a server is read from, and whether it is set. The key itself is never shown."""
     return f"the key is read from the environment variable {variable}{'' if key else ', which is not set'}"
 
 
 def _hint(problem: str) -> str:
     if "WRONG_VERSION_NUMBER" in problem:
-        return "\nThe server speaks no TLS: write http:// instead of https://"
+        return "\nThe server does not use TLS: write http:// instead of https://"
     if "CERTIFICATE" in problem.upper():
         return f"\n{CERTIFICATE}"
     return ""
 
 
 def shown_models(models: Sequence[str], most: int = 8) -> str:
-    """The first of a server's models, as a sentence names them."""
+    """The first of a server's models, for use in a sentence."""
     shown = ", ".join(quoted(name, 200) for name in models[:most]) or "none"
     return f"{shown} and {len(models) - most} more" if len(models) > most else shown

@@ -1,8 +1,8 @@
-"""The engine for any server that speaks OpenAI's protocol: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
+"""The engine for OpenAI-compatible servers: vLLM, SGLang, llama.cpp, TGI, Ollama, and hosted models.
 
-This module is the engine's face: a request becomes a body (`requests`), goes through the gate (`admission`) and over
-the wire (`transport`), and the reply becomes a completion (`replies`). Of several base URLs the least busy is asked.
-aiohttp was chosen by measurement: it costs 0.5 ms of CPU a request, the official client 2 to 4, httpx 10.
+This module is the interface of the engine: a request becomes a body (`requests`), passes the limits (`admission`) and
+is sent (`transport`); the reply becomes a completion (`replies`). With several base URLs, the least busy one gets the
+call. aiohttp was chosen by measurement: it costs 0.5 ms of CPU per request, the official client 2 to 4, httpx 10.
 """
 
 from __future__ import annotations
@@ -36,21 +36,22 @@ _FIRST, _MOST = 16, 1024
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _SMALLER = 2  # how often a call is made again with less: for the limit of any reply, and for what the context has left
 _CHATS_ONLY = (
-    "The server has the model, and takes no raw prompts: ask it in its chat format, with --use-chat-template, or "
+    "The server has the model but accepts no raw prompts: use its chat format, with --use-chat-template, or "
     "chat = true in a recipe"
 )
 _KEY_WORKED = (
-    "The key was good until now: it has expired, or was withdrawn. With a good one, run the same command again: what "
-    "is finished is kept"
+    "The key worked until now: it has expired or was revoked. Run the same command again "
+    "with a valid key; finished calls "
+    "are kept"
 )
 _TURNED_AWAY = {LIMITED, "http 503", "http 529", "timeout", "queue"}
 
 
 @dataclass(frozen=True)
 class OwnServers:
-    """Servers that a run has started itself: the model that they have, the key that they ask for, and how many calls
-    they are given at a time, from the start. They queue by themselves and are not shared. One that `has_time` may take
-    as long for a reply as it likes, as an engine of this process.
+    """Servers that a run has started itself: their model, their key, and the number of concurrent calls from the start.
+    They have their own queues and no other clients. With `has_time` a reply has no time limit, like an engine of this
+    process.
     """
 
     name: str
@@ -60,16 +61,16 @@ class OwnServers:
 
     @property
     def shown(self) -> str:
-        """How they are called in errors; their addresses differ from run to run."""
+        """Their name in errors; their addresses differ from run to run."""
         return f"the server of {self.name}"
 
 
 class OpenAIEngine:
-    """An engine over one model behind the base URLs of `spec` (each ending in `/v1`, as a rule).
+    """An engine over one model behind the base URLs of `spec` (usually ending in `/v1`).
 
-    Calls are journaled under the name of the model. `spec.omit` names fields that the server does not take,
-    `spec.extra_body` adds some to every request (and, being part of what is asked, to the journal's name). The number
-    of calls in flight adapts between 16 and 1,024, see `Admission`, but for servers of our `own`.
+    Calls are journaled under the name of the model. `spec.omit` names fields that the server does not accept,
+    `spec.extra_body` adds fields to every request (and, being part of the request, to the journal's name). The number
+    of calls in flight adapts between 16 and 1,024, see `Admission`, except for servers of our `own`.
     """
 
     def __init__(self, model: str, spec: Served, own: OwnServers | None = None) -> None:
@@ -88,14 +89,14 @@ class OpenAIEngine:
 
     @property
     def note(self) -> str:
-        """What is worth knowing about the server while it is asked; empty, as a rule."""
+        """A message about the server during the run; usually empty."""
         rate = self._admission.pace.rate
         if rate is None:
             return ""
         minute = max(1, round(60 * rate))
         return (
-            f"{self.served_model}: the server turns calls away; it takes about {minute:,} a minute "
-            f"(--requests-per-minute {minute} says so from the start)"
+            f"{self.served_model}: the server rejects calls; it accepts about {minute:,} a minute "
+            f"(--requests-per-minute {minute} sets this rate from the start)"
         )
 
     @property
@@ -104,11 +105,11 @@ class OpenAIEngine:
         return self._name
 
     async def complete(self, request: Request) -> Completion:
-        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable.
+        """The model's completion. Raises TransientError, RequestRefused or EngineUnusable.
 
-        Where `max_tokens` is more than the context has left, or than the model ever writes, and the server says how
-        much that is, that much is asked for: `max_tokens` is the most that a reply may have, not what it must have. The
-        second kind of limit is kept in mind for later calls.
+        If `max_tokens` exceeds the remaining context or the model's output limit, and the server reports that limit,
+        the call is repeated with the limit: `max_tokens` is a maximum, not a requirement. An output limit is remembered
+        for later calls.
         """
         fields = body(self.served_model, request, {*self._omit, *self._unknown}, self._extra)
         limit = request.sampling.max_tokens
@@ -127,7 +128,9 @@ class OpenAIEngine:
             return reply
 
     async def _known(self, request: Request, fields: dict[str, Any], limit: int) -> Completion:
-        """The reply to fields that the server knows; what it does not know and is needless is left out from then on."""
+        """The reply to a body with fields that the server accepts; a rejected field that is not needed is omitted from
+        then on.
+        """
         try:
             return await self._fitting(request, fields, limit)
         except (EngineUnusable, RequestRefused) as refused:
@@ -157,10 +160,10 @@ class OpenAIEngine:
         return await self._reply(request, fields | {name: limit}, limit)
 
     async def _tokens_left(self, request: Request, room: Room, limit: int) -> int:
-        """How many tokens to ask for now.
+        """The number of tokens to request now.
 
-        vLLM stops counting a prompt at the first token too many, so that at every try one token less than was asked for
-        would seem to be left. Its `/tokenize` counts to the end.
+        vLLM stops counting a prompt at the first token too many, so each attempt would seem to leave one token less
+        than requested. Its `/tokenize` counts to the end.
         """
         if room.context is None or room.tokens < limit - 1:
             return room.tokens
@@ -184,9 +187,9 @@ class OpenAIEngine:
         return reply if text == reply.text else replace(reply, text=text)
 
     async def score(self, prompt: str, continuation: str) -> Score:
-        """The log-probability of the continuation's tokens after the prompt's; the two are tokenised apart.
+        """The log-probability of the continuation's tokens after the prompt's; the two are tokenized separately.
 
-        Needs vLLM's `/tokenize` and `prompt_logprobs`. Raises EngineUnusable where the server lacks them.
+        Needs vLLM's `/tokenize` and `prompt_logprobs`. Raises EngineUnusable if the server lacks them.
         """
         before, after = await asyncio.gather(self._tokens(prompt, True), self._tokens(continuation, False))
         fields = {
@@ -208,7 +211,7 @@ class OpenAIEngine:
         return Score(float(sum(logs)), len(logs))
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Array (texts, dim), asked for 32 texts at a time."""
+        """Array (texts, dim), in requests of 32 texts."""
         parts = [texts[first : first + _TEXTS_AT_ONCE] for first in range(0, len(texts), _TEXTS_AT_ONCE)]
         return np.concatenate(await asyncio.gather(*map(self._embed, parts)))
 
@@ -246,7 +249,7 @@ class OpenAIEngine:
                 raise await self._explained(error) from error.__cause__
 
     async def _explained(self, error: EngineUnusable, raw: bool = False) -> EngineError:
-        """The error with what a look at the server tells about it."""
+        """The error, with the diagnosis of the server."""
         if error.cause in {"unauthorised", "forbidden"}:
             worked = any(server.proven for server in self.transport.servers)
             hint = f"\n{_KEY_WORKED}" if worked else ""
@@ -264,19 +267,19 @@ class OpenAIEngine:
 
 
 def _note(call: Call, error: TransientError) -> None:
-    """What a call that failed tells about the server's limits."""
+    """Learn about the server's limits from a failed call."""
     call.turned_away, call.limited = error.cause in _TURNED_AWAY, error.cause == LIMITED
     call.wait = error.retry_after
 
 
 def _tokens_of(request: Request) -> int:
-    """About how many tokens a call may use: four characters a token, and all that it may write."""
+    """The approximate tokens of a call: four characters per token, and its maximum completion."""
     characters = len(request.prompt) + sum(len(turn.content) for turn in request.messages)
     return characters // 4 + request.sampling.max_tokens
 
 
 def variant(extra_body: Mapping[str, Any], omit: Sequence[str] = ()) -> str:
-    """What to append to the name of a model that is always asked with, or without, these fields."""
+    """The suffix for the name of a model that is always called with, or without, these fields."""
     if not (extra_body or omit):
         return ""
     asked = [dict(extra_body), sorted(set(omit) - {"stream_options"})]

@@ -1,9 +1,9 @@
-"""Server-sent events: bytes in, JSON values out. Pure; knows nothing of replies.
+"""Parses server-sent events: bytes to JSON values. Pure; does not interpret the values.
 
 Follows the standard (https://html.spec.whatwg.org/multipage/server-sent-events.html): lines end with LF, CRLF or CR,
-and several `data` lines of one event are one value. Not all servers do: a `data` line that is a JSON value by itself is
-an event without waiting for the empty line, and so is the last one of a stream that just ends. llama.cpp has written
-`error:` where others write `data:`.
+and several `data` lines of one event form one value. Some servers deviate, so a `data` line that is a complete JSON
+value is an event even without the empty line after it, and so is the last line of a stream that ends without one.
+llama.cpp has sent `error:` where others send `data:`.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b"error:", b":")
 
 
 def begins_stream(head: bytes) -> bool:
-    """Whether a body that begins like this is a stream of events."""
+    """Whether a body with this beginning is a stream of events."""
     return head.startswith(_FIELDS)
 
 
 def may_begin_stream(head: bytes) -> bool:
-    """Whether it may become one when more bytes have come."""
+    """Whether it may still turn out to be one when more bytes arrive."""
     return any(field.startswith(head) for field in _FIELDS)
 
 
 class Events:
-    """A stream of events as its bytes come. `done` once the server has said `[DONE]`."""
+    """A stream of events, fed with bytes as they arrive. `done` once the server has sent `[DONE]`."""
 
     def __init__(self) -> None:
         self.done = False
@@ -48,7 +48,7 @@ class Events:
         return self._read(lines)
 
     def end(self) -> list[Any]:
-        """The values of what is left when no more bytes come. Raises Garbled."""
+        """The values of the rest, after the last bytes. Raises Garbled."""
         lines = _LINE_END.split(b"".join(self._rest))
         self._rest = []
         return self._read([*lines, b""])
@@ -91,4 +91,4 @@ def _value(data: bytes) -> Any:
     try:
         return value_of(data)
     except ValueError as error:
-        raise Garbled(f"the stream holds what is no JSON: {data[:200]!r}", "broken-off") from error
+        raise Garbled(f"the stream contains invalid JSON: {data[:200]!r}", "broken-off") from error

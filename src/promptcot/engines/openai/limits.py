@@ -1,7 +1,7 @@
-"""How many tokens a reply may have, out of a server's refusal of more.
+"""Reads a server's token limit from its error message.
 
-Servers say it in two ways: how long the context is and how much of it the prompt takes, or what the most is for any
-reply. The words of each stand in the tables below, and in tests/cases/refusals.jsonl with what is to be read from them.
+Servers report one of two limits: the context length with the length of the prompt, or the maximum for any reply. The
+tables below hold their phrases; tests/cases/refusals.jsonl holds the expected values.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ _LESS_THAN = _patterns(
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How many tokens a reply may have. The `context` is the one that prompt and reply share, if it is named; `always`
-    where the number holds for every call, whatever its prompt.
+    """The maximum number of tokens of a reply. `context` is the length shared by prompt and reply, if the server names
+    it; `always` if the number holds for every call, whatever its prompt.
     """
 
     tokens: int
@@ -74,7 +74,7 @@ class Room:
 
 
 def room_left(words: str) -> Room | None:
-    """How much a refusal says that it would have allowed; None if it does not say, or there is no room at all."""
+    """The limit that an error message reports; None if it reports none, or if there is no room at all."""
     context, total, asked = _first(_CONTEXT, words), _first(_TOTAL, words), _first(_ASKED, words)
     prompt = total - asked if total and asked and total > asked else _first(_PROMPT, words)
     if context and prompt:

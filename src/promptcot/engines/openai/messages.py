@@ -1,7 +1,7 @@
-"""One message of a reply, or the part of one in an event: which of it is text, which is thinking, which is a refusal.
+"""Splits one message of a reply, or one event's part of it, into text, thinking and refusal.
 
-Every server has another field for the thinking, and some put it among the parts of the content. Decides whose words are
-what; how thinking and text come together is decided in `reasoning`.
+Servers use different fields for thinking, and some put it among the parts of the content. `reasoning` decides how
+thinking and text are joined.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _DEEPEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a message, or a part of it, says."""
+    """The content of a message, or of a part of it."""
 
     text: str = ""
     reasoning: str = ""
@@ -28,7 +28,7 @@ class Said:
 
 
 def read_message(message: Mapping[str, Any]) -> Said:
-    """The words of a message. Raises TypeError for content that is neither a text nor a list of parts."""
+    """The content of a message. Raises TypeError for content that is neither a text nor a list of parts."""
     content = message.get("content")
     said = Said(content) if isinstance(content, str) else _of_parts(content)
     if _APART.isdisjoint(message):
@@ -38,7 +38,7 @@ def read_message(message: Mapping[str, Any]) -> Said:
 
 
 def _of_parts(content: Any) -> Said:
-    """The words of a content in parts, by what each part is."""
+    """The text of a content in parts, by the kind of each part."""
     if content is None:
         return Said()
     if not isinstance(content, list):
@@ -51,7 +51,7 @@ def _of_parts(content: Any) -> Said:
 
 
 def _part(part: Any) -> tuple[str, str]:
-    """What a part of a content is, and what it says. Raises TypeError."""
+    """The kind of a part, and its text. Raises TypeError."""
     if isinstance(part, str):
         return "text", part
     if not isinstance(part, Mapping):
@@ -67,7 +67,7 @@ def _part(part: Any) -> tuple[str, str]:
 
 
 def _words(found: Any, depth: int = 0) -> str:
-    """All words in a text, a list of parts or an object with a text; nothing for anything else. Raises TypeError."""
+    """All text in a string, a list of parts or an object with a text; nothing for anything else. Raises TypeError."""
     if isinstance(found, str):
         return found
     if depth > _DEEPEST:

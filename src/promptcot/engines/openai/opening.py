@@ -1,4 +1,4 @@
-"""Opens the engine for a server at an address, and finds out which model it has where none is named."""
+"""Opens the engine for a server at an address, and asks the server for its model if none is named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from promptcot.errors import InputError
 from promptcot.recipe.schema import Served
 
 _NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
-_WAY_OUT = "Name the model to ask: --model-path for one step, --model for a run"
+_WAY_OUT = "Name the model: --model-path for one step, --model for a run"
 _NOT_EMBEDDED = (
     "That is a model that ships with promptcot and runs in this process. Name one of the server's: --model-path for "
     "one step, --set generate.model=NAME for a step of a recipe; or take a recipe that names none, such as `endpoint`"
@@ -22,14 +22,14 @@ _NOT_EMBEDDED = (
 
 
 async def open_engine(spec: Served, role: str, site: Site) -> OpenAIEngine:
-    """The engine for the servers of `base_url`. Raises InputError where the model has to be named."""
+    """The engine for the servers of `base_url`. Raises InputError if the model has to be named."""
     return OpenAIEngine(await _served_name(spec), spec)
 
 
 async def _served_name(spec: Served) -> str:
-    """The model to ask a server for: the one that is named, else the only one it has. Raises InputError.
+    """The model to request from a server: the named one, otherwise the only one it has. Raises InputError.
 
-    The names of embedded models mean nothing to a server, except to one that lists them.
+    The names of embedded models mean nothing to a server, unless it lists them.
     """
     if not nano.is_nano(spec.model):
         return spec.model
@@ -49,7 +49,7 @@ async def _served_name(spec: Served) -> str:
 
 
 def name_for(spec: Served, listed: Sequence[str]) -> str | None:
-    """The model that is meant of those that a server lists; None if it has to be named."""
+    """The matching model among those that a server lists; None if it has to be named."""
     if spec.model in listed:
         return spec.model
     return listed[0] if spec.unnamed and len(listed) == 1 else None

@@ -1,16 +1,18 @@
-"""How many calls in a time a server answers, learnt from those that it turns away with 429; and when to try it again.
+"""Estimates a server's rate limit from the calls it rejects with 429, and decides when to send calls again.
 
-Servers limit what they take in a time (so many calls a minute, in windows or by a bucket of tokens) or at a time, and
-most do not say which. When calls are turned away and none is answered between, the gate closes. Two kinds of calls go
-on: one for each earlier call that is answered, which a server takes that limits calls *at a time*; and single tries, at
-intervals that double, which find the moment when a limit *in a time* is over. The first that is taken opens the gate.
+Servers limit either the rate (calls per minute, by windows or a token bucket) or the number of concurrent calls, and
+most do not say which. When calls are rejected and none is answered in between, the gate closes. Two kinds of calls
+still pass: one for each earlier call that is answered, which a server with a concurrency limit accepts; and single
+probes, at intervals that double, which find the moment when a rate limit is over. The first accepted call opens the
+gate.
 
-A limit in time is proven when calls are turned away though the server has nothing of ours in work, or less than before.
-Then calls go at the rate that it took, less a little. The rate grows while calls get through, slowly at first and then
-ever faster, so that a limit that is gone is forgotten after some minutes. Where calls are turned away again and again
-at that rate, others use up what the server has, or chance decides: to go slower is no help then, and is given up.
+A rate limit is proven when calls are rejected although the server has none of our calls in flight, or fewer than
+before. Calls are then sent slightly below the rate that it accepted. The rate grows while calls are accepted, slowly at
+first and then ever faster, so a limit that no longer applies is forgotten after some minutes. If calls are rejected
+repeatedly even at that rate, either other clients use up the capacity or rejections are random; going slower does not
+help, and the estimate is dropped.
 
-Pure but for what it remembers; the times are the caller's.
+Pure apart from its state; the caller provides the times.
 """
 
 from __future__ import annotations
@@ -19,22 +21,24 @@ from dataclasses import dataclass
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 _NOT_TURNED_AWAY = 2.0
-"""Seconds after which a call that is still under way has been taken; three times as long as turning one away takes."""
+"""Seconds after which a call in flight counts as accepted: three times the duration of a rejection."""
 _LEAST_IN_A_ROW, _TOO_MANY = 2, 4
-"""The gate closes when so many calls were turned away with none answered between, and a quarter of those in flight."""
+"""The gate closes when this many calls, and a quarter of those in flight, were rejected with none answered in between.
+"""
 _KEPT = 0.97
 _FIRST_GROWTH = 0.02
 _LEAST_CALLS, _LEAST_SECONDS = 20, 5.0
 _FAULTS = 0.08
-"""So large a share of calls that are turned away is no sign of too high a rate."""
+"""Rejections up to this share are no sign of too high a rate."""
 _FEW = 8
 _IN_VAIN, _SOON = 5, 12
-"""The rate is given up when calls that keep to it are turned away more often than so, each time before so many were
-answered."""
+"""The rate limit is dropped when calls within it are rejected more often than this, each time before this many were
+answered.
+"""
 _SLOWER = 0.8
-"""How much of the rate is left each time."""
+"""The factor by which the rate is reduced each time."""
 _DOUBTED, _PAUSE_IN_DOUBT = 300.0, 4.0
-"""Seconds for which no other rate is looked for then, and the most between two tries meanwhile."""
+"""Seconds without a new rate estimate after that, and the maximum interval between two probes."""
 _SLOWEST = 1 / 120
 _HORIZON = 60.0
 _NO_BOUND = 4.0
@@ -43,11 +47,11 @@ _LAG = 0.1
 
 @dataclass
 class Call:
-    """One admitted call; whoever made it notes here what came of it.
+    """One admitted call, in which its caller records the outcome.
 
-    `tokens` is how many were written, `unused` how many of the admitted ones were not needed. `turned_away`: the server
-    had no room; `limited`: it said that too many calls came (429), and perhaps when to come again, in `wait` seconds.
-    `is_try`: it was let through a closed gate to see whether the server takes calls again.
+    `tokens` is the number generated, `unused` the number of admitted tokens that were not needed. `turned_away`: the
+    server had no capacity; `limited`: it rejected the call for its rate limit (429), perhaps with a `wait` in seconds.
+    `is_try`: it passed a closed gate as a probe.
     """
 
     began: float
@@ -60,9 +64,10 @@ class Call:
 
 
 class Pace:
-    """When calls may go to a server. `rate` is the calls a second that it was found to take; None: no limit is known.
+    """Decides when calls may be sent to a server. `rate` is the estimated limit in calls per second; None: no limit is
+    known.
 
-    `in_flight` is always the number of calls under way, without the one that is spoken of.
+    `in_flight` always excludes the call in question.
     """
 
     def __init__(self, now: float) -> None:
@@ -85,11 +90,11 @@ class Pace:
 
     @property
     def is_free(self) -> bool:
-        """Whether calls may go as they come."""
+        """Whether calls may be sent without delay."""
         return self.rate is None and not self.closed
 
     def wait(self, now: float, in_flight: int) -> float:
-        """Seconds until a call may go; 0: now."""
+        """Seconds until a call may be sent; 0: now."""
         if self.closed and self._trial is not None and now >= (taken := self._trial + self._patience):
             self._open(taken, in_flight)
         if not self.closed:
@@ -100,7 +105,7 @@ class Pace:
         return max(0.0, until - now)
 
     def send(self, now: float) -> bool:
-        """A call goes now; whether it is a try."""
+        """Record that a call is sent now; returns whether it is a probe."""
         if self.rate is not None:
             self._next = max(self._next, now - _LAG) + 1 / self.rate
         if not self.closed:
@@ -113,7 +118,7 @@ class Pace:
         return True
 
     def saw(self, call: Call, now: float, in_flight: int, *, answered: bool) -> None:
-        """A call ended: answered, turned away, or by a fault that says nothing about limits."""
+        """A call ended: answered, rejected, or with an error that says nothing about limits."""
         if call.limited:
             self._turn_away(call, now, in_flight)
         elif not answered:
@@ -131,7 +136,7 @@ class Pace:
 
     @property
     def bound(self) -> int | None:
-        """How many calls at a time the server was found to take, when the gate opened last; None: that is no limit."""
+        """The number of concurrent calls that the server accepted when the gate last opened; None: that is no limit."""
         return self._carried if self._tries_away > 1 and self._carried and not self.was_limit_in_time else None
 
     @property
@@ -172,7 +177,7 @@ class Pace:
         self._trial = None
 
     def _turned_away_at_rate(self, now: float, in_flight: int) -> None:
-        """A call that kept to the rate was turned away: go slower, or give it up where that does not help."""
+        """A call within the rate was rejected: reduce the rate, or drop it if that does not help."""
         assert self.rate is not None
         self._in_vain = self._in_vain + 1 if self._answered_at_rate < _SOON else 0
         self._answered_at_rate = 0
@@ -183,7 +188,7 @@ class Pace:
             self._measure(now, in_flight)
 
     def _open(self, now: float, in_flight: int) -> None:
-        """The server takes calls again; where a limit in time is proven, at the rate that it took since then."""
+        """The server accepts calls again; if a rate limit is proven, use the rate that it has accepted since then."""
         self.closed, self._trial, self._freed = False, None, 0
         is_proven = self._proofs > 0 and 2 * self._proofs >= self._sent
         self.was_limit_in_time = (is_proven or 0 < self._carried < in_flight) and now >= self._doubted_until
@@ -196,7 +201,7 @@ class Pace:
         self._measure(now, in_flight)
 
     def _judge(self, now: float, in_flight: int) -> None:
-        """Let the rate grow or fall after some calls, and forget it where it bounds nothing."""
+        """Increase or reduce the rate after some calls, and drop it if it limits nothing."""
         seconds = now - self._since
         if self.rate is None:
             if seconds > _HORIZON:
@@ -215,9 +220,10 @@ class Pace:
         self._measure(now, in_flight)
 
     def _took(self, now: float, in_flight: int) -> float | None:
-        """Calls a second that the server took since the measure began; of few, with those of the measure before.
+        """Calls per second that the server accepted in this measurement, combined with the previous one if there were
+        few.
 
-        None where it took no more than the one that opened the gate: how long it took nothing is no measure.
+        None if it accepted only the call that opened the gate, which is no measurement.
         """
         taken, seconds = self._taken(in_flight), now - self._since
         if taken < _FEW:
@@ -225,10 +231,10 @@ class Pace:
         return max(_SLOWEST, taken / max(seconds, _FIRST_PAUSE)) if taken > 1 else None
 
     def _taken(self, in_flight: int) -> int:
-        """Calls that the server took since the measure began, answered or not yet."""
+        """Calls that the server has accepted in this measurement, answered or not yet."""
         return self._answered + in_flight - self._in_flight_then
 
     def _measure(self, now: float, in_flight: int) -> None:
-        """Begin a measure."""
+        """Begin a measurement."""
         self._before = (self._taken(in_flight), now - self._since)
         self._since, self._answered, self._turned_away, self._in_flight_then = now, 0, 0, in_flight

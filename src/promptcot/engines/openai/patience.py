@@ -1,9 +1,9 @@
-"""How long a call may take: in a server's queue, silent once its answer has begun, and in all.
+"""Timeouts of a call: for the server's queue, for silence after the first byte, and in total.
 
-A server that queues sends nothing for long, or only the head of its answer, and is not silent for that. So silence
-counts from the first bytes of the body; before them the queue has a longer limit of its own. A reply in one piece
-begins when it is written, so its length is added to the queue. aiohttp knows one limit between any two bytes, which is
-changed here as soon as an answer begins: a timer for each call would cost more.
+A server that queues calls sends nothing for a long time, or only the headers. The silence timeout therefore starts at
+the first byte of the body, and the queue has a longer timeout of its own. A reply that is not streamed is sent only
+when it is complete, so its generation time is added to the queue timeout. aiohttp has a single timeout between any two
+bytes, which is changed here as soon as an answer begins: a timer for each call would cost more.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ QUEUE = 1800.0
 _CONNECT = 20.0
 _SILENCE = 300.0
 _SLOWEST = 10
-"""Tokens a second of a reply that comes in one piece."""
+"""Assumed tokens per second of a reply that is not streamed."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds until an answer begins, of silence in it, and in all; None is without limit of its own."""
+    """Timeouts in seconds: until an answer begins, for silence in it, and in total; None means no limit."""
 
     beginning: float | None = None
     silence: float | None = None
@@ -34,13 +34,13 @@ class Patience:
 
     @cached_property
     def timeout(self) -> aiohttp.ClientTimeout:
-        """What aiohttp is told at the start of a call."""
+        """The initial timeout of a call for aiohttp."""
         return aiohttp.ClientTimeout(total=self.whole, sock_connect=_CONNECT, sock_read=self.beginning)
 
 
 @lru_cache(maxsize=64)
 def patience_for(max_tokens: int, streamed: bool, idle: float | None, queue: float | None) -> Patience:
-    """The limits of a call that writes at most so many tokens; `idle` and `queue` are the user's own, in seconds."""
+    """Timeouts of a call with a maximum number of tokens; `idle` and `queue` are the user's settings, in seconds."""
     writing = max_tokens / _SLOWEST
     beginning = (queue or QUEUE) + (0.0 if streamed else writing)
     whole = beginning + 2 * _SILENCE + (5 * writing if streamed else 0.0)
@@ -51,7 +51,7 @@ def patience_for(max_tokens: int, streamed: bool, idle: float | None, queue: flo
 class Asking:
     """A call from its sending to the end of its answer, for one `async with`. A class, since every call needs one.
 
-    Raises TransientError with the cause `queue` where no answer begins in time, and what aiohttp raises.
+    Raises TransientError with the cause `queue` if no answer begins in time, and aiohttp's errors.
     """
 
     __slots__ = ("_patience", "_response", "_sending", "_where")
@@ -77,7 +77,7 @@ class Asking:
             raise self._queued() from error
 
     def _listen(self) -> None:
-        """From the next bytes on it is silence that counts; from now on if some of the body have come already."""
+        """Switch to the silence timeout at the next bytes; at once if part of the body has already arrived."""
         connection = self._response.connection
         if connection is None or connection.protocol is None or self._patience.silence is None:
             return

@@ -1,7 +1,7 @@
-"""The JSON that a server sends, and what it means when there is none.
+"""Parses the JSON that a server sends. Damaged JSON is a transient error.
 
-Decides that damaged JSON is a fault of the moment. Reads what servers really write: a byte order mark, NaN among
-log-probabilities, half a surrogate pair. What the JSON says is read in `replies` and `refusals`.
+Accepts what servers send in practice: a byte order mark, NaN among log-probabilities, half a surrogate pair. `replies`
+and `refusals` interpret the JSON.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _LONGEST_NUMBER = 400  # digits; Python refuses to read some thousand of them
 
 
 class Garbled(TransientError):
-    """What came back is no reply of this protocol: HTML, cut JSON, a stream that ends too early."""
+    """The response does not follow the protocol: HTML, truncated JSON, a stream that ends too early."""
 
 
 def value_of(data: bytes) -> Any:
-    """The JSON value in some bytes; a number that is none is None. Raises ValueError, also for too deep a nesting."""
+    """The JSON value in some bytes; NaN and infinity become None. Raises ValueError, also for too deep a nesting."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -38,7 +38,7 @@ def _integer(digits: str) -> int | None:
 
 
 def parse_json(data: bytes, content_type: str) -> dict[str, Any]:
-    """The object that a server sent. Raises Garbled, with the cause `broken-off` where it is JSON that was cut."""
+    """The object that a server sent. Raises Garbled, with the cause `broken-off` for truncated JSON."""
     kind = content_type.partition(";")[0] or "no content type"
     cause = "garbled"
     try:
@@ -51,6 +51,6 @@ def parse_json(data: bytes, content_type: str) -> dict[str, Any]:
 
 
 def start_of(data: bytes) -> str:
-    """The first words of what a server sent, on one line."""
+    """The beginning of a server's message, on one line."""
     text = " ".join(data[: 4 * _SHOWN].decode(errors="replace").split())
     return f"{text[:_SHOWN]} …" if len(text) > _SHOWN or len(data) > 4 * _SHOWN else text or "(nothing)"

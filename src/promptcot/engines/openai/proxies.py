@@ -1,7 +1,8 @@
-"""Which proxy stands before a server: the variables of the environment, read as curl reads them.
+"""Chooses the proxy for a server from environment variables, with curl's rules.
 
-`http_proxy` (in small letters alone: a web server's CGI programs get `HTTP_PROXY` from whoever asks), `https_proxy` and
-`all_proxy` in both, and `no_proxy`. A password in such a variable is sent to the proxy and shown to nobody.
+These are `http_proxy` (lower case only: the CGI programs of a web server get `HTTP_PROXY` from the client),
+`https_proxy` and `all_proxy` in either case, and `no_proxy`. A password in such a variable is sent to the proxy and
+never displayed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from promptcot.recipe.addresses import host_and_port
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PORTS = {"http": 1080, "https": 443}
-"""Where a proxy listens that is named without a port, as curl has it."""
+"""The default port of a proxy, as in curl."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class Proxy:
         return f"the proxy {self.url} (from {self.variable})"
 
     def way_out(self, host: str) -> str:
-        """What helps when it does not do its work."""
+        """Advice for when the proxy fails."""
         return f"unset {self.variable}, or name {host} in no_proxy, where the server can be reached without it"
 
 
 def proxy_for(url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
-    """The proxy that the environment names for a server. Raises EngineUnusable for one that cannot be used."""
+    """The proxy that the environment names for a server. Raises EngineUnusable for an unusable one."""
     try:
         host, port = host_and_port(url)
     except ValueError:
@@ -71,7 +72,7 @@ def _proxy(value: str, variable: str) -> Proxy:
         host, port = None, 0
     if not host:
         raise EngineUnusable(
-            f"{variable} names no proxy that can be read; write http://HOST:PORT, or unset it", "proxy"
+            f"{variable} is not a readable proxy address; write http://HOST:PORT, or unset it", "proxy"
         )
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""
@@ -84,7 +85,7 @@ def _proxy(value: str, variable: str) -> Proxy:
 
 
 def _is_excepted(host: str, port: int, environment: Mapping[str, str]) -> bool:
-    """Whether `no_proxy` names this host: itself, a domain above it, a network of its address, or all (`*`)."""
+    """Whether `no_proxy` covers this host: itself, a parent domain, a network of its address, or all (`*`)."""
     listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     return any(_names(pattern.lower(), host, port) for pattern in re.split(r"[,\s]+", listed) if pattern)
 
@@ -102,7 +103,7 @@ def _names(pattern: str, host: str, port: int) -> bool:
 
 
 def _without_port(pattern: str) -> tuple[str, int | None]:
-    """`HOST:PORT` parted. The colons of a bare IPv6 address part nothing."""
+    """Split `HOST:PORT`. The colons of a bare IPv6 address are not separators."""
     found = re.fullmatch(r"(\[[^\]]*\]|[^:]*):(\d{1,5})", pattern)
     return (found[1], int(found[2])) if found else (pattern, None)
 

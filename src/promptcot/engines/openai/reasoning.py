@@ -1,9 +1,9 @@
-"""Where a model's thinking stands in a reply: once, in front of the answer, as `<think>…</think>`.
+"""Normalizes the position of a model's thinking: once, before the answer, as `<think>…</think>`.
 
-Servers give it apart from the text, within it between marks of the model's own, or both. Decides what is thinking at
-the start of a text and what is answer; a mark further on is one that the answer mentions, and stays. What is well
-formed already, and what is in doubt (a block that is closed twice, or opened again within), is left as it is:
-`core.parsing` judges it. To bring a text into this form twice is the same as to do so once.
+Servers return thinking in a separate field, inside the text between the model's own tags, or both. Decides what is
+thinking at the start of a text and what is answer; a tag later in the text is part of the answer and stays. Text that
+is well formed or ambiguous (a block closed twice, or opened again inside) is unchanged: `core.parsing` judges it. The
+function is idempotent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from promptcot.core.parsing.traces import CLOSE, OPEN
 
 
 class _Marks:
-    """A pair of marks between which a model thinks."""
+    """A pair of tags around a model's thinking."""
 
     def __init__(self, opening: str, closing: str) -> None:
         self.opening, self.closing = opening, closing
@@ -75,7 +75,9 @@ def together(reasoning: str, text: str) -> str:
 
 
 def _opened_by_prompt(reasoning: str, text: str) -> tuple[str, str] | None:
-    """Thinking and answer of a text that begins within the thinking, which it repeats; else its tag is a mention."""
+    """Thinking and answer of a text that begins inside the thinking and repeats it; otherwise its tag is part of the
+    text.
+    """
     if text.count(CLOSE) != 1 or OPEN in text:
         return None
     before, _, answer = text.partition(CLOSE)
@@ -93,7 +95,7 @@ def _joined(thinking: str, answer: str) -> str:
 
 
 def _merged(one: str, other: str) -> str:
-    """Both texts, or the longer one where it holds the other."""
+    """Both texts, or the longer one if it contains the other."""
     a, b = "".join(one.split()), "".join(other.split())
     if b in a:
         return one
@@ -101,12 +103,12 @@ def _merged(one: str, other: str) -> str:
 
 
 def _without_marks(reasoning: str) -> str:
-    """Thinking that came apart, without the marks around it or in it: where it ends is known without them."""
+    """Separate thinking, without tags around it or in it: its end is known without them."""
     return _OURS.any.sub("\n", _in_our_marks(reasoning)).strip()
 
 
 def _in_our_marks(text: str) -> str:
-    """The text, whose thinking stands between our marks if it stood between others."""
+    """The text, with the tags around its thinking replaced by ours."""
     start = text.lstrip()
     if _HARMONY.match(start):
         return _harmony(start)
@@ -123,13 +125,13 @@ def _in_our_marks(text: str) -> str:
 
 
 def _bare(answer: str) -> str:
-    """An answer without the marks that go with those of its thinking."""
+    """An answer without leftover tags of its thinking."""
     found = _ANSWER.fullmatch(answer)
     return (found[1] if found else answer).lstrip()
 
 
 def _harmony(text: str) -> str:
-    """What a model said on its channels: the last word is on `final`, everything before is thinking."""
+    """The text of a model with channels: `final` is the answer, everything before is thinking."""
     said = [(name.split()[0] if name.split() else "", words) for name, words in _CHANNEL.findall(text)]
     answer = "".join(words for name, words in said if name == "final")
     thinking = "\n\n".join(words.strip() for name, words in said if name != "final" and words.strip())
@@ -139,7 +141,7 @@ def _harmony(text: str) -> str:
 
 
 def _tidied(text: str) -> str:
-    """The text with one block of thinking at its start, where it has several, or one in another."""
+    """The text with one block of thinking at its start, if it has several, or nested ones."""
     blocks, rest = _blocks(text, _OURS)
     if not blocks:
         return _opened_once(text)
@@ -149,7 +151,7 @@ def _tidied(text: str) -> str:
 
 
 def _blocks(text: str, marks: _Marks) -> tuple[list[str], str]:
-    """The blocks of thinking at the start of a text, and what follows the last."""
+    """The blocks of thinking at the start of a text, and the rest after the last."""
     blocks: list[str] = []
     while (found := _split(text, marks))[0] is not None:
         blocks.append(found[0])
@@ -158,7 +160,7 @@ def _blocks(text: str, marks: _Marks) -> tuple[list[str], str]:
 
 
 def _all(blocks: Sequence[str], marks: _Marks) -> str:
-    """The thinking of several blocks, without the marks in them."""
+    """The thinking of several blocks, without the tags in them."""
     thinking = ""
     for block in blocks:
         thinking = _merged(thinking, marks.any.sub("\n", block).strip())
@@ -166,7 +168,7 @@ def _all(blocks: Sequence[str], marks: _Marks) -> str:
 
 
 def _split(text: str, marks: _Marks = _OURS) -> tuple[str | None, str]:
-    """The thinking at the start of a text and what follows; None where there is none, or none that ends for certain."""
+    """The thinking at the start of a text and the rest; None if there is none, or if its end is uncertain."""
     start, opened = 0, 0
     while found := marks.opened.match(text, start):
         start, opened = found.end(), opened + 1
@@ -179,7 +181,7 @@ def _split(text: str, marks: _Marks = _OURS) -> tuple[str | None, str]:
 
 
 def _end_of_block(text: str, start: int, opened: int, marks: _Marks) -> re.Match[str] | None:
-    """The mark that closes as many blocks as are open at `start`, and all that are opened in them."""
+    """The tag that closes all blocks open at `start`, and all that are opened in them."""
     for mark in marks.any.finditer(text, start):
         opened += 1 if mark[0] == marks.opening else -1
         if not opened:
@@ -188,6 +190,6 @@ def _end_of_block(text: str, start: int, opened: int, marks: _Marks) -> re.Match
 
 
 def _opened_once(text: str) -> str:
-    """A thinking that does not end, opened once where it was opened several times in a row."""
+    """Unfinished thinking, opened once if it was opened several times in a row."""
     found = _OURS.opened_again.match(text)
     return f"{OPEN}\n{text[found.end() :]}" if found and CLOSE not in text else text

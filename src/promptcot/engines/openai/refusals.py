@@ -1,7 +1,7 @@
-"""What servers say when they do not answer: which fault is the moment's, which the row's and which everybody's.
+"""Classifies the errors of servers as transient, per-request or fatal. Pure.
 
-Pure. The words of many servers stand in tables at the top, and in tests/cases/refusals.jsonl what each of them means.
-Here is also how our own servers send an error, so that it comes back word for word.
+The tables at the top hold the phrases of many servers, and tests/cases/refusals.jsonl holds their meanings. This module
+also defines how our own servers send an error, so that the client restores it exactly.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ _NAME_OF_LIMIT = (
 
 
 def failure(status: int, data: bytes, retry_after: float | None, url: str) -> EngineError:
-    """The error that an HTTP status stands for, with the server's words."""
+    """The error for an HTTP status, with the server's message."""
     if (own := read_error(data)) is not None:
         return own
     words, code = _words(data)
@@ -95,7 +95,9 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
         return EngineUnusable(told, "unauthorised")
     if retry_after is not None and retry_after > _LONGEST_WAIT:
         minutes = f"{retry_after / 60:,.0f} minutes"
-        return EngineUnusable(f"{told}\nThe server asks to wait {minutes}: run the same command again then", "wait")
+        return EngineUnusable(
+            f"{told}\nThe server asks clients to wait {minutes}: run the same command again then", "wait"
+        )
     if status != 429 and _mentions(_SURELY_OVER_LONG, words, code):
         return RequestRefused(told, "over-long")
     if status in _FOR_NOW or status >= 500:
@@ -104,7 +106,7 @@ def failure(status: int, data: bytes, retry_after: float | None, url: str) -> En
 
 
 def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
-    """The error that a status below 500 stands for, which asking again does not change."""
+    """The error for a status below 500, which a retry would not change."""
     if status == 400 and _NO_TEMPLATE.search(words):
         way_out = "Ask with raw prompts (chat = false, no --use_chat_template), or give the server a template"
         return EngineUnusable(f"{told}\n{way_out}", "no-chat-template")
@@ -119,7 +121,7 @@ def _refusal(status: int, words: str, code: str, told: str) -> EngineError:
     if status in _NO_SERVICE:
         return EngineUnusable(told, _NO_SERVICE[status])
     if status < 400:
-        return EngineUnusable(f"{told}\nIt points elsewhere; give the address it moved to as the base URL", "moved")
+        return EngineUnusable(f"{told}\nIt redirects; give the new address as the base URL", "moved")
     return RequestRefused(told, f"http {status}")
 
 
@@ -128,7 +130,7 @@ def _is_over_long(status: int, words: str, code: str) -> bool:
 
 
 def _field_refused(words: str, code: str) -> str | None:
-    """What to do about a field that the server does not take; None if it says something else."""
+    """Advice for a field that the server does not accept; None if the message says something else."""
     found = next((match for pattern in _UNKNOWN_FIELD if (match := pattern.search(words))), None)
     if found is None and not _mentions(_FIELD_CODES, words, code):
         return None
@@ -146,14 +148,14 @@ _ERRORS = {one.__name__: one for one in (TransientError, RequestRefused, EngineU
 
 
 def error_body(error: EngineError) -> dict[str, Any]:
-    """An engine's own error as our servers send it, and `read_error` reads it."""
+    """The body in which our servers send an engine's error; `read_error` reads it."""
     known = next((name for name, kind in _ERRORS.items() if isinstance(error, kind)), EngineUnusable.__name__)
     after = getattr(error, "retry_after", None)
     return {"error": {"message": str(error), "type": known, "code": error.cause, "promptcot": {"retry_after": after}}}
 
 
 def read_error(data: bytes) -> EngineError | None:
-    """The error of an engine behind one of our own servers, word for word; None for what others send."""
+    """The exact error of an engine behind one of our own servers; None for other servers."""
     if b'"promptcot"' not in data:
         return None
     try:
@@ -168,7 +170,7 @@ def read_error(data: bytes) -> EngineError | None:
 
 
 def failure_in_body(error: Any) -> EngineError:
-    """The error that came with status 200, as some gateways send them, and all servers within a stream."""
+    """The error in a body with status 200, as some gateways send it, and all servers within a stream."""
     try:
         data = dumps({"error": error})
     except RecursionError:
@@ -193,7 +195,7 @@ def _status_in(error: Any) -> int | None:
 
 
 def _words(data: bytes) -> tuple[str, str]:
-    """What a server says in an error, shortened, and its code and type."""
+    """A server's error message, shortened, with its code and type."""
     try:
         found = loads(data)
         found = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else found
@@ -206,7 +208,7 @@ def _words(data: bytes) -> tuple[str, str]:
 
 
 def _detail(found: Mapping[str, Any]) -> Any:
-    """FastAPI's words. Its list of mistakes quotes what was sent, which would be taken for the server's own words."""
+    """FastAPI's message. Its list of mistakes quotes the request, which could be mistaken for the message."""
     detail = found.get("detail")
     if not isinstance(detail, list):
         return detail

@@ -1,7 +1,7 @@
-"""Replies: what a whole body or a stream says, put together into a completion.
+"""Assembles a completion from a whole body or a stream. Pure.
 
-Pure. Decides when a reply is whole, what its finish reason is where the server gives none, and how large a reply can
-be. What is not whole is a fault of the moment (`Garbled`).
+Decides when a reply is complete, its finish reason if the server sends none, and its maximum size. An incomplete reply
+is a transient error (`Garbled`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNREADABLE = (KeyError, IndexError, TypeError, AttributeError, ValueError, Recu
 
 
 def gather(reply: Mapping[str, Any]) -> Gathered:
-    """What a whole reply holds. Raises Garbled, or what an error says."""
+    """The completion in a whole body. Raises Garbled, or the error that the body contains."""
     if not reply.get("choices") and (error := _error_in(reply)) is not None:
         raise failure_in_body(error)
     try:
@@ -41,12 +41,12 @@ def gather(reply: Mapping[str, Any]) -> Gathered:
         gathered.add(read_message(choice.get("message") or choice.get("delta") or {"content": choice.get("text")}))
     except _UNREADABLE as error:
         cause = "broken-off" if "choices" in reply else "garbled"  # whoever sends choices speaks this protocol
-        raise Garbled(f"the reply has no choice that can be read: {quoted(repr(error))}", cause) from error
+        raise Garbled(f"the reply has no readable choice: {quoted(repr(error))}", cause) from error
     return gathered
 
 
 def _error_in(body: Mapping[str, Any]) -> Any:
-    """The error that a body with status 200 is, or brings; None if it is none."""
+    """The error in a body with status 200; None if there is none."""
     if body.get("object") == "error":
         return body
     is_bare = isinstance(body.get("message"), str) and not _NAMES_OF_ERROR.isdisjoint(body)
@@ -55,9 +55,9 @@ def _error_in(body: Mapping[str, Any]) -> Any:
 
 @dataclass
 class Gathered:
-    """A reply as it is put together, from one message or from the pieces of a stream.
+    """A reply in assembly, from one message or from the pieces of a stream.
 
-    It is `whole` when nothing more can come: it was one body, or the stream said `[DONE]`.
+    It is `whole` when nothing more can come: it was one body, or the stream sent `[DONE]`.
     """
 
     finish_reason: Any = None
@@ -73,18 +73,18 @@ class Gathered:
 
     @property
     def size(self) -> int:
-        """How many characters there are so far."""
+        """The number of characters so far."""
         return self._text_size + self._reasoning_size
 
     def add_event(self, event: Any) -> None:
-        """One event of a stream, or a list of them. Raises Garbled, or what an error in it says."""
+        """Add one event of a stream, or a list of them. Raises Garbled, or the error in it."""
         try:
             for one in event if isinstance(event, list) else [event]:
                 if one is not None:
                     self._add_event(one)
         except _UNREADABLE as error:
             raise Garbled(
-                f"the stream holds what is no part of a reply: {reprlib.repr(event)}", "broken-off"
+                f"the stream contains an event that is not part of a reply: {reprlib.repr(event)}", "broken-off"
             ) from error
 
     def _add_event(self, event: Mapping[str, Any]) -> None:
@@ -105,20 +105,20 @@ class Gathered:
                 self.add(Said(choice.get("text") or ""))
 
     def _is_ours(self, index: Any) -> bool:
-        """Whether a choice belongs to the reply that came first: where `extra_body` asks for several, one is read."""
+        """Whether a choice belongs to the reply that came first: if `extra_body` requests several, one is read."""
         if self._index is _NONE_YET:
             self._index = index
         self._others |= index != self._index
         return bool(index == self._index)
 
     def _ends(self, reason: Any) -> None:
-        """Note why the reply ends. `stop` takes nothing back that was said before."""
+        """Record the finish reason. `stop` does not override an earlier one."""
         word = finish_of(reason)
         if word != UNSTATED and (word != STOP or self.finish_reason is None):
             self.finish_reason = reason
 
     def add(self, said: Said) -> None:
-        """What comes next."""
+        """Add the next piece."""
         if said.text:
             self._text.append(said.text)
             self._text_size += len(said.text)
@@ -130,15 +130,17 @@ class Gathered:
             self._text_size += len(said.refusal)
 
     def _add_message(self, said: Said) -> None:
-        """A message in a stream: the next piece, or everything once more, and what is new in it."""
+        """Add a message in a stream: the next piece, or the whole text, of which only the new part is added."""
         text = _new(said.text, self._text, self._text_size)
         self.add(Said(text, _new(said.reasoning, self._reasoning, self._reasoning_size), said.refusal))
 
     def completion(self, limit: int | None = None) -> Completion:
-        """The whole, of a reply that may have `limit` tokens. Thinking stands in front, once; end tokens are off.
+        """The completion, of a reply that may have `limit` tokens, with the thinking once in front and without end
+        tokens.
 
-        Refused content is a reply too, and may have been paid for: its finish reason is `CONTENT_FILTER`. Where a whole
-        reply gives no reason, it was cut off if it is as long as it may be. Raises Garbled where it is not whole.
+        Refused content is a reply too, and may have been paid for: its finish reason is `CONTENT_FILTER`. A complete
+        reply without a finish reason counts as truncated if it has the maximum length. Raises Garbled if it is
+        incomplete.
         """
         prompt, tokens = self._count("prompt_tokens"), self._count("completion_tokens")
         reason = finish_of(self.finish_reason)
@@ -146,12 +148,12 @@ class Gathered:
             return Completion("".join(self._refusal or self._text), CONTENT_FILTER, prompt, tokens)
         if reason == INTERRUPTED:
             raise Garbled(
-                f"the server ended the reply before the model did: {str(self.finish_reason)[:40]}", INTERRUPTED
+                f"the server ended the reply before the model finished: {str(self.finish_reason)[:40]}", INTERRUPTED
             )
         if reason == UNSTATED and (self._others or not self.whole):
-            raise Garbled("the reply ends before the model did", "broken-off")
+            raise Garbled("the reply ends before the model finished", "broken-off")
         if reason == UNSTATED and not (self.size or self._refusal):
-            raise Garbled("the reply is empty, and does not say why", "broken-off")
+            raise Garbled("the reply is empty and gives no reason", "broken-off")
         if reason == UNSTATED and limit and tokens is not None and tokens >= limit:
             reason = LENGTH
         text = together("".join(self._reasoning), "".join(self._text))
@@ -163,12 +165,12 @@ class Gathered:
 
 
 def _new(words: str, before: list[str], size: int) -> str:
-    """What is new in words that may begin with everything that came before; a shorter text cannot."""
+    """The new part of a text that may repeat everything before it; a shorter text cannot."""
     return words.removeprefix("".join(before)) if len(words) >= size else words
 
 
 def before_stops(reply: Completion, stops: Sequence[str]) -> Completion:
-    """A reply that ended at one of the `stops`, without it: some servers leave it in the text."""
+    """A reply up to one of the `stops`, which some servers leave in the text."""
     if not stops or reply.finish_reason != STOP:
         return reply
     thinking, close, answer = reply.text.rpartition("</think>")
@@ -177,9 +179,10 @@ def before_stops(reply: Completion, stops: Sequence[str]) -> Completion:
 
 
 class Incoming:
-    """A reply as its bytes come: a stream of events or one body, whichever it turns out to be, of any content type.
+    """A reply as its bytes arrive: a stream of events or one body, detected from the content, whatever its content
+    type.
 
-    It may have `limit` tokens; more bytes than such a reply can take are refused.
+    It may have `limit` tokens; more bytes than such a reply can have are refused.
     """
 
     def __init__(self, limit: int, content_type: str) -> None:
@@ -191,7 +194,7 @@ class Incoming:
         self._gathered = Gathered()
 
     def feed(self, piece: bytes) -> bool:
-        """Take in some bytes; whether the reply is complete. Raises Garbled, or what an error in it says."""
+        """Add some bytes; returns whether the reply is complete. Raises Garbled, or the error in it."""
         self._size += len(piece)
         if self._size > _BESIDES + _BYTES_OF_TOKEN * self._limit:
             raise self._too_large()
@@ -204,7 +207,7 @@ class Incoming:
         return self._gathered.whole
 
     def end(self) -> Gathered:
-        """The reply, when no more bytes come. Raises Garbled, or what an error says."""
+        """The reply, after the last bytes. Raises Garbled, or the error in it."""
         if self._events is None and (self._body is not None or self._kind != "text/event-stream"):
             return gather(parse_json(b"".join(self._body or [self._head]), self._kind))
         if self._events is not None and not self._events.done:
@@ -212,7 +215,7 @@ class Incoming:
         return self._gathered
 
     def _begin(self, piece: bytes) -> None:
-        """Find out which of the two it is; what may stand before either is left out."""
+        """Detect which of the two it is; skips what may precede either."""
         data = self._head = (self._head + piece).lstrip(_BEFORE)
         if not data:
             return

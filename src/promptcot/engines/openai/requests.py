@@ -1,6 +1,6 @@
-"""What is sent to a server of the OpenAI protocol: the path and the JSON body of a request.
+"""Builds a request of the OpenAI API: the path and the JSON body. Pure.
 
-Pure. How replies and errors are read is decided in `replies` and `refusals`, how bytes travel in `transport`.
+`replies` and `refusals` read replies and errors; `transport` sends bytes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ _BEGINNINGS = ("<｜begin▁of▁sentence｜>", "<|begin_of_text|>", "<s>")
 
 
 def path_of(request: Request) -> str:
-    """The end of the URL that answers a request."""
+    """The end of the URL for a request."""
     return "/chat/completions" if request.messages else "/completions"
 
 
 def body(model: str, request: Request, omit: Collection[str] = (), extra: Mapping[str, Any] | None = None) -> Any:
     """The JSON body of a request, without the fields named in `omit`.
 
-    What the recipe says about drawing tokens is sent in full: left out, a server puts its own defaults in its place, as
-    vLLM those of the model's `generation_config.json`. What hosted models refuse by name is sent only where it is set.
+    The recipe's sampling settings are sent in full: a server would replace missing ones with its own defaults, as vLLM
+    does with those of the model's `generation_config.json`. Fields that hosted models reject are sent only if they are
+    set.
     """
     fields: dict[str, Any] = {"model": model}
     if request.messages:
@@ -51,9 +52,9 @@ def _drawn(sampling: Sampling) -> dict[str, Any]:
 
 
 def needless(fields: Mapping[str, Any], refusal: str) -> set[str]:
-    """The fields of a body that a refusal names and that change nothing, as 1 for `top_p`.
+    """The fields of a body that an error names and that have no effect, such as 1 for `top_p`.
 
-    A server that does not know them draws without them as we ask; hosted models have no `repetition_penalty`, and those
-    that think often no `top_p`.
+    Without them, a server samples in the same way; hosted models lack `repetition_penalty`, and those that think often
+    lack `top_p`.
     """
     return {name for name in ("top_p", "repetition_penalty") if fields.get(name) == 1 and name in refusal}

@@ -1,8 +1,8 @@
-"""One server as calls to it know it, and what the things that break on the way to it mean.
+"""One server, as its callers see it, and how network errors on the way to it are classified.
 
-Until it has answered once, what looks like a wrong address or a wrong model stops everything. Afterwards the same is a
-fault of the moment, since gateways that start again answer so; when it lasts, and no other server answers, it stops
-everything too.
+Until a server has answered once, an apparently wrong address or model is a fatal error. Afterwards the same symptom is
+a transient error, since restarting gateways answer that way; if it persists and no other server answers, it becomes
+fatal.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from promptcot.recipe.addresses import below, host_and_port
 _LONGEST_AWAY = 60.0
 _PASSING = {"not-found", "forbidden", "not-a-server", "unknown-model"}
 _PASSES, _DENIALS = 60.0, 5
-"""Seconds, and times, after which what should have passed has not."""
+"""Seconds, and the number of times, after which a temporary condition counts as permanent."""
 _NOBODY = "Is the server running, and is the address right? `promptcot doctor --base-url URL` looks into it"
 
 
 @dataclass
 class Server:
-    """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since; it is
-    left alone meanwhile. Since `wrong_since` it denies what it did before, `denials` times now. `resting` once it has
-    asked for a long wait. `calls` are under way there; they end when it is `lost`.
+    """One base URL, called `name` in errors. `proven` once it has answered a call; `failures` counts those since, and
+    it is avoided for a while after each. Since `wrong_since` it has given a permanent error despite earlier answers,
+    now `denials` times. `resting` once it has asked for a long wait. `calls` are in flight there; they end when it is
+    `lost`.
     """
 
     url: str
@@ -51,7 +52,7 @@ class Server:
     calls: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def shown(self, address: str) -> str:
-        """An address of this server as errors have it: one of our own has a name instead."""
+        """An address of this server for errors; our own servers have a name instead."""
         return address if self.name == self.url else self.name
 
     def answered(self) -> None:
@@ -60,22 +61,22 @@ class Server:
         self.failures, self.wrong_since, self.denials = 0, None, 0
 
     def busy(self, now: float) -> tuple[bool, int]:
-        """How little it is to be asked, for a comparison: one that failed is tried with one call at a time."""
+        """A sort key for its load: a server that failed gets one call at a time."""
         return self.away_until > now or bool(self.failures and self.in_flight), self.in_flight
 
     @property
     def works(self) -> bool:
-        """Whether nothing speaks against asking it."""
+        """Whether it may be called."""
         return not (self.dead or self.resting) and self.wrong_since is None
 
     def leave_alone(self, error: TransientError) -> None:
-        """Let others have the next calls, for a while that doubles: one that fails at once looks idle."""
+        """Avoid it for a while that doubles each time: a server that fails at once looks idle."""
         self.failures += 1
         pause = min(_LONGEST_AWAY, 2.0 ** min(self.failures, 10) / 2)
         self.away_until = time.monotonic() + max(pause, min(error.retry_after or 0.0, _LONGEST_AWAY))
 
     def denied(self) -> float:
-        """It denies what it did before; for how many seconds now."""
+        """It gives a permanent error despite earlier answers; returns for how many seconds now."""
         self.denials += 1
         now = time.monotonic()
         self.wrong_since = now if self.wrong_since is None else self.wrong_since
@@ -83,9 +84,9 @@ class Server:
 
 
 class Way:
-    """A call on its way to a server: what breaks gets its meaning, and the server its reputation.
+    """A call on its way to a server: classifies errors, and updates the server's state.
 
-    A server that does not answer is away where there are `others`, and a wrong address where none does.
+    A server that does not answer is unavailable if there are `others`, and a wrong address if none answers.
     """
 
     def __init__(self, server: Server, path: str, others: Sequence[Server]) -> None:
@@ -132,12 +133,12 @@ class Way:
         return None
 
     def _passing(self, error: EngineUnusable) -> EngineError:
-        """A server that worked denies it: a fault of the moment, unless it lasts and no other server answers."""
+        """A server that worked gives a permanent error: transient, unless it lasts and no other server answers."""
         lasts = self._server.denied()
         passes = lasts < _PASSES or self._server.denials < _DENIALS
         if passes or any(other.works for other in self._others):
             return TransientError(str(error), error.cause)
-        told = f"{error}\nIt answered before, and has answered so for {duration(lasts)}"
+        told = f"{error}\nIt answered before, but has given this error for {duration(lasts)}"
         return EngineUnusable(told, error.cause)
 
     def _meaning(self, error: BaseException) -> EngineError:
@@ -145,7 +146,7 @@ class Way:
         if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)):
             return EngineUnusable(f"{self._where}: {error}\n{CERTIFICATE}", "certificate")
         if isinstance(error, ValueError):
-            return EngineUnusable(f"{self._where}: this is no address that can be asked ({error!r})", "bad-url")
+            return EngineUnusable(f"{self._where}: this is not a usable address ({error!r})", "bad-url")
         if isinstance(error, aiohttp.ClientHttpProxyError) and error.status == 407 and server.proxy is not None:
             return _wants_password(server.proxy)
         if isinstance(
@@ -153,7 +154,7 @@ class Way:
         ):
             return self._unreachable(error)
         if isinstance(error, aiohttp.ServerTimeoutError):
-            return TransientError(f"{self._where}: no more bytes came in time", "timeout")
+            return TransientError(f"{self._where}: no more bytes arrived in time", "timeout")
         if isinstance(error, asyncio.TimeoutError):
             return TransientError(f"{self._where}: the reply was not finished in time", "timeout")
         return TransientError(f"{self._where}: the connection broke: {error!r}", "connection")
@@ -169,15 +170,15 @@ class Way:
         return TransientError(told if server.proxy is not None else f"{self._where}: {error}", "connection")
 
     def _through(self, error: EngineError) -> EngineError:
-        """The error; where a proxy may have answered instead of the server, that is said."""
+        """The error, with a note if a proxy may have answered instead of the server."""
         is_gateways = error.cause in {"http 502", "http 503", "http 504"}
         if self._server.proxy is None or not (is_gateways or isinstance(error, EngineUnusable)):
             return error
-        return reworded(error, f"{error}\nIt was asked through {self._server.proxy}")
+        return reworded(error, f"{error}\nThe call went through {self._server.proxy}")
 
 
 def reworded(error: EngineError, words: str) -> EngineError:
-    """The same error in other words."""
+    """The same error with another message."""
     if isinstance(error, TransientError):
         return TransientError(words, error.cause, error.retry_after)
     return (RequestRefused if isinstance(error, RequestRefused) else EngineUnusable)(words, error.cause)
@@ -185,7 +186,7 @@ def reworded(error: EngineError, words: str) -> EngineError:
 
 def _wants_password(proxy: Proxy) -> EngineUnusable:
     return EngineUnusable(
-        f"{proxy} wants a name and a password: write them into {proxy.variable}, as http://NAME:PASSWORD@HOST:PORT",
+        f"{proxy} requires a user name and a password: put them into {proxy.variable}, as http://NAME:PASSWORD@HOST:PORT",
         "proxy",
     )
 

@@ -1,7 +1,7 @@
-"""An engine of this process behind the words of OpenAI's protocol, for others on the cluster.
+"""Serves an engine of this process through the OpenAI API to other nodes of the cluster.
 
-As much of the protocol as our own client speaks: whole replies, and errors word for word. Whoever has no key is turned
-away.
+Implements only what our own client uses: whole replies, and errors that the client restores exactly. Calls without the
+key are rejected.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ _SAMPLING = {part.name for part in fields(Sampling)}
 
 
 class EngineServer:
-    """Serves an engine at `listen`, until it is stopped; then the engine is closed as well. One that is unusable ends.
+    """Serves an engine at `listen`, until it is stopped; then the engine is closed as well. Ends when the engine is
+    unusable.
 
-    Make and use it in one event loop.
+    Create and use it in one event loop.
     """
 
     def __init__(self, engine: Engine, listen: Listen) -> None:
@@ -44,7 +45,7 @@ class EngineServer:
         self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> list[str]:
-        """Load the model and listen; the base URL. Raises EngineUnusable, InputError."""
+        """Load the model and listen; returns the base URL. Raises EngineUnusable, InputError."""
         if isinstance(self._engine, Wrapper):
             await self._engine.inner()
         host = self._listen.host
@@ -56,7 +57,7 @@ class EngineServer:
         return [f"http://{host}:{self._listener.sockets[0].getsockname()[1]}/v1"]
 
     async def ended(self) -> str:
-        """Wait until the engine cannot be used any more; why."""
+        """Wait until the engine becomes unusable, and return why."""
         return await asyncio.shield(self._ended)
 
     async def stop(self) -> None:
@@ -82,7 +83,7 @@ class EngineServer:
         try:
             asked = read_request(loads(await request.content.read()))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            return _json(400, {"error": {"message": f"this is no call that can be read: {error!r}"}})
+            return _json(400, {"error": {"message": f"this call cannot be read: {error!r}"}})
         try:
             return _json(200, reply_of(await self._engine.complete(asked), chat=bool(asked.messages)))
         except EngineUnusable as error:  # here; another node may be able to
@@ -94,7 +95,7 @@ class EngineServer:
 
 
 def read_request(body: Mapping[str, Any]) -> Request:
-    """The call that a body stands for: the other end of `requests.body`. Raises ValueError, TypeError, KeyError."""
+    """The call in a body: the inverse of `requests.body`. Raises ValueError, TypeError, KeyError."""
     drawn = {name: body[name] for name in _SAMPLING & body.keys()}
     sampling = Sampling(**{**drawn, "stop": tuple(drawn.get("stop", ()))})
     messages = tuple(Message(turn["role"], turn["content"]) for turn in body.get("messages", ()))
@@ -102,7 +103,7 @@ def read_request(body: Mapping[str, Any]) -> Request:
 
 
 def reply_of(reply: Completion, *, chat: bool) -> dict[str, Any]:
-    """The body of a reply: the other end of `replies.gather`."""
+    """The body of a reply: the inverse of `replies.gather`."""
     said = {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
     counts = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
     return {"choices": [{**said, "index": 0, "finish_reason": reply.finish_reason}], "usage": counts}

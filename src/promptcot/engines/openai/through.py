@@ -1,4 +1,4 @@
-"""What engines over servers of our own share: every call goes through one place, which has a server ready for it."""
+"""A base class for engines with servers of their own: every call passes one place that provides a ready server."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ T = TypeVar("T")
 
 
 class Through(ABC):
-    """Answers by the HTTP engine that `_ask` gives each call."""
+    """Answers calls with the HTTP engine that `_ask` provides."""
 
     @abstractmethod
     async def _ask(self, call: Callable[[OpenAIEngine], Awaitable[T]]) -> T:
-        """What a call gives, with a server that runs."""
+        """The result of a call, with a running server."""
 
     async def complete(self, request: Request) -> Completion:
-        """The model's reply. Raises TransientError, RequestRefused or EngineUnusable, and why no server can be had."""
+        """The model's completion. Raises TransientError, RequestRefused or EngineUnusable, and the error if no server
+        is available.
+        """
         return await self._ask(lambda http: http.complete(request))
 
     async def score(self, prompt: str, continuation: str) -> Score:

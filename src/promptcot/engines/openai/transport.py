@@ -1,8 +1,7 @@
-"""How bytes travel to OpenAI-compatible servers: connections, time limits, the choice among several base URLs.
+"""HTTP transport to OpenAI-compatible servers: connections, timeouts, and the choice among several base URLs.
 
-Long replies are streamed, so that a connection that died is noticed at once and proxies see traffic. What breaks on the
-way gets its meaning in `servers`; how long an answer may take is decided in `patience`, which proxy stands before a
-server in `proxies`, and how long a server asks to wait is read in `waits`.
+Long replies are streamed, so a dead connection is noticed at once and proxies see traffic. `servers` classifies network
+errors, `patience` sets the timeouts, `proxies` chooses the proxy, and `waits` reads how long a server asks to wait.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _MOST_OF_BODY = 1 << 26  # vectors, and the log-probabilities of a prompt: no re
 
 
 class Transport:
-    """Posts JSON to the least busy of some servers. Make and use it in one event loop.
+    """Posts JSON to the least busy of several servers. Create and use it in one event loop.
 
-    Servers of our own have a `name` for errors, since their addresses differ from run to run, and no proxy before them.
+    Our own servers have a `name` for errors, since their addresses differ from run to run, and use no proxy.
     """
 
     def __init__(
@@ -42,12 +41,12 @@ class Transport:
     ) -> None:
         self._name = name
         self.has_time = False
-        """Whether a reply may take as long as it likes."""
+        """Whether a reply has no time limit."""
         self.servers = [self._server(url) for url in base_urls]
         self._known = {server.url: server for server in self.servers}
         self._idle_timeout = idle_timeout
         self.queue_timeout: float | None = None
-        """Seconds that an answer may take to begin; None: half an hour."""
+        """Seconds until an answer must begin; None: half an hour."""
         key = _checked(key)
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         sent = [
@@ -56,17 +55,17 @@ class Transport:
         ]
         remember(*sent)
         self.secrets = Secrets(sent)
-        """What servers are sent and may repeat: no reply has it."""
+        """Secrets that are sent to servers, and are removed from their replies."""
         self._session: aiohttp.ClientSession | None = None
 
     def serve(self, base_urls: Sequence[str]) -> None:
-        """From now on ask these servers; what is known about those that stay is kept. Calls to others go on."""
+        """Use these servers from now on; the state of those that stay is kept. Calls to others continue."""
         leaving = {url: server for url, server in self._known.items() if server.in_flight}
         self.servers = [self._known.get(url) or self._server(url) for url in base_urls]
         self._known = leaving | {server.url: server for server in self.servers}
 
     def lose(self, url: str) -> None:
-        """A server is gone: calls under way there fail at once, with TransientError."""
+        """A server is lost: its calls in flight fail at once, with TransientError."""
         if (server := self._known.pop(url, None)) is not None:
             server.lost = True
             for task in server.calls:
@@ -74,7 +73,7 @@ class Transport:
         self.servers = [server for server in self.servers if server.url != url]
 
     def calls_at(self, url: str) -> int:
-        """How many calls a server is working on."""
+        """The number of calls in flight at a server."""
         return self._known[url].in_flight if url in self._known else 0
 
     def _server(self, url: str) -> Server:
@@ -82,7 +81,7 @@ class Transport:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The connections, opened when they are first needed."""
+        """The connections, opened on first use."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=30), headers=self._headers
@@ -96,7 +95,7 @@ class Transport:
             self._session = None
 
     async def post(self, path: str, body: Any) -> dict[str, Any]:
-        """The object that a server answers. Raises EngineError."""
+        """The object in a server's answer. Raises EngineError."""
         server = self._choose()
         async with Way(server, path, self.servers), self._request(server, path, body, 0) as response:
             await _good(response, server)
@@ -106,9 +105,9 @@ class Transport:
             return parse_json(data, response.content_type)
 
     async def reply(self, path: str, body: Any, max_tokens: int) -> Gathered:
-        """A reply of at most so many tokens, put together. Raises EngineError.
+        """A reply of at most this many tokens, assembled. Raises EngineError.
 
-        Whether it comes in one piece or as a stream is for the server to say: not all do as they are asked.
+        The server decides whether it streams: not all follow the request.
         """
         server = self._choose()
         async with Way(server, path, self.servers), self._request(server, path, body, max_tokens) as response:
@@ -143,12 +142,12 @@ class Transport:
         return patience_for(max_tokens, streamed, self._idle_timeout, self.queue_timeout)
 
     def get(self, url: str, timeout: aiohttp.ClientTimeout) -> Any:
-        """A look at an address, by the same way as calls; for `async with`."""
+        """A GET request, sent in the same way as calls; for `async with`."""
         return self.session.get(url, timeout=timeout, allow_redirects=False, **_by(self._server(url)))
 
 
 def _by(server: Server) -> dict[str, Any]:
-    """What aiohttp is told about the proxy: who is asked over TLS must not see its password."""
+    """The proxy arguments for aiohttp: the target of a TLS connection must not see the proxy's password."""
     if server.proxy is None:
         return {}
     whose = "proxy_headers" if server.url.startswith("https:") else "headers"
@@ -157,7 +156,7 @@ def _by(server: Server) -> dict[str, Any]:
 
 
 def _checked(key: str | None) -> str | None:
-    """A key that can stand in a header. Raises EngineUnusable."""
+    """A key that is valid in a header. Raises EngineUnusable."""
     key = key.strip() if key else None
     if key and not key.isprintable():
         raise EngineUnusable("the key of the server has a line break or a control character in it", "unauthorised")
@@ -165,7 +164,7 @@ def _checked(key: str | None) -> str | None:
 
 
 async def _good(response: aiohttp.ClientResponse, server: Server) -> None:
-    """Go on if the status is 200. Raises what another one means."""
+    """Return if the status is 200. Raises the error for any other."""
     if response.status == 200:
         return
     try:

@@ -1,8 +1,8 @@
-"""How long a server that turns a call away asks to wait, in the headers and words in which servers say it.
+"""Reads how long a server that rejects a call asks the client to wait, from its headers and error message.
 
-`Retry-After` comes first. The headers that tell when an allowance is renewed count only where it is used up: a call can
-be turned away for its tokens while requests are left. Headers that tell how large an allowance is are not read, since
-providers mean different times by them (OpenAI a minute, Groq a day).
+`Retry-After` comes first. Headers with the time of a quota's reset count only if the quota is used up: a call can be
+rejected for its tokens while requests are left. Headers with the size of a quota are ignored, since providers mean
+different periods by them (OpenAI a minute, Groq a day).
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _WORDS = re.compile(
 
 
 def requested_wait(status: int, headers: Mapping[str, str], words: bytes = b"") -> float | None:
-    """Seconds to wait, or None where nothing is said. `headers` find a name whatever its case.
+    """Seconds to wait, or None if the server does not say. `headers` are case-insensitive.
 
-    Beside `Retry-After` all of it counts only in an answer that turns a call away: the others tell of allowances too.
+    Everything except `Retry-After` counts only in a rejection: other answers report quotas too.
     """
     found = retry_after(headers.get("Retry-After"))
     if found is not None or status not in _TURNS_AWAY:
@@ -44,7 +44,7 @@ def requested_wait(status: int, headers: Mapping[str, str], words: bytes = b"") 
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds that a `Retry-After` header asks for: a number, or a date (RFC 9110, section 10.2.3)."""
+    """Seconds in a `Retry-After` header: a number, or a date (RFC 9110, section 10.2.3)."""
     if header is None:
         return None
     if (seconds := _number(header)) is not None:
@@ -56,7 +56,7 @@ def retry_after(header: str | None) -> float | None:
 
 
 def _renewals(headers: Mapping[str, str]) -> Iterator[float]:
-    """When each allowance that is used up is there again."""
+    """The reset times of exhausted quotas."""
     for prefix in _PREFIXES:
         for kind in _KINDS:
             remaining, reset = (f"{prefix}{word}{kind and '-'}{kind}" for word in ("remaining", "reset"))
@@ -67,7 +67,7 @@ def _renewals(headers: Mapping[str, str]) -> Iterator[float]:
 
 
 def _until(text: str) -> float | None:
-    """Seconds until then: `1.2s`, `6m0s`, seconds, or a moment, as seconds or milliseconds since 1970 or a date."""
+    """Seconds until then: `1.2s`, `6m0s`, seconds, or a time, as seconds or milliseconds since 1970 or a date."""
     text = text.strip().lower()
     if (number := _number(text)) is not None:
         moment = number / 1000 if number >= _EPOCH_MS else number

@@ -1,1 +1,1 @@
-"""The engine of a vLLM server that is started for the run."""
+"""The engine that starts a vLLM server for the run."""

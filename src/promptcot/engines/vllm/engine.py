@@ -1,8 +1,8 @@
-"""The engine that starts vLLM's own server for a run, asks it over HTTP, and ends it with the run.
+"""The engine that starts a vLLM server for a run, calls it over HTTP, and stops it with the run.
 
-The server starts with the first call that the journal cannot answer. When it ends by itself it is started again, a
-bounded number of times, and the calls that were in flight fail as a fault of the moment, so that they are made again;
-copies that still run go on meanwhile. How the server is run is decided in `server`.
+The server starts at the first call that the journal cannot answer. If it crashes it is restarted, a limited number of
+times; the calls in flight fail with a transient error and are retried, while other replicas continue. `server` decides
+how the server is run.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _WITHIN = 3600.0
 
 
 class VllmEngine(Through):
-    """An engine over a server of our own. After three crashes within an hour the run stops.
+    """An engine over our own server. After three crashes within an hour the run stops.
 
-    `connect` makes the HTTP engine for the server's base URLs.
+    `connect` creates the HTTP engine for the server's base URLs.
     """
 
     def __init__(self, server: VllmServer, name: str, connect: Callable[[Sequence[str]], OpenAIEngine]) -> None:
@@ -43,7 +43,7 @@ class VllmEngine(Through):
         return self._name
 
     async def close(self) -> None:
-        """End the server. The next call would start it again."""
+        """Stop the server. The next call would start it again."""
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
@@ -62,10 +62,10 @@ class VllmEngine(Through):
             refused = error.cause == "no-server"  # it did answer when it was started
             if not refused and (self.server.alive or not isinstance(error, TransientError)):
                 raise
-            raise TransientError(f"vLLM's server ended while it was asked: {error}", "server ended") from error
+            raise TransientError(f"vLLM's server ended during the call: {error}", "server ended") from error
 
     async def _serving(self) -> OpenAIEngine:
-        """The HTTP engine, over all copies that run; waits for a start only if none does."""
+        """The HTTP engine, over all running replicas; waits for a start only if none is running."""
         if self._http is None or not self.server.alive:
             if self._starting is None:
                 self._starting = asyncio.create_task(self._start())
@@ -97,8 +97,7 @@ class VllmEngine(Through):
             self._crashes.popleft()
         if len(self._crashes) >= _RESTARTS:
             raise EngineUnusable(
-                f"{self._name}: the server was started again {_RESTARTS} times and ended again. "
-                f"{self.server.last_words}",
+                f"{self._name}: the server was restarted {_RESTARTS} times and ended again. {self.server.last_words}",
                 "vllm-crashes",
             )
         self._crashes.append(now)

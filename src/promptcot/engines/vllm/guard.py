@@ -1,15 +1,16 @@
-"""A small program that owns a server and ends it, and all that it started, when nobody needs it any more.
+"""A small program that owns a server and stops it, with all its descendants, when its parent is gone.
 
 Usage: python -I vllm_guard.py PARENT GRACE COMMAND…
 
-The server dies with whoever asked for it, however that one ends. This program holds one end of a pipe, its standard
-input; the other end closes when the parent process is done with the server, or is killed. Then the server gets SIGTERM
-and `GRACE` seconds, and what is left after that is killed. The same is done when the server itself dies: a model's
-worker processes outlive a killed server and would keep their memory. On Linux orphans come to this program (it is their
-"subreaper"), so that none is missed even if it has left the server's process group; elsewhere the group is what counts.
+The server ends with the process that started it, however that process ends. The standard input of this program is one
+end of a pipe; the other end closes when the parent is done with the server, or is killed. The server then gets SIGTERM,
+and whatever is left after `GRACE` seconds is killed. The same happens when the server itself dies, because the worker
+processes of a model outlive a killed server and would keep their memory. On Linux this program is the "subreaper" of
+orphaned descendants, so it also stops processes that have left the server's process group; elsewhere it stops the
+process group.
 
-It knows nothing of vLLM, needs the standard library only, and is run by its path, so that it starts at once. The
-server's process id is written to its standard output, and its own exit status is the server's, or 128 + the signal.
+It is independent of vLLM, needs only the standard library, and is run by its path, so it starts at once. It writes the
+server's process id to its standard output. Its exit status is the server's, or 128 + the signal.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _KILLING = 5.0
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process started, theirs, and so on; empty where the system does not tell."""
+    """All descendants of a process; empty if the system does not report them."""
     children: dict[int, list[int]] = {}
     for child, parent in _parents():
         children.setdefault(parent, []).append(child)
@@ -49,7 +50,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """(process, parent) of every process that has not ended."""
+    """(process, parent) of every running process."""
     if not Path("/proc/self/stat").exists():
         yield from _parents_by_ps()
         return
@@ -62,7 +63,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _parents_by_ps() -> Iterator[tuple[int, int]]:
-    """The same where there is no /proc; the process that lists them is left out."""
+    """The same without /proc; the process that lists them is left out."""
     with subprocess.Popen(["ps", "-A", "-o", "pid=,ppid=,stat="], stdout=subprocess.PIPE, text=True) as listing:
         for line in listing.communicate()[0].splitlines():
             pid, parent, state = line.split()
@@ -71,14 +72,16 @@ def _parents_by_ps() -> Iterator[tuple[int, int]]:
 
 
 def signal_all(pids: Sequence[int], which: int) -> None:
-    """Send a signal to each process that is still there."""
+    """Send a signal to each process that still exists."""
     for pid in pids:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, which)
 
 
 def _cleans_up(pid: int) -> bool:
-    """Whether a process is Python's own that removes shared memory after the others, hundreds of megabytes for vLLM."""
+    """Whether a process is Python's resource tracker, which removes shared memory after the others, hundreds of
+    megabytes for vLLM.
+    """
     with suppress(OSError):
         return b"multiprocessing.resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     return False
@@ -96,7 +99,7 @@ class _Guard:
         self.pid = self._server.pid
 
     def watch(self, parent: int) -> None:
-        """Wait until the server ends, the pipe closes, a signal asks for the end, or the parent is gone."""
+        """Wait until the server ends, the pipe closes, a signal arrives, or the parent is gone."""
         while self.code is None and os.getppid() == parent:
             ready, _, _ = select.select([sys.stdin, self._wake], [], [], _LOOK)
             if sys.stdin in ready and not os.read(sys.stdin.fileno(), 1024):
@@ -133,7 +136,7 @@ class _Guard:
             self._reap()
 
     def _reap(self) -> None:
-        """Take leave of the children that have ended: the server, and orphans that came to us."""
+        """Reap children that have ended: the server, and adopted orphans."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
                 if ended[0] == self.pid:
@@ -152,14 +155,14 @@ def _wake_on_signals() -> int:
 
 
 def _process_control(option: int, value: int) -> None:
-    """A prctl call, on Linux; the guard works without, only less surely."""
+    """A prctl call, on Linux; the guard also works without it, less reliably."""
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 def _die_with_parent() -> None:
-    """The net below the net: if this guard is killed, its server at least is told to end."""
+    """A second safeguard: if this guard is killed, at least its server gets a signal to end."""
     _process_control(_DEATH_SIGNAL, signal.SIGTERM)
 
 

@@ -1,6 +1,7 @@
-"""A middleware of vLLM's server: every path but `/health` asks for the key of the run.
+"""Middleware for vLLM's server: every path except `/health` requires the key of the run.
 
-vLLM's own check covers `/v1` and its like only; `/invocations`, which runs the model too, and `/metrics` would be open.
+vLLM's own check covers `/v1` and similar paths only. Without this middleware `/invocations`, which also runs the model,
+and `/metrics` would be open.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Keyed:
-    """Wraps an ASGI application. The key is that of the environment, VLLM_API_KEY."""
+    """Wraps an ASGI application. The key is the value of the environment variable VLLM_API_KEY."""
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -1,7 +1,7 @@
-"""What a server's log says about why it ended, and the way out.
+"""Finds the reason for a server's exit in its log, and suggests a fix.
 
-vLLM prints the cause first, in the process where it happened, and then every process above it reports that something
-below has failed; those reports are passed over.
+vLLM prints the cause first, in the process where it happened; every parent process then reports a failure below it.
+Those reports are skipped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def tail(log: Path, start: int) -> str:
 
 
 def reason(text: str) -> str:
-    """The lines of a log that tell what went wrong, at most three; its last lines where none does."""
+    """The lines of a log that explain the error, at most three; its last lines if none does."""
     lines = [line for raw in text.splitlines() if (line := _PREFIX.sub("", raw).rstrip())]
     errors = [line.strip() for line in lines if _ERROR.match(line) and not any(word in line for word in _REPORTS)]
     telling = list(dict.fromkeys(errors)) or [line.strip() for line in lines]
@@ -57,5 +57,5 @@ def reason(text: str) -> str:
 
 
 def way_out(text: str) -> str | None:
-    """What to do about an error, where it is a known one."""
+    """Advice for a known error."""
     return next((advice for pattern, advice in _WAYS_OUT.items() if re.search(pattern, text, re.IGNORECASE)), None)

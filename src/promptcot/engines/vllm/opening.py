@@ -1,4 +1,4 @@
-"""Opens the engine of a vLLM server of our own, which starts with the first call that needs it."""
+"""Opens the engine of a vLLM server that we start at the first call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from promptcot.recipe.schema import Served
 
 
 def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
-    """The engine over as many copies of the server as the site places."""
+    """The engine over the replicas that the site places."""
     options = _options(spec, role)
     log = site.directory / f"vllm-{_in_file_names(options.served_name)}-{site.number}.log"
     server = VllmServer(options, site.placement or place(options, spec.n_gpus), Launch(log, say=site.say))
@@ -35,7 +35,7 @@ def open_engine(spec: Served, role: str, site: Site) -> VllmEngine:
 
 
 def open_server(spec: Served, role: str, listen: Listen) -> VllmServer:
-    """A server for others on the cluster, on all GPUs that this process sees."""
+    """A server for others on the cluster, on all visible GPUs."""
     options = replace(_options(spec, role), served_name=listen.name, host=listen.host, group=listen.group)
     launch = Launch(listen.logs / f"vllm-{_in_file_names(options.served_name)}.log", key=listen.key, ports=listen.ports)
     return VllmServer(options, place(options, None), launch)
@@ -51,7 +51,7 @@ def _options(spec: Served, role: str) -> ServerOptions:
 
 
 def _check_weights(options: ServerOptions) -> None:
-    """Raises EngineUnusable where weights on this disk are not in safetensors: vLLM would say so after a minute."""
+    """Raises EngineUnusable if local weights are not in safetensors: vLLM would report that only after a minute."""
     folder = folder_on_disk(options.model)
     if folder is not None and not options.loads_nothing:
         check_weights(folder)
@@ -61,7 +61,7 @@ def _check_weights(options: ServerOptions) -> None:
 
 
 def served_name(model: str | Path) -> str:
-    """What the server calls its model."""
+    """The server's name for its model."""
     folder = Path(model)
     return folder.resolve().name if folder.is_dir() else str(model)
 

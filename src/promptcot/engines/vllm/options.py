@@ -1,9 +1,9 @@
-"""The command line and the environment of vLLM's own server: what we choose, and what the user chose instead.
+"""The command line and the environment of vLLM's server: our defaults and the user's overrides.
 
-Checked against vLLM 0.32. Left to vLLM because its own choice is right: CUDA graphs (on), the fast tokenizer (the only
-one it has), the length of the context (the model's). Options that the user gives are passed on word for word and
-replace ours of the same name; refused are only those under which we could no longer talk to the server, and formats of
-weights that are not safetensors: left to itself, vLLM falls back to pickles (`--load-format auto`).
+Checked against vLLM 0.32. vLLM's own defaults are kept for CUDA graphs (on), the fast tokenizer (the only one it has),
+and the context length (the model's). The user's options are passed on unchanged and replace ours of the same name. Two
+kinds are refused: options that would break our connection to the server, and weight formats other than safetensors,
+since by default vLLM falls back to pickles (`--load-format auto`).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ KEYED = "promptcot.engines.vllm.keyed.Keyed"
 _SHORT = {"-tp": PARALLEL[0], "-dp": PARALLEL[1], "-pp": PARALLEL[2]}
 _REFUSED = {
     "--model": "give the model with --model_path",
-    "--served-model-name": "the name is how the run knows its model",
+    "--served-model-name": "the run identifies its model by this name",
     "--api-key": "a server that a run starts has the run's own key, or listens to this machine only",
-    "--config": "write what is in that file into --engine-args, where all of it is seen",
+    "--config": "put the contents of that file into --engine-args",
     "--hf-token": "it would be seen in logs and in the list of processes; set HF_TOKEN in the environment",
     **dict.fromkeys(
         ("--uds", "--grpc", "--headless", "--root-path", "--ssl-keyfile", "--ssl-certfile"),

@@ -1,8 +1,8 @@
-"""How models are spread over GPUs: how many are cut together for one copy (tensor), and how many copies (data).
+"""Distributes models over GPUs: the number of GPUs per replica (tensor parallel) and of replicas (data parallel). Pure.
 
-Pure: from sizes to numbers. The rule is the fewest GPUs a copy that hold it with room for its work, and then as many
-copies as there are GPUs for: copies need not talk to each other, while the parts of a model that is cut wait for one
-another at every layer. What is known about a model and a machine comes from `model_files` and `gpus`.
+Each replica gets the fewest GPUs that hold the model and its working memory, and there are as many replicas as fit.
+Replicas do not communicate, while tensor-parallel GPUs synchronize at every layer. `model_files` and `machine` provide
+the sizes.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _too_large(need: Need, gpus: Sequence[Gpu]) -> str:
     enough = next(
         (size for size in _powers_of_two(1 << 10) if need.can_be_cut(size) and weights <= _room(size, memory)), 0
     )
-    needed = f"it takes {enough} GPUs like these" if enough else "it cannot be cut over GPUs like these"
+    needed = f"it takes {enough} GPUs like these" if enough else "it cannot be split over GPUs like these"
     return (
         f"{need.name}: {weights / _GB:.0f} GB of weights do not fit on {len(gpus)} × {memory / _GB:.0f} GB of GPU "
         f"memory, with room for keys and values; {needed}. Give more GPUs (--n_gpus), use quantised weights, or choose "

@@ -1,7 +1,7 @@
-"""A child process that cannot outlive us: started under the guard, watched, and ended with all its descendants.
+"""A child process that cannot outlive us: started under the guard, monitored, and stopped with all its descendants.
 
-Decides how a server is held. What is run, and when it counts as ready, is decided by `server`; the ending itself
-is done by the program `guard`, because a process that is killed can do nothing any more.
+`server` decides which command runs and when it counts as ready. The separate program `guard` stops it, because a
+process that was killed cannot clean up.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""vLLM's own OpenAI server as a child of this process: started, watched, ended.
+"""vLLM's OpenAI-compatible server as a child process: started, monitored, stopped.
 
-One server for each copy of the model, each on its own GPUs and port, and whoever asks balances the load over their
-addresses. vLLM can hold all copies in one server (--data-parallel-size), but then one that crashes takes the others
-with it, one process tokenises for all, and they start and stop as one. Users who want that can say so in `extra`.
+Each replica of the model is a server with its own GPUs and port, and the client balances the load over their addresses.
+vLLM can run all replicas in one server (--data-parallel-size), but then a crash takes down all of them, one process
+tokenizes for all, and they start and stop together. Users who want that can set it in `extra`.
 
-Decides where the copies run, when they are ready, and what is said when they are not. How a model is spread over GPUs
-is decided by `placement`, the options by `options`, how a process is ended by `guard`. How often a crashed
-server is started again is left to the engine that owns it.
+Decides where the replicas run, when they are ready, and what is reported when they fail. `placement` distributes a
+model over GPUs, `options` builds the command line, `guard` stops the process, and the engine decides how often a
+crashed server is restarted.
 """
 
 from __future__ import annotations
@@ -126,7 +126,8 @@ class VllmServer:
                 self._next_look = time.monotonic() + _HEALTH
                 misses = 0 if await self._answers() else misses + 1
         if self.alive:
-            return f"vLLM's server runs and has not answered {_MISSES} looks in a row; its log is {self._launch.log}"
+            return f"vLLM's server runs but has not answered {_MISSES} health checks in a row; its "
+            f"log is {self._launch.log}"
         return self.last_words
 
     async def _answers(self) -> bool:

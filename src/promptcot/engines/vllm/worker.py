@@ -1,6 +1,6 @@
-"""A program: the part of a vLLM server on a machine after the first, as `vllm serve --headless` starts it.
+"""A program: the part of a multi-node vLLM server on all machines but the first, like `vllm serve --headless`.
 
-It is run by its path, as the `vllm` script cannot be in the CPU build (see `options`).
+It is run by its path, because the CPU build cannot use the `vllm` script (see `options`).
 """
 
 from __future__ import annotations

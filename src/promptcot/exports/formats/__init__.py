@@ -1,4 +1,4 @@
-"""The formats of trainers, by the name that `--to` takes. A new one is its file here and its line in this list."""
+"""The formats of trainers, by the name that `--to` takes. A new one is a file here and an entry in this list."""
 
 from __future__ import annotations
 

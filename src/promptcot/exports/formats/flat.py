@@ -1,6 +1,6 @@
-"""Formats whose rows are flat: the trainer's columns first, then what else is known of the example.
+"""Formats with flat rows: the trainer's columns first, then all other facts about the example.
 
-What a trainer does not know it leaves alone, or hands to the reward. A name that means something to it is left out.
+Trainers ignore the other columns or pass them to the reward. Names that have a meaning for the trainer are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from promptcot.exports.formats.format import MESSAGES, Format, Schema, Split, Ty
 from promptcot.records import Message, Row
 
 KNOWN: Mapping[str, Type] = {"id": "string", "problem": "string", "answer": "string"}
-"""What each example has beside its texts and its `extra` fields."""
+"""The fields of each example beside its texts and its `extra` fields."""
 
 
 def turns(messages: Iterable[Message]) -> list[dict[str, str]]:
@@ -34,7 +34,7 @@ def prompted(prompt: Any) -> dict[str, Any]:
 
 
 class Flat(Format):
-    """`taken` are names that the trainer gives a meaning of its own: no other field may have one of them."""
+    """`taken` are names with a meaning for the trainer: no other field may have one of them."""
 
     taken: ClassVar[frozenset[str]] = frozenset()
 

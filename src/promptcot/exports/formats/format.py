@@ -1,7 +1,7 @@
-"""What a format is: which columns a trainer reads, in which files, and how it loads them.
+"""The interface of a format: which columns a trainer reads, in which files, and how it loads them.
 
-A format turns examples into rows and back, and knows the trainer's own way of loading files. Which examples go out, and
-how files are written, is decided elsewhere.
+A format converts examples into rows and back, and knows the trainer's own loader. Other modules select examples and
+write files.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Schema: TypeAlias = Mapping[str, Type]
 """The types of the columns, in their order. Every value may be None."""
 
 _ONE_TEXT = ("text", "prompt-completion")
-"""Layouts in which a prompt is one text: a second message has no place there."""
+"""Layouts in which a prompt is one text: they cannot hold a second message."""
 MESSAGES: Type = ({"role": "string", "content": "string"},)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the columns are written down: the framework, its release or commit with the date, and what was read."""
+    """The source of the column definitions: the framework, its release or commit with the date, and the file."""
 
     framework: str
     version: str
@@ -42,9 +42,9 @@ class Source:
 class Format(ABC):
     """One trainer's format, in one of its `layouts`, of which the first is the default.
 
-    `also` are other names that people look for it under, which only lead to the right one.
-    `files` says how the trainer's own examples call the file of a split. `one_file`: the trainer takes a single file of
-    a split, so that it may not be divided. `beside` are small files that the trainer needs in the folder, by name.
+    `also` are other names by which people may look for it, used for suggestions. `files` are the names of the splits'
+    files in the trainer's own examples. `one_file`: the trainer takes a single file per split, so it may not be
+    divided. `beside` are small files that the trainer needs in the folder, by name.
     """
 
     name: ClassVar[str]
@@ -70,11 +70,11 @@ class Format(ABC):
 
     @abstractmethod
     def example(self, row: Row) -> Example:
-        """The inverse of `row`, but for what the format cannot hold."""
+        """The inverse of `row`, except for what the format cannot hold."""
 
     @abstractmethod
     def gold(self, row: Row) -> Any:
-        """The gold that the trainer hands to the reward; None where the row has none."""
+        """The gold that the trainer passes to the reward; None if the row has none."""
 
     @property
     def one_text(self) -> bool:
@@ -82,13 +82,13 @@ class Format(ABC):
         return self.layout in _ONE_TEXT
 
     def unfit(self, example: Example) -> str | None:
-        """Why the trainer would not read this example as it is meant, in a few words; None where it would."""
+        """The reason why the trainer would misread this example, in a few words; None if it would not."""
         return "system message" if self.one_text and len(example.messages) > 1 else None
 
     def load(self, files: Sequence[Path]) -> Loaded:
-        """The rows of these files, of one split, by the trainer's own loader.
+        """The rows of these files, of one split, from the trainer's own loader.
 
-        Raises ImportError where the trainer is not installed.
+        Raises ImportError if the trainer is not installed.
         """
         return by_datasets(files)
 

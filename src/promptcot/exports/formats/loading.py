@@ -1,7 +1,7 @@
-"""How files are loaded: by the library `datasets`, which most trainers call, or line by line.
+"""Loads files with the library `datasets`, which most trainers use, or line by line.
 
-The libraries are imported when they are asked for, and what they print is kept from the terminal. Their caches go to a
-folder of the caller's, so that nothing stays behind.
+Libraries are imported on first use, and their output is hidden. Their caches go to a folder given by the caller, so
+nothing is left behind.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from promptcot.records import Row
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`rows` as the loader gives them, and the loader's name. Where it gives only some columns, these are compared."""
+    """`rows` from the loader, and the loader's name. If it returns only some columns, these are compared."""
 
     rows: Iterable[Row]
     by: str
 
 
 def by_datasets(files: Sequence[Path]) -> Loaded:
-    """As nearly all trainers load files: each on its own, one after the other."""
+    """Like nearly all trainers: each file separately, in order."""
     import datasets
 
     kind = "parquet" if files[0].suffix == ".parquet" else "json"
@@ -36,9 +36,9 @@ def by_datasets(files: Sequence[Path]) -> Loaded:
 
 
 def by_trl(files: Sequence[Path], *, conversational: bool) -> Loaded:
-    """As TRL's trainers take files, which then look at a row to see whether it is a conversation.
+    """Like TRL's trainers, which then inspect a row to see whether it is a conversation.
 
-    The rows raise InputError where TRL takes one for what it is not.
+    The rows raise InputError if TRL misclassifies one.
     """
     import trl
     from trl.data_utils import is_conversational
@@ -66,7 +66,7 @@ def _lines(files: Sequence[Path]) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def quietly(cache: Path) -> Iterator[None]:
-    """Loaders print nothing and keep their copies in the folder `cache`; no progress bars are drawn."""
+    """Suppress the output of loaders, and keep their caches in the folder `cache`."""
     with contextlib.ExitStack() as stack, contextlib.redirect_stdout(io.StringIO()):
         for setting in _of_datasets():
             stack.enter_context(setting(cache))

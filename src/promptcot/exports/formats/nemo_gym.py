@@ -1,4 +1,4 @@
-"""Tasks for NeMo Gym: a request in the form of OpenAI's Responses, and what its server verifies by."""
+"""Tasks for NeMo Gym: a request of OpenAI's Responses API, and the fields that its server verifies with."""
 
 from __future__ import annotations
 

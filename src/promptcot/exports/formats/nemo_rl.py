@@ -1,4 +1,4 @@
-"""Prompts for NeMo RL's ResponseDataset, which makes messages of two texts: what is asked, and the gold."""
+"""Prompts for NeMo RL's ResponseDataset, which builds messages from two texts: the prompt and the gold."""
 
 from __future__ import annotations
 

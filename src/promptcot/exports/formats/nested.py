@@ -1,4 +1,4 @@
-"""Formats with the gold in an object, and everything that the trainer does not know in another, `extra_info`."""
+"""Formats with the gold in one object, and all fields that the trainer does not know in another, `extra_info`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OWN: Mapping[str, Type] = {"split": "string", "index": "integer", "id": "string
 
 
 class Nested(Format):
-    """`data_source`, `prompt`, a column that is the same in all rows, the gold, `extra_info`.
+    """`data_source`, `prompt`, a constant column, the gold, `extra_info`.
 
     `fixed` is that column and its value, `reward` the object of the gold and the field that says how it is used.
-    `taken` are names in `extra_info` that the trainer gives a meaning of its own. `question` is the problem.
+    `taken` are names in `extra_info` with a meaning for the trainer. `question` is the problem.
     """
 
     fixed: ClassVar[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Prompts for OpenRLHF's PPO and its kin."""
+"""Prompts for OpenRLHF's PPO and similar algorithms."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from promptcot.records import Row
 
 
 class OpenRLHF(Flat):
-    """`input`, as messages or a text, `label`, the gold, and `datasource`, by which it reports.
+    """`input`, as messages or a text, `label`, the gold, and `datasource`, for its metrics.
 
-    A text `<image>` in a prompt would be taken for a picture.
+    A text `<image>` in a prompt would be treated as an image.
     """
 
     name = "openrlhf"

@@ -1,4 +1,4 @@
-"""Tasks for verifiers, and so for Prime's trainer: rows, and the package that loads them."""
+"""Tasks for verifiers and Prime's trainer: rows, and the package that loads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts for SkyRL, which hands every column but the prompt and the name of the environment to the environment."""
+"""Prompts for SkyRL, which passes every column except the prompt and the environment's name to the environment."""
 
 from __future__ import annotations
 

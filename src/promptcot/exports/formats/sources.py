@@ -1,4 +1,4 @@
-"""What a row is called where a trainer groups its metrics by the data set that a row comes from."""
+"""The source name of a row, by which trainers group their metrics."""
 
 from __future__ import annotations
 

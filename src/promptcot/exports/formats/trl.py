@@ -1,4 +1,4 @@
-"""Prompts for TRL's GRPO and RLOO trainers, which hand every other column to the reward, by its name."""
+"""Prompts for TRL's GRPO and RLOO trainers, which pass every other column to the reward by name."""
 
 from __future__ import annotations
 

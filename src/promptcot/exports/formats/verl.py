@@ -1,4 +1,4 @@
-"""Prompts for verl, which adds fields of its own to `extra_info` while it trains: their names stay free."""
+"""Prompts for verl. Names of the fields that verl adds to `extra_info` during training are avoided."""
 
 from __future__ import annotations
 

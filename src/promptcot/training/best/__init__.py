@@ -1,1 +1,1 @@
-"""Which checkpoint of a training becomes its model, and when a training that gets no better ends early."""
+"""Selects the best checkpoint of a training, and stops a training that no longer improves."""

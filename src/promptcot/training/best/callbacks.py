@@ -1,9 +1,9 @@
-"""A training that is judged on its way: pass@1 at some of its steps, a checkpoint of each that is the best so far, an
-early end, and the best one taken for the model.
+"""Evaluates a model during training: pass@1 at some steps, a checkpoint of each new best, early stopping, and the
+choice of the best checkpoint as the model.
 
-Works for any trainer of transformers, whatever it learns from. What was found is kept in the trainer's own history,
-which lies in each checkpoint: a training that goes on chooses as one that was never interrupted. Which evaluation is
-the best is decided in `deciding`, what is asked in `questions`.
+Works for any trainer of transformers. Evaluations are kept in the trainer's own history, which each checkpoint
+contains, so a resumed training chooses like one that was never interrupted. `deciding` picks the best evaluation;
+`questions` holds the problems.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Say = Callable[[str], None]
 
 
 class StoppedEarly(Exception):
-    """A training goes on from where it had ended early: there is nothing to learn, and its model is to be saved."""
+    """A resumed training had already stopped early: nothing is left to train, and its model is to be saved."""
 
 
 class Exam(TrainerCallback):  # type: ignore[misc]
     """Measures pass@1 every `watch.eval.every` steps and at the end; put it before `Best`.
 
-    All processes draw replies, each to its share of the questions; the first one grades them.
+    All processes sample replies, each to its share of the questions; the first one grades them.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         self._graders: Graders | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """Ask, grade, and write it into the history."""
+        """Sample, grade, and add the result to the history."""
         if state.global_step % self._every and state.global_step < state.max_steps:
             return
         began = time.perf_counter()
@@ -65,7 +65,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         control.should_log = logs
 
     def _graded(self, drawn: Sequence[Sequence[Reply]], first: bool) -> dict[str, float]:
-        """What the replies of all processes are worth, as the first one finds it."""
+        """The grades of the replies of all processes, computed by the first one."""
         found: list[dict[str, float]] = [{}]
         if first:
             replies = [drawn[place % len(drawn)][place // len(drawn)] for place in range(len(self._asked))]
@@ -74,7 +74,7 @@ class Exam(TrainerCallback):  # type: ignore[misc]
         return dict(broadcast_object_list(found)[0])
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
-        """End the processes that grade."""
+        """End the grading processes."""
         if self._graders is not None:
             self._graders.close()
 
@@ -89,13 +89,15 @@ def _collected(drawn: list[Reply], processes: int) -> list[list[Reply]]:
 
 
 class Best(TrainerCallback):  # type: ignore[misc]
-    """Keeps a checkpoint of the best evaluation, and ends a training after `patience` that were no better."""
+    """Keeps a checkpoint of the best evaluation, and stops a training after `patience` evaluations without
+    improvement.
+    """
 
     def __init__(self, criterion: Criterion, patience: int | None, say: Say) -> None:
         self._criterion, self._patience, self._say = criterion, patience, say
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Raises StoppedEarly where this training had ended before."""
+        """Raises StoppedEarly if this training had already stopped early."""
         if self._note(state) and self._spent(state) and state.global_step < state.max_steps:
             self._say(f"{self._why(state)}; to go on, raise checkpoints.patience")
             raise StoppedEarly
@@ -118,7 +120,7 @@ class Best(TrainerCallback):  # type: ignore[misc]
             control.should_save = control.should_training_stop = True
 
     def _note(self, state: Any) -> Mark | None:
-        """The best evaluation; the trainer and the rotation of its checkpoints know it from then on."""
+        """Record the best evaluation; the trainer and the rotation of its checkpoints use it from then on."""
         best = self._criterion.best(self._criterion.marks(state.log_history))
         if best is not None:
             state.best_global_step, state.best_metric = best.step, best.value
@@ -142,10 +144,10 @@ class Best(TrainerCallback):  # type: ignore[misc]
 
 
 def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
-    """Let the trainer hold the weights of the best checkpoint that is whole, and tell the card which these are, and of
-    which step (`at_step`).
+    """Load the weights of the best complete checkpoint into the trainer, and add a note and its step (`at_step`) for
+    the card.
 
-    Every process must call it. Nothing is done where the last weights are the model.
+    Every process must call it. Does nothing if the last weights are the best.
     """
     criterion, state = CRITERIA.get(recipe.checkpoints.best), trainer.state
     if criterion is None:
@@ -157,7 +159,7 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
         say(f"note: no {criterion.name} was measured, so the last weights are the model")
         return {}
     if chosen != best:
-        say(f"note: the checkpoint of step {best.step:,}, which was better, is not there or is damaged")
+        say(f"note: the checkpoint of step {best.step:,}, which was better, is missing or damaged")
     if chosen.step != state.global_step:
         state.best_model_checkpoint = str(recipe.directory / CHECKPOINTS.replace("*", str(chosen.step)))
         trainer._load_best_model()
@@ -167,7 +169,7 @@ def take_best(trainer: Any, recipe: TrainRecipe, say: Say) -> dict[str, Any]:
 
 
 def _whole(directory: Path) -> set[int]:
-    """The steps of checkpoints that are whole."""
+    """The steps of complete checkpoints."""
     folders = [folder for folder in directory.glob(CHECKPOINTS) if incomplete(folder) is None]
     return {int(folder.name.rpartition("-")[2]) for folder in folders}
 

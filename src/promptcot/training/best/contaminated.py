@@ -1,6 +1,6 @@
-"""Refuses a training whose rows hold problems of the benchmark by which it would be judged.
+"""Refuses a training whose rows contain problems of the benchmark that selects its checkpoint.
 
-How problems are compared is decided in `core.overlap`; what a row asks is its prompt, whatever the method.
+`core.overlap` compares problems. The prompt of a row is compared, whatever the method.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _SHOWN = 100
 
 
 def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe) -> None:
-    """Raises InputError where a prompt, one of (id of the row, text), has a problem of the benchmarks in it.
+    """Raises InputError if a prompt, given as (id of the row, text), contains a problem of the benchmarks.
 
-    In the nano world problems are made of few templates, and with other numbers they are other problems.
+    Problems of the nano world come from few templates, so problems with different numbers count as different there.
     """
     known = references(recipe.benchmarks)
     index = Contamination(known.problems, not nano.is_world(recipe.prompts), known.phrases)
@@ -38,7 +38,7 @@ def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe
     more = "\n  - and more" if len(found) > _NAMED else ""
     numbers = " --mask-numbers false" if nano.is_world(recipe.prompts) else ""
     raise InputError(
-        f"watch.eval: rows of the training are problems of the benchmark, so that pass@1 would say nothing:\n"
+        f"watch.eval: training rows contain problems of the benchmark, so pass@1 would be meaningless:\n"
         f"{named}{more}\nTo leave them out: promptcot decontaminate --data_path ROWS --output_path CLEAN --against "
         f"{' '.join(recipe.benchmarks)}{numbers}; or choose another benchmark.\n"
         "It compares the question of a row. A row that it keeps has the problem elsewhere in its prompt, as in an "
@@ -47,7 +47,7 @@ def refuse_benchmark_rows(prompts: Iterable[tuple[str, str]], recipe: EvalRecipe
 
 
 def _once(prompts: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Each text once: several traces of a problem have one prompt."""
+    """Each text once: several traces of a problem share a prompt."""
     seen: set[int] = set()
     for row, text in prompts:
         if (key := hash_id(text)) not in seen:

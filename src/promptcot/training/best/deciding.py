@@ -1,9 +1,9 @@
-"""Which evaluation of a training is the best, and after how many that are no better it stops: on numbers alone.
+"""Picks the best evaluation of a training, and decides when to stop early. Works on numbers alone.
 
-Better is strictly better: of equal evaluations the earlier one counts, which saw less of the data. No width of noise is
-taken off. pass@1 is measured on the same problems with the same seeds each time, so that two evaluations of a training
-differ by less than their intervals say; but the best of many is still a lucky one, and flatters the model. What is not
-a finite number is passed over, and neither counts as better nor as waiting.
+Better means strictly better: of equal evaluations the earlier one wins, since it saw less data. No noise margin is
+subtracted. pass@1 is measured on the same problems with the same seeds each time, so two evaluations of a training
+differ by less than their intervals suggest; still, the best of many is partly luck, and overestimates the model.
+Non-finite values are skipped, and do not count towards early stopping.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 VALIDATION_LOSS, PASS_AT_1 = "eval_loss", "eval_pass@1"
-"""Names of what is measured, in the history that a trainer keeps in its checkpoints."""
+"""The names of the metrics in the history that a trainer keeps in its checkpoints."""
 LOW, HIGH, PROBLEMS, SAMPLES, CUT_OFF = (
     f"{PASS_AT_1}_{part}" for part in ("low", "high", "problems", "samples", "cut_off")
 )
-"""Beside pass@1: its 95 % interval, over how many problems and samples, and how many of these did not end."""
+"""Stored with pass@1: its 95 % interval, the numbers of problems and samples, and the number of truncated samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What an evaluation found at a step."""
+    """The result of an evaluation at a step."""
 
     step: int
     value: float
@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """What a checkpoint is chosen by: its name in the history of a trainer, and whether more of it is better."""
+    """The metric that selects a checkpoint: its name in the trainer's history, and whether higher is better."""
 
     key: str
     name: str
@@ -43,11 +43,11 @@ class Criterion:
         return [Mark(step, float(value)) for step, value in sorted(found.items()) if math.isfinite(value)]
 
     def best(self, marks: Sequence[Mark]) -> Mark | None:
-        """The best one, and of equal ones the earliest; None without any."""
+        """The best evaluation, and of equal ones the earliest; None if there is none."""
         return min(marks, key=lambda mark: (self._cost(mark), mark.step), default=None)
 
     def waited(self, marks: Sequence[Mark]) -> int:
-        """How many evaluations there were since the best one."""
+        """The number of evaluations since the best one."""
         best = self.best(marks)
         return sum(mark.step > best.step for mark in marks) if best else 0
 
@@ -55,7 +55,7 @@ class Criterion:
         return -mark.value if self.more_is_better else mark.value
 
     def shown(self, mark: Mark) -> str:
-        """The value as a person reads it."""
+        """The value, formatted for display."""
         return f"{100 * mark.value:.1f} %" if self.more_is_better else f"{mark.value:.4g}"
 
 

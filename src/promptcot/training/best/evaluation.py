@@ -1,4 +1,4 @@
-"""Which evaluation `watch.eval` means. Loads no library, so that a mistake is told before anything is loaded."""
+"""Resolves `watch.eval` to an evaluation. Loads no library, so a mistake is reported before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptcot.training.recipe import Benchmark
 
 
 def eval_recipe(watched: Benchmark, chat: bool) -> EvalRecipe:
-    """The evaluation that is meant: a recipe, or a benchmark, which is asked as a chat where the model knows chats.
+    """The evaluation for a setting: a recipe, or a benchmark, in chat format if the model has a chat template.
 
     Raises RecipeError, and InputError for an unknown benchmark.
     """

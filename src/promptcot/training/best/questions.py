@@ -1,8 +1,8 @@
-"""The problems of `watch.eval` as prompts for the model that learns, and what its replies to them are worth.
+"""The problems of `watch.eval` as prompts for the model in training, and the grades of its replies.
 
-Decides what is asked: the problems of an evaluation recipe in the words of its domain, with its sampling and the seeds
-that `promptcot eval` has, or those of a benchmark by name. Whether an answer is right is decided by the verifier of the
-benchmark (`grading`), in processes that can be killed.
+The problems are those of an evaluation recipe, with its domain's prompt, its sampling and the seeds of `promptcot
+eval`, or those of a benchmark given by name. The benchmark's verifier (`grading`) decides whether an answer is correct,
+in processes that can be killed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One trace to be drawn: `prompt` and its tokens `ids`, how it is drawn, and the gold of the problem `id`."""
+    """One trace to sample: `prompt` and its tokens `ids`, its sampling settings, and the gold of the problem `id`."""
 
     id: str
     source: str
@@ -47,7 +47,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the model wrote; `cut_off` where it did not end."""
+    """The model's reply; `cut_off` if it was truncated."""
 
     text: str
     cut_off: bool
@@ -56,7 +56,7 @@ class Reply:
 def questions(
     recipe: EvalRecipe, tokenizer: Any, problems: int | None = None, tell: Callable[[str], object] = str
 ) -> list[Question]:
-    """`n` traces of `problems` of each benchmark, or of all; `tell` hears of odd rows. Raises InputError."""
+    """`n` traces of `problems` of each benchmark, or of all; `tell` receives warnings about rows. Raises InputError."""
     prompts = domains.load(recipe.prompts)
     conversation = "solve" if recipe.style is None else f"solve.{recipe.style}"
     codec = TextCodec(tokenizer, Path(recipe.name))
@@ -77,7 +77,7 @@ def questions(
 
 
 def graders(recipe: EvalRecipe) -> Graders:
-    """Who grades the replies: the verifier of the recipe, else those of the benchmarks, else that of the domain."""
+    """The graders of the replies: the verifier of the recipe, else those of the benchmarks, else that of the domain."""
     default = domains.settings(recipe.prompts).verifier
     return Graders(_WORKERS, named=recipe.verifier, default=default)
 
@@ -93,7 +93,7 @@ def _rows(
 
 
 def spread(rows: Sequence[BenchmarkRow], count: int | None) -> list[BenchmarkRow]:
-    """So many rows at equal distances, or all: benchmarks are often in the order of their difficulty."""
+    """Rows at equal distances, or all: benchmarks are often ordered by difficulty."""
     wanted = len(rows) if count is None else min(count, len(rows))
     return [rows[place * len(rows) // wanted] for place in range(wanted)]
 
@@ -109,7 +109,7 @@ def measured(
 ) -> dict[str, float]:
     """pass@1 over problems, with its 95 % interval, as a line of a trainer's history.
 
-    A reply that cannot be graded in time counts neither as right nor as wrong. Where nothing is known it is NaN.
+    A reply on which the grader times out counts neither as correct nor as incorrect. NaN if no reply was graded.
     """
     right = by_problem(recipe, judges, asked, replies)
     found = estimate([*right.values()], bounds=(0.0, 1.0))
@@ -121,9 +121,7 @@ def measured(
 def by_problem(
     recipe: EvalRecipe, judges: Graders, asked: Sequence[Question], replies: Sequence[Reply]
 ) -> dict[tuple[str, str], float]:
-    """The share of right replies to each problem, by benchmark and id; those of which none could be graded are not
-    there.
-    """
+    """The share of correct replies to each problem, by benchmark and id; others are left out."""
     with ThreadPoolExecutor(_WORKERS) as threads:
         grades = list(threads.map(lambda pair: _right(recipe, judges, *pair), zip(asked, replies, strict=True)))
     right: dict[tuple[str, str], list[bool]] = defaultdict(list)

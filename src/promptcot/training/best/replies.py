@@ -1,9 +1,9 @@
-"""Replies drawn from the model that learns, through the running batch of the embedded engine.
+"""Samples replies from the model in training, through the running batch of the embedded engine.
 
-So they are those that `promptcot eval` would get from the same weights in the same numbers: what a question gets
-depends on its seed alone, and neither on its neighbours nor on how many processes share the questions. The training
-goes on as if nothing had been drawn: no gradients, no dropout, none of torch's randomness. Under ZeRO-3 each forward
-pass collects weights from all processes, so all make as many of them: whoever has no question left draws for nobody.
+The replies equal those of `promptcot eval` with the same weights in the same number type: the reply to a question
+depends on its seed alone, not on the other questions or on the number of processes. Sampling does not affect the
+training: no gradients, no dropout, and torch's random state is untouched. Under ZeRO-3 each forward pass gathers
+weights from all processes, so all processes must run equally many; a process without questions left runs dummy passes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PASSES_BETWEEN_JOINS = 8
 
 @dataclass(eq=False, kw_only=True)
 class _Drawn(Draft):
-    """A reply in the making, to the question of this number."""
+    """A reply in progress, to the question with this number."""
 
     number: int
     limit: int
@@ -44,8 +44,8 @@ def draw(
 ) -> list[Reply]:
     """The replies to these questions, in their order.
 
-    With `together` all processes of the group must call it, each with questions of its own. With `half`, a GPU computes
-    in bfloat16, as the training does. The model is left in the mode in which it was.
+    With `together`, all processes of the group must call it, each with its own questions. With `half`, a GPU computes
+    in bfloat16, as in the training. The train/eval mode of the model is restored.
     """
     network = model.get_base_model() if hasattr(model, "get_base_model") else model  # its forward names its arguments
     device = next(network.parameters()).device
@@ -57,7 +57,7 @@ def draw(
 
 
 class _Drawing:
-    """The questions that wait, those in the batch, and the replies that are done."""
+    """The waiting questions, those in the batch, and the finished replies."""
 
     def __init__(self, model: LoadedModel, asked: Sequence[Question], together: bool) -> None:
         at_once, share = (_AT_ONCE, _SHARE_OF_MEMORY) if _on_gpu(model.device) else (_AT_ONCE_ON_CPU, _SHARE_ON_CPU)
@@ -116,7 +116,7 @@ class _Drawing:
         return joining
 
     def _take(self, first: int, drawn: list[tuple[int, bool]]) -> None:
-        """Note what rows from `first` on have drawn, and let those that are done go."""
+        """Record the tokens drawn by rows from `first` on, and remove the finished ones."""
         done = []
         for row, (token, fit) in enumerate(drawn, first):
             draft = self._drafts()[row]
@@ -144,7 +144,7 @@ def _on_gpu(device: torch.device) -> bool:
 
 
 def _memory(device: torch.device) -> int:
-    """Bytes: what is free on the GPU beside what the training holds, or on the machine."""
+    """Bytes: the free memory of the GPU beside the training, or of the machine."""
     if not _on_gpu(device):
         return memory_free()
     torch.cuda.empty_cache()

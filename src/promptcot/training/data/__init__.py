@@ -1,1 +1,1 @@
-"""From rows to batches: which rows can be learnt, their tokens, and which of them share a sequence."""
+"""Turns rows into batches: which rows are usable, their tokens, and which rows share a sequence."""

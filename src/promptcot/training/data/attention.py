@@ -1,10 +1,10 @@
-"""Attention that keeps packed sequences apart on any device, with torch's own fused kernels.
+"""Attention that keeps packed sequences separate on any device, with torch's own fused kernels.
 
-A packed batch is one row of tokens, and `cu_seq_lens_q` says where each sequence begins. Here every sequence gets a
-call of its own, so that sequences of nᵢ tokens cost Σ nᵢ² instead of (Σ nᵢ)², and no mask of that size is built. All
-else (padded rows, generation with a cache, sliding windows) goes the way of transformers' `sdpa`. One call for all
-sequences is what FlashAttention makes where it is installed; `torch.nn.attention.varlen` offers the same on CUDA in
-half precision, and is not used here because it has not been tried.
+A packed batch is one row of tokens, and `cu_seq_lens_q` says where each sequence begins. Here each sequence gets a
+separate call, so that sequences of nᵢ tokens cost Σ nᵢ² instead of (Σ nᵢ)², and no mask of that size is built.
+Everything else (padded rows, generation with a cache, sliding windows) uses transformers' `sdpa`. FlashAttention, where
+installed, handles all sequences in one call; `torch.nn.attention.varlen` offers the same on CUDA in half precision, and
+is not used here because it has not been tested.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 VARLEN = "promptcot_varlen"
-"""The name to give as `attn_implementation` after `register`."""
+"""The value for `attn_implementation` after `register`."""
 
 
 def register() -> None:
-    """Let transformers know `VARLEN`. May be called more than once."""
+    """Register `VARLEN` with transformers. May be called repeatedly."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface
 
@@ -36,7 +36,7 @@ def varlen_mask(
     use_vmap: bool = False,
     **others: Any,
 ) -> torch.Tensor | None:
-    """No mask where plain causal attention in each sequence is meant; else what transformers builds for `sdpa`."""
+    """No mask for plain causal attention in each sequence; otherwise the mask that transformers builds for `sdpa`."""
     whole = local_size is None or kv_length <= local_size
     causal = "allow_is_bidirectional_skip" not in others and not use_vmap
     if attention_mask is None and q_length == kv_length and whole and causal:
@@ -67,7 +67,8 @@ def varlen_attention(
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within each sequence: (1, heads, tokens, dim) to (1, tokens, heads, dim).
 
-    Raises ValueError for sequences that share a row without `cu_seq_lens_q`, and for what no fused kernel computes.
+    Raises ValueError for sequences that share a row without `cu_seq_lens_q`, and for features that no fused kernel
+    supports.
     """
     if any(others.get(name) is not None for name in ("softcap", "s_aux", "position_bias")):
         raise ValueError(f"{VARLEN} has no soft caps, sinks or position biases; set model.attention to another kind")
@@ -91,7 +92,7 @@ def _each_alone(
     dropout: float,
     scaling: float | None,
 ) -> torch.Tensor:
-    """`split` rather than slices: its gradient is one concatenation, not a tensor of zeros for each sequence."""
+    """Uses `split` rather than slices: its gradient is one concatenation, not a tensor of zeros for each sequence."""
     if query.shape[0] != 1 or sum(lengths) != query.shape[2]:
         raise ValueError(
             f"a packed batch is one row whose tokens cu_seq_lens_q divides; here are {query.shape[0]} rows of "
@@ -108,7 +109,7 @@ def _each_alone(
 
 
 def _lengths(bounds: torch.Tensor) -> list[int]:
-    """The sequences' lengths, kept with the tensor: all layers share it, and reading it makes a GPU wait."""
+    """The sequences' lengths, cached on the tensor: all layers share it, and reading it makes a GPU wait."""
     known: list[int] | None = getattr(bounds, "_promptcot_lengths", None)
     if known is None:
         known = bounds.diff().tolist()
@@ -117,7 +118,7 @@ def _lengths(bounds: torch.Tensor) -> list[int]:
 
 
 def _refuse_restarts(position_ids: torch.Tensor | None) -> None:
-    """Raises ValueError where positions fall back: these are several sequences, and they would see each other."""
+    """Raises ValueError if positions decrease: the row has several sequences, which would attend to each other."""
     if position_ids is None or getattr(position_ids, "_promptcot_checked", False):
         return
     if bool((position_ids.diff(dim=-1) < 0).any()):

@@ -1,6 +1,6 @@
-"""What a tokenizer's chat template makes of a row: the text before the answer, and what ends the answer.
+"""Applies a tokenizer's chat template to a row: the text before the answer, and the end of the answer.
 
-The answer itself never passes through the template, because templates change it: many strip the reasoning or the white
+The answer itself is not rendered by the template, because templates change it: many strip the reasoning or the white
 space of an assistant's turn. Only the turns before it are rendered, with the opening of the answer.
 """
 
@@ -21,14 +21,14 @@ _THINK = "<think>"
 
 
 def has_template(tokenizer: Any) -> bool:
-    """Whether chats can be rendered; what stands in for a tokenizer that is not loaded says so as `has_template`."""
+    """Whether chats can be rendered; a stand-in for a tokenizer that is not loaded provides `has_template`."""
     return bool(getattr(tokenizer, "has_template", tokenizer.chat_template))
 
 
 def render(tokenizer: Any, turns: list[Turn]) -> str:
-    """The prompt that inference would see: all turns, and the opening of the answer.
+    """The prompt as inference sees it: all turns, and the opening of the answer.
 
-    Raises InputError for a tokenizer without a template, and TemplateError where the template refuses these turns.
+    Raises InputError for a tokenizer without a template, and TemplateError if the template rejects these turns.
     """
     try:
         text: str = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -39,9 +39,10 @@ def render(tokenizer: Any, turns: list[Turn]) -> str:
 
 
 def end_of_turn(tokenizer: Any) -> str:
-    """What the template puts after an answer, such as `<|im_end|>`, without white space at its end. Raises InputError.
+    """The text that the template puts after an answer, such as `<|im_end|>`, without trailing white space. Raises
+    InputError.
 
-    Found by rendering a made-up answer, for no tokenizer says so itself.
+    Found by rendering a made-up answer, since no tokenizer states it.
     """
     _need_template(tokenizer)
     turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARK}]
@@ -56,7 +57,7 @@ def end_of_turn(tokenizer: Any) -> str:
 
 
 def continued(prompt: str, answer: str) -> str:
-    """The answer as it goes on after the prompt: where both open `<think>`, the answer's own is taken away."""
+    """The answer as it continues the prompt: if both open `<think>`, the answer's own is removed."""
     bare = answer.lstrip()
     if not prompt.rstrip().endswith(_THINK) or not bare.startswith(_THINK):
         return answer
@@ -65,14 +66,15 @@ def continued(prompt: str, answer: str) -> str:
 
 
 class Rewritten(Exception):
-    """An answer does not stand in the rendered turns as the model is to write it."""
+    """The rendered turns do not contain an answer unchanged."""
 
 
 def answers_in(tokenizer: Any, turns: Sequence[Turn], opened: str) -> Iterator[str]:
-    """The pieces of `opened`, which is what `render` makes of these turns: what is given, and what is learnt, in turn.
+    """The pieces of `opened`, which `render` returned for these turns: alternately without and with a loss.
 
-    Learnt are the answers to somebody, each with its end of turn. What each of them is an answer to is rendered alone,
-    as inference would see it. Raises Rewritten where `opened` does not begin with that and the answer as it is.
+    The pieces with a loss are the assistant's answers, each with its end of turn. The turns before each answer are
+    rendered separately, as inference sees them. Raises Rewritten if `opened` does not begin with them and the unchanged
+    answer.
     """
     done = 0
     first = next((place for place, turn in enumerate(turns) if turn["role"] == "user"), len(turns))

@@ -1,9 +1,8 @@
-"""From packs of rows to tensors: one flat sequence for a micro-batch, or padded rows.
+"""Builds tensors from packs of rows: one flat sequence per micro-batch, or padded rows.
 
-Loss is on what the store says is learnt, completions above all: all other labels, and those of each sequence's first
-token, are −100. A flat batch has no
-attention mask: `position_ids` that restart and `cu_seq_lens` say where sequences begin, and a mask of ones would let
-them see each other.
+The store marks which tokens have a loss, usually the completions; all other labels, and those of each sequence's first
+token, are −100. A flat batch has no attention mask: `position_ids` that restart and `cu_seq_lens` mark where sequences
+begin, and a mask of ones would let them attend to each other.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from promptcot.training.data.store import TokenStore
 from promptcot.training.recipe import TrainRecipe
 
 IGNORED = -100
-"""The label of a token that is not learnt, as torch's cross-entropy has it."""
+"""The label of a token without a loss, as in torch's cross-entropy."""
 
 
 def dataset_of(packs: Sequence[NDArray[Any]]) -> Any:
@@ -34,7 +33,7 @@ def dataset_of(packs: Sequence[NDArray[Any]]) -> Any:
 
 
 class Collator:
-    """Makes a batch of examples `{"rows": [row numbers]}` of a store. `pad_id` fills up rows where they are padded."""
+    """Builds a batch from examples `{"rows": [row numbers]}` of a store. `pad_id` pads rows."""
 
     def __init__(self, store: TokenStore, pad_id: int, packing: bool) -> None:
         self._store, self._pad_id, self._packing = store, pad_id, packing
@@ -44,7 +43,7 @@ class Collator:
         """Packed: `input_ids`, `labels`, `position_ids` of shape (1, tokens), `cu_seq_lens_q/k`, `max_length_q/k`.
 
         Padded: `input_ids`, `labels`, `attention_mask` of shape (rows, longest). `rows` are each example's row numbers;
-        without any, the batch is one token that is not learnt.
+        without any, the batch is a single token without a loss.
         """
         packs = [[int(row) for row in example["rows"]] for example in examples]
         found = [self._row(row) for pack in packs for row in pack] or [self._nothing]
@@ -59,7 +58,7 @@ class Collator:
         return {**shape(ids, labels, position, lengths), "rows": packs}
 
     def _row(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The tokens of a row, and which of them are learnt."""
+        """The tokens of a row, and which of them have a loss."""
         return self._store.row(row)[0], self._store.learnt(row)
 
     def _padded(
@@ -81,10 +80,10 @@ class Collator:
 
 
 class StepCollator:
-    """Makes all micro-batches that one process computes in a step: an example has the rows of the whole step.
+    """Builds all micro-batches that one process computes in a step: an example has the rows of the whole step.
 
-    `micro_batch` sequences of `window` tokens are computed at a time, packed ones as one. Each process has a collator,
-    with its number.
+    `micro_batch` sequences of `window` tokens are computed at a time, packed ones as one. Each process has its own
+    collator, with its rank.
     """
 
     def __init__(self, collator: Collator, lengths: NDArray[np.int32], recipe: TrainRecipe, place: tuple[int, int]):
@@ -93,7 +92,7 @@ class StepCollator:
         self._process, self._processes = place
 
     def __call__(self, examples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """`micro_batches`: batches of the collator, as many in every process."""
+        """`micro_batches`: batches of the collator, the same number in every process."""
         [example] = examples
         rows = np.asarray(example["rows"], np.int64)
         lengths = self._lengths[rows]

@@ -1,7 +1,7 @@
-"""From texts to token ids: prompts as inference would see them, answers as the model is to write them.
+"""Encodes texts as token ids: prompts as inference encodes them, answers as the model should write them.
 
-Prompt and completion are encoded apart, for so they meet at inference: the prompt is given, and the answer is drawn
-token by token after it. The fast tokenizers' own batches are used, without offsets, which nobody reads here.
+Prompt and completion are encoded separately, as at inference, where the prompt is given and the answer is generated
+token by token after it. The fast tokenizers' batch encoding is used, without offsets.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 
 class Encoded(NamedTuple):
-    """The ids of a prompt and of the completion with its end, and which of the prompt's are learnt (None: none)."""
+    """The ids of a prompt and of the completion with its end, and which of the prompt's have a loss (None: none)."""
 
     prompt: Ids
     completion: Ids
@@ -39,13 +39,13 @@ class Encoded(NamedTuple):
 
     @property
     def mask(self) -> Mask:
-        """Which of all tokens are learnt."""
+        """Which of all tokens have a loss."""
         before = np.zeros(len(self.prompt), np.bool_) if self.learnt is None else self.learnt
         return np.concatenate([before, np.ones(len(self.completion), np.bool_)])
 
 
 def padding_id(tokenizer: Any) -> int:
-    """The id that fills up padded rows: the pad token, or the end token where there is none (it is masked)."""
+    """The id for padding: the pad token, or the end token if there is none (it is masked)."""
     return int(tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id)
 
 
@@ -76,7 +76,7 @@ class Encoder:
         return [(row.prompt, row.completion) for row in self.encoded(examples)]
 
     def encoded(self, examples: Sequence[Example]) -> list[Encoded]:
-        """The same, and which tokens of the prompt are learnt."""
+        """The same, and which tokens of the prompt have a loss."""
         completions = self._continuing([example.completion for example in examples])
         ended = [
             self._ended(ids, example.chat or example.turn) for ids, example in zip(completions, examples, strict=True)
@@ -90,9 +90,9 @@ class Encoder:
         return found
 
     def misfit(self, example: Example, row: Encoded, window: int) -> str | None:
-        """Why a row is left out whatever is done with long answers, if it is.
+        """The reason to drop a row, independent of the length of its answer, if any.
 
-        A special token before the end of a completion is one that the text quotes, and would be learnt as turns.
+        A special token before the end of a completion is a quotation, and would be trained as a turn.
         """
         end = self._end_of_turn if example.chat or example.turn else self._end
         if np.isin(row.completion[: -len(end)], self._special).any() or self._inside(row):
@@ -100,7 +100,7 @@ class Encoder:
         return PROMPT_TOO_LONG if len(row.prompt) >= window else None
 
     def _inside(self, row: Encoded) -> bool:
-        """Whether an earlier answer that is learnt has a special token before its end."""
+        """Whether an earlier answer with a loss contains a special token before its end."""
         if row.learnt is None:
             return False
         ends = np.flatnonzero(row.learnt[:-1] & ~row.learnt[1:])  # the last piece is given
@@ -117,7 +117,7 @@ class Encoder:
     def _prompts(self, examples: Sequence[Example]) -> list[Ids]:
         """With the special tokens that the tokenizer puts before a text, unless the text begins with them already.
 
-        Of an example in pieces the first one.
+        For an example in pieces, the first one.
         """
         begin = self.tokenizer.bos_token
         texts = [example.pieces[0] if example.pieces else example.prompt for example in examples]
@@ -129,7 +129,7 @@ class Encoder:
         return [next(found[special]) for special in add]
 
     def _continuing(self, texts: Sequence[str]) -> list[Ids]:
-        """Ids of texts that do not stand at the beginning."""
+        """Ids of texts that are not at the beginning."""
         if not self._lead:
             return self._ids(texts, special=False)
         [lead] = self._ids([self._lead], special=False)
@@ -139,7 +139,7 @@ class Encoder:
         return [ids[len(lead) :] if _begins(ids, lead) else next(rest) for ids in found]
 
     def _needed_lead(self) -> str:
-        """A line break to put before an answer where the tokenizer puts a space before every text it is given."""
+        """A line break to put before an answer if the tokenizer puts a space before every text."""
         alone, lead, after = self._ids(["a", "\n", "\na"], special=False)
         return "\n" if _begins(after, lead) and not np.array_equal(after[len(lead) :], alone) else ""
 
@@ -150,7 +150,7 @@ class Encoder:
 
     @cached_property
     def _end_of_turn(self) -> Ids:
-        """What ends an answer in a chat: the template's own words, and the end token unless they are special."""
+        """The end of an answer in a chat: the template's own text, and the end token unless that text is special."""
         [ids] = self._continuing([end_of_turn(self.tokenizer)])
         known = self.tokenizer.added_tokens_decoder
         special = len(ids) > 0 and int(ids[-1]) in known and known[int(ids[-1])].special
@@ -175,7 +175,7 @@ def _plain_backend(tokenizer: Any) -> Any:
 
 
 def _odd(pieces: Sequence[Ids]) -> Mask:
-    """Which tokens are those of every second piece."""
+    """The tokens of every second piece."""
     return np.concatenate([np.full(len(ids), place % 2 == 1) for place, ids in enumerate(pieces)])
 
 

@@ -1,7 +1,7 @@
-"""The end marks that a completion carries already, such as `<|im_end|>` or `</s>`: taken off, since one is put on.
+"""Removes end tokens that a completion already has, such as `<|im_end|>` or `</s>`, since training adds one.
 
-Decides what such a mark is (those that models are known to end with, the tokenizer's own, and the end of a turn in its
-chat template), and whether a text ends with its turn. Marks further in are left for `encoding` to refuse.
+Decides what counts as an end token (those of known models, the tokenizer's own, and the end of a turn in its chat
+template), and whether a text ends with its turn. `encoding` refuses end tokens elsewhere in a text.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from promptcot.training.data.stop_tokens import turn_end
 
 @dataclass(frozen=True, slots=True)
 class Unended:
-    """A text without the marks at its end. `turn`: the first of them ends a turn, and no text, under this tokenizer.
+    """A text without its end tokens. `turn`: the first of them ends a turn, not a text, in this tokenizer.
 
-    `foreign`: one of them is no special token of this tokenizer.
+    `foreign`: one of them is not a special token of this tokenizer.
     """
 
     text: str
@@ -28,13 +28,13 @@ class Unended:
 
 
 class EndMarks:
-    """The marks of a tokenizer; of None, or of what stands in for one, only as far as it says which it has."""
+    """The end tokens of a tokenizer; for None, or a stand-in, only those that it reports."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     def taken_off(self, text: str) -> Unended:
-        """The text as it is but for its marks, repeated and with white space between and behind them."""
+        """The text without end tokens at its end, including repeated ones and white space between and after them."""
         kept = self._without(text)
         marks = text[len(kept) :].strip()
         if not marks:

@@ -1,8 +1,8 @@
-"""Which rows share a sequence, and in which order the sequences are learnt: on numbers alone.
+"""Decides which rows share a sequence, and the order of the sequences. Works on numbers alone.
 
 Packs are made by best-fit decreasing: the longest row goes first, always into the fullest sequence that still has room
-(Johnson 1973: never more than 11/9 of the best possible count, plus a constant). A pack is looked up by its free space,
-and rows of one length are placed together, so the time hardly exceeds that of sorting.
+(Johnson 1973: never more than 11/9 of the best possible count, plus a constant). Packs are looked up by their free
+space, and rows of one length are placed together, so the time is close to that of sorting.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 def pack(lengths: NDArray[np.int32], window: int) -> list[NDArray[np.int32]]:
-    """Packs of row numbers, ascending in each, whose lengths add up to `window` at most. Every row is in one pack.
+    """Packs of row numbers, ascending in each, with a total length of at most `window`. Every row is in one pack.
 
     The packs of the longest rows come first. Raises ValueError for a length below 1 or above the window.
     """
@@ -30,10 +30,10 @@ def pack(lengths: NDArray[np.int32], window: int) -> list[NDArray[np.int32]]:
 
 
 def order(count: int, epochs: float, seed: int, wanted: int | None = None) -> NDArray[np.int64]:
-    """Numbers below `count` as they are to be learnt: each epoch in another order, drawn from (seed, epoch).
+    """Numbers below `count` in training order: each epoch in another order, drawn from (seed, epoch).
 
-    As many as `wanted`, over as many epochs as that takes; else those of all epochs, the last of which may be a
-    part; one at least.
+    As many as `wanted`, over as many epochs as necessary; otherwise those of all epochs, the last of which may be
+    partial; at least one.
     """
     total = wanted if wanted is not None else max(1, round(count * epochs))
     if count == 0:
@@ -97,5 +97,5 @@ def _place(lengths: list[int], window: int) -> list[int]:
 
 
 def _run(lengths: list[int], start: int) -> int:
-    """How many rows from `start` on have the same length."""
+    """The number of rows from `start` on with the same length."""
     return bisect_left(lengths, -lengths[start] + 1, lo=start, key=lambda length: -length) - start

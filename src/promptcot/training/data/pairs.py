@@ -1,9 +1,9 @@
-"""Rows of a prompt with a chosen and a rejected answer, as two sequences each that begin alike.
+"""Reads rows of a prompt with a chosen and a rejected answer, as two sequences with a common prefix.
 
-Decides what a usable pair is, and under which reason another is left out. Sides are texts, or messages; where the
-messages of both sides begin with the user's turns, these are the prompt (TRL calls it implicit). A row with both, as
-`label` writes it, is learnt as a chat where the tokenizer has a template, and else as texts. What turns say is decided
-in `turns`, which tokens texts become in `encoding`; a pair is left out where either of its sides is.
+Decides which pairs are usable, and the reason under which others are dropped. Answers are texts or messages; where the
+messages of both sides begin with the user's turns, these are the prompt (TRL calls it implicit). A row with texts and
+messages, as `label` writes it, is a chat if the tokenizer has a template, and texts otherwise. `turns` extracts the
+text of turns, `encoding` encodes it; a pair is dropped if either side is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _pair(row: Row, reader: Reader, chats: bool) -> tuple[Example, Example]:
 
 
 def _read(reader: Reader, row: Row, side: str) -> Example:
-    """The side as fine-tuning would learn it. Raises Unusable."""
+    """The answer as in fine-tuning. Raises Unusable."""
     found = reader(row)
     if isinstance(found, Rejected):
         raise Unusable(f"{side}: {found.reason}")
@@ -80,7 +80,7 @@ def _read(reader: Reader, row: Row, side: str) -> Example:
 
 
 def _side(row: Row, side: str, chats: bool) -> Row:
-    """A side as a row of fine-tuning: texts, or the chat that stands beside them where `chats` are wanted."""
+    """One answer as a row of fine-tuning: texts, or the chat in the row if `chats` are wanted."""
     prompt, answer = row.get("prompt"), row.get(side)
     if chats and all(row.get(name) for name in _CHATS.values()):
         answer = row[_CHATS[side]]
@@ -96,7 +96,7 @@ def _any_turns(row: Row) -> bool:
 
 
 def _asked(row: Row, said: list[Turn]) -> list[Turn]:
-    """What was said, after the prompt, with which it may begin already. Raises Unusable."""
+    """The answer after the prompt, which may be repeated at its beginning. Raises Unusable."""
     prompt, first = row.get("prompt"), next((turn["role"] for turn in said if turn["role"] != "system"), None)
     if not prompt and first != "user":
         raise Unusable(_NO_PROMPT if prompt is not None else f"{_NO_PROMPT}: {_fields(row)}")
@@ -114,15 +114,15 @@ def _given(turns: list[Turn]) -> list[str]:
 
 
 def _fields(row: Row) -> str:
-    """The names of the fields, which rows are counted by, whichever of these are null."""
+    """The names of the non-null fields, under which rows are counted."""
     return fields_of(dict.fromkeys(row, ""))
 
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """What became of the pairs; `tokens` are those of both sides, the prompt twice.
+    """The outcomes of the pairs; `tokens` are those of both sides, with the prompt twice.
 
-    `remarks` are counted by sides, and of all data, also where some pairs are held out.
+    `remarks` are counted by sides, over all data, even if some pairs are held out.
     """
 
     rows_in: int
@@ -142,10 +142,10 @@ class PairCounts:
 
 
 class Pairs:
-    """Pairs whose sides were both kept, numbered from 0; `len` is how many.
+    """Pairs of which both sides were kept, numbered from 0; `len` is their number.
 
-    `chosen` and `rejected` are stores of the sides, in one order. `whole` is the store that they are of, and `held_out`
-    how many of its pairs are not here; `which` says whether these are for training or for validation.
+    `chosen` and `rejected` are stores of the sides, in one order. `whole` is their common store, and `held_out` the
+    number of its pairs that are not here; `which` says whether these are for training or for validation.
     """
 
     def __init__(self, chosen: TokenStore, rejected: TokenStore, whole: TokenStore, held_out: int, which: str) -> None:
@@ -159,7 +159,7 @@ class Pairs:
         return self.chosen.id(pair)
 
     def ids(self, pair: int) -> dict[str, list[int]]:
-        """`prompt_ids`, `chosen_ids` and `rejected_ids`, as TRL's trainer has them."""
+        """`prompt_ids`, `chosen_ids` and `rejected_ids`, as in TRL's trainer."""
         (chosen, prompt), (rejected, _) = self.chosen.row(pair), self._rejected.row(pair)
         answers = {"chosen_ids": chosen[prompt:].tolist(), "rejected_ids": rejected[prompt:].tolist()}
         return {"prompt_ids": chosen[:prompt].tolist(), **answers}
@@ -186,7 +186,7 @@ class Pairs:
 
     @cached_property
     def counts(self) -> PairCounts:
-        """What became of the pairs."""
+        """The outcomes of the pairs."""
         sides = (self.chosen.counts, self._rejected.counts)
         tokens, answers = sum(side.tokens for side in sides), sum(side.completion_tokens for side in sides)
         reasons, kept = dict(Counter(self.dropped.values())), len(self)
@@ -195,13 +195,13 @@ class Pairs:
 
     @property
     def lines(self) -> list[str]:
-        """All that a person is told of them, what can be done about pairs that were left out at the end."""
+        """The summary for the user, with remedies for dropped pairs at the end."""
         counts = self.counts
         return [*self._whole.counts.read_as, str(counts), *ways_out([*counts.dropped, *counts.remarks], "dpo")]
 
 
 def open_pairs(recipe: TrainRecipe, tokenizer: Any, which: Literal["train", "validation"] = "train") -> Pairs:
-    """The pairs of a recipe, encoded where they are not in the cache yet. Raises InputError where none is left."""
+    """The pairs of a recipe, encoded unless cached. Raises InputError if none is left."""
     share = recipe.data.validation
     if not isinstance(share, str):  # a pair is on one side as a whole, so both are divided after they were joined
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"validation": 0.0})})

@@ -1,10 +1,9 @@
-"""Problems with a known answer, as the prompts that a model is to answer while it is trained.
+"""Turns problems with a known answer into prompts for reinforcement learning.
 
-Decides what a usable row is, and under which reason another is left out: one without a prompt or a gold, one whose gold
-fails its own verifier, one whose prompt leaves no room for an answer. A row with `problem` is put into the words of its
-domain, as `solve` puts it; any other is asked with its `messages`, where the tokenizer has a template, or its `prompt`,
-as they are.
-Golds are checked once: what was found lies in the cache, under a hash of rows, tokenizer and settings.
+Decides which rows are usable, and the reason under which others are dropped: no prompt or gold, a gold that fails its
+own verifier, a prompt that leaves no room for an answer. A row with `problem` gets the prompt of its domain, as in
+`solve`; any other row uses its `messages`, if the tokenizer has a template, or its `prompt`, unchanged. Golds are
+checked once: the result is cached under a hash of rows, tokenizer and settings.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _BATCH = 1024
 
 @dataclass(frozen=True, slots=True)
 class PromptCounts:
-    """What became of the rows."""
+    """The outcomes of the rows."""
 
     rows_in: int
     kept: int
@@ -65,9 +64,9 @@ class PromptCounts:
 
 
 class Prompts:
-    """The prompts that are kept, numbered from 0. `rows` have `id`, `prompt`, `ids`, `answer`, and `columns`.
+    """The kept prompts, numbered from 0. `rows` have `id`, `prompt`, `ids`, `answer`, and `columns`.
 
-    `columns` are the row's own fields, where a reward function of one's own may ask for them.
+    `columns` are the row's own fields, for a user's own reward function.
     """
 
     def __init__(self, rows: list[Row], dropped: Mapping[str, str], read_as: list[str], path: Path, told: Row) -> None:
@@ -81,7 +80,7 @@ class Prompts:
         return str(self.rows[number]["id"])
 
     def row(self, number: int) -> tuple[Ids, int]:
-        """The ids of a prompt, and how many they are: no answer follows them."""
+        """The ids of a prompt, and their number: no answer follows them."""
         ids = np.array(self.rows[number]["ids"], np.int32)
         return ids, len(ids)
 
@@ -92,18 +91,18 @@ class Prompts:
 
     @cached_property
     def counts(self) -> PromptCounts:
-        """What became of the rows."""
+        """The outcomes of the rows."""
         reasons = dict(Counter(self.reasons.values()))
         return PromptCounts(len(self) + len(self.reasons), len(self), reasons, int(self.lengths.sum()))
 
     @property
     def lines(self) -> list[str]:
-        """All that a person is told of them, what can be done about rows that were left out at the end."""
+        """The summary for the user, with remedies for dropped rows at the end."""
         return [*self.read_as, str(self.counts), *ways_out(self.counts.dropped, "grpo")]
 
     @cached_property
     def dropped(self) -> Path:
-        """The rows that were left out, a line each."""
+        """The dropped rows, one per line."""
         path = self._path.with_suffix(".dropped.jsonl")
         if not path.exists():
             write_whole(path, b"".join(dumps({"id": one, "reason": why}) for one, why in self.reasons.items()))
@@ -111,7 +110,7 @@ class Prompts:
 
 
 def open_prompts(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any) -> Prompts:
-    """The prompts of a recipe, read and checked where they were not before. Raises InputError where none is left."""
+    """The prompts of a recipe, read and checked unless cached. Raises InputError if none is left."""
     domain = _domain(recipe, grpo)
     settings = {
         "version": _VERSION,
@@ -159,7 +158,7 @@ def _made(recipe: TrainRecipe, grpo: Grpo, tokenizer: Any, domain: _Domain) -> R
 
 
 def questions(recipe: TrainRecipe, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Example | Rejected]:
-    """The prompts of a recipe as examples without a completion, their golds unchecked: for who only counts them."""
+    """The prompts of a recipe as examples without a completion, with unchecked golds, for counting."""
     asked = _Asked(recipe.data, tokenizer, _domain(recipe, recipe.method.grpo or Grpo()))
     for row in _rows(recipe.data, tokenizer, tell):
         try:
@@ -169,7 +168,7 @@ def questions(recipe: TrainRecipe, tokenizer: Any, tell: Callable[[str], None]) 
 
 
 def _rows(data: Data, tokenizer: Any, tell: Callable[[str], None]) -> Iterator[Row]:
-    """The rows, each with an id. A chat is asked as it is where it can be rendered, and else by its problem."""
+    """The rows, each with an id. A chat is used unchanged if it can be rendered, otherwise its problem is."""
     way = Columns.prompts if has_template(tokenizer) else Columns.problems
     found = rows_of(data, tell, lambda columns, rows: (row for _, row in way(columns, rows)))
     return with_ids(islice(found, data.limit))
@@ -193,7 +192,7 @@ def _check_gold(row: Row, grpo: Grpo) -> None:
 
 @dataclass(frozen=True)
 class _Domain:
-    """How problems are put to a model, and what that is known by."""
+    """The prompt of a domain, and its identity for the cache."""
 
     render: Callable[[str], str]
     turns: Callable[[str], list[Turn]]
@@ -201,7 +200,7 @@ class _Domain:
 
 
 def _domain(recipe: TrainRecipe, grpo: Grpo) -> _Domain:
-    """The wording of `solve` in the domain that is named, or in that of the model."""
+    """The wording of `solve` in the named domain, or in that of the model."""
     named = grpo.domain or (nano.NAME if nano.is_nano(recipe.model.path) else domains.DEFAULT)
     prompts: PromptSet = domains.load(named)
 
@@ -216,7 +215,7 @@ def _domain(recipe: TrainRecipe, grpo: Grpo) -> _Domain:
 
 
 class _Asked:
-    """From rows to what the model is asked. Raises Unusable for rows that ask nothing."""
+    """Converts rows to prompts. Raises Unusable for rows without a prompt."""
 
     def __init__(self, data: Data, tokenizer: Any, domain: _Domain) -> None:
         self._chat, self._tokenizer, self._domain = data.chat, tokenizer, domain
@@ -248,7 +247,7 @@ class _Asked:
 
 
 def _before_the_answer(turns: list[Turn]) -> list[Turn]:
-    """Without an answer at the end, which is not to be seen. Raises Unusable."""
+    """The turns without the answer at the end, which must not be visible. Raises Unusable."""
     while turns and turns[-1]["role"] == "assistant":
         turns = turns[:-1]
     if not any(turn["content"].strip() for turn in turns):

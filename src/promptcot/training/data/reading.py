@@ -1,11 +1,11 @@
-"""From a row to the texts that are learnt: the prompt as inference would see it, and the answer.
+"""Reads the texts of a training row: the prompt, as inference sees it, and the answer.
 
-Decides what a usable row is, and under which reason another is counted. A row has `prompt` and `completion`, as texts
-or as lists of messages, or `messages`, whose last answer is the completion; turns after it are left out. A row with
-both, as `label` writes it, is learnt as a chat where the tokenizer has a chat template, and else as the pair. Texts are
-taken exactly as they are, except that end marks behind a completion are taken off (`ends`), that reasoning which was
-kept apart from an answer is put in front of it, and that a `<think>` which the prompt has opened already is not opened
-twice. What a turn says is decided in `turns`, which tokens the texts become in `encoding`.
+Decides which rows are usable, and the reason under which others are counted. A row has `prompt` and `completion`, as
+texts or as lists of messages, or `messages`, whose last answer is the completion; later turns are ignored. A row with
+both, as `label` writes it, is a chat if the tokenizer has a chat template, and the pair otherwise. Texts are used
+unchanged, with three exceptions: end tokens after a completion are removed (`ends`), reasoning in a separate field is
+put before its answer, and a `<think>` that the prompt has opened is not opened again. `turns` extracts the text of a
+turn, `encoding` encodes it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from promptcot.training.data_recipe import Data
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The texts as the model sees them, without the token that ends the answer.
+    """The texts as the model sees them, without the end token of the answer.
 
-    `chat`: the template wrote the prompt, so that no special tokens are to be added to it. `turn`: the text ends with
-    the end of a turn, though no template wrote its prompt. `pieces` are the prompt in parts, those that are given and
-    those that are learnt in turn, where earlier answers are learnt too. `remarks` are what it is counted under.
+    `chat`: the template wrote the prompt, so no special tokens are added to it. `turn`: the text ends with the end of a
+    turn, though no template wrote its prompt. `pieces` are the parts of the prompt, alternately without and with a
+    loss, if earlier answers have a loss too. `remarks` are the names under which it is counted.
     """
 
     id: str
@@ -46,21 +46,21 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A row that cannot be learnt, and the reason under which it is counted."""
+    """An unusable row, and the reason under which it is counted."""
 
     id: str
     reason: str
 
 
 class Reader:
-    """Reads rows as `data` says. Raises InputError for a chat where the tokenizer has no template."""
+    """Reads rows as `data` specifies. Raises InputError for a chat if the tokenizer has no template."""
 
     def __init__(self, data: Data, tokenizer: Any) -> None:
         self._data, self._tokenizer = data, tokenizer
         self._marks = EndMarks(tokenizer)
 
     def __call__(self, row: Row) -> Example | Rejected:
-        """What the row says."""
+        """The example in a row."""
         name = str(row["id"])
         try:
             return self._example(name, row)
@@ -102,14 +102,14 @@ class Reader:
         return self._finished(example, thinking)
 
     def _unended(self, turn: Turn) -> tuple[Turn, bool]:
-        """The turn without end marks, and whether one of them was of another model."""
+        """The turn without end tokens, and whether one of them belonged to another model."""
         if turn["role"] != "assistant" or not turn["content"].strip():
             return turn, False
         ended = self._marks.taken_off(turn["content"])
         return {**turn, "content": _some(ended.text)}, ended.foreign
 
     def _finished(self, example: Example, thinking: str) -> Example:
-        """With reasoning that stood beside the texts, and opened once."""
+        """With separate reasoning put in front, and opened once."""
         whole = with_thought(thinking, example.completion)
         learnt = continued(example.prompt, whole)
         if not example.prompt.rstrip().endswith(OPEN) or OPEN in whole or CLOSE in whole:
@@ -122,7 +122,7 @@ class Reader:
 
 
 def _some(found: str) -> str:
-    """Raises Unusable where nothing but end marks was said."""
+    """Raises Unusable if there is nothing but end tokens."""
     if not found.strip():
         raise Unusable(ONLY_END)
     return found
@@ -133,7 +133,7 @@ def _foreign(found: bool) -> tuple[str, ...]:
 
 
 def _need_some(row: Row, *names: str) -> None:
-    """Raises Unusable for a row that has none of these fields, with the names of those that it has."""
+    """Raises Unusable for a row without any of these fields, with the names of its fields."""
     if all(row.get(name) is None for name in names):
         alike = dict.fromkeys(row, "")  # rows are counted by their fields, whichever of these are null
         raise Unusable(f"no prompt, completion or messages: {fields_of(alike)}")

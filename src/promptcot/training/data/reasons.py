@@ -1,6 +1,6 @@
-"""Why a row is left out of a training, or learnt with a remark, and what can be done about either: a table of words.
+"""The reasons for which a row is dropped from a training or gets a warning, each with a remedy.
 
-Reasons are what rows are counted under, in the lines of a training, in `dropped.jsonl` and in a dry run alike.
+Rows are counted under these reasons in the lines that a training prints, in `dropped.jsonl` and in a dry run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNREADABLE = "gold unreadable"
 
 FOREIGN_END = "end mark of another model taken off"
 UNREASONED = "answer without reasoning after <think>"
-"""The row is learnt all the same."""
+"""The row is used nevertheless."""
 
 WAYS_OUT = {
     UNREADABLE: (
@@ -27,8 +27,8 @@ WAYS_OUT = {
         "method.grpo.reward.verifier"
     ),
     TOO_LONG: (
-        "longer than the window, and a cut trace has no end: raise schedule.max_length, or learn the beginnings "
-        'with method.overlong = "cut"'
+        "longer than the window, and a cut trace has no end: raise schedule.max_length, or train on the "
+        'beginnings with method.overlong = "cut"'
     ),
     PROMPT_TOO_LONG: "the prompt alone fills the window: raise schedule.max_length",
     RENDERED: (
@@ -52,20 +52,20 @@ _OF_KIND = {
         "the prompt leaves no room for an answer of method.grpo.max_completion_length: raise schedule.max_length"
     ),
 }
-"""What is another way out where another method learns."""
+"""Alternative remedies for other methods."""
 
 _SIDE = re.compile("(?:chosen|rejected): ")
 
 
 def ways_out(reasons: Iterable[str], kind: str) -> Iterator[str]:
-    """A line for each reason that something can be done about, where the method is of this kind."""
+    """A line for each reason with a remedy, for this kind of method."""
     for reason in dict.fromkeys(_SIDE.sub("", reason, count=1) for reason in reasons):
         if way := _OF_KIND.get((kind, reason), WAYS_OUT.get(reason)):
             yield f"{reason}: {way}"
 
 
 def nothing_left(paths: Sequence[str], what: str, dropped: Mapping[str, int], window: int, kind: str) -> str:
-    """The words for data of which no row is left; `what` a row is: a row, pair or prompt."""
+    """The message for data of which no row is left; `what` names a row: a row, pair or prompt."""
     why = ", ".join(f"{count:,} × {reason}" for reason, count in dropped.items()) or "there are none"
     told = f"{', '.join(paths)}: no {what} is left to train on: {why}; the window is schedule.max_length = {window:,}"
     return "\n".join([f"{told} tokens", *(f"  - {way}" for way in ways_out(dropped, kind))])

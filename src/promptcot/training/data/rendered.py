@@ -1,7 +1,7 @@
-"""Whether a text is a chat that somebody's template has rendered already, so that ours would put turns into a turn.
+"""Detects texts that a chat template has already rendered, so that ours does not nest a chat in a turn.
 
-Decides by how the text begins and how it ends: a rendered chat begins with a turn, or ends by opening the answer. A
-text that quotes such a mark further in is about it, and no chat.
+A rendered chat begins with a turn, or ends with the opening of an answer. A text that merely quotes such tokens is not
+a rendered chat.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 _BEGINNINGS = ("<s>", "<bos>", "<|begin_of_text|>", "<｜begin▁of▁sentence｜>", "<|startoftext|>", "[gMASK]<sop>")
-"""What a tokenizer puts before a text; templates write it too."""
+"""Text that a tokenizer puts before a text; templates write it too."""
 
 _FIRST = (
     *(r"<\|im_start\|>(?:system|user|assistant|developer|human)\b", r"<\|im_(?:user|system)\|>"),  # ChatML, Qwen; Kimi
@@ -35,5 +35,5 @@ _LOOKED_AT = 200
 
 
 def is_rendered(text: str) -> bool:
-    """Whether marks of turns are written in the text."""
+    """Whether the text contains rendered turns."""
     return bool(_BEGINS.match(text) or _ENDS.search(text[-_LOOKED_AT:]))

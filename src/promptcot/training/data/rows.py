@@ -1,6 +1,6 @@
-"""Where training rows come from: files, or a dataset of the Hub at its commit.
+"""Reads training rows from files, or from a Hub dataset at its commit.
 
-Rows of known data sets become messages first (`core.columns`). Which texts a row holds is decided in `reading`.
+Rows of known data sets are first converted to messages (`core.columns`). `reading` decides which texts a row holds.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def examples(data: Data, tokenizer: Any, tell: Callable[[str], None] | None = None) -> Iterator[Example | Rejected]:
     """All rows, one at a time, at most `data.limit`. Raises InputError.
 
-    `tell` hears which columns were taken for what.
+    `tell` receives the mapping of columns.
     """
     yield from map(Reader(data, tokenizer), with_ids(islice(_rows(data, tell or _silent), data.limit)))
 
 
 def look(data: Data) -> None:
-    """Whether all files are there, and datasets of the Hub pinned; nothing is read or fetched. Raises InputError."""
+    """Check that all files exist, and that datasets of the Hub are pinned; nothing is read or downloaded. Raises
+    InputError.
+    """
     for path in data.path:
         if not _is_file(path):
             _pinned(path, data)
@@ -43,7 +45,7 @@ def look(data: Data) -> None:
 
 
 def fingerprint(data: Data) -> dict[str, str]:
-    """What the rows were, so that a change is noticed: a file's SHA-256, a dataset's revision. Raises InputError."""
+    """The identity of the rows, for noticing changes: a file's SHA-256, a dataset's revision. Raises InputError."""
     return {path: _sha256(on_disk(_place(path))) if _is_file(path) else _pinned(path, data) for path in data.path}
 
 
@@ -60,7 +62,7 @@ def _place(path: str) -> Path:
 
 
 def _is_file(path: str) -> bool:
-    """Whether files are meant and not a dataset of the Hub. Raises InputError where it can be neither."""
+    """Whether the names are files and not a dataset of the Hub. Raises InputError if they can be neither."""
     if _place(path).exists() or path.endswith(SUFFIXES) or url_of(path) is not None:
         return True
     if not _HUB_NAME.fullmatch(path):
@@ -69,7 +71,7 @@ def _is_file(path: str) -> bool:
 
 
 def on_the_hub(path: str) -> bool:
-    """Whether a dataset of the Hub is meant."""
+    """Whether the name is a dataset of the Hub."""
     try:
         return not _is_file(path)
     except InputError:
@@ -90,7 +92,7 @@ def _pinned(name: str, data: Data) -> str:
 
 
 def _silent(line: str) -> None:
-    """Nobody hears of it."""
+    """Ignores the message."""
 
 
 def _rows(data: Data, tell: Callable[[str], None]) -> Iterator[Row]:
@@ -111,7 +113,7 @@ def _of_file(path: str, tell: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _from_hub(name: str, data: Data) -> Iterator[Row]:
-    """The rows of a dataset, fetched where they are not cached; they lie on disk and are read one at a time."""
+    """The rows of a dataset, downloaded unless cached; they are on disk and read one at a time."""
     revision = _pinned(name, data)
     try:
         import datasets

@@ -1,9 +1,9 @@
-"""Which rows a step of the optimizer takes, and how the processes share them: for steps that are counted in rows.
+"""Decides which rows belong to an optimizer step and how the processes share them, for steps counted in rows.
 
 A step takes the next rows of the epoch, whatever their lengths, as a padded training does; the last step of an epoch
-takes what is left. Only then are these rows put into micro-batches. Where they are packed, there are as few
-micro-batches as best-fit decreasing finds, as many for each process, and these are filled evenly (longest row first,
-into the emptiest: Graham 1969), so that no process waits long for another. On numbers alone.
+takes the rest. These rows are then put into micro-batches. With packing there are as few micro-batches as best-fit
+decreasing finds, the same number for each process, filled evenly (longest row first, into the emptiest: Graham 1969) so
+that no process waits long for another. Works on numbers alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Rows = NDArray[np.int64]
 def steps(count: int, epochs: float, seed: int, per_step: int, wanted: int | None = None) -> list[Rows]:
     """The row numbers of each step, `per_step` of `count` rows at a time in the order of `packing.order`.
 
-    As many steps as `wanted`, over as many epochs as that takes; else those of all epochs.
+    As many steps as `wanted`, over as many epochs as necessary; otherwise those of all epochs.
     """
     if wanted is not None:
         epochs = -(-wanted // -(-count // per_step))
@@ -34,10 +34,10 @@ def steps(count: int, epochs: float, seed: int, per_step: int, wanted: int | Non
 
 
 def share(lengths: NDArray[np.int32], window: int, processes: int) -> list[list[Rows]]:
-    """The micro-batches of each process, at least one and as many for all: places in `lengths`, ascending.
+    """The micro-batches of each process, at least one and the same number for all: indices in `lengths`, ascending.
 
-    None holds more than `window` tokens; some are empty where there are too few rows. Raises ValueError for a length
-    below 1 or above the window.
+    Each holds at most `window` tokens; some are empty if there are too few rows. Raises ValueError for a length below 1
+    or above the window.
     """
     packs = pack(lengths, window)
     rounds = max(1, -(-len(packs) // processes))
@@ -49,7 +49,7 @@ def share(lengths: NDArray[np.int32], window: int, processes: int) -> list[list[
 
 
 def share_padded(lengths: NDArray[np.int32], together: int, processes: int) -> list[list[Rows]]:
-    """As `share`, with micro-batches of up to `together` rows in their order, however long these are."""
+    """Like `share`, with micro-batches of up to `together` rows in their order, however long these are."""
     rounds = max(1, -(-len(lengths) // (together * processes)))
     bins = [np.arange(start, min(start + together, len(lengths))) for start in range(0, len(lengths), together)]
     return _dealt([*bins, *_empty(rounds * processes - len(bins))], processes)
@@ -60,8 +60,8 @@ def _empty(count: int) -> list[Rows]:
 
 
 def _dealt(bins: Sequence[Rows], processes: int) -> list[list[Rows]]:
-    """Round after round: micro-batches of about one size are computed at the same time, and each second round begins
-    at the other end, so that no process gets the largest of all rounds.
+    """Rounds of micro-batches with similar sizes are computed at the same time; every second round is dealt in reverse
+    order, so that no process gets the largest of all rounds.
     """
     rounds = [list(bins[start : start + processes]) for start in range(0, len(bins), processes)]
     turned = [dealt[::-1] if number % 2 else dealt for number, dealt in enumerate(rounds)]
@@ -69,7 +69,7 @@ def _dealt(bins: Sequence[Rows], processes: int) -> list[list[Rows]]:
 
 
 def _evenly(lengths: NDArray[np.int32], count: int, window: int) -> list[Rows] | None:
-    """All rows in so many bins of about the same size; None where one would be longer than the window."""
+    """All rows in bins of about the same size; None if a bin would be longer than the window."""
     sizes = np.zeros(count, np.int64)
     bins: list[list[int]] = [[] for _ in range(count)]
     for place in np.argsort(-lengths.astype(np.int64), kind="stable").tolist():

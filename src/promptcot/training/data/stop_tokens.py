@@ -1,6 +1,6 @@
-"""Which tokens end a text: what a model that was trained must stop at, wherever it is served.
+"""Finds the tokens at which a trained model must stop when it is served.
 
-A model of the Hub names them in its generation config, its tokenizer names one more, and a chat template ends a turn
+A model of the Hub lists them in its generation config, its tokenizer names one more, and a chat template ends a turn
 with a token that may be neither (`<|eot_id|>` beside `<|end_of_text|>`).
 """
 
@@ -13,14 +13,14 @@ from promptcot.training.data import chat
 
 
 def end_ids(generation_config: Any, tokenizer: Any) -> list[int]:
-    """The tokens that end a text, sorted: of the generation config, the tokenizer, and the tokenizer's template."""
+    """The end tokens, sorted: of the generation config, the tokenizer, and the tokenizer's template."""
     named = generation_config.eos_token_id
     ids = {named} if isinstance(named, int) else set(named or ())
     return sorted(ids | ({tokenizer.eos_token_id, turn_end(tokenizer)} - {None}))
 
 
 def turn_end(tokenizer: Any) -> int | None:
-    """The special token that the chat template writes after an answer; None where it writes none, or there is none."""
+    """The special token that the chat template writes after an answer; None if there is none."""
     try:
         words = chat.end_of_turn(tokenizer).lstrip() if tokenizer.chat_template else ""
     except InputError:

@@ -1,7 +1,6 @@
-"""Tokens of rows on disk, mapped and not loaded: which rows are shown, and what became of the others.
+"""A memory-mapped store of token ids on disk, with counts of dropped rows.
 
-A store is a folder of columns, or several of such folders one after the other. How a folder is made, and what it is
-known by, is decided in `tokens`.
+A store is a folder of columns, or several of them concatenated. `tokens` decides how a folder is written and named.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ COLUMNS: dict[str, type[np.generic]] = {
     "id_lengths": np.int32,
 }
 LEARNT = "learnt"
-"""One more column where not only completions are learnt: a bit for each token, and each row begins with a byte."""
+"""An additional column if the loss is not on completions alone: a bit for each token; each row begins with a byte."""
 
 STORE, SUMS = "store.json", "checksums"
 _READ_AT_ONCE = 1 << 20
@@ -39,7 +38,7 @@ _READ_AT_ONCE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoreCounts:
-    """What became of the rows. `dropped`, `cut` and `remarks` are of all data, also where some rows are held out."""
+    """The outcomes of the rows. `dropped`, `cut` and `remarks` are of all data, even if some rows are held out."""
 
     rows_in: int = 0
     kept: int = 0
@@ -49,13 +48,13 @@ class StoreCounts:
     tokens: int = 0
     completion_tokens: int = 0
     read_as: tuple[str, ...] = ()
-    """Which columns of which file were taken for what."""
+    """The mapping of columns of each file."""
     remarks: dict[str, int] = field(default_factory=dict)
-    """Rows that are learnt, but not as they are."""
+    """Rows that are used with a warning."""
     drawn: int = 0
-    """The rows of an epoch of a mix, and their tokens above; 0 without a mix."""
+    """The rows of an epoch of a mix (and above, its tokens); 0 without a mix."""
     mix: tuple[str, ...] = ()
-    """How often rows of each source are seen."""
+    """How often the rows of each source are seen."""
 
     def __str__(self) -> str:
         lost = [f"{count:,} dropped ({reason})" for reason, count in self.dropped.items()]
@@ -68,12 +67,12 @@ class StoreCounts:
 
     @property
     def lines(self) -> list[str]:
-        """All that a person is told of them, what can be done about rows that were left out at the end."""
+        """The summary for the user, with remedies for dropped rows at the end."""
         return [*self.read_as, str(self), *self.mix, *ways_out([*self.dropped, *self.remarks], "sft")]
 
 
 def joined(counts: Sequence[StoreCounts]) -> StoreCounts:
-    """The counts of several stores as those of one."""
+    """The counts of several stores combined."""
     return StoreCounts(
         rows_in=sum(one.rows_in for one in counts),
         kept=sum(one.kept for one in counts),
@@ -92,7 +91,7 @@ def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 class _Part:
-    """One folder: its columns, and where each of its rows lies in them."""
+    """One folder: its columns, and the position of each of its rows in them."""
 
     def __init__(self, folder: Path) -> None:
         names = {**COLUMNS, **({LEARNT: np.uint8} if (folder / f"{LEARNT}.bin").exists() else {})}
@@ -120,7 +119,7 @@ class _Part:
 
     @cached_property
     def learnt_tokens(self) -> NDArray[np.int64]:
-        """How many tokens of each row are learnt."""
+        """The number of tokens with a loss in each row."""
         if LEARNT not in self.columns:
             return np.asarray(self.columns["lengths"] - self.columns["prompts"], np.int64)
         before = np.concatenate([[0], np.cumsum(np.bitwise_count(self.columns[LEARNT]), dtype=np.int64)])
@@ -137,11 +136,11 @@ class _Part:
 
 
 class TokenStore:
-    """Rows as token ids, read-only and memory-mapped; `len` is the number of rows shown.
+    """Rows as token ids, read-only and memory-mapped; `len` is the number of visible rows.
 
-    `fingerprint` says what they were made of. `chosen` are the numbers of the rows to show, all by default; one may be
-    there several times. `dropped` lists the rows that were left out. `about` are the counts of a store of which an
-    epoch draws what is shown here.
+    `fingerprint` is the hash of the source. `chosen` are the numbers of the visible rows, all by default; one may occur
+    several times. `dropped` lists the dropped rows. `about` are the counts of the store from which an epoch draws the
+    visible rows.
     """
 
     def __init__(
@@ -161,7 +160,7 @@ class TokenStore:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where the columns lie."""
+        """The folders of the columns."""
         return self._folders
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -171,17 +170,17 @@ class TokenStore:
         return len(self._shown)
 
     def row(self, i: int) -> tuple[Ids, int]:
-        """The ids of prompt and completion, and how many of them are the prompt's."""
+        """The ids of prompt and completion, and the number of the prompt's."""
         part, place = self._at(i)
         return part.row(place)
 
     def learnt(self, i: int) -> Mask:
-        """Which tokens of a row are learnt: those of the completion, and of earlier answers where these are too."""
+        """Which tokens of a row have a loss: those of the completion, and of earlier answers if these have one too."""
         part, place = self._at(i)
         return part.learnt(place)
 
     def id(self, i: int) -> str:
-        """What the row is called."""
+        """The id of a row."""
         part, place = self._at(i)
         return part.id(place)
 
@@ -190,7 +189,7 @@ class TokenStore:
         return self._showing(self._shown[np.asarray(rows, np.int64)], self.fingerprint)
 
     def drawn(self, rows: NDArray[np.int64], fingerprint: dict[str, Any], mix: Sequence[str]) -> TokenStore:
-        """The rows that an epoch draws of these, some perhaps several times."""
+        """The rows that an epoch draws from these; some may occur several times."""
         about = replace(self.counts, drawn=len(rows), mix=tuple(mix))
         return self._showing(self._shown[rows], fingerprint, about)
 
@@ -201,7 +200,7 @@ class TokenStore:
 
     @cached_property
     def counts(self) -> StoreCounts:
-        """What became of all rows, and how many tokens those have that are shown."""
+        """The outcomes of all rows, and the number of tokens of the visible ones."""
         tokens = int(self.lengths.sum(dtype=np.int64))
         learnt = np.concatenate([part.learnt_tokens for part in self._parts])[self._shown]
         if self._about is not None:
@@ -217,7 +216,7 @@ class TokenStore:
 
     @property
     def parts(self) -> list[NDArray[np.int64]]:
-        """Which of the rows that are shown lie in each folder."""
+        """Which of the visible rows are in each folder."""
         part = np.searchsorted(self._first, self._shown, "right") - 1
         return [np.flatnonzero(part == number) for number in range(len(self._parts))]
 
@@ -232,7 +231,7 @@ class TokenStore:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether a store is there, with all its files as they were written."""
+    """Whether a store exists, with all its files unchanged."""
     try:
         _, sums = told(folder)
         files = {path.name: path for path in folder.iterdir()}
@@ -245,9 +244,9 @@ def is_whole(folder: Path) -> bool:
 
 
 def told(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The counts of a store, and the checksums of its files, which those of earlier versions do not have.
+    """The counts of a store, and the checksums of its files, which stores of earlier versions lack.
 
-    Raises ValueError where this is damaged.
+    Raises ValueError if the record is damaged.
     """
     found = read_document(folder / STORE)
     if found is None:

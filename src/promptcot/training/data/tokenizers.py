@@ -1,4 +1,4 @@
-"""The tokenizer of a training, with the chat template that its recipe names. Needs transformers, and no torch."""
+"""Loads the tokenizer of a training, with the chat template of its recipe. Needs transformers, but not torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(recipe: TrainRecipe) -> PreTrainedTokenizerBase:
-    """The tokenizer of the model, or the one that is named, with the recipe's chat template. Raises InputError."""
+    """The tokenizer of the model, or the one named in the recipe, with its chat template. Raises InputError."""
     from promptcot.engines.local.tokenizers import load
 
     name = recipe.model.tokenizer or nano.resolve(recipe.model.path, "base")

@@ -1,8 +1,9 @@
-"""The tokens of all rows in one folder: every text encoded once, kept for the next start.
+"""Encodes every text once and caches the tokens of all rows in one folder for the next start.
 
-Decides what does not fit the window (a prompt without room for an answer is dropped, an answer is cut or dropped, all
-of them counted), where the file lies and what it is known by, and which rows are held out for validation. A store is
-made under a temporary name and appears whole; of several processes one makes it and the others wait.
+Decides what happens to rows that do not fit the window (a prompt without room for an answer is dropped, an answer is
+truncated or dropped, all are counted), where the cache is and what its key is, and which rows are held out for
+validation. A store is written under a temporary name and appears complete; one of several processes writes it and the
+others wait.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _BATCH_CHARACTERS, _BATCH_ROWS = 1 << 20, 1024
 
 
 Reader = Callable[[Data, Any, Callable[[str], None]], Iterator[Example | Rejected]]
-"""From where rows are, with the tokenizer and whoever hears how they are read, to the rows."""
+"""Converts the sources of rows, with the tokenizer and a callback for messages, to rows."""
 
 
 def open_store(
@@ -62,12 +63,11 @@ def open_store(
     which: Literal["train", "validation"] = "train",
     read: Reader = examples,
 ) -> TokenStore:
-    """The tokens of a recipe's rows, made where they are not in the cache yet (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
+    """The tokens of a recipe's rows, encoded unless cached (`$PROMPTCOT_CACHE`, ~/.cache/promptcot).
 
-    `read` makes examples of rows; whatever is not `examples` is part of what a store is known by. Where
-    `data.validation` is a share, both sides come from one store; rows that share a prompt are on one side. Of a
-    mix each source has a folder of its own, and the rows to train on are those of an epoch. Raises InputError where no
-    row is left, and StorageError.
+    `read` converts rows to examples; if it is not `examples`, it is part of the cache key. If `data.validation` is a
+    share, both sides come from one store; rows with the same prompt are on one side. Each source of a mix has its own
+    folder, and the training rows are those of an epoch. Raises InputError if no row is left, and StorageError.
     """
     data, share = recipe.data, recipe.data.validation
     if which == "validation" and isinstance(share, str):
@@ -81,14 +81,14 @@ def open_store(
 
 
 class _Maker:
-    """Opens stores in a folder of the cache, and makes those that are not there."""
+    """Opens stores in a folder of the cache, and creates missing ones."""
 
     def __init__(self, recipe: TrainRecipe, tokenizer: Any, place: Path, read: Reader) -> None:
         self._recipe, self._tokenizer, self._place, self._read = recipe, tokenizer, place, read
         self._rules = tokenizer_hash(tokenizer)
 
     def one(self, data: Data) -> TokenStore:
-        """The rows of files that are read alike."""
+        """The rows of files that are read in the same way."""
         settings = {
             "version": _VERSION,
             "window": self._recipe.schedule.max_length,
@@ -123,7 +123,7 @@ def _key(*parts: Any) -> str:
 
 
 def _epoch(store: TokenStore, data: Data, seed: int) -> TokenStore:
-    """The rows of an epoch of a mix. Raises InputError for a source of which none is left to train on."""
+    """The rows of an epoch of a mix. Raises InputError for a source without rows to train on."""
     counts = shares(len(store), [source.weight for source in data.mix])
     rows, lines = [], []
     for place, (source, there, share) in enumerate(zip(data.mix, store.parts, counts, strict=True)):
@@ -135,9 +135,9 @@ def _epoch(store: TokenStore, data: Data, seed: int) -> TokenStore:
 
 
 def side_of(store: TokenStore, share: float, which: str) -> TokenStore:
-    """The rows to train on, or those held out: the ones whose prompts have the smallest hashes, at least one.
+    """The training rows, or the held-out rows: those whose prompts have the smallest hashes, at least one.
 
-    Raises InputError where nothing is held out, or nothing left.
+    Raises InputError if either side would be empty.
     """
     if not share:
         if which == "validation":
@@ -155,7 +155,9 @@ def side_of(store: TokenStore, share: float, which: str) -> TokenStore:
 
 @contextmanager
 def _waiting(path: Path) -> Iterator[None]:
-    """Hold a lock file; wait while another process holds it, for it is making what we need. Raises StorageError."""
+    """Hold a lock file; wait while another process holds it, because it is writing the same store. Raises
+    StorageError.
+    """
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -167,7 +169,7 @@ def _waiting(path: Path) -> Iterator[None]:
 
 
 def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read: Reader) -> None:
-    """Write a store. Raises InputError where no row is left, and StorageError."""
+    """Write a store. Raises InputError if no row is left, and StorageError."""
     partial = folder.with_name(folder.name + ".partial")
     with storing(partial):
         for left_over in (partial, folder):
@@ -191,7 +193,7 @@ def _make(folder: Path, encoder: Encoder, data: Data, recipe: TrainRecipe, read:
 
 
 class _Writer:
-    """Writes the columns of a store into a folder. `masked`: which tokens are learnt is a column too."""
+    """Writes the columns of a store into a folder. `masked` adds a column for the tokens with a loss."""
 
     def __init__(self, folder: Path, encoder: Encoder, recipe: TrainRecipe, masked: bool) -> None:
         self._folder, self._encoder, self._masked = folder, encoder, masked
@@ -203,7 +205,7 @@ class _Writer:
         self._kept = self._cut = 0
 
     def write(self, rows: Iterable[Example | Rejected]) -> StoreCounts:
-        """All rows, and what became of them. Raises StorageError."""
+        """Write all rows, and their outcomes. Raises StorageError."""
         seen = 0
         with ExitStack() as opened:
             for name in self._kinds:
@@ -252,7 +254,7 @@ class _Writer:
 
 @contextmanager
 def _written(path: Path) -> Iterator[BinaryIO]:
-    """A file to be written; what is left in its buffer may be refused when it is closed. Raises StorageError."""
+    """A file to write; a full disk may be reported only when the buffer is flushed at closing. Raises StorageError."""
     with storing(path):
         file = path.open("wb", 1 << 16)
     try:
@@ -263,7 +265,7 @@ def _written(path: Path) -> Iterator[BinaryIO]:
 
 
 def _batches(rows: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:
-    """Rows by the hundred, and fewer where they are long, so that the encodings of a batch stay small."""
+    """Rows by the hundred, fewer if they are long, so that the encodings of a batch stay small."""
     batch: list[Example | Rejected] = []
     characters = 0
     for row in rows:

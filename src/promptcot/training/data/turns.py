@@ -1,8 +1,7 @@
-"""What the turns of a chat say that a model is to learn, as texts; and why a turn says nothing of that kind.
+"""Extracts the text that a model should learn from the turns of a chat, or the reason why there is none.
 
-Decides how an answer is had whose reasoning was kept apart (`reasoning_content`, `reasoning`, `thinking`, or parts of
-that kind), and under which name a row is left out that holds more than text: calls of tools, images. How turns become
-a prompt is decided in `chat`.
+Decides how an answer with separate reasoning is read (`reasoning_content`, `reasoning`, `thinking`, or parts of that
+kind), and the reason for dropping rows that hold more than text: tool calls, images. `chat` renders turns as a prompt.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from promptcot.training.data.chat import Turn
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _CALLS = ("tool_calls", "function_call")
 _TOOLS = ("tool", "function", "ipython", "tool_call", "tool_response", "function_call", "observation")
-"""Roles that only tools have."""
+"""Roles used only with tools."""
 
 
 class Unusable(Exception):
-    """A row cannot be learnt from; its text is the reason."""
+    """The row is unusable; the message is the reason."""
 
 
 def turns_of(given: object, role: str = "", missing: str = "messages") -> list[Turn]:
@@ -55,13 +54,13 @@ def _said(turn: Turn) -> str:
 
 
 def thinking_beside(row: Mapping[str, Any]) -> str:
-    """The reasoning that a row has beside its texts, if any; one word is a switch, such as "on", and no reasoning."""
+    """The reasoning in a separate field of a row, if any; a single word is a switch, such as "on", not reasoning."""
     found = next((value for name in _REASONING[:2] if isinstance(value := row.get(name), str) and value.strip()), "")
     return found if len(found.split()) > 1 else ""
 
 
 def text(found: str, what: str) -> str:
-    """The text itself, if there is one that UTF-8 can hold. Raises Unusable."""
+    """The text itself, if it can be encoded in UTF-8. Raises Unusable."""
     if not found.strip():
         raise Unusable(f"empty {what}")
     try:
@@ -84,7 +83,7 @@ def _turn(turn: Mapping[str, Any]) -> Turn:
 
 
 def _content(content: object) -> tuple[str, str]:
-    """The text of a message, and the reasoning that is a part of it. Raises Unusable, naming a part of another kind."""
+    """The text of a message, and the reasoning inside it. Raises Unusable, naming a part of another kind."""
     if isinstance(content, str):
         return content, ""
     if not (isinstance(content, list) and content):
@@ -102,7 +101,7 @@ def _content(content: object) -> tuple[str, str]:
 
 
 def _part(part: object) -> tuple[str, str]:
-    """The kind of a part, and its words. Raises Unusable for one that has none."""
+    """The kind of a part, and its text. Raises Unusable for a part without text."""
     if isinstance(part, str):
         return "text", part
     kind = str(part.get("type", "text")) if isinstance(part, dict) else type(part).__name__

@@ -1,1 +1,1 @@
-"""Time and memory of a training, computed beforehand."""
+"""Computes time and memory of a training in advance."""

@@ -1,7 +1,7 @@
-"""The shape of a decoder, and what follows from it alone: how many weights it has, and the operations for a token.
+"""The shape of a decoder, and what follows from it: the number of weights, and the operations per token.
 
 Pure arithmetic on a recipe's `model.architecture` or on a model's `config.json`; nothing is loaded. Mixtures of experts
-and decoders of another build are refused rather than guessed at.
+and other architectures are refused rather than guessed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from promptcot.errors import InputError
 from promptcot.training.recipe import Architecture
 
 KNOWN = ("llama", "mistral", "qwen2", "qwen3")
-"""The values of `model_type` whose layers are these: RMSNorm, rotary attention with grouped keys, a gated MLP."""
+"""The values of `model_type` with this architecture: RMSNorm, rotary attention with grouped keys, a gated MLP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class Shape:
 
     @classmethod
     def of_architecture(cls, told: Architecture) -> Self:
-        """The shape that a recipe tells; its `attention_bias` means queries, keys and values, as in Qwen2."""
+        """The shape in a recipe; its `attention_bias` means queries, keys and values, as in Qwen2."""
         same = told.model_dump(exclude={"head_dim", "tied_embeddings", "attention_bias"})
         head_dim = told.head_dim or told.hidden // told.heads
         return cls(**same, head_dim=head_dim, tied=told.tied_embeddings, qkv_bias=told.attention_bias)
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> Self:
-        """The shape that a `config.json` tells. Raises InputError for a kind of model that is not known here."""
+        """The shape in a `config.json`. Raises InputError for an unknown type of model."""
         kind = config.get("model_type")
         if kind not in KNOWN:
             raise InputError(
@@ -110,13 +110,13 @@ class Shape:
 
     @property
     def parameters(self) -> int:
-        """All weights: embedding, layers, last norm, and the head where it is not the embedding itself."""
+        """All weights: embedding, layers, last norm, and the head unless it is tied to the embedding."""
         ends = self.embedding_parameters * (1 if self.tied else 2)
         return ends + self.layers * self.layer_parameters + self.hidden
 
     @property
     def multiplied(self) -> int:
-        """The weights that a token is multiplied with: all matrices and the head; to look up an embedding is free."""
+        """The weights that a token is multiplied with: all matrices and the head; an embedding lookup is free."""
         return self.layers * self._layer_matrices + self.embedding_parameters
 
     def adapter_parameters(self, rank: int) -> int:
@@ -124,13 +124,13 @@ class Shape:
         return self.layers * sum(rank * (inputs + outputs) for inputs, outputs in self.linear)
 
     def flops_per_token(self, mean_context: float, checkpointing: bool = False, *, rank: int | None = None) -> float:
-        """Operations for a token of training, forward and backward.
+        """Operations for a training token, forward and backward.
 
-        `mean_context` is the length of the row that a token is in, averaged over tokens: see `mean_context()`. 6 for
-        each multiplied weight (Kaplan et al., arXiv 2001.08361, 2.1), and `12 × layers × heads × head_dim × context`
-        for attention (PaLM, arXiv 2204.02311, appendix B), of which a causal mask leaves half. With LoRA of `rank`, the
-        frozen weights need no gradient of their own: 4 instead of 6. `checkpointing` adds the forward pass that is
-        computed again, a third: what the device does, not what counts for the model FLOPs utilisation.
+        `mean_context` is the row length averaged over tokens: see `mean_context()`. 6 for each multiplied weight
+        (Kaplan et al., arXiv 2001.08361, 2.1), and `12 × layers × heads × head_dim × context` for attention (PaLM,
+        arXiv 2204.02311, appendix B), halved by the causal mask. With LoRA of `rank`, the frozen weights need no
+        gradient of their own: 4 instead of 6. `checkpointing` adds the recomputed forward pass, a third: work of the
+        device that does not count for the model FLOPs utilization.
         """
         attention = 12 * self.layers * self.queries * mean_context / 2
         weights = 6 * self.multiplied if rank is None else 4 * self.multiplied + 6 * self.adapter_parameters(rank)
@@ -138,6 +138,6 @@ class Shape:
 
 
 def mean_context(lengths: Sequence[float]) -> float:
-    """The length of the row that a token is in, averaged over the tokens of rows of these lengths."""
+    """The row length, averaged over the tokens of rows of these lengths."""
     tokens = sum(lengths)
     return sum(length * length for length in lengths) / tokens if tokens else 0.0

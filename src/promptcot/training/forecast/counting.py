@@ -1,8 +1,7 @@
-"""How many rows a recipe's data has and how long they are, as far as that can be known without fetching anything.
+"""Counts the rows of a recipe and their lengths, as far as possible without downloading anything.
 
-Decides what is counted, what is sampled, and what is assumed; each number carries the words that say which. Files on
-this machine are read, by the reader that trains, so that the same rows are left out for the same reasons; the tokenizer
-is asked where the model is on this machine too.
+Decides what is counted, sampled or assumed, and labels each number accordingly. Local files are read by the training's
+own reader, so the same rows are dropped for the same reasons; the tokenizer is used if the model is on this machine.
 """
 
 from __future__ import annotations
@@ -34,37 +33,37 @@ from promptcot.training.forecast.methods import counted_for, rows_read
 from promptcot.training.recipe import TrainRecipe
 
 SAMPLED = 2000
-"""Rows whose tokens are counted."""
+"""The number of rows whose tokens are counted."""
 
 CHARACTERS_PER_TOKEN = 3.5
-"""Assumed where no tokenizer is at hand."""
+"""Assumed if no tokenizer is available."""
 
 SPREAD = 0.6
-"""Assumed where only a mean is told: the standard deviation of the lengths' logarithms, which are taken for normal."""
+"""Assumed if only a mean is given: the standard deviation of the logarithms of the lengths, taken as normal."""
 
 
 Tokens = Callable[[Example], int | str]
-"""How many tokens a row has, or why it is left out for them."""
+"""The number of tokens of a row, or the reason for dropping it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Rows to learn from and their lengths, None where they are not known, each with where it comes from."""
+    """Usable rows and their lengths, None if unknown, each with its source."""
 
     rows: int | None
     rows_from: str
     lengths: Lengths | None
     lengths_from: str
     measured: int = 0
-    """Of how many rows the tokens were counted; 0 where the length is assumed."""
+    """The number of rows whose tokens were counted; 0 if the length is assumed."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """How many rows cannot be learnt from, by reason; `rows` are the others."""
+    """The number of unusable rows, by reason; `rows` are the others."""
     notes: Sequence[str] = ()
-    """How rows were read: which columns were taken for what."""
+    """The mapping of columns."""
 
 
 def count(recipe: TrainRecipe) -> Counted:
-    """What can be known of the data. Raises InputError for a file that cannot be read."""
+    """The facts about the data. Raises InputError for an unreadable file."""
     return counted_for(recipe, _count(recipe))
 
 
@@ -88,7 +87,7 @@ def _count(recipe: TrainRecipe) -> Counted:
 
 
 def _summed(samples: Sequence[_Sample]) -> tuple[Counter[str], Counter[str]]:
-    """What was left out, and what is learnt with a remark, of all sources."""
+    """Dropped rows, and rows with warnings, of all sources."""
     left_out, remarks = Counter[str](), Counter[str]()
     for sample in samples:
         left_out.update(sample.left_out)
@@ -97,7 +96,7 @@ def _summed(samples: Sequence[_Sample]) -> tuple[Counter[str], Counter[str]]:
 
 
 def _shares(samples: Sequence[_Sample], rows: int, recipe: TrainRecipe) -> list[str]:
-    """How many rows of each source of a mix an epoch has. Raises InputError for a source without rows."""
+    """The number of rows of each source of a mix in an epoch. Raises InputError for a source without rows."""
     mix = recipe.data.mix
     if empty := [source.path for source, sample in zip(mix, samples, strict=False) if not sample.rows]:
         raise InputError(f"data.mix: {', '.join(empty)}: no row is left to train on; take it out")
@@ -109,7 +108,7 @@ def _shares(samples: Sequence[_Sample], rows: int, recipe: TrainRecipe) -> list[
 
 
 def _mixed(measured: Sequence[Sequence[Any]], recipe: TrainRecipe) -> Sequence[Any]:
-    """Of several sources as many as their weights say, taken in turn from each."""
+    """Lengths of several sources, as many from each as its weight requires, alternating."""
     if not recipe.data.mix:
         return measured[0]
     counts = shares(sum(map(len, measured)), [source.weight for source in recipe.data.mix])
@@ -117,7 +116,7 @@ def _mixed(measured: Sequence[Sequence[Any]], recipe: TrainRecipe) -> Sequence[A
 
 
 def _assumed(recipe: TrainRecipe, why: str) -> Counted:
-    """What the recipe says of data that is not here."""
+    """The recipe's assumptions about missing data."""
     rows, lengths, source = recipe.data.rows, _told_length(recipe), _source(recipe)
     return Counted(
         None if rows is None else _used(rows, recipe),
@@ -132,14 +131,14 @@ def _source(recipe: TrainRecipe) -> str:
 
 
 def _used(rows: int, recipe: TrainRecipe) -> int:
-    """Rows that are learnt from, after the limit and what is held out for validation."""
+    """Training rows, after the limit and without held-out rows."""
     held = recipe.data.validation
     rows = min(rows, recipe.data.limit or rows)
     return rows - round(rows * held) if isinstance(held, float) else rows
 
 
 def _told_length(recipe: TrainRecipe) -> Lengths | None:
-    """Lengths around the mean that the recipe tells, if it does: spread as assumed, none cut."""
+    """Lengths around the mean in the recipe, if there is one, with the assumed spread and none truncated."""
     if recipe.data.tokens_per_row is None:
         return None
     mean, window = min(recipe.data.tokens_per_row, recipe.schedule.max_length), recipe.schedule.max_length
@@ -149,7 +148,7 @@ def _told_length(recipe: TrainRecipe) -> Lengths | None:
 
 
 def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -> tuple[Lengths | None, str, int]:
-    """The lengths of these rows, what that is from, and of how many the tokens were counted."""
+    """The lengths of these rows, their source, and the number of rows whose tokens were counted."""
     counts = [one for one in measured if isinstance(one, int)]
     if counts:
         return lengths_of(counts, recipe), f"mean of {len(counts):,} rows drawn", len(counts)
@@ -165,7 +164,7 @@ def _lengths(measured: Sequence[int] | Sequence[Example], recipe: TrainRecipe) -
 
 @dataclass
 class _Sample:
-    """How many rows can be learnt from, the sequences of some of them, and what became of the others."""
+    """The number of usable rows, the sequences of a sample of them, and the outcomes of the others."""
 
     rows: int = 0
     examples: list[tuple[Example, ...]] = field(default_factory=list)
@@ -175,7 +174,7 @@ class _Sample:
 
     @classmethod
     def of(cls, recipe: TrainRecipe, data: Data, template: _Template) -> _Sample:
-        """Read all rows; each that can be learnt from is as likely to be drawn as any other (Vitter's algorithm R)."""
+        """Read all rows; each usable row has the same probability of being sampled (Vitter's algorithm R)."""
         rng, found = Random(recipe.seed), cls()
         for one in rows_read(recipe, data, template, found.notes.append):
             if isinstance(one, Rejected):
@@ -190,10 +189,10 @@ class _Sample:
         return found
 
     def measured(self, tokens: Tokens | None, window: int) -> Sequence[int] | Sequence[Example]:
-        """The tokens of the sequences that were drawn; these themselves where nobody can count them.
+        """The tokens of the sampled sequences; the sequences themselves if no tokenizer is available.
 
-        Rows that do not fit are left out from here on, in the whole file as many as among the drawn ones. All sequences
-        of a row are taken to be too long for the window where one of them is.
+        Rows that do not fit are dropped, in the whole file in the same proportion as in the sample. All sequences of a
+        row count as too long if one of them is.
         """
         if tokens is None:
             return [sequence for row in self.examples for sequence in row]
@@ -215,9 +214,9 @@ class _Sample:
 
 
 class _Template:
-    """What renders chats: the tokenizer that the training would load, once a row is a chat.
+    """Renders chats with the tokenizer that the training would load, at the first chat.
 
-    Where it is not on this machine, or has no template, a chat is what is said in it, without marks.
+    If it is not on this machine, or has no template, a chat counts as its plain text.
     """
 
     chat_template = "the tokenizer's, once it is loaded"
@@ -229,7 +228,7 @@ class _Template:
 
     @property
     def tokens(self) -> Tokens | None:
-        """Counts the tokens of a row as they will be learnt; None where no chat was rendered."""
+        """Counts the tokens of a row as in training; None if no chat was rendered."""
         encoder, window = self._encoder, self._recipe.schedule.max_length
         if encoder is None:
             return None
@@ -242,19 +241,19 @@ class _Template:
 
     @cached_property
     def eos_token(self) -> str | None:
-        """What ends a text, as the tokenizer's files say."""
+        """The end token, from the tokenizer's files."""
         folder = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
         return None if folder is None else _Settings.of(folder).end
 
     @cached_property
     def special_tokens(self) -> set[str]:
-        """The tokens beside the vocabulary, as the tokenizer's files say; none where it is not on this machine."""
+        """The tokens beside the vocabulary, from the tokenizer's files; none if it is not on this machine."""
         folder = folder_of(self._recipe.model.tokenizer or self._recipe.model.path)
         return set() if folder is None else special_tokens(folder)
 
     @property
     def has_template(self) -> bool:
-        """Whether the training would find one; of a tokenizer that is not on this machine it is taken for granted."""
+        """Whether the training would find a template; assumed for a tokenizer that is not on this machine."""
         return self._tokenizer is None or bool(self._tokenizer.chat_template)
 
     def apply_chat_template(self, turns: Sequence[Mapping[str, str]], **how: Any) -> str:
@@ -285,7 +284,7 @@ class _Template:
 
 
 def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
-    """Counts the tokens of a row, the end mark included, where the model's tokenizer is on this machine."""
+    """A function that counts the tokens of a row, end token included, if the model's tokenizer is on this machine."""
     folder = folder_of(recipe.model.tokenizer or recipe.model.path)
     if folder is None or not (folder / "tokenizer.json").is_file() or importlib.util.find_spec("tokenizers") is None:
         return None
@@ -300,12 +299,12 @@ def _tokenizer(recipe: TrainRecipe) -> Tokens | None:
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What `tokenizer_config.json` says of the tokens at the ends of a text."""
+    """The settings of `tokenizer_config.json` for the tokens at the ends of a text."""
 
     begin: str | None
     end: str | None
     begins: bool
-    """Whether a text gets the first one whatever `tokenizer.json` says."""
+    """Whether a text gets the start token whatever `tokenizer.json` says."""
 
     @classmethod
     def of(cls, folder: Path) -> _Settings:
@@ -338,7 +337,7 @@ def _counter(tokenizer: Any, settings: _Settings, window: int) -> Tokens:
 
 
 def folder_of(model: str) -> Path | None:
-    """Where a model is on this machine: a folder, an embedded one, or the local Hub cache; None if it is not."""
+    """The location of a model on this machine: a folder, an embedded one, or the local Hub cache; None if missing."""
     try:
         return folder_on_disk(nano.resolve(model, "base"))
     except InputError:

@@ -1,7 +1,7 @@
-"""What accelerators can do at most: dense bfloat16 operations per second and memory, as their vendors' datasheets say.
+"""Peak performance of accelerators: dense bfloat16 operations per second, and memory, from the vendors' datasheets.
 
-Dense means without the doubling for sparse matrices that datasheets show first. A device that is not here has no known
-peak, and nothing is computed from a guess.
+Dense means without the doubling for sparse matrices that datasheets show first. A device that is not listed has no
+known peak, and nothing is computed from a guess.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Device:
     flops: float
     memory: int
     bfloat16: bool = True
-    """False where there are no units for bfloat16: then `flops` is that of float16."""
+    """False without bfloat16 units: then `flops` is that of float16."""
 
 
 _TABLE = tomllib.loads(Path(__file__).with_name("devices.toml").read_text(encoding="utf-8"))["devices"]
@@ -31,7 +31,7 @@ _OTHER_BUILDS = ("laptop", "max-q", "mobile", "-d-", "4090-d", "5090-d", "4080-s
 
 
 def find(name: str) -> Device | None:
-    """The device of that name: torch's ("NVIDIA A100-SXM4-80GB") or a short one ("a100", "H100 PCIe"); else None."""
+    """The device with that name: torch's ("NVIDIA A100-SXM4-80GB") or a short one ("a100", "H100 PCIe"); else None."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     if any(build in f"{plain}-" for build in _OTHER_BUILDS):
         return None
@@ -40,6 +40,6 @@ def find(name: str) -> Device | None:
 
 
 def peak_flops(name: str) -> float | None:
-    """Dense bfloat16 operations per second; None where they are not known."""
+    """Dense bfloat16 operations per second; None if unknown."""
     device = find(name)
     return None if device is None else device.flops

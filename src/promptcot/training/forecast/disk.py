@@ -1,6 +1,6 @@
-"""What a training takes on disk: checkpoints, the model, the tokens that are kept, and what is fetched for it.
+"""Disk space of a training: checkpoints, the model, cached tokens, and downloads.
 
-Pure arithmetic, and the sizes of files that are on this machine.
+Pure arithmetic, and the sizes of files on this machine.
 """
 
 from __future__ import annotations
@@ -15,42 +15,42 @@ from promptcot.training.forecast.memory import checkpoint_bytes
 from promptcot.training.recipe import TrainRecipe
 
 _TOKEN = 4
-"""Bytes of a token in the store: see `data.tokens`."""
+"""Bytes per token in the store: see `data.tokens`."""
 
 _ROW = 48
-"""And of what is kept for each row beside its tokens: lengths, a hash, an id of about 28 characters."""
+"""Additional bytes per row: lengths, a hash, an id of about 28 characters."""
 
 _COPIES = 2
-"""A dataset of the Hub lies in its cache as files, and in that of `datasets` as Arrow."""
+"""A dataset of the Hub is stored in its cache as files, and in that of `datasets` as Arrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """Bytes; None where rows or their lengths are not known."""
+    """Bytes; None if rows or their lengths are unknown."""
 
     checkpoint: int
     checkpoints: int
-    """All that are kept, and one more while it is written."""
+    """All kept checkpoints, and one more while it is written."""
     model: int
-    """What is saved in the end: the finished model, its adapters, or both."""
+    """The final files: the model, its adapters, or both."""
     base: int
-    """The one to start from, where it is fetched."""
+    """The base model, if it is downloaded."""
     tokens: int | None
     data: int | None
-    """Files that are here, or those that are not and a dataset that is fetched, of which the size is assumed."""
+    """Local files, or the assumed size of missing files and of a dataset to download."""
     assumed: bool
-    """Whether `data` is such an assumption."""
+    """Whether `data` is assumed."""
     fetched: bool
     """Whether it is a dataset of the Hub."""
 
     @property
     def total(self) -> int:
-        """All that is known."""
+        """The sum of all known parts."""
         return self.checkpoints + self.model + self.base + (self.tokens or 0) + (self.data or 0)
 
 
 def disk(shape: Shape, recipe: TrainRecipe, counted: Counted) -> Disk:
-    """What this recipe takes."""
+    """The disk space of this recipe."""
     one = checkpoint_bytes(shape, recipe)
     rows, lengths = counted.rows, counted.lengths
     drawn = recipe.method.kind == "grpo"  # then most tokens are those of completions, which no file has
@@ -71,7 +71,7 @@ def disk(shape: Shape, recipe: TrainRecipe, counted: Counted) -> Disk:
 
 
 def _saved(shape: Shape, recipe: TrainRecipe) -> int:
-    """Bytes of the model in its numbers, and of adapters in float32."""
+    """Bytes of the model in its number type, and of adapters in float32."""
     lora, model = recipe.method.lora, shape.parameters * (2 if recipe.precision.dtype == "bfloat16" else 4)
     if lora is None or lora.save == "merged":
         return model

@@ -1,7 +1,7 @@
-"""What a training would be: everything that can be said about a recipe before a device is rented or a file fetched.
+"""The dry run of a training: everything that can be computed before a device is rented or a file is downloaded.
 
-Puts together what `counting` knows of the data, `estimate` of the work and the memory, and `devices` of the hardware;
-how it is said is decided in `promptcot.cli.report.training`. Loads no model and needs no torch.
+Combines `counting` (data), `estimate` (work and memory) and `devices` (hardware); `promptcot.cli.report.training`
+formats it. Loads no model and needs no torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from promptcot.training.recipe import TrainRecipe
 
 @dataclass(frozen=True)
 class DryRun:
-    """A recipe with what is known of it; `shape` and `device` are None where they are not known."""
+    """A recipe with the known facts; `shape` and `device` are None if unknown."""
 
     recipe: TrainRecipe
     shape: Shape | None
@@ -33,31 +33,31 @@ class DryRun:
 
     @cached_property
     def memory(self) -> Memory | None:
-        """What each device needs; None without a shape."""
+        """The memory of each device; None without a shape."""
         return None if self.shape is None else memory(self.shape, self.recipe)
 
     @cached_property
     def disk(self) -> Disk | None:
-        """What it takes on disk; None without a shape."""
+        """The disk space; None without a shape."""
         return None if self.shape is None else disk(self.shape, self.recipe, self.counted)
 
     @cached_property
     def fits(self) -> bool | None:
-        """Whether each device has as much; None where one of the two is not known."""
+        """Whether each device has enough memory; None if either is unknown."""
         if self.memory is None or self.device is None:
             return None
         return self.memory.total <= ROOMY * self.device.memory * share_left(self.recipe)
 
     @cached_property
     def changes(self) -> list[Change]:
-        """What to change so that it fits, the best first; nothing where it fits."""
+        """Changes with which it fits, the best first; empty if it fits."""
         if self.fits is not False or self.shape is None or self.device is None:
             return []
         return advice(self.shape, self.recipe, int(self.device.memory * share_left(self.recipe)))
 
     @cached_property
     def work(self) -> Work | None:
-        """Steps, tokens and operations; None where rows, their lengths or the model are not known."""
+        """Steps, tokens and operations; None if rows, their lengths or the model are unknown."""
         return None if self.counted.rows is None else self.work_of(self.counted.rows)
 
     def work_of(self, rows: int) -> Work | None:
@@ -68,13 +68,15 @@ class DryRun:
 
 
 def dry_run(recipe: TrainRecipe) -> DryRun:
-    """Look at a recipe. Raises InputError for data that cannot be read."""
+    """Examine a recipe. Raises InputError for unreadable data."""
     shape, told = _shape(recipe)
     return DryRun(recipe, shape, told, count(recipe), find(recipe.hardware.device))
 
 
 def _shape(recipe: TrainRecipe) -> tuple[Shape | None, str]:
-    """The model's shape, from its own config.json if that is on this machine, else from the recipe; and which."""
+    """The model's shape, from its own config.json if that is on this machine, else from the recipe; and which of the
+    two.
+    """
     folder = folder_of(recipe.model.path)
     why_not = f"{recipe.model.path} is not on this machine, and the recipe has no model.architecture"
     if folder is not None and (config := config_of(folder)) is not None:

@@ -1,7 +1,7 @@
-"""What a training will take, before anything is rented: steps, tokens, operations, GPU-hours, and whether it fits.
+"""Estimates a training before it starts: steps, tokens, operations, GPU-hours, and whether it fits in memory.
 
-Pure arithmetic; needs neither torch nor the model. How many weights and operations a model has is decided in
-`architecture`, what memory it takes in `memory`, what devices can do in `devices`.
+Pure arithmetic; needs neither torch nor the model. `architecture` computes weights and operations, `memory` the memory,
+and `devices` has the hardware.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from promptcot.training.forecast.waiting import stretch
 from promptcot.training.recipe import TrainRecipe
 
 PACKED = 0.98
-"""Assumed share of a packed sequence that is filled. Best-fit decreasing fills more where many rows are short."""
+"""Assumed share of a packed sequence that is filled. Best-fit decreasing fills more if many rows are short."""
 
 ROOMY = 0.93
-"""The share of a device's nominal memory that may be planned with; drivers keep up to 6 %, as on an L4."""
+"""The usable share of a device's nominal memory; drivers take up to 6 %, as on an L4."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """How long rows are, after what the window does to them. `mean` in tokens; `context` as `mean_context()` says."""
+    """Row lengths after truncation to the window. `mean` in tokens; `context` as in `mean_context()`."""
 
     mean: float
     context: float
     kept: float = 1.0
-    """The share of rows that is kept."""
+    """The share of kept rows."""
     cut: float = 0.0
-    """The share of rows whose completion is cut."""
+    """The share of rows with truncated completions."""
     packed: float = 1.0
-    """How much longer packed steps take than their tokens alone: see `waiting.stretch`."""
+    """The factor by which packed steps are longer than their tokens alone require: see `waiting.stretch`."""
     padded: float = 1.0
-    """The same for steps whose rows are padded."""
+    """The same for padded steps."""
 
 
 def lengths_of(sample: Sequence[int], recipe: TrainRecipe) -> Lengths:
-    """The lengths of sampled rows in this recipe's window. A prompt that is too long alone is not seen here."""
+    """The lengths of sampled rows in this recipe's window. Prompts that are too long by themselves are not detected
+    here.
+    """
     window = recipe.schedule.max_length
     long = sum(length > window for length in sample)
     if recipe.method.overlong == "cut":
@@ -59,22 +61,22 @@ class Work:
     """A whole training."""
 
     rows: int
-    """Of an epoch, without dropped ones."""
+    """Rows in an epoch, without dropped ones."""
     sequences: int
-    """Of an epoch: packs, or rows."""
+    """Sequences in an epoch: packs, or rows."""
     steps_per_epoch: int
     steps: int
     tokens: float
-    """Real ones, over all epochs."""
+    """Tokens without padding, over all epochs."""
     flops: float
-    """Operations for these, as they count for the MFU."""
+    """Operations for these tokens, as counted for the MFU."""
     hardware_flops: float
-    """With what is computed again."""
+    """Including recomputation."""
 
     def gpu_hours(self, peak: float, mfu: float) -> float:
-        """Hours of one device with that peak (operations per second), at that model FLOPs utilisation.
+        """Hours of one device with that peak (operations per second), at that model FLOPs utilization.
 
-        Without padding, and without waiting for others.
+        Without padding and waiting.
         """
         return self.flops / (peak * mfu) / 3600
 
@@ -106,12 +108,12 @@ def work(shape: Shape, recipe: TrainRecipe, rows: int, lengths: Lengths) -> Work
 
 
 def mfu_for(done: Work, hours: float, peak: float) -> float:
-    """The utilisation at which this work takes so many GPU-hours."""
+    """The utilization at which this work takes that many GPU-hours."""
     return done.flops / (peak * hours * 3600)
 
 
 def mean_length_for(shape: Shape, recipe: TrainRecipe, done: Work, lengths: Lengths, budget: float) -> float:
-    """The mean length of rows at which the training has `budget` operations, its lengths stretched alike.
+    """The mean row length at which the training has `budget` operations, with all lengths scaled equally.
 
     Solves `tokens × (weights + attention × length) = budget`, which is quadratic in the length.
     """
@@ -127,7 +129,7 @@ def mean_length_for(shape: Shape, recipe: TrainRecipe, done: Work, lengths: Leng
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Keys of the recipe to set, and what the devices would need then."""
+    """Recipe keys to set, and the resulting memory of the devices."""
 
     keys: dict[str, Any]
     need: Memory
@@ -138,10 +140,10 @@ class Change:
 
 
 def advice(shape: Shape, recipe: TrainRecipe, room: int) -> list[Change]:
-    """Changes of the recipe that lower the need, the best first; `room` in bytes of one device.
+    """Changes of the recipe that reduce memory, the best first; `room` in bytes of one device.
 
-    Single changes that fit come first, in the order of what they cost in time. Where none fits alone, the first is the
-    shortest run of them, taken together in that order, that does.
+    Single changes that fit come first, in the order of their cost in time. If none fits alone, the first suggestion is
+    the shortest prefix of the ordered changes that fits when combined.
     """
     now = memory(shape, recipe).total
     singles = [
@@ -161,7 +163,7 @@ def advice(shape: Shape, recipe: TrainRecipe, room: int) -> list[Change]:
 
 
 def _lighter(shape: Shape, recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
-    """Changes that need less memory, from those that cost no time to those that change what is learnt."""
+    """Changes that reduce memory, from those that cost no time to those that change the result."""
     parallel, schedule = recipe.parallelism, recipe.schedule
     may_divide = not parallel.fsdp
     for stage in range(parallel.zero + 1, 4) if may_divide else ():
@@ -186,7 +188,7 @@ def _lighter(shape: Shape, recipe: TrainRecipe) -> Iterator[dict[str, Any]]:
 
 
 def _parts(shape: Shape, recipe: TrainRecipe) -> int | None:
-    """The next larger number of devices that can share a sequence; None where there is none."""
+    """The next larger number of devices that can share a sequence; None if there is none."""
     devices, context = recipe.parallelism.devices, recipe.parallelism.context
     if recipe.method.kind != "sft" or not recipe.method.packing or recipe.schedule.micro_batch > 1:
         return None

@@ -1,12 +1,11 @@
-"""What a training needs of a device's memory, and of the machine's where ZeRO puts something there.
+"""Estimates the device memory of a training, and the host memory where ZeRO offloads to it. Pure arithmetic.
 
-Pure arithmetic. What is counted is what PyTorch allocates at the fullest moment of a step: the states, which are always
-there, and beside them either what the loss needs or what one layer needs, whichever is more.
-
-Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes a parameter, and what each stage divides); DeepSpeed's own
-estimates `estimate_zero2_model_states_mem_needs` and `estimate_zero3_model_states_mem_needs` (16 and 18 bytes of host
-memory); activations after Korthikanti et al., arXiv 2205.05198, 4.1, counted anew for a gated MLP, grouped keys and an
-attention that keeps no matrix of scores; checkpointing after Chen et al., arXiv 1604.06174.
+Counts what PyTorch allocates at the peak of a step: the states, which are always present, and either what the loss
+needs or what one layer needs, whichever is larger. Sources: ZeRO, arXiv 1910.02054, 3.1 and 5 (2 + 2 + 12 bytes per
+parameter, and what each stage divides); DeepSpeed's own estimates `estimate_zero2_model_states_mem_needs` and
+`estimate_zero3_model_states_mem_needs` (16 and 18 bytes of host memory); activations after Korthikanti et al., arXiv
+2205.05198, 4.1, recounted for a gated MLP, grouped keys and an attention that keeps no score matrix; checkpointing
+after Chen et al., arXiv 1604.06174.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from promptcot.training.forecast.methods import drawing, reference_weights, sequ
 from promptcot.training.recipe import TrainRecipe
 
 CONTEXT = GIB
-"""Assumed for what no tensor holds: the device's context, the libraries' workspaces, gaps between blocks."""
+"""Assumed for memory outside of tensors: the device's context, the libraries' workspaces, fragmentation."""
 
 LOSS_TOKENS, LOSS_WORDS = 4096, 32768
 """The tile of logits that exists at a time in TRL 1.16: `TOKEN_CHUNK_SIZE` of `trl.kernels.chunked_logprob` and
 `_CHUNKED_LOGPROB_CHUNK_SIZE` of `trl.trainer.utils`."""
 
 DEEPSPEED_SLACK = 1.5
-"""What DeepSpeed's estimates multiply the memory of the host by: their `additional_buffer_factor`."""
+"""The factor for host memory in DeepSpeed's estimates: `additional_buffer_factor`."""
 
 _NF4 = 4.127
 """Bits of a weight in NF4 with double quantisation (arXiv 2305.14314, section 3)."""
@@ -46,22 +45,22 @@ class Memory:
     kept: int
     """Activations from the forward pass until the backward pass: with checkpointing, the layers' inputs."""
     layer: int
-    """What one layer needs during its backward pass: its activations, computed again or not, and their gradients."""
+    """Memory of one layer in its backward pass: its activations, recomputed or not, and their gradients."""
     logits: int
-    """What the loss needs: a tile of logits, and the gradients of the head and of its input."""
+    """Memory of the loss: a tile of logits, and the gradients of the head and of its input."""
     step: int
-    """What the optimizer's step needs, after the activations are gone: under ZeRO, gradients in float32."""
+    """Memory of the optimizer's step, after the activations are freed: under ZeRO, gradients in float32."""
     other: int
     """Buckets of communication, gathered parameters, and CONTEXT."""
     host: int
     drawing: int
-    """Keys and values while completions are drawn, which is before activations are there."""
+    """Keys and values during the generation of completions, before there are activations."""
     saving: int
     """On the host while a checkpoint is written: the first process's copy of all weights, under ZeRO."""
 
     @property
     def on_host(self) -> int:
-        """The most on the host at any moment."""
+        """The peak on the host."""
         return self.host + self.saving
 
     @property
@@ -71,31 +70,31 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """The most at any moment: the loss, a layer's backward pass and the step come one after the other."""
+        """The peak: the loss, a layer's backward pass and the optimizer's step come one after another."""
         return self.states + max(self.kept + max(self.layer, self.logits), self.step, self.drawing) + self.other
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How many bytes an element of each kind has. `stream` is what passes from layer to layer."""
+    """The bytes of an element of each kind. `stream` is the residual stream between layers."""
 
     master: int
-    """Of a weight that the model holds."""
+    """Of a weight in the model."""
     gradient: int
     computed: int
-    """Of an element that a matrix product reads."""
+    """Of an input of a matrix product."""
     stream: int
 
     @property
     def casts(self) -> bool:
-        """Whether each product casts what it reads: torch's autocast, with weights in float32."""
+        """Whether each product casts its inputs: torch's autocast, with weights in float32."""
         return self.stream != self.computed
 
 
 def _layout(recipe: TrainRecipe) -> _Layout:
-    """Weights that learn without DeepSpeed are float32, and autocast computes in bfloat16; else they are bfloat16.
+    """Trainable weights without DeepSpeed are float32, and autocast computes in bfloat16; otherwise they are bfloat16.
 
-    FSDP casts the weights that it gathers, so that all that it computes with is bfloat16.
+    FSDP casts the weights that it gathers, so all computation is in bfloat16.
     """
     parallel = recipe.parallelism
     if recipe.precision.dtype == "float32":
@@ -124,7 +123,7 @@ def saved_by_layer(shape: Shape, *, computed: int, stream: int) -> int:
 
 
 def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
-    """What each device needs for this recipe, at `schedule.max_length` tokens in each sequence."""
+    """The memory of each device for this recipe, with `schedule.max_length` tokens in each sequence."""
     layout, parallel = _layout(recipe), recipe.parallelism
     tokens = -(-sequences_at_once(recipe) * recipe.schedule.max_length // parallel.context)
     learnt = _learnt(shape, recipe)
@@ -147,7 +146,7 @@ def memory(shape: Shape, recipe: TrainRecipe) -> Memory:
 
 
 def _copies(recipe: TrainRecipe) -> bool:
-    """Whether all weights are on the host to be written: by DeepSpeed, where they are divided, or were rounded."""
+    """Whether all weights are gathered on the host for writing: by DeepSpeed, if they are sharded or were rounded."""
     parallel, lora = recipe.parallelism, recipe.method.lora
     return (parallel.zero > 0 and lora is None) or parallel.fsdp or (lora is not None and lora.bits is not None)
 
@@ -167,10 +166,11 @@ def _learnt(shape: Shape, recipe: TrainRecipe) -> int:
 
 
 def _states(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> tuple[int, int, int, int]:
-    """Weights, gradients and optimizer on a device, and what is on the host (ZeRO, arXiv 1910.02054, 5).
+    """Weights, gradients and optimizer on a device, and the part on the host (ZeRO, arXiv 1910.02054, 5).
 
-    Plainly each device holds all: 4 bytes of weight that learns, 4 of gradient, 8 of Adam. ZeRO keeps a float32 copy of
-    the weights with Adam's two numbers, 12, and divides these from stage 1 on, gradients from 2 on, weights at 3.
+    Without sharding each device holds everything: 4 bytes per trainable weight, 4 per gradient, 8 for Adam. ZeRO keeps
+    a float32 copy of the weights with Adam's two values, 12, and shards these from stage 1 on, gradients from 2 on,
+    weights at 3.
     """
     parallel, base = recipe.parallelism, _base(shape, recipe, layout)
     if not parallel.zero:
@@ -192,7 +192,7 @@ def _states(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> 
 
 
 def _activations(shape: Shape, recipe: TrainRecipe, layout: _Layout, tokens: int) -> tuple[int, int]:
-    """What is kept until the backward pass, and what the layer at work needs beside it."""
+    """Activations kept until the backward pass, and the additional memory of the current layer."""
     saved = tokens * saved_by_layer(shape, computed=layout.computed, stream=layout.stream)
     inputs = tokens * shape.hidden * layout.stream
     # The gradients of the MLP's product, gate and up are there together, its product no more; and two of the stream.
@@ -205,10 +205,10 @@ def _activations(shape: Shape, recipe: TrainRecipe, layout: _Layout, tokens: int
 
 
 def _loss(shape: Shape, recipe: TrainRecipe, layout: _Layout, tokens: int) -> int:
-    """The fullest moment of the loss: at its start all weights that autocast has cast, or in its backward pass.
+    """The peak of the loss: at its start all weights cast by autocast, or in its backward pass.
 
-    The logits are never whole: `ChunkedLogProbFunction` of TRL holds one tile, and adds the gradients of the head and
-    of its input up in float32.
+    The logits are never complete: `ChunkedLogProbFunction` of TRL holds one tile, and accumulates the gradients of the
+    head and of its input in float32.
     """
     tile = min(tokens, LOSS_TOKENS) * min(shape.vocabulary, LOSS_WORDS) * layout.computed
     words = min(shape.vocabulary, LOSS_WORDS) * shape.hidden * layout.computed if layout.casts else 0
@@ -220,7 +220,9 @@ def _loss(shape: Shape, recipe: TrainRecipe, layout: _Layout, tokens: int) -> in
 
 
 def _step(recipe: TrainRecipe, learnt: int) -> int:
-    """DeepSpeed's optimizer gets its share of the gradients in float32; the plain one is fused and needs no more."""
+    """DeepSpeed's optimizer gets its share of the gradients in float32; the plain one is fused and needs no more
+    memory.
+    """
     parallel = recipe.parallelism
     halves = parallel.zero > 0 and recipe.precision.dtype == "bfloat16"
     return 4 * learnt // parallel.devices if halves and not parallel.offload_optimizer else 0
@@ -229,8 +231,8 @@ def _step(recipe: TrainRecipe, learnt: int) -> int:
 def _communication(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: int) -> int:
     """Buckets: a copy of all gradients (DistributedDataParallel without `gradient_as_bucket_view`), or DeepSpeed's.
 
-    FSDP has two layers gathered, the one at work and the next, head and table, and gradients of one layer. DeepSpeed
-    fills one bucket while the other travels (`overlap_comm`); at stage 3 it has one, and gathers parameters.
+    FSDP has two layers gathered, the current one and the next, head and embedding, and gradients of one layer.
+    DeepSpeed fills one bucket while the other is sent (`overlap_comm`); at stage 3 it has one, and gathers parameters.
     """
     parallel = recipe.parallelism
     if parallel.fsdp:
@@ -243,11 +245,11 @@ def _communication(shape: Shape, recipe: TrainRecipe, layout: _Layout, learnt: i
 
 
 def deepspeed_host(shape: Shape, recipe: TrainRecipe) -> int | None:
-    """Bytes of host memory on one machine, as DeepSpeed's own estimates have it, their slack included.
+    """Bytes of host memory on one machine, according to DeepSpeed's own estimates, including their slack.
 
-    The arithmetic of `estimate_zero2_model_states_mem_needs` and `estimate_zero3_model_states_mem_needs`, which also
-    count what each process loads in float32 before it is divided. None without DeepSpeed, and for adapters, which they
-    do not know.
+    The arithmetic of `estimate_zero2_model_states_mem_needs` and `estimate_zero3_model_states_mem_needs`, which include
+    the float32 weights that each process loads before sharding. None without DeepSpeed, and for adapters, which they do
+    not cover.
     """
     parallel = recipe.parallelism
     if not parallel.zero or recipe.method.lora is not None:
@@ -264,10 +266,10 @@ def deepspeed_host(shape: Shape, recipe: TrainRecipe) -> int | None:
 
 
 def checkpoint_bytes(shape: Shape, recipe: TrainRecipe) -> int:
-    """About the bytes of one checkpoint: weights and optimizer; with LoRA, the adapters'.
+    """The approximate bytes of one checkpoint: weights and optimizer; with LoRA, the adapters'.
 
-    DeepSpeed stores float32 weights and Adam's numbers, 12 bytes a parameter, beside the model's own weights, which it
-    has a copy of below stage 3.
+    DeepSpeed stores float32 weights and Adam's values, 12 bytes per parameter, beside the model's own weights, of which
+    it has a copy below stage 3.
     """
     learnt = _learnt(shape, recipe)
     if not recipe.parallelism.zero:

@@ -1,7 +1,7 @@
-"""What a dry run counts where rows are no single sequences: pairs, and prompts that are answered.
+"""The dry run's row counts for methods whose rows are not single sequences: pairs (DPO) and prompts (GRPO).
 
-Decides what a row is for each method, how long it is taken to be, and what is said of it. Everything else is computed
-as for supervised fine-tuning.
+Decides what a row is for each method and which length is assumed. Everything else is computed as for supervised
+fine-tuning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def rows_read(
     recipe: TrainRecipe, data: Data, tokenizer: Any, tell: Callable[[str], None]
 ) -> Iterator[tuple[Example, ...] | Rejected]:
-    """The sequences of each row of one source, by the reader that trains. A pair has two, a prompt has no answer."""
+    """The sequences of each row of one source, by the training's reader. A pair has two, a prompt has no answer."""
     if recipe.method.kind == "dpo":
         return pairs(data, tokenizer, tell)
     found = questions(recipe, tokenizer, tell) if recipe.method.kind == "grpo" else examples(data, tokenizer, tell)
@@ -33,11 +33,11 @@ def rows_read(
 
 
 def counted_for(recipe: TrainRecipe, counted: Counted) -> Counted:
-    """What was counted by sequences, by what a step learns from: pairs, or completions with their prompts."""
+    """Converts counts of sequences to the units of a step: pairs, or completions with their prompts."""
     grpo, lengths = recipe.method.grpo, counted.lengths
     if recipe.method.kind == "dpo":
         mean = lengths and replace(lengths, mean=2 * lengths.mean)
-        note = "a row is a pair: both sides are learnt, each with the prompt; asking the reference, once, is left out"
+        note = "a row is a pair: both sides are learnt, each with the prompt; the reference model is not included"
         return replace(counted, lengths=mean, notes=[*counted.notes, note])
     if grpo is None:
         return counted
@@ -61,16 +61,16 @@ def sequences_at_once(recipe: TrainRecipe) -> int:
 
 
 def reference_weights(shape: Shape, recipe: TrainRecipe) -> int:
-    """Weights of a second model that stays in memory: where rewards are set against a divergence from the first one.
+    """Weights of a second model in memory, if rewards are combined with a KL divergence from the initial model.
 
-    Preferences ask the reference once, before they begin; adapters are switched off to ask it.
+    For preferences the reference is computed once, in advance; with adapters it is the model without them.
     """
     grpo = recipe.method.grpo
     return shape.parameters if grpo is not None and grpo.beta and recipe.method.lora is None else 0
 
 
 def drawing(shape: Shape, recipe: TrainRecipe, element: int) -> int:
-    """Bytes of keys and values while a device draws completions itself; vLLM has its own share of the device."""
+    """Bytes of keys and values while a device generates completions itself; vLLM has its own share of the device."""
     grpo = recipe.method.grpo
     if grpo is None or grpo.vllm in ("colocate", "server"):
         return 0

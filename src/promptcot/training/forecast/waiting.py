@@ -1,8 +1,8 @@
-"""How much longer a step takes than its tokens alone would: padding, and processes that wait for the fullest one.
+"""Estimates how much padding and waiting for the slowest process lengthen a step.
 
-Simulated on lengths of rows by the same functions that share them in training. A micro-batch is taken to last as long
-as it has tokens. From ZeRO stage 2 on processes exchange gradients after each micro-batch, and wait there; else they do
-so once in a step.
+Simulates row lengths with the functions that distribute rows in training. The time of a micro-batch is taken as
+proportional to its tokens. From ZeRO stage 2 on, processes exchange gradients, and wait, after each micro-batch;
+otherwise once per step.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from promptcot.training.data.steps import share, share_padded
 from promptcot.training.recipe import TrainRecipe
 
 _STEPS, _ROWS = 20, 50_000
-"""How many steps are simulated, as long as these are no more rows."""
+"""The maximum number of simulated steps."""
 
 Sizes = NDArray[np.int64]
 """The computed tokens of a step: a row for each round of micro-batches, a column for each process."""
 
 
 def stretch(lengths: Sequence[int], recipe: TrainRecipe, *, packing: bool) -> float:
-    """The time of a step, for each unit of it that its tokens alone would take if all processes shared them evenly."""
+    """The time of a step, relative to an even distribution of its tokens over all processes."""
     rng, per_step = np.random.default_rng(recipe.seed), recipe.sequences_per_step
     count = per_step * max(1, min(_STEPS, _ROWS // per_step))
     drawn = rng.choice(np.asarray(lengths, np.int32), count)
@@ -51,7 +51,7 @@ def _rows(drawn: NDArray[np.int32], recipe: TrainRecipe, packing: bool) -> Itera
 
 
 def _packs(drawn: NDArray[np.int32], recipe: TrainRecipe, rng: np.random.Generator) -> Iterator[tuple[Sizes, int]]:
-    """Steps of sequences that are packed beforehand; a part of a step where there are not enough."""
+    """Steps of sequences that are packed in advance; part of a step if there are not enough."""
     devices, together = recipe.parallelism.groups, recipe.schedule.micro_batch
     packs = np.array([int(drawn[places].sum()) for places in pack(drawn, recipe.schedule.max_length)])
     for sizes in np.split(

@@ -1,4 +1,4 @@
-"""The methods of training, a module each. Which one a recipe means is decided in `method_of`."""
+"""The training methods, one module each. `method_of` picks the method of a recipe."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from promptcot.training.recipe import TrainRecipe
 
 
 def method_of(recipe: TrainRecipe) -> Method:
-    """What carries out the method of a recipe; imports TRL."""
+    """The method of a recipe; imports TRL."""
     found: Method = import_module(f"promptcot.training.methods.{recipe.method.kind}").METHOD
     return found

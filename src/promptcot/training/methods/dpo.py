@@ -1,7 +1,4 @@
-"""Direct preference optimisation: pairs of answers to tokens, the reference's word on them, and the trainer.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Direct preference optimization: connects tokenized pairs, reference log-probabilities and the trainer."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ from promptcot.training.report.watching import Scale, Watcher
 
 @dataclass(frozen=True)
 class Preferences:
-    """The pairs of a training; `validation` is None where none are held out."""
+    """The pairs of a training; `validation` is None if none are held out."""
 
     tokenizer: PreTrainedTokenizerBase
     train: Pairs
@@ -47,7 +44,7 @@ class Preferences:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What was learnt from, as hashes."""
+        """The hashes of the data."""
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
 
     @property
@@ -57,14 +54,14 @@ class Preferences:
 
     @property
     def prompts(self) -> Iterator[tuple[str, str]]:
-        """What each pair asks, as text, after its id."""
+        """The prompt of each pair, as text, after its id."""
         for place in range(len(self.train)):
             ids = self.train.ids(place)["prompt_ids"]
             yield self.train.id(place), self.tokenizer.decode(ids, skip_special_tokens=True)
 
     @cached_property
     def dropped(self) -> Path:
-        """The pairs that were left out, a line each, whichever side was at fault."""
+        """The dropped pairs, one per line, whichever side was the reason."""
         path = self.train.folder / "dropped-pairs.jsonl"
         if not path.exists():
             lines = (dumps({"id": name, "reason": reason}) for name, reason in self.train.dropped.items())
@@ -73,7 +70,7 @@ class Preferences:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the card says of them."""
+        """The facts for the card."""
         validation = self.validation and self.validation.counts
         return {"data": self.train.fingerprint, "counts": self.train.counts, "validation": validation}
 
@@ -86,7 +83,7 @@ class DpoMethod:
         return dpo_arguments(recipe, recipe.method.dpo or Dpo(), kernels)
 
     def material(self, recipe: TrainRecipe, tell: Say) -> Preferences:
-        """The tokens of the pairs. Raises InputError where none is left."""
+        """The tokens of the pairs. Raises InputError if none is left."""
         tokenizer = load_tokenizer(recipe)
         train = open_pairs(recipe, tokenizer)
         validation = open_pairs(recipe, tokenizer, "validation") if recipe.data.validation else None
@@ -134,7 +131,7 @@ def _numbers(count: int) -> Any:
 
 
 def _kept(recipe: TrainRecipe, kernels: Kernels, pairs: Pairs) -> Path:
-    """Where the reference's word on these pairs lies: it depends on pairs, model and numbers, and on nothing else."""
+    """The cache file of the reference's log-probabilities, which depend only on pairs, model and number types."""
     base = Path(nano.resolve(recipe.model.path, "base"))
     model = {"path": recipe.model.path, "revision": recipe.model.revision, "base": identity(base)}
     numbers = [recipe.precision.dtype, recipe.parallelism.zero > 0, recipe.method.lora is not None, kernels.attention]

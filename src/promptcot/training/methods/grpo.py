@@ -1,7 +1,4 @@
-"""Group-relative policy optimisation: problems with an answer to prompts, a reward, and the trainer.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Group-relative policy optimization: connects prompts with known answers, rewards and the trainer."""
 
 from __future__ import annotations
 
@@ -42,17 +39,17 @@ class Questions:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What was learnt from, as hashes."""
+        """The hashes of the data."""
         return {"data": self.asked.fingerprint}
 
     @property
     def count(self) -> int:
-        """None: the trainer of TRL goes through the prompts, by whole batches of them."""
+        """None: TRL's trainer goes through the prompts by whole batches."""
         return 0
 
     @property
     def prompts(self) -> Iterator[tuple[str, str]]:
-        """What each row asks, as text, after its id."""
+        """The prompt of each row, as text, after its id."""
         return ((str(row["id"]), str(row["prompt"])) for row in self.asked.rows)
 
     @property
@@ -62,7 +59,7 @@ class Questions:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the card says of them."""
+        """The facts for the card."""
         return {"data": self.asked.fingerprint["data"], "counts": self.asked.counts}
 
 
@@ -75,7 +72,7 @@ class GrpoMethod:
         return grpo_arguments(recipe, grpo, kernels, vllm_mode(grpo))
 
     def material(self, recipe: TrainRecipe, tell: Say) -> Questions:
-        """The prompts. Raises InputError where none is left, or fewer than a step needs."""
+        """The prompts. Raises InputError if none is left, or fewer than a step needs."""
         grpo, tokenizer = _grpo(recipe), load_tokenizer(recipe)
         prompts = open_prompts(recipe, grpo, tokenizer)
         for line in prompts.lines:
@@ -117,7 +114,7 @@ class GrpoMethod:
 
 
 def vllm_mode(grpo: Grpo) -> str | None:
-    """How vLLM draws completions on this machine; None where the model that is trained draws them itself."""
+    """How vLLM generates completions on this machine; None if the model in training does."""
     if grpo.vllm == "auto":
         there = torch.cuda.is_available() and importlib.util.find_spec("vllm") is not None
         return "colocate" if there else None
@@ -129,7 +126,7 @@ def _grpo(recipe: TrainRecipe) -> Grpo:
 
 
 def _wanted(recipe: TrainRecipe, grpo: Grpo) -> int | None:
-    """How many prompts the steps of the recipe take, where it bounds them: each batch of prompts serves `updates`."""
+    """The number of prompts that the recipe's steps need, if it bounds them: each batch of prompts serves `updates`."""
     steps = recipe.schedule.max_steps
     batch = recipe.sequences_per_step // grpo.generations * grpo.updates
     return steps and -(-steps // grpo.updates) * batch

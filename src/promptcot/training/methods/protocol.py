@@ -1,7 +1,6 @@
-"""What a method of training is: rows to material, material to a trainer of TRL.
+"""The interface of a training method: rows to material, material to a TRL trainer.
 
-What all methods have in common (locks, checkpoints, where to go on, stopping, the folder of the model) is decided in
-`training.run`.
+`training.run` has what all methods share: locks, checkpoints, resuming, stopping, the model folder.
 """
 
 from __future__ import annotations
@@ -19,39 +18,39 @@ Say = Callable[[str], None]
 
 
 class Material(Protocol):
-    """What a training learns from, ready for its trainer."""
+    """The data of a training, ready for its trainer."""
 
     tokenizer: PreTrainedTokenizerBase
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What must not change between two starts of one training, of the rows."""
+        """The properties of the rows that must not change between two starts of one training."""
 
     @property
     def count(self) -> int:
-        """How many rows, packs or pairs an epoch has; 0 where the trainer goes through them by itself."""
+        """The number of rows, packs or pairs in an epoch; 0 if the trainer goes through them by itself."""
 
     @property
     def prompts(self) -> Iterator[tuple[str, str]]:
-        """What each row asks, as text, after its id."""
+        """The prompt of each row, as text, after its id."""
 
     @property
     def dropped(self) -> Path | None:
-        """The file of the rows that were left out, with their reasons; None where nothing is known of them."""
+        """The file of dropped rows, with their reasons; None if unknown."""
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the card of the model says of the rows: see `report.card.text`."""
+        """Facts about the rows for the model's card: see `report.card.text`."""
 
 
 class Method(Protocol):
-    """One way to learn."""
+    """A training method."""
 
     def arguments(self, recipe: TrainRecipe, kernels: Kernels) -> TrainingArguments:
         """The arguments of the trainer."""
 
     def material(self, recipe: TrainRecipe, tell: Say) -> Material:
-        """The rows of the recipe, made ready. Raises InputError where none is left."""
+        """The prepared rows of the recipe. Raises InputError if none is left."""
 
     def trainer(self, recipe: TrainRecipe, kernels: Kernels, args: TrainingArguments, material: Any, tell: Say) -> Any:
-        """A trainer whose callbacks watch it. Raises InputError for a model that cannot be loaded."""
+        """A trainer with callbacks that monitor it. Raises InputError for a model that cannot be loaded."""

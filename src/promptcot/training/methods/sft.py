@@ -1,7 +1,4 @@
-"""Supervised fine-tuning: rows of prompt and completion to packs of tokens, and the trainer that learns them.
-
-Only the wiring: what each part decides stands in its module.
-"""
+"""Supervised fine-tuning: connects rows of prompt and completion, packed tokens and the trainer."""
 
 from __future__ import annotations
 
@@ -36,9 +33,9 @@ from promptcot.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a training and which of them share a sequence; `validation` is None where nothing is held out.
+    """The rows of a training and their packs; `validation` is None if nothing is held out.
 
-    There are no packs where a step is counted in rows: these are packed among themselves, when it is their turn.
+    There are no packs if a step is counted in rows: these are then packed step by step.
     """
 
     tokenizer: PreTrainedTokenizerBase
@@ -48,7 +45,7 @@ class Rows:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """What was learnt from, as hashes."""
+        """The hashes of the data."""
         return {"data": self.train.fingerprint, "validation": self.validation and self.validation.fingerprint}
 
     @property
@@ -58,7 +55,7 @@ class Rows:
 
     @property
     def prompts(self) -> Iterator[tuple[str, str]]:
-        """What each row asks, as text, after its id."""
+        """The prompt of each row, as text, after its id."""
         for place in range(len(self.train)):
             ids, length = self.train.row(place)
             yield self.train.id(place), self.tokenizer.decode(ids[:length], skip_special_tokens=True)
@@ -70,7 +67,7 @@ class Rows:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the card says of them."""
+        """The facts for the card."""
         validation = self.validation and self.validation.counts
         return {"data": self.train.fingerprint, "counts": self.train.counts, "validation": validation}
 
@@ -83,7 +80,7 @@ class Sft:
         return arguments(recipe, kernels, validates=bool(recipe.data.validation))
 
     def material(self, recipe: TrainRecipe, tell: Say) -> Rows:
-        """The tokens of the rows, packed. Raises InputError where none is left."""
+        """The tokens of the rows, packed. Raises InputError if none is left."""
         tokenizer = load_tokenizer(recipe)
         store = open_store(recipe, tokenizer)
         validation = open_store(recipe, tokenizer, which="validation") if recipe.data.validation else None
@@ -92,7 +89,7 @@ class Sft:
         if validation is not None and (shared := int(np.isin(validation.asked, store.asked).sum())):
             tell(
                 f"note: {shared:,} of {len(validation):,} rows of validation have a prompt that is trained on, too: "
-                "their loss flatters the model"
+                "their loss is too low"
             )
         return Rows(tokenizer, store, _packs(recipe, store, tell), validation)
 
@@ -137,7 +134,7 @@ class Sft:
 
 
 def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np.int32]]:
-    """Which rows share a sequence in the whole training, and what is said of it."""
+    """The packs of the whole training, and a message about them."""
     window, per_step, packing = recipe.schedule.max_length, recipe.sequences_per_step, recipe.method.packing
     packs = list(np.arange(len(store), dtype=np.int32)[:, None])
     if recipe.schedule.step_by == "rows":
@@ -154,10 +151,10 @@ def _packs(recipe: TrainRecipe, store: TokenStore, tell: Say) -> list[NDArray[np
 
 
 def _examples(recipe: TrainRecipe, material: Rows, processes: int) -> tuple[Any, float]:
-    """The examples of the trainer in their order, and over how many epochs they go.
+    """The examples of the trainer in order, and the number of epochs that they cover.
 
-    Where a step is counted in rows, an example is a step, once for each process. Else it is a pack, once for each
-    process that computes a part of it.
+    If a step is counted in rows, an example is a step, repeated for each process. Otherwise it is a pack, repeated for
+    each process that computes a part of it.
     """
     schedule, per_step, count = recipe.schedule, recipe.sequences_per_step, len(material.train)
     if schedule.step_by == "rows":

@@ -1,1 +1,1 @@
-"""What is seen of a training while it runs, and the card of what comes out."""
+"""Progress display of a training, and the card of its model."""

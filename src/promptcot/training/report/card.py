@@ -1,7 +1,7 @@
-"""The card of a trained model: what it was made of, how, and what came out, as text with a head that the Hub reads.
+"""The card of a trained model: its data, its training and its results, as Markdown with metadata for the Hub.
 
-Decides what the card says; where it lies is decided in `saving`. Pure but for reading the log. The licence is left
-open: it depends on those of the base model and of the data, which are not known here.
+Decides what the card says; `saving` decides where it is written. Pure apart from reading the log. The licence is left
+blank: it depends on those of the base model and of the data, which are not known here.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def text(recipe: TrainRecipe, facts: Mapping[str, Any], log: Path, *, plot: bool
 
 
 def with_results(card: str, results: Sequence[Result]) -> str:
-    """The card with these results of evaluations. Raises ValueError where it has no place for them."""
+    """The card with these results of evaluations. Raises ValueError if it has no place for them."""
     before, begin, rest = card.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
@@ -111,7 +111,7 @@ def on_the_hub(name: str) -> bool:
 
 
 def _base(path: str) -> str:
-    """A base model by a name that says something on other machines, too."""
+    """A name of the base model that is meaningful on other machines."""
     return path if on_the_hub(path) or nano.is_nano(path) else f"{Path(path).name} (a folder)"
 
 
@@ -121,7 +121,7 @@ def _last(lines: Sequence[Row], key: str) -> Row | None:
 
 
 def _until(lines: Sequence[Row], step: int | None) -> Sequence[Row]:
-    """What was logged up to a step; all without one."""
+    """The lines logged up to a step; all without one."""
     return [line for line in lines if step is None or line["step"] <= step]
 
 

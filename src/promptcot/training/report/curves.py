@@ -1,8 +1,8 @@
-"""The loss of a training as a picture, drawn from its log alone, as PNG and as SVG.
+"""Plots the loss of a training from its log, as PNG and as SVG.
 
-Above: the training loss as it was logged (light) and smoothed, and the validation loss. Below: the learning rate,
-tokens per second, and what the method has besides (rewards, the divergence from the first model, preferred answers).
-Colours are those of M. Okabe and K. Ito, which colour-blind readers can tell apart.
+Above: the training loss, raw (light) and smoothed, and the validation loss. Below: the learning rate, tokens per
+second, and the metrics of the method (rewards, KL divergence, preference accuracy). The colours are those of M. Okabe
+and K. Ito, which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _OF_METHODS = {
     "rewards/accuracies": "share of pairs whose chosen answer is preferred",
     "rewards/margins": "implicit reward, chosen less rejected",
 }
-"""What small panels show where the log has it, at most four of them."""
+"""The metrics for small panels, at most four of those in the log."""
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def draw(log_path: Path, target: Path) -> tuple[Path, Path]:
-    """Draw the log of a training. `target` is the path without suffix; returns the PNG and the SVG.
+    """Plot the log of a training. `target` is the path without suffix; returns the PNG and the SVG.
 
-    Raises InputError without matplotlib, or where the log has no loss yet.
+    Raises InputError without matplotlib, or if the log has no loss yet.
     """
     lines = list(LogFile(log_path).lines())
     if not points(lines, "loss")[0].size:
@@ -72,7 +72,7 @@ def points(lines: Sequence[Row], name: str) -> Points:
 
 
 def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean around each value, weighted by a bell curve over a fiftieth of all values; it does not lag behind."""
+    """The mean around each value, weighted by a Gaussian over a fiftieth of all values; it has no lag."""
     width = max(0.5, len(values) / 50)
     reach = min(int(3 * width), (len(values) - 1) // 2)
     bell = np.exp(-((np.arange(-reach, reach + 1) / width) ** 2) / 2)
@@ -116,7 +116,7 @@ def _mark_epochs(axes: Axes, lines: Sequence[Row]) -> None:
 
 
 def _mark_tokens(axes: Axes, lines: Sequence[Row]) -> None:
-    """How many tokens were seen, along the upper edge."""
+    """The number of tokens seen, along the upper edge."""
     steps, tokens = points(lines, "tokens")
     if tokens.size < 2 or tokens[-1] <= 0:
         return

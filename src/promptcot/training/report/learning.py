@@ -1,7 +1,7 @@
-"""Whether reinforcement learning has anything to learn: where all completions of a prompt get one reward, no.
+"""Warns when reinforcement learning has no signal: all completions of each prompt get the same reward.
 
-Decides when that is said, and what is said to be the way out, by what the rewards were. It is said once, after the
-first steps, and stops nothing: rewards may come to differ.
+Decides when the warning is shown, and which remedy it suggests for these rewards. It is shown once, after the first
+steps, and does not stop the training: rewards may diverge later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _MOSTLY = 0.5
 
 
 class LearningWatcher(TrainerCallback):  # type: ignore[misc]
-    """The callback. `say` gets a line for a person, from the first process alone."""
+    """The callback. `say` receives a line for the user, in the first process only."""
 
     def __init__(self, recipe: TrainRecipe, say: Callable[[str], None]) -> None:
         self._recipe, self._say = recipe, say
@@ -29,7 +29,7 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
         self._done = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-        """Look at the rewards of the steps since the line before."""
+        """Check the rewards of the steps since the previous line."""
         if self._done or not state.is_world_process_zero or not logs:
             return
         if _EQUAL in logs:  # not in those of steps that learn from completions which were drawn before
@@ -41,7 +41,7 @@ class LearningWatcher(TrainerCallback):  # type: ignore[misc]
 
 
 def nothing_to_learn(lines: Sequence[Mapping[str, Any]], recipe: TrainRecipe) -> str | None:
-    """The warning that these lines of the log call for, with the way out; None where some group has two rewards."""
+    """The warning for these lines of the log, with the remedy; None if some group has two different rewards."""
     if all(_is_none(line.get(_REWARD, 0.0)) for line in lines):
         return (
             "warning: nothing to learn so far: no completion got a reward, as the reward function of this recipe gave "

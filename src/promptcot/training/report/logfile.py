@@ -1,8 +1,8 @@
-"""The log of a training: a file of JSON lines, each with its `step`, that grows while the training runs.
+"""The log of a training: a file of JSON lines, each with its `step`, that grows during the training.
 
-A training that goes on from a checkpoint takes the steps after it once more. So that the log has each step once, it is
-cut first: all lines up to that step are written to a new file, which then takes the old one's name. What the lines say
-is decided in `watching`.
+A resumed training repeats the steps after its checkpoint. To keep each step once, the log is first truncated: all lines
+up to the checkpoint's step are written to a new file, which then replaces the old one. `watching` decides what the
+lines contain.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.storage.json import dumps, loads
 
 
 class LogFile:
-    """Lines of a file, appended one by one; whoever reads it meanwhile sees whole lines."""
+    """Lines of a file, appended one by one; concurrent readers always see complete lines."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,7 @@ class LogFile:
             file.write(sealed(dumps(line)))
 
     def cut(self, step: int) -> list[Row]:
-        """Take away all lines after `step`, and all at step 0; give what is left. Raises StorageError."""
+        """Remove all lines after `step`, and all at step 0; returns the rest. Raises StorageError."""
         kept = [line for line in self.lines() if line["step"] <= step] if step else []
         if kept:
             write_whole(self.path, b"".join(sealed(dumps(line)) for line in kept))
@@ -39,9 +39,9 @@ class LogFile:
         return kept
 
     def lines(self) -> Iterator[Row]:
-        """What the file holds; nothing if there is none. A line that is unfinished or damaged is passed over.
+        """The lines of the file; none if it does not exist. An unfinished or damaged line is skipped.
 
-        Files of earlier versions have no checksums at all, since a training that goes on writes its log anew.
+        Files of earlier versions have no checksums at all, since a resumed training rewrites its log.
         """
         if not self.path.exists():
             return

@@ -1,4 +1,4 @@
-"""pass@1 of a benchmark in the middle of a training: as a line of the log, and as a person reads it."""
+"""pass@1 of a benchmark during a training: as a line of the log, and as text for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptcot.training.best.deciding import CUT_OFF, HIGH, LOW, PASS_AT_1, PROB
 
 
 def line(logs: Mapping[str, Any]) -> Row:
-    """pass@1, its 95 % interval, over how many problems (`n`) and samples, and how many of these were cut off."""
+    """pass@1, its 95 % interval, the numbers of problems (`n`) and samples, and the number of truncated samples."""
     value, low, high = (None if math.isnan(logs[name]) else logs[name] for name in (PASS_AT_1, LOW, HIGH))
     interval = None if low is None or high is None else [low, high]
     counts = {name: logs[key] for name, key in (("n", PROBLEMS), ("samples", SAMPLES), ("cut_off", CUT_OFF))}
@@ -19,7 +19,7 @@ def line(logs: Mapping[str, Any]) -> Row:
 
 
 def human(line: Row) -> str:
-    """A line of a benchmark as a person reads it."""
+    """A benchmark's line, formatted for display."""
     if line["pass@1"] is None:
         return f"pass@1 of {line['benchmark']}: no reply could be graded"
     low, high = line["interval"] or (None, None)

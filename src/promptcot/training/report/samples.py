@@ -1,8 +1,8 @@
-"""Completions drawn from the model while it is trained, to be read by a person.
+"""Samples completions from the model during training, for people to read.
 
-Drawn with a generator of its own and without dropout, so that the training goes on as if nothing had been drawn. Under
-ZeRO-3 every process has a part of the weights and must take part in each step: all draw the same prompts, and take the
-tokens that the first one drew.
+Sampling uses its own generator and no dropout, so it does not affect the training. Under ZeRO-3 every process holds a
+part of the weights and must take part in each step: all process the same prompts, and use the tokens that the first
+process sampled.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _GENERATES = ("eager", "sdpa", "flash")
 def complete(
     model: Any, prompts: Sequence[Sequence[int]], *, stop: Sequence[int], limit: int, seed: int, together: bool = False
 ) -> list[list[int]]:
-    """For each prompt (ids) up to `limit` new ids, at temperature 0.7, without the one that ended them.
+    """Up to `limit` new ids for each prompt (ids), at temperature 0.7, without the end token.
 
-    With `together` all processes of the group must call it. The model is left in the mode in which it was.
+    With `together` all processes of the group must call it. The train/eval mode of the model is restored.
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(seed)
@@ -71,7 +71,7 @@ def _steps(
 
 
 def _padded_left(prompts: Sequence[Sequence[int]], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and mask, both (prompts, longest). The id of padding does not matter: nothing attends to it."""
+    """Ids and mask, both (prompts, longest). The padding id does not matter: no token attends to it."""
     width = max(map(len, prompts))
     ids = torch.tensor([[0] * (width - len(prompt)) + list(map(int, prompt)) for prompt in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
@@ -84,7 +84,7 @@ def _until_the_end(ids: list[int], stop: Sequence[int]) -> list[int]:
 
 @contextmanager
 def able_to_generate(model: Any) -> Iterator[None]:
-    """No gradients, no dropout, and attention that knows a cache: ours for packed sequences need not."""
+    """No gradients, no dropout, and an attention that supports a cache, unlike ours for packed sequences."""
     training, attention = model.training, model.config._attn_implementation
     model.eval()
     if not str(attention).startswith(_GENERATES):

@@ -1,9 +1,9 @@
-"""How a training shows itself: a log of JSON lines, a line for a person, the loss as a plot, samples at checkpoints.
+"""Monitors a training: a log of JSON lines, progress lines, a plot of the loss, samples at checkpoints.
 
-Decides what is counted and how. Tokens are real ones (no padding), of all processes. A rate leaves out the time that
-evaluating, saving and sampling take. MFU is the share of the devices' peak that the model's own arithmetic reaches
-(A. Chowdhery et al., PaLM, arXiv 2204.02311, appendix B): activations computed a second time do not count. Nothing is
-printed here; lines for a person go to whoever was given. How the plot looks is decided in `curves`.
+Decides what is counted and how. Tokens are real ones (no padding), summed over all processes. Rates exclude the time
+for evaluation, saving and sampling. MFU is the share of the devices' peak that the model's own arithmetic reaches (A.
+Chowdhery et al., PaLM, arXiv 2204.02311, appendix B): recomputed activations do not count. Progress lines are passed to
+a callback; nothing is printed here. `curves` draws the plot.
 """
 
 from __future__ import annotations
@@ -37,28 +37,29 @@ _COPIED = (
     *("reward", "reward_std", "frac_reward_zero_std", "kl", "entropy"),
 )
 _GROUPS = ("reason/", "rewards/", "logps/", "completions/", "clip_ratio/", "sampling/")
-"""What TRL's trainers log of pairs, completions and rewards, by how the names begin."""
+"""Prefixes of the metrics that TRL's trainers log for pairs, completions and rewards."""
 
 
 @dataclass
 class Meter:
-    """The tokens that this process has trained on since it was started: all real ones, and those of completions."""
+    """The tokens that this process has trained on since its start: all without padding, and those of completions."""
 
     tokens: int = 0
     completion_tokens: int = 0
 
     def add(self, tokens: int, completion_tokens: int) -> None:
-        """One micro-batch of training more."""
+        """Add one micro-batch of training."""
         self.tokens += tokens
         self.completion_tokens += completion_tokens
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What counts are set against.
+    """The reference values for the counts.
 
     `flops_per_token` are the operations of a forward and a backward pass, `peak` those that one device reaches in a
-    second; without either no MFU is given. `epochs` is how often the data lies in what the trainer takes for one epoch.
+    second; without either there is no MFU. `epochs` is the number of passes over the data in what the trainer counts as
+    one epoch.
     """
 
     flops_per_token: float | None = None
@@ -67,25 +68,25 @@ class Scale:
 
 
 class Shown(Protocol):
-    """The rows that samples are drawn for, by number."""
+    """The rows for which samples are generated, by number."""
 
     def __len__(self) -> int: ...
 
     def id(self, i: int, /) -> str:
-        """What a row is known by."""
+        """The id of a row."""
 
     def row(self, i: int, /) -> tuple[Any, int]:
-        """The ids of a prompt and of what may follow it, and how many are the prompt's."""
+        """The ids of a prompt and of what may follow it, and the number of the prompt's."""
 
 
 class Watcher(TrainerCallback):  # type: ignore[misc]
-    """The callback. Put it into the trainer of every process, and let the trainer tell `meter` each micro-batch.
+    """The callback. Add it to the trainer of every process, and let the trainer report each micro-batch to `meter`.
 
-    `store` has the rows that samples are drawn for: those of validation, or else of training. `say` gets a line for a
-    person, from the first process alone; `now` is the clock.
+    `store` has the rows for which samples are generated: those of validation, or else of training. `say` receives
+    progress lines, in the first process only; `now` is the clock.
 
     Lines of the log have an `event` (`started`, `resumed`, `logged`, `evaluated`, `saved`, `finished`) and a `step`.
-    Seconds are those of all starts together; tokens too, as far as the log knows what earlier starts did.
+    Seconds are those of all starts together; tokens too, as far as the log has those of earlier starts.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._noted: set[str] = set()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Cut off what is taken again, and say that it begins."""
+        """Truncate the log to the resumed step, and report the start."""
         self._begun = self._stepped = self._now()
         self._first_step = state.global_step
         if not state.is_world_process_zero:
@@ -124,7 +125,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._say(f"{event}: {where} {state.max_steps:,} steps on {args.world_size} × {device}")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """What follows until the next step belongs to no step, unless it is logging."""
+        """Time until the next step belongs to no step, unless it is logging."""
         self._stepped = self._now()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
@@ -139,7 +140,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
             self._on_pass_at_1(state, logs)
 
     def _on_pass_at_1(self, state: Any, logs: Mapping[str, Any]) -> None:
-        """What a benchmark found; the time that it took is no step's."""
+        """The result of a benchmark; its time does not count for steps."""
         if state.is_world_process_zero:
             watched = self._recipe.watch.eval
             line = {"benchmark": watched and watched.recipe, **pass_at_1.line(logs)}
@@ -158,7 +159,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._say(human(state.global_step, state.max_steps, line, self._seconds_left(state)))
 
     def _rates(self, tokens: int, devices: int) -> Row:
-        """Tokens in a second, and MFU, since the last line."""
+        """Tokens per second, and MFU, since the previous line."""
         seconds = self._now() - self._begun - self._aside
         rate = (tokens - self._last[0]) / max(seconds - self._last[1], 1e-9)
         self._last = (tokens, seconds)
@@ -166,11 +167,11 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         return {"tokens_per_s": rate, "mfu": rate * needed / (peak * devices) if needed and peak else None}
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The time that it took is no step's."""
+        """The time of the evaluation does not count for steps."""
         self._set_aside()
 
     def on_save(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        """A line that says so, samples, and the plot so far."""
+        """A log line, samples, and the plot so far."""
         counts = self._counts(args)
         self._draw_samples(state, model)
         if state.is_world_process_zero:
@@ -180,7 +181,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._set_aside()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The last line, and the plot of the whole."""
+        """The last line, and the final plot."""
         counts = self._counts(args)
         if state.is_world_process_zero:
             self._write(state, "finished", {**counts, "time": _time()})
@@ -194,7 +195,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._stepped = now
 
     def _counts(self, args: Any) -> Row:
-        """Tokens so far over all processes; every process must ask, and only the first gets what earlier starts did."""
+        """Tokens so far over all processes; every process must call it, and only the first includes earlier starts."""
         counts = torch.tensor([self.meter.tokens, self.meter.completion_tokens], dtype=torch.int64)
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             counts = counts.to(args.device)
@@ -216,7 +217,7 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         if not parallelism.offload_parameters and (first or divided):
             self._sample(state, model, count, together=divided)
         elif first:
-            self._note("note: no samples are drawn, for each of their tokens would fetch all parameters from the CPU")
+            self._note("note: no samples are drawn, because each token would load all parameters from the CPU")
 
     def _sample(self, state: Any, model: Any, count: int, together: bool) -> None:
         rows = [self._store.row(place) for place in range(count)]
@@ -249,14 +250,14 @@ class Watcher(TrainerCallback):  # type: ignore[misc]
         self._log.append({"event": event, "step": state.global_step, "steps": state.max_steps, "epoch": epoch, **line})
 
     def _note(self, line: str) -> None:
-        """Said once."""
+        """Shown only once."""
         if line not in self._noted:
             self._noted.add(line)
             self._say(line)
 
 
 def human(step: int, steps: int, line: Mapping[str, Any], seconds_left: float | None) -> str:
-    """A line of the log as a person reads it; what is not known is left out."""
+    """A line of the log, formatted for display; unknown values are left out."""
     words = [f"step {step:,}/{steps:,}", f"loss {line['loss']:.4g}"]
     if line.get("reward") is not None:
         words.append(f"reward {line['reward']:.3g}")
@@ -281,7 +282,7 @@ def _step(state: Any) -> str:
 
 
 def _memory() -> int:
-    """Bytes: the most that was allocated on this process's GPU, or that the process had where there is none."""
+    """Bytes: the peak allocation on this process's GPU, or the peak memory of the process without one."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     unit = 1 if sys.platform == "darwin" else 1024

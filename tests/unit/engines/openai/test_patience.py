@@ -65,7 +65,7 @@ async def test_silence_counts_from_the_first_bytes(request_: Request, pieces: Se
         return response
 
     async with serving(handle) as root, asking(f"{root}/v1", idle_timeout=0.1) as engine:
-        with pytest.raises(TransientError, match="no more bytes came in time") as caught:
+        with pytest.raises(TransientError, match="no more bytes arrived in time") as caught:
             await engine.complete(request_)
     assert caught.value.cause == "timeout"
 

@@ -145,7 +145,7 @@ def test_a_best_checkpoint_that_is_damaged_is_told_and_the_next_best_is_taken(tm
     trainer, said = Trainer(history(PASS.key, 0.2, 0.5, 0.4, 0.3)), list[str]()
     take_best(trainer, recipe(tmp_path), said.append)
     assert trainer.loaded == ["checkpoint-30"]
-    assert said[0] == "note: the checkpoint of step 20, which was better, is not there or is damaged"
+    assert said[0] == "note: the checkpoint of step 20, which was better, is missing or damaged"
     assert "40.0 %, of the checkpoints that are left; that of step 20, which is lost, was 50.0 %; the last, " in said[1]
 
 
