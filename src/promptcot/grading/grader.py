@@ -202,5 +202,5 @@ class Grader:
         return "timeout" if isinstance(lost, WorkerLost) and lost.why == "timeout" else "crash"
 
     async def in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
-        """The result of a call that waits for workers, run in a separate thread so that the event loop is not blocked."""
+        """The result of a call that waits for workers, run in a thread so that the event loop is not blocked."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)

@@ -220,7 +220,7 @@ def same_relation(gold: Any, answer: Any) -> bool:
 
 
 def _without_denominator(side: Any) -> Any:
-    """An expression with the same zeros as `side`, without denominators that share no zero with it: 6/x - y as 6 - xy."""
+    """An expression with the zeros of `side`, without denominators that share no zero with it: 6/x - y as 6 - xy."""
     above, below = sympy.fraction(sympy.cancel(side)) if side.is_rational_function() else (side, sympy.Integer(1))
     if not below.free_symbols:
         return side

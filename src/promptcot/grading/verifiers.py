@@ -101,7 +101,7 @@ def _is_whole(text: str) -> bool:
 
 
 class Exact(_Boxed):
-    """For short words: the same text except for case, white space, quotes and final punctuation (`core.answers.words`)."""
+    """For short words: equal except for case, white space, quotes and final punctuation (`core.answers.words`)."""
 
     def grade(self, gold: str, answer: str) -> bool:
         """Symmetric."""

@@ -181,7 +181,7 @@ class Pool:
             self._idle.put(None)
 
     def ask(self, call: str, *arguments: str, **options: bool) -> Any:
-        """The verifier's return value from a free worker, after waiting for one. Raises Fault, and WorkerLost if this
+        """The verifier's return value from a free worker. Raises Fault, and WorkerLost if this
         call killed the worker.
         """
         worker, idle = self._idle.get(), None

@@ -198,7 +198,7 @@ class Copies:
         names: Sequence[str],
         vectors: Sequence[NDArray[np.float16] | None],
     ) -> None:
-        """Index texts at these places; returns for each whether a text that differs only in numbers was there already."""
+        """Index texts at these places; `kept` says for each whether one that differs only in numbers is indexed."""
         if not kept:
             return
         first, some = len(self), marks.only([*kept])

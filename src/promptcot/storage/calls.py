@@ -59,7 +59,7 @@ class Calls:
                 self.damaged += len(call) < len(line) and bool(line.strip())
         if self.damaged and not known:
             raise InputError(
-                f"{self._path}: this is not a journal, because no line is a finished call; move the file away to start over"
+                f"{self._path}: not a journal: no line of it is a finished call; move the file away to start over"
             )
 
 
