@@ -214,7 +214,7 @@ class Pool:
             worker.kill()
 
     def abandon(self) -> None:
-        """In a fork: leave all workers to the parent. The pool is then unusable. Takes no lock, because it may be held."""
+        """In a fork: leave all workers to the parent. The pool is then unusable. Takes no lock, which may be held."""
         for worker in list(self._all):
             worker.abandon()
 
