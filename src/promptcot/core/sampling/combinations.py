@@ -34,7 +34,7 @@ class Exhausted(Exception):
     def __init__(self, came: int, possible: int) -> None:
         self.came, self.possible = came, possible
         if came == possible:
-            why = "there are no more"
+            why = "these are all the possible ones"
         else:
             why = f"the last {PATIENCE:,} draws gave nothing new; a higher temperature reaches more of {possible:,}"
         super().__init__(f"no more than {came:,} combinations: {why}")
