@@ -1,24 +1,24 @@
-"""Everything that can go wrong, in one tree, and what each kind means for a run.
+"""The tree of errors, and what each kind means for a run.
 
     PromptCoTError
     ├── UsageError            the command line is wrong                                  exit 2
     ├── InputError            a file or value the user gave is wrong                     exit 1
     │   ├── RecipeError       a recipe has mistakes; all of them are listed              exit 1
-    │   ├── UnfitRow          a row lacks what it is asked about                         a failed row; the first: exit 1
-    │   └── RefusedGold       a gold by which no answer could be right                   its rows are left out
-    ├── StageFault            a stage or step raised, or returned what it may not        that row; of many rows: exit 1
-    ├── LockedError           somebody else is writing this output                       exit 1
+    │   ├── UnfitRow          a row lacks a required field                               a failed row; the first: exit 1
+    │   └── RefusedGold       a gold that no answer could match                          its rows are left out
+    ├── StageFault            a stage or step raised or returned an invalid value        that row; of many rows: exit 1
+    ├── LockedError           another process is writing this output                     exit 1
     ├── StorageError          the disk is full or the file system refuses                exit 1
-    ├── SystematicFailure     nearly everything fails or is empty, so going on is waste  exit 1
+    ├── SystematicFailure     nearly all replies fail or are empty                       exit 1
     └── EngineError
-        ├── TransientError    asking again may work (reset, timeout, 429, 5xx)           retried, then a failed row
-        ├── RequestRefused    this request can never work (over-long, refused)           a failed row
-        └── EngineUnusable    no request can work (wrong key, unknown model)             exit 1
+        ├── TransientError    a retry may succeed (reset, timeout, 429, 5xx)             retried, then a failed row
+        ├── RequestRefused    this request can never succeed (too long, refused)         a failed row
+        └── EngineUnusable    no request can succeed (wrong key, unknown model)          exit 1
 
 Failures of single rows are rows, not exceptions: a runner turns `TransientError`, `RequestRefused` and `UnfitRow` into
-failed rows, `StageFault` into a failed or a dropped one, and lets everything else stop the run. Messages say what is
-wrong, where, and the way out. They may quote servers, models and files, so each is freed of secrets and control
-characters when the error is made: whoever shows it, logs it or writes it down has nothing more to do.
+failed rows and `StageFault` into a failed or dropped row. Every other error stops the run. Messages say what is wrong,
+where, and how to fix it. They may quote servers, models and files, so secrets and control characters are removed when
+the error is created. Callers can print, log or store a message as it is.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PromptCoTError(Exception):
 
 
 class UsageError(PromptCoTError):
-    """Options or arguments that are wrong, or do not go together."""
+    """Options or arguments that are wrong or conflict with each other."""
 
     exit_code = 2
 
@@ -49,11 +49,14 @@ class InputError(PromptCoTError):
 
 
 class UnfitRow(InputError):
-    """A row lacks a field that it is asked about, or has no text in it. A first row that does is a wrong file."""
+    """A row lacks a required field, or the field has no text. If this is the first row, the file is the wrong one."""
 
 
 class RefusedGold(InputError):
-    """A gold that the verifier refuses, such as one that does not equal itself. Its rows are left out and counted."""
+    """A gold answer that the verifier refuses, for example one that does not equal itself.
+
+    Its rows are left out and counted.
+    """
 
 
 class RecipeError(InputError):
@@ -71,9 +74,9 @@ class RecipeError(InputError):
 
 
 class StageFault(PromptCoTError):
-    """A stage or step has a mistake of its own: it raised, or returned something that it may not return.
+    """The code of a stage or step failed: it raised an exception, or returned an invalid value.
 
-    `what` it did, and the `place` in its source where it raised.
+    `what` says what happened, `place` where in the source it was raised.
     """
 
     def __init__(self, stage: str, function: str, row: Mapping[str, Any], what: str, place: str = "") -> None:
@@ -83,7 +86,7 @@ class StageFault(PromptCoTError):
 
     @property
     def reason(self) -> str:
-        """The exception, or what was returned: what such rows are counted under."""
+        """The exception or the returned value. Such rows are counted by it."""
         return self.what.removeprefix("raised ")
 
     def __reduce__(self) -> tuple[type[StageFault], tuple[str, str, Mapping[str, Any], str, str]]:
@@ -96,15 +99,15 @@ class LockedError(PromptCoTError):
 
 
 class StorageError(PromptCoTError):
-    """The file system refused to store something; what was stored before is intact."""
+    """The file system refused a write. Data written before is intact."""
 
 
 class SystematicFailure(PromptCoTError):
-    """So many rows failed, or came back empty, that going on would only waste work."""
+    """So many rows failed or came back empty that the run was stopped."""
 
 
 class EngineError(PromptCoTError):
-    """A model could not be asked. `cause` is a short, stable word under which failures are counted."""
+    """A call to a model failed. `cause` is a short, stable word by which failures are counted."""
 
     def __init__(self, message: str, cause: str = "engine") -> None:
         self.cause = presentable(cause)
@@ -112,11 +115,11 @@ class EngineError(PromptCoTError):
 
 
 LIMITED = "http 429"
-"""The cause of a call that a server turned away because too many came."""
+"""The cause of a call that the server rejected because of its rate limit."""
 
 
 class TransientError(EngineError):
-    """Asking again may work. `retry_after` is what the server asked for, in seconds, if it did."""
+    """A retry may succeed. `retry_after` is the delay that the server asked for, in seconds, if it did."""
 
     def __init__(self, message: str, cause: str = "transport", retry_after: float | None = None) -> None:
         self.retry_after = retry_after
@@ -124,8 +127,8 @@ class TransientError(EngineError):
 
 
 class RequestRefused(EngineError):
-    """This one request can never be answered: it is too long, malformed, or its content is refused."""
+    """This request can never succeed: it is too long or malformed, or its content is refused."""
 
 
 class EngineUnusable(EngineError):
-    """No request at all can be answered: wrong key, unknown model, wrong address, missing weights."""
+    """No request can succeed: wrong key, unknown model, wrong address, missing weights."""

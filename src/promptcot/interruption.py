@@ -1,9 +1,9 @@
-"""What asks a program to stop from outside: Ctrl-C, SIGTERM, a terminal that is closed, the end of its parent.
+"""Requests to stop a program: Ctrl-C, SIGTERM, a closed terminal, the end of the parent process.
 
-Decides what counts as one request, who hears it, and what a second one does: whoever works at the moment stops in a way
-of its own (an event loop cancels its task, a training finishes its step), else KeyboardInterrupt is raised; a second
-request ends the program at once. SIGQUIT stays what it is everywhere, an end without any words. What is said and how
-an exit code comes about is decided in `cli`.
+Decides which signals count as one request, which listener handles it, and what a second request does. The current
+listener stops in its own way (an event loop cancels its task, a training run finishes its step); without a listener
+KeyboardInterrupt is raised. A second request ends the program at once. SIGQUIT is not handled: it ends the program
+without a message. `cli` decides messages and exit codes.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from typing import Any
 REQUESTS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 PARENT = "PROMPTCOT_PARENT"
-"""The variable that tells a program who started it, so that it ends with that one."""
+"""The variable with the process id of the program that started this one, so that this one ends with it."""
 
 INTERRUPTED = 130
 _ONE_REQUEST = 1.0
-"""Seconds within which several signals are one request: terminals and `timeout` signal a process and its group."""
+"""Signals within so many seconds count as one request: terminals and `timeout` signal a process and its group."""
 _LOOK_FOR_PARENT = 0.25
 _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Listener:
-    """Hears requests to stop: `first` is called at the first one; a second one is for who listened before.
+    """Listens for requests to stop: the first one calls `first`, a second one goes to the previous listener.
 
     Its methods run between any two instructions of the main thread.
     """
@@ -44,12 +44,12 @@ class Listener:
 
     @property
     def asked(self) -> bool:
-        """Whether anybody asked."""
+        """Whether a stop was requested."""
         return self._since is not None
 
     @contextmanager
     def listening(self, signals: Iterable[int] = REQUESTS) -> Iterator[None]:
-        """Listen to these signals, except where they are ignored, as under `nohup`. In the main thread only."""
+        """Listen to these signals, except those that are ignored, as under `nohup`. In the main thread only."""
         self.listen(signals)
         try:
             yield
@@ -63,7 +63,7 @@ class Listener:
                 self._before[number] = signal.signal(number, self._hear)
 
     def again(self, number: int, frame: FrameType | None) -> None:
-        """What a second request does: what it does to who listened before."""
+        """Pass a second request to the previous listener."""
         before = self._before.get(number)
         owner = getattr(before, "__self__", None)
         if isinstance(owner, Listener):
@@ -83,7 +83,7 @@ class Listener:
 
 
 def raising() -> list[int]:
-    """The signals that raise KeyboardInterrupt now, so that whoever waits for work may hear them instead."""
+    """The signals that currently raise KeyboardInterrupt, so that a waiting event loop can handle them instead."""
     return [number for number in REQUESTS if _raises(signal.getsignal(number))]
 
 
@@ -92,9 +92,9 @@ def _raises(handler: object) -> bool:
 
 
 class Program(Listener):
-    """Listens for a whole program: the first request raises KeyboardInterrupt, unless the program is over by then.
+    """Listens for a whole program: the first request raises KeyboardInterrupt, unless the program is already over.
 
-    `last_words` are what a second request leaves behind.
+    A second request prints `last_words` and ends the program.
     """
 
     def __init__(self, last_words: str) -> None:
@@ -102,18 +102,18 @@ class Program(Listener):
         self._last_words, self._over = last_words, False
 
     def begin(self) -> None:
-        """Listen from here to the end of the interpreter, which ignores requests in its last moments."""
+        """Listen until the interpreter exits. Requests during its shutdown are ignored."""
         self._unraisable = sys.unraisablehook
         self.listen()
         sys.unraisablehook = self._not_lost
         atexit.register(self._ignore)
 
     def over(self) -> None:
-        """The exit code is known: a request changes it no more."""
+        """The exit code is known: later requests do not change it."""
         self._over = True
 
     def again(self, number: int, frame: FrameType | None) -> None:
-        """End at once. What other programs were started for this one ends by itself."""
+        """End at once. Child processes end by themselves."""
         with suppress(OSError):
             if sys.stderr.isatty():
                 os.write(2, _SHOW_CURSOR)
@@ -125,7 +125,7 @@ class Program(Listener):
             raise KeyboardInterrupt
 
     def _not_lost(self, told: sys.UnraisableHookArgs) -> None:
-        """Python drops what is raised in a finalizer: a request that came in one is made once more, after it."""
+        """Python discards exceptions raised in a finalizer. A request that arrived in one is raised again after it."""
         if not issubclass(told.exc_type, KeyboardInterrupt):
             self._unraisable(told)
         elif not self._over:
@@ -140,8 +140,8 @@ class Program(Listener):
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Libraries that set handlers of their own, as Ray and torch do, have them until the end of the block only."""
-    if threading.current_thread() is not threading.main_thread():  # no handler can be set here
+    """Restore the signal handlers at the end of the block. Ray and torch set handlers of their own."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread can set handlers
         yield
         return
     before = {number: signal.getsignal(number) for number in (*REQUESTS, signal.SIGQUIT)}
@@ -152,7 +152,7 @@ def handlers_kept() -> Iterator[None]:
 
 
 def _restore(handlers: Mapping[int, Any]) -> None:
-    """Set handlers again, except those that are none of Python's."""
+    """Set handlers again, except those that were not set from Python."""
     for number, handler in handlers.items():
         if handler is not None:
             signal.signal(number, handler)
@@ -160,7 +160,7 @@ def _restore(handlers: Mapping[int, Any]) -> None:
 
 @contextmanager
 def inherited_deafness() -> Iterator[None]:
-    """Programs that this thread starts in the block never hear requests to stop: who started them ends them."""
+    """Programs that this thread starts in the block ignore requests to stop; their parent ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
     try:
         yield
@@ -169,7 +169,7 @@ def inherited_deafness() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this process, if it was started with PARENT, when that one is gone: a kill may have hit it alone."""
+    """End this process when the process named in PARENT is gone, which may have been killed alone."""
     parent = os.environ.pop(PARENT, None)
     if parent is None:
         return

@@ -1,7 +1,7 @@
-"""Text as a person is shown it: on one terminal, in one log, nothing in it moves the cursor or turns the line around.
+"""Makes text safe to print on a terminal or in a log: no cursor movement, no reversed writing direction.
 
-Decides which characters are shown as escapes, and how much of somebody else's text a message quotes. Files keep text
-as it is. That no secret is shown is decided in `redaction`.
+Decides which characters are shown as escapes and how much foreign text a message quotes. Files keep text unchanged.
+`redaction` removes secrets.
 """
 
 from __future__ import annotations
@@ -10,37 +10,37 @@ import re
 
 from promptcot.redaction import redacted
 
-# Controls but line break and tab (C0, DEL, C1), other separators of lines, what turns the direction of writing, what
-# takes no room (joiners, which scripts need, excepted), tags, and halves of surrogate pairs, which cannot be printed.
+# Controls except line break and tab (C0, DEL, C1), other line separators, characters that change the writing direction,
+# zero-width characters (except joiners, which scripts need), tags, and halves of surrogate pairs.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
-# What terminals obey as a whole, in 7 bits and in 8: CSI, and strings (titles, clipboards, links) with their end.
+# Terminal sequences in 7 and 8 bits: CSI, and strings (titles, clipboards, links) with their terminator.
 _SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]{0,4096}(?:\x07|\x1b\\|\x9c)"
 )
 LONGEST_QUOTE = 500
-"""Characters of a server's or a model's text that a message repeats."""
+"""The most characters of a server's or a model's text that a message quotes."""
 
 
 def printable(text: str) -> str:
-    """The text with `�` for whole sequences that a terminal obeys, and escapes such as `\\x07` for other characters
-    that it obeys or does not show.
+    """The text with `�` for each terminal sequence, and escapes such as `\\x07` for other control characters and
+    invisible characters.
 
-    Line breaks (`\\n`) and tabs stay: who quotes the text of others uses `quoted`.
+    Line breaks (`\\n`) and tabs are kept; use `quoted` for foreign text.
     """
     return text if text.isascii() and text.isprintable() else _HIDDEN.sub(_escape, _SEQUENCE.sub("�", text))
 
 
 def presentable(text: str) -> str:
-    """The text without control characters and secrets: every message and every printed line goes through this."""
+    """The text without control characters and secrets. Every message and every printed line passes through this."""
     return redacted(printable(text))
 
 
 def quoted(text: str, most: int = LONGEST_QUOTE) -> str:
-    """Somebody else's text within a message: on one line, and cut. A line of it could pass for one of ours."""
+    """Foreign text within a message: on one line and cut, so that no line of it can look like one of ours."""
     line = " ".join(text[: 4 * most].split())
     return printable(f"{line[:most]} …" if len(line) > most or len(text) > 4 * most else line)
 

@@ -1,7 +1,7 @@
-"""The nouns that travel between stages, engines and runners.
+"""The data types that stages, engines and runners exchange.
 
-A *row* is a plain JSON object: stages add fields to it and carry along those they do not know. What is asked of a model
-and what comes back are small frozen classes. Nothing here reads files, asks models or draws random numbers.
+A *row* is a plain JSON object. Stages add fields to it and keep those that they do not know. Requests and completions
+are small frozen classes. Nothing here reads files, calls models or draws random numbers.
 """
 
 from __future__ import annotations
@@ -21,43 +21,44 @@ Row = dict[str, Any]
 """One line of a JSON Lines file."""
 
 FinishReason = Literal["stop", "length"] | str
-"""Why a model stopped: one of the words below, or a server's own word that none of them covers."""
+"""Why a model stopped: one of the words below, or a server's own word if none of them fits."""
 
 STOP = "stop"
-"""The model was done."""
+"""The model ended its reply."""
 
 LENGTH = "length"
 """The reply was cut off: by `max_tokens`, or by the end of the context."""
 
 SOURCE_INDEX = "source_index"
-"""The field that rows of a sharded command have: their position in the whole input."""
+"""The field of rows of a sharded command: their position in the whole input."""
 
 CONTENT_FILTER = "content_filter"
 """The server refused to write the reply, or the rest of it."""
 
 TOOL_CALLS = "tool_calls"
-"""The model asked for a tool, which nobody offered it."""
+"""The model called a tool, although none was offered."""
 
 INTERRUPTED = "interrupted"
-"""The server gave up before the model was done: such a reply is asked for again and never reused."""
+"""The server stopped before the model was done. Such a call is retried, and its reply is never reused."""
 
 UNANSWERED = "unanswered"
-"""No reply came, though others did about the same row. Runners say so of a call that failed; it is in no journal."""
+"""No reply came, although other calls for the same row succeeded. Runners set it for a failed call; no journal has it.
+"""
 
 UNSTATED = "unstated"
-"""A whole reply that does not say why the model stopped. It counts as finished."""
+"""A complete reply without a finish reason. It counts as finished."""
 
 UNKNOWN = "unknown"
-"""What stands where a word should be is none. Like every word that is not known, it does not count as finished."""
+"""The finish reason is not a string. Like every unknown word, it does not count as finished."""
 
 _NOTHING_SAID = {"", "null", "none", "nil", "undefined", UNSTATED}
-# How servers call a reply that is whole, in lower case and without what is neither letter nor digit. Only these do.
+# What servers call a complete reply, in lower case, letters and digits only. No other word counts as complete.
 _STOPPED = {
     *("stop", "stopped", "stopsequence", "stoptoken", "stopword", "stopwords", "stopstring", "stopstringfound"),
     *("eos", "eostoken", "eosfound", "eot", "eottoken", "end", "endturn", "endofturn", "endoftext", "endofsequence"),
     *("complete", "completed", "finish", "finished", "done", "normal", "succeeded"),
 }
-# Everything else by its root, the first that fits: none of these is a whole reply.
+# All other words are recognized by their root; the first that fits counts. None of these is a complete reply.
 _UNFINISHED = (
     (
         CONTENT_FILTER,
@@ -76,10 +77,10 @@ _WORD = re.compile(r"[a-z0-9_.:-]{1,60}")
 
 
 def finish_of(word: object) -> FinishReason:
-    """Our word for what a server gave as the reason why a model stopped.
+    """Our word for a server's finish reason.
 
-    Every server has its own (`MAX_TOKENS`, `model_length`, `FINISH_REASON_STOP`, `end_turn`). One that is not known
-    stays as it is, in lower case, and is not taken for a finished reply; what is no word is `unknown`.
+    Servers use different words (`MAX_TOKENS`, `model_length`, `FINISH_REASON_STOP`, `end_turn`). An unknown word is
+    kept in lower case and does not count as finished; a value that is not a string becomes `unknown`.
     """
     if word is None:
         return UNSTATED
@@ -101,7 +102,7 @@ def _finish_of(word: str) -> FinishReason:
 
 
 def is_finished(word: object) -> bool:
-    """Whether a reply with this finish reason is all that the model had to say."""
+    """Whether a reply with this finish reason is complete."""
     return finish_of(word) in (STOP, UNSTATED)
 
 
@@ -117,9 +118,9 @@ class Message:
 class Sampling:
     """How tokens are drawn. `temperature` 0 is greedy; `max_tokens` bounds the completion only.
 
-    The text ends before the first of the `stop` strings. `top_k` is at least 1, `min_p` a share of the likeliest
-    token's probability, `presence_penalty` is taken from the logit of each token that the completion has already; None
-    leaves these three to the server.
+    The text ends before the first of the `stop` strings. `top_k` is at least 1. `min_p` is a share of the likeliest
+    token's probability. `presence_penalty` is subtracted from the logit of each token that the completion already has.
+    None leaves these three to the server.
     """
 
     temperature: float = 1.0
@@ -132,7 +133,7 @@ class Sampling:
     presence_penalty: float | None = None
 
 
-_MOST_EXAMPLES = 16  # replies may be long, and reasons many
+_MOST_EXAMPLES = 16  # replies may be long, and there may be many reasons
 _KNOWN_BY = tuple(part.name for part in fields(Sampling) if part.name != "max_tokens")
 
 
@@ -140,9 +141,9 @@ _KNOWN_BY = tuple(part.name for part in fields(Sampling) if part.name != "max_to
 class Request:
     """One call to a model: either a raw `prompt` or chat `messages`, never both.
 
-    `sample` numbers the traces of one row; `attempt` counts how often the row was asked before because the reply could
-    not be used. `seed` is unique to (run, row, sample, attempt), see `again`. `earlier` is how earlier versions asked
-    the same: a reply to it that is in a journal is used. It is no part of the key.
+    `sample` numbers the traces of one row; `attempt` counts the earlier requests whose reply could not be used. `seed`
+    is unique to (run, row, sample, attempt), see `again`. `earlier` is the same request as earlier versions made it: a
+    journaled reply to it is reused. It is not part of the key.
     """
 
     prompt: str = ""
@@ -158,15 +159,15 @@ class Request:
             raise ValueError("a request has either a prompt or messages")
 
     def again(self) -> Request:
-        """The same question once more, with another seed."""
+        """The same request with the next attempt's number and seed."""
         attempt = self.attempt + 1
         earlier = self.earlier and self.earlier.again()
         return replace(self, attempt=attempt, seed=derive_seed(self.seed, "attempt", attempt), earlier=earlier)
 
     def key(self, model: str) -> str:
-        """What this call is known by in a journal: 32 hex digits, independent of `max_tokens`.
+        """The key of this call in a journal: 32 hex digits, independent of `max_tokens`.
 
-        What is None does not enter, so that a new field of `Sampling` changes no key of before.
+        Fields that are None are left out, so a new field of `Sampling` does not change existing keys.
         """
         told = {name: getattr(self.sampling, name) for name in _KNOWN_BY}
         sampling = {name: value for name, value in told.items() if value is not None}
@@ -179,8 +180,8 @@ class Request:
 class Completion:
     """A model's reply. Token counts are None where the engine does not know them.
 
-    Whatever word a server has for it, `finish_reason` is ours (`finish_of`). `end_tokens` are those that were taken off
-    the end of the text.
+    `finish_reason` is our word (`finish_of`), not the server's. `end_tokens` are those removed from the end of the
+    text.
     """
 
     text: str
@@ -199,7 +200,7 @@ class Completion:
 
     @property
     def finished(self) -> bool:
-        """Whether this is all that the model had to say."""
+        """Whether the reply is complete."""
         return is_finished(self.finish_reason)
 
 
@@ -213,9 +214,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that was asked and is left out, with a reason under which it is counted; `raw` is what cannot be read.
+    """A row that is dropped after its call, with the reason it is counted by; `raw` is an unreadable reply.
 
-    `details` are fields that are written into the row that was left out: what it is a copy of, how it was voted on.
+    `details` are fields written into the dropped row: what it is a copy of, how it was voted on.
     """
 
     reason: str
@@ -226,7 +227,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that a step leaves out: one that it had held back, or one that stands for a group."""
+    """A row that a step drops: one that it had held back, or one that represents a group."""
 
     row: Row
     drop: Drop
@@ -234,7 +235,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The replies cannot be used: ask again. When no attempt is left, `otherwise` stands."""
+    """The replies cannot be used: retry. When no attempt is left, the outcome is `otherwise`."""
 
     reason: str
     otherwise: Sequence[Row] | Drop
@@ -242,9 +243,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A reply of which nothing can be used: why, what it says, and how it was asked for.
+    """A reply that cannot be used: the reason, its text and its request.
 
-    It may have been left out, or be an output that is marked, such as an invalid verdict.
+    Its row may have been dropped, or be an output that is marked, such as an invalid verdict.
     """
 
     reason: str
@@ -257,13 +258,13 @@ class Unusable:
 
 @dataclass
 class Useless:
-    """Replies of which nothing can be used, counted by reason, with the first of each of some reasons."""
+    """Replies that cannot be used, counted by reason, with one example for each of the first reasons."""
 
     counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Unusable] = field(default_factory=dict)
 
     def add(self, reply: Unusable, times: int = 1) -> None:
-        """So many more for this reason."""
+        """Count `times` more replies for this reason."""
         self.counts[reply.reason] += times
         if len(self.examples) < _MOST_EXAMPLES:
             self.examples.setdefault(reply.reason, reply)
@@ -277,7 +278,7 @@ class Useless:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row on its way, with the position of the source row from which it descends."""
+    """A row in the pipeline, with the position of the source row that it descends from."""
 
     index: int
     row: Row
@@ -285,7 +286,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A row that could not be asked: the cause it is counted under, and what the engine said."""
+    """A row whose call failed: the cause it is counted by, and the engine's message."""
 
     cause: str
     message: str
@@ -293,14 +294,14 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one item."""
+    """The outcome of one item."""
 
     item: Item
     result: Sequence[Row] | Drop | Failed
 
 
 def _canonical(value: Any) -> bytes:
-    """JSON that is the same for the same value; the standard library writes what orjson refuses, half a surrogate."""
+    """Canonical JSON of a value. The standard library writes what orjson refuses, such as half a surrogate pair."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except TypeError:
@@ -308,7 +309,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def count_of(value: object) -> int | None:
-    """A count that a row states, such as its tokens; None for what can be none."""
+    """A count from a row, such as its tokens; None if the value cannot be a count."""
     return value if type(value) is int and 0 <= value < 1 << 53 else None
 
 
@@ -319,7 +320,7 @@ def derive_seed(*parts: object) -> int:
 
 
 def content_id(*parts: object) -> str:
-    """A row's id: 16 hex digits from what the row is made of; huge integers are decimals there."""
+    """A row's id: 16 hex digits from the parts of its content; huge integers enter as decimals."""
     return hashlib.blake2b(
         json.dumps(parts, ensure_ascii=False, default=str).encode(errors="surrogatepass"), digest_size=8
     ).hexdigest()

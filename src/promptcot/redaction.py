@@ -1,13 +1,13 @@
-"""Secrets: which values are some, how a text is freed of them, and where none may be written.
+"""Secrets: which values are secret, how they are removed from text, and where they must not be written.
 
-What is secret: the values of environment variables that are named like keys, passwords in addresses there, and what
-`remember` was told (the key of a server, the key of a run's own servers). A secret is found whole, cut at either end,
-percent-encoded, in base64 and as JSON has it. `redacted` also hides what looks like a key to anybody: passwords in
-URLs, query parameters named like keys, keys of well-known forms. Text that is data (a model's reply) is freed of known
-secrets only, by `Secrets`; a reply may have a URL in it.
+Secrets are the values of environment variables with names of keys, passwords in addresses in the environment, and
+values passed to `remember` (the key of a server, the key of a run's own servers). A secret is found whole, cut at
+either end, percent-encoded, in base64 and escaped as in JSON. `redacted` also hides what looks like a key: passwords in
+URLs, query parameters named like keys, keys in well-known formats. From data (a model's reply) `Secrets` removes only
+known secrets, because a reply may contain a URL.
 
-A value is no secret if it is short, a single word, a number or a placeholder (`EMPTY`, `none`, `12345678`,
-`sk-xxxxxxxxxxxx`): such a key protects nothing, and to hide it would tear holes into texts.
+A short value, a single word, a number or a placeholder (`EMPTY`, `none`, `12345678`, `sk-xxxxxxxxxxxx`) is not a
+secret: it protects nothing, and hiding it would damage ordinary text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from urllib.parse import quote, unquote
 MASK = "***"
 _SHORTEST, _LONGEST_WORD = 8, 16
 _FEWEST_CHARACTERS = 5
-"""Different ones, in a secret: placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
+"""The least number of different characters in a secret; placeholders (`sk-xxxxxxxx`, `0000-0000`) have fewer."""
 
 _NAMED_LIKE_KEYS = re.compile(
     r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?|_PASS|_PAT|_SAS|ACCESS_KEY_ID|CONNECTION_STRING)_?\d*$"
@@ -43,7 +43,7 @@ _BODY_ENDS = (
     *("accesstoken", "authtoken", "apitoken", "bearertoken", "hftoken"),
 )
 
-# A password may have slashes in it, and a path an `@`: `HOST:8000/team@work` names no user.
+# A password may contain slashes, and a path an `@`: `HOST:8000/team@work` has no user.
 _USER = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)(?P<slashes>:/{1,3})(?!/|NAME:PASSWORD@)"
     r"(?P<user>[^\s/?#:\['\"<>]*:(?!\d*/)[^\s?#'\"<>]+|[^\s/?#'\"<>]+)@",
@@ -65,7 +65,7 @@ _remembered: set[str] = set()
 
 
 class Secrets:
-    """Some values, and a text without them. Finding none in a text of 4 KB takes some microseconds."""
+    """Removes some values from texts. A text of 4 KB without a secret takes a few microseconds."""
 
     def __init__(self, values: Iterable[str]) -> None:
         values = sorted(filter(is_secret, set(values)), key=len, reverse=True)
@@ -74,7 +74,7 @@ class Secrets:
         self._tails = [(value[-_telling(value[::-1]) :], value) for value in values]
 
     def without(self, text: str) -> str:
-        """The text with `***` for what it has of the secrets."""
+        """The text with `***` in place of each secret or part of one."""
         for head, form in self._heads:
             if head in text:
                 text = _masked(text, head, form)
@@ -85,7 +85,7 @@ class Secrets:
 
 
 def _masked(text: str, head: str, form: str) -> str:
-    """The text with `***` wherever `form` begins, for as much as there is of it."""
+    """The text with `***` wherever `form` begins, for as many of its characters as follow."""
     parts, done = list[str](), 0
     while (place := text.find(head, done)) >= 0:
         pairs = zip(form, text[place : place + len(form)], strict=False)
@@ -96,44 +96,46 @@ def _masked(text: str, head: str, form: str) -> str:
 
 
 def is_secret(value: str) -> bool:
-    """Whether a value can be one: long enough, and neither a word nor a number nor a placeholder."""
+    """Whether a value can be a secret: long enough, and not a word, a number or a placeholder."""
     if len(value) < _SHORTEST or len(set(value)) < _FEWEST_CHARACTERS:
         return False
     return len(value) >= _LONGEST_WORD or not (_WORD.fullmatch(value) or re.fullmatch(r"[\W\d_]+", value))
 
 
 def _telling(form: str) -> int:
-    """How many characters of its beginning give a secret away: 8, but more where any text may have them."""
+    """How many leading characters identify a secret: 8, or more where ordinary text may contain these."""
     return next((length for length in range(_SHORTEST, len(form)) if _is_telling(form[:length])), len(form))
 
 
 def _is_telling(piece: str) -> bool:
-    """Not a number, not a few characters again and again, and of a word with its hyphen (`correct-…`) 16 characters."""
+    """Whether a piece identifies a secret: not a number, not a few repeated characters, and 16 characters if it looks
+    like a word with a hyphen (`correct-…`).
+    """
     if len(set(piece)) < _FEWEST_CHARACTERS or not any(map(str.isalpha, piece)):
         return False
     return len(piece) >= _LONGEST_WORD or _WORD.fullmatch(piece.strip("-_.:/ ")) is None
 
 
 def _forms(value: str) -> set[str]:
-    """How a value is repeated: as it is, in JSON, in a URL, in base64 wherever it begins in what was encoded."""
+    """The forms of a value in text: plain, in JSON, in a URL, and in base64 at any offset of the encoded text."""
     data = value.encode(errors="surrogatepass")
     found = {value, *(json.dumps(value, ensure_ascii=escaped)[1:-1] for escaped in (True, False))}
     found |= {quote(data, safe=""), quote(data, safe="~").lower() if "%" in quote(data) else value}
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + data)
-        # The first and the last characters depend on what stands beside it.
+        # The first and the last characters depend on the neighbouring bytes.
         core = whole[(0, 2, 3)[before] : len(whole) - (4 if (before + len(data)) % 3 else 0)].decode()
         found |= {core, core.replace("+", "-").replace("/", "_")} if len(core) >= _SHORTEST else set()
     return found
 
 
 def remember(*values: str) -> None:
-    """From now on hide these values too, if they can be secrets."""
+    """Hide these values too from now on, if they can be secrets."""
     _remembered.update(filter(is_secret, values))
 
 
 def known() -> Secrets:
-    """All that is secret here and now: what was remembered, and what the environment holds."""
+    """All current secrets: the remembered values and those of the environment."""
     return _secrets(frozenset({*_remembered, *_of_environment(os.environ)}))
 
 
@@ -152,7 +154,7 @@ def _of_environment(environment: Mapping[str, str]) -> Iterator[str]:
 
 
 def _is_path(value: str) -> bool:
-    """Whether this is the path of a file with a key, and not a key that begins with a slash, as in base64."""
+    """Whether this is the path of a key file rather than a key that begins with a slash, as base64 can."""
     return value.startswith(("/", "~", "./")) and not _MIXED.search(value)
 
 
@@ -162,7 +164,7 @@ def _is_key_variable(name: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """A text that somebody is shown, or that tells about a run: without secrets, and without what looks like one."""
+    """A text for messages and reports, without secrets and without anything that looks like one."""
     text = known().without(text)
     if ":/" in text and "@" in text:
         text = _USER.sub(_without_user, text)
@@ -172,7 +174,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_in(value: Any) -> Any:
-    """A JSON value with `redacted` texts, names of fields included."""
+    """A JSON value with all its texts `redacted`, field names included."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
@@ -181,7 +183,7 @@ def redacted_in(value: Any) -> Any:
 
 
 def _without_user(found: re.Match[str]) -> str:
-    """A user is part of many addresses (`abfs://CONTAINER@ACCOUNT`); with a password, or on the web, it is a secret."""
+    """Many addresses have a user (`abfs://CONTAINER@ACCOUNT`); with a password, or in an HTTP URL, it is a secret."""
     is_secret_here = ":" in unquote(found["user"]) or found["scheme"].lower() in ("http", "https")
     return f"{found['scheme']}{found['slashes']}{MASK}@" if is_secret_here else found[0]
 
@@ -191,22 +193,24 @@ def _without_value(found: re.Match[str]) -> str:
 
 
 def is_named_like_key(name: str) -> bool:
-    """Whether a query parameter of that name is a key: `api-key`, `X-Amz-Signature`, `sig`, `token`, `code`."""
+    """Whether a query parameter of this name holds a key: `api-key`, `X-Amz-Signature`, `sig`, `token`, `code`."""
     return _FIELD.search(name) is not None
 
 
 def looks_like_key(text: str) -> bool:
-    """Whether a text has a secret of this environment in it, or a key of a well-known form."""
+    """Whether a text contains a secret of this environment or a key in a well-known format."""
     return known().without(text) != text or _KEYS.search(text) is not None
 
 
 def holds_credentials(address: str) -> bool:
-    """Whether a text, such as the address of a file or a cluster, has a password or a key in it."""
+    """Whether a text, such as the address of a file or a cluster, contains a password or a key."""
     return redacted(address) != address
 
 
 def keys_in(value: Any, name: str = "") -> Iterator[str]:
-    """The names of fields in a JSON value that hold a key, at any depth; a text that is one counts under any name."""
+    """The names of the fields of a JSON value that hold a key, at any depth. A text that is a key counts under any
+    name.
+    """
     if isinstance(value, Mapping):
         yield from chain.from_iterable(keys_in(one, str(field)) for field, one in value.items())
     elif isinstance(value, list | tuple):
@@ -216,16 +220,18 @@ def keys_in(value: Any, name: str = "") -> Iterator[str]:
 
 
 def _is_body_key(name: str) -> bool:
-    """Stricter than `is_named_like_key`: bodies have tokens and keys that are none (`prompt_cache_key`)."""
+    """Stricter than `is_named_like_key`: bodies have fields named token or key that are no secrets
+    (`prompt_cache_key`).
+    """
     plain = re.sub(r"[^a-z]", "", name.lower())
     return plain in _BODY_FIELDS or plain.endswith(_BODY_ENDS)
 
 
 def is_variable(name: str) -> bool:
-    """Whether a text is the name of an environment variable and not a key: one that is set, or that looks like a name.
+    """Whether a text is the name of an environment variable rather than a key: it is set, or looks like a name.
 
-    A name that is not set yet has capitals only, or ends in a word such as `key`; and none of its parts is as long, or
-    as mixed, as parts of keys are.
+    A name that is not set must be in capitals or end in a word such as `key`, and no part of it may be as long or as
+    mixed as parts of keys are.
     """
     if not _NAME.fullmatch(name):
         return False
@@ -237,7 +243,7 @@ def is_variable(name: str) -> bool:
 
 
 def without_secret_causes(error: BaseException) -> None:
-    """Cut off what led to an error where a secret stands in it: tracebacks show causes too."""
+    """Remove the causes of an error that contain a secret, because tracebacks print them."""
     link = error
     while (cause := link.__cause__ or link.__context__) is not None:
         if redacted(f"{cause} {cause!r}") != f"{cause} {cause!r}":
@@ -247,5 +253,5 @@ def without_secret_causes(error: BaseException) -> None:
 
 
 def without_keys(environment: Mapping[str, str], but: tuple[str, ...] = ()) -> dict[str, str]:
-    """The environment for a child that needs no key but those in variables whose names begin so."""
+    """The environment for a child process, without keys except in variables whose names begin with one of `but`."""
     return {name: value for name, value in environment.items() if name.startswith(but) or not _is_key_variable(name)}

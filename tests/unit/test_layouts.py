@@ -190,7 +190,7 @@ def test_a_row_that_does_not_fit_is_a_failed_row_that_names_its_fields() -> None
 
 def test_a_file_whose_first_row_does_not_fit_is_a_mistake() -> None:
     engine, asked = asks("solve")
-    words = "row 1: neither `problem` nor `prompt` holds a text, .* --columns .*; it has `query`, `gold`"
+    words = "row 1: neither `problem` nor `prompt` has a text, .* --columns .*; it has `query`, `gold`"
     with pytest.raises(InputError, match=words):
         promptcot.solve([{"query": "2 + 2?", "gold": "4"}], model=engine)
     assert asked == []

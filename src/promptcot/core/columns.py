@@ -1,9 +1,8 @@
-"""How the rows of a file are read: which columns are which of our fields.
+"""Maps the columns of a file to our fields.
 
-The first rows say which layout a file has (`core.layouts`); `--columns` says otherwise. Our own names always win: a
-field of ours that a row has is what it is, whatever else the row has. Other columns are carried along untouched. What
-was taken for what is told in one line. Rows that do not fit are passed on as they are, and refused by name where they
-are used.
+The layout of a file (`core.layouts`) is recognized by its first rows; `--columns` overrides it. Our own field names
+have precedence over the layout's columns. Other columns are passed through unchanged. One line reports the mapping.
+Rows that do not fit are passed on unchanged, and refused by name where they are used.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ OURS = (
     *("label", "agreement", "pass_rate", "n", "model"),
     *("chosen", "rejected"),
 )
-"""The fields that `--columns` can name a column for."""
+"""The fields that `--columns` can map."""
 
 _PROBLEM = ("problem", "answer", "reference_solution")
 _SOURCED = (*_PROBLEM, "source")
 _SHOWN_FIELDS = 20
 _LOOKED_AT = 20
-"""The rows that a file is recognised by: a single one may lack a field that the others have."""
+"""The number of rows by which a file's layout is recognized: a single row may lack a field."""
 
 
 def parse(text: str) -> dict[str, str]:
-    """The columns by our field, from `OURS=THEIRS,…`. Raises UsageError."""
+    """The mapping from our fields to columns, from `OURS=THEIRS,…`. Raises UsageError."""
     found: dict[str, str] = {}
     for part in text.split(","):
         ours, equals, theirs = (piece.strip() for piece in part.partition("="))
@@ -47,12 +46,12 @@ def parse(text: str) -> dict[str, str]:
 
 
 def checked(given: Mapping[str, str]) -> dict[str, str]:
-    """The same columns by our field. Raises UsageError for a field that is none of ours."""
+    """The same mapping. Raises UsageError for an unknown field."""
     for ours in given:
         if ours not in OURS:
             near = get_close_matches(ours, OURS, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise UsageError(f"columns: {ours!r} is no field of ours; {hint}known are {', '.join(OURS)}")
+            raise UsageError(f"columns: {ours!r} is not one of our fields; {hint}the fields are {', '.join(OURS)}")
     return dict(given)
 
 
@@ -64,14 +63,14 @@ def fields_of(row: Row) -> str:
 
 
 def _silent(line: str) -> None:
-    """Nobody hears of it."""
+    """Discard the line."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """How the rows of files are read. `given` are columns by our field; `tell` hears what was taken for what, once.
+    """Maps the rows of files. `given` has columns by our field; `tell` is called once with a line about the mapping.
 
-    Each method reads the rows of one file, and raises InputError where its first rows lack a column of `given`.
+    Each method reads the rows of one file, and raises InputError if its first rows lack a column of `given`.
     """
 
     given: Mapping[str, str] = field(default_factory=dict)
@@ -79,17 +78,17 @@ class Columns:
     _told: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def problems(self, rows: Iterable[Row], *, source: str | None = None) -> Iterator[tuple[int, Row]]:
-        """Rows of problems, each with its number in the file from 1: `problem`, and `answer` where the layout has one.
+        """Rows of problems, each with its number in the file from 1: `problem`, and `answer` if the layout has one.
 
-        Where they are of a known layout and name no `source`, it is the one given.
+        If the layout is known and the rows name no `source`, the argument `source` is used.
         """
         for number, reading, row in self._read(rows, _SOURCED if source else _PROBLEM, source=source):
             yield number, reading.row(row)
 
     def traces(self, rows: Iterable[Row], *, sourced: bool = False) -> Iterator[tuple[int, Row]]:
-        """As `problems`, with a trace in `completion`; a row with several traces becomes as many, with `sample`.
+        """Like `problems`, with a trace in `completion`; a row with several traces becomes several rows with `sample`.
 
-        `sourced`: where the rows name no `source`, it is the name of the layout.
+        `sourced`: if the rows name no `source`, it is the name of the layout.
         """
         wanted = _SOURCED if sourced else _PROBLEM
         for number, reading, row in self._read(rows, (*wanted, "completion")):
@@ -97,16 +96,16 @@ class Columns:
                 yield number, one
 
     def chats(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Rows that a model can learn from: those with neither `messages` nor a pair in our words get `messages`.
+        """Training rows: rows with neither `messages` nor a pair in our fields get `messages`.
 
-        They are the problem and its trace, or its solution where the layout has no trace; several traces of a row are
-        as many rows.
+        These are the problem and its trace, or its solution if the layout has no trace; several traces of a row become
+        several rows.
         """
         for _, reading, row in self._read(rows, ("problem", "completion", "messages"), learnt=True):
             yield from reading.chats(row)
 
     def prompts(self, rows: Iterable[Row]) -> Iterator[tuple[int, Row]]:
-        """As `problems`, but where rows have `prompt` or `messages`, what these ask is not taken for a problem."""
+        """Like `problems`, but the question in `prompt` or `messages` is not taken as the problem."""
         stream = iter(rows)
         first = list(islice(stream, _LOOKED_AT))
         asked = any(row.get(name) is not None for row in first for name in ("prompt", "messages"))
@@ -114,7 +113,7 @@ class Columns:
             yield number, reading.row(row)
 
     def pairs(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Rows of a chosen and a rejected answer; what these columns are called, nobody else says otherwise."""
+        """Rows of a chosen and a rejected answer; only `--columns` can rename these columns."""
         for _, reading, row in self._read(rows, ()):
             yield reading.row(row)
 
@@ -124,7 +123,7 @@ class Columns:
             yield number, reading.row(row)
 
     def tell_once(self, line: str) -> None:
-        """Say something about a file, which may be read several times."""
+        """Report a line about a file once, although the file may be read several times."""
         if line not in self._told:
             self._told.add(line)
             self.tell(line)
@@ -146,7 +145,7 @@ class Columns:
 
 
 def _typical(rows: Sequence[Row]) -> Row:
-    """Each field with its first value that is not null; a field that is null in all rows is."""
+    """Each field with its first value that is not null, or null if there is none."""
     found: Row = {}
     for row in rows:
         found |= {name: value for name, value in row.items() if found.get(name) is None}
@@ -155,7 +154,7 @@ def _typical(rows: Sequence[Row]) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How the rows of one file are read. `given` is taken whatever a row has, `takes` where it has no such field.
+    """The mapping of one file. `given` always applies, `takes` only if a row lacks the field.
 
     `typical` is a row with all the fields that the first rows of the file have.
     """
@@ -171,7 +170,7 @@ class _Reading:
     ) -> _Reading:
         for ours, theirs in given.items():
             if column(typical, theirs) is None:
-                raise InputError(f"columns: {ours}={theirs}, and the first row has no {theirs!r}: {fields_of(typical)}")
+                raise InputError(f"columns: {ours}={theirs}, but the first row has no {theirs!r}: {fields_of(typical)}")
         layout = next((one for one in LAYOUTS if one.fits(typical)), None)
         takes = {} if layout is None else {ours: take for ours, take in layout.takes.items() if ours in wanted}
         trace = takes.get("completion")
@@ -208,7 +207,7 @@ class _Reading:
         return [row] if self._is_ours(row) else list(map(_chat, self.rows(row)))
 
     def line(self, typical: Row) -> str | None:
-        """What was taken for what; None where rows have our fields, and nothing is taken."""
+        """The mapping in words; None if the rows have our fields and nothing is mapped."""
         mapped = typical if self.learnt and self._is_ours(typical) else self.row(typical)
         if mapped is typical:
             return None
@@ -223,12 +222,12 @@ class _Reading:
         return ours if own else took[ours].told(typical)
 
     def _is_ours(self, row: Row) -> bool:
-        """Whether a row says in our words what is learnt."""
+        """Whether a row has training data in our fields."""
         return not self.given and (row.get("messages") is not None or _is_pair(row))
 
 
 def _has(row: Row, ours: str) -> bool:
-    """Whether a row has this field of ours. A problem may be a raw prompt; a list of messages is no text of ours."""
+    """Whether a row has this field. A problem may be a raw prompt; a list of messages does not count as text."""
     if ours == "problem":
         return _is_text(row.get("problem")) or _is_text(row.get("prompt"))
     if ours in ("completion", "source"):
@@ -245,7 +244,7 @@ def _is_pair(row: Row) -> bool:
 
 
 def _chat(row: Row) -> Row:
-    """A row with the problem and its trace as a chat, where it has both and nothing that says more."""
+    """A row with the problem and its trace as a chat, if it has both and no chat or pair of its own."""
     problem, completion = row.get("problem"), row.get("completion")
     if row.get("messages") is not None or _is_pair(row) or not (_is_text(problem) and _is_text(completion)):
         return row

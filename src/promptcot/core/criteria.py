@@ -1,8 +1,8 @@
-"""What judges rate, and how a verdict follows from the ratings: data that comes with a domain's prompts.
+"""The criteria that judges rate, and the rule from ratings to verdict. Both are data of a domain.
 
 A domain's `criteria.toml` names the ratings in the order of the reply, which of them have to be perfect for a perfect
-verdict, and how many of the others. The three words of a rating are the same everywhere. How a reply is read is in
-`judging`.
+verdict, and how many of the others. The three words of a rating are the same in all domains. `judging` parses
+replies.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATINGS: tuple[Rating, ...] = ("perfect", "acceptable", "bad")
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One line of a judge's reply: its key in rows, its label in prompts and replies, and what it asks."""
+    """One line of a judge's reply: its key in rows, its label in prompts and replies, and its question."""
 
     key: str
     label: str
@@ -59,7 +59,7 @@ class Criteria:
 
 
 def recompute(ratings: Mapping[str, Rating], criteria: Criteria) -> Rating:
-    """The verdict that follows from all the ratings, by key. Raises KeyError where one is missing.
+    """The verdict that follows from all ratings, by key. Raises KeyError if one is missing.
 
     Bad, if any rating is bad; perfect, if all required ones are perfect and enough of the others; else acceptable.
     """
@@ -90,7 +90,7 @@ def parse_criteria(text: str, where: str) -> Criteria:
 
 
 def spelling(label: str) -> str:
-    """What labels are compared by: without case, and with any blanks, hyphens and underscores alike."""
+    """The normal form of a label: case is ignored, and blanks, hyphens and underscores are equal."""
     return re.sub(r"[ \t\xa0\u202f_-]+", " ", unicodedata.normalize("NFC", label).strip()).casefold()
 
 
@@ -108,7 +108,7 @@ _KINDS = {str: "string", list: "list of strings", int: "whole number"}
 def shape_mistakes(
     data: Mapping[str, Any], name: str, one: str, fields: Mapping[str, type], verdict_fields: Mapping[str, type]
 ) -> list[str]:
-    """What is wrong with the tables of a file: [[name]], of which each is called `one`, and [verdict]."""
+    """The mistakes in the tables of a file: [[name]], of which each is called `one`, and [verdict]."""
     items, verdict = data.get(name), data.get("verdict")
     known = (name, "verdict")
     mistakes = [f"unknown key {key!r}; known are {name!r} and 'verdict'" for key in data if key not in known]
@@ -125,7 +125,7 @@ def shape_mistakes(
 
 
 def field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, type]) -> list[str]:
-    """What is wrong with the keys of a table, and with the types of what they hold."""
+    """The mistakes in the keys of a table and in the types of their values."""
     mistakes = [f"{where}: unknown key {key!r}; known are {', '.join(fields)}" for key in item if key not in fields]
     for key, kind in fields.items():
         if key not in item:
@@ -138,7 +138,7 @@ def field_mistakes(where: str, item: Mapping[str, Any], fields: Mapping[str, typ
 
 
 def label_mistakes(items: Sequence[Mapping[str, Any]], verdict: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the keys and labels of criteria and their verdict, taken together."""
+    """The mistakes in the keys and labels of the criteria and the verdict together."""
     labels = [spelling(label) for line in (*items, verdict) for label in (line["label"], *line.get("aliases", ()))]
     mistakes = [f"the key {key!r} is given twice" for key in repeated([*(item["key"] for item in items), "verdict"])]
     mistakes += [f"the label {label!r} is given twice" for label in repeated(labels)]
@@ -152,10 +152,10 @@ def _sense_mistakes(data: Mapping[str, Any]) -> list[str]:
     mistakes = [f"required: {key!r} is not the key of a rating" for key in required if key not in keys]
     mistakes += label_mistakes(data["ratings"], data["verdict"])
     if not 0 <= others_perfect <= others:
-        mistakes.append(f"others_perfect is {others_perfect}, and there are {others} ratings that are not required")
+        mistakes.append(f"others_perfect is {others_perfect}, but there are {others} ratings that are not required")
     return mistakes
 
 
 def repeated(names: Sequence[str]) -> list[str]:
-    """The names that were there before."""
+    """The names that occur a second time."""
     return [name for i, name in enumerate(names) if name in names[:i]]

@@ -1,7 +1,7 @@
-"""What a domain is, beside its prompts and criteria: the content of its `domain.toml`.
+"""The settings of a domain besides its prompts and criteria: the content of its `domain.toml`.
 
-Decides which keys there are and what they may say. Where the files lie, and what holds where a folder says nothing, is
-decided in `promptcot.domains`; what the named verifier does, in `promptcot.grading`.
+Decides the keys and their valid values. `promptcot.domains` finds the files and sets the defaults; `promptcot.grading`
+has the verifiers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TAKEN = frozenset(
         *("model", "models", "refused", "refusals", "trace_count"),
     )
 )
-"""Fields of rows that mean something else, so that no block can have their name."""
+"""Fields of rows with another meaning, which cannot be names of blocks."""
 
 _BLOCK = re.compile(r"[a-z]+(?:_[a-z]+)*")
 _VERIFIER = re.compile(r"[a-z][a-z0-9_]*|[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
@@ -39,11 +39,11 @@ _LONGEST_BLOCK = 40
 
 
 class Domain(Section):
-    """How problems of a domain are asked for, written and graded.
+    """How problems of a domain are requested, written and graded.
 
-    `levels` are the difficulties to draw from, and `sizes` how many concepts a problem rests on. A generator writes
-    `blocks`, in this order, of which `problem` is the one that solvers see. `verifier` is the name of what decides
-    whether an answer is right, or `module:name` for one from elsewhere. `concepts` is a file of seed combinations,
+    `levels` are the difficulties to draw from, and `sizes` the numbers of concepts of a problem. A generator writes
+    `blocks`, in this order; `problem` names the block that solvers see. `verifier` is the name of a verifier, or
+    `module:name` for a custom one. `concepts` is a file of seed combinations,
     beside `domain.toml`, for recipes that name none. `refusals` are the phrases by which solvers say that a problem is
     broken.
     """
@@ -60,14 +60,14 @@ class Domain(Section):
     @classmethod
     def _are_there(cls, given: Sequence[Any]) -> Sequence[Any]:
         if not given:
-            raise ValueError("name at least one")
+            raise ValueError("give at least one")
         return given
 
     @field_validator("levels")
     @classmethod
     def _are_words(cls, given: Sequence[str]) -> Sequence[str]:
         if not all(level.strip() for level in given):
-            raise ValueError("a level is a text that stands in prompts, and not blank")
+            raise ValueError("a level is text for prompts and must not be blank")
         return given
 
     @field_validator("levels", "sizes")
@@ -88,12 +88,12 @@ class Domain(Section):
     @classmethod
     def _is_a_block(cls, name: str, info: ValidationInfo) -> str:
         blocks = info.data.get("blocks")
-        if blocks is None:  # which has mistakes of its own
+        if blocks is None:  # it has mistakes, which are reported for it
             return name
         if name not in blocks:
-            raise ValueError(f"it names the block that solvers see, one of {', '.join(blocks)}")
+            raise ValueError(f"it must name the block that solvers see, one of {', '.join(blocks)}")
         if name != "problem" and "problem" in blocks:
-            raise ValueError("rows hold what solvers see in `problem`, so no other block can have that name")
+            raise ValueError("rows store the text that solvers see in `problem`, so no other block can have that name")
         return name
 
     @field_validator("verifier")
@@ -110,16 +110,16 @@ class Domain(Section):
 
 
 def _unfit(name: str, before: Sequence[str]) -> str | None:
-    """Why no block can be called so."""
+    """Why a block cannot have this name; None if it can."""
     if not _BLOCK.fullmatch(name) or len(name) > _LONGEST_BLOCK:
-        return f"{name!r} is no name of a block: it has small letters, and underscores between them"
+        return f"{name!r} is not a valid name of a block: use lower-case letters, with underscores between them"
     if name in TAKEN:
-        return f"{name!r} is a field of rows that means something else"
+        return f"{name!r} is a field of rows with another meaning"
     return f"{name!r} is there twice" if name in before else None
 
 
 def read_table(text: str, where: str) -> dict[str, Any]:
-    """The keys that a `domain.toml` has, unchecked. Raises RecipeError where it is no TOML."""
+    """The keys of a `domain.toml`, unchecked. Raises RecipeError if it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

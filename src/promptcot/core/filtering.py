@@ -1,9 +1,8 @@
-"""From judged rows to accepted ones: the decision, and where the generator's text is kept meanwhile.
+"""Accepts or drops judged rows, and moves the generator's text to other fields and back.
 
-`completion` is always the latest model's text. So the judge's stage sets the generator's aside, and the filter brings
-it back; token counts and finish reason move along with their text, so that nothing is lost and no count is attached to
-the wrong text. How a judge's reply is read is in `judging`; which rows belong together is for the caller, who joins
-them by row id.
+`completion` is always the latest model's text. Therefore the judge's stage moves the generator's text to another field,
+and the filter restores it; token counts and finish reason move with their text, so that each count stays with the right
+text. `judging` parses a judge's reply; the caller joins rows by id.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ _JUDGES_OWN = {*_ASIDE, "judge", "ratings", "judgement", "invalid_reason"}
 def decide(verdicts: Sequence[str], only_perfect: bool, n_rewards: int = 1) -> str | None:
     """Why a row with these verdicts is dropped, or None if it is accepted.
 
-    Accepted are rows that all judges call perfect; without `only_perfect`, rows that at least one judge calls perfect
-    and none bad. Whoever could not be read never helps: an invalid verdict drops the row in either case.
+    Rows are accepted that all judges rate perfect; without `only_perfect`, rows that at least one judge rates perfect
+    and none bad. An invalid verdict drops the row in either case.
 
     Reasons, the first that applies: `missing verdict` (fewer than `n_rewards`, or none at all), `invalid verdict`,
     `bad`, and `not all perfect` or `none perfect`.
@@ -51,7 +50,7 @@ def verdict_of(row: Row) -> str:
 
 
 def generator_text(row: Row) -> str:
-    """What the generator wrote, in a generated or a judged row. Raises UnfitRow if the row holds neither."""
+    """The generator's text in a generated or judged row. Raises UnfitRow if the row has none."""
     text = row.get("rationale_and_problem", row.get("completion"))
     if not isinstance(text, str):
         raise UnfitRow(f"row {row.get('id')}: it has no text in `completion` or `rationale_and_problem`")
@@ -59,9 +58,9 @@ def generator_text(row: Row) -> str:
 
 
 def set_aside(row: Row) -> Row:
-    """A copy of a row for a judge's words: `completion` and its counts under their second names, no verdict.
+    """A copy of a row for a judge's reply: `completion` and its counts under their second names, no verdict.
 
-    Of a row that another judge has rated before, that judge's words give way; the generator's stay where they are.
+    If another judge has rated the row before, that judge's reply is removed, and the generator's text stays.
     """
     if "rationale_and_problem" in row:
         return {key: value for key, value in row.items() if key not in _JUDGES_OWN}
@@ -69,14 +68,14 @@ def set_aside(row: Row) -> Row:
 
 
 def bring_back(row: Row) -> Row:
-    """The generator's row again, without what the judge added: the inverse of `set_aside`."""
+    """The generator's row, without the judge's fields: the inverse of `set_aside`."""
     original = {aside: name for name, aside in _ASIDE.items()}
     kept = {key: value for key, value in row.items() if key not in _JUDGES_OWN}
     return {original.get(key, key): value for key, value in kept.items()} | {"completion": generator_text(row)}
 
 
 def training_row(row: Row) -> Row:
-    """What a generator learns from: the `prompt` and `completion` of an accepted row, judged or brought back."""
+    """The training row of a generator: the `prompt` and `completion` of an accepted row, judged or restored."""
     prompt = row.get("prompt")
     if not isinstance(prompt, str):
         raise UnfitRow(f"row {row.get('id')}: it has no text in `prompt`")

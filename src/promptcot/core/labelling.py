@@ -1,9 +1,8 @@
-"""What the traces of one problem say its answer is: the label, how well they agree on it, and what to learn from them.
+"""The label of a problem from the answers of its traces, with agreement, pass rate and refusals.
 
-Pure arithmetic on counts. Which answers are one class, and which traces say that the problem is broken, is decided by
-the caller; here the largest class becomes the label. A tie is no majority, so it is not broken: such a problem has no
-label, and neither has one without any answer. A trace that refuses the problem gives no answer, whatever its box says,
-so that no label is ever a refusal.
+Pure arithmetic on counts. The caller sorts answers into classes and recognizes refusals; the largest class becomes the
+label. A tie is not a majority and is not resolved: such a problem has no label, and neither has a problem without any
+answer. A trace that refuses the problem gives no answer, whatever its box says, so that a label is never a refusal.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from promptcot.records import LENGTH, Row, count_of, finish_of, is_finished
 Unlabelled = Literal["no answer", "tie"]
 
 TRACE_COUNT = "trace_count"
-"""The field of a trace in a run: how many traces of its problem came."""
+"""The field of a trace in a run: the number of traces of its problem."""
 
 TRACE_FIELDS = frozenset(
     {"sample", "completion", "finish_reason", "truncated", "prompt_tokens", "completion_tokens", "malformed"}
     | {"model", TRACE_COUNT}
 )
-"""What `solve` adds to the row of a problem."""
+"""The fields that `solve` adds to the row of a problem."""
 
 NO_ANSWER, REFUSED = -1, -2
-"""The class of a trace that gives no answer, and of one that says that the problem is broken."""
+"""The class numbers of a trace without an answer, and of one that refuses the problem."""
 
 REFUSED_BY_MOST = "refused by most traces"
 
@@ -36,7 +35,7 @@ _ADDED = ("agreement", "margin", "n", "answered", "pass_rate", "mean_tokens", "m
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """An answer as it was written, the number of it or of its class, and how many traces give it."""
+    """An answer as written, its number or that of its class, and how many traces give it."""
 
     text: str
     number: int
@@ -45,9 +44,9 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one trace says: its answer and the class of it, or the `refusal`, why the problem is broken.
+    """The content of one trace: its answer and class, or its `refusal`, the reason why the problem is broken.
 
-    `fit` for a whole and sound trace; `model` wrote it.
+    `fit` for a complete, well-formed trace; `model` wrote it.
     """
 
     text: str | None
@@ -60,13 +59,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What `n` traces of a problem say; `answered` of them have an answer.
+    """The result of `n` traces of a problem; `answered` of them have an answer.
 
     `text` is the label, or None for the `reason`; `number` is its class. `agreement` is the share of the largest class
     among the answers, `margin` its lead over the second largest, also among the answers, and `pass_rate` the share of
     all traces that give the label. `refusals` are the traces that say that the problem is broken, by reason. `model`
-    wrote all traces that name one; where several did, `models` has the traces of each and how many give the label. What
-    cannot be known is None, never 0.
+    wrote all traces that name one; where several did, `models` has the traces of each and how many give the label.
+    Unknown values are None, never 0.
     """
 
     text: str | None
@@ -84,11 +83,11 @@ class Label:
 
     @property
     def refused(self) -> int:
-        """How many traces say that the problem is broken."""
+        """The number of traces that refuse the problem."""
         return sum(self.refusals.values())
 
     def fields(self) -> Row:
-        """What is added to the row of the problem; `models` only where several models wrote the traces."""
+        """The fields added to the row of the problem; `models` only if several models wrote the traces."""
         found = {"label": self.text, **{name: getattr(self, name) for name in _ADDED}}
         several = {"models": dict(self.models)} if self.models else {}
         return {**found, **several, "refused": self.refused, "refusals": dict(self.refusals)}
@@ -96,7 +95,7 @@ class Label:
 
 @dataclass(slots=True)
 class Tally:
-    """The traces of one problem, counted as they come."""
+    """Counts the traces of one problem as they arrive."""
 
     n: int = 0
     wordings: dict[str, Wording] = field(default_factory=dict)
@@ -106,7 +105,7 @@ class Tally:
     by_model: dict[str, Counter[int]] = field(default_factory=dict)
 
     def add(self, said: Said) -> None:
-        """One more trace."""
+        """Count a trace."""
         self.n += 1
         if said.text is not None:
             known = self.wordings.get(said.text)
@@ -120,7 +119,7 @@ class Tally:
             self.by_model.setdefault(said.model, Counter())[said.number] += 1
 
     def label(self, classes: Sequence[int]) -> Label:
-        """What they say together; `classes` has the class of each wording, by its number."""
+        """The label of all traces; `classes` has the class of each wording, by its number."""
         wordings = [replace(one, number=classes[one.number]) for one in self.wordings.values()]
         found = decide(self.n, wordings, self.tokens / self.counted if self.counted else None)
         refusals = dict(sorted(self.refusals.items()))
@@ -131,7 +130,7 @@ class Tally:
 
 
 def class_of(number: int, classes: Sequence[int]) -> int:
-    """The class of a trace by the number of its wording; a trace without an answer keeps what says so."""
+    """The class of a trace by the number of its wording; a trace without an answer keeps its number."""
     return classes[number] if number >= 0 else number
 
 
@@ -146,8 +145,8 @@ def _rate(numbers: Mapping[int, int], classes: Sequence[int], label: int | None)
 class Band:
     """Which labelled problems are kept; all bounds are inclusive shares.
 
-    `min_share` bounds the share of valid votes (`verify`), where each trace that refuses the problem counts as an
-    invalid one. Whatever the bounds are, a problem that more than half of its traces refuse is left out.
+    `min_share` is the least share of valid votes (`verify`), where each trace that refuses the problem counts as an
+    invalid vote. A problem that more than half of its traces refuse is always dropped.
     """
 
     min_agreement: float = 0.0
@@ -156,7 +155,7 @@ class Band:
     min_share: float | None = None
 
     def refuses(self, label: Label, validity: object = None) -> str | None:
-        """Why a problem is left out, or None if it is kept; `validity` is what `verify` said of it, if it was asked."""
+        """Why a problem is dropped, or None if it is kept; `validity` is the result of `verify`, if there is one."""
         if 2 * label.refused > label.n:
             return REFUSED_BY_MOST
         if self._too_few_valid(label, validity):
@@ -170,7 +169,7 @@ class Band:
         return "pass rate too high" if label.pass_rate > self.max_pass_rate else None
 
     def _too_few_valid(self, label: Label, validity: object) -> bool:
-        """Whether refusals make the share of valid votes too low, which `verify` alone has let pass."""
+        """Whether refusals reduce the share of valid votes below the bound, which it reached in `verify`."""
         votes: Any = validity.get("votes") if isinstance(validity, dict) else None
         if self.min_share is None or not label.refused or not isinstance(votes, dict):
             return False
@@ -181,7 +180,7 @@ class Band:
 def decide(n: int, wordings: Sequence[Wording], mean_tokens: float | None = None) -> Label:
     """The label of a problem with `n` traces and these answers, in the order in which they first came.
 
-    The label is written as most traces of its class write it, of equally frequent wordings the first.
+    The label has the most frequent wording of its class, and among equally frequent ones the first.
     """
     sizes: dict[int, int] = {}
     for wording in wordings:
@@ -201,7 +200,7 @@ def decide(n: int, wordings: Sequence[Wording], mean_tokens: float | None = None
 
 
 def unfit(row: Row) -> str | None:
-    """Why a trace is not to be learned from, whatever it answers: it was cut off, or its form is broken.
+    """Why a trace is unfit for training, whatever its answer: it was cut off, or is malformed.
 
     The finish reason may be a server's own word, as other programs write it; a trace without one counts as finished.
     """

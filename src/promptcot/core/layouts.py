@@ -1,8 +1,8 @@
-r"""Which columns the data sets have that people work with, and which of our fields each column is: a table of facts.
+r"""A table of the column layouts of common data sets, and the mapping of their columns to our fields.
 
-A layout is recognised by its marks, columns that a row of it has; of several that fit, the first in the table counts.
-What is taken from a column is a `Take`. Names are those that the data sets have on the Hugging Face Hub, or that the
-programs write. How rows are read by it, and what `--columns` changes, is decided in `core.columns`.
+A layout is recognized by its marks, columns that its rows have; if several fit, the first in the table counts. A `Take`
+converts columns to a field. Names are those of the data sets on the Hugging Face Hub, or those that programs write.
+`core.columns` applies the mapping and `--columns`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from promptcot.core.parsing.traces import with_thought
 from promptcot.records import Row
 
 Way = Callable[..., Any]
-"""From the values of some columns, None where there is none, to our value, or None where they do not say it."""
+"""Converts the values of some columns (None if missing) to our value, or None if they do not have it."""
 
 _ROLES = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "model": "assistant"}
-"""The words of ShareGPT for the roles of a chat; the others are ours already."""
+"""ShareGPT's words for the roles of a chat, where they differ from ours."""
 
 
 def column(row: Row, name: str) -> Any:
-    """The value of a column, or of a field inside one (`reward_model.ground_truth`); None where there is none."""
+    """The value of a column, or of a field inside one (`reward_model.ground_truth`); None if there is none."""
     if name in row:
         return row[name]
     outer, dot, inner = name.partition(".")
@@ -33,10 +33,10 @@ def column(row: Row, name: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """How one of our fields is had from columns. `words` say so in a report, with `{}` for the names of the columns.
+    """How one of our fields is read from columns. `words` describe it in a report, with `{}` for the column names.
 
-    With `one`, the first column out of which something comes is all that is taken. With `replaces`, also where a row
-    has a field of our name, which means something else in that layout.
+    With `one`, only the first column that gives a value is used. With `replaces`, the columns replace a field with our
+    name, which has another meaning in that layout.
     """
 
     columns: tuple[str, ...]
@@ -49,7 +49,7 @@ class Take:
         return self.way(*(column(row, name) for name in self.columns))
 
     def told(self, row: Row) -> str:
-        """What is taken out of this row."""
+        """The description of the columns used in this row."""
         there = [name for name in self.columns if column(row, name) is not None]
         if self.one:
             there = [name for name in there if self.way(column(row, name)) is not None][:1]
@@ -58,11 +58,11 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a data set, or of several. `takes` are by our field.
+    """The columns of one or more data sets. `takes` are by our field.
 
-    A mark is a column that is there, `name[]` one that holds a list, and `name####` a text with that sign. `only`: a
-    row of it has no other columns. `solution` is not a model's: a training learns it where there is no `completion`,
-    and it is never graded.
+    A mark is the name of a present column; `name[]` must hold a list, and `name####` a text with that sign. `only`: the
+    rows have no other columns. `solution` is not written by a model: it is used for training if there is no
+    `completion`, and is never graded.
     """
 
     name: str
@@ -93,7 +93,7 @@ def the(*names: str) -> Take:
 
 
 def each(*names: str) -> Take:
-    """The values of all these columns, a trace each."""
+    """The values of all these columns, one trace each."""
     return Take(names, lambda *values: [value for value in values if value is not None] or None)
 
 
@@ -116,7 +116,7 @@ def _marked(text: object) -> str | None:
 
 
 def asked(*names: str) -> Take:
-    """The user's turn of a chat that has one, or a text as it is; of the first of these columns that has either."""
+    """The user's turn of a chat, or a text unchanged, from the first of these columns that has either."""
     return Take(names, _asked, "what {} asks", one=True)
 
 
@@ -131,7 +131,7 @@ def _asked(*chats: object) -> str | None:
 
 
 def answered(name: str) -> Take:
-    """The assistant's last turn of a chat, or a text as it is."""
+    """The assistant's last turn of a chat, or a text unchanged."""
     return Take((name,), _answered, "the assistant's turn of {}")
 
 
@@ -143,9 +143,9 @@ def _answered(chat: object) -> str | None:
 
 
 def turns(chat: object) -> list[dict[str, Any]]:
-    """The turns of a chat with `role` and `content`, also where it says `from` and `value`; none where it is no chat.
+    """The turns of a chat with `role` and `content`, also if it has `from` and `value`; empty if it is not a chat.
 
-    What else a turn has is kept.
+    Other fields of a turn are kept.
     """
     if not isinstance(chat, list) or not all(isinstance(turn, dict) for turn in chat):
         return []
@@ -159,7 +159,7 @@ def _turn(turn: dict[str, Any]) -> dict[str, Any]:
 
 
 def chat(name: str, system: str) -> Take:
-    """The turns of a chat, in our words; where none is the system's, with the column that holds it."""
+    """The turns of a chat with our role names; a missing system turn is taken from the column `system`."""
     return Take((name, system), _chat)
 
 
@@ -171,7 +171,7 @@ def _chat(found: object, system: object) -> list[dict[str, Any]] | None:
 
 
 def thought(thinking: str, answer: str) -> Take:
-    """A trace out of its thinking and what is said afterwards. Of several texts of thinking, the first."""
+    """A trace made from its thinking and its answer. Of several texts of thinking, the first."""
     return Take((thinking, answer), _thought)
 
 
@@ -181,7 +181,7 @@ def _thought(thinking: object, answer: object) -> str | None:
 
 
 def both(instruction: str, material: str) -> Take:
-    """A task and what it is about, if anything, as two paragraphs."""
+    """An instruction and its optional input, as two paragraphs."""
     return Take((instruction, material), _both)
 
 
@@ -313,4 +313,4 @@ LAYOUTS: Sequence[Layout] = (
         {"problem": asked("messages"), "completion": answered("messages")},
     ),
 )
-"""All that are known; the first that fits is taken, so that those with more marks stand before those with fewer."""
+"""All known layouts. The first that fits is used, so layouts with more marks come first."""

@@ -1,7 +1,7 @@
-"""What a row of a benchmark, or of predictions for one, says: its source, its problem and its gold.
+"""Reads the source, the problem and the gold from a row of a benchmark or of predictions.
 
-Reads the public format (chat markup around the problem in `prompt`, the gold after `####` in `reference_solution`) and
-ours (`problem`, `answer`). Every error names the place of the row, which the caller passes as `where`.
+Supports the public format (chat markup around the problem in `prompt`, the gold after `####` in `reference_solution`)
+and ours (`problem`, `answer`). Every error names the place of the row, which the caller passes as `where`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from promptcot.records import Row, content_id
 _CHAT = re.compile(r"(?:<｜User｜>|<\|im_start\|>user\n)(?P<asked>.*?)(?=<｜Assistant｜>|<\|im_end\|>|\Z)", re.DOTALL)
 _INSTRUCTION = re.compile(r"Please reason step by step, and put your final answer within \\boxed\{+\}+\.")
 NO_TEXT = "no problem text"
-"""Why a row without any words of a problem is left out."""
+"""The reason for dropping a row without a problem."""
 _WHOLE = re.compile(r"[+-]?\d+")
 _DEGREES = re.compile(r"\^\{?\\circ\}?|°")
 
 
 def source_of(row: Row, where: str) -> str:
-    """The benchmark that a row belongs to. Raises InputError where the row does not say."""
+    """The benchmark that a row belongs to. Raises InputError if the row does not name it."""
     source = row.get("source")
     if not isinstance(source, str) or not source.strip():
         raise InputError(
@@ -40,7 +40,7 @@ def problem_of(row: Row, where: str) -> str:
     text = row.get("problem") or row.get("prompt")
     if not isinstance(text, str) or not text.strip():
         raise UnfitRow(
-            f"{where}: neither `problem` nor `prompt` holds a text, and no --columns problem=COLUMN says where it is; "
+            f"{where}: neither `problem` nor `prompt` has a text; name the column with --columns problem=COLUMN; "
             f"{fields_of(row)}"
         )
     chat = None if row.get("problem") else _CHAT.search(text)
@@ -57,7 +57,7 @@ def asked_in_markup(row: Row) -> str | None:
 
 
 def problem_or_nothing(row: Row) -> str:
-    """The text of a row's problem, empty where it has none; only a row without the field may have it in `prompt`."""
+    """The text of a row's problem, empty if it has none; `prompt` is used only if the field is missing."""
     text = row.get("problem")
     if isinstance(text, str):
         return text
@@ -76,8 +76,8 @@ def problem_id(row: Row, where: str) -> str:
 def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator[Row]:
     """Rows with their numbers in a file, each with the id of its problem.
 
-    Raises UnfitRow where the first row has no problem: then none of the file will have one. Any other is passed on as
-    it is, and will be a failed row.
+    Raises UnfitRow if the first row has no problem, because the file is then the wrong one. Any other such row is
+    passed on unchanged, and will be a failed row.
     """
     for number, row in numbered:
         try:
@@ -91,7 +91,7 @@ def with_problem_ids(numbered: Iterable[tuple[int, Row]], file: str) -> Iterator
 def gold_of(row: Row, where: str) -> str:
     """The correct answer: `answer`, or what follows the last `####` of `reference_solution`. Raises InputError.
 
-    A list in `answer` is all the answers that a problem has, see `golds`.
+    A list in `answer` has all the answers of a problem, see `golds`.
     """
     if row.get("answer") is not None:
         gold = _after_mark(gold_text(row["answer"], f"{where}: the gold in `answer`"))
@@ -103,7 +103,7 @@ def gold_of(row: Row, where: str) -> str:
 
 
 def gold_if_any(row: Row, where: str) -> str | None:
-    """The same, and None where the row has none that can be read."""
+    """The gold, or None if the row has no readable one."""
     try:
         return gold_of(row, where)
     except InputError:
@@ -111,7 +111,7 @@ def gold_if_any(row: Row, where: str) -> str | None:
 
 
 def two_golds(row: Row) -> tuple[str, str] | None:
-    """What `answer` says, and what `reference_solution` does, where a row has both and they are not the same text."""
+    """The golds in `answer` and `reference_solution`, if a row has both and their texts differ."""
     solution = row.get("reference_solution")
     if row.get("answer") is None or not isinstance(solution, str) or "####" not in solution:
         return None
@@ -123,8 +123,8 @@ def _reference(row: Row, where: str) -> str:
     solution = row.get("reference_solution")
     if not isinstance(solution, str):
         raise InputError(
-            f"{where}: no gold: neither `answer` nor `reference_solution` is there, and no --columns answer=COLUMN "
-            f"says where it is; {fields_of(row)}"
+            f"{where}: no gold: the row has neither `answer` nor `reference_solution`; name the column with "
+            f"--columns answer=COLUMN; {fields_of(row)}"
         )
     if "####" not in solution:
         raise InputError(f"{where}: no gold: `reference_solution` has no '####' before its answer")
@@ -140,6 +140,6 @@ def plain_integer(gold: str) -> str:
     bare = _DEGREES.sub("", gold).replace(",", "").replace("$", "").strip()
     if not _WHOLE.fullmatch(bare) or len(bare) > 1000:
         raise InputError(
-            f"the gold {gold[:80]!r} is not a whole number, and the verifier `integers` compares nothing else"
+            f"the gold {gold[:80]!r} is not a whole number, but the verifier `integers` compares only whole numbers"
         )
     return str(int(bare))

@@ -1,16 +1,16 @@
-"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, and what else it says
-of itself; with hashes of the files.
+"""A domain's prompts: compiled templates, one for each conversation, the criteria of its judges, its settings, and the
+hashes of its files.
 
-Templates are Jinja2, compiled from text in a sandbox that can load nothing else; a variable that a template uses and
-nobody gives is an error. Text from models is only ever a variable, never a template. A template renders the raw prompt;
-in chat it is the user's turn, after a system turn where the domain has a `CONVERSATION.system` template.
+Templates are Jinja2, compiled from text in a sandbox that cannot load other templates; an undefined variable is an
+error. Text from models is always a variable, never a template. A template renders the raw prompt; in a chat it is the
+user's turn, after a system turn if the domain has a `CONVERSATION.system` template.
 
-A judge's template gets, beside `concepts`, `level`, `material` and `criteria`, a `mark` to fence the material with: it
-is made from a hash of that material, so the material cannot contain it. The annotators' templates get one too.
+A judge's template gets `concepts`, `level`, `material`, `criteria`, and a `mark` to fence the material with. The mark
+is made from a hash of the material, so the material cannot contain it. The annotators' templates get one too.
 
-A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either;
-with an empty one it renders what it did before it asked for marks. A verifier's template gets the same about the
-problem alone, and the criteria of `verify.toml`. Where the files are is in `promptcot.domains`.
+A judge's template that uses `own_mark` asks for lines that begin with it, which the material cannot contain either.
+With an empty one it renders the prompt of earlier versions. A verifier's template gets the same for the problem alone,
+and the criteria of `verify.toml`. `promptcot.domains` finds the files.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PLAIN = "abcdefghkpqrstvxyz234567"
 class PromptSet:
     """The prompts of one domain, and its `settings`. `hashes` holds the SHA-256 of each source file, for manifests.
 
-    `verification` is what verifiers are asked, in a domain that has it.
+    `verification` has the criteria for verifiers, if the domain has them.
     """
 
     domain: str
@@ -54,7 +54,7 @@ class PromptSet:
     verification: Verification | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """To another process go the sources: compiled templates cannot be sent."""
+        """Pickles the sources, because compiled templates cannot be pickled."""
         return compile_prompts, (self.domain, dict(self.sources), self.settings)
 
     def render(self, conversation: str, **variables: Any) -> str:
@@ -62,7 +62,7 @@ class PromptSet:
         template = self.templates.get(conversation)
         if template is None:
             raise InputError(
-                f"prompts {self.domain}: there is no {conversation}.jinja, so nobody can be asked to {conversation}; "
+                f"prompts {self.domain}: there is no {conversation}.jinja, so it has no prompt to {conversation}; "
                 f"there are {', '.join(sorted(self.templates))}"
             )
         try:
@@ -71,7 +71,7 @@ class PromptSet:
             raise InputError(f"prompts {self.domain}: {conversation}.jinja: {error}") from error
 
     def messages(self, conversation: str, **variables: Any) -> tuple[Message, ...]:
-        """The same as chat turns: the system's, where the domain has one, and the user's."""
+        """The same as chat turns: the system's, if the domain has one, and the user's."""
         user = Message("user", self.render(conversation, **variables))
         system = f"{conversation}.system"
         if system not in self.templates:
@@ -79,16 +79,16 @@ class PromptSet:
         return Message("system", self.render(system, **variables)), user
 
     def judging(self, concepts: Sequence[str], level: str, material: str, seed: int = 0) -> dict[str, Any]:
-        """The variables of the judge's conversation. `own_mark` is empty where its template asks for none."""
+        """The variables of the judge's conversation. `own_mark` is empty if its template does not use it."""
         shown = {"concepts": list(concepts), "level": level, "material": material}
         content = json.dumps([*shown.values()])
         own_mark = own_mark_for("\n".join([*concepts, level, material]), seed) if self.asks_for_marks("judge") else ""
         return {**shown, "criteria": self.criteria, "mark": mark_for(content), "own_mark": own_mark}
 
     def verifying(self, problem: str, seed: int) -> dict[str, Any]:
-        """The variables of the verifier's conversation. `own_mark` is empty where its template asks for none.
+        """The variables of the verifier's conversation. `own_mark` is empty if its template does not use it.
 
-        Raises InputError where the domain does not say what verifiers are asked.
+        Raises InputError if the domain has no criteria for verifiers.
         """
         own_mark = own_mark_for(problem, seed) if self.asks_for_marks("verify") else ""
         asked = self.asked_of_verifiers()
@@ -96,19 +96,19 @@ class PromptSet:
         return {"problem": problem, **lines, "mark": mark_for(problem), "own_mark": own_mark}
 
     def asked_of_verifiers(self) -> Verification:
-        """What verifiers are asked. Raises InputError where a file of it is missing."""
+        """The criteria for verifiers. Raises InputError if one of the files is missing."""
         missing = [] if "verify" in self.templates else ["verify.jinja"]
         missing += [] if self.verification else [VERIFICATION]
         if self.verification is None or missing:
             raise InputError(
-                f"prompts {self.domain}: there is no {' and no '.join(missing)}, so nobody can be asked to verify; "
-                "take another model and the domain that it knows, such as math; or write both: `promptcot init` has "
-                "them for a new domain, to copy and change"
+                f"prompts {self.domain}: there is no {' and no '.join(missing)}, so the domain cannot verify problems; "
+                "use another model and its domain, such as math, or write both files: `promptcot init` creates "
+                "examples for a new domain"
             )
         return self.verification
 
     def asks_for_marks(self, conversation: str) -> bool:
-        """Whether a model is to mark its own lines."""
+        """Whether the prompt asks the model to mark its own lines."""
         return conversation in self._marked
 
     @cached_property
@@ -120,14 +120,14 @@ class PromptSet:
 
 
 def _variables(source: str) -> set[str]:
-    """What a template uses and does not set itself."""
+    """The variables that a template uses and does not set itself."""
     return meta.find_undeclared_variables(_environment().parse(source))
 
 
 def compile_prompts(domain: str, sources: Mapping[str, str], settings: Domain) -> PromptSet:
     """The prompts in `sources`, from file name (`judge.jinja`, `criteria.toml`) to text.
 
-    Raises InputError where a template or criteria cannot be parsed; KeyError without criteria.
+    Raises InputError if a template or the criteria cannot be parsed; KeyError without criteria.
     """
     templates = {
         name.removesuffix(".jinja"): _compile(source, f"prompts {domain}: {name}")
@@ -152,7 +152,7 @@ def _compile(source: str, where: str) -> Template:
 def _environment() -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
         undefined=StrictUndefined,
-        autoescape=False,  # prompts are plain text; what is shown as HTML is escaped where it is shown
+        autoescape=False,  # prompts are plain text; HTML output is escaped where it is made
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -160,7 +160,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 def mark_for(content: str) -> str:
-    """A fence for `content`: sixteen hex digits that do not occur in it, the same for the same content."""
+    """A fence for `content`: sixteen hex digits that do not occur in it, determined by the content."""
     salt = 0
     while (mark := hashlib.sha256(f"{salt}\n{content}".encode(errors="surrogatepass")).hexdigest()[:16]) in content:
         salt += 1
@@ -170,8 +170,7 @@ def mark_for(content: str) -> str:
 def own_mark_for(content: str, seed: int) -> str:
     """A word of eight letters and digits that does not occur in `content`, even in letters that only look alike.
 
-    It is the same for the same content and seed, and is made otherwise than the fence's, so that a repeated fence is no
-    mark.
+    It is determined by the content and the seed, and differs from the fence, so that a repeated fence is not a mark.
     """
     said = letters(content)
     salt = 0

@@ -1,6 +1,6 @@
-"""The phrases by which solvers of a domain say that a problem is broken: the `[[refusals]]` of its `domain.toml`.
+"""The phrases by which solvers of a domain refuse a problem as broken: the `[[refusals]]` of its `domain.toml`.
 
-Decides which keys there are. What counts as saying so is decided in `parsing.refusals`.
+Decides the keys. `parsing.refusals` decides what counts as a refusal.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Why a model's replies cannot be used, most likely, and what to do about it: the words of every place that tells.
+"""The likely causes of unusable replies and their remedies, in the words of all messages.
 
-A run that stops early, the summaries and the doctor's trial describe a reply with these. Whether a reply can be used is
-decided by the stages that read it.
+Used by runs that stop early, by summaries and by the doctor's trial. The stages decide whether a reply can be used.
 """
 
 from __future__ import annotations
@@ -21,30 +20,30 @@ _RAW = "chat = false (a step's option --use-chat-template false, or the key in t
 _LONGER = "raise max_tokens (a step's option --max-len, or the key in the recipe, such as --set generate.max_tokens=N)"
 _MORE_CONTEXT = "give the server a longer context (vLLM: --max-model-len; llama.cpp: -c, which its -np slots share)"
 _WIDEN = "widen the band (--pass-rate of `select`, or select.pass_rate in the recipe of a run"
-_MISCOUNTED = 8  # servers count the tokens around a reply or do not
+_MISCOUNTED = 8  # some servers count the tokens around a reply, others do not
 READER_FAILED, STEP_FAILED = "reader failed: ", "step failed: "
-"""What the reasons of rows begin with over which a step's own code failed."""
+"""The beginning of the reasons of rows for which a step's own code failed."""
 INVALID = "invalid: "
-"""What the reasons of problems begin with that verifiers call invalid, before the criterion."""
+"""The beginning of the reasons of problems that verifiers call invalid, before the criterion."""
 _INCONSISTENT = ("the verdict does not follow", "contradiction", "taken back", "unclear: ")
-"""What the reasons of `parsing.judging` begin with where the form is there and its content is in doubt."""
+"""The beginnings of the reasons of `parsing.judging` for replies with the right form but doubtful content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The likely cause, and the remedy for it: two phrases without a final dot."""
+    """The likely cause and its remedy: two phrases without a final period."""
 
     cause: str
     remedy: str
 
 
 def advice(reply: Unusable) -> Advice:
-    """What is likely wrong when replies are like this one."""
+    """The likely cause of replies like this one, and its remedy."""
     text = reply.text.strip()
     if reply.finish_reason == "length":
         return _cut_off(reply, text)
     if reply.reason.startswith("stopped: "):
-        return Advice("the server ended the replies itself", "look at the server's log and at its limits")
+        return Advice("the server ended the replies itself", "check the server's log and its limits")
     if not text:
         return _empty(chat=reply.chat)
     if text.startswith(_OPEN) and not text.partition(_CLOSE)[2].strip():
@@ -53,23 +52,23 @@ def advice(reply: Unusable) -> Advice:
             f"{_LONGER}, or turn the reasoning off (extra_body, as its server documents)",
         )
     if reply.reason.startswith(_INCONSISTENT):
-        return Advice("the model contradicts itself", "take a stronger model, or a lower temperature")
+        return Advice("the model contradicts itself", "use a stronger model, or a lower temperature")
     if reply.reason in ("declined", "not its own words"):
-        return Advice("the judge declines to rate", "take another judge, or look at what it is given to rate")
+        return Advice("the judge declines to rate", "use another judge, or check the problems that it rates")
     if reply.reason.startswith("unmarked, "):
         return Advice(
-            "the judge leaves out the mark that its own lines should begin with, about problems that hold ratings",
-            "take a stronger judge; where the prompts are your own, let judge.jinja ask for `own_mark`",
+            "the judge leaves out the mark that its lines should begin with, for problems that contain ratings",
+            "use a stronger judge; with custom prompts, let judge.jinja ask for `own_mark`",
         )
     if reply.reason.startswith("repeated: "):
         return Advice(
-            "the judge repeats what it is to rate, and that names a verdict itself",
-            "take a stronger judge; or a generator, or problems, that name none",
+            "the judge repeats the text that it rates, and that text names a verdict itself",
+            "use a stronger judge, or a generator or problems that name none",
         )
     asked = f"if it is no chat model, set {_RAW}" if reply.chat else f"if it is a chat model, set {_CHAT}"
     return Advice(
-        "the prompts are made for another model: the form that they ask for is missing from the reply",
-        f"take prompts that suit the model (`prompts`; for a trained generator, `prompt_like` of `sample`); {asked}",
+        "the prompts are made for another model: the reply does not have the requested form",
+        f"use prompts that suit the model (`prompts`; for a trained generator, `prompt_like` of `sample`); {asked}",
     )
 
 
@@ -79,7 +78,7 @@ def _cut_off(reply: Unusable, text: str) -> Advice:
         return Advice(f"all of {limit} went into reasoning that the server does not show", _LONGER)
     if written is not None and written + _MISCOUNTED < reply.max_tokens:
         return Advice(
-            f"the server ended the reply after {written:,} tokens, short of {limit}: its context has no more room",
+            f"the server ended the reply after {written:,} tokens, short of {limit}: its context is full",
             f"{_MORE_CONTEXT}, or shorter prompts; if the model reasons without showing it, {_LONGER}",
         )
     if _OPEN in text and _CLOSE not in text:
@@ -95,63 +94,62 @@ def _cut_off(reply: Unusable, text: str) -> Advice:
 def _empty(*, chat: bool) -> Advice:
     if chat:
         return Advice(
-            "it is no chat model, or its chat template is wrong",
-            f"set {_RAW} for a base model; else look at the chat template that the server uses",
+            "it is not a chat model, or its chat template is wrong",
+            f"set {_RAW} for a base model; else check the chat template that the server uses",
         )
     return Advice(
-        "it is a chat model, and is asked with a raw prompt", f"set {_CHAT}; if it is none, try another model"
+        "it is a chat model, but gets a raw prompt", f"set {_CHAT}; if it is not a chat model, try another one"
     )
 
 
 _DROPS = {
-    "invalid verdict": "have the rows judged by judges that can be read: `invalid_reason` in their rows says what is "
-    "wrong; where they were cut off, with a larger --max-len",
+    "invalid verdict": "use judges whose replies can be parsed: `invalid_reason` in their rows says what is "
+    "wrong; if replies were cut off, use a larger --max-len",
     "missing verdict": "have every judge rate the same rows, which are joined by id, or lower --n-rewards",
     "bad": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
-    "not all perfect": "look at `ratings` in the judges' rows; --only-perfect false (filter.only_perfect) keeps more",
+    "not all perfect": "check `ratings` in the judges' rows; --only-perfect false (filter.only_perfect) keeps more",
     "none perfect": "look at `ratings` in the judges' rows; a stronger generator writes better problems",
     "unlabelled: no answer": "solve the problems again: a trace that is cut off (`truncated`) needs a larger "
-    "--max-len, and one without \\boxed{} another prompt (--style); where a "
-    "verifier of your own failed, mend it and label again",
+    "--max-len, and one without \\boxed{} another prompt (--style); if a "
+    "custom verifier failed, fix it and label again",
     "unlabelled: tie": "solve the problems more often (--n of `solve`)",
     "answer not agreed": "solve the problems more often (--n of `solve`), or with a stronger model; rows that have "
     "pass rates without `label` and `agreement` need a gold (`answer`)",
-    "no pass rate": "give rows that `label` wrote, or say where pass rates are (--columns pass_rate=COLUMN)",
+    "no pass rate": "give rows from `label`, or name the column of pass rates (--columns pass_rate=COLUMN)",
     "pass rate too low": f"{_WIDEN}; --min-pass-rate of `label`)",
     "pass rate too high": f"{_WIDEN}; --max-pass-rate of `label`)",
     "too few traces": "solve the problems more often (n of `solve`), or lower min_n of `select`",
-    "unreadable profile": "mend the column that `raw` names in the rows that were left out",
-    "outside the shares": "name the levels and pass rates that are there (--levels, --difficulty)",
+    "unreadable profile": "fix the column that `raw` names in the dropped rows",
+    "outside the shares": "name levels and pass rates that occur in the rows (--levels, --difficulty)",
     "prompt for other blocks": "name the domain of the prompts (--prompts)",
     "truncated": "solve the problems again with a larger --max-len",
-    "undecided": "look at `validity` in the rows that were left out: where votes are undecided, take a stronger "
-    "verifier, or a larger --max-len for votes that were cut off; where they are split, more --votes",
+    "undecided": "check `validity` in the dropped rows: if votes are undecided, use a stronger "
+    "verifier, or a larger --max-len for votes that were cut off; if they are split, more --votes",
 }
 _INVALID = (
-    "look at `findings` in the rows that were left out; a stronger generator writes better problems, and a stronger "
+    "check `findings` in the dropped rows; a stronger generator writes better problems, and a stronger "
     "verifier refuses fewer sound ones"
 )
 
 
 _OWN_CODE = (
-    "mend the step's own code, and run the same command again: replies that are known are read again, and nothing is "
-    "paid twice"
+    "fix the step's own code, and run the same command again: known replies are reused, and nothing is paid twice"
 )
 _FAILURES = {
-    "ask failed": "mend the step's own code",
-    "over-long": f"{_MORE_CONTEXT}; rows whose prompts are longer can only be left out",
+    "ask failed": "fix the step's own code",
+    "over-long": f"{_MORE_CONTEXT}; rows with longer prompts can only be left out",
 }
 
 
 def remedy_for_failed(failed: Mapping[str, int]) -> str:
-    """What to do where rows failed for these causes."""
+    """The remedy for rows that failed for these causes."""
     most = max(failed, key=lambda cause: failed[cause], default="")
-    mend = _FAILURES.get(most, "mend what the message names")
-    return f"{mend}. The same command asks failed rows again"
+    mend = _FAILURES.get(most, "fix the problem that the message names")
+    return f"{mend}. The same command retries failed rows"
 
 
 def remedy_for(dropped: Mapping[str, int]) -> str | None:
-    """What to do where rows were left out for these reasons; None where nothing in particular helps."""
+    """The remedy for rows that were dropped for these reasons; None if there is no particular one."""
     most = max(dropped, key=lambda reason: dropped[reason], default="")
     if most.startswith(INVALID):
         return _INVALID
@@ -159,18 +157,18 @@ def remedy_for(dropped: Mapping[str, int]) -> str | None:
 
 
 def reasons(counts: Mapping[str, int]) -> str:
-    """How often there was each reason, the most frequent first."""
+    """The counts of the reasons, the most frequent first."""
     most = sorted(counts.items(), key=lambda found: (-found[1], found[0]))
     more = f", and {len(most) - _REASONS:,} more reasons" if len(most) > _REASONS else ""
     return ", ".join(f"{shown(reason)}: {count:,}" for reason, count in most[:_REASONS]) + more
 
 
 def described(reply: Unusable) -> str:
-    """A reply on one line: why it cannot be used, why it ended, and how its text begins."""
+    """A reply on one line: why it cannot be used, its finish reason, and the beginning of its text."""
     ended = f", finish reason {shown(reply.finish_reason)}" if reply.finish_reason != "stop" else ""
     return f"({shown(reply.reason)}{ended}): {shown(reply.text)}"
 
 
 def shown(text: str, most: int = _SHOWN) -> str:
-    """How a text begins, on one line and without control characters: it may come from a model or a server."""
+    """The beginning of a text, on one line and without control characters, for text from a model or a server."""
     return quoted(text, most) or "(nothing)"

@@ -1,6 +1,6 @@
-"""Tables of TOML as checked sections: complete, without unknown keys, and how a mistake in one is worded.
+"""TOML tables as checked sections: complete and without unknown keys, and the wording of mistakes.
 
-Which keys a section has is decided where it is declared: recipes in `promptcot.recipe`, domains in `core.domains`.
+Subclasses declare the keys: recipes in `promptcot.recipe`, domains in `core.domains`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic.fields import FieldInfo
 from promptcot.redaction import is_named_like_key
 
 _LONGEST = 200
-"""The most characters that a message repeats of a value."""
+"""The most characters of a value that a message shows."""
 SECRET = "secret"
 """The type of a mistake whose value must not be shown."""
 Positive = Annotated[int, Field(gt=0, lt=2**63)]
-"""A number of things; what counts them takes no larger one."""
+"""A count, within the range of counters."""
 NotEmpty = Annotated[str, Field(min_length=1)]
 
 
@@ -33,12 +33,12 @@ class Section(BaseModel):
     def _is_text(cls, given: Any) -> Any:
         for name, value in given.items() if isinstance(given, Mapping) else ():
             if _holds_surrogate(name) or _holds_surrogate(value):
-                raise ValueError(f"{name!a}: it holds bytes or half characters that are no UTF-8 text")
+                raise ValueError(f"{name!a}: it contains bytes or half characters that are not UTF-8 text")
         return given
 
 
 def _holds_surrogate(value: Any) -> bool:
-    """Whether there are lone surrogates in a text, or somewhere in a table or list."""
+    """Whether a text, or a text in a table or list, has lone surrogates."""
     if isinstance(value, str):
         return not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value)
     if isinstance(value, Mapping):
@@ -49,12 +49,14 @@ def _holds_surrogate(value: Any) -> bool:
 def _fit_for_a_folder(name: str) -> str:
     parts = name.split("/")
     if not name.isprintable() or not all(part.strip(". ") and len(part.encode()) <= 200 for part in parts):
-        raise ValueError("a folder in `out` has this name: write a word, such as my-run, of at most 200 bytes")
+        raise ValueError(
+            "this is also the name of a folder in `out`: write a word, such as my-run, of at most 200 bytes"
+        )
     return name
 
 
 FolderName = Annotated[str, AfterValidator(_fit_for_a_folder)]
-"""What a recipe is called, and the folder that it works in by default."""
+"""The name of a recipe and of its default folder."""
 
 
 def cut(text: str) -> str:
@@ -78,7 +80,7 @@ def explain(mistake: Any, section: type[BaseModel]) -> str:
 
 
 def _wording(mistake: Any) -> str:
-    """What is wrong, in the words of TOML and JSON, which know lists and no tuples."""
+    """The mistake in terms of TOML and JSON, which have lists and no tuples."""
     said = str(mistake["msg"])
     return (
         said.replace("valid tuple", "valid list")

@@ -1,7 +1,7 @@
-"""A row of `set.jsonl`: flat, complete and of the same fields for all rows, so that tables take it as it is.
+"""The rows of `set.jsonl`: flat and complete, with the same fields in all rows, so that they load as a table.
 
-Decides the fields and their order: what is short comes first, long texts last, and what there is of several judges is a
-list of objects. Where the parts come from is for the caller.
+Decides the fields and their order: short fields come first and long texts last; the results of several judges are a
+list of objects. The caller provides the parts.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _COUNTS = ("n", "answered", "refused")
 
 @dataclass(frozen=True)
 class Shape:
-    """What the rows of a set have from the recipe: the `judges` in order, the keys of their `criteria`, and the
-    `blocks` that the generator writes.
+    """The parts of a set's fields that depend on the recipe: the `judges` in order, the keys of their `criteria`, and
+    the `blocks` that the generator writes.
     """
 
     judges: tuple[str, ...]
@@ -31,7 +31,7 @@ class Shape:
 
 
 def set_row(row: Row, judged: Mapping[str, Row], shape: Shape) -> Row:
-    """The row of a problem, with what its judges wrote of it, by judge. What is not known is None."""
+    """The row of a problem, with its judges' rows by judge. Unknown values are None."""
     validity = row.get("validity")
     checked: Mapping[str, Any] = validity if isinstance(validity, Mapping) else {}
     texts = dict.fromkeys(("problem", *shape.blocks, "trace"))
@@ -62,7 +62,7 @@ def _ratings(judge: str, row: Row, shape: Shape) -> Row:
 
 
 def _worst(verdicts: Sequence[str]) -> str | None:
-    """What the judges say together: no better than the one who likes it least."""
+    """The joint verdict of the judges: the worst one."""
     return min(verdicts, key=_WORST_FIRST.index, default=None)
 
 

@@ -1,7 +1,7 @@
-"""Which rows are whose when several drivers share one job, and the order in which what they wrote is joined again.
+"""Divides the rows of a job among several drivers, and merges their outputs in the input order.
 
-A shard has the rows whose id hashes to it, so that drivers agree without speaking to each other. Every row that it
-writes has its position in the whole input, `source_index`. What is read, written and joined is decided in `pipeline`.
+A shard has the rows whose id hashes to it, so that drivers need no communication. Every row that it writes has its
+position in the whole input, `source_index`. `pipeline` decides what is read, written and merged.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from promptcot.errors import InputError, UsageError
 from promptcot.records import SOURCE_INDEX, Item, Row, count_of
 
 AFTER_ALL = 2**53 - 1
-"""The position of rows that come after all others, in the order of their ids."""
+"""The position of rows that follow all others, in the order of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The part `index` of `count`, from 1."""
+    """Part `index` of `count`, from 1."""
 
     index: int
     count: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The shard that `I/N` names. Raises UsageError."""
+        """The shard from `I/N`. Raises UsageError."""
         found = re.fullmatch(r"([0-9]+)/([0-9]+)", str(text).strip())
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
             raise UsageError(f"--shard {text}: write I/N, part I of N, such as 1/4; I goes from 1 to N")
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Whether the row of this id belongs here. Never to be changed: shards of two versions have to fit together."""
+        """Whether the row of this id belongs here. Must never change, so that shards of two versions fit together."""
         digest = hashlib.blake2b(name.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index - 1
 
@@ -50,10 +50,10 @@ def _id(row: Row) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a command takes of its rows: all of them, or those of a `shard`.
+    """The rows that a command processes: all of them, or those of a `shard`.
 
-    With `whole` the input is this shard already, and each row has the position that an earlier command gave it; with
-    `kept` the rows have one of their own, which stays in them.
+    With `whole` the input is already this shard, and each row has the position from an earlier command; with `kept` the
+    rows have their own position, which they keep.
     """
 
     shard: Shard | None = None
@@ -61,7 +61,7 @@ class Part:
     kept: bool = False
 
     def item(self, index: int, row: Row, key: Callable[[Row], str] = _id) -> Item | None:
-        """The row at its position, if it is taken; `key` gives what rows have in common that must stay together."""
+        """The row at its position, if it belongs to the part; rows with the same `key` stay together."""
         if self.shard is not None and not self.whole and not self.shard.has(key(row)):
             return None
         if not (self.whole or self.kept):
@@ -69,16 +69,16 @@ class Part:
         return Item(place_of(row), row if self.kept else without_place(row))
 
     def items(self, rows: Iterable[Row]) -> Iterator[Item]:
-        """The rows that are taken, by their ids."""
+        """The rows of the part, by their ids."""
         found = (self.item(index, row) for index, row in enumerate(rows))
         return (item for item in found if item is not None)
 
     def share(self, rows: int) -> int:
-        """About how many of so many rows are taken."""
+        """The approximate number of rows of the part among `rows`."""
         return rows // (self.shard.count if self.shard else 1)
 
     def told(self) -> dict[str, Any]:
-        """What is written down with the output."""
+        """The entry in the output's manifest."""
         if self.shard is None:
             return {}
         more = {"input": "shard"} if self.whole else {}
@@ -95,7 +95,7 @@ def place_of(row: Row) -> int:
         return place
     found = row.get(SOURCE_INDEX)
     raise InputError(
-        f"row {row.get('id')}: `{SOURCE_INDEX}` is {found!r}, no position; rows that --shard wrote all have one"
+        f"row {row.get('id')}: `{SOURCE_INDEX}` is {found!r}, not a position; all rows written with --shard have one"
     )
 
 
@@ -107,7 +107,7 @@ def without_place(row: Row) -> Row:
 def in_input_order(streams: Iterable[Iterable[Row]]) -> Iterator[Row]:
     """The rows of all shards in the order of the whole input. Each stream has them in that order, and is read once.
 
-    Rows of one position are of one shard, but for those that come after all others.
+    Rows with the same position are from one shard, except for those that follow all others.
     """
     return heapq.merge(*streams, key=lambda row: (place_of(row), str(row.get("id"))))
 
@@ -117,15 +117,15 @@ _NOT_SETTINGS = {
     *("base_url", "api_key_env", "n_gpus", "replicas", "requests_per_minute", "tokens_per_minute", "idle_timeout"),
     *("queue_timeout", "concurrency", "workers", "max_cost"),
 }
-"""Where rows go, who answers and how quickly: no row depends on it."""
+"""Settings that no row depends on: paths, servers and speed."""
 _INPUTS = {"recipe.data_path", "recipe.template"}
 _COUNTED = ("recipe", "prompts", "models", "until", "input", SOURCE_INDEX, "versions.promptcot", "format")
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The settings, as dotted keys, in which two shards differ by what is written beside them.
+    """The settings, as dotted keys, in which the manifests of two shards differ.
 
-    Inputs may differ where each shard read what the same shard of another command wrote.
+    Inputs may differ if each shard read the output of the same shard of another command.
     """
     first, second = dict(_settings(one)), dict(_settings(other))
     names = dict.fromkeys([*first, *second])
@@ -141,7 +141,7 @@ def _settings(manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; a list of tables has numbers for keys, any other is a value."""
+    """Dotted keys and values; a list of tables has numbers as keys, any other list is a value."""
     if isinstance(value, list) and any(isinstance(part, Mapping) for part in value):
         value = {str(number): part for number, part in enumerate(value)}
     if not isinstance(value, Mapping):

@@ -1,12 +1,12 @@
-"""How GPUs are handed out to models that work side by side, in whole replicas. Pure.
+"""Allocates GPUs, in whole replicas, to models that work side by side. Pure.
 
-Work streams through all models at once, and the slowest one sets the pace: the time is the maximum of
-`work / (replicas × GPUs of a replica)`. Were replicas divisible, it would be smallest with GPUs in proportion to work.
-Whole replicas are handed out one at a time, each to the model that is slowest so far, until there is no room for
-another of that one. This is optimal: whatever is faster than a state of the hand-out has one more replica of its
-slowest model, so by induction no model has fewer there than here, and at the end there is no room for that one more.
+Work streams through all models at once, and the slowest one sets the pace: the time is the maximum of `work / (replicas
+× GPUs of a replica)`. With divisible replicas it would be smallest with GPUs in proportion to work. Whole replicas are
+allocated one at a time, each to the model that is slowest so far, until another replica of that model does not fit.
+This is optimal: any allocation that is faster than the current one has one more replica of the slowest model, so by
+induction no model has fewer replicas there than here, and at the end there is no room for one more.
 
-Where the replicas then run is decided by whoever starts them; how long they take, in `promptcot.planning.sharing`.
+The caller places the replicas; `promptcot.planning.sharing` estimates their time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from heapq import heapify, heapreplace
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a model has to do, in GPU-seconds, and how many GPUs one replica of it takes. Names are told apart.
+    """The work of a model, in GPU-seconds, and the GPUs of one replica. Names are unique.
 
-    Only the ratio of GPU-seconds matters for the hand-out.
+    Only the ratio of GPU-seconds matters for the allocation.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Work:
 
 
 def hand_out(works: Sequence[Work], gpus: int) -> dict[str, int] | None:
-    """Replicas by the name of their model, so that the slowest takes the least time; None if not all models fit."""
+    """Replicas by model name that minimize the time of the slowest model; None if not all models fit."""
     spare = gpus - sum(work.gpus for work in works)
     if spare < 0:
         return None

@@ -1,9 +1,8 @@
-"""What a generator learns from: `prompt` and `completion`, from rows that were annotated, explained or accepted.
+"""Training rows for a generator: `prompt` and `completion`, from rows that were annotated, explained or accepted.
 
-A row with a `completion` has passed `explain` or `generate` and brings its own `prompt`; one with `rationale` and
-`problem` only, as in public annotated files, or with the blocks of another domain, gets a prompt from its concepts and
-level. Of a completion, the blocks with their markers are kept and nothing around them. Which rows are good enough is
-for judges to say.
+A row with a `completion` comes from `explain` or `generate` and has its own `prompt`. A row with only `rationale` and
+`problem`, as in public annotated files, or with the blocks of another domain, gets a prompt from its concepts and
+level. Of a completion only the blocks with their markers are kept. Judges decide which rows are good enough.
 """
 
 from __future__ import annotations
@@ -58,9 +57,9 @@ def generator_row(row: Row, render_prompt: Callable[[Sequence[str], str], str], 
 
 
 def concept_row(learned: Row, blocks: Blocks = PLAIN) -> Row:
-    """A row of a concepts file, for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
+    """A row of a concepts file for `sample`, from a training row: `concepts`, `level`, `problem`, and any `source`."""
     found = parse(learned["completion"], blocks=blocks)
-    assert not isinstance(found, Unreadable)  # that is how the training row was made
+    assert not isinstance(found, Unreadable)  # the training row was made from the same blocks
     row = {"concepts": learned["foundational_concepts"], "level": learned["level"], "problem": found[blocks.problem]}
     return row | ({"source": learned["source"]} if "source" in learned else {})
 

@@ -1,4 +1,4 @@
-"""Quantities as a person says them."""
+"""Formats durations, sizes and counts for people."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """So many bytes, with three digits and the largest power of a thousand."""
+    """A number of bytes, with three digits and the largest power of a thousand."""
     return scaled(count, ("PB", "TB", "GB", "MB", "kB")) if count >= 999.5 else f"{count:.0f} B"
 
 

@@ -1,15 +1,14 @@
-"""Whether a problem is well-posed, by the votes of verifiers: what votes come to.
+"""Whether a problem is well-posed, by the votes of verifiers.
 
-A vote is valid or invalid; one that cannot be read, was not answered, or is undecided in its own words counts as
-undecided. The rule, for `wanted` votes of which `min_share` have to say valid:
+A vote is valid or invalid; a vote that cannot be parsed, failed, or says so itself is undecided. The rule, for `wanted`
+votes of which a share of `min_share` must be valid:
 
-- where no more than half of the wanted votes say valid or invalid, the problem is *undecided*: a few votes that
-  happened to be readable speak for nobody;
-- else the share of valid ones among those that do is compared: *valid* from `min_share` on, *invalid* below one half,
-  and *undecided* between, where most would have it but not enough. What no vote calls valid is invalid, even where
-  `min_share` is 0.
+- if no more than half of the wanted votes are valid or invalid, the problem is *undecided*: a few readable votes are
+  not representative;
+- else the share of valid votes among the decided ones counts: *valid* from `min_share` on, *invalid* below one half,
+  and *undecided* in between. A problem without a valid vote is invalid, even if `min_share` is 0.
 
-Only a valid problem passes. How a vote is read is in `parsing.verifying`.
+Only a valid problem passes. `parsing.verifying` parses votes.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ VALIDITIES: tuple[Validity, ...] = ("valid", "invalid", "undecided")
 
 @dataclass(frozen=True)
 class Tally:
-    """Votes, counted: how many say valid and invalid, the answers by criterion, and the models that were asked."""
+    """Counted votes: valid and invalid ones, the answers by criterion, and the models."""
 
     valid: int = 0
     invalid: int = 0
@@ -50,17 +49,17 @@ class Tally:
 
     @property
     def share(self) -> float | None:
-        """The share of valid votes among those that say valid or invalid; None where none does."""
+        """The share of valid votes among the decided ones; None without any."""
         decided = self.valid + self.invalid
         return self.valid / decided if decided else None
 
     @property
     def heard(self) -> bool:
-        """Whether any vote could be read."""
+        """Whether any vote could be parsed."""
         return any(counts.total() for counts in self.criteria.values())
 
     def verdict(self, min_share: float) -> Validity:
-        """What the votes come to."""
+        """The result of the votes."""
         share = self.share
         if share is None or 2 * (self.valid + self.invalid) <= self.wanted:
             return "undecided"
@@ -69,12 +68,12 @@ class Tally:
         return "invalid" if share < 1 / 2 else "undecided"
 
     def most_named(self) -> str | None:
-        """The key of the criterion that most votes say is not met, of equals the first; None where none does."""
+        """The key of the criterion that most votes say is not met, of equals the first; None if there is none."""
         most = max(self.criteria, key=lambda key: self.criteria[key]["no"], default=None)
         return most if most is not None and self.criteria[most]["no"] else None
 
     def fields(self, verdict: Validity | None) -> Row:
-        """The `validity` of a row; without a verdict, where other models have votes too."""
+        """The `validity` of a row; without a verdict if other models vote too."""
         undecided = self.wanted - self.valid - self.invalid
         return {
             "verdict": verdict,
@@ -95,7 +94,7 @@ def tally(votes: Sequence[Vote], keys: Sequence[str], model: str) -> Tally:
 
 
 def tally_of(validity: Mapping[str, Any]) -> Tally:
-    """The votes behind the `validity` of a row, which `fields` made."""
+    """The votes from the `validity` of a row, which `fields` made."""
     votes = validity["votes"]
     criteria = {key: Counter(counts) for key, counts in validity["criteria"].items()}
     return Tally(votes["valid"], votes["invalid"], sum(votes.values()), criteria, tuple(validity["models"]))

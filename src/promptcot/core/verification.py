@@ -1,7 +1,7 @@
-"""What verifiers are asked about a problem, and how a vote follows from the answers: data that comes with a domain.
+"""The criteria for verifiers, and the rule from answers to a vote. Both are data of a domain.
 
-A domain's `verify.toml` names the criteria in the order of the reply. The words of answers and votes are the same
-everywhere. How a reply is read is in `parsing.verifying`; what votes come to together, in `validity`.
+A domain's `verify.toml` names the criteria in the order of the reply. The words of answers and votes are the same in
+all domains. `parsing.verifying` parses replies; `validity` combines votes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _VERDICT = {"label": str, "aliases": list}
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What is asked, in order, and the line of the vote."""
+    """The criteria in order, and the line of the vote."""
 
     criteria: tuple[Criterion, ...]
     verdict: Criterion
@@ -38,12 +38,12 @@ class Verification:
         return *self.criteria, self.verdict
 
     def label(self, key: str) -> str:
-        """What a criterion is called in replies and reasons."""
+        """A criterion's name in replies and reasons."""
         return next((line.label for line in self.criteria if line.key == key), key)
 
 
 def vote_of(answers: Mapping[str, str]) -> VoteVerdict:
-    """The vote that follows from all the answers: invalid if one is no, valid if all are yes, else undecided."""
+    """The vote that follows from all answers: invalid if one is no, valid if all are yes, else undecided."""
     given = {*answers.values()}
     if "no" in given:
         return "invalid"

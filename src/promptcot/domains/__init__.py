@@ -1,9 +1,9 @@
-"""Domains: the kinds of problems that can be made. One folder for each, and how a folder is loaded.
+"""Domains: the kinds of problems that can be made. Each is a folder; this module loads it.
 
-A folder holds `CONVERSATION.jinja` for each conversation (`generate`, `judge`, `solve`, and whatever else its stages
-ask), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, the verifiers' `verify.toml`, and
-`domain.toml` with levels, sizes, blocks and verifier. What a `domain.toml` leaves out, or a folder without one, is as
-in `math`. Another domain is another folder, in any place; nothing in the code has to change (docs/domains.md).
+A folder holds `CONVERSATION.jinja` for each conversation (`generate`, `judge`, `solve`, and others that its stages
+need), optionally `CONVERSATION.system.jinja`, the judges' `criteria.toml`, the verifiers' `verify.toml`, and
+`domain.toml` with levels, sizes, blocks and verifier. Missing keys or a missing `domain.toml` take the values
+of `math`. A new domain is a new folder, in any place, and needs no change in the code (docs/domains.md).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from promptcot.core.prompts import CRITERIA, VERIFICATION, PromptSet, compile_pr
 from promptcot.errors import InputError
 
 DEFAULT = "math"
-"""The domain that is meant where nothing names one."""
+"""The default domain."""
 SETTINGS = "domain.toml"
 CATALOGUES = ("contest", "nano")
-"""The concepts that ship with promptcot, by name."""
+"""The names of the concept catalogues that ship with promptcot."""
 _SHIPPED = Path(__file__).parent
 _NEVER_ASKED = "generate.system.jinja"
 _COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
@@ -37,12 +37,12 @@ def names() -> list[str]:
 
 
 def exists(domain: str | Path) -> bool:
-    """Whether a domain ships under this name, or a local folder has it."""
+    """Whether there is a shipped domain with this name or a local folder at this path."""
     return os.path.isdir(folder_of(domain))
 
 
 def folder_of(domain: str | Path) -> Path:
-    """Where the files of a domain lie: one that ships, by name, or else a local folder, by path (`./math`)."""
+    """The folder of a domain: a shipped one, by name, or else a local one, by path (`./math`)."""
     return _SHIPPED / str(domain) if str(domain) in names() else Path(domain)
 
 
@@ -60,22 +60,22 @@ def load(domain: str | Path) -> PromptSet:
         paths.append(folder / VERIFICATION)
     own = str(domain) not in names() and os.path.lexists(folder / SETTINGS)
     if own:
-        paths.append(folder / SETTINGS)  # it is in the manifest, too; of a shipped one the version says what it is
+        paths.append(folder / SETTINGS)  # it is in the manifest too; a shipped one is identified by the version
     sources, found = {path.name: _read(path) for path in paths}, settings(domain)
     if own:
         if _NEVER_ASKED in sources:
             raise InputError(
-                f"prompts {domain}: {_NEVER_ASKED} would never be asked, since rows carry the prompt as one "
-                "text; write what it says into generate.jinja"
+                f"prompts {domain}: {_NEVER_ASKED} would never be used, because rows carry the prompt as one "
+                "text; move its content into generate.jinja"
             )
         _check_markers(sources["generate.jinja"], found, f"prompts {domain}: generate.jinja")
     return compile_prompts(str(domain), sources, found)
 
 
 def settings(domain: str | Path) -> Domain:
-    """What a domain says of itself: levels, sizes, blocks, verifier; `concepts` as a path, or a catalogue's name.
+    """The settings of a domain: levels, sizes, blocks, verifier; `concepts` as a path, or a catalogue's name.
 
-    Raises RecipeError with all mistakes of its `domain.toml`, InputError where there is no such domain.
+    Raises RecipeError with all mistakes of its `domain.toml`, InputError if there is no such domain.
     """
     path = _existing(domain) / SETTINGS
     if not os.path.lexists(path):
@@ -91,13 +91,13 @@ def _existing(domain: str | Path) -> Path:
     folder = folder_of(domain)
     if not os.path.isdir(folder):
         raise InputError(
-            f"prompts {domain}: no domain that ships with promptcot ({', '.join(names())}) and no local folder"
+            f"prompts {domain}: neither a domain that ships with promptcot ({', '.join(names())}) nor a local folder"
         )
     return folder
 
 
 def _check_markers(asked: str, domain: Domain, where: str) -> None:
-    """Raises InputError where the generator is shown other blocks than those of the domain. Comments are not shown."""
+    """Raises InputError if the generator's prompt shows other blocks than the domain has. Comments do not count."""
     if (wrong := shows_others(_COMMENT.sub("", asked), domain.blocks)) is not None:
         raise InputError(f"{where} shows {wrong}: the blocks of {SETTINGS} are {', '.join(domain.blocks)}")
 

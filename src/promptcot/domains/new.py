@@ -1,7 +1,6 @@
-"""Writes the folder of a new domain: what lies in `_new`, with its name and its place filled in.
+"""Writes the folder of a new domain: the files of `_new`, with its name and its path filled in.
 
-Everything in it works as it is, with any server; its comments say what to change. What the files are for is in
-docs/domains.md.
+The new domain works unchanged with any server; its comments say what to change. docs/domains.md explains the files.
 """
 
 from __future__ import annotations
@@ -22,34 +21,34 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def write_domain(name: str, folder: Path) -> list[Path]:
-    """Write the files of a domain called `name` into a folder that is new or empty; their paths, the recipe's last.
+    """Write the files of a domain called `name` into a new or empty folder. Returns their paths, the recipe's last.
 
-    What an interrupted call has begun, or written, is completed. Raises UsageError for a name that cannot be one,
-    InputError where the folder holds anything else, StorageError.
+    An interrupted call can be completed by calling again. Raises UsageError for an invalid name, InputError if the
+    folder holds other files, StorageError.
     """
     if not _NAME.fullmatch(name):
-        way_out = "; a folder elsewhere is given by --output-dir" if Path(name).name != name else ""
+        way_out = "; to write to another folder, use --output-dir" if Path(name).name != name else ""
         raise UsageError(
-            f"{name!r} is no name of a domain: it has letters, digits, dots, dashes and underscores, "
+            f"{name!r} is not a valid name of a domain: use letters, digits, dots, dashes and underscores, "
             f"at most 100{way_out}"
         )
     if taken := next((one for one in (name, str(folder)) if one in domains.names()), None):
         raise UsageError(f"{taken} is a domain that ships with promptcot; give yours another name")
     place = str(folder)
     if not place.isprintable():
-        raise UsageError(f"{place!r} holds characters that cannot be shown; take another folder (--output-dir)")
+        raise UsageError(f"{place!r} contains characters that cannot be printed; use another folder (--output-dir)")
     filled = {"@NAME@": name, "@FOLDER@": json.dumps(place, ensure_ascii=False), "@SHELL@": shlex.quote(place)}
     sources = sorted(_TEMPLATES.iterdir(), key=_place)
     contents = {folder / source.name: _filled(source, filled) for source in sources}
     if folder.exists() and not _is_begun(folder, contents):
-        raise InputError(f"{folder}: there is something already; take another folder (--output-dir), or remove it")
+        raise InputError(f"{folder} already exists and is not empty; use another folder (--output-dir), or remove it")
     for path, content in contents.items():
         write_whole(path, content)
     return [*contents]
 
 
 def _place(path: Path) -> tuple[bool, bool, str]:
-    """Where a file comes among the others: tables behind templates, and the recipe last."""
+    """The sort key of a file: tables after templates, and the recipe last."""
     return path.suffix == ".toml", path.name == "recipe.toml", path.name
 
 
@@ -61,7 +60,7 @@ def _filled(source: Path, values: Mapping[str, str]) -> bytes:
 
 
 def _is_begun(folder: Path, contents: Mapping[Path, bytes]) -> bool:
-    """Whether a folder holds nothing but these files, or some of them, as they are here."""
+    """Whether a folder holds only some or all of these files, unchanged."""
     return folder.is_dir() and all(_is_ours(path, contents) for path in folder.iterdir())
 
 

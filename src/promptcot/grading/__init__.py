@@ -1,7 +1,8 @@
-"""Whether an answer is right: verifiers, and how one is run.
+"""Decides whether an answer is right: verifiers, and the grader that runs them.
 
-`Verifier` says what is decided, `verifiers` has those that ship, and a `Grader` asks one, in worker processes that can
-be killed where that may take long. What needs no algebra is decided in `promptcot.core.answers`, where it is called.
+`Verifier` is the protocol, `verifiers` has the shipped ones, and a `Grader` runs one, in worker processes that can be
+killed if a call takes too long. `promptcot.core.answers` decides everything that needs no algebra, in the caller's
+process.
 """
 
 from promptcot.grading.grader import Grader

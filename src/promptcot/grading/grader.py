@@ -1,7 +1,7 @@
-"""Whether an answer is right: a verifier, run so that no answer can hurt.
+"""Runs a verifier so that no answer can block or crash the caller.
 
-Decides what a timeout means (neither right nor wrong), what is remembered, and what never needs a worker. What an
-answer is, and how answers are compared, is decided by the verifier (`verifiers`).
+Decides what a timeout means (neither right nor wrong), what is cached, and what needs no worker. The verifier
+(`verifiers`) decides what an answer is and how answers are compared.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 
 
 class Grader:
-    """Asks one verifier, from any thread and from asyncio. A context manager: its processes end with the block.
+    """Runs one verifier, from any thread and from asyncio. A context manager: its processes end with the block.
 
-    `workers` processes are started when first needed; `limit` is the seconds of CPU that a call may take. Raises
-    InputError for a `verifier` that is neither known nor can be imported.
+    `workers` processes are started when first needed; `limit` is the CPU time of a call in seconds. Raises InputError
+    for a `verifier` that is neither known nor importable.
     """
 
     def __init__(self, workers: int = 2, limit: float = 5.0, verifier: str = MATHEMATICS) -> None:
@@ -68,20 +68,20 @@ class Grader:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be told of a verifier of the user's own that failed over answers."""
+        """Notes for the user on answers for which a custom verifier failed."""
         if self._shipped is not None or not self._faults:
             return []
         calls = "1 call" if self._faults == 1 else f"{self._faults:,} calls"
-        said = f"{self.verifier} failed in {calls}, and what these are about is neither right nor wrong"
+        said = f"{self.verifier} failed in {calls}; the answers of these calls count as neither right nor wrong"
         return [f"{said}; first {self._first_fault}"]
 
     @property
     def version(self) -> str:
-        """What changes when the verifier may grade differently: its name, and of one's own the file that it is in."""
+        """Changes when the verifier may grade differently: its name, and for a custom one the hash of its file."""
         return self.verifier if self._shipped else f"{self.verifier} {own.version(self.verifier)}"
 
     def abandon(self) -> None:
-        """In a fork: leave the worker processes to the parent, and use another grader here."""
+        """In a fork: leave the worker processes to the parent. Use another grader in the child."""
         self._pool.abandon()
 
     def extract(self, reply: str, *, unboxed: bool = False) -> Extracted:
@@ -91,31 +91,31 @@ class Grader:
         return self._extract(reply, unboxed)
 
     async def aextract(self, reply: str, *, unboxed: bool = False) -> Extracted:
-        """As `extract`, without keeping the event loop waiting."""
+        """Like `extract`, without blocking the event loop."""
         if self._shipped is not None:
             return self._shipped.found(reply, unboxed=unboxed)
         return await self.in_thread(self._extract, reply, unboxed)
 
     def grade(self, gold: str, answer: str | None) -> Grade:
-        """Whether `answer` is what `gold` asks for. Need not be symmetric: leniency may go by how a gold is written."""
+        """Whether `answer` matches `gold`. Not always symmetric: leniency may depend on how the gold is written."""
         return self._quick(gold, answer, False) or self._slow(gold, answer or "", False)
 
     async def agrade(self, gold: str, answer: str | None) -> Grade:
-        """As `grade`, without keeping the event loop waiting."""
+        """Like `grade`, without blocking the event loop."""
         return self._quick(gold, answer, False) or await self._aslow(gold, answer or "", False)
 
     def same(self, one: str, other: str) -> Grade:
-        """Whether each of two answers is right where the other is the gold: symmetric, for sorting into classes."""
+        """Whether each of two answers is right with the other as the gold: symmetric, for sorting into classes."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or self._slow(one, other, True)
 
     async def asame(self, one: str, other: str) -> Grade:
-        """As `same`, without keeping the event loop waiting."""
+        """Like `same`, without blocking the event loop."""
         one, other = sorted((one, other))
         return self._quick(one, other, True) or await self._aslow(one, other, True)
 
     def same_gold(self, one: str, other: str) -> bool | None:
-        """Whether an answer written as `other` would be right by the gold `one`; None where nobody can tell."""
+        """Whether an answer written as `other` would be right by the gold `one`; None if this is undecided."""
         return self.grade(one, other).correct
 
     def takes_gold(self, gold: str) -> bool:
@@ -132,15 +132,15 @@ class Grader:
             self._ask_about_gold(gold)
 
     async def acheck_gold(self, gold: str) -> None:
-        """As `check_gold`, without keeping the event loop waiting.
+        """Like `check_gold`, without blocking the event loop.
 
-        What is known at once takes no thread, which would leave it to chance whose gold is known first.
+        Golds that need no worker use no thread either, so that their order does not depend on scheduling.
         """
         if not self._gold_at_once(gold):
             await asyncio.to_thread(self._ask_about_gold, gold)
 
     def _gold_at_once(self, gold: str) -> bool:
-        """Whether a gold needs no worker to be found good. Raises RefusedGold for one that needs none to be refused."""
+        """Whether a gold is known to be valid without a worker. Raises RefusedGold if it is known to be invalid."""
         if not gold.strip():
             raise RefusedGold("a gold answer is empty: give every problem an answer, or leave the problem out")
         try:
@@ -176,7 +176,7 @@ class Grader:
             grade = Grade(bool(verdict), "symbolic" if self._shipped is not None else "own")
         except (WorkerLost, Fault) as lost:
             grade = Grade(None, self._failed(lost, answer))
-            if isinstance(lost, WorkerLost) and lost.why == "crash":  # somebody else may have killed it
+            if isinstance(lost, WorkerLost) and lost.why == "crash":  # another process may have killed it
                 return grade
         with self._lock:
             self._known[gold, answer, mutual] = grade
@@ -195,12 +195,12 @@ class Grader:
         return Extracted(answer, "own") if answer and answer.strip() else Extracted(None, "no answer")
 
     def _failed(self, lost: WorkerLost | Fault, text: str) -> Any:
-        """The method of what a verifier failed over: "timeout" or "crash"; it is counted."""
+        """The method of a failed call, "timeout" or "crash"; the failure is counted."""
         with self._lock:
             self._faults += 1
             self._first_fault = self._first_fault or f"over {shown(text)!r}: {lost}"
         return "timeout" if isinstance(lost, WorkerLost) and lost.why == "timeout" else "crash"
 
     async def in_thread(self, call: Callable[..., Result], *arguments: Any) -> Result:
-        """What a call returns that waits for workers, in a thread of its own, so that the event loop goes on."""
+        """The result of a call that waits for workers, run in a thread so that the event loop is not blocked."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)

@@ -1,6 +1,6 @@
-"""Which verifier judges, and the graders that are open.
+"""Chooses the verifier of a row, and keeps the open graders.
 
-Decides the order in which a verifier is chosen: the one that was asked for, that of the benchmark, that of the domain.
+Decides the order of precedence: the verifier from the options, that of the benchmark, that of the domain.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from promptcot.grading.verifiers import MATHEMATICS
 
 
 class Graders:
-    """Graders by verifier, opened when first needed, with `workers` and `limit` each. A context manager: it ends them.
+    """Graders by verifier, opened when first needed, with `workers` and `limit` each. A context manager that closes
+    them.
 
-    `named` is the verifier that was asked for, and judges everything. Where it is None, a benchmark has its own, and
-    everything else has the `default`, which is the domain's. Raises InputError for one that there is not.
+    `named` is the verifier from the options, and grades everything. If it is None, benchmarks use their own, and
+    everything else uses the `default`, which is the domain's. Raises InputError for an unknown verifier.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class Graders:
         self._workers = workers
         self._named, self._default = named, default
         self._open: dict[str, Grader] = {}
-        self.of()  # a name that is wrong is told before anything is done
+        self.of()  # reports a wrong name before any work is done
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +40,7 @@ class Graders:
             grader.close()
 
     def of(self, benchmark: str | None = None) -> Grader:
-        """The grader of rows for which a benchmark names this verifier, if one does."""
+        """The grader of rows whose benchmark names this verifier, if one is named."""
         name = self._named or benchmark or self._default
         if name not in self._open:
             self._open[name] = Grader(self._workers, self.limit, name)
@@ -47,5 +48,5 @@ class Graders:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be told of verifiers that failed over answers."""
+        """Notes for the user on answers for which verifiers failed."""
         return [note for grader in self._open.values() for note in grader.notes]

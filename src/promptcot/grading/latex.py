@@ -1,8 +1,8 @@
-r"""LaTeX as SymPy objects, by Math-Verify's parser. Runs in worker processes only.
+r"""Parses LaTeX into SymPy objects with Math-Verify's parser. Runs only in worker processes.
 
-Decides what is changed before the parser sees a text: mixed numbers, degrees, directed segments, letters that it would
-take for constants or lower, and inverse functions, which it would take for powers. What cannot be read is None; what
-two objects have in common is decided in `values`.
+Decides what is rewritten before parsing: mixed numbers, degrees, directed segments, letters that the parser would take
+for constants or lower, and inverse functions, which it would take for powers. Text that cannot be parsed gives None;
+`values` compares the objects.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from promptcot.core.answers.estimate import INVERSE
 
 logging.getLogger("latex2sympy2_extended").setLevel(logging.CRITICAL)
 
-_DEEPEST = 100  # the parser takes time that is quadratic in the depth, and stack
-# Without its units, which take the t of "1 + t" for tonnes.
+_DEEPEST = 100  # the parser's time is quadratic in the depth, and it uses the stack
+# Without the parser's units, which take the t of "1 + t" for tonnes.
 _SPELLING = NormalizationConfig(basic_latex=True, malformed_operators=True, nits=True, boxed="none")
 _READING = ConversionConfig(lowercase_symbols=False)
 _EQUALS = re.compile("=")
 _MIXED = re.compile(r"(?<![\d.}_^])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
 _IN_DEGREES = re.compile(r"(\d+(?:\.\d+)?|\([^()]*\))\s*\^\s*\{?\\circ(?![a-z])\}?")
-# Letters that the parser does not know, or takes for constants, as others with a number that nobody writes.
+# Letters that the parser does not know or takes for constants are renamed, with a number that no answer contains.
 _UNKNOWN = {"hbar": 99, "ell": 98, "gamma": 97, "Gamma": 96}
 _INDEXED = re.compile(r"(?<![a-zA-Z\\])([eE])_(?:\{(\w+)\}|(\w))")
 _PRIMED = re.compile(r"([a-zA-Z])('+)")
 _LETTERS = re.compile(rf"\\({'|'.join(_UNKNOWN)})(?![a-zA-Z])")
-_INVERTED = {"coth": "tanh", "sech": "cosh", "csch": "sinh"}  # which the parser takes for cot, sec and csc
+_INVERTED = {"coth": "tanh", "sech": "cosh", "csch": "sinh"}  # the parser takes these for cot, sec and csc
 _HYPERBOLIC = re.compile(r"\\(coth|sech|csch)\s*(\([^()]*\)|\w|\\[a-z]+)")
 _LEFT_OVER = re.compile(r"\\(?:coth|sech|csch)")
-_SCRIPT = re.compile(r"([_^])([a-zA-Z])(?![a-zA-Z])")  # the parser reads no integral up to a bare e
+_SCRIPT = re.compile(r"([_^])([a-zA-Z])(?![a-zA-Z])")  # the parser cannot read an integral up to a bare e
 _DIRECTED = re.compile(r"\\(overrightarrow|widehat)\{([A-Z]+)\}")
 _DOUBLE = re.compile(r"\(2\s*([a-z])\s*(?:([-+])\s*(\d{1,2})\s*)?\)\s*!!(?!!)")
 _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
@@ -43,9 +43,9 @@ _ANGULAR = re.compile(r"\\(?:arc)?(?:sin|cos|tan|cot|sec|csc)")
 
 @lru_cache(maxsize=1024)
 def read_latex(text: str) -> Any | None:
-    """The SymPy object that a normalised text describes; None if it cannot be read, or only as text."""
+    """The SymPy object of a normalised text; None if it cannot be parsed, or only as text."""
     if deepest(text) > _DEEPEST or len(split(text, _EQUALS)) > 2:
-        return None  # of a = b = c the parser keeps the ends
+        return None  # the parser keeps only the ends of a = b = c
     text = _DOUBLE.sub(_with_single_factorials, text)
     text = _MIXED.sub(_sum_if_proper, text)
     text = _IN_DEGREES.sub(r"(\1 \\cdot \\frac{\\pi}{180})", text)
@@ -58,12 +58,12 @@ def read_latex(text: str) -> Any | None:
     text = _HYPERBOLIC.sub(lambda found: rf"\frac{{1}}{{\{_INVERTED[found[1]]}{{{found[2]}}}}}", text)
     text = _SCRIPT.sub(r"\1{\2}", text)
     if "\\text" in text or "'" in text or _LEFT_OVER.search(text):
-        return None  # words that no unit is, and minutes without degrees
+        return None  # words that are not units, and minutes without degrees
     try:
         found = latex2sympy(text, normalization_config=_SPELLING, conversion_config=_READING)
     except (RecursionError, MemoryError):
         raise
-    except Exception:  # the parser promises nothing about what it raises
+    except Exception:  # the parser does not document its exceptions
         return None
     return found
 
@@ -77,7 +77,7 @@ def _with_single_factorials(found: re.Match[str]) -> str:
 
 
 def _as_symbol(found: re.Match[str]) -> str:
-    """A directed segment as one symbol: the vector BA is minus AB; an arc from B to A is another than from A to B."""
+    """A directed segment as one symbol: the vector BA is minus AB; an arc from B to A differs from one from A to B."""
     kind, points = found.groups()
     if kind == "overrightarrow" and len(points) == 2 and points[1] < points[0]:
         return f"(-v_{{{points[::-1]}}})"

@@ -1,7 +1,7 @@
-"""A verifier that a user wrote, by import path, and held to what `Verifier` promises.
+"""Loads a custom verifier by its import path, and checks it against the protocol `Verifier`.
 
-Decides whether what a path names is one. It is loaded in the caller's process too, so that a mistake shows before
-anything is paid for, but asked in processes that can be killed only (`workers`).
+The verifier is loaded in the caller's process too, so that a mistake shows before any paid call, but its functions run
+only in processes that can be killed (`workers`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CALLS: Mapping[str, tuple[tuple[str, ...], Mapping[str, bool]]] = {
     "same": (("", ""), {}),
     "check_gold": (("",), {}),
 }
-"""How each function of a verifier is called."""
+"""The arguments of each function of a verifier."""
 
 
 def is_own(name: str) -> bool:
@@ -30,7 +30,7 @@ def is_own(name: str) -> bool:
 
 
 def load(name: str) -> Verifier:
-    """The verifier that MODULE:NAME is, or that the class or function of this name makes. Raises ValueError."""
+    """The verifier at MODULE:NAME, or the one created by the class or function there. Raises ValueError."""
     found = import_path.load(name)
     if isinstance(found, type) or (callable(found) and not isinstance(found, Verifier)):
         try:
@@ -38,7 +38,7 @@ def load(name: str) -> Verifier:
         except Exception as error:
             raise ValueError(f"{name!r}: calling it raises {type(error).__name__}: {error}") from error
     if (why := _why_not(found)) is not None:
-        raise ValueError(f"{name!r} is {type(found).__name__}, which is no verifier: {why} (docs/api.md)")
+        raise ValueError(f"{name!r} is {type(found).__name__}, which is not a verifier: {why} (docs/api.md)")
     checked: Verifier = found
     return checked
 
@@ -49,18 +49,18 @@ def _why_not(found: Any) -> str | None:
         if not callable(function):
             return f"it has no function `{part}`"
         if inspect.iscoroutinefunction(function):
-            return f"`{part}` is a coroutine, and has to be a plain function"
+            return f"`{part}` is a coroutine, but must be a plain function"
         try:
             inspect.signature(function).bind(*arguments, **options)
         except TypeError as error:
-            return f"`{part}` cannot be called as promptcot.Verifier has it: {error}"
-        except ValueError:  # of a function that is not written in Python
+            return f"`{part}` does not accept the arguments of promptcot.Verifier: {error}"
+        except ValueError:  # the signature of a function that is not written in Python
             continue
     return None
 
 
 def version(name: str) -> str:
-    """16 hex digits that change with the file of a verifier; what that file imports is not looked at."""
+    """16 hex digits that change with the file of a verifier; modules that the file imports are not included."""
     found = import_path.load(name)
     module = inspect.getmodule(found) or inspect.getmodule(type(found))
     file = getattr(module, "__file__", None)

@@ -1,7 +1,7 @@
-"""What an answer is, in a domain: the `Verifier`, and the words in which its verdicts are given.
+"""The protocol `Verifier`, which defines answers in a domain, and its result type.
 
-Decides what a verifier is asked and what it may say. The verifiers that ship are in `verifiers`; how one is run, with
-limits, in processes that can be killed, is decided in `grader`, and whose verifier judges a row by whoever asks.
+`verifiers` has the shipped verifiers. `grader` runs a verifier with limits, in processes that can be killed. The caller
+chooses the verifier of a row.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Method = Literal["exact", "symbolic", "own", "no answer", "timeout", "crash"]
 
 @dataclass(frozen=True)
 class Grade:
-    """Whether the answer is right, and how that was found; None after a timeout or a crash."""
+    """Whether the answer is right (None after a timeout or a crash), and the method by which this was decided."""
 
     correct: bool | None
     method: Method
@@ -24,43 +24,43 @@ class Grade:
 
 @runtime_checkable
 class Verifier(Protocol):
-    """What an answer is, and when it is right. Plain functions of their arguments, which may be slow.
+    """Defines what an answer is and when it is right. Its functions depend only on their arguments, and may be slow.
 
-    A verifier of one's own is named by import path (docs/api.md), and runs in processes of its own, which are killed
-    when a call takes too long. What it raises over an answer costs that answer.
+    A custom verifier is named by its import path (docs/api.md), and runs in separate processes, which are killed when a
+    call takes too long. An exception affects only the answer of that call.
     """
 
     def extract(self, reply: str, *, unboxed: bool = False) -> str | None:
-        """The answer in a reply, without the thinking before it; None where it has none.
+        """The answer in a reply, which comes without its thinking; None if there is none.
 
-        With `unboxed`, which is what `--unboxed` asks for, an answer that is not marked as one will do.
+        With `unboxed` (option `--unboxed`), an answer that is not marked as one is accepted.
         """
         ...
 
     def grade(self, gold: str, answer: str) -> bool:
-        """Whether `answer` is right where `gold` is the correct one. Need not be symmetric."""
+        """Whether `answer` is right if `gold` is the correct answer. Need not be symmetric."""
         ...
 
     def same(self, one: str, other: str) -> bool:
-        """Whether two answers are one, for majorities and labels; symmetric, and what is one is graded alike."""
+        """Whether two answers are the same, for majorities and labels. Symmetric; equal answers get the same grade."""
         ...
 
     def check_gold(self, gold: str) -> None:
-        """Raises ValueError, or `promptcot.InputError`, for a gold by which no answer could be right."""
+        """Raises ValueError, or `promptcot.InputError`, for a gold that no answer could match."""
         ...
 
 
 class Shipped(Verifier, Protocol):
-    """A verifier that may be asked in the caller's process too, for all that takes no computing."""
+    """A verifier with functions for the caller's process, which decide everything that needs no computing."""
 
     def found(self, reply: str, *, unboxed: bool) -> Extracted:
-        """As `extract`, and how the answer was found. Takes time linear in the length."""
+        """Like `extract`, with the way the answer was found. Takes time linear in the length."""
         ...
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
-        """As `grade`, or where `mutual` as `same`; None where that takes computing."""
+        """Like `grade`, or with `mutual` like `same`; None if this needs computing."""
         ...
 
     def gold_at_once(self, gold: str) -> bool:
-        """As `check_gold`; False where that takes computing."""
+        """Like `check_gold`; False if this needs computing."""
         ...

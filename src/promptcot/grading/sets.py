@@ -1,7 +1,7 @@
-r"""Sets that are written with operations, computed: [0, 2] \cap (1, 3) is (1, 2], and \{1, 2\} \cap \{2, 3\} is \{2\}.
+r"""Evaluates set operations in answers: [0, 2] \cap (1, 3) is (1, 2], and \{1, 2\} \cap \{2, 3\} is \{2\}.
 
-Decides which texts describe a set of numbers by intervals, members and operations. What the result is compared with is
-decided where all answers are, so the result is LaTeX again. SymPy does the computing; call it in worker processes only.
+Decides which texts describe a set of numbers by intervals, members and operations. The result is LaTeX again, and is
+compared like any other answer. SymPy does the computing; call it only in worker processes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.core.answers.brackets import closing, split
 from promptcot.core.answers.normalise import normalise
 
 Reader = Callable[[str], Any]
-"""Gives the SymPy object of an expression, or None."""
+"""Returns the SymPy object of an expression, or None."""
 
 _OPERATION = re.compile(r"\\(?:cup|cap|setminus|backslash|bigcup|bigcap)(?![a-z])")
 _SPLITS: list[tuple[re.Pattern[str], Callable[..., Any]]] = [
@@ -36,7 +36,7 @@ _COMMA = re.compile(r"[,;]")
 
 
 def computed(text: str, read: Reader) -> str:
-    """The result of the operations in a text that describes a set; any other text as it is."""
+    """The result of the operations in a text that describes a set; any other text unchanged."""
     spelled = normalise(text) if len(text) <= 1000 else ""
     if not _OPERATION.search(spelled):
         return text

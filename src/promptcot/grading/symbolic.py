@@ -1,8 +1,8 @@
-r"""Whether two answers are the same, by Math-Verify and SymPy. Runs in worker processes only: it may never end.
+r"""Whether two answers are the same, by Math-Verify and SymPy. Runs only in worker processes: it may never end.
 
-Math-Verify reads LaTeX. Its verdict is not taken as it is, because it rounds to six decimals (so that 1e-10 equals 0),
-drops subscripts and compares equations by their right-hand sides. So whatever has values is compared by them
-(`values`), and only what has none, such as sets, is left to Math-Verify's own comparison.
+Math-Verify parses LaTeX. Its own comparison rounds to six decimals (so that 1e-10 equals 0), drops subscripts and
+compares equations by their right-hand sides. Therefore everything that has values is compared by them (`values`), and
+only the rest, such as sets, by Math-Verify's own comparison.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _DIGITS = 50
 
 
 def same(gold: str, answer: str) -> bool:
-    """Whether `answer` says what `gold` says. Raises nothing but RecursionError and MemoryError; may take for ever."""
+    """Whether `answer` means the same as `gold`. Raises only RecursionError and MemoryError; may never end."""
     one, other = (parse_parts(computed(text, read_latex)) for text in (gold, answer))
     return bool(compare(one, other, _same_expression))
 
@@ -63,12 +63,12 @@ def _same_object(gold: Any, answer: Any) -> bool:
         return _same_otherwise(gold, answer)
     except (RecursionError, MemoryError):
         raise
-    except Exception:  # SymPy raises of every kind on expressions that make no sense
+    except Exception:  # SymPy raises many kinds of errors on meaningless expressions
         return False
 
 
 def _imaginary(one: Any) -> Any:
-    """`one` with i as the imaginary unit, which it is wherever it is not bound, as the index of a sum."""
+    """`one` with i as the imaginary unit, except where i is bound, for example as the index of a sum."""
     unit = {symbol: sympy.I for symbol in one.free_symbols if symbol.name == "i"}
     return one.subs(unit) if unit else one
 
@@ -78,7 +78,7 @@ def _explicit(matrix: Any) -> Any:
 
 
 def _same_otherwise(gold: Any, answer: Any) -> bool:
-    """Sets and the like, as Math-Verify sees them; an expression is never the same as a set or a relation."""
+    """Compares sets and the like with Math-Verify; an expression is never the same as a set or a relation."""
     if isinstance(gold, sympy.Expr) != isinstance(answer, sympy.Expr):
         return False
     return bool(verify(gold, answer, numeric_precision=_DIGITS, timeout_seconds=None))

@@ -1,9 +1,9 @@
-r"""Whether SymPy objects have the same values. Runs in worker processes only: it may never end.
+r"""Whether SymPy objects have the same values. Runs only in worker processes: it may never end.
 
 Expressions are compared with 50 digits, or as many as the difference may need, at fixed points that no reasonable
 expression singles out: two analytic functions that agree there are the same for all practical purposes (the idea of
 Schwartz, 1980, and Zippel, 1979). Equations are compared by whether the quotient of their differences is constant.
-Where a logarithm or a root of a variable is taken, variables are positive: \\ln(ab) is \\ln a + \\ln b.
+If a logarithm or a root of a variable occurs, variables are positive: \\ln(ab) is \\ln a + \\ln b.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sympy
 
 _DIGITS = 50
 _MOST_DIGITS = 6000
-_ENOUGH_DIGITS = 10  # of a decimal that stands for the number it rounds
+_ENOUGH_DIGITS = 10  # of a decimal that represents the number it rounds
 _MOST_TERMS = 10_000
 _AGREE = sympy.Float("1e-35", _DIGITS)
 _ROUNDED = sympy.Float("1e-10", _DIGITS)
@@ -28,13 +28,13 @@ _FLIPPED = {sympy.Lt: sympy.Gt, sympy.Gt: sympy.Lt, sympy.Le: sympy.Ge, sympy.Ge
 
 
 def same_value(gold: Any, answer: Any) -> bool:
-    """Whether two expressions have the same values; exactly the same expression if they have none."""
+    """Whether two expressions have the same values; without values, whether they are the same expression."""
     if any(
         not one.expr.free_symbols & set(one.variables)
         for side in (gold, answer)
         for one in side.atoms(sympy.Derivative)
     ):
-        return bool(gold == answer)  # of a function whose arguments are not written
+        return bool(gold == answer)  # a function whose arguments are not written
     near = _tolerance(gold, answer)
     gold, answer = _with_fractions(gold), _with_fractions(answer)
     symbols = _symbols(gold, answer)
@@ -43,7 +43,7 @@ def same_value(gold: Any, answer: Any) -> bool:
         gold, answer = _evaluated(gold), _evaluated(answer)
         symbols = _symbols(gold, answer)
     if gold.has(*_UNEVALUATED) != answer.has(*_UNEVALUATED) and not counted and not symbols:
-        return False  # too long to be added up
+        return False  # too many terms to add up
     if not symbols and near == _AGREE:
         return _same_constant(gold, answer)
     compared = 0
@@ -66,7 +66,7 @@ def same_value(gold: Any, answer: Any) -> bool:
 
 
 def _tolerance(gold: Any, answer: Any) -> Any:
-    """Decimals of ten digits may be rounded, and are read with 15; shorter ones are the fractions that they spell."""
+    """Decimals of ten digits may be rounded, and are read with 15; shorter ones are exact fractions."""
     rounded = [any(len(_spelled(one)) >= _ENOUGH_DIGITS for one in side.atoms(sympy.Float)) for side in (gold, answer)]
     return _AGREE * 10**21 if all(rounded) else _ROUNDED if any(rounded) else _AGREE
 
@@ -77,12 +77,12 @@ def _spelled(decimal: Any) -> str:
 
 
 def _with_fractions(expression: Any) -> Any:
-    """With fractions instead of decimals."""
+    """The expression with fractions instead of decimals."""
     return expression.xreplace({one: sympy.Rational(str(one)) for one in expression.atoms(sympy.Float)})
 
 
 def _implies_positive(gold: Any, answer: Any) -> bool:
-    """Whether a logarithm or a root of a variable is taken, and no absolute value that would tell the signs apart."""
+    """Whether there is a logarithm or a root of a variable, and no absolute value that distinguishes the signs."""
     if gold.has(sympy.Abs) or answer.has(sympy.Abs):
         return False
     return any(
@@ -93,13 +93,13 @@ def _implies_positive(gold: Any, answer: Any) -> bool:
 
 
 def _counted(*sides: Any) -> set[Any]:
-    """The variables up to which sums and products go: they are whole numbers."""
+    """The variables that are bounds of sums and products: they are whole numbers."""
     limits = (bound for side in sides for one in side.atoms(sympy.Sum, sympy.Product) for bound in one.limits)
     return {symbol for _, *bounds in limits for bound in bounds for symbol in bound.free_symbols}
 
 
 def _evaluated(expression: Any) -> Any:
-    """With sums, integrals and limits worked out; a sum that is too long only where it has a closed form."""
+    """The expression with sums, integrals and limits evaluated; a sum that is too long only if it has a closed form."""
     if not expression.has(*_UNEVALUATED):
         return expression
     long = {one: _closed(one) for one in expression.atoms(sympy.Sum) if _is_long(one)}
@@ -120,10 +120,10 @@ def _closed(one: Any) -> Any | None:
 
 
 def _points(symbols: list[Any], whole: set[Any], positive: bool, far: bool) -> Iterator[dict[Any, Any]]:
-    """Fixed points: quotients of primes, exact so that what cancels is seen to be zero; `whole` symbols are integers.
+    """Fixed points: quotients of primes, exact so that cancelling terms are exactly zero; `whole` symbols are integers.
 
-    The first point is positive in all symbols, unless `positive` the others have signs of both kinds. What rounds is
-    looked at `far` from zero, where it takes several values.
+    The first point is positive in all symbols; the others have both signs unless `positive`. Rounding functions are
+    evaluated `far` from zero, where they take several values.
     """
     for point in range(_POINTS):
         yield {
@@ -143,7 +143,7 @@ def _quotient(point: int, place: int) -> Any:
 
 
 def _at(expression: Any, point: dict[Any, Any], digits: int = _DIGITS) -> Any | None:
-    """The value there, or None if there is none."""
+    """The value at a point, or None if there is none."""
     there = expression.subs(point) if point else expression
     value = sympy.N(there.doit() if there.has(*_UNEVALUATED) else there, digits)
     if not (value.is_number and value.is_finite):
@@ -153,7 +153,7 @@ def _at(expression: Any, point: dict[Any, Any], digits: int = _DIGITS) -> Any | 
 
 
 def _significant(part: Any) -> Any:
-    """SymPy marks what it cannot tell from zero by a precision of one bit."""
+    """A part, or zero: SymPy marks values that it cannot distinguish from zero by a precision of one bit."""
     return sympy.Integer(0) if part.is_Float and part._prec == 1 else part
 
 
@@ -162,7 +162,7 @@ def _symbols(*expressions: Any) -> list[Any]:
 
 
 def _same_constant(gold: Any, answer: Any) -> bool:
-    """Numbers without decimals: exactly where they are rational, else to as many digits as may decide."""
+    """Compares numbers without decimals: exactly if they are rational, else to as many digits as are needed."""
     if gold.is_Rational and answer.is_Rational:
         return bool(gold == answer)
     digits = _DIGITS
@@ -180,7 +180,7 @@ def _agree(one: Any, other: Any, digits: int) -> bool:
 
 
 def _digits_of(expression: Any) -> int:
-    """How many digits the numbers in an expression have, together: a difference may lie that deep."""
+    """The total number of digits of the numbers in an expression: a difference may need that many."""
     numbers = expression.atoms(sympy.Rational) | {
         power for power in expression.atoms(sympy.Pow) if power.exp.is_Integer
     }
@@ -188,7 +188,7 @@ def _digits_of(expression: Any) -> int:
 
 
 def _depth(function: Any) -> int:
-    """By how many digits an exponential function may differ from 0, or what is made of it from 1."""
+    """By how many digits an exponential function may differ from 0, or a function of it from 1."""
     size = sympy.N(abs(function.args[0]), 5)
     return int(min(size**2 if isinstance(function, sympy.erf) else size, _MOST_DIGITS)) + 1 if size.is_number else 1
 
@@ -201,7 +201,7 @@ def _length(number: Any) -> int:
 
 
 def same_relation(gold: Any, answer: Any) -> bool:
-    """Whether one relation is a multiple of the other; a negative factor turns the order round."""
+    """Whether one relation is a multiple of the other; a negative factor reverses the order."""
     sides = _with_fractions(gold.lhs - gold.rhs), _with_fractions(answer.lhs - answer.rhs)
     if isinstance(gold, sympy.Eq) and isinstance(answer, sympy.Eq):
         sides = _without_denominator(sides[0]), _without_denominator(sides[1])
@@ -220,7 +220,7 @@ def same_relation(gold: Any, answer: Any) -> bool:
 
 
 def _without_denominator(side: Any) -> Any:
-    """What is zero where `side` is, without a denominator that is nowhere zero together with it: 6/x - y as 6 - xy."""
+    """An expression with the zeros of `side`, without denominators that share no zero with it: 6/x - y as 6 - xy."""
     above, below = sympy.fraction(sympy.cancel(side)) if side.is_rational_function() else (side, sympy.Integer(1))
     if not below.free_symbols:
         return side

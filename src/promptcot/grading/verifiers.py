@@ -1,8 +1,8 @@
-r"""The verifiers that ship, and all of them by name.
+r"""The shipped verifiers, and the lookup of verifiers by name.
 
-`mathematics` compares what answers mean, with computer algebra where it takes that; `integers` takes whole numbers
-only; `exact` compares text, for domains whose answers are short words. How answers of mathematics are read is decided
-in `core.answers`, which nothing outside of `grading` asks about them.
+`mathematics` compares the meaning of answers, with computer algebra if needed; `integers` accepts only whole numbers;
+`exact` compares text, for domains whose answers are short words. `core.answers` parses mathematical answers, and is
+used for this only from `grading`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ MATHEMATICS, INTEGERS, EXACT = "mathematics", "integers", "exact"
 
 
 class _Boxed:
-    """Answers stand in the last box."""
+    """The answer is in the last box."""
 
     def extract(self, reply: str, *, unboxed: bool = False) -> str | None:
-        """What the last box holds; with `unboxed` a final line will do."""
+        """The content of the last box; with `unboxed` a final line is accepted."""
         return self.found(reply, unboxed=unboxed).answer
 
     def found(self, reply: str, *, unboxed: bool) -> Extracted:
-        """The same, and how it was found."""
+        """Like `extract`, with the way the answer was found."""
         return extract(reply, unboxed=unboxed)
 
 
@@ -35,28 +35,28 @@ class Mathematics(_Boxed):
     """Answers are the same when they mean the same: 1/2 and 0.5, (x-1)(x+1) and x^2-1. See `core.answers`."""
 
     def grade(self, gold: str, answer: str) -> bool:
-        """Whether the answer is what the gold asks for: leniency goes by how the gold is written. May take for ever."""
+        """Whether the answer matches the gold; leniency depends on how the gold is written. May never end."""
         known = self.at_once(gold, answer, mutual=False)
         return _computed(gold, answer, mutual=False) if known is None else known
 
     def same(self, one: str, other: str) -> bool:
-        """Whether each is right where the other is the gold. May take for ever."""
+        """Whether each is right with the other as the gold. May never end."""
         known = self.at_once(one, other, mutual=True)
         return _computed(one, other, mutual=True) if known is None else known
 
     def check_gold(self, gold: str) -> None:
-        """Raises InputError for a gold that does not equal itself, and for one that says nothing."""
+        """Raises InputError for a gold that does not equal itself, and for an empty one."""
         if not (self.gold_at_once(gold) or self.grade(gold, _boxed(gold))):
             raise InputError(_unequal(gold))
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
-        """What takes no algebra."""
+        """The decision, if it needs no algebra."""
         return exact.mutual(gold, answer) if mutual else exact.same(gold, answer)
 
     def gold_at_once(self, gold: str) -> bool:
-        """Whether it equals itself without algebra. Raises InputError where nothing is left of it, as of `$$`."""
+        """Whether it equals itself without algebra. Raises InputError if nothing is left of it, as with `$$`."""
         if not normalise(gold):
-            raise InputError(f"the gold answer {gold[:80]!r} says nothing: give the answer, or leave the problem out")
+            raise InputError(f"the gold answer {gold[:80]!r} is empty: give the answer, or leave the problem out")
         return bool(is_plain(gold)) or self.at_once(gold, _boxed(gold), mutual=False) is True
 
 
@@ -74,18 +74,18 @@ def _boxed(gold: str) -> str:
 
 
 def _unequal(gold: str) -> str:
-    return f"the gold answer {gold[:80]!r} does not equal itself, so nothing could: correct how it is written"
+    return f"the gold answer {gold[:80]!r} does not equal itself, so no answer could match: correct its notation"
 
 
 class Integers(Mathematics):
     """For benchmarks of integers: exactly the same integer, however it is written (007, 7.0, x = 7, 1,234)."""
 
     def check_gold(self, gold: str) -> None:
-        """Raises InputError for a gold that is no whole number."""
+        """Raises InputError for a gold that is not a whole number."""
         plain_integer(gold)
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
-        """Where neither of two answers is a whole number, they are one as in mathematics, and both are wrong."""
+        """Two answers that are not whole numbers are compared as in mathematics; both are wrong."""
         if not mutual or _is_whole(gold):
             return exact.same_integer(gold, answer)
         return exact.same_integer(answer, gold) if _is_whole(answer) else super().at_once(gold, answer, mutual=True)
@@ -101,7 +101,7 @@ def _is_whole(text: str) -> bool:
 
 
 class Exact(_Boxed):
-    """For short words: the same text but for capitals, white space, quotes and final marks (`core.answers.words`)."""
+    """For short words: equal except for case, white space, quotes and final punctuation (`core.answers.words`)."""
 
     def grade(self, gold: str, answer: str) -> bool:
         """Symmetric."""
@@ -112,10 +112,10 @@ class Exact(_Boxed):
         return same_text(one, other)
 
     def check_gold(self, gold: str) -> None:
-        """Every text that is not empty is a gold."""
+        """Every non-empty text is a valid gold."""
 
     def at_once(self, gold: str, answer: str, *, mutual: bool) -> bool | None:
-        """Always known."""
+        """Always decided."""
         return same_text(gold, answer)
 
     def gold_at_once(self, gold: str) -> bool:
@@ -124,11 +124,11 @@ class Exact(_Boxed):
 
 
 SHIPPED: dict[str, Shipped] = {MATHEMATICS: Mathematics(), INTEGERS: Integers(), EXACT: Exact()}
-"""The verifiers that a benchmark, a domain, a recipe or an option may name; others are named by import path."""
+"""The verifiers that a benchmark, a domain, a recipe or an option may name; custom ones have an import path."""
 
 
 def at_once(name: str, gold: str, answer: str) -> bool | None:
-    """Whether the answer is right, as far as a verifier that ships knows without computing; else None."""
+    """Whether the answer is right, if a shipped verifier can decide this without computing; else None."""
     return SHIPPED[name].at_once(gold, answer, mutual=False) if name in SHIPPED else None
 
 
@@ -139,10 +139,10 @@ def verifier_named(name: str) -> Verifier:
     if name in SHIPPED:
         return SHIPPED[name]
     known = ", ".join(f"'{one}'" for one in SHIPPED)
-    raise ValueError(f"{name!r} is no verifier: known are {known}, or MODULE:NAME of one of your own")
+    raise ValueError(f"{name!r} is not a verifier: use one of {known}, or MODULE:NAME of a custom verifier")
 
 
 def checked_verifier(name: str) -> str:
-    """The name, if there is a verifier of it. Raises ValueError."""
+    """The name, if there is such a verifier. Raises ValueError."""
     verifier_named(name)
     return name

@@ -1,9 +1,9 @@
-"""The program of a worker process: reads calls of a verifier from standard input, one JSON list a line, answers each.
+"""The program of a worker process: reads calls of a verifier from standard input, one JSON list a line, and answers.
 
-An answer is a list too: what the verifier returned, or what it raised and whether it meant to. The program limits its
-own memory and its own CPU time: a call that takes longer than allowed ends the process by SIGPROF, on a busy machine as
-on an idle one. A limit of wall clock far above that ends what waits for ever, so that it outlives neither a hang nor a
-parent that was killed. Standard input and output are kept for calls and answers: what libraries print goes nowhere.
+An answer is a list too: the return value of the verifier, or its exception and whether this is a deliberate refusal.
+The program limits its own memory and CPU time: a call that exceeds the limit ends the process by SIGPROF, independent
+of the load of the machine. A much larger limit on wall-clock time ends a process that hangs or has lost its parent.
+Standard input and output are reserved for calls and answers; the output of libraries is discarded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENDING = (signal.SIGPROF, signal.SIGALRM)
 
 
 def limit_memory(size: int) -> None:
-    """Limit the address space to `size` bytes where the platform can, and leave no core files."""
+    """Limit the address space to `size` bytes if the platform can, and write no core files."""
     import resource
 
     for what, limit in ((resource.RLIMIT_AS, size), (resource.RLIMIT_CORE, 0)):
@@ -32,7 +32,7 @@ def limit_memory(size: int) -> None:
 
 
 def patience(limit: float) -> float:
-    """Seconds of wall clock after which a call is given up that uses no CPU, or is given hardly any."""
+    """Seconds of wall-clock time after which a call that uses hardly any CPU is stopped."""
     return 30 * limit + 30
 
 
@@ -48,7 +48,7 @@ def main(limit: float, memory: int, name: str) -> None:
     except (Exception, SystemExit) as error:
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=answers, flush=True)
         return
-    for ending in _ENDING:  # ends the process, also in the middle of a C function
+    for ending in _ENDING:  # ends the process, even within a C function
         signal.signal(ending, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # the thread that started this process may have blocked them
     print("ready", file=answers, flush=True)
@@ -63,7 +63,7 @@ def main(limit: float, memory: int, name: str) -> None:
 
 
 def _opened(name: str) -> Any:
-    """The verifier; computer algebra is loaded before a call's time begins."""
+    """The verifier; computer algebra is loaded before the time of a call starts."""
     from promptcot.grading import verifiers
 
     if name in verifiers.SHIPPED:
@@ -72,7 +72,7 @@ def _opened(name: str) -> Any:
 
 
 def _answer(verifier: Any, call: str, arguments: list[Any], options: dict[str, Any]) -> list[Any]:
-    """What the verifier returned, as [value], or what it raised, as [None, text, whether it is a refusal]."""
+    """The verifier's return value, as [value], or its exception, as [None, text, whether it is a refusal]."""
     try:
         value = getattr(verifier, call)(*arguments, **options)
         if not isinstance(value, _RETURNS[call]):

@@ -1,6 +1,6 @@
-"""A pool of grading processes, each of which can be killed: a call that hangs costs its worker and nothing else.
+"""A pool of grading processes that can be killed: a call that hangs costs only its worker.
 
-Workers are fresh interpreters (not forks, which would copy locks and open files) spoken to through pipes. A worker that
+Workers are fresh interpreters (not forks, which would copy locks and open files), connected by pipes. A worker that
 exceeds the limit, or dies, is replaced at once. May be used from any thread.
 """
 
@@ -36,8 +36,8 @@ sys.path[:] = [*sys.path[1:], *paths]
 from promptcot.grading.worker import main
 main(float(limit), int(memory), verifier)
 """
-"""Finds this package where the caller has it, and others there too: what a program put on its path, as Ray does, is not
-in its environment. The caller's paths come last, so that no file beside a script stands in for a module of Python."""
+"""Imports this package and others from the caller's paths, because paths that a program added to `sys.path`, as Ray
+does, are not in its environment. They come last, so that no file beside a script shadows a module of Python."""
 _WHY = "`python -c 'import promptcot.grading.symbolic'`, with the same Python, says why"
 
 
@@ -50,7 +50,7 @@ class WorkerLost(Exception):
 
 
 class Fault(Exception):
-    """What a verifier raised, as text; `meant` where it is a refusal in words, and no mistake of its code."""
+    """The exception of a verifier, as text; `meant` if it is a deliberate refusal and not a mistake in its code."""
 
     def __init__(self, said: str, meant: bool) -> None:
         self.meant = meant
@@ -58,12 +58,12 @@ class Fault(Exception):
 
 
 class Worker:
-    """One process, which has a verifier. Not for use by two threads at a time."""
+    """One process with a verifier. Not for use by two threads at a time."""
 
     def __init__(self, limit: float, memory: int, verifier: str) -> None:
         command = [sys.executable, "-c", _PROGRAM, _HOME, str(limit), str(memory), verifier, *filter(None, sys.path)]
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-        with inherited_deafness():  # a request to stop would end it, and its pair would count as one that crashes
+        with inherited_deafness():  # a request to stop would end it, and its pair would count as a crash
             self._process = subprocess.Popen(
                 command,
                 stdin=pipe,
@@ -87,10 +87,10 @@ class Worker:
         return self._process.returncode is None
 
     def ask(self, call: str, *arguments: str, **options: bool) -> Any:
-        """What the verifier returns. Raises Fault for what it raises, and WorkerLost; the worker is then dead.
+        """The verifier's return value. Raises Fault for its exceptions, and WorkerLost, after which the worker is dead.
 
-        Raises InputError where the verifier cannot be opened in another process than the caller's. Whatever else is
-        raised meanwhile, as by a signal's handler, ends the worker too: its next answer would be the one to this call.
+        Raises InputError if the verifier can be loaded only in the caller's process. Any other exception in between,
+        for example from a signal handler, ends the worker too, because its next answer would belong to this call.
         """
         try:
             self._wait_until_ready()
@@ -112,24 +112,24 @@ class Worker:
         try:
             said = self._line(_START_SECONDS)
         except WorkerLost as lost:
-            if (code := self._process.poll() or 0) > 0:  # it ended by itself: no pair is to blame
-                raise InputError(f"a grading process cannot start, and ends with code {code}: {_WHY}") from lost
+            if (code := self._process.poll() or 0) > 0:  # it ended by itself, not because of a pair
+                raise InputError(f"a grading process cannot start and ends with code {code}: {_WHY}") from lost
             raise
         if said != b"ready":
             why = said.decode(errors="replace")
-            raise InputError(f"verifier: {self._verifier!r} cannot be opened in a process of its own: {why}")
+            raise InputError(f"verifier: {self._verifier!r} cannot be loaded in a separate process: {why}")
         self._ready = True
 
     def _send(self, line: bytes) -> None:
         assert self._process.stdin is not None
         rest = memoryview(line)
-        while rest:  # a signal cuts a long write short
+        while rest:  # a signal may interrupt a long write
             rest = rest[self._process.stdin.write(rest) :]
 
     def _line(self, longest: float) -> bytes:
         assert self._process.stdout is not None
         until, line = time.monotonic() + longest, b""
-        answers = select.poll()  # `select` takes no file numbers above 1,023, which trainers have
+        answers = select.poll()  # `select` refuses file descriptors above 1,023, which trainers have
         answers.register(self._process.stdout, select.POLLIN)
         while not line.endswith(b"\n"):
             if not answers.poll(1000 * max(0.0, until - time.monotonic())):
@@ -147,8 +147,8 @@ class Worker:
         self._hang_up()
 
     def abandon(self) -> None:
-        """In a fork: leave the process to the parent. It would outlive that one while our end of its pipe is open."""
-        self._process.returncode = 0  # nobody here waits for a process that is not a child
+        """In a fork: leave the process to the parent. It would outlive the parent while our end of its pipe is open."""
+        self._process.returncode = 0  # not our child, so do not wait for it
         self._hang_up()
 
     def _hang_up(self) -> None:
@@ -158,7 +158,7 @@ class Worker:
 
 
 def _environment(verifier: str) -> dict[str, str]:
-    """Without secrets; modules of a verifier of the user's own are found where the caller finds them."""
+    """The environment without secrets; the modules of a custom verifier are found as in the caller's process."""
     environment = without_keys(os.environ)
     if own.is_own(verifier):
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -181,8 +181,8 @@ class Pool:
             self._idle.put(None)
 
     def ask(self, call: str, *arguments: str, **options: bool) -> Any:
-        """What the verifier of a free worker returns, waiting for one. Raises Fault, and WorkerLost when this call cost
-        the worker.
+        """The verifier's return value from a free worker. Raises Fault, and WorkerLost if this
+        call killed the worker.
         """
         worker, idle = self._idle.get(), None
         try:
@@ -194,7 +194,7 @@ class Pool:
             finally:
                 idle = self._unless_lost(worker)
         except WorkerLost:
-            idle = self._start()  # it loads its libraries while nobody waits for it yet
+            idle = self._start()  # it loads its libraries before the next call needs it
             raise
         finally:
             self._idle.put(idle)
@@ -206,7 +206,7 @@ class Pool:
             return sorted(worker.pid for worker in self._all)
 
     def close(self) -> None:
-        """Kill all workers, also those that are at work; whoever waits for one gets WorkerLost."""
+        """Kill all workers, including busy ones; calls that wait for one raise WorkerLost."""
         with self._lock:
             self._closed = True
             workers, self._all = list(self._all), set()
@@ -214,12 +214,12 @@ class Pool:
             worker.kill()
 
     def abandon(self) -> None:
-        """In a fork: leave all workers to the parent. This pool is then of no use. No lock is taken: it may be held."""
+        """In a fork: leave all workers to the parent. The pool is then unusable. Takes no lock, which may be held."""
         for worker in list(self._all):
             worker.abandon()
 
     def _start(self) -> Worker | None:
-        """A new worker; none where the pool was closed meanwhile."""
+        """A new worker; None if the pool was closed in the meantime."""
         with _starting, self._lock:
             if self._closed:
                 return None
@@ -240,7 +240,7 @@ _starting = threading.RLock()
 
 
 def _forked() -> None:
-    with suppress(RuntimeError):  # this module was loaded while the fork waited to begin, and nothing is held
+    with suppress(RuntimeError):  # this module was loaded while the fork waited to start, so the lock is not held
         _starting.release()
 
 

@@ -1,1 +1,1 @@
-"""What a run is told: the keys of a recipe, and how one is read."""
+"""Recipes: their keys, and how they are loaded."""

@@ -1,4 +1,4 @@
-"""The engines that a recipe may name, and where each is opened: a new one is its file and its line here."""
+"""The engines that a recipe may name, and the function that opens each. A new engine needs a file and a line here."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ ENGINES: Mapping[str, str] = {
     "vllm": "promptcot.engines.vllm.opening:open_engine",
     "openai": "promptcot.engines.openai.opening:open_engine",
 }
-"""Functions `(spec, role, site) -> Engine`, which may be coroutines. One of the user's own is named like these."""
+"""Functions `(spec, role, site) -> Engine`, which may be coroutines. Custom engines are named in the same way."""
 
 SERVERS: Mapping[str, str] = {"vllm": "promptcot.engines.vllm.opening:open_server"}
-"""Engines that are servers themselves, asked directly on a cluster: functions `(spec, role, listen) -> Server`.
+"""Engines that are servers themselves and are called directly on a cluster: functions `(spec, role, listen) -> Server`.
 
-The others are put behind a server of ours. The function of a user's own engine may have such a one as its attribute
-`open_server`.
+Other engines are put behind a server of ours. The function of a custom engine may have such a function as its
+attribute `open_server`.
 """
 
 AUTO = "auto"
 
 
 def checked_engine(name: str) -> str:
-    """The name, if it is a known engine or names a Python object. Raises ValueError."""
+    """The name, if it is a known engine or the path of a Python object. Raises ValueError."""
     if ":" in name:
         if not callable(import_path.load(name)):
             raise ValueError(f"{name!r} is not a function that opens an engine")
@@ -32,4 +32,4 @@ def checked_engine(name: str) -> str:
     if name in (AUTO, *ENGINES):
         return name
     known = ", ".join(f"'{one}'" for one in (AUTO, *ENGINES))
-    raise ValueError(f"Input should be {known}, or MODULE:NAME of an engine of your own")
+    raise ValueError(f"Input should be {known}, or MODULE:NAME of a custom engine")

@@ -1,7 +1,7 @@
-"""Options and changes that a recipe hands on to other programs as they are: no key may be among them.
+"""Refuses keys in options and changes that a recipe passes to other programs unchanged.
 
-What is handed on stands in the list of processes, in logs and in the files beside outputs. What a key looks like is
-decided in `redaction`.
+These options appear in the process list, in logs and in the files beside outputs. `redaction` decides what looks like
+a key.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from promptcot.redaction import holds_credentials, keys_in
 
 
 def options_without_key(words: Sequence[str]) -> Sequence[str]:
-    """The words, if no key is among them, as `--name value` or `--name=value`. Raises PydanticCustomError."""
+    """The options, if none of them holds a key (`--name value` or `--name=value`). Raises PydanticCustomError."""
     _check(words, (word if "=" in word else f"{word}={after}" for word, after in pairwise([*words, ""])))
     return words
 
 
 def changes_without_key(changes: Sequence[str]) -> Sequence[str]:
-    """The changes, each `a.b=value`, if no key is among them. Raises PydanticCustomError."""
+    """The changes, each `a.b=value`, if none of them holds a key. Raises PydanticCustomError."""
     _check(changes, changes)
     return changes
 
@@ -32,6 +32,6 @@ def _check(words: Iterable[str], pairs: Iterable[str]) -> None:
     if any(map(holds_credentials, words)) or any(list(keys_in({name: value})) for name, _, value in named):
         raise PydanticCustomError(
             SECRET,
-            "there is a key or a password in it, which logs and the list of processes would show: put it into an "
-            "environment variable (vLLM reads HF_TOKEN). What was given is not repeated here",
+            "it contains a key or a password, which logs and the process list would show: put it into an environment "
+            "variable (vLLM reads HF_TOKEN). The value is not repeated here",
         )

@@ -1,7 +1,7 @@
-"""From TOML to a checked `Recipe`.
+"""Loads TOML into a checked `Recipe`.
 
-Decides where shipped recipes are found, how `--set a.b=v` changes one, and how mistakes are worded: all of them
-together, an unknown key with the nearest known one.
+Decides where shipped recipes are found, how `--set a.b=v` changes one, and how mistakes are reported: all of them at
+once, an unknown key with the nearest known one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from promptcot.redaction import MASK, is_named_like_key, is_variable, looks_like
 from promptcot.storage.sources import is_file, open_file, shown
 
 _DEEPEST = 50
-"""The most levels of tables and lists in a recipe. Nothing needs ten, and Python stumbles over a thousand."""
+"""The most nested tables and lists in a recipe. No recipe needs ten, and Python fails at a thousand."""
 _URLS = re.compile(r"\w+://[^\"'\s,]+")
 _VALUES = re.compile(r"([\w-]+)[\"']?\s*[=:]\s*([^,}]+)")
 SHIPPED = Path(__file__).parents[1] / "recipes"
@@ -36,7 +36,7 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """The recipe of that file (`….toml`) or shipped name, changed by `a.b=v` texts and then by `overrides`.
+    """The recipe in a file (`….toml`) or of a shipped name, changed by `a.b=v` texts and then by `overrides`.
 
     `overrides` maps dotted keys to values; None means unchanged. Raises RecipeError with all mistakes.
     """
@@ -44,7 +44,7 @@ def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str,
     if "chain" in table:
         raise RecipeError(
             where,
-            [f"a chain of commands, not one run of the pipeline: see `promptcot run {name_or_path} --dry-run`"],
+            [f"this is a chain of commands, not one run of the pipeline: see `promptcot run {name_or_path} --dry-run`"],
         )
     return parse(table, where)
 
@@ -52,7 +52,7 @@ def load(name_or_path: str, changes: Sequence[str] = (), overrides: Mapping[str,
 def read_table(
     name_or_path: str, folder: Path, changes: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """Where a recipe is from, and its changed table, not yet checked. `folder` holds those that ship.
+    """The source of a recipe, and its changed table, not yet checked. `folder` holds the shipped recipes.
 
     Raises RecipeError.
     """
@@ -78,7 +78,7 @@ def with_changes(
 
 
 def _refuse_depth(where: str, table: Mapping[str, Any]) -> None:
-    """Raises RecipeError for tables in tables in tables, which everything that comes after would stumble over."""
+    """Raises RecipeError for tables that are nested so deeply that later code would fail."""
     level: list[Any] = [table]
     for _ in range(_DEEPEST):
         inner = (one.values() if isinstance(one, Mapping) else one for one in level)
@@ -89,7 +89,7 @@ def _refuse_depth(where: str, table: Mapping[str, Any]) -> None:
 
 
 def _copied(value: Any) -> Any:
-    """Tables and lists anew; what they hold stays as it is."""
+    """A copy of nested tables and lists; other values are shared."""
     if isinstance(value, Mapping):
         return {key: _copied(part) for key, part in value.items()}
     return [_copied(part) for part in value] if isinstance(value, list) else value
@@ -101,7 +101,7 @@ def parse(table: Mapping[str, Any], where: str = "recipe") -> Recipe:
 
 
 def _with_defaults(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with an empty section for each step of a set that is only said to be there (`--set dedup=true`)."""
+    """The table with an empty section for each step that is only switched on (`--set dedup=true`)."""
     return {**table, **{name: {} for name in SET_STEPS if table.get(name) is True}}
 
 
@@ -114,10 +114,10 @@ def parse_as(section: type[Parsed], table: Mapping[str, Any], where: str) -> Par
 
 
 def with_sampling(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with the sizes and levels of its domain, where it does not say itself what `[sample]` draws.
+    """The table with the sizes and levels of its domain, where `[sample]` does not set them.
 
-    Without such a domain it stays as it is; that there is none is said where the prompts are loaded. Raises RecipeError
-    for a `domain.toml` with mistakes.
+    If the domain does not exist, the table is unchanged; loading the prompts reports the error. Raises RecipeError for
+    a `domain.toml` with mistakes.
     """
     given, domain = table.get("sample", {}), _domain_of(table)
     if domain is None or not isinstance(given, Mapping):
@@ -126,7 +126,7 @@ def with_sampling(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_concepts(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with the concepts that its domain brings, where it names none itself."""
+    """The table with the concepts of its domain, where it names none itself."""
     given, domain = table.get("concepts", {}), _domain_of(table)
     if domain is None or domain.concepts is None or not isinstance(given, Mapping):
         return dict(table)
@@ -139,7 +139,7 @@ def _domain_of(table: Mapping[str, Any]) -> Domain | None:
 
 
 def _mistakes(error: ValidationError, section: type[BaseModel]) -> Iterator[str]:
-    """One line for each mistake; one of `[server]` is not repeated for each section that has its keys."""
+    """One line for each mistake; a mistake in `[server]` is not repeated for each section that inherits its keys."""
     mistakes = error.errors()
     common = [(mistake["loc"][1:], mistake["msg"]) for mistake in mistakes if mistake["loc"][:1] == ("server",)]
     for mistake in mistakes:
@@ -149,7 +149,7 @@ def _mistakes(error: ValidationError, section: type[BaseModel]) -> Iterator[str]
 
 
 def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table with the keys of `[server]` in each section that asks a model, where it does not say otherwise."""
+    """The table with the keys of `[server]` copied into each section with a model that does not set them."""
     server = table.get("server")
     if not isinstance(server, Mapping):
         return dict(table)
@@ -164,13 +164,13 @@ def _spread_server(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own_under(server: Mapping[str, Any], step: Any) -> Any:
-    """A step of the user's own asks that server too, if it asks a model."""
+    """A custom step with the keys of `[server]`, if it has a model."""
     asks = isinstance(step, Mapping) and isinstance(step.get("model"), Mapping)
     return {**step, "model": _under(server, step["model"])} if asks else step
 
 
 def _semantic_under(server: Mapping[str, Any], section: Any) -> Any:
-    """A section whose models for vectors and for what is near, if it has some, ask that server too."""
+    """A section whose models for vectors and for confirming matches, if any, get the keys of `[server]` too."""
     if not isinstance(section, Mapping):
         return section
     named = {name: section[name] for name in ("semantic", "confirm") if section.get(name)}
@@ -183,7 +183,7 @@ def _under(server: Mapping[str, Any], section: Any) -> Any:
         return section
     known = {key: value for key, value in server.items() if key in Served.model_fields}
     if ":" in str(section.get("engine", "")):
-        known.pop("base_url", None)  # an engine of the user's own has no use for the server's address
+        known.pop("base_url", None)  # a custom engine does not use the server's address
     return {**known, **section}
 
 
@@ -203,16 +203,16 @@ def _read(name_or_path: str, folder: Path) -> tuple[str, dict[str, Any]]:
     try:
         with open_file(path) as file:
             return shown(path), tomllib.loads(file.read().decode())
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, no date, thousands of digits or brackets
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a bad date, thousands of digits or brackets
         raise RecipeError(str(path), [f"not TOML: {cut(str(error))}"]) from error
 
 
 _HANDED_ON = ("engine_args", "set")
-"""Keys whose values are the words of other programs, in which a key can have any form."""
+"""Keys whose values are options of other programs, in which a secret can have any form."""
 
 
 def _shown(change: str) -> str:
-    """A change as messages may repeat it: without a key, or a password in a URL."""
+    """A change as messages show it: without keys and without passwords in URLs."""
     key, equals, text = change.partition("=")
     urls = [text, *_URLS.findall(text)] if key.endswith("base_url") else _URLS.findall(text)
     values = [(key.rpartition(".")[2].strip(), text), *_VALUES.findall(text)]
@@ -221,7 +221,7 @@ def _shown(change: str) -> str:
 
 
 def _is_key(name: str, value: str) -> bool:
-    """Whether the value of a key of a recipe is a secret: one typed where a variable's name belongs, for example."""
+    """Whether the value of a recipe's key is a secret, for example one typed in place of a variable's name."""
     return not is_variable(value) if name == "api_key_env" else is_named_like_key(name) or looks_like_key(value)
 
 
@@ -232,12 +232,12 @@ def _parse_change(change: str) -> tuple[str, Any]:
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
-        value = text  # a bare word is a string, and so is what looks like a number and is none
+        value = text  # a bare word is a string, and so is a malformed number
     return key.strip(), value
 
 
 def _apply(table: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `a.b.0.c` in nested tables and lists; tables that do not exist yet are made."""
+    """Set `a.b.0.c` in nested tables and lists; missing tables are created."""
     place: Any = table
     keys = dotted.split(".")
     while True:
@@ -253,7 +253,7 @@ def _apply(table: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _entry(items: list[Any], keys: list[str], dotted: str) -> tuple[int, list[str]]:
-    """Which entry of a list is meant, by its position or its `name`, which may hold dots; and the keys after that."""
+    """The entry of a list, by its position or its `name`, which may contain dots; and the remaining keys."""
     if keys[0].isdecimal() and int(keys[0]) < len(items):
         return int(keys[0]), keys[1:]
     named = {

@@ -1,7 +1,7 @@
-"""The section `[plan]` of a recipe: rates to plan with where none were measured, each with its origin.
+"""The section `[plan]` of a recipe: rates for planning where none were measured, each with its origin.
 
-Decides which rates there are and that none comes without an origin: a `source`, or the admission that it is `assumed`;
-and what a call, or a combination, costs by them. The rest of what they are used for is decided in `promptcot.planning`.
+Defines the rates and requires an origin for each: a `source`, or the statement that it is `assumed`. Also computes the
+cost of a call and of a combination. `promptcot.planning` does the rest of the planning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class _Keys(BaseModel):
 
 
 class Stated(_Keys):
-    """A number, and where it is from: `source`, or `assumed` (true, or why). A bare number is assumed."""
+    """A number and its origin: `source`, or `assumed` (true, or the reason). A bare number is assumed."""
 
     value: Amount
     source: Annotated[str, Field(min_length=1)] | None = None
@@ -40,29 +40,29 @@ class Stated(_Keys):
 
 
 class Share(Stated):
-    """A part of a whole."""
+    """A fraction between 0 and 1."""
 
     value: Annotated[float, Field(gt=0, le=1)]
 
 
 class Whole(Stated):
-    """A number of things."""
+    """A whole number."""
 
     value: Annotated[int, Field(gt=0)]
 
 
 class SampleRates(_Keys):
-    """Of `sample`: CPU seconds for a combination, and bytes of its row. Bytes are on disk, for a row that comes in."""
+    """Rates of `sample`: CPU seconds for a combination, and the bytes of its row on disk."""
 
     seconds: Stated | None = None
     file_bytes: Stated | None = None
 
 
 class AskedRates(_Keys):
-    """Of a stage that asks a model.
+    """Rates of a stage that calls a model.
 
-    `gpus` is of one replica, tokens are of one call, tokens per second of one GPU while it does nothing else: prompt
-    tokens are read, completion tokens written.
+    `gpus` is the number for one replica, tokens are for one call, tokens per second for one GPU that does nothing else:
+    prompt tokens are read, completion tokens written.
     """
 
     gpus: Whole | None = None
@@ -75,7 +75,7 @@ class AskedRates(_Keys):
 
     @property
     def gpu_seconds(self) -> float | None:
-        """GPU-seconds of a call; None where the rates do not say."""
+        """GPU-seconds of a call; None where the rates are missing."""
         return gpu_seconds_of_a_call(
             _value(self.prompt_tokens),
             _value(self.prompt_tokens_per_second),
@@ -87,9 +87,9 @@ class AskedRates(_Keys):
 def gpu_seconds_of_a_call(
     read: float | None, reading: float | None, written: float | None, writing: float | None
 ) -> float | None:
-    """Prompt tokens at the rate of reading and completion tokens at that of writing, one after the other.
+    """The time to read the prompt tokens and then write the completion tokens.
 
-    None where writing is not known; reading is left out where it is not.
+    None where the rate of writing is unknown. Reading is left out where its rate is unknown.
     """
     if written is None or writing is None:
         return None
@@ -101,36 +101,36 @@ def _value(rate: Stated | None) -> float | None:
 
 
 class GenerateRates(AskedRates):
-    """Of the generator: `kept` is the share of completions that can be read."""
+    """Rates of the generator: `kept` is the share of completions that can be parsed."""
 
     kept: Share | None = None
 
 
 class SolveRates(AskedRates):
-    """Of `solve`, which follows a run: its model, and the traces of a problem."""
+    """Rates of `solve`, which follows a run: its model, and the traces of a problem."""
 
     model: str = ""
     traces: Whole | None = None
 
 
 class KeptRates(_Keys):
-    """Of a step that asks nobody: the share of its rows that it keeps, and bytes for each row that comes in."""
+    """Rates of a step without a model: the share of rows that it keeps, and bytes for each input row."""
 
     kept: Share | None = None
     file_bytes: Stated | None = None
 
 
 class VerifyRates(AskedRates):
-    """Of each model that votes in `verify`: tokens are of a vote, `kept` is the share of problems that are valid."""
+    """Rates of each model that votes in `verify`: tokens of a vote; `kept` is the share of problems that are valid."""
 
     kept: Share | None = None
 
 
 class DriverRates(_Keys):
-    """Of the process that holds everything together.
+    """Rates of the driver process.
 
-    `call_seconds`: its CPU for a call, so that it makes 1 / `call_seconds` calls a second, on its one core.
-    `memory_bytes`: what it remembers of a combination.
+    `call_seconds`: its CPU time for a call; on its one core it makes 1 / `call_seconds` calls a second.
+    `memory_bytes`: the memory that it keeps for a combination.
     """
 
     call_seconds: Stated | None = None
@@ -138,7 +138,7 @@ class DriverRates(_Keys):
 
 
 class StatedRates(_Keys):
-    """Rates of all stages. `gpu` is what they were measured on; `gpu_hour` is what an hour of one costs."""
+    """Rates of all stages. `gpu` is the GPU they were measured on; `gpu_hour` is the price of an hour of one."""
 
     gpu: str = ""
     gpu_hour: Stated | None = None
@@ -154,7 +154,7 @@ class StatedRates(_Keys):
     driver: DriverRates = DriverRates()
 
     def of(self, stage: str) -> tuple[str, AskedRates]:
-        """The key and the rates of a stage; nothing is stated about one of the user's own."""
+        """The key and the rates of a stage; a custom stage has no rates."""
         verb, _, name = stage.partition("-")
         if verb == "judge":
             return f"judge.{name}", self.judge.get(name, AskedRates())
@@ -163,8 +163,8 @@ class StatedRates(_Keys):
         return key, known.get(key, AskedRates())
 
     def work_of(self, stages: Iterable[str], calls: Mapping[str, int]) -> dict[str, float] | None:
-        """GPU-seconds that one combination costs each of these stages, which make so many `calls` a row; None where a
-        rate is lacking.
+        """GPU-seconds of one combination in each of these stages, which make `calls` calls a row; None where a rate is
+        missing.
         """
         costs = {stage: self.of(stage)[1].gpu_seconds for stage in stages}
         known = {stage: cost for stage, cost in costs.items() if cost is not None}
@@ -173,15 +173,15 @@ class StatedRates(_Keys):
         return {stage: cost * calls.get(stage, 1) * self._reaching(stage) for stage, cost in known.items()}
 
     def _reaching(self, stage: str) -> float:
-        """The share of combinations that reaches a stage; what is not stated is taken to be kept."""
+        """The share of combinations that reaches a stage; a step without a rate is taken to keep all rows."""
         before = {"generate": 0, "verify": 2, "solve": 5}.get(self.of(stage)[0], 1)
         steps = (self.generate, self.filter, self.verify, self.dedup, self.decontaminate)[:before]
         return math.prod(1.0 if step.kept is None else step.kept.value for step in steps)
 
 
 class PlanRates(StatedRates):
-    """All rates of a recipe. `rates` has others by name, such as those of FP8 weights, to be planned with if asked for:
-    what one of them states takes the place of what is stated here.
+    """All rates of a recipe. `rates` has named alternatives, such as those of FP8 weights, used on request: their
+    values replace the values stated here.
     """
 
     rates: dict[str, StatedRates] = {}

@@ -1,4 +1,4 @@
-"""One run, complete: the sections of a recipe together, and what one of them asks of the others."""
+"""A complete recipe: all its sections, and the checks between them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from promptcot.recipe.schema import (
 from promptcot.recipe.set_sections import Decontaminate, Dedup, Label, Select, Solve, Verify
 
 SET_STEPS = ("verify", "dedup", "decontaminate", "solve", "label", "select")
-"""The sections behind `filter`, in the order of their steps."""
+"""The sections after `filter`, in the order of their steps."""
 _NEEDS = {
-    "solve": ("label", "the answers of its traces are what a label is made of"),
-    "label": ("solve", "a label is what its traces agree on"),
-    "select": ("label", "it chooses by the pass rates of labelled problems"),
+    "solve": ("label", "a label is made from the answers of its traces"),
+    "label": ("solve", "a label is the answer on which its traces agree"),
+    "select": ("label", "it selects by the pass rates of labelled problems"),
 }
 
 
 def step_of(stage: str) -> str | None:
-    """The step behind `filter` that a stage belongs to, by its name; None for one that stands before."""
+    """The step after `filter` that a stage belongs to, by its name; None for a stage before `filter`."""
     verb = stage.removeprefix("embed-").removeprefix("confirm-").partition("-")[0]
     return verb if verb in SET_STEPS else None
 
 
 _may_be_off = BeforeValidator(lambda given: None if given is False else given)
-"""A section that ships with a recipe is left out by `--set SECTION=false`."""
+"""`--set SECTION=false` removes a section of a shipped recipe."""
 
 
 class Recipe(Section):
-    """One run, complete. `plan` has rates to plan it with; they do not change it, and are not written down with it."""
+    """A complete recipe. The rates in `plan` do not change the run, and are not saved with it."""
 
     name: FolderName = "unnamed"
     seed: Annotated[int, Field(ge=0)] = 8000
@@ -67,14 +67,14 @@ class Recipe(Section):
 
     @property
     def voters(self) -> dict[str, Model]:
-        """The models that give votes of `verify`, by the name of their stage."""
+        """The models that vote in `verify`, by the name of their stage."""
         if self.verify is None:
             return {}
         return {f"verify-{one.name}": one for one in self.verify.voter} or {"verify": self.verify}
 
     @property
     def comparing(self) -> dict[str, Model]:
-        """The models whose vectors are compared, and who confirms what is near, by the name of their stage."""
+        """The embedding models and the model that confirms matches, by the name of their stage."""
         sections = {"dedup": self.dedup, "decontaminate": self.decontaminate}
         found = {f"embed-{name}": one.semantic for name, one in sections.items() if one and one.semantic}
         confirm = self.decontaminate and self.decontaminate.confirm
@@ -90,7 +90,7 @@ class Recipe(Section):
 
     @property
     def calls(self) -> dict[str, int]:
-        """How often a stage asks about a row, by its name, where that is not once."""
+        """The number of calls of a stage for each row, by its name, where it is not one."""
         voters = [*self.voters]
         votes = (
             {name: len(range(place, self.verify.votes, len(voters))) for place, name in enumerate(voters)}
@@ -101,7 +101,7 @@ class Recipe(Section):
 
     @property
     def set_steps(self) -> list[str]:
-        """The sections behind `filter` that there are, in the order of their steps."""
+        """The sections after `filter` that the recipe has, in the order of their steps."""
         return [name for name in SET_STEPS if getattr(self, name) is not None]
 
     @model_validator(mode="after")
@@ -127,7 +127,7 @@ class Recipe(Section):
         return self
 
     def written_down(self) -> dict[str, Any]:
-        """The recipe as JSON; what is not there is not mentioned."""
+        """The recipe as JSON, without the keys that are not set."""
         found = self.model_dump(mode="json")
         absent = {name for name in (*SET_STEPS, "step") if not found[name]}
         return {key: value for key, value in found.items() if key not in absent}
@@ -139,10 +139,10 @@ class Recipe(Section):
         free = [name for name, model in asked.items() if model.base_url and model.price is None]
         several = [name for name, model in asked.items() if {"n", "best_of"} & set(model.extra_body)]
         if self.run.max_cost is not None and several:
-            raise ValueError(f"run.max_cost cannot be kept where extra_body asks for several replies: {several[0]}")
+            raise ValueError(f"run.max_cost cannot be enforced where extra_body requests several replies: {several[0]}")
         if self.run.max_cost is not None and free:
             raise ValueError(
                 f"run.max_cost needs the price of every hosted model; none is given for {', '.join(free)} "
-                "(price.prompt and price.completion, of a million tokens, such as --set server.price.prompt=0.5)"
+                "(price.prompt and price.completion, per million tokens, such as --set server.price.prompt=0.5)"
             )
         return self

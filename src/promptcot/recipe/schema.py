@@ -35,7 +35,7 @@ EngineName = Annotated[str, AfterValidator(checked_engine)]
 
 _NO_VARIABLE = (
     "this is the name of the environment variable that holds the key, such as OPENAI_API_KEY, and not the key itself; "
-    "a name that is not in capitals counts where it is set. What was given is not repeated here"
+    "a name that is not in capitals is accepted if it is set. The value is not repeated here"
 )
 
 
@@ -50,14 +50,14 @@ def _several(given: Any) -> Any:
 
 
 Sizes = Annotated[list[Positive], Field(min_length=1), BeforeValidator(_several)]
-"""One or several numbers, written as a number or as a list."""
+"""One or more numbers, written as a number or as a list."""
 
 
 class Limits(Section):
-    """How much a run may do: stop at `target` accepted problems, or after `max_candidates` combinations.
+    """The limits of a run: it stops at `target` accepted problems, or after `max_candidates` combinations.
 
-    `max_cost` bounds what is spent on models with a price, earlier runs into the same directory included. `models` says
-    whether vLLM servers run side by side or one after the other; `auto` asks whether they fit.
+    `max_cost` limits the cost of models with a price, including earlier runs into the same directory. `models` says
+    whether vLLM servers run side by side or one after the other; `auto` checks whether they fit.
     """
 
     target: Positive | None = None
@@ -68,21 +68,21 @@ class Limits(Section):
 
     @property
     def candidates(self) -> int:
-        """The most combinations to sample: what is given; else 1,000 for each problem of the target; else 64."""
+        """The most combinations to sample: the setting; else 1,000 for each problem of the target; else 64."""
         return self.max_candidates or (1000 * self.target if self.target else 64)
 
 
 class Concepts(Section):
-    """Where seed combinations come from: a file, or a catalogue that ships, `contest` or `nano`.
+    """The source of seed combinations: a file, or a shipped catalogue, `contest` or `nano`.
 
-    A recipe takes those of its domain, where that has some, if it says nothing (`loading`).
+    The default is the concepts of the domain, if it has some (`loading`).
     """
 
     path: str = "nano"
 
 
 class Price(Section):
-    """What a million tokens cost, in one currency for the whole recipe. Never guessed: without it no cost is shown."""
+    """The price of a million tokens, in one currency for the whole recipe. Without it no cost is shown."""
 
     prompt: Annotated[float, Field(ge=0)]
     completion: Annotated[float, Field(ge=0)]
@@ -90,16 +90,16 @@ class Price(Section):
     longest: Annotated[int, Field(ge=0, exclude=True)] = 0
 
     def of(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """The cost of so many tokens."""
+        """The cost of these tokens."""
         return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
 
 
 class Served(Section):
-    """A model and who serves it: this process (`local`), a vLLM server of our own, or any server at `base_url`.
+    """A model and its engine: this process (`local`), a vLLM server that we start, or any server at `base_url`.
 
     `auto` is `openai` where a `base_url` is given, `local` for the embedded models, vLLM where it and a GPU are found,
-    and else `local`. The key of a server is read from the environment variable `api_key_env`. On a cluster there are so
-    many `replicas` of the server, of `n_gpus` each; by default as many as the models' shares of the cluster allow.
+    and else `local`. The key of a server is read from the environment variable `api_key_env`. On a cluster the server
+    has `replicas` replicas of `n_gpus` GPUs each; by default as many as the model's share of the cluster allows.
     """
 
     model: str = "nano"
@@ -154,12 +154,12 @@ class Served(Section):
 
     @property
     def unnamed(self) -> bool:
-        """Whether a server's only model is meant, whatever its name is."""
+        """Whether this is a server's only model, used without naming it."""
         return bool(self.base_url) and self.model == type(self).model_fields["model"].default
 
     @property
     def priced(self) -> Price | None:
-        """The price, which knows how long a reply may be by `extra_body`."""
+        """The price, with the limit that `extra_body` sets on the length of a reply."""
         limits = [value for name, value in self.extra_body.items() if name in _LENGTHS and isinstance(value, int)]
         return self.price and self.price.model_copy(update={"longest": max(limits, default=0)})
 
@@ -171,14 +171,14 @@ class Served(Section):
                 "--set server.base_url=URL)"
             )
         if self.base_url and self.engine not in ("auto", "openai"):
-            raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is asked over HTTP")
+            raise ValueError(f"base_url and engine = {self.engine!r} exclude each other: a URL is called over HTTP")
         return self
 
 
 class Encode(Served):
-    """What turns concepts into vectors. `path` names vectors that exist already; with `skip` there are none.
+    """The embedding model for concepts. `path` names existing vectors; with `skip` there are none.
 
-    Without vectors, concepts are drawn by how often they occur together, alone.
+    Without vectors, concepts are drawn by co-occurrence counts alone.
     """
 
     path: str | None = None
@@ -194,8 +194,8 @@ def _levels() -> list[str]:
 
 
 class Sample(Section):
-    """How combinations are drawn. Several sizes are drawn uniformly; a recipe takes those and the levels of its domain
-    where it says nothing (`loading`).
+    """How combinations are drawn. Of several sizes one is drawn uniformly. The default sizes and levels are those of
+    the domain (`loading`).
     """
 
     size: Sizes = Field(default_factory=_sizes)
@@ -206,12 +206,12 @@ class Sample(Section):
 
 
 def _unset(given: Any) -> bool:
-    """Whether nobody has set a key, which then is not written down either."""
+    """Whether a key is not set; such a key is not saved either."""
     return given in (None, [])
 
 
 class Model(Served):
-    """A model that is asked, and how tokens are drawn from it.
+    """A model that is called, and its sampling settings.
 
     `temperature`, `top_p` and `repetition_penalty` are sent with every call; `top_k`, `min_p`, `presence_penalty` and
     `stop` (texts before which a completion ends) where they are set.
@@ -240,7 +240,7 @@ class Generator(Model):
 
 
 class Judge(Model):
-    """A judge: a model with a name, under which its verdicts are filed."""
+    """A judge: a model with a name, which its verdicts carry."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
@@ -254,7 +254,7 @@ Named = TypeVar("Named", bound=_Named)
 
 
 def names_differ(models: list[Named]) -> list[Named]:
-    """The models, each under a name of its own. Raises ValueError."""
+    """The models, if their names are different. Raises ValueError."""
     names = [one.name for one in models]
     if len(set(names)) < len(names):
         raise ValueError(f"two {type(models[0]).__name__.lower()}s have the same name ({', '.join(names)})")
@@ -265,17 +265,18 @@ Judges = Annotated[list[Judge], Field(min_length=1), AfterValidator(names_differ
 
 
 class Filter(Section):
-    """What is kept: problems that all judges call perfect, or else those with one perfect verdict and no bad one."""
+    """Which problems are kept: those that all judges rate perfect, or those with one perfect verdict and no bad one."""
 
     only_perfect: bool = True
 
 
 class OwnStep(Section):
-    """A step of the user's own, behind the step `after` or else at the end. `use` makes it, called with `options`.
+    """A custom step, placed after the step `after`, or else at the end. `use` is called with `options` to create it.
 
-    Beside its options `use` gets what it has parameters for: a step without a model `folder`, a place for what grows
-    with the number of rows; a stage, which has a `model`, `sampling` and `seed`. `role` is the embedded model that
-    `nano` means. With `at_end` the step gives its rows when all have come, so a target is counted before it.
+    Besides its options `use` gets the arguments that it has parameters for: a step without a model gets `folder`, for
+    data that grows with the number of rows; a stage, which has a `model`, gets `sampling` and `seed`. `role` is the
+    embedded model that `nano` stands for. With `at_end` the step emits its rows after all input, so a target is counted
+    before it.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -291,7 +292,7 @@ class OwnStep(Section):
     def _can_be_called(cls, use: Any) -> Any:
         found = import_path.load(use) if isinstance(use, str) else use
         if not callable(found):
-            raise ValueError(f"{use!r} is not a class or function that makes the step")
+            raise ValueError(f"{use!r} is not a class or function that creates the step")
         return use
 
     @field_validator("options")
@@ -300,7 +301,7 @@ class OwnStep(Section):
         try:
             json.dumps(options)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"they are written down with the recipe, as JSON ({error})") from error
+            raise ValueError(f"they are saved with the recipe, as JSON ({error})") from error
         return Served._no_key(options)
 
     @field_serializer("use", when_used="json")
@@ -309,18 +310,18 @@ class OwnStep(Section):
 
     @property
     def used(self) -> str:
-        """The name of what makes the step."""
+        """The import path of the class or function that creates the step."""
         return import_path.path_of(self.use)
 
     def made(self, **more: Any) -> Any:
-        """The stage or step. Raises RecipeError where it cannot be made, or is neither."""
+        """The stage or step. Raises RecipeError if it cannot be created or is neither."""
         use = import_path.load(self.use) if isinstance(self.use, str) else self.use
         try:
             known = inspect.signature(use).parameters
             made = use(**self.options, **{name: value for name, value in more.items() if name in known})
         except (Exception, SystemExit) as error:
             why = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
-            raise RecipeError("step", [f"{self.name}: {self.used} cannot be made of its options: {why}"]) from error
+            raise RecipeError("step", [f"{self.name}: {self.used} its options do not fit: {why}"]) from error
         wanted = ("ask", "read") if self.model else ("apply", "finish")
         if not all(callable(getattr(made, function, None)) for function in wanted):
             kind = "stage, since it has a model" if self.model else "step, since it has no model"

@@ -1,6 +1,6 @@
-"""The sections of a recipe that lead from accepted problems to a set: what stands behind `filter`.
+"""The sections of a recipe after `filter`, which turn accepted problems into a set.
 
-A section that is left out leaves out its step. Which keys there are, their defaults and bounds; nothing is opened here.
+A missing section leaves out its step. Defines the keys, their defaults and bounds; nothing is opened here.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _named(given: Any) -> Any:
-    """The name of a model stands for a section that says no more."""
+    """A model's name is short for a section with only that key."""
     return {"model": given} if isinstance(given, str) and given else given or None
 
 
 Embedder = Annotated[Model | None, BeforeValidator(_named)]
-"""The model whose vectors are compared, by its name or as a section; without one, texts alone are."""
+"""The embedding model, by its name or as a section; without one, only texts are compared."""
 
 
 class Voter(Model):
-    """A model that gives some of the votes, under a name of its own."""
+    """A model that gives some of the votes, with its own name."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
 
 
 class Verify(Model):
-    """A model that sees a problem alone and says whether it is well-posed: `votes` times, and problems of which at
-    least `min_share` of the votes are *valid* go on.
+    """A model that sees only the problem and says, `votes` times, whether it is well-posed. Problems are kept if at
+    least `min_share` of the votes are *valid*.
 
-    Several models share the votes, where `[[verify.voter]]` names them; what a voter does not say, this section does.
+    `[[verify.voter]]` lists several models that share the votes. The keys of this section are the defaults of the
+    voters.
     """
 
     votes: Positive = 5
@@ -47,7 +48,7 @@ class Verify(Model):
     @model_validator(mode="before")
     @classmethod
     def _hand_on(cls, given: Any) -> Any:
-        """Voters with the keys of this section, where they do not say otherwise."""
+        """Voters with the keys of this section as defaults."""
         voters = given.get("voter") if isinstance(given, dict) else None
         if not isinstance(voters, list):
             return given
@@ -57,13 +58,13 @@ class Verify(Model):
     @model_validator(mode="after")
     def _a_vote_for_each(self) -> Self:
         if self.voter and self.votes < len(self.voter):
-            raise ValueError(f"votes = {self.votes} for {len(self.voter)} voters: each gives one at least")
+            raise ValueError(f"votes = {self.votes} for {len(self.voter)} voters: each voter gives at least one")
         return self
 
 
 class Dedup(Section):
-    """What is a copy of an earlier problem: `near` is how similar two texts have to be. With `mask_numbers`, problems
-    that differ in numbers only are copies. With a model for `semantic` its vectors are compared too.
+    """When a problem is a copy of an earlier one: `near` is the least similarity of two texts. With `mask_numbers`,
+    problems that differ only in numbers are copies. With a model for `semantic` its vectors are compared too.
     """
 
     near: Share = 0.85
@@ -73,10 +74,10 @@ class Dedup(Section):
 
 
 class Decontaminate(Section):
-    """Benchmarks, by name, and files of problems that the set must not hold; where `against` is left out, all that are
-    at hand. With `mask_numbers`, a problem that has the words of one of theirs and other numbers is left out too.
-    With a model for `semantic` its vectors are compared as well, and what is near is left out, or only what the model
-    `confirm` then calls the same problem.
+    """Benchmarks, by name, and files of problems that the set must not contain; without `against`, all benchmarks that
+    are available locally. With `mask_numbers`, a problem that differs from a benchmark's only in numbers is dropped
+    too. With a model for `semantic` its vectors are compared as well. Near problems are then dropped, or with a model
+    `confirm` only those that it calls the same problem.
     """
 
     against: list[NotEmpty] | None = None
@@ -88,12 +89,12 @@ class Decontaminate(Section):
     @model_validator(mode="after")
     def _something_to_confirm(self) -> Self:
         if self.confirm and not self.semantic:
-            raise ValueError("confirm is asked about problems that are near by `semantic`, and names no model there")
+            raise ValueError("confirm checks problems that are near by `semantic`, and semantic names no model")
         return self
 
 
 class Solve(Model):
-    """The teacher, who writes `n` traces of each problem; `style` is the form of a raw prompt, as in `solve`."""
+    """The teacher, which writes `n` traces of each problem; `style` is the form of a raw prompt, as in `solve`."""
 
     n: Positive = 4
     style: str | None = None
@@ -101,10 +102,10 @@ class Solve(Model):
 
 
 class Label(Section):
-    """Which problems are kept by the answers of their traces: the bounds are as in `promptcot label`.
+    """Which problems are kept by the answers of their traces; the bounds are as in `promptcot label`.
 
-    `verifier` says which answers are the same; the domain's does by default. With `unboxed`, a final line without a box
-    is an answer.
+    `verifier` decides which answers are the same; the default is the domain's. With `unboxed`, a final line without a
+    box is an answer.
     """
 
     min_agreement: Share = 0.0
@@ -121,9 +122,9 @@ class Label(Section):
 
 
 class Select(Section):
-    """The curriculum, chosen when all problems are labelled: those of a band of pass rates, at most `size` of them,
-    with these shares of difficulties and levels, or balanced over levels or concepts, in an `order`. The keys are the
-    options of `promptcot select`.
+    """The curriculum, selected after all problems are labelled: problems in a band of pass rates, at most `size` of
+    them, with these shares of difficulties and levels, or balanced over levels or concepts, in an `order`. The keys are
+    the options of `promptcot select`.
     """
 
     pass_rate: str = "0.2:0.8"
@@ -137,7 +138,7 @@ class Select(Section):
     min_n: Positive = 1
 
     def settings(self, seed: int) -> Settings:
-        """What is asked of the set. Raises UsageError."""
+        """The settings of the selection. Raises UsageError."""
         return Settings.of(**self.model_dump(), seed=seed)
 
     @model_validator(mode="after")
@@ -147,7 +148,7 @@ class Select(Section):
         return self
 
     def _mistakes(self) -> Iterator[str]:
-        """What is wrong with each key, and with all of them together where each is right."""
+        """The mistakes in single keys and, if there are none, in their combination."""
         for keys in ({"pass_rate"}, {"difficulty"}, {"levels"}, {"balance"}, {"order"}, {"levels", "balance"}):
             try:
                 Settings.of(**self.model_dump(include=keys))

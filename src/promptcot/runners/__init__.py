@@ -1,1 +1,1 @@
-"""Whatever pushes rows through a stage, behind one protocol."""
+"""Runners, which pass rows through a stage, behind one protocol."""

@@ -1,7 +1,7 @@
 """Stops a stage or step whose own code raises for too many rows.
 
-One row that its code cannot take is that row's drop or failure. That more than a tenth of the rows are lost so is a
-mistake in the code, which going on would only repeat.
+A single row that the code cannot process is dropped or failed. If more than a tenth of the rows are lost, the code has
+a mistake, and the run stops.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHOWN = 500
 class Faults:
     """Counts the rows of the step called `name`, and those for which its code failed.
 
-    `journal` is where replies are kept, if it asks a model.
+    `journal` is the folder of its replies, if it calls a model.
     """
 
     def __init__(self, name: str, journal: Path | None = None) -> None:
@@ -29,7 +29,7 @@ class Faults:
         self._reasons: Counter[str] = Counter()
 
     def saw(self, fault: StageFault | None) -> None:
-        """One more row. Raises SystematicFailure when more than a tenth of them, and at least 20, have a fault."""
+        """Count a row. Raises SystematicFailure when more than a tenth of the rows, and at least 20, have a fault."""
         self._rows += 1
         if fault is None:
             return
@@ -39,12 +39,10 @@ class Faults:
             raise SystematicFailure(self._words(count, fault)) from fault
 
     def _words(self, count: int, fault: StageFault) -> str:
-        kept = (
-            f" The replies in {self._journal} are read again then, and nothing is paid twice." if self._journal else ""
-        )
+        kept = f" The replies in {self._journal} are reused, so nothing is paid twice." if self._journal else ""
         return (
-            f"{self._name}: stopped, since the step's own code failed for {count:,} of the first {self._rows:,} rows "
+            f"{self._name}: stopped because the step's own code failed for {count:,} of the first {self._rows:,} rows "
             f"({reasons(self._reasons)})\n"
             f"The last one: {shown(str(fault), _SHOWN)}\n"
-            f"Remedy: mend the step, and run the same command again.{kept}"
+            f"Remedy: fix the step, and run the same command again.{kept}"
         )

@@ -1,4 +1,4 @@
-"""Notices that a stage is wasting its work. What a failure is, and when to try again, is decided by the runner."""
+"""Stops a stage of which nearly all calls fail. The runner decides what a failure is and when to retry."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NO_FAULT = {LIMITED, "server ended"}
 
 
 class Health:
-    """Notices when nearly every call fails or comes back empty, so that going on would only waste work.
+    """Detects when nearly all calls fail or return empty replies.
 
-    A refused request is its row's own fault, and a file may hold many of them in a row: after the first look they no
-    longer count. Replies from the journal that say something count as well, so that going on is judged by all that is
-    known. What replies are worth is decided by `readability`.
+    A refused request is a fault of its row, and a file may hold many of them in sequence, so they count only among the
+    first calls. Replies from the journal that are not empty count as well, so that a resumed run is judged by all known
+    replies. `readability` decides whether replies can be used.
     """
 
     _FIRST_LOOK = 20
@@ -35,7 +35,7 @@ class Health:
         self._limited_since: float | None = None
         self._limited = 0
         self.answered = 0
-        """Calls that the engine has answered so far."""
+        """Calls answered by the engine so far."""
         self._recent: deque[bool] = deque(maxlen=self._WINDOW)
         self._seen = self._useless = 0
 
@@ -46,10 +46,9 @@ class Health:
         self._bad_since = self._limited_since = None
 
     def attempt_failed(self, error: TransientError) -> None:
-        """A call failed and may be made again. Raises SystematicFailure after three minutes of nothing else.
+        """A call failed and may be retried. Raises SystematicFailure after three minutes without any success.
 
-        A server that asks for patience works, and gets it for twenty minutes; one that is being started again is its
-        engine's affair.
+        A server that limits the rate gets twenty minutes. A server that is being restarted is left to its engine.
         """
         if error.cause == LIMITED:
             self._was_limited(error)
@@ -70,14 +69,14 @@ class Health:
         waited = now - self._limited_since
         if waited > self._LIMITED_FOR and self._limited >= self._LIMITED_CALLS:
             raise SystematicFailure(
-                f"{self._stage}: the server has turned away every call for {duration(waited)}, so it was stopped. "
+                f"{self._stage}: the server has rejected every call for {duration(waited)}, so the stage was stopped. "
                 f"The last one: {error}\n"
-                "What it allows is used up, or others use it. Run the same command again later: it goes on from here; "
-                "--requests-per-minute N keeps to what the server allows"
+                "The rate limit is used up, perhaps by other clients. Run the same command again later to resume; "
+                "--requests-per-minute N keeps the run below the server's limit"
             )
 
     def saw(self, *, good: bool, counts: bool = True, words: str = "an empty reply") -> None:
-        """Raises SystematicFailure when all of the first 20, or more than half of the last 200, were no use."""
+        """Raises SystematicFailure when all of the first 20 replies, or more than half of the last 200, were bad."""
         self._seen += 1
         self._useless += not good
         if counts:
@@ -90,9 +89,9 @@ class Health:
 
     def _stop(self, bad: int, seen: int, words: str) -> None:
         raise SystematicFailure(
-            f"{self._stage}: {bad} of the last {seen} replies failed or were empty, so it was stopped. "
+            f"{self._stage}: {bad} of the last {seen} replies failed or were empty, so the stage was stopped. "
             f"The last one: {words}\n"
-            "Look at the model, its prompt and its server; then run the same command again. "
-            f"Replies that came back empty are kept in {self._journal}: "
-            "move that folder away to have them asked again"
+            "Check the model, its prompt and its server; then run the same command again. "
+            f"Empty replies are kept in {self._journal}: "
+            "move that folder away to request them again"
         )

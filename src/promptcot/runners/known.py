@@ -1,4 +1,4 @@
-"""What a journal knows of a request: the reply to it, or to the same request as earlier versions asked it."""
+"""Finds the reply to a request in a journal, also under the key that earlier versions used for the request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from promptcot.storage.journal import Journal
 
 
 def known(journal: Journal, request: Request, model: str) -> Found:
-    """The reply that fits; why the one that was found cannot be used; or nothing."""
+    """The reply that fits, the reason why the found reply cannot be used, or nothing."""
     found = journal.find(request.key(model), request)
     if isinstance(found, Completion) or request.earlier is None:
         return found

@@ -1,8 +1,8 @@
-"""The runner of one machine: asyncio, a bounded number of calls at a time, outcomes in the order of the rows.
+"""The runner for one machine: asyncio, a bounded number of concurrent calls, outcomes in the order of the rows.
 
-Rows are started in order and finish in any; a window bounds how far the newest may run ahead of the oldest, so that
-memory stays flat while one slow row holds up the order. A call that fails for now gives its slot back while it waits.
-An error that is not one row's fault stops everything at once.
+Rows start in order and finish in any order. A window limits how far the newest row may run ahead of the oldest, so that
+memory stays flat while a slow row blocks the output. A call that waits for a retry releases its slot. An error that is
+not the fault of a single row stops the whole stage at once.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ _OF_ONE_CALL = (RequestRefused, TransientError)
 class LocalRunner:
     """Runs stages in this process, with at most `concurrency` calls of each stage at a time, to each server of it.
 
-    `max_retries` bounds how often a row is asked again because of its reply; `budget` what all stages may spend;
-    `rows_ahead` how far the newest row of a stage may run ahead of the oldest, where the default is too little. With
-    `keep_going` a stage is not stopped because nothing that comes back can be used.
+    `max_retries` limits the retries of a row whose reply cannot be used, `budget` the spending of all stages.
+    `rows_ahead` sets how far the newest row of a stage may run ahead of the oldest, where the default is too small.
+    With `keep_going` a stage is not stopped when none of its replies can be used.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class LocalRunner:
 
 
 class _Reply(NamedTuple):
-    """A reply, and whether it was `known` from the journal; or the `error` for which there is none."""
+    """A reply, and whether it was `known` from the journal; or the `error` of the failed call."""
 
     completion: Completion
     known: bool
@@ -130,16 +130,16 @@ class _Passage:
         self._model = engine.model
 
     def _rows(self) -> int:
-        """How many rows there may be under way: enough for all calls, and no more than memory is to hold."""
+        """The most rows in flight: enough for all calls, and few enough for memory."""
         calls = self._calls()
         return max(self.runner.rows_ahead, min(calls * _ROWS_AHEAD_PER_CALL, max(_MOST_ROWS, 2 * calls)))
 
     def _calls(self) -> int:
-        """How many calls there may be at a time."""
+        """The most concurrent calls."""
         return self.runner.concurrency * servers_of(self.engine)
 
     async def feed(self, items: AsyncIterator[Item]) -> None:
-        """Start a task for each item as room allows."""
+        """Start a task for each item when there is room."""
         try:
             async with closing(items) as stream:
                 async for item in stream:
@@ -155,7 +155,7 @@ class _Passage:
             self._stop(error)
 
     async def commit(self) -> None:
-        """Force the journal to disk now and then, and let more in where servers have come."""
+        """Sync the journal to disk at intervals, and admit more calls when servers have been added."""
         while True:
             await asyncio.sleep(_SYNC_EVERY)
             self._room.admit()
@@ -167,7 +167,7 @@ class _Passage:
                 return
 
     async def outcomes(self) -> AsyncIterator[Outcome]:
-        """The outcomes in order. Raises the first error that is not one row's."""
+        """The outcomes in order. Raises the first error that is not the fault of a single row."""
         while True:
             self._news.clear()
             if self._fatal is not None:
@@ -195,7 +195,7 @@ class _Passage:
             self._news.set()
 
     def _stop(self, error: Exception) -> None:
-        """Note the first error that is not one row's, and let nothing more be asked."""
+        """Store the first error that is not the fault of a single row, and start no more calls."""
         self._fatal = self._fatal or error
         self._news.set()
         for task in {self.feeder, *self.tasks} - {None, asyncio.current_task()}:
@@ -207,7 +207,7 @@ class _Passage:
         except StageFault as fault:
             self._faults.saw(fault)
             return called.unasked(fault)
-        except UnfitRow as error:  # where the first row of a file is, nothing has been asked
+        except UnfitRow as error:  # if it is the first row of a file, no call has been made
             self._health.saw(good=False, counts=False, words=str(error))
             return Failed("unfit", str(error))
         self._readability.asks(len(requests))
@@ -233,7 +233,7 @@ class _Passage:
         return result.otherwise if isinstance(result, Retry) else result
 
     def _weigh(self, item: Item, requests: Sequence[Request], replies: Sequence[_Reply], fault: str | None) -> None:
-        """Note what the replies are worth. Raises SystematicFailure when going on would be waste."""
+        """Record whether the replies can be used. Raises SystematicFailure when too few can."""
         answered = [(request, reply) for request, reply in zip(requests, replies, strict=True) if reply.error is None]
         if not answered:
             return
@@ -255,14 +255,14 @@ class _Passage:
                 self._failed(reply.error)
 
     def _failed(self, error: EngineError) -> None:
-        """Note a call without a reply. Raises SystematicFailure when going on would be waste."""
+        """Record a failed call. Raises SystematicFailure when too many fail."""
         self._health.saw(good=False, counts=isinstance(error, TransientError), words=str(error))
 
     async def _replies(self, requests: Sequence[Request]) -> Sequence[_Reply]:
-        """One for each request. Raises the error of a call, where it costs the row or stops the run."""
+        """One reply for each request. Raises the error of a call if it fails the row or stops the run."""
         if len(requests) == 1:
             return [await self._call(requests[0])]
-        # All of them finish before an error counts: what was paid for is in the journal by then.
+        # All calls finish before an error is raised, so that all paid replies are in the journal.
         found = await asyncio.gather(*map(self._call, requests), return_exceptions=True)
         errors = [one for one in found if isinstance(one, BaseException)]
         stops = [error for error in errors if not isinstance(error, _OF_ONE_CALL)]
@@ -271,12 +271,12 @@ class _Passage:
         return [self._unanswered(one) if isinstance(one, EngineError) else cast("_Reply", one) for one in found]
 
     def _unanswered(self, error: EngineError) -> _Reply:
-        """What stands for the reply of a call that failed, in a row that others have answered."""
+        """The placeholder for a failed call in a row whose other calls succeeded."""
         self.counts.unanswered[error.cause] += 1
         return _Reply(Completion("", UNANSWERED), known=False, error=error)
 
     async def _call(self, request: Request) -> _Reply:
-        """The reply: from the journal if it is there and fits, else from the engine, and then into the journal."""
+        """The reply: from the journal if a fitting one is there, else from the engine, and then journaled."""
         key, found = request.key(self._model), known(self.journal, request, self._model)
         if isinstance(found, Completion):
             self.counts.reused += 1
@@ -292,7 +292,7 @@ class _Passage:
         return _Reply(self._written(reply), known=False)
 
     def _written(self, reply: Completion) -> Completion:
-        """What the model wrote, without end tokens.
+        """The reply without end tokens.
 
         Raises RequestRefused for a reply that the server refused, which is journaled too.
         """
@@ -305,7 +305,7 @@ class _Passage:
         return reply
 
     async def _ask(self, key: str, request: Request) -> Completion:
-        """Ask the engine, again where that may help; no slot is held while waiting. Raises the last error."""
+        """Call the engine, with retries; no slot is held while waiting. Raises the last error."""
         failures = free = 0
         answered = self._health.answered
         while True:
@@ -327,14 +327,14 @@ class _Passage:
             await asyncio.sleep(delay)
 
     async def _paid(self, key: str, request: Request) -> Completion:
-        """The engine's reply, in the journal before anything else; even one that arrives while we are being stopped."""
+        """The engine's reply, journaled at once, even if it arrives while the run is being stopped."""
         call = asyncio.ensure_future(self.engine.complete(request))
         try:
             reply = await asyncio.shield(call)
         except asyncio.CancelledError:
             if call.cancelled():
                 raise EngineUnusable("the engine cancelled a call; look at its log", "cancelled") from None
-            await asyncio.wait([call], timeout=0)  # a reply that is on its way through the event loop
+            await asyncio.wait([call], timeout=0)  # a reply may already be in the event loop
             if not call.done():
                 call.cancel()
                 await asyncio.wait([call])

@@ -1,7 +1,7 @@
-"""What a runner is: whatever pushes rows through a stage.
+"""The protocol of runners, which pass rows through a stage.
 
-Runners do concurrency, retries, journaling and the counting of calls, nothing else. They keep the order of the rows and
-account for each of them exactly once.
+Runners handle concurrency, retries, journaling and the counting of calls, nothing else. They keep the order of the rows
+and return exactly one outcome for each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.storage.journal import Journal
 
 
 class Runner(Protocol):
-    """Pushes rows through a stage."""
+    """Passes rows through a stage."""
 
     def run(
         self, stage: Stage, items: AsyncIterator[Item], engine: Engine, journal: Journal, counts: StageCounts

@@ -1,7 +1,7 @@
-"""Stops a stage of which nothing can be used: all replies unreadable, all verdicts invalid, all traces cut off.
+"""Stops a stage without a usable reply: all replies unreadable, all verdicts invalid, or all traces cut off.
 
-Decides when that is certain enough, and how many calls there may be until something could be used. What a reply is
-worth is decided by its stage; calls that fail are the affair of `health`.
+Decides when this is certain enough, and how many calls may be made before the first usable reply. The stage decides
+whether a reply is usable; `health` handles failed calls.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ IN_A_ROW, LEAST_SHARE = 200, 0.01
 
 
 class Readability:
-    """What the replies of one stage, whose journal is in a folder, are worth so far. With `keep_going` nothing is
-    stopped or held back: a model is measured, and may be of no use.
+    """Counts the usable replies of one stage, whose journal is in a folder. With `keep_going` nothing is stopped or
+    held back, because a measured model may be useless.
 
-    Replies that the journal knew are evidence that the model can be read, and none that it cannot: rows are read again
-    in their own order, and the first of them may be the only bad ones. Where the stage was given up before, and nothing
-    has changed, they are evidence enough not to ask again.
+    Usable replies from the journal count. Unusable ones do not, because rows are read again in their order, and the
+    first of them may be the only bad ones. If the stage was stopped before and nothing has changed, the journal alone
+    decides that no call is made.
     """
 
     def __init__(self, stage: str, journal: Path, *, keep_going: bool = False) -> None:
@@ -39,24 +39,24 @@ class Readability:
         self._useless = Useless()
 
     def bound(self, calls: int) -> int:
-        """How many of `calls` may be under way: at most 40 as long as nothing could be used.
+        """How many of `calls` may be in flight: at most 40 until a reply could be used.
 
-        No more than 40 are made in all then, of which the first 20 decide; but a row that takes more gets them all,
-        since it could not be read otherwise.
+        Until then no more than 40 are made in all, and the first 20 decide. A row that needs more calls gets all of
+        them, because it could not be read otherwise.
         """
         if self._usable or self._keeps_going:
             return calls
         return min(calls, MOST_UNPROVEN, max(self._calls_a_row, MOST_UNPROVEN - self._arrived))
 
     def asks(self, calls: int) -> None:
-        """A row takes so many calls."""
+        """Note the number of calls that a row needs."""
         self._calls_a_row = max(self._calls_a_row, calls)
 
     def begin(self, key: str, request: Request, *, changed: bool) -> None:
-        """A call is to be made; `changed` where the limit of a known one has. Raises SystematicFailure.
+        """A call is about to be made; `changed` if a known call has a new limit. Raises SystematicFailure.
 
-        It is not made where the stage was given up while the same one was under way, or all that is known of it from
-        then still cannot be used; but where one was made, something has changed, and replies decide.
+        The call is not made if the stage was stopped while the same call was in flight, or if all its known replies
+        still cannot be used. Once another call was made, something has changed, and the replies decide.
         """
         call, before = _name(key, request), self._given_up
         unproven = not (changed or self._under_way or self._arrived or self._usable)
@@ -67,22 +67,23 @@ class Readability:
             and (call in before.calls or self._seen >= FIRST_LOOK)
         ):
             raise SystematicFailure(
-                f"{self._stage}: nothing has changed since it was stopped, so nothing is asked. It was {before.words}"
+                f"{self._stage}: nothing has changed since the stage was stopped, so no call was made. It was "
+                f"{before.words}"
             )
         self._under_way.add(call)
 
     def end(self, key: str, request: Request) -> None:
-        """A call that had begun has a reply, or has failed for good."""
+        """A call has a reply, or has failed for good."""
         self._under_way.discard(_name(key, request))
 
     def arrived(self) -> None:
-        """The engine has answered a call; the reply is not read yet."""
+        """The engine has answered a call; the reply is not parsed yet."""
         self._arrived += 1
 
     def saw(self, unusable: Unusable | None, asked: int, known: int) -> bool:
-        """A row's replies, of which so many were `asked` for now and `known` before, were read.
+        """Count the replies of a row, of which `asked` are new and `known` are from the journal.
 
-        Returns whether the bound has been lifted. Raises SystematicFailure when going on would be waste.
+        Returns whether the bound has been lifted. Raises SystematicFailure when no reply can be used.
         """
         self._seen += asked + known
         if unusable is None:
@@ -104,7 +105,7 @@ class Readability:
         return first
 
     def _stop(self) -> None:
-        """Raises SystematicFailure, and lets the next run know."""
+        """Raises SystematicFailure, and records it for the next run."""
         words = self._words()
         give_up(self._journal, words, self._under_way)
         raise SystematicFailure(f"{self._stage}: {words}")
@@ -116,15 +117,15 @@ class Readability:
         assert example is not None
         likely = advice(example)
         return (
-            f"stopped, since {which}{share} ({reasons(self._useless.counts)})\n"
+            f"stopped because {which}{share} ({reasons(self._useless.counts)})\n"
             f"One of them {described(example)}\n"
             f"Likely cause: {likely.cause}.\nRemedy: {likely.remedy}.\n"
-            f"All replies are kept in {self._journal}. Run the command again with the remedy; where that changes "
-            "nothing but the server, move this folder away first, so that the same is asked again. To measure a model "
-            "that may be of no use: --keep-going (a single step, eval)"
+            f"All replies are kept in {self._journal}. Apply the remedy and run the command again; if only the server "
+            "changes, move this folder away first, so that the same calls are made again. To measure a model that may "
+            "be useless, use --keep-going (a single step, eval)"
         )
 
 
 def _name(key: str, request: Request) -> str:
-    """A call with its limit: under another one, it is another attempt."""
+    """The name of a call with its token limit: another limit makes it another attempt."""
     return f"{key} {request.sampling.max_tokens}"

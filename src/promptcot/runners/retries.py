@@ -1,4 +1,4 @@
-"""When a call is asked once more, and after how long: the one place that decides it."""
+"""When a call is retried, and after which delay. No other module decides this."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Retries:
     """Exponential back-off with jitter: `tries` calls in all, `base` seconds doubled up to `longest`.
 
-    Ten tries are about three minutes of a server that is away. A call that is turned away because too many came uses up
-    no try while others get through: its turn comes.
+    Ten tries bridge about three minutes without a server. A call rejected by a rate limit does not use up a try while
+    other calls succeed.
     """
 
     tries: int = 10
@@ -31,11 +31,11 @@ class Retries:
     longest: float = 60.0
 
     def delay(self, failures: int, error: TransientError, seed: int, free: int = 0) -> float | None:
-        """Seconds to wait after the `failures`-th failure (from 1), or None when it was the last try; so many of them
-        were `free`, that is, used up no try.
+        """Seconds to wait after the `failures`-th failure (from 1), or None when it was the last try; `free` failures
+        did not use up a try.
 
-        Full jitter over the upper half, drawn from the request's seed so that a run can be repeated; never shorter than
-        what the server asked for.
+        The jitter covers the upper half and is drawn from the request's seed, so that a run can be repeated. The delay
+        is never shorter than the server asked for.
         """
         if failures - free >= self.tries:
             return None
@@ -45,9 +45,9 @@ class Retries:
 
 
 class Patient(Wrapper):
-    """An engine that is asked again where that may help: for steps that are no stages, and so have no runner.
+    """An engine with retries, for steps that are not stages and therefore have no runner.
 
-    Texts to embed are parted into so many `texts_at_once`, so that a failure repeats no more; None: all together.
+    Texts to embed are split into batches of `texts_at_once`, so that a failure repeats only its batch; None: one batch.
     """
 
     def __init__(self, engine: Engine, texts_at_once: int | None = None, retries: Retries | None = None) -> None:

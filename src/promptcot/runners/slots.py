@@ -1,4 +1,4 @@
-"""A bound on how much is under way, which may change while it is in use."""
+"""A semaphore whose limit may change while it is in use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 
 class Slots:
-    """As `asyncio.Semaphore`, first come, first served; `limit` is asked again whenever a slot is taken or given back,
-    and by `admit`, for when it has grown.
+    """Like `asyncio.Semaphore`, first come, first served; `limit` is evaluated whenever a slot is acquired or released,
+    and by `admit`, which is called when the limit has grown.
     """
 
     def __init__(self, limit: Callable[[], int]) -> None:
@@ -27,17 +27,17 @@ class Slots:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # given a slot and cancelled at the same moment
+            if turn.done() and not turn.cancelled():  # got a slot and was cancelled at the same moment
                 self.release()
             raise
 
     def release(self) -> None:
-        """Give a slot back."""
+        """Release a slot."""
         self._taken -= 1
         self.admit()
 
     def admit(self) -> None:
-        """Let in as many as there is room for now."""
+        """Admit as many waiting tasks as there are free slots."""
         limit = self._limit()
         while self._waiting and self._taken < limit:
             turn = self._waiting.popleft()

@@ -1,7 +1,7 @@
-"""Plumbing between stages: one stream to several readers, several streams side by side, or as one.
+"""Streams between stages: one stream for several readers, several streams side by side, or several merged into one.
 
-Everything is pulled and bounded: nobody reads ahead of the slowest reader by more than a queue's length, and closing a
-stream closes what it reads from.
+All streams are pulled and bounded: no reader runs ahead of the slowest one by more than a queue's length, and closing a
+stream closes its source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Tee:
-    """Gives every item of `source` to each of `count` branches. An async context manager around their readers."""
+    """Passes every item of `source` to each of `count` branches. An async context manager around their readers."""
 
     def __init__(self, source: AsyncIterator[Item], count: int, ahead: int = 64) -> None:
         self._source = source
@@ -55,7 +55,7 @@ class Tee:
 
 
 async def side_by_side(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterator[tuple[Outcome, ...]]:
-    """The outcomes that several stages gave to the same item, item by item. All streams must carry the same items."""
+    """The outcomes of several stages for the same items, item by item. All streams must carry the same items."""
     async with AsyncExitStack() as stack:
         for stream in streams:
             await stack.enter_async_context(closing(stream))
@@ -66,9 +66,9 @@ async def side_by_side(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterat
 
 
 async def merged(streams: Sequence[AsyncIterator[Outcome]]) -> AsyncIterator[Outcome]:
-    """The outcomes of several stages that got different items, in the order of their positions.
+    """The outcomes of several stages with different items, in the order of their positions.
 
-    Each stream has its own positions, ascending. All of them work at the same time.
+    Each stream has its own positions, in ascending order. All stages work at the same time.
     """
     async with AsyncExitStack() as stack:
         for stream in streams:
@@ -105,7 +105,7 @@ async def _next(stream: AsyncIterator[T]) -> T | None:
 
 
 async def next_before(stream: AsyncIterator[T], event: asyncio.Event) -> T | None:
-    """The next of a stream; None where it has ended, and where the event comes first, which ends it."""
+    """The next item of a stream; None if the stream has ended or the event comes first, which ends the stream."""
     coming, happened = asyncio.create_task(_next(stream)), asyncio.create_task(event.wait())
     try:
         await asyncio.wait({coming, happened}, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +125,7 @@ async def cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 @asynccontextmanager
 async def closing(stream: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Closes a stream when it is left; one that cannot be closed needs no closing."""
+    """Closes a stream at the end of the block, if it can be closed."""
     try:
         yield stream
     finally:

@@ -1,1 +1,1 @@
-"""The steps that ask a model, one short file each."""
+"""Stages, which call a model, and steps, which do not."""

@@ -1,8 +1,8 @@
-"""Who annotates what: the names of annotators, and the rows that each of them is asked about.
+"""The names of annotators, and the rows that each annotator gets.
 
-Every annotator is asked about every problem; a row that names its annotator goes to that one only. Each pair of a
-problem and an annotator is a row of its own, whose id is the problem's and the annotator's name, so that it is the same
-whoever else is asked.
+Every annotator gets every problem; a row that names an annotator goes only to that one. Each pair of a problem and an
+annotator is a separate row. Its id consists of the problem's id and the annotator's name, so that it does not depend on
+the other annotators.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """A model that annotates, and the name under which it does."""
+    """A model that annotates, and its name as an annotator."""
 
     name: str
     model: str
@@ -40,9 +40,13 @@ def annotators_of(given: Sequence[str], model: str) -> list[Annotator]:
     names = [one.name for one in found]
     for name in names:
         if not _NAME.fullmatch(name):
-            raise UsageError(f"--annotator: {name!r} is no name; it has letters, digits, dots, dashes and underscores")
+            raise UsageError(
+                f"--annotator: {name!r} is not a valid name; use letters, digits, dots, dashes and underscores"
+            )
     if len(set(names)) < len(names):
-        raise UsageError(f"--annotator: two have the same name ({', '.join(names)}); name each as NAME=MODEL")
+        raise UsageError(
+            f"--annotator: two annotators have the same name ({', '.join(names)}); name each as NAME=MODEL"
+        )
     return found
 
 
@@ -54,7 +58,7 @@ def _annotator(given: str) -> Annotator:
 
 
 def problems_file(path: str) -> Path:
-    """The file of problems of that path; `nano` stands for the seed problems that ship."""
+    """The file of problems at a path; `nano` stands for the shipped seed problems."""
     return nano.seeds_path() if nano.is_world(path) else Path(path)
 
 
@@ -65,12 +69,12 @@ def problem_rows(source: Path, columns: Columns | None = None) -> Iterator[Row]:
 
 
 def rows_of_problems(source: Path, columns: Columns | None = None) -> Iterator[Row]:
-    """The same of rows that are no traces, whose problem is the same for several. Raises InputError for a trace."""
+    """Like `problem_rows`, for rows that are not traces. Raises InputError for a trace."""
     for number, row in enumerate(problem_rows(source, columns), 1):
         if "sample" in row and "completion" in row:
             raise InputError(
-                f"{source}, row {number}: a trace (it has `sample`), and traces of one problem would be left out as "
-                "copies of it; leave copies out before `solve`, or after `label`"
+                f"{source}, row {number}: this is a trace (it has `sample`), and traces of one problem would be "
+                "dropped as copies; remove copies before `solve`, or after `label`"
             )
         yield row
 
@@ -83,9 +87,9 @@ def for_each(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
 
 
 def for_its_own(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
-    """Each row for the annotator that it names, with the id that it has; those that name none, for all of them.
+    """Each row for the annotator that it names, with its id unchanged; rows that name none, for all annotators.
 
-    Raises InputError for an annotator that is not asked.
+    Raises InputError for an annotator that is not among `names`.
     """
     for row in rows:
         name = row.get("annotator")
@@ -95,20 +99,20 @@ def for_its_own(rows: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
             yield row
         else:
             raise InputError(
-                f"row {row['id']} is for the annotator {name!r}, and asked are {', '.join(names)}: "
-                f"--annotator {name}=MODEL says who that is; or take the field `annotator` out of the rows"
+                f"row {row['id']} names the annotator {name!r}, but the annotators are {', '.join(names)}: "
+                f"give its model with --annotator {name}=MODEL, or remove the field `annotator` from the rows"
             )
 
 
 def level_giver(levels: Sequence[str], seed: int) -> Callable[[Row], Row]:
-    """Gives a level to a row that has none: one of `levels`, drawn uniformly by the problem alone, if there are any."""
+    """Gives a level to a row without one: one of `levels`, if any, drawn uniformly with the problem as seed."""
 
     def give(row: Row) -> Row:
         if not levels or level_of(row) is not None:
             return row
         try:
             problem = problem_of(row, f"row {row['id']}")
-        except UnfitRow:  # it is refused where it is asked
+        except UnfitRow:  # `ask` refuses it later
             return row
         return {**row, "level": levels[derive_seed(seed, "level", problem) % len(levels)]}
 

@@ -1,7 +1,7 @@
-"""What a trace says of its problem: an answer, or that the problem is broken. `label` and a run's labels share it.
+"""What a trace says about its problem: an answer, or that the problem is broken. Used by `label` and within a run.
 
-Decides that a trace which refuses the problem gives no answer. What an answer is and which are the same is decided by
-the verifier, the words of a refusal by the domain, and what the traces of a problem come to by `core.labelling`.
+A trace that refuses the problem gives no answer. The verifier decides what an answer is and which answers are the same,
+the domain has the words of a refusal, and `core.labelling` combines the traces of a problem.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from promptcot.records import Row, count_of
 
 
 class Answer(NamedTuple):
-    """The answer of a trace, or why it refuses its problem; both are None where it gives no answer."""
+    """The answer of a trace, or why it refuses its problem; both are None if it does neither."""
 
     text: str | None
     refusal: str | None
@@ -31,15 +31,15 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Reads the answers of traces. A domain's `refusals` say what refuses; with `unboxed`, a final line without a box
-    is an answer.
+    """Reads the answers of traces. A domain's `refusals` recognize a refusal; with `unboxed`, a final line without a
+    box is an answer.
     """
 
     refusals: Sequence[Refusal] = ()
     unboxed: bool = False
 
     async def of(self, grader: Grader, row: Row, where: str) -> Answer:
-        """The answer of a trace. Raises InputError where the row is none."""
+        """The answer of a trace. Raises InputError if the row is not a trace."""
         reply = reply_of(row, where)
         found = (await answer_of(grader, row, where, unboxed=self.unboxed)).answer
         why = None if reply is None else refusal(reply, found, _problem(row, where), self.refusals)
@@ -47,7 +47,7 @@ class Answers:
 
 
 async def said(row: Row, answer: Answer, classes: Classes, key: Key) -> Said:
-    """What a trace says, its answer sorted into the classes of its problem. Call it within their `turn`."""
+    """What a trace says, with its answer sorted into the classes of its problem. Call it within their `turn`."""
     number = NO_ANSWER if answer.refusal is None else REFUSED
     if answer.text is not None:
         number = await classes.place(key, answer.text)
@@ -59,5 +59,5 @@ async def said(row: Row, answer: Answer, classes: Classes, key: Key) -> Said:
 def _problem(row: Row, where: str) -> str:
     try:
         return problem_of(row, where)
-    except UnfitRow:  # traces of other programs may name their problem by its id alone
+    except UnfitRow:  # traces of other programs may have only the problem's id
         return ""

@@ -1,4 +1,4 @@
-"""What stages share: how a conversation of a prompt set is asked, and what becomes of a reply that cannot be read."""
+"""Shared by stages: building a request from a prompt set, and handling replies that cannot be parsed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from promptcot.records import Completion, Drop, Request, Retry, Row, Sampling
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the conversations of a domain, raw or as a chat."""
+    """Builds requests from the conversations of a domain, as raw prompts or as chats."""
 
     prompts: PromptSet
     sampling: Sampling
@@ -27,25 +27,25 @@ class Asker:
 
 
 def text_of(request: Request) -> str:
-    """All that a model is shown by a request."""
+    """All text of a request that the model sees."""
     return request.prompt or "\n".join(message.content for message in request.messages)
 
 
 def counted(reply: Completion) -> Row:
-    """The fields of a row that say why the model stopped, and what the reply took."""
+    """The fields of a row for the finish reason and the token counts of a reply."""
     return {name: getattr(reply, name) for name in ("finish_reason", "prompt_tokens", "completion_tokens")}
 
 
 def unreadable(reply: Completion, reason: str) -> Drop:
-    """A drop with the raw text: `empty`, or `unreadable: ` and the reason."""
+    """A drop with the raw text; its reason is `empty`, or `unreadable: ` and the reason."""
     return Drop(reason if reason == "empty" else f"unreadable: {reason}", (reply.text,), reply.finish_reason)
 
 
 def retried(reply: Completion, reason: str) -> Retry | Drop:
-    """The wish to ask again about a reply that cannot be read; for one that was cut off, the drop at once.
+    """A retry for a reply that cannot be parsed; a reply that was cut off is dropped at once.
 
-    The same limit would mostly cut the next reply too, and that would be paid for as well. When the limit has grown,
-    the journal has it asked again (`storage.journal`).
+    With the same limit the next reply would usually be cut off too, and would cost as much. When the limit is raised,
+    the journal requests the reply again (`storage.journal`).
     """
     drop = unreadable(reply, reason)
     return drop if reply.truncated else Retry(reason, drop)

@@ -1,8 +1,8 @@
-"""Work on chunks of texts, done ahead in processes beside this one, which meanwhile does something else.
+"""Processes chunks of texts ahead of time in child processes, while this process does other work.
 
-Decides where it is done and how far ahead; what comes out is the same, and in the same order. A process is a fresh
-interpreter (not a fork, which would copy locks and open files), spoken to through pipes. It ends with its input, so
-that it does not outlive a parent that is killed; where it is lost, what is left is done here.
+Decides where the work is done and how far ahead; results and their order do not depend on it. A child is a fresh
+interpreter (not a fork, which would copy locks and open files), connected by pipes. It ends with its input, so that it
+does not outlive a killed parent. If a child dies, the rest of the work is done in this process.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[_Asked, _Answer]):
-    """What is done with a chunk: what `make` gives, called with `arguments`. Both can be pickled."""
+    """The function applied to a chunk: the result of `make`, called with `arguments`. Both can be pickled."""
 
     make: Callable[..., Callable[[_Asked], _Answer]]
     arguments: tuple[Any, ...] = ()
 
     def begin(self) -> Callable[[_Asked], _Answer]:
-        """The function that does it."""
+        """Create the function."""
         return self.make(*self.arguments)
 
 
 def ahead(
     chunks: Iterable[tuple[_Chunk, _Asked]], work: Work[_Asked, _Answer], processes: int
 ) -> Iterator[tuple[_Chunk, _Answer]]:
-    """Chunks with what is made of them, in order; in so many processes, or here where the machine has one core."""
+    """Chunks with their results, in order; computed in child processes, or here if the machine has one core."""
     if processes < 1 or cores() < 2:
         do = work.begin()
         for chunk, asked in chunks:
@@ -68,31 +68,31 @@ def _waited_for(chunk: _Chunk, answer: Future[_Answer]) -> tuple[_Chunk, _Answer
 
 
 class _Waiter:
-    """A thread that speaks to one process."""
+    """A thread that communicates with one child process."""
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(1)
 
     def close(self) -> None:
-        """What has not begun is not done."""
+        """Discard chunks that have not been started."""
         self.threads.shutdown(cancel_futures=True)
 
 
 class _Beside(Generic[_Asked, _Answer]):
-    """The process. Not for use by two threads at a time."""
+    """A child process. Not for use by two threads at a time."""
 
     def __init__(self, work: Work[_Asked, _Answer]) -> None:
         self._work = work
         self._here: Callable[[_Asked], _Answer] | None = None
         self._told = False
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
-        with inherited_deafness():  # a request to stop is for its parent, which ends it
+        with inherited_deafness():  # the parent handles a request to stop, and ends it
             self._process: subprocess.Popen[bytes] | None = subprocess.Popen(
                 [sys.executable, "-m", __name__], stdin=pipe, stdout=pipe, stderr=nowhere, env=without_keys(os.environ)
             )
 
     def answer(self, asked: _Asked) -> _Answer:
-        """What the work makes of a chunk."""
+        """The result for a chunk."""
         if self._process is not None:
             assert self._process.stdin is not None
             assert self._process.stdout is not None
@@ -113,7 +113,7 @@ class _Beside(Generic[_Asked, _Answer]):
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with suppress(OSError):  # what was not sent any more
+            with suppress(OSError):  # of data that was not sent
                 process.communicate()
 
 
@@ -123,7 +123,7 @@ def _send(pipe: IO[bytes], value: object) -> None:
 
 
 def main() -> None:
-    """Do the work that standard input names first with all that follows there, until it ends."""
+    """Read the work from standard input, then apply it to each following chunk until the input ends."""
     with suppress(EOFError, OSError):
         do = pickle.load(sys.stdin.buffer).begin()
         while True:

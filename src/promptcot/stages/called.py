@@ -1,8 +1,8 @@
-"""Stages and steps, called: whatever they raise or return that they should not is one error that names them.
+"""Calls stages and steps, and turns any exception or invalid return value into a StageFault that names them.
 
-Where a row is at hand this is that row's affair: `unasked` and `left_out` say what becomes of it, and `runners.faults`
-when so many rows are lost that the run stops. Errors of the tree pass as they are, except that a row of which `read` or
-`apply` says that it is wrong is one of these.
+If the call is about a row, the fault concerns only that row: `unasked` and `left_out` give its outcome, and
+`runners.faults` stops the run when too many rows are lost. Errors of `promptcot.errors` pass unchanged, except that an
+UnfitRow from `read` or `apply` becomes a StageFault.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNREAD = ("unreadable", "empty", "truncated", "cut off")
 
 
 def ask(stage: Stage, row: Row) -> Sequence[Request]:
-    """What the stage asks about a row; nothing at all is allowed. Raises StageFault."""
+    """The requests of a stage for a row; there may be none. Raises StageFault."""
     try:
         found = stage.ask(row)
     except PromptCoTError:
@@ -43,9 +43,11 @@ def ask(stage: Stage, row: Row) -> Sequence[Request]:
 
 
 def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
-    """What the stage makes of the replies. Raises StageFault."""
+    """The result of a stage for these replies. Raises StageFault."""
     try:
-        found = stage.read({**row}, replies)  # a copy: what it changes in place is not the row of the step before
+        found = stage.read(
+            {**row}, replies
+        )  # a copy, so that changes in place do not affect the row of the step before
     except (Exception, SystemExit) as error:
         if isinstance(error, PromptCoTError) and not isinstance(error, InputError):
             raise
@@ -58,15 +60,15 @@ def read(stage: Stage, row: Row, replies: Sequence[Completion]) -> Sequence[Row]
 
 
 def takes_partial(stage: Stage) -> bool:
-    """Whether the stage reads a row of whose calls some failed."""
+    """Whether the stage reads a row if some of its calls failed."""
     return getattr(stage, "partial", False) is True
 
 
 def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
-    """Why nothing of what `read` made can be used; None where something can. Raises StageFault.
+    """Why no result of `read` can be used; None if one can. Raises StageFault.
 
-    A row that is left out by decision was read: only a drop that keeps the raw text, or names such a reason, was not.
-    Rows can be used unless the stage says otherwise.
+    A row dropped by decision was readable: only a drop that keeps the raw text, or has such a reason, was not. Output
+    rows can be used unless the stage says otherwise.
     """
     made = result.otherwise if isinstance(result, Retry) else result
     if isinstance(made, Drop):
@@ -77,7 +79,7 @@ def fault(stage: Stage, result: Sequence[Row] | Retry | Drop) -> str | None:
 
 
 def unusable(stage: Stage, row: Row) -> str | None:
-    """Why an output row is of no use to the next step; None where it is, or the stage does not tell.
+    """Why the next step cannot use an output row; None if it can, or if the stage does not say.
 
     Raises StageFault.
     """
@@ -94,16 +96,16 @@ def unusable(stage: Stage, row: Row) -> str | None:
 
 
 def groups(step: Step) -> bool:
-    """Whether the step makes groups of rows, each of which counts as one row."""
+    """Whether the step makes groups of rows that each count as one row."""
     return getattr(step, "groups", False) is True
 
 
 def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
-    """What the step makes of a row. Raises StageFault, and StorageError where it cannot keep what it remembers."""
+    """The result of a step for a row. Raises StageFault, and StorageError if the step cannot store its data."""
     try:
         found = step.apply({**row})
     except OSError as error:
-        if isinstance(error, (TimeoutError, ConnectionError)):  # somebody did not answer about this row
+        if isinstance(error, (TimeoutError, ConnectionError)):  # a service did not answer for this row
             raise _raised(step.name, "apply", row, error) from error
         raise StorageError(f"{step.name}: `apply` failed for row {row.get('id')}: {error}") from error
     except (Exception, SystemExit) as error:
@@ -119,7 +121,7 @@ def apply(step: Step, row: Row) -> Sequence[Row] | Drop | Dropped:
 
 
 def finish(step: Step) -> Generator[Row | Dropped | None]:
-    """What the step gives in the end, and None where it is still at work. Raises StageFault."""
+    """The rows that a step emits after all input, and None while it is still working. Raises StageFault."""
     try:
         for left in step.finish():
             if left is not None and not isinstance(left, dict) and not _is_dropped(left):
@@ -132,7 +134,7 @@ def finish(step: Step) -> Generator[Row | Dropped | None]:
 
 
 def summary(step: Step) -> Mapping[str, Any]:
-    """What the step adds to the summary of a run; nothing where it has no `summary`. Raises StageFault."""
+    """The step's part of the run's summary; empty if it has no `summary`. Raises StageFault."""
     try:
         found: Any = getattr(step, "summary", dict)()
         dumps(found)
@@ -144,7 +146,7 @@ def summary(step: Step) -> Mapping[str, Any]:
 
 
 def close(step: Step) -> None:
-    """Let the step give back what it holds, where it has a `close`. Raises StageFault."""
+    """Release the step's resources, if it has a `close`. Raises StageFault."""
     try:
         getattr(step, "close", lambda: None)()
     except (Exception, SystemExit) as error:
@@ -154,12 +156,12 @@ def close(step: Step) -> None:
 
 
 def unasked(fault: StageFault) -> Failed:
-    """A row that could not be asked about, since the stage failed over it."""
+    """The outcome of a row for which `ask` failed."""
     return Failed("ask failed", str(fault))
 
 
 def left_out(fault: StageFault, replies: Sequence[Completion] = ()) -> Drop:
-    """A row over which a stage failed when it read the replies, which are kept, or over which a step failed."""
+    """The drop of a row for which `read` or a step failed. The replies are kept."""
     kind = STEP_FAILED if fault.function == "apply" else READER_FAILED
     ended = replies[0].finish_reason if replies else None
     return Drop(f"{kind}{shown(fault.reason)}", [reply.text for reply in replies], ended)
@@ -172,21 +174,21 @@ def _raised(name: str, function: str, row: Row, error: BaseException) -> StageFa
 def _said(error: BaseException) -> str:
     try:
         return f": {error}" if str(error) else ""
-    except Exception:  # an error of somebody's own may fail to say what it is
+    except Exception:  # a custom exception may fail when it is formatted
         return ""
 
 
 def _storable(found: _Made, name: str, function: str, row: Row) -> _Made:
-    """What was made of a row, where files can hold it. Raises StageFault."""
+    """The result for a row, if it can be written to files. Raises StageFault."""
     made = found.otherwise if isinstance(found, Retry) else found
     why = why_not([made.details] if isinstance(made, Drop) else made)
     if why is None:
         return found
-    raise StageFault(name, function, row, f"returned what cannot be written as JSON: {why}")
+    raise StageFault(name, function, row, f"returned a value that cannot be written as JSON: {why}")
 
 
 def _place(error: BaseException) -> str:
-    """The line of source that raised."""
+    """The source line that raised the error."""
     for frame, line in list(traceback.walk_tb(error.__traceback__))[-1:]:
         return f"{Path(frame.f_code.co_filename).name}, line {line}"
     return ""
@@ -205,7 +207,7 @@ def _is_dropped(found: Any) -> bool:
 
 
 def _can_be_asked(request: Request) -> bool:
-    """Whether a request holds what it says that it holds, as far as a call and its key in the journal need it."""
+    """Whether the fields of a request have the right types for a call and its key in the journal."""
     turns = _are(Message, request.messages) and all(isinstance(turn.content, str) for turn in request.messages)
     numbers = (request.seed, request.sample, request.attempt)
     sound = isinstance(request.prompt, str) and isinstance(request.sampling, Sampling)
@@ -217,7 +219,7 @@ def _is_retry(found: Any) -> bool:
 
 
 def _are(kind: type, found: Any) -> bool:
-    """Whether these are a sequence of that kind."""
+    """Whether this is a sequence of that type."""
     if not isinstance(found, (list, tuple)):
         return False
     return isinstance(found[0], kind) if len(found) == 1 else all(isinstance(one, kind) for one in found)

@@ -1,7 +1,7 @@
-"""The stage `confirm`: a model says of problems that are near in meaning whether they are the same task.
+"""The stage `confirm`: a model decides whether two problems with near vectors are the same task.
 
-Rows about which there is no suspicion (`stages.decontaminate`) are not asked about. How a reply is read is in
-`core.parsing.comparing`. The wording is the same in all domains: it is about two texts, not about mathematics.
+Only rows that `stages.decontaminate` suspects are sent to the model. `core.parsing.comparing` parses the replies. The
+prompt is the same in all domains, because it compares two texts and needs no mathematics.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.stages.asking import unreadable
 from promptcot.stages.decontaminate import REASON, SUSPECTED
 
 UNDECIDED = "benchmark problem, undecided"
-"""The reason for rows of which the model cannot tell."""
+"""The reason for rows that the model cannot decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Confirm:
     name: str = "confirm"
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """The question, where there is a suspicion. Raises UnfitRow when a suspected row has no problem."""
+        """One request if the row is suspected. Raises UnfitRow when a suspected row has no problem."""
         if SUSPECTED not in row:
             return ()
         seed, prompt = self._seed(row), _asked(*self._problems(row), self._mark(row))
@@ -39,7 +39,7 @@ class Confirm:
         return [Request(prompt=prompt, sampling=self.sampling, seed=seed)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
-        """The row, where the model calls both different; a drop where it calls them the same, or does not say."""
+        """The row if the model calls both problems different; a drop if it calls them the same or does not decide."""
         plain = {name: value for name, value in row.items() if name != SUSPECTED}
         if not replies:
             return [plain]
@@ -65,7 +65,7 @@ class Confirm:
 
 
 def _asked(one: str, other: str, own: str) -> str:
-    """The prompt. What the problems say is between fences that they cannot contain."""
+    """The prompt. The problems stand between fences that they cannot contain."""
     fence = mark_for(f"{one}\n{other}")
     lines = "\n".join(f"[{own}] {line.label}: ..." for line in (SITUATION, QUESTION, VERDICT))
     return f"""\

@@ -1,10 +1,10 @@
-"""Which text that was kept another one is a copy of: the index behind `dedup`.
+"""The index behind `dedup`: finds the kept text that a new text is a copy of.
 
-Decides which pairs are looked at. Texts of which half of the short shingles are the same meet in one of 32 bands of
-their MinHash signatures (Broder 1997; Leskovec, Rajaraman, Ullman 2020, chapter 3), texts that share a longer passage
-in one of its anchors, which also finds what is embedded in a larger text. Passages that many texts share say little:
-only the latest texts that have one are looked at, and how often there were more is counted. Texts lie on disk, and
-about 900 bytes for each are in memory. When two texts are copies is decided in `core.overlap.near`.
+Decides which pairs are compared. Texts that share half of their short shingles meet in one of 32 bands of their MinHash
+signatures (Broder 1997; Leskovec, Rajaraman, Ullman 2020, chapter 3). Texts that share a longer passage meet in one of
+its anchors, which also finds a text embedded in a larger one. A passage that many texts share is weak evidence: only
+the latest texts with it are compared, and the texts for which there were more are counted. Texts are stored on disk,
+with about 900 bytes in memory for each. `core.overlap.near` decides whether two texts are copies.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _WHOLES = 2
 _HALF = np.uint64(32)
 _PLACES = (np.arange(_BANDS, dtype=np.uint32) * np.uint32(0x85EBCA6B)).astype(np.uint32)
 _LEAST_ALIKE = 0.3
-"""Signatures that agree less are of texts that share less than half, but for one in ten thousand."""
+"""Texts whose signatures agree less share less than half of their shingles, except for one in ten thousand."""
 _MOST_LOOKED_AT = 8
-"""Texts that are compared with one text, of those that share bands with it, and of those that share anchors."""
+"""The most texts compared with one text: of those that share bands, and of those that share anchors."""
 _MOST_IN_A_BUCKET = 32
 _FAMILY = 2
-"""So many texts that are alike but for numbers are made from one template."""
+"""This many texts that differ only in numbers count as made from one template."""
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Of which text it is one, by what was noted with that text, and how they are alike."""
+    """The name of the text that is copied, and how the two are alike."""
 
     of: str
     alike: Alike
@@ -48,8 +48,8 @@ class Copy:
 
 @dataclass(slots=True)
 class _Found:
-    """Places of kept texts that a text may be a copy of: the same but for spelling, the same but for numbers as well,
-    and `likely` ones, the likeliest first. It is `capped` where not all of them were looked at.
+    """Places of kept texts that a text may be a copy of: the same except for spelling, the same except for numbers too,
+    and `likely` ones, the likeliest first. It is `capped` if not all of them were compared.
     """
 
     same: list[int] = field(default_factory=list)
@@ -59,11 +59,11 @@ class _Found:
 
 
 class Copies:
-    """Texts that are no copies of each other, on disk in a folder. `near` and `mask_numbers` as in `near`; `semantic`
-    is the cosine of vectors from which on texts say the same.
+    """Texts that are not copies of each other, on disk in a folder. `near` and `mask_numbers` are as in `near`;
+    `semantic` is the least cosine of two vectors that counts as the same meaning.
 
-    `capped` counts texts for which not all of the likely ones were looked at, `numbered` those that differ in numbers
-    only from one that was kept.
+    `capped` counts texts for which not all likely ones were compared, `numbered` those that differ only in numbers from
+    a kept one.
     """
 
     def __init__(self, folder: Path, near: float, mask_numbers: bool, semantic: float | None = None) -> None:
@@ -79,21 +79,22 @@ class Copies:
         return len(self._texts)
 
     def close(self) -> None:
-        """Let go of the texts."""
+        """Close the files of texts."""
         self._texts.close()
 
     @property
     def size(self) -> int:
-        """Bytes in memory for all that were kept."""
+        """Bytes in memory for all kept texts."""
         return self._index.size + self._signatures.nbytes + self._anchored.nbytes + 8 * len(self)
 
     def take(
         self, marks: Marks, names: Sequence[str], vectors: Sequence[NDArray[np.float16] | None]
     ) -> list[Copy | None]:
-        """For each text the kept one that it is a copy of; None where there is none, and then it is kept, by its name.
+        """For each text the kept one that it is a copy of; None if there is none, and the text is then kept by its
+        name.
 
-        All are looked up at once. Those that may be copies of one before them are looked up again in their turn, when
-        it is known which of them are kept.
+        All texts are looked up at once. Those that may be copies of an earlier one among them are looked up again
+        later, when it is known which of these are kept.
         """
         found, again = self._look_up(marks), _like_one_before(marks)
         copies: list[Copy | None] = []
@@ -111,7 +112,7 @@ class Copies:
         return copies
 
     def _decided(self, line: str, vector: NDArray[np.float16] | None, found: _Found) -> tuple[Copy | None, bool]:
-        """The text that this one is a copy of; where there is none, whether a kept one differs in numbers only."""
+        """The text that this one is a copy of; if there is none, whether a kept one differs only in numbers."""
         text = Text(line, self._mask_numbers)
         copy = self._same(text, found) or self._alike(text, found) or self._meant(text, vector)
         numbered = copy is None and any(self._at(place)[1].masked == text.masked for place in found.numbered)
@@ -125,7 +126,7 @@ class Copies:
         return None
 
     def _alike(self, text: Text, found: _Found) -> Copy | None:
-        """The first that is surely a copy; else the most similar one, unless the text is one of many by a template."""
+        """The first certain copy; else the most similar text, unless the text is one of many from a template."""
         self.capped += found.capped
         doubtful: list[Copy] = []
         family = 0
@@ -143,10 +144,10 @@ class Copies:
         return max(doubtful, key=lambda copy: copy.alike.similarity)
 
     def _meant(self, text: Text, vector: NDArray[np.float16] | None) -> Copy | None:
-        """A text of the same meaning and with the same numbers, of which a vector tells little.
+        """A text with the same meaning and the same numbers, which vectors hardly distinguish.
 
-        The smallest numbers are as often words of the sentence, as in "one of the two", and count where there are no
-        others only.
+        The smallest numbers are often words of the sentence, as in "one of the two". They count only if there are no
+        others.
         """
         if self._meanings is None or vector is None:
             return None
@@ -157,7 +158,7 @@ class Copies:
         return None
 
     def _look_up(self, marks: Marks) -> dict[int, _Found]:
-        """What kept texts may be like each of these; nothing of a text that has none."""
+        """The kept texts that each of these may be like; texts without any are left out."""
         hashes = _noted(marks)
         hits, columns = self._index.find(hashes.ravel()), hashes.shape[1]
         texts, column = np.divmod(hits.of, columns)
@@ -185,7 +186,7 @@ class Copies:
         return _best(texts, places, agreeing, agreeing >= _LEAST_ALIKE * PERMUTATIONS)
 
     def _by_anchors(self, marks: Marks, hits: tuple[Integers, Rows]) -> tuple[Integers, Integers, Integers]:
-        """Those of whose anchors, or of the text's, half are shared."""
+        """Those that share half of their own anchors, or half of the text's."""
         texts, places, shared = _pairs(*hits)
         anchors = np.maximum(np.diff(marks.anchors.starts), 1)[texts]
         return _best(texts, places, shared, 2 * shared >= np.minimum(self._anchored[places], anchors))
@@ -197,7 +198,7 @@ class Copies:
         names: Sequence[str],
         vectors: Sequence[NDArray[np.float16] | None],
     ) -> None:
-        """Note texts at these places; of each, whether one that differs in numbers only is noted already."""
+        """Index texts at these places; `kept` says for each whether one that differs only in numbers is indexed."""
         if not kept:
             return
         first, some = len(self), marks.only([*kept])
@@ -228,7 +229,7 @@ def _noted(marks: Marks) -> NDArray[np.uint32]:
 
 
 def _like_one_before(marks: Marks) -> set[int]:
-    """The texts that are looked up by a hash that is noted of one before them."""
+    """The texts that have a hash in common with an earlier one among them."""
     whole = _noted(marks)
     texts = np.arange(len(marks)).repeat(whole.shape[1])
     noted = _with_text(np.append(whole, marks.anchors.hashes), np.append(texts, marks.anchors.texts))
@@ -239,14 +240,14 @@ def _like_one_before(marks: Marks) -> set[int]:
 
 
 def _with_text(hashes: NDArray[np.uint32], texts: Integers) -> NDArray[np.uint64]:
-    """Each hash and its text in one number, in ascending order, in which they are found quickly."""
+    """Each hash and its text in one number, in ascending order for fast lookup."""
     found: NDArray[np.uint64] = hashes.astype(np.uint64) << _HALF | texts.astype(np.uint64)
     found.sort()
     return found
 
 
 def _pairs(texts: Integers, places: Rows) -> tuple[Integers, Integers, Integers]:
-    """Each pair once, and how often it was found."""
+    """The distinct pairs, and how often each was found."""
     pairs, times = np.unique(texts.astype(np.int64) << 32 | places, return_counts=True)
     return pairs >> 32, pairs & 0xFFFFFFFF, times
 
@@ -254,7 +255,7 @@ def _pairs(texts: Integers, places: Rows) -> tuple[Integers, Integers, Integers]
 def _best(
     texts: Integers, places: Integers, scores: Integers, fit: NDArray[np.bool_]
 ) -> tuple[Integers, Integers, Integers]:
-    """For each text the fit places with the highest scores, the highest first; and the texts that have more of them."""
+    """For each text the fitting places with the highest scores, the highest first; and the texts that have more."""
     texts, places, scores = texts[fit], places[fit], scores[fit]
     order = np.lexsort((places, -scores, texts))
     texts, places = texts[order], places[order]

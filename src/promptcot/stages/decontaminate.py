@@ -1,8 +1,8 @@
-"""The step `decontaminate`: leaves out problems that are one of a benchmark, and says which, and by what.
+"""The step `decontaminate`: drops problems that are in a benchmark, and records the benchmark's problem and the rule.
 
-Decides what becomes of a row. How texts are compared is decided in `core.overlap.contamination`, with which benchmarks
-in `evaluation.references`. Where rows carry vectors (`stages.embed`), meanings are compared too; a model may then have
-the last word (`stages.confirm`).
+Decides the outcome of a row. `core.overlap.contamination` compares the texts, and `evaluation.references` chooses the
+benchmarks. If rows carry vectors (`stages.embed`), meanings are compared too, and a model may make the final decision
+(`stages.confirm`).
 """
 
 from __future__ import annotations
@@ -27,32 +27,33 @@ from promptcot.stages.embed import vector_of, without_vector
 
 REASON = "benchmark problem"
 MEANING = "meaning"
-"""The rule by which vectors are near."""
+"""The name of the rule that compares vectors."""
 SUSPECTED = "suspected"
-"""The field of a row about whose meaning a model is to be asked: the hit, and the benchmark's problem."""
+"""The field of a row that `confirm` has to decide: the hit, and the benchmark's problem."""
 NEAR = 0.9
 _SHOWN = 200
 _MANY = 5_000
-"""For more rows than these it pays to start other processes."""
+"""With more rows than this, starting other processes pays off."""
 _AT_ONCE = 512
 _MOST_PROCESSES = 4
 
 
 class Compared(NamedTuple):
-    """A problem beside the references: whether it has a text at all, and what it has in common with one of them."""
+    """A compared problem: whether it has a text at all, and its hit among the references."""
 
     has_text: bool
     hit: Hit | None
 
 
 class Decontaminate:
-    """Leaves out rows whose problem is one of the `references`, or has a large part of one in it.
+    """Drops rows whose problem is one of the `references`, or contains a large part of one.
 
-    With `mask_numbers`, a problem that differs from a benchmark's in numbers only is one of it. A row without a text is
-    left out as well, and counted.
+    With `mask_numbers`, a problem that differs from a reference only in numbers is dropped too. A row without a text is
+    dropped as well, and counted.
 
-    With `semantic`, a row whose vector has at least this cosine with one of `vectors` is one of it as well: array
-    (references, dimensions), each of length 1, in their order. With `confirm` it goes on instead, `suspected`.
+    With `semantic`, a row whose vector has at least this cosine with one of `vectors` is dropped as well: array
+    (references, dimensions), unit vectors, in the order of the references. With `confirm` such a row is passed on as
+    `suspected`.
     """
 
     name = "decontaminate"
@@ -66,9 +67,9 @@ class Decontaminate:
         *,
         confirm: bool = False,
     ) -> None:
-        """Raises UsageError where meanings are to be compared and there is not a vector for each reference."""
+        """Raises UsageError if meanings are to be compared and there is not one vector for each reference."""
         if semantic is not None and (vectors is None or len(vectors) != len(references.problems)):
-            raise UsageError("decontaminate: to compare meanings takes a vector of each problem of the benchmarks")
+            raise UsageError("decontaminate: comparing meanings needs a vector of each problem of the benchmarks")
         self._references = references
         self._mask_numbers = mask_numbers
         self._compare = _comparer(references, mask_numbers)
@@ -80,9 +81,9 @@ class Decontaminate:
         self._without_problem = self._suspected = 0
 
     def apply(self, row: Row) -> Sequence[Row] | Drop:
-        """The row, or a drop that shows the benchmark's problem and what is the same in both.
+        """The row, or a drop that shows the benchmark's problem and the shared text.
 
-        Raises InputError for a vector of another length than those of the references.
+        Raises InputError for a vector with another number of dimensions than those of the references.
         """
         vector, row = vector_of(row), without_vector(row)
         problem = problem_or_nothing(row)
@@ -101,7 +102,7 @@ class Decontaminate:
         return [{**row, SUSPECTED: {"contamination": told(hit), "problem": hit.reference.problem}}]
 
     def looked_up(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items, to be applied in this order. Many are compared ahead, in processes beside this one."""
+        """The same items, to be applied in this order. Many are compared ahead of time, in child processes."""
         items = iter(items)
         yield from islice(items, _MANY)
         work = Work(_comparer_of_many, (self._references, self._mask_numbers))
@@ -161,7 +162,7 @@ def _chunks(items: Iterator[Item]) -> Iterator[list[Item]]:
 
 
 def told(hit: Hit) -> dict[str, Any]:
-    """A hit as a field of the row that is left out."""
+    """A hit as a field of the dropped row."""
     reference = hit.reference
     return {
         "benchmark": reference.benchmark,
@@ -175,18 +176,18 @@ def told(hit: Hit) -> dict[str, Any]:
 
 
 class _Nearest:
-    """Vectors of which the nearest one is found, by comparing with each: benchmarks have thousands of problems."""
+    """Finds the nearest vector by comparing with each one; benchmarks have only thousands of problems."""
 
     def __init__(self, vectors: NDArray[np.floating[Any]], least: float) -> None:
         self._vectors = np.asarray(vectors, dtype=np.float32)
         self._least = least
 
     def to(self, vector: NDArray[np.floating[Any]]) -> tuple[int, float] | None:
-        """The number of the nearest one and its cosine; None where it is not near enough. Raises InputError."""
+        """The number of the nearest vector and its cosine; None if it is not near enough. Raises InputError."""
         if vector.shape != self._vectors.shape[1:]:
             raise InputError(
-                f"a problem's vector has {len(vector)} dimensions, and those of the benchmarks have "
-                f"{self._vectors.shape[1]}: they come from other models"
+                f"a problem's vector has {len(vector)} dimensions, but those of the benchmarks have "
+                f"{self._vectors.shape[1]}: they come from different models"
             )
         cosines = self._vectors @ vector.astype(np.float32)
         best = int(np.argmax(cosines))

@@ -1,8 +1,8 @@
-"""The step `dedup`: leaves out copies of problems, and says of which, by which rule and how alike they are.
+"""The step `dedup`: drops copies of problems, and records the kept problem, the rule and the similarity.
 
-Decides which of two copies stays. As rows come, it is the first; of a whole file the one that the judges liked best,
-and of these the one with the smallest id, so that the order of the file does not matter. A copy always names a row that
-stays. What a copy is, is decided in `core.overlap.near`, which pairs are looked at in `copies`.
+Decides which of two copies is kept. In a stream it is the first; in a whole file it is the one with the most perfect
+ratings, and among equals the one with the smallest id, so that the order of the file does not matter. A copy always
+names a row that is kept. `core.overlap.near` decides what a copy is, `copies` which pairs are compared.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ REASONS = {"exact": "exact copy", "containment": "embedded copy", "semantic": "s
 NEAR_COPY = "near copy"
 """The reason for all other rules."""
 _AT_ONCE, _CHARACTERS_AT_ONCE = 512, 1 << 20
-"""Rows that are held are compared so many together."""
+"""The number of held rows that are compared together."""
 _MANY = 10_000
-"""For so many rows it pays to start another process."""
+"""With this many rows, starting another process pays off."""
 
 
 class Dedup:
-    """Leaves out rows whose problem is a copy of another one's.
+    """Drops rows whose problem is a copy of another row's.
 
-    Two texts are copies when they are `near` alike (`core.overlap.near`); with `mask_numbers`, problems that differ in
-    numbers only are too, and with `semantic`, those whose vectors (`stages.embed`) have this cosine. With `best`, all
-    rows are held until the last has come, and the best of copies stays. `folder` is for texts and rows.
+    Two texts are copies when their similarity is at least `near` (`core.overlap.near`); with `mask_numbers` also when
+    they differ only in numbers, and with `semantic` when their vectors (`stages.embed`) have at least this cosine. With
+    `best`, all rows are held until the end of the input, and the best of several copies is kept. `folder` is for texts
+    and rows.
     """
 
     name = "dedup"
@@ -61,7 +62,7 @@ class Dedup:
         self._mask_numbers = mask_numbers
 
     def apply(self, row: Row) -> Sequence[Row] | Dropped:
-        """The row, or why it is left out; nothing where rows are held."""
+        """The row, or why it is dropped; nothing while rows are held."""
         self._rows += 1
         if self._held is not None:
             self._held.add(row)
@@ -71,7 +72,7 @@ class Dedup:
         return Dropped(row, drop) if drop else [row]
 
     def finish(self) -> Iterator[Row | Dropped | None]:
-        """The rows that were held, those that stay and those that are copies, in the order in which they came."""
+        """The held rows, kept ones and copies, in input order."""
         if self._held is None:
             return
         for (places, rows), marks in marked(self._held.best_first(), self._mask_numbers, len(self._held) >= _MANY):
@@ -84,7 +85,7 @@ class Dedup:
             yield Dropped(row, drop) if drop else row
 
     def _decided(self, rows: Sequence[Row], marks: Marks) -> list[Drop | None]:
-        """Why rows are left out, as they come; None for one that stays."""
+        """Why each row is dropped, in input order; None for a kept row."""
         drops: list[Drop | None] = [Drop(NO_TEXT)] * len(rows)
         told = [place for place, line in enumerate(marks.lines) if line]
         names = [str(rows[place].get("id")) for place in told]
@@ -100,14 +101,14 @@ class Dedup:
         return Drop(REASONS.get(rule, NEAR_COPY), details=details)
 
     def close(self) -> None:
-        """Let go of texts and rows."""
+        """Close the files of texts and rows."""
         self._copies.close()
         if self._held is not None:
             self._held.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """What a run's summary says of it: copies by rule, how many rows are alike but for numbers, for how many rows
-        not all likely ones were looked at.
+        """For the run's summary: copies by rule, the number of rows that differ only in numbers, and the number of rows
+        for which not all likely ones were compared.
         """
         numbered = self._rules["numbers"] if self._mask_numbers else self._copies.numbered
         return {
@@ -122,7 +123,7 @@ class Dedup:
 
 
 class _Held:
-    """Rows on disk, by their places, with what becomes of them."""
+    """Rows on disk, by their places, with their outcomes."""
 
     def __init__(self, folder: Path) -> None:
         self._rows = HeldRows(folder)
@@ -133,7 +134,7 @@ class _Held:
         self._table.execute("begin")
 
     def add(self, row: Row) -> None:
-        """Hold one more."""
+        """Hold a row."""
         told = (
             len(self._rows),
             _liked(row),
@@ -147,9 +148,9 @@ class _Held:
         return len(self._rows)
 
     def best_first(self) -> Iterator[tuple[tuple[list[int], list[Row]], list[str]]]:
-        """Places and rows, those that the judges liked best first, and their problems, some hundred at a time.
+        """Places and rows, those with the most perfect ratings first, and their problems, a few hundred at a time.
 
-        It does not matter how the rows came.
+        The order does not depend on the input order.
         """
         places: list[int] = []
         rows: list[Row] = []
@@ -172,17 +173,17 @@ class _Held:
         return array("q", (place for (place,) in found))
 
     def leave_out(self, place: int, drop: Drop) -> None:
-        """Note why a row does not stay."""
+        """Store why a row is dropped."""
         self._table.execute("update rows set why = ? where place = ?", (dumps([drop.reason, drop.details]), place))
 
     def decided(self) -> Iterator[tuple[Row, Drop | None]]:
-        """The rows as they came, and why those are left out that do not stay."""
+        """The rows in input order, and why dropped ones are dropped."""
         for place, why in self._table.execute("select place, why from rows order by place"):
             reason, details = loads(why) if why else ("", {})
             yield self._rows[place], Drop(reason, details=details) if why else None
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._rows.close()
         self._table.close()
 

@@ -1,10 +1,8 @@
-"""What follows from a model or a concepts file where nobody says otherwise: the domain, and what annotators,
-judges and verifiers are called.
+"""Defaults that follow from a model or a concepts file: the domain, and the names of annotators, judges and verifiers.
 
-The embedded models know the wording of the nano world only; everything else is asked as contest mathematics. A model
-that is named decides, so does the default model on this machine, which is an embedded one; of a server's model that
-nobody named nothing follows. What belongs to the nano world, `nano.is_nano` (models) and
-`nano.is_world` (all else) say.
+The embedded models know only the wording of the nano world; all other models get contest mathematics. A named model
+decides the domain, and so does the default model on this machine, which is an embedded one. A server's unnamed model
+decides nothing. `nano.is_nano` (models) and `nano.is_world` (everything else) say what belongs to the nano world.
 """
 
 from __future__ import annotations
@@ -40,10 +38,10 @@ def _domain(of_nano: bool) -> str:
 
 
 def sampling_of(prompts: PromptSet, concepts: str) -> Mapping[str, Any]:
-    """The sizes and levels to sample with, as keys of a recipe; the rest is the recipe's default.
+    """The sizes and levels to sample with, as keys of a recipe; the rest keeps the recipe's defaults.
 
-    They are those of the domain. Between the domains that ship, the concepts decide, so that what is drawn from a file
-    does not depend on the wording.
+    They are those of the domain. Among the shipped domains the concepts decide, so that sampling from a file does not
+    depend on the wording.
     """
     shipped = prompts.domain in domains.names()
     domain = domains.settings(domain_of_concepts(concepts)) if shipped else prompts.settings
@@ -51,12 +49,12 @@ def sampling_of(prompts: PromptSet, concepts: str) -> Mapping[str, Any]:
 
 
 def annotator_name(model: Served) -> str:
-    """What an annotator is called in rows."""
+    """An annotator's name in rows."""
     return _name(model, "annotator")
 
 
 def verifier_name(model: Served) -> str:
-    """What a verifier is called in rows and files."""
+    """A verifier's name in rows and files."""
     return _name(model, "verifier")
 
 
@@ -67,14 +65,14 @@ def _name(model: Served, role: str) -> str:
 
 
 def solver_name(model: Served, role: str = "solver") -> str:
-    """What a solver is called in its traces: as the model was named; "unnamed" is a server's only model."""
+    """A solver's name in its traces: the model's name as given; "unnamed" for a server's only model."""
     if model.unnamed:
         return "unnamed"
     return f"{nano.NAME}:{role}" if model.model == nano.NAME else model.model
 
 
 def judge_name(model: str) -> str:
-    """What a judge is called in files and reports."""
+    """A judge's name in files and reports."""
     if not nano.is_nano(model):
         return Path(model).name
     return (model.partition(":")[2] or "judge-a").removeprefix("judge-")

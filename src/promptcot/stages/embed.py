@@ -1,7 +1,7 @@
-"""The stage `embed`: the vector of each problem, for a step behind it that compares meanings.
+"""The stage `embed`: the vector of each problem, for a later step that compares meanings.
 
-The reply of an engine for vectors (`engines.vectors`) is the vector as text, so that it is journaled and found again
-like any other reply. The row carries it in a field, which the step that uses it takes out.
+The reply of an engine for vectors (`engines.vectors`) is the vector as text, so that it is journaled and reused like
+any other reply. The row carries it in a field, which the step that uses it removes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIELD = "problem_vector"
 
 
 class Embed:
-    """Asks for the vector of each problem. A row without a problem is not asked about, and gets none."""
+    """Requests the vector of each problem. A row without a problem gets no request and no vector."""
 
     def __init__(self, name: str = "embed") -> None:
         self.name = name
@@ -43,11 +43,11 @@ class Embed:
 
 
 def vector_of(row: Row) -> NDArray[np.float16] | None:
-    """The vector that a row carries: array (dimensions,), of length 1; None where it has none."""
+    """The vector of a row: array (dimensions,), a unit vector; None if it has none."""
     text = row.get(FIELD)
     return from_text(text) if isinstance(text, str) else None
 
 
 def without_vector(row: Row) -> Row:
-    """The row as it was before."""
+    """The row without its vector."""
     return {name: value for name, value in row.items() if name != FIELD} if FIELD in row else row

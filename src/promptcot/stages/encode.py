@@ -1,9 +1,9 @@
 """The step `encode`: a vector for each distinct concept, in the order of the concepts file.
 
-Decides how concepts are put to the engine in chunks, and what is kept of a run that was interrupted: a chunk counts
-when the vectors of all its concepts are in `X.journal/` beside the output `X`, in a file of the model. A chunk of which
-some are missing is embedded again as a whole, in the company it had before, so that the result does not depend on
-interruptions. The form of the output is decided in `storage.embeddings`; showing progress is left to the caller.
+Decides how concepts are sent to the engine in batches, and what is reused after an interruption: a batch is done when
+the vectors of all its concepts are in the model's file in `X.journal/` beside the output `X`. A batch with missing
+vectors is embedded again as a whole, so that the result does not depend on interruptions. `storage.embeddings` decides
+the output format; the caller shows progress.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ async def encode(
     batch_size: int = BATCH_SIZE,
     counts: StageCounts | None = None,
 ) -> None:
-    """Write the embeddings of the distinct `concepts` to `output_path`, asking the engine for `batch_size` at a time.
+    """Write the embeddings of the distinct `concepts` to `output_path`, in batches of `batch_size`.
 
-    The rows of `counts`, if given, are concepts; a call is one for a batch of them. What an earlier, interrupted run
-    finished with the same model is reused. Raises InputError without concepts, LockedError when another process encodes
-    to the same output, StorageError, and what the engine raises; all that was finished by then is kept.
+    `counts`, if given, counts concepts as rows and batches as calls. Vectors that an earlier, interrupted run finished
+    with the same model are reused. Raises InputError without concepts, LockedError when another process encodes to the
+    same output, StorageError, and the errors of the engine; finished vectors are kept in each case.
     """
     names = list(dict.fromkeys(name.strip() for name in concepts))
     if not names or "" in names:
@@ -62,7 +62,7 @@ async def encode(
 async def _embed(
     names: Sequence[str], keys: NDArray[np.bytes_], engine: Engine, vectors: Vectors, counts: StageCounts
 ) -> None:
-    """See to it that the journal holds the vectors of a chunk."""
+    """Make sure that the journal holds the vectors of a batch."""
     if vectors.hold(keys):
         counts.reused += 1
         return
@@ -85,10 +85,10 @@ def _key(text: str) -> bytes:
 
 
 class Vectors:
-    """The vectors that one model has given so far, in an append-only file of equal records. Use as a context manager.
+    """The vectors of one model so far, in an append-only file of fixed-size records. Use as a context manager.
 
     A record is the hash of a text, its float16 vector, and a checksum; the file starts with the number of dimensions. A
-    torn tail is cut off, damaged records are passed over. Vectors stay on disk; 24 bytes a text are in memory.
+    torn last record is cut off, damaged records are skipped. Vectors stay on disk; memory holds 24 bytes a text.
     """
 
     def __init__(self, directory: Path, model: str) -> None:
@@ -114,7 +114,7 @@ class Vectors:
         self._stack.close()
 
     def hold(self, keys: NDArray[np.bytes_]) -> bool:
-        """Whether all of these vectors are there from before this run."""
+        """Whether all of these vectors are in the file."""
         places = np.searchsorted(self._sorted, keys)
         return bool(len(self._sorted)) and bool((self._sorted[places.clip(max=len(self._sorted) - 1)] == keys).all())
 
@@ -152,8 +152,8 @@ class Vectors:
         return np.memmap(self._path, self._record, "r", 8)
 
     def _repair(self) -> None:
-        """Read the file's head, cut off what is torn, and note which texts it holds. Without one good record, its head
-        may be what is damaged, and it is begun anew.
+        """Read the file's header, cut off an incomplete record, and index the texts. If no record is valid, the header
+        may be damaged, and the file is started again.
         """
         size = self._path.stat().st_size if self._path.exists() else 0
         if size >= 8:
@@ -177,7 +177,7 @@ class Vectors:
         self._path.unlink(missing_ok=True)
 
     def _index(self) -> None:
-        """Which records hold which texts; of a text that comes twice, the last."""
+        """Index the records by text; if a text occurs twice, the last record counts."""
         keys = np.array(self._records()["key"])
         order = np.lexsort((-np.arange(len(keys)), keys))
         self._order = order[~np.isin(order, self._damaged)]

@@ -1,10 +1,9 @@
-"""Asks one annotator for the rationale of a problem: how its designer came from the concepts and the level to it.
+"""Asks one annotator for the rationale of a problem: how its designer got from the concepts and the level to it.
 
-In a domain with other blocks it is asked for all of them but the problem. The row then looks like one that a generator
-wrote, so that `judge` and `filter` take it: `completion` has all blocks in the generator's markup, and `prompt` is what
-the generator will be asked. A reply that cannot be read is
-asked for again, as often as the runner allows, and then dropped, one that was cut off at once; how it is read is in
-`core.parsing.blocks`.
+In a domain with other blocks the annotator writes all of them except the problem. The row then looks like one from a
+generator, so that `judge` and `filter` accept it: `completion` has all blocks in the generator's markup, and `prompt`
+is the generator's prompt. A reply that cannot be parsed is retried as often as the runner allows and then dropped; a
+reply that was cut off is dropped at once. `core.parsing.blocks` parses replies.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Explain:
         return [asker.request("explain", seed, told)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
-        """The row with the rationale, as a row of `generate`, and the `annotator`."""
+        """The row with the rationale, in the form of a row of `generate`, and the `annotator`."""
         [reply] = replies
         blocks = self.prompts.settings.written
         found = parse_others(reply.text, reply.finish_reason, text_of(self.ask(row)[0]), blocks)
@@ -79,5 +78,5 @@ class Explain:
         if not concepts:
             raise UnfitRow(f"{where} has no list of strings in `foundational_concepts` or `concepts`; {fields_of(row)}")
         if level is None:
-            raise UnfitRow(f"{where} has no text in `level`; --level names one for such rows; {fields_of(row)}")
+            raise UnfitRow(f"{where} has no text in `level`; --level sets one for such rows; {fields_of(row)}")
         return problem_of(row, where), concepts, level

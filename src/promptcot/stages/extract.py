@@ -1,8 +1,8 @@
 """Asks one annotator for the foundational concepts of a problem.
 
-How many is drawn for each problem, and is the same for all annotators. A reply that cannot be read is asked for again,
-as often as the runner allows, and then dropped, one that was cut off at once; how it is read is in
-`core.parsing.extraction`.
+The number of concepts is drawn for each problem and is the same for all annotators. A reply that cannot be parsed is
+retried as often as the runner allows and then dropped; a reply that was cut off is dropped at once.
+`core.parsing.extraction` parses replies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from promptcot.stages.asking import Asker, retried, text_of
 
 @dataclass(frozen=True, slots=True)
 class Extract:
-    """One request for each row, to the annotator called `annotator`, for as many concepts as one of `sizes` says."""
+    """One request for each row, to the annotator called `annotator`; the number of concepts is one of `sizes`."""
 
     annotator: str
     prompts: PromptSet
@@ -43,7 +43,7 @@ class Extract:
         ]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
-        """The row with `foundational_concepts` and `annotator`, and with the `problem` in its own words."""
+        """The row with `foundational_concepts`, `annotator` and the `problem`."""
         [reply] = replies
         problem = self._problem(row)
         found = extraction.parse(reply.text, self._size(problem), reply.finish_reason, text_of(self.ask(row)[0]))
@@ -55,5 +55,5 @@ class Extract:
         return problem_of(row, f"{self.name}: row {row.get('id')}")
 
     def _size(self, problem: str) -> int:
-        """Drawn uniformly, by the problem alone."""
+        """Drawn uniformly, with the problem as seed."""
         return self.sizes[derive_seed(self.seed, "size", problem) % len(self.sizes)]

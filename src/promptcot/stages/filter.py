@@ -1,7 +1,7 @@
-"""The step `filter`: which problems are kept by the verdicts of their judges, and how far the judges agree.
+"""The step `filter`: keeps problems by the verdicts of their judges, and measures the judges' agreement.
 
-In a run the verdicts come with the row. Judged files are joined by row id: the first is streamed, and of the others
-only ids and verdicts are kept, in SQLite, so that memory does not grow.
+In a run the row carries the verdicts. Judged files are joined by row id: the first file is streamed, and only the ids
+and verdicts of the others are kept, in SQLite, so that memory does not grow.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_SHOWN = 60
 
 
 class Filter:
-    """Decides by the `judgements` of a row, a verdict for each of `judges`; `needed` is how many there must be."""
+    """Decides by the `judgements` of a row, a verdict for each of `judges`; at least `needed` must be there."""
 
     name = "filter"
 
@@ -53,7 +53,7 @@ class Filter:
 def filter_files(
     paths: Sequence[Path], output: Output, only_perfect: bool, n_rewards: int | None, part: Part = EVERYTHING
 ) -> Agreements:
-    """Filter judged files, or a part of them, into an output, which the caller commits.
+    """Filter judged files, or a part of them, into an output. The caller commits it.
 
     Raises InputError for files that are not judged.
     """
@@ -72,7 +72,7 @@ def filter_files(
 
 
 def _accepted(row: Row, verdicts: Row, index: int) -> list[Row] | Failed:
-    """An accepted row; a failure where there is nothing in it to learn. Raises UnfitRow for the first of a file."""
+    """An accepted row; a failure if it has nothing to learn from. Raises UnfitRow for the first row of a file."""
     try:
         return [{**bring_back(row), **training_row(row), **verdicts}]
     except UnfitRow as error:
@@ -83,17 +83,17 @@ def _accepted(row: Row, verdicts: Row, index: int) -> list[Row] | Failed:
 
 @dataclass(frozen=True)
 class Judged:
-    """A row with the verdicts of all judges that have one, by judge."""
+    """A row with its verdicts, by judge."""
 
     row: Row
     verdicts: dict[str, str]
 
 
 class Joined:
-    """Judged files, joined. `names` are the judges', in the order of the files; a context manager.
+    """Joined judged files. `names` are the judges' names, in the order of the files. A context manager.
 
-    Rows come in the order of the first file; those that it lacks follow as bare ids, so that none disappears; where
-    rows are `placed` they have a position, too.
+    Rows come in the order of the first file. Rows missing there follow as bare ids, so that none is lost. If rows are
+    `placed`, they have a position too.
     """
 
     def __init__(self, paths: Sequence[Path], *, placed: bool = False) -> None:
@@ -115,7 +115,7 @@ class Joined:
         return self
 
     def _check(self) -> None:
-        """Raises InputError where the files have different problems under one id."""
+        """Raises InputError if the files have different problems under one id."""
         found = self._table.execute(
             "select one.id, one.judge, other.judge from verdicts one join verdicts other on one.id = other.id "
             "and one.judge < other.judge and (one.problem != other.problem or one.judged != other.judged) "
@@ -128,8 +128,8 @@ class Joined:
         paths = [self._paths[judge] for judge in judges]
         texts = " and ".join(f"{_begins(path, name)} in {path}" for path in paths)
         raise InputError(
-            f"id {name!r} is not the same problem in all files: {texts}; verdicts are joined by id, so give files of "
-            "judges that were asked about the same rows, each with an id of its own"
+            f"id {name!r} is not the same problem in all files: {texts}; verdicts are joined by id, so give files in "
+            "which the judges rated the same rows, each row with its own id"
         )
 
     def __exit__(self, *_: object) -> None:
@@ -152,12 +152,12 @@ class Joined:
 
 
 def _key(name: str) -> bytes:
-    """An id as SQLite can hold it: half a surrogate is no text there."""
+    """An id as SQLite can store it: text with half a surrogate pair is refused."""
     return name.encode(errors="surrogatepass")
 
 
 def _texts(row: Row) -> list[str | None]:
-    """The problem, and all that was judged, where the row has them."""
+    """The problem and the judged text, where the row has them."""
     return [row[name] if isinstance(row.get(name), str) else None for name in ("problem", "rationale_and_problem")]
 
 
@@ -166,13 +166,13 @@ def _hash(text: str | None) -> int | None:
 
 
 def _begins(path: Path, name: str) -> str:
-    """How the problem of a row begins, for people."""
+    """The beginning of a row's problem, for messages."""
     row = next(row for row in with_ids(read_rows(path)) if row["id"] == name)
     return repr(shown(next(filter(None, _texts(row)), ""), _MOST_SHOWN))
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """What the files say their judges are called; numbered by file where they say nothing, or the same."""
+    """The judges' names in the files; numbered by file if they are missing or the same."""
     firsts = [next(read_rows(path, may_be_empty=True), {}) for path in paths]
     for path, row in zip(paths, firsts, strict=True):
         if row and "judgement" not in row:

@@ -1,7 +1,7 @@
-"""Asks the generator for the blocks of its domain, with the prompt that the row carries: a rationale and a problem.
+"""Asks the generator for the blocks of its domain (a rationale and a problem), with the prompt from the row.
 
-The wording of the prompt was fixed when the row was sampled. A text that cannot be read is dropped with its raw form;
-how it is read is in `core.parsing.blocks`.
+The wording of the prompt was fixed when the row was sampled. A completion that cannot be parsed is dropped, with its
+raw text. `core.parsing.blocks` parses completions.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Generate:
         return [Request(prompt=prompt, sampling=self.sampling, seed=seed)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
-        """The row with what was generated, or a drop: `empty`, or `unreadable: ` and why."""
+        """The row with the generated blocks, or a drop: `empty`, or `unreadable: ` and why."""
         [reply] = replies
         read = parse(reply.text, reply.finish_reason, text_of(self.ask(row)[0]), self.blocks)
         if isinstance(read, Unreadable):

@@ -1,12 +1,12 @@
 """Asks one judge to rate a generated row.
 
-The judge sees the concepts, the level and the generator's text; its words become the row's `completion`, and the
-generator's text and counts are set aside (see `core.filtering`). A reply that cannot be read is an output like any
-other, with the judgement `invalid` and `invalid_reason`; it is for the filter to drop it. How a reply is read is in
-`core.parsing.judging`.
+The judge sees the concepts, the level and the generator's text. Its reply becomes the row's `completion`, and the
+generator's text and counts move to other fields (see `core.filtering`). A reply that cannot be parsed still gives an
+output row, with the judgement `invalid` and `invalid_reason`; the filter drops it. `core.parsing.judging` parses
+replies.
 
-Where the domain's prompt asks for it, the judge begins its lines with a mark. Earlier versions asked without one, and
-the replies that they left in a journal are used.
+If the domain's prompt asks for it, the judge begins its lines with a mark. Earlier versions used no mark, and their
+replies in a journal are reused.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Judge:
     def ask(self, row: Row) -> Sequence[Request]:
         """One request. Raises UnfitRow when the row lacks concepts, level or the generator's text.
 
-        The judge's name enters the seed, so that two judges on one model are two opinions.
+        The judge's name enters the seed, so that two judges with one model give independent verdicts.
         """
         asker, variables = Asker(self.prompts, self.sampling, self.chat), self._variables(row)
         request = asker.request("judge", self._seed(row), variables)
@@ -50,7 +50,7 @@ class Judge:
         return [request]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
-        """The row with this judge's ratings and judgement. The ratings of an invalid one are those that were read."""
+        """The row with this judge's ratings and judgement. An invalid one has the ratings that could be parsed."""
         [reply] = replies
         material = "\n".join([*self._concepts(row), self._level(row), generator_text(row)])
         mark = self._variables(row)["own_mark"]
@@ -67,7 +67,7 @@ class Judge:
         return [{**set_aside(row), **judged}]
 
     def unusable(self, row: Row) -> str | None:
-        """Why a verdict is invalid; None for one that is valid."""
+        """Why a verdict is invalid; None for a valid one."""
         return str(row.get("invalid_reason") or "invalid") if row.get("judgement") == "invalid" else None
 
     def _variables(self, row: Row) -> dict[str, Any]:
@@ -91,5 +91,5 @@ class Judge:
 
 
 def with_verdicts(row: Row, judged: Mapping[str, Row]) -> Row:
-    """A generated row with the verdicts of all judges that gave one, by judge."""
+    """A generated row with the available verdicts, by judge."""
     return {**row, "judgements": {one["judge"]: str(one["judgement"]) for one in judged.values()}}

@@ -1,8 +1,8 @@
-"""From traces to labelled problems, training rows, preference pairs and verifiable answers, in two passes over a file.
+"""Turns traces into labelled problems, training rows, preference pairs and verifiable answers, in two passes.
 
-The first pass (`survey`) sorts answers into classes; the second reads the traces again and writes. What a label is
-worth is decided in `core.labelling`, what a trace says in `answers`, which answers are one class in
-`evaluation.classes`. Labels within a run are made by `labelled`.
+The first pass (`survey`) sorts answers into classes; the second reads the traces again and writes the outputs.
+`core.labelling` computes labels, `answers` reads traces, and `evaluation.classes` sorts answers into classes.
+`labelled` makes the labels within a run.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ async def label_file(
 ) -> list[StageCounts]:
     """Label the problems of a file of traces. `targets` has `label` and, where they are wanted, `sft`, `pairs`, `rl`.
 
-    Returns the counts of each output, the labels' last. A row that is no trace is a failed row of the labels, and of
-    the training rows; the first one raises InputError.
+    Returns the counts of each output, those of the labels last. A row that is not a trace is a failed row of the labels
+    and of the training rows; if it is the first row, InputError is raised.
     """
     answers = Answers(settings.prompts.settings.refusals, settings.unboxed)
     found = await survey(source, graders, answers, settings.part, settings.columns)
@@ -45,7 +45,7 @@ async def label_file(
     for line in found.notes:
         observe(f"label: {line}")
     if found.undecided:
-        observe(f"label: {found.undecided:,} pairs of answers took too long to compare, and count as different")
+        observe(f"label: {found.undecided:,} pairs of answers took too long to compare and count as different")
 
     def verifies(source: str, label: str) -> bool:
         return grader_of(graders, source).takes_gold(label)
@@ -57,16 +57,16 @@ async def label_file(
         others = [output for name, output in outputs.items() if name != "label"]
         writer.write(traces(source, settings.part, settings.columns), outputs)
         for output in others:
-            output.commit(settings.manifest if placed else None)  # without it a shard could not be told from a whole
+            output.commit(settings.manifest if placed else None)  # the manifest tells a shard from a complete output
         outputs["label"].commit(settings.manifest, writer.validity.summary())
     return [output.counts for output in (*others, outputs["label"])]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How problems are labelled: which of them are kept, how they are put to a student, the seed of drawn pairs.
+    """How problems are labelled: which are kept, how they are presented to a student, the seed of drawn pairs.
 
-    A `part` takes some of the problems; `columns` says how the traces are read; with `unboxed`, a final line without a
+    `part` selects some of the problems; `columns` says how the traces are read; with `unboxed`, a final line without a
     box is an answer.
     """
 
@@ -81,13 +81,13 @@ class Settings:
 
 
 Outputs = Mapping[str, Output]
-"""Where the second pass writes: `label`, and those of `sft`, `pairs` and `rl` that are wanted."""
+"""The outputs of the second pass: `label`, and the requested ones of `sft`, `pairs` and `rl`."""
 
 
 class Writer:
-    """The second pass. `asked` tells how a problem is put to a student; it is needed for all but the labels.
+    """The second pass. `asked` makes the prompt for a student; all outputs except the labels need it.
 
-    `verifiable` says of a source and a label whether answers can be compared with it at all.
+    `verifiable` says for a source and a label whether answers can be compared with the label at all.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Writer:
         self._half: dict[int, Row] = {}
 
     def write(self, items: Iterable[tuple[str, Item]], outputs: Outputs) -> None:
-        """Read the traces again, in the same order, and write everything. The caller commits the outputs."""
+        """Read the traces again, in the same order, and write all outputs. The caller commits them."""
         seen = bytearray(len(self._found.labels))
         for trace, (where, item) in enumerate(items):
             index = self._found.problem[trace]
@@ -164,7 +164,7 @@ class Writer:
         return "another answer" if self._found.differs(trace) else "no answer"
 
     def _pair(self, trace: int, index: int, item: Item, output: Output) -> None:
-        """One trace of a pair waits until the other comes; in files that `solve` writes, both are close together."""
+        """Hold a trace of a pair until the other one is read; in files from `solve` both are close together."""
         if self._refused[index] is not None or trace not in self._chosen.get(index, ()):
             return
         row, other = item.row, self._half.pop(index, None)
@@ -185,7 +185,7 @@ class Writer:
 
 
 def _or_unfit(make: Callable[..., Row | str], *of: Any) -> Row | str | Failed:
-    """What is made of a row; a failure where it lacks what that takes."""
+    """The result for a row; a failure if a required field is missing."""
     try:
         return make(*of)
     except InputError as error:
@@ -193,9 +193,9 @@ def _or_unfit(make: Callable[..., Row | str], *of: Any) -> Row | str | Failed:
 
 
 def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
-    """For each problem that has both, one right and one wrong trace, drawn among those that are whole and sound.
+    """For each problem that has both, one right and one wrong trace, drawn from the complete, well-formed ones.
 
-    A draw depends on the seed, on the problem's source and id, and on nothing else.
+    A draw depends only on the seed and on the problem's source and id.
     """
     right: dict[int, list[int]] = {}
     wrong: dict[int, list[int]] = {}
@@ -212,5 +212,5 @@ def choose_pairs(found: Survey, seed: int) -> Mapping[int, tuple[int, int]]:
 
 
 def _origin(row: Row) -> Row:
-    """What says where a training row is from."""
+    """The fields that say where a training row comes from."""
     return {name: row[name] for name in ("id", "source", "sample") if name in row}

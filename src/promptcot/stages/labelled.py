@@ -1,7 +1,7 @@
-"""The labels of a run: the traces of a problem come one after the other, and become one labelled row.
+"""The labels of a run: the traces of a problem arrive one after the other, and become one labelled row.
 
-Keeps the traces of one problem only. What a trace says is decided in `answers`, what a label is worth in
-`core.labelling`, so that a run gives the labels that the verb `label` gives for the same traces.
+Holds only the traces of one problem. `answers` reads traces and `core.labelling` computes labels, so that a run gives
+the same labels as the verb `label` for the same traces.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from promptcot.stages.answers import Answers, said
 
 
 class Label:
-    """Labels each problem with the answer on which most of its traces agree, and keeps what is in the `band`.
+    """Labels each problem with the answer on which most of its traces agree, and keeps problems in the `band`.
 
-    A problem is complete with as many traces as its rows say, or where another begins; it counts as one row. The
-    row has the label as its `answer` too, and as `trace` the first whole and sound one that gives it: which
-    sample comes first says nothing of what is in it, while the shortest would favour guesses and the longest detours.
+    A problem is complete when the number of traces that its rows state has arrived, or when another problem begins; it
+    counts as one row. The row has the label as its `answer` too. Its `trace` is the first complete, well-formed one
+    that gives the label: the order of samples is independent of their content, while the shortest trace would favour
+    guesses and the longest one detours.
 
-    Grading takes long: call `apply` and `finish` in a thread without an event loop. `graders` are closed by `close`.
+    Grading is slow: call `apply` and `finish` in a thread without an event loop. `close` closes `graders`.
     """
 
     name = "label"
@@ -45,11 +46,11 @@ class Label:
         self._answers = answers
         self._group: list[Row] = []
         self.validity = ValidityByAgreement()
-        """All problems so far, also those that were left out."""
+        """All problems so far, including dropped ones."""
         self._undecided = 0
 
     def apply(self, row: Row) -> Sequence[Row] | Dropped:
-        """The labelled row of the problem that this trace completes, if it does. Raises InputError for no trace."""
+        """The labelled row, if this trace completes its problem. Raises InputError if the row is not a trace."""
         if self._group and _key(self._group[0]) != _key(row):
             group, self._group = self._group, [row]
             return self._labelled(group)
@@ -60,7 +61,7 @@ class Label:
         return self._labelled(group)
 
     def finish(self) -> Iterable[Row | Dropped]:
-        """The last problem, where a step of one's own has taken some of its traces away."""
+        """The last problem, if a custom step has removed some of its traces."""
         group, self._group = self._group, []
         if group:
             found = self._labelled(group)
@@ -72,11 +73,11 @@ class Label:
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the grading has to say."""
+        """Notes on the grading."""
         return self._graders.notes
 
     def summary(self) -> Mapping[str, Any]:
-        """Problems by validity and agreement, and what is to be told of the grading."""
+        """Problems by validity and agreement, and notes on the grading."""
         notes = self._graders.notes
         told = {"undecided_pairs": self._undecided, "notes": notes}
         grading = {name: value for name, value in told.items() if value}
@@ -93,7 +94,7 @@ class Label:
         return [{**row, **label.fields(), "answer": label.text, "trace": _trace(group, sayings, label)}]
 
     async def _read(self, group: Sequence[Row]) -> tuple[Sequence[Said], labelling.Label]:
-        """What each trace says, with its class, and what all say together."""
+        """What each trace says, with its class, and the label of all together."""
         key = _key(group[0])
         grader = grader_of(self._graders, key[0])
         classes, tally, sayings = Classes(grader), Tally(), []
@@ -115,7 +116,7 @@ def _where(row: Row) -> str:
 
 
 def _trace(group: Sequence[Row], sayings: Sequence[Said], label: labelling.Label) -> str | None:
-    """The first whole and sound trace that gives the label; None where there is none."""
+    """The first complete, well-formed trace that gives the label; None if there is none."""
     agree = (row for row, one in zip(group, sayings, strict=True) if one.fit and one.number == label.number)
     row = next(agree, None)
     return None if row is None else opened(without_end_tokens(str(row["completion"])))

@@ -1,4 +1,4 @@
-"""Marks of many texts (`marks`), made ahead in a process beside this one where it pays, which meanwhile compares."""
+"""Computes the marks of many texts (`marks`) ahead of time, in a child process if that pays off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Chunk = TypeVar("_Chunk")
 def marked(
     chunks: Iterable[tuple[_Chunk, Sequence[str]]], mask_numbers: bool, beside: bool
 ) -> Iterator[tuple[_Chunk, Marks]]:
-    """Chunks with the marks of their problems, in order; `beside` this process where there is a core for it."""
+    """Chunks with the marks of their problems, in order; with `beside` in a child process, if a core is free."""
     return ahead(chunks, Work(_marker, (mask_numbers,)), int(beside))
 
 

@@ -1,6 +1,6 @@
-"""By what a text is found that is nearly another one: the MinHash signature of its short shingles, and its long ones.
+"""Index keys for finding near copies of a text: the MinHash signature of its short shingles, and its long shingles.
 
-Decides that for many texts at once, since a set has a million. What is looked up by it is decided in `copies`.
+Computed for many texts at once, because a set may have a million. `copies` decides what is looked up by them.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from promptcot.core.overlap.shingles import Hashed, Runs, anchors
 PERMUTATIONS = 128
 _SEED = 1
 _AT_ONCE = 64
-"""Texts whose hashes fit into the cache of a processor together."""
+"""The number of texts whose hashes fit into a processor's cache together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Texts, by their `lines` (`near.Text`), and what is noted of each, hashes of 32 bits.
+    """Texts, by their `lines` (`near.Text`), with 32-bit hashes of each.
 
-    `wholes`, array (texts, 2), are of the text and of it without numbers; `signatures`, array (texts, 128), the lowest
-    byte of each value of MinHash. `long` are the runs of 8 tokens, `anchors` the few of them that are noted.
+    `wholes`, array (texts, 2), has the hashes of the text and of the text without numbers; `signatures`, array
+    (texts, 128), the lowest byte of each MinHash value. `long` are the runs of 8 tokens, `anchors` the few that are
+    indexed.
     """
 
     lines: Sequence[str]
@@ -39,7 +40,7 @@ class Marks:
         return len(self.lines)
 
     def only(self, places: Sequence[int]) -> Marks:
-        """Those of the texts at some places."""
+        """The marks of the texts at these places."""
         return Marks(
             [self.lines[place] for place in places],
             self.wholes[places],
@@ -50,7 +51,7 @@ class Marks:
 
 
 def marks_of(problems: Sequence[str], mask_numbers: bool = False) -> Marks:
-    """The marks of problems as they were written; with `mask_numbers`, of their texts without the values of numbers."""
+    """The marks of problems as written; with `mask_numbers`, of their texts without the values of numbers."""
     texts = [Text.of(problem, mask_numbers) for problem in problems]
     found = [_marks(texts[first : first + _AT_ONCE]) for first in range(0, max(1, len(texts)), _AT_ONCE)]
     return Marks(

@@ -1,4 +1,4 @@
-"""Which vectors are near to another one, by usearch, which the extra `semantic` installs."""
+"""Finds near vectors with usearch, which the extra `semantic` installs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NEAREST = 4
 
 
 class Meanings:
-    """Vectors by number, of which the nearest ones with at least this cosine are found."""
+    """Numbered vectors; finds the nearest ones with at least a given cosine."""
 
     def __init__(self, least: float) -> None:
-        """Raises UsageError where usearch is not installed."""
+        """Raises UsageError if usearch is not installed."""
         try:
             from usearch.index import Index
         except ImportError as error:
@@ -28,14 +28,14 @@ class Meanings:
         self._index: Any = None
 
     def add(self, number: int, vector: NDArray[np.float16]) -> None:
-        """Note a vector. Raises InputError for one of another length than those before."""
+        """Add a vector. Raises InputError if it has another number of dimensions than those before."""
         if self._index is None:
             self._index = self._make(ndim=len(vector), metric="cos", dtype="f16")
         self._check(vector)
         self._index.add(number, vector)
 
     def nearest(self, vector: NDArray[np.float16]) -> Iterator[tuple[int, float]]:
-        """Number and cosine of those that are near enough, the nearest first."""
+        """Number and cosine of the vectors that are near enough, the nearest first."""
         if self._index is None:
             return
         self._check(vector)
@@ -47,5 +47,6 @@ class Meanings:
     def _check(self, vector: NDArray[np.float16]) -> None:
         if len(vector) != self._index.ndim:
             raise InputError(
-                f"a vector has {len(vector)} dimensions, those before {self._index.ndim}: they come from other models"
+                f"a vector has {len(vector)} dimensions, but those before have {self._index.ndim}: they come from "
+                "different models"
             )

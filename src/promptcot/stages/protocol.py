@@ -1,7 +1,7 @@
-"""What the steps of a run are: a stage asks a model about each row, a step decides without one.
+"""The protocols of a run's steps: a stage calls a model for each row, a step works without one.
 
-Both are synchronous and know neither engines nor files, so that they are tested alone and run on any runner. One of
-them is all that one writes to add a step; `called` names their mistakes.
+Both are synchronous and know neither engines nor files, so that they can be tested alone and run on any runner. A new
+step implements one of them and nothing else; `called` reports mistakes in its code.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from promptcot.records import Completion, Drop, Dropped, Request, Retry, Row
 
 
 class Stage(Protocol):
-    """One step that asks a model. `ask` and `read` are pure.
+    """A step that calls a model. `ask` and `read` are pure.
 
-    It may have a function `unusable(row)` as well, which says why an output row is of no use to the next step (an
-    invalid verdict, a truncated trace), or None: a stage all of whose replies are of no use is stopped.
+    It may also have a function `unusable(row)`, which says why the next step cannot use an output row (an invalid
+    verdict, a truncated trace), or returns None. A stage without a usable reply is stopped.
 
-    A row is a failed row when one of its calls fails for good. With an attribute `partial` that is True it is one only
-    when all of them do: in the place of each reply that did not come `read` gets a Completion without text, whose
-    finish reason is "unanswered".
+    A row fails when one of its calls fails for good. With an attribute `partial` that is True it fails only when all of
+    its calls do: for each failed call `read` gets a Completion without text, whose finish reason is "unanswered".
     """
 
     @property
@@ -29,25 +28,26 @@ class Stage(Protocol):
         ...
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """What to ask about this row. Raises UnfitRow when the row lacks a field that the stage needs."""
+        """The requests for this row. Raises UnfitRow when the row lacks a field that the stage needs."""
         ...
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry | Drop:
-        """The output rows, in the order of the requests; or ask again; or leave the row out."""
+        """The output rows, in the order of the requests; or a retry; or a drop."""
         ...
 
 
 class Step(Protocol):
-    """One step that asks no model. It sees the rows in input order, and may remember what it saw.
+    """A step without a model. It sees the rows in input order, and may keep state.
 
-    A run that goes on after an interruption shows it all rows again, so its memory needs no file of its own. What grows
-    with the number of rows belongs into the folder that it is made with.
+    A resumed run passes all rows through it again, so its state needs no file. Data that grows with the number of rows
+    belongs into the folder that the step is created with.
 
-    It may have two more functions: `summary()` gives a mapping that a run adds to its summary, and `close()` gives back
-    what the step holds (files, processes). It is closed once, however the run ends, and before its summary is read.
+    It may have two more functions: `summary()` returns a mapping for the run's summary, and `close()` releases
+    resources (files, processes). It is closed once, however the run ends, and before its summary is read.
 
-    With an attribute `groups` that is True the rows of a group, which come one after the other, count as one: a row for
-    which `apply` gives none is counted with the one that completes its group, and so is what `finish` gives.
+    With an attribute `groups` that is True, the rows of a group, which arrive one after the other, count as one row: a
+    row for which `apply` returns none is counted with the row that completes its group, and so are the rows of
+    `finish`.
     """
 
     @property
@@ -56,14 +56,14 @@ class Step(Protocol):
         ...
 
     def apply(self, row: Row) -> Sequence[Row] | Drop | Dropped:
-        """The output rows; or leave the row out, as it came or as another row that stands for it. No row at all: it is
-        held back, or part of a group.
+        """The output rows; or a drop of the row, or of another row that represents it. An empty list: the row is held
+        back, or part of a group.
         """
         ...
 
     def finish(self) -> Iterable[Row | Dropped | None]:
-        """When all rows have come: the rows that were held back, and those of them that are left out after all.
+        """After the last row: the rows that were held back, and those of them that are dropped after all.
 
-        What takes long to find out the first of them gives None now and then, and a request to stop is heard.
+        A step that works for long before the first row yields None at intervals, so that the run can be stopped.
         """
         ...

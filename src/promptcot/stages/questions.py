@@ -1,6 +1,6 @@
-"""How a problem is put to a student: the raw prompt as `solve` has it, and the turns of a chat.
+"""The prompt of a problem for a student: the raw prompt of `solve`, and the turns of a chat.
 
-Decides what training rows say before a trace. Which traces are learnt is decided in `label`.
+Decides the prompt of training rows. `label` decides which traces they contain.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from promptcot.stages.solve import Solve
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How a problem is put to a student: the raw `prompt`, and the user's turn of a chat."""
+    """The prompt of a problem for a student: the raw `prompt`, and the user's turn of a chat."""
 
     prompt: str
     question: str
 
     def messages(self, completion: str) -> list[dict[str, str]]:
-        """The chat of a trace; thinking that the raw prompt opened is opened in the reply."""
+        """The chat of a trace; if the raw prompt opens the thinking, the reply opens it instead."""
         opened = self.prompt.rstrip().endswith("<think>") and not completion.lstrip().startswith("<think>")
         reply = f"<think>\n{completion.lstrip()}" if opened else completion
         return [*self.user_turn(), {"role": "assistant", "content": reply}]
@@ -33,7 +33,7 @@ class Asked:
 
 
 def asks(prompts: PromptSet, style: str | None) -> Callable[[Row], Asked]:
-    """How rows are put to a student: the raw prompt as `solve` has it, the question as its chat has it."""
+    """Makes the prompts for a student: the raw prompt of `solve`, and the question of its chat."""
     stage = Solve(prompts, Sampling(), 0, style=style)
 
     def asked(row: Row) -> Asked:

@@ -1,6 +1,7 @@
-"""The step `sample`: from a concepts file to the rows that a generator is asked about.
+"""The step `sample`: turns a concepts file into input rows for the generator.
 
-Reads seed combinations and vectors, hands them to the sampler in `core`, and gives every combination its prompt and id.
+Reads seed combinations and vectors, passes them to the sampler in `core`, and gives each combination a prompt and an
+id.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ RenderPrompt = Callable[[Sequence[str], str], str]
 
 
 def concepts_file(path: str) -> Path:
-    """The concepts file of that path; `contest` and `nano` stand for the catalogues that ship."""
+    """The concepts file at a path; `contest` and `nano` stand for the shipped catalogues."""
     if path == catalogue.NAME:
         return catalogue.path()
     return nano.concepts_path() if nano.is_world(path) else Path(path)
 
 
 Unfit = Callable[[Row, str], None]
-"""Hears of a row that is left out, and why."""
+"""Called with a skipped row and the reason."""
 
 
 def read_table(path: str, columns: Columns | None = None, unfit: Unfit | None = None) -> ConceptTable:
     """The seed combinations of a file, as a table.
 
-    Raises InputError naming the first row without `concepts`; where `unfit` hears of them, only if it is the first row
-    of the file.
+    Raises InputError naming the first row without `concepts`; if `unfit` is given, only if this is the first row of the
+    file.
     """
     return ConceptTable.from_rows(_seeds(concepts_file(path), columns or Columns(), unfit))
 
@@ -69,7 +70,7 @@ def make_sampler(table: ConceptTable, vectors: Path | None, recipe: Sample) -> S
 def sampled_rows(
     sampler: Sampler, levels: Sequence[str], seed: int, render: RenderPrompt, ended: Callable[[Exhausted], None]
 ) -> Iterator[Row]:
-    """Generation inputs without end, or until no new combination comes; then `ended` is told why."""
+    """Generation inputs without end, or until no new combination is found; then `ended` is called with the reason."""
     try:
         for combination in combinations(sampler, levels, seed):
             yield _row(combination, render)

@@ -1,7 +1,7 @@
-"""The step `select`: from labelled problems to a set with the pass rates, levels, size and balance that are asked for.
+"""The step `select`: selects labelled problems for a set with the requested pass rates, levels, size and balance.
 
-Rows are held back in a file until all have come; about 80 bytes of each are in memory. What may be asked for is
-described in `core.selection.settings`, what is taken in `choosing`, how rows of one problem become one in `profiles`.
+All rows are held in a file until the end of the input, with about 80 bytes of each in memory. In `core.selection`,
+`settings` defines the options, `choosing` selects the problems, and `profiles` merges the rows of one problem.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ _MOST_CONCEPTS = 1000
 
 
 class Select:
-    """Holds all rows back, and gives those of the set in the end. `same` says whether two labels are one answer.
+    """Holds all rows back, and emits those of the set at the end. `same` says whether two labels are one answer.
 
-    Rows of one id are profiles of one problem, whose traces add up. `file` is the number of the file that rows come
-    from: a row that stands twice in one file counts once.
+    Rows with the same id are profiles of one problem, whose traces add up. `file` is the number of the file that rows
+    come from: a row that occurs twice in one file counts once.
     """
 
     name = "select"
@@ -79,11 +79,11 @@ class Select:
 
     @classmethod
     def of(cls, folder: Path, **settings: Any) -> Self:
-        """The step with settings as a recipe has them (`Settings.of`). Raises UsageError."""
+        """The step with the settings of a recipe (`Settings.of`). Raises UsageError."""
         return cls(folder, Settings.of(**settings))
 
     def apply(self, row: Row) -> Sequence[Row] | Drop:
-        """No row yet; a drop for one that is no profile of a problem."""
+        """No row yet; a drop for a row that is not a profile of a problem."""
         try:
             key = problem_id(row, "the row")
             profile = profile_of(row, self._settings.model)
@@ -98,9 +98,9 @@ class Select:
         return []
 
     def finish(self) -> Iterator[Row | Dropped]:
-        """The set in its order, then what is left out, in input order.
+        """The set in its order, then the dropped rows, in input order.
 
-        Raises InputError for one id with two problems, and for a model of which no row has pass rates.
+        Raises InputError for one id with two problems, and for a model without pass rates in any row.
         """
         if len(self._table):
             self._check_model()
@@ -112,21 +112,21 @@ class Select:
             yield from self._left_out(problems)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._rows.close()
 
     def summary(self) -> Mapping[str, Any]:
-        """What was there, asked and got, as `select`; nothing where there was no row."""
+        """The available, requested and selected numbers, as `select`; empty without rows."""
         return {"select": self._told} if self._told else {}
 
     def _check_model(self) -> None:
         model = self._settings.model
         if model is not None and model not in self._models:
-            known = ", ".join(sorted(self._models)) or "none, the rows have neither `model` nor `models`"
-            raise InputError(f"model: no row has pass rates of {model!r}; models that are there: {known}")
+            known = ", ".join(sorted(self._models)) or "none; the rows have neither `model` nor `models`"
+            raise InputError(f"model: no row has pass rates of {model!r}; models in the rows: {known}")
 
     def _pool(self, problems: Problems, numbers: Sequence[int]) -> None:
-        """Several rows of a problem as one profile, for which the fullest of them stands."""
+        """Merge several rows of a problem into one profile, represented by the row with the most fields."""
         ranked = self._ranked(self._different(numbers))
         rows = [self._rows[number] for number in ranked]
         problems.lead(head := ranked[0])
@@ -138,7 +138,7 @@ class Select:
             self._table.rates[head], self._table.n[head] = found.pass_rate, found.n
 
     def _different(self, numbers: Sequence[int]) -> list[int]:
-        """The rows of a problem but for those that stand in a file once more, which are left out."""
+        """The rows of a problem, without repetitions in one file, which are dropped."""
         seen: dict[tuple[int, bytes], int] = {}
         for number in numbers:
             if seen.setdefault((self._table.files[number], self._rows.line(number)), number) != number:
@@ -146,7 +146,7 @@ class Select:
         return [*seen.values()]
 
     def _chosen(self, problems: Problems) -> NDArray[np.int64]:
-        """The rows that stand for the problems of the set, in its order; the others are left out."""
+        """The rows that represent the problems of the set, in its order; the others are dropped."""
         table, settings, heads = self._table, self._settings, problems.leading
         if settings.min_n > 1:
             table.refuse(_where(table.n_of(kept := table.kept(heads)) < settings.min_n, kept), TOO_FEW)
@@ -162,12 +162,12 @@ class Select:
         return may[in_order(choice.chosen, these, problems.first_of(may), settings.order)]
 
     def _row(self, numbers: Sequence[int]) -> Row:
-        """The row of a problem; of several profiles, one with the fields of all, whatever their order."""
+        """The row of a problem; several profiles give one row with the fields of all, independent of their order."""
         own = [number for number in numbers if self._table.reason_of(number) != REPEATED]
         return self._rows[own[0]] if len(own) == 1 else merged([self._rows[number] for number in self._ranked(own)])
 
     def _ranked(self, numbers: Sequence[int]) -> list[int]:
-        """The rows of a problem, the fullest first, whatever their order."""
+        """The rows of a problem, those with the most fields first, independent of their order."""
 
         def lacking(number: int) -> tuple[bool, bool, bool, bytes]:
             row = self._rows[number]
@@ -176,7 +176,7 @@ class Select:
         return sorted(numbers, key=lacking)
 
     def _left_out(self, problems: Problems) -> Iterator[Dropped]:
-        """Rows that are in no row of the set, each with the reason of its problem, or its own."""
+        """The rows that are not in the set, each with its problem's reason or its own."""
         for number, head in enumerate(problems.leading_each()):
             own = self._table.reason_of(number)
             reason = own if own == REPEATED else self._table.reason_of(head)
@@ -185,9 +185,9 @@ class Select:
 
 
 def select_files(paths: Sequence[Path], output: Output, step: Select, columns: Columns) -> None:
-    """Select from the rows of several files into an output, which the caller commits. Raises InputError.
+    """Select from the rows of several files into an output. The caller commits it. Raises InputError.
 
-    What reviews beside one of the files reject is left out, and counts for nothing.
+    Rows rejected by a review in the folder of one of the files are dropped, and do not count towards quotas.
     """
     index, rejected = 0, rejected_beside(paths)
     for step.file, path in enumerate(paths):
@@ -200,16 +200,16 @@ def select_files(paths: Sequence[Path], output: Output, step: Select, columns: C
 
 
 def refuse_repeated(paths: Sequence[Path]) -> None:
-    """Raises UsageError where two of these files are the same, or hold the same: their traces would count twice."""
+    """Raises UsageError if two of these files are the same or have the same content: traces would count twice."""
     for one, other in combinations(paths, 2):
         if _are_same(one, other):
             raise UsageError(
-                f"data-path: {other} holds the same as {one}, and its traces would count twice; give each file once"
+                f"data-path: {other} and {one} have the same content, so traces would count twice; give each once"
             )
 
 
 def same_by(grader: Grader) -> Same:
-    """Whether two labels are one answer to this grader; where nobody can tell, they are not."""
+    """Decides by this grader whether two labels are one answer; undecided ones are not."""
     return lambda one, other: one == other or grader.same(one, other).correct is True
 
 
@@ -221,7 +221,7 @@ def holding(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # there are other things in it, or it was never made
+        with suppress(OSError):  # it holds other files, or was never created
             folder.parent.rmdir()
 
 
@@ -230,12 +230,12 @@ def _are_same(one: Path, other: Path) -> bool:
         return one == other
     stats = status(one), status(other)
     if not all(found is not None and S_ISREG(found.st_mode) and found.st_size for found in stats):
-        return False  # whoever reads it says what is wrong
+        return False  # reading it later reports what is wrong
     return filecmp.cmp(one, other, shallow=False)
 
 
 def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
-    """What the step makes of a row; a drop where it fails over it."""
+    """The result of the step for a row; a drop if the step fails."""
     try:
         found = called.apply(step, row)
     except StageFault as fault:
@@ -245,7 +245,7 @@ def _applied(step: Select, row: Row) -> Sequence[Row] | Drop:
 
 
 def _same_at_once(one: str, other: str) -> bool:
-    """What is known to be one answer without computing."""
+    """Whether two labels are known to be one answer without computing."""
     return one == other or SHIPPED[MATHEMATICS].at_once(one, other, mutual=True) is True
 
 
@@ -254,7 +254,7 @@ def _where(this: NDArray[np.bool_], rows: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _check_problem(rows: Sequence[Row]) -> None:
-    """Raises InputError for rows of one id that have different problems."""
+    """Raises InputError if rows with one id have different problems."""
     texts = list(dict.fromkeys(text for row in rows if (text := _text(row)) is not None))
     if len(texts) > 1:
         one, other = (repr(shown(text, _MOST_SHOWN)) for text in texts[:2])
@@ -277,7 +277,7 @@ def _level(row: Row) -> str:
 
 
 def _concepts(row: Row) -> list[int]:
-    """Different concepts, as hashes."""
+    """The distinct concepts, as hashes."""
     for name in ("foundational_concepts", "concepts"):
         found = row.get(name)
         if isinstance(found, list):

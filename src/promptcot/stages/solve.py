@@ -1,8 +1,8 @@
 """Asks a solver for one trace of a problem: reasoning, and an answer in a box.
 
-Rows are (problem, sample) pairs, see `samples`: n traces of a problem are n rows, and none takes another with it. The
-same stage serves evaluation, distillation and labelling. A trace that was cut off or is malformed is an output like any
-other, and marked; whether its answer is right is decided in `grading`.
+Rows are (problem, sample) pairs, see `samples`: n traces of a problem are n rows that fail independently. The same
+stage serves evaluation, distillation and labelling. A trace that was cut off or is malformed is an output row too, and
+is marked; `grading` decides whether its answer is right.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ def samples(rows: Iterable[Row], n: int) -> Iterator[Row]:
 
 
 def problem_samples(source: Path, n: int, columns: Columns | None = None) -> Iterator[Row]:
-    """The rows of a file, each n times, by the problem's own words, in whatever style it is asked."""
+    """The rows of a file, each n times; ids depend on the problem's text, not on the prompt style."""
     columns = columns or Columns()
     found = _looked_at(columns.problems(read_rows(source, may_be_empty=True)), source, columns)
     return samples(with_ids(with_problem_ids(found, str(source))), n)
 
 
 def _looked_at(rows: Iterable[tuple[int, Row]], source: Path, columns: Columns) -> Iterator[tuple[int, Row]]:
-    """The same rows; in the end it is told where golds contradict each other."""
+    """The same rows; at the end, contradictory golds are reported."""
     found = Contradictions()
     for number, row in rows:
         found.look(row, f"{source}, row {number}")
@@ -49,12 +49,12 @@ def _looked_at(rows: Iterable[tuple[int, Row]], source: Path, columns: Columns) 
 
 @dataclass(frozen=True, slots=True)
 class Solve:
-    """One request for each (problem, sample), with a seed of its own.
+    """One request for each (problem, sample), with its own seed.
 
-    A row's `problem` is put into the domain's wording, `solve` or, with a `style`, `solve.STYLE`; a row without one is
-    asked with its `prompt` as it is, and so are all with the style `row`: raw, or as the user's turn of a chat. With
-    `resample`, a malformed trace that was not cut off is asked for again, as often as the runner allows; that flatters
-    a model, so evaluation leaves it off. Traces name the `model`, where it is given.
+    The domain's template `solve`, or with a `style` `solve.STYLE`, makes the prompt from a row's `problem`. The
+    `prompt` of a row without a problem is used unchanged, and with the style `row` that of every row: raw, or as the
+    user's turn of a chat. With `resample`, a malformed trace that was not cut off is retried as often as the runner
+    allows; this flatters a model, so evaluation does not use it. Traces name the `model`, if it is given.
     """
 
     prompts: PromptSet
@@ -74,14 +74,14 @@ class Solve:
         return [Request(prompt=self._prompt(row), sampling=self.sampling, seed=seed, sample=sample)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Retry:
-        """The trace; with `resample`, the wish to ask again where it is malformed."""
+        """The trace; with `resample`, a retry if it is malformed."""
         [reply] = replies
         traced = self.trace(row, reply)
         fault = traced.get("malformed")
         return Retry(fault, [traced]) if fault and self.resample and not reply.truncated else [traced]
 
     def trace(self, row: Row, reply: Completion) -> Row:
-        """The row with the trace, whether it was `truncated`, and what is `malformed` about it, if anything."""
+        """The row with the trace, whether it was `truncated`, and why it is `malformed`, if it is."""
         fault = malformed("" if self.chat else self._prompt(row), reply.text)
         traced = {
             **row,
@@ -95,7 +95,7 @@ class Solve:
         return traced if fault is None else {**traced, "malformed": fault}
 
     def unusable(self, row: Row) -> str | None:
-        """Why nothing can be learnt or graded from a trace: it is `empty` or `cut off`; None for a whole one."""
+        """Why a trace is useless for training and grading: it is `empty` or `cut off`; None for a complete one."""
         if not row["completion"].strip():
             return "empty"
         return "cut off" if row["truncated"] else None
@@ -106,7 +106,7 @@ class Solve:
         return (Message("user", self._prompt(row)),)
 
     def _worded(self, row: Row) -> bool:
-        """Whether the domain puts the row into words; else its `prompt` is asked."""
+        """Whether the domain's template makes the prompt; else the row's `prompt` is used."""
         problem = row.get("problem")
         return isinstance(problem, str) and bool(problem) and self.style != AS_IT_IS
 

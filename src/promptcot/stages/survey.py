@@ -1,6 +1,6 @@
-"""The first pass of `label` over a file of traces: what each of them says, sorted into the classes of its problem.
+"""The first pass of `label` over a file of traces: reads each answer and sorts it into the classes of its problem.
 
-Keeps 9 bytes a trace, and the distinct answers of each problem. What is written of it is decided in `label`.
+Memory holds 9 bytes a trace, and the distinct answers of each problem. `label` writes the outputs.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from promptcot.stages.answers import Answers, said
 from promptcot.storage.rows import read_rows
 
 UNFIT = -1
-"""The problem of a row that is no trace."""
+"""The problem index of a row that is not a trace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first pass found. `problem`, `number` and `fit` have one entry for each trace, in the file's order.
+    """The result of the first pass. `problem`, `number` and `fit` have one entry for each trace, in the file's order.
 
-    `problem` is an index into `labels` and `keys`, or -1 for a row that is no trace, `number` the class of the answer
-    or what `core.labelling` has for one without, `fit` 1 for a whole and sound trace.
+    `problem` is an index into `labels` and `keys`, or -1 for a row that is not a trace; `number` is the class of the
+    answer, or the code of `core.labelling` for a trace without one; `fit` is 1 for a complete, well-formed trace.
     """
 
     labels: Sequence[Label]
@@ -47,7 +47,7 @@ class Survey:
     fit: bytearray
     undecided: int
     notes: Sequence[str] = ()
-    """What is to be told: rows whose golds contradict each other, and a verifier that failed."""
+    """Notes for the user: rows with contradictory golds, and a verifier that failed."""
 
     def agrees(self, trace: int) -> bool:
         """Whether this trace gives the label of its problem."""
@@ -69,7 +69,7 @@ class Survey:
 
 
 def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item]]:
-    """The traces of a part, each with what it is called in errors; those of one problem are in one part."""
+    """The traces of a part, each with its name for error messages; those of one problem are in one part."""
     for place, (number, row) in enumerate(columns.traces(read_rows(path, may_be_empty=True))):
         where = f"{path}, row {number}"
         item = part.item(place, row, partial(_problem_or_place, where=f"row {number}"))
@@ -78,7 +78,7 @@ def traces(path: Path, part: Part, columns: Columns) -> Iterator[tuple[str, Item
 
 
 def _problem_or_place(row: Row, where: str) -> str:
-    """What the traces of a problem have in common; a row that names none goes by its place."""
+    """The id that the traces of a problem share; for a row without one, its place."""
     try:
         return problem_id(row, where)
     except InputError:
@@ -88,8 +88,8 @@ def _problem_or_place(row: Row, where: str) -> str:
 async def survey(
     path: Path, graders: Graders, answers: Answers, part: Part = EVERYTHING, columns: Columns | None = None
 ) -> Survey:
-    """The first pass. Raises InputError for a first row that is no trace, naming it: then none will be one; and for a
-    row that has the id of another problem.
+    """The first pass. Raises InputError if the first row is not a trace, because the file is then the wrong one, and
+    for a row that has the id of another problem.
     """
     read = _Reader(graders, answers)
     indices: dict[Key, int] = {}
@@ -121,7 +121,7 @@ async def survey(
 
 
 def why_unfit(row: Row, where: str) -> str:
-    """Why a row is no trace that can be read."""
+    """Why a row is not a readable trace."""
     try:
         problem_id(row, where)
         completion_of(row, where)
@@ -133,7 +133,7 @@ def why_unfit(row: Row, where: str) -> str:
 
 
 class _Reader:
-    """Reads traces and sorts their answers; knows the problems that it has met, and rows with two golds."""
+    """Reads traces and sorts their answers; keeps the problems so far, and rows with two golds."""
 
     def __init__(self, graders: Graders, answers: Answers) -> None:
         self._graders = graders
@@ -149,7 +149,7 @@ class _Reader:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be told in the end."""
+        """Notes for the user."""
         return [*self._contradictions.lines, *self._graders.notes]
 
     def classes_of(self, key: Key) -> Classes:
@@ -158,7 +158,7 @@ class _Reader:
         return self._classes.setdefault(grader, Classes(grader))
 
     async def if_fit(self, row: Row, where: str, *, first: bool) -> tuple[Key, Said] | None:
-        """The trace in a row; None where there is none, or it cannot be read. Raises InputError for a `first` one."""
+        """The trace in a row; None if it is missing or unreadable, which for the `first` row raises InputError."""
         try:
             return await self._trace(row, where)
         except Exception as error:

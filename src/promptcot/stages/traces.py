@@ -1,7 +1,7 @@
-"""Asks a solver for several traces of a problem in a run: one row becomes one for each trace that came.
+"""Asks a solver for several traces of a problem within a run: one row becomes one row for each trace.
 
-What is asked for each trace, and what a trace is, is decided in `solve`: a run and the verb ask the same with the same
-seeds. A call that fails costs its trace and no other.
+`solve` makes the requests and reads the traces, so a run and the verb make the same requests with the same seeds. A
+failed call costs only its own trace.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from promptcot.stages.solve import Solve, samples
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """`n` requests for each problem, and a row for each reply: `solve`'s, with how many came of its problem."""
+    """`n` requests for each problem, and a row of `solve` for each reply, with the number of traces of its problem."""
 
     solve: Solve
     n: int
@@ -26,7 +26,7 @@ class Traces:
 
     @property
     def name(self) -> str:
-        """As the verb is called."""
+        """The name of the verb."""
         return self.solve.name
 
     def ask(self, row: Row) -> Sequence[Request]:
@@ -34,7 +34,7 @@ class Traces:
         return [request for asked in samples([row], self.n) for request in self.solve.ask(asked)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row]:
-        """The traces, in the order of their samples; a malformed one is an output like any other."""
+        """The traces, in the order of their samples, including malformed ones."""
         asked = zip(samples([row], self.n), replies, strict=True)
         came = [(one, reply) for one, reply in asked if reply.finish_reason != UNANSWERED]
         return [{**self.solve.trace(one, reply), TRACE_COUNT: len(came)} for one, reply in came]

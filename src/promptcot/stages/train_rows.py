@@ -1,6 +1,6 @@
-"""The step `train-rows` over files: what a generator learns from, and the concepts to sample from afterwards.
+"""The step `train-rows` over files: training rows for a generator, and the concepts to sample from afterwards.
 
-Decides which rows are repeated; what a row teaches is decided in `core.training_rows`.
+Decides which rows are duplicates; `core.training_rows` makes the training row.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from promptcot.storage.outputs import Output
 from promptcot.storage.rows import hash_id, read_rows, with_ids
 
 Learn = Callable[[Row], Row | str]
-"""The training row of a row, or the reason why it has none."""
+"""The training row made from a row, or the reason why there is none."""
 
 
 def write_training_rows(
@@ -29,7 +29,7 @@ def write_training_rows(
     manifest: Mapping[str, Any],
     blocks: Blocks = PLAIN,
 ) -> list[StageCounts]:
-    """Write the training rows and, where a second target is named, the concepts; their counts, in that order.
+    """Write the training rows and, if there is a second target, the concepts. Returns their counts, in that order.
 
     `blocks` are those of the training rows.
     """
@@ -47,7 +47,7 @@ def _unjudged(source: Path) -> Iterator[Row]:
     for number, row in enumerate(read_rows(source, may_be_empty=True), 1):
         if "judgement" in row:
             raise InputError(
-                f"{source}, row {number}: a judged row; give the judged files to `filter`, and its output here"
+                f"{source}, row {number}: this is a judged row; run `filter` on the judged files, and use its output"
             )
         yield row
 
@@ -68,7 +68,7 @@ def _take_all(rows: Iterator[Row], learn: Learn, outputs: Sequence[Output], bloc
 
 
 def _new(row: Row, seen: set[int], *fields: str) -> Row | str:
-    """The row, or `duplicate` where one with the same fields was seen."""
+    """The row, or `duplicate` if a row with the same fields came before."""
     short = hash_id(content_id(*(row[field] for field in fields)))
     if short in seen:
         return "duplicate"

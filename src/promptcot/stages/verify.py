@@ -1,9 +1,10 @@
-"""Asks verifiers whether a problem is well-posed: several votes about the problem alone, and what they come to.
+"""Asks verifiers whether a problem is well-posed: several votes on the problem alone, and their result.
 
-A verifier sees neither concepts, rationale nor level, since a problem has to stand alone. One model gives all votes and
-the stage decides, or several models share them: a stage for each, side by side, whose rows `with_votes` joins, and the
-step `Validity`, which decides. What is not valid is left out, as `undecided` or as `invalid: ` and the criterion that
-most votes say is not met. How a vote is read is in `core.parsing.verifying`, what votes come to in `core.validity`.
+A verifier sees no concepts, rationale or level, because a problem must be complete by itself. Either one model gives
+all votes and the stage decides, or several models share them: each has a stage, the stages run side by side,
+`with_votes` joins their rows, and the step `Validity` decides. Problems that are not valid are dropped, as `undecided`
+or as `invalid: ` and the criterion that most votes say is not met. `core.parsing.verifying` parses votes,
+`core.validity` counts them.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from promptcot.stages.asking import Asker
 
 NAME = "verify"
 VOTES = 5
-"""How many votes there are where nobody says otherwise."""
+"""The default number of votes."""
 MIN_SHARE = 0.6
-"""The share of them that must say valid, where nobody says otherwise."""
+"""The default share of votes that must be valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """A request for each of `votes`, the numbers of the votes that the model called `voter` gives, raw or as a chat.
+    """A request for each of `votes`, the numbers of the votes of the model called `voter`, raw or as a chat.
 
-    With `min_share` the stage is called `verify` and decides; without, it is `verify-VOTER`, one of several, and
-    counts. Raises InputError where the domain does not say what verifiers are asked.
+    With `min_share` the stage is called `verify` and decides; without, it is called `verify-VOTER`, is one of several,
+    and only counts. Raises InputError if the domain has no prompt for verifiers.
     """
 
     voter: str
@@ -43,7 +44,7 @@ class Verify:
     chat: bool = False
     votes: Sequence[int] = range(VOTES)
     min_share: float | None = None
-    partial = True  # a vote that does not come is undecided, and takes no other with it
+    partial = True  # a failed vote counts as undecided, and the others still count
 
     def __post_init__(self) -> None:
         self.prompts.asked_of_verifiers()
@@ -53,17 +54,17 @@ class Verify:
         return f"{NAME}-{self.voter}" if self.min_share is None else NAME
 
     def ask(self, row: Row) -> Sequence[Request]:
-        """A request for each vote, with a seed of its own. Raises UnfitRow when the row has no problem."""
+        """A request for each vote, with its own seed. Raises UnfitRow when the row has no problem."""
         asker = Asker(self.prompts, self.sampling, self.chat)
         request = asker.request(NAME, 0, self._variables(row))
         seeds = (derive_seed(self.seed, NAME, row["id"], vote) for vote in self.votes)
         return [replace(request, seed=seed, sample=vote) for seed, vote in zip(seeds, self.votes, strict=True)]
 
     def read(self, row: Row, replies: Sequence[Completion]) -> Sequence[Row] | Drop:
-        """The row with `validity`; or left out, where this stage decides and it is not valid.
+        """The row with `validity`; a drop if this stage decides and the problem is not valid.
 
-        The row that is left out has `validity` too, and `findings`, the words of a vote against it. Where no vote could
-        be read, the raw texts are kept.
+        The dropped row has `validity` too, and `findings`, the text of a vote against it. If no vote could be parsed,
+        the raw texts are kept.
         """
         asked, told = self.prompts.asked_of_verifiers(), self._variables(row)
         votes = [
@@ -79,7 +80,7 @@ class Verify:
         return replace(drop, raw=unread, details={**drop.details, **_findings(votes, replies)})
 
     def unusable(self, row: Row) -> str | None:
-        """Why a row says nothing about its problem: no vote of this model could be read; None where one could."""
+        """Why a row is unusable: no vote of this model could be parsed; None if one could."""
         return None if tally_of(row["validity"]).heard else "undecided"
 
     def _variables(self, row: Row) -> dict[str, Any]:
@@ -88,14 +89,14 @@ class Verify:
 
 
 def _findings(votes: Sequence[Vote], replies: Sequence[Completion]) -> Row:
-    """The words of the first vote that says invalid; nothing where none does."""
+    """The text of the first vote that says invalid; empty if there is none."""
     against = (reply.text for vote, reply in zip(votes, replies, strict=True) if vote.verdict == "invalid")
     first = next(against, None)
     return {} if first is None else {"findings": first}
 
 
 def _refused(counted: Tally, min_share: float, asked: Verification) -> Drop | None:
-    """Why a problem is left out by its votes; None for a valid one."""
+    """Why a problem is dropped by its votes; None for a valid one."""
     verdict = counted.verdict(min_share)
     if verdict == "valid":
         return None
@@ -107,19 +108,19 @@ def _refused(counted: Tally, min_share: float, asked: Verification) -> Drop | No
 
 
 def share_votes(votes: int, voters: int) -> list[tuple[int, ...]]:
-    """The numbers of the votes that each of several models gives, in turn."""
+    """The numbers of the votes of each model; votes are assigned in turn."""
     return [tuple(range(first, votes, voters)) for first in range(voters)]
 
 
 def with_votes(row: Row, made: Mapping[str, Row]) -> Row:
-    """A row with the votes of all models that gave some, counted together and not decided yet."""
+    """A row with the votes of all models counted together, without a decision."""
     counted = sum((tally_of(one["validity"]) for one in made.values()), Tally())
     findings = [one["findings"] for one in made.values() if "findings" in one]
     return {**row, "validity": counted.fields(None), **({"findings": findings[0]} if findings else {})}
 
 
 class Validity:
-    """The step that decides by the `validity` of a row, of the `votes` that were wanted of all models together."""
+    """The step that decides by the `validity` of a row; `votes` is the number requested from all models together."""
 
     name = NAME
 
@@ -129,7 +130,7 @@ class Validity:
         self._votes = votes
 
     def apply(self, row: Row) -> Sequence[Row] | Drop:
-        """The valid row; or a drop, as `Verify` makes it. Votes of a model that failed altogether are undecided."""
+        """The valid row; or a drop, as `Verify` makes it. The votes of a model that failed completely are undecided."""
         counted = replace(tally_of(row["validity"]), wanted=self._votes)
         drop = _refused(counted, self._min_share, self._asked)
         if drop is not None:

@@ -1,1 +1,1 @@
-"""What is on disk, and that it appears whole."""
+"""Reading and writing files, atomically."""

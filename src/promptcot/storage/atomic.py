@@ -1,7 +1,7 @@
-"""Files that appear whole or not at all, and locks on them.
+"""Atomic writes and file locks.
 
-Decides where a file may be written, how it is locked, written, forced to disk and renamed, and what a refusal of the
-file system means.
+Decides where a file may be written, how it is locked, written, synced and renamed, and what an error of the file system
+means.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from promptcot.storage.paths import PARTIAL, url_of
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold `path` (a lock file, made if needed) for this process. Raises LockedError when another holds it."""
+    """Lock `path` (a lock file, created if needed) for this process. Raises LockedError if another process holds it."""
     make_parent(path)
     with storing(path):
         handle = open_locked(path)
@@ -33,7 +33,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def open_locked(path: Path) -> int:
-    """A descriptor of `path`, locked. A file that was renamed while we waited for the lock is not ours: open again."""
+    """A locked file descriptor of `path`. If the file was renamed while we waited for the lock, it is opened again."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -55,18 +55,18 @@ def is_still(handle: int, path: Path) -> bool:
 
 
 def make_parent(path: Path) -> None:
-    """Make the folder of a file that is to be written; never one that is called `s3:`. Raises StorageError."""
+    """Create the parent folder of an output file, but never one called `s3:`. Raises StorageError."""
     if (url := url_of(path)) is not None:
         raise StorageError(
-            f"{url}: files are written on this machine only; an output at an address needs --journal DIR, where it is "
-            "made before it is copied"
+            f"{url}: files can be written only on this machine; a remote output needs --journal DIR, a local folder "
+            "from which it is uploaded"
         )
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file under a temporary name and rename it. Raises StorageError, and leaves nothing unfinished."""
+    """Write a small file under a temporary name and rename it. Raises StorageError, and leaves no partial file."""
     partial = path.with_name(path.name + PARTIAL)
     make_parent(path)
     with storing(path), removed_on_error(partial):
@@ -76,19 +76,19 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write an indented JSON file whole, without secrets, as all that tells about a run. Raises StorageError."""
+    """Write an indented JSON file atomically, without secrets, for files that describe a run. Raises StorageError."""
     write_whole(path, indented(without_secrets(value)))
 
 
 def without_secrets(value: Any) -> Any:
-    """What `write_json` writes of a JSON value; it is looked at piece by piece only where there is a secret in it."""
+    """The JSON value that `write_json` writes; it is searched in detail only if it contains a secret."""
     text = indented(value).decode()
     return value if redacted(text) == text else redacted_in(value)
 
 
 @contextmanager
 def removed_on_error(partial: Path) -> Iterator[None]:
-    """Removes an unfinished file where the work on it fails."""
+    """Removes a partial file if the work on it fails."""
     try:
         yield
     except BaseException:
@@ -99,20 +99,20 @@ def removed_on_error(partial: Path) -> Iterator[None]:
 
 @contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turns what the file system refuses into StorageError."""
+    """Turns errors of the file system into StorageError."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "free some space" if full else "see to it that it can be written"
+        hint = "free some space" if full else "check its permissions and the disk"
         raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); what was finished is kept: "
+            f"{path}: cannot be written ({error.strerror}); finished calls are kept: "
             f"{hint}, and run the same command again"
         ) from error
 
 
 def sync(path: Path) -> None:
-    """Force a file, or a folder's list of names, to disk."""
+    """Sync a file, or a folder's directory entries, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

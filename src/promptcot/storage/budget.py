@@ -1,7 +1,7 @@
-"""What calls cost: the tokens and the money of each model, and the cap on what may be spent.
+"""The cost of calls: tokens and money for each model, and the budget of a run.
 
-Prices come from the recipe and are never guessed. The cap is hard: a call is made only if it would still be kept when
-the call is as dear as it can get. A call that broke off is not counted, since nobody says what it cost.
+Prices come from the recipe and are never guessed. The budget is a hard limit: a call is made only if its highest
+possible cost still fits. Interrupted calls are not counted: the provider reports no usage for them.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class Price(Protocol):
 
     @property
     def longest(self) -> int:
-        """The most tokens that a reply may have by what the server is told beside `max_tokens`; 0: nothing is."""
+        """The most tokens of a reply by server settings other than `max_tokens`; 0 without such settings."""
         ...
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """The cost of so many tokens."""
+        """The cost of these tokens."""
         ...
 
 
 class BudgetReached(PromptCoTError):
-    """The next call could exceed the cap on what may be spent."""
+    """The next call could exceed the budget."""
 
 
 @dataclass
 class Paid:
-    """What was got from one model. `cost` sums the calls that had a price; `unpriced` counts the others.
+    """The usage of one model. `cost` sums the calls with a price; `unpriced` counts the others.
 
     `unpriced_prompt` and `unpriced_completion` are the tokens of the latter.
     """
@@ -51,7 +51,7 @@ class Paid:
     unpriced_completion: int = 0
 
     def add(self, prompt_tokens: int | None, completion_tokens: int | None, cost: float | None) -> None:
-        """One more call."""
+        """Add a call."""
         self.calls += 1
         self.prompt_tokens += prompt_tokens or 0
         self.completion_tokens += completion_tokens or 0
@@ -62,32 +62,32 @@ class Paid:
             self.unpriced_completion += completion_tokens or 0
 
     def include(self, other: Paid) -> None:
-        """The calls of another as well."""
+        """Add the calls of another."""
         for name, value in asdict(other).items():
             setattr(self, name, getattr(self, name) + value)
 
     def summary(self) -> dict[str, Any]:
-        """What goes into `summary.json`; the cost is None where no call had a price."""
+        """The entry in `summary.json`; the cost is None if no call had a price."""
         counts = {name: value for name, value in asdict(self).items() if not name.startswith("unpriced_")}
         return {**counts, "cost": round(self.cost, 6) if self.unpriced < self.calls else None}
 
 
 def most(price: Price, request: Request) -> float:
-    """The most that a call can cost: no token is shorter than a byte, and no reply longer than `max_tokens`."""
+    """The highest possible cost of a call: a token has at least one byte, and a reply at most `max_tokens`."""
     text = request.prompt + "".join(turn.content for turn in request.messages)
     longest = max(request.sampling.max_tokens, price.longest)
     return price.of(len(text.encode(errors="replace")) + _TEMPLATE_TOKENS, longest)
 
 
 def cost(price: Price, request: Request, reply: Completion) -> float:
-    """What a call did cost; where the server does not count tokens, the most that it can have been."""
+    """The cost of a call; if the server does not count tokens, its highest possible cost."""
     if reply.prompt_tokens is None or reply.completion_tokens is None:
         return most(price, request)
     return price.of(reply.prompt_tokens, reply.completion_tokens)
 
 
 class Budget:
-    """The cap of a run, shared by its stages. `spent` starts with what earlier runs paid."""
+    """The budget of a run, shared by its stages. `spent` starts with the cost of earlier runs."""
 
     def __init__(self, max_cost: float | None = None) -> None:
         self.max_cost = max_cost
@@ -97,7 +97,7 @@ class Budget:
 
     @asynccontextmanager
     async def hold(self, amount: float) -> AsyncIterator[None]:
-        """Set so much aside for a call. Waits while calls in flight may still leave enough; raises BudgetReached."""
+        """Reserve an amount for a call. Waits while calls in flight may still free enough; raises BudgetReached."""
         if self.max_cost is None or not amount:
             yield
             return
@@ -116,12 +116,12 @@ class Budget:
             self._freed.set()
 
     def spend(self, amount: float | None) -> None:
-        """Note what a call did cost."""
+        """Record the cost of a call."""
         self.spent += amount or 0.0
 
     def _words(self, amount: float) -> str:
         return (
-            f"the cap on cost is reached: {self.spent:.4f} of {self.max_cost} is spent, and the next call may cost "
-            f"{amount:.4f}, should it use all of its max_tokens. Finished calls are kept: run the same command with a "
-            "higher --max-cost to go on, or for fewer rows to write out what is paid for"
+            f"the budget is used up: {self.spent:.4f} of {self.max_cost} is spent, and the next call may cost "
+            f"{amount:.4f} if it uses all of its max_tokens. Finished calls are kept: run the same command with a "
+            "higher --max-cost to continue, or for fewer rows to write the finished ones"
         )

@@ -1,10 +1,10 @@
-"""What stands in a line of a journal: a finished call with its checksum, and which lines of a file can be trusted.
+"""The lines of a journal: each is a finished call with a checksum.
 
-Decides how a call is written down, when a line counts as damaged, and which recorded reply fits a request. Files, locks
-and the index are left to `journal`.
+Decides the format of a line, when a line counts as damaged, and which recorded reply fits a request. `journal` handles
+files, locks and the index.
 
-Lines of earlier versions have no checksum. A file that was continued has them at its head, so a line without a checksum
-behind one that has it is damaged. At the head such a line must have exactly the fields that those versions wrote.
+Lines of earlier versions have no checksum. In a file that was continued they come first, so a line without a checksum
+after a line with one is damaged. Lines without a checksum must have exactly the fields that those versions wrote.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ _HEAD = re.compile(rb'\{"key":"[0-9a-f]{32}",')
 _KEY = slice(len(_PREFIX), len(_PREFIX) + 32)
 _FIELDS = ("key", "model", "max_tokens", "finish_reason", "prompt_tokens", "completion_tokens", "cost", "text")
 _TRACES = (_PREFIX, b',"finish_reason":', b',"completion_tokens":', b',"crc32":')
-"""What is left of a finished call in a line that is damaged."""
+"""A finished call at the end of a damaged line."""
 _ADDED = {"model", "cost"}
 """Fields that the first journals did not have."""
 
 Found = Completion | Literal["truncated at another limit", "longer than the limit", "interrupted"] | None
-"""A reply; why the one that was found cannot be used for the request; or nothing."""
+"""A reply; the reason why the recorded one cannot be used for the request; or None."""
 
 
 class Calls:
-    """The finished calls in a file, each with the offset of its line. `damaged` counts the lines that were passed over
-    by the time the iteration ends.
+    """The finished calls in a file, each with the offset of its line. `damaged` counts the skipped lines and is
+    complete when the iteration ends.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,9 +45,9 @@ class Calls:
         self.damaged = 0
 
     def __iter__(self) -> Iterator[tuple[bytes, int]]:
-        """Raises InputError where no line has ever been a finished call."""
+        """Raises InputError if no line was ever a finished call."""
         self.damaged = offset = 0
-        old, known = True, False  # whether a line without a checksum may be whole; whether calls were written here
+        old, known = True, False  # whether a line without a checksum may be valid; whether the file has calls
         with self._path.open("rb") as lines:
             for line in lines:
                 call = _call(line, old)
@@ -59,13 +59,13 @@ class Calls:
                 self.damaged += len(call) < len(line) and bool(line.strip())
         if self.damaged and not known:
             raise InputError(
-                f"{self._path}: this is no journal: no line of it is a finished call; move the file away to start over"
+                f"{self._path}: not a journal: no line of it is a finished call; move the file away to start over"
             )
 
 
 def _call(line: bytes, old: bool) -> bytes:
-    """The finished call that a line holds, or ends with where a line break was lost before it; nothing where none is
-    whole. With `old`, it need not have a checksum.
+    """The finished call of a line, or the one at its end if a line break was lost; empty if none is complete. With
+    `old`, it need not have a checksum.
     """
     if _is_whole(line, old):
         return line
@@ -81,7 +81,7 @@ def _is_whole(line: bytes, old: bool) -> bool:
 
 
 def _is_old(line: bytes) -> bool:
-    """Whether a line without a checksum has all that earlier versions wrote, and nothing else."""
+    """Whether a line without a checksum has exactly the fields that earlier versions wrote."""
     try:
         record = loads(line)
     except ValueError:
@@ -101,7 +101,7 @@ def _is_old(line: bytes) -> bool:
 
 
 def line_of(key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None) -> bytes:
-    """A finished call as it stands in a journal."""
+    """The journal line of a finished call."""
     record = {
         "key": key,
         "model": model,
@@ -114,17 +114,17 @@ def line_of(key: str, request: Request, reply: Completion, *, model: str = "", c
     }
     try:
         return sealed(orjson.dumps(record))
-    except TypeError:  # half a surrogate; lines have no spaces, so that they are found by how they begin
+    except TypeError:  # half a surrogate pair; lines have no spaces, so that their beginning is always the same
         return sealed(json.dumps(record, separators=(",", ":")).encode())
 
 
 def key_of(line: bytes) -> str:
-    """What the call of such a line is known by."""
+    """The key of the call in a line."""
     return line[_KEY].decode()
 
 
 def fitting(lines: Iterable[bytes], request: Request) -> Found:
-    """Of the lines about a call, the latest first, the reply that fits the request's `max_tokens`; or why none does."""
+    """The reply among the lines of a call, the latest first, that fits the request's `max_tokens`; or why none does."""
     misfit: Found = None
     for line in lines:
         found = _fit(loads(line), request)
@@ -135,9 +135,9 @@ def fitting(lines: Iterable[bytes], request: Request) -> Found:
 
 
 def _fit(record: dict[str, object], request: Request) -> Found:
-    """Whether a recorded reply is what the same call with this request's `max_tokens` would have given.
+    """The recorded reply, if the same call with this request's `max_tokens` would have given it.
 
-    One that was recorded under the same limit is, however many tokens the server says that it has.
+    A reply recorded under the same limit always fits, whatever token count the server reported.
     """
     reply = Completion(
         text=str(record["text"]),

@@ -1,8 +1,8 @@
-"""Lines and small files of JSON that can tell whether they are still what was written.
+"""JSON lines and small JSON files with a checksum.
 
-Decides what the checksum is: one more field at the end, `crc32`, over the bytes of a line before it, or over the other
-fields of a file. It is a number and no text, so that no single cut can make a line without a checksum out of one that
-has one, unless it takes the checksum and nothing else. What a reader does about damage is left to the reader.
+The checksum is a last field, `crc32`, over the preceding bytes of a line, or over the other fields of a file. It is a
+number rather than text, so that a cut line cannot look like a line without a checksum, unless exactly the checksum is
+missing. Readers decide what to do about damage.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MARK = b',"crc32":'
 
 
 def sealed(line: bytes) -> bytes:
-    """A line that `dumps` made of an object with at least one field, with its checksum."""
+    """A line from `dumps`, of an object with at least one field, with its checksum added."""
     body = line.rstrip()[:-1]
     return b"%s%s%d}\n" % (body, _MARK, zlib.crc32(body))
 
 
 def intact(line: bytes) -> bool | None:
-    """Whether a line is what `sealed` gave; None where it has no checksum. Line ends may be `\\r\\n`."""
+    """Whether the checksum of a line is right; None if it has none. Line ends may be `\\r\\n`."""
     end = line.rfind(_MARK)
     if end < 0:
         return None
@@ -34,15 +34,13 @@ def intact(line: bytes) -> bool | None:
 
 
 def body(line: bytes) -> bytes:
-    """A line without its checksum, its closing brace and its end: the same for one that has a checksum and one that
-    has none.
-    """
+    """A line without its checksum, closing brace and line end, which is the same with and without a checksum."""
     end = line.rfind(_MARK)
     return line[:end] if end >= 0 else line.rstrip()[:-1]
 
 
 def record_of(line: bytes) -> dict[str, Any] | None:
-    """The fields of a sealed line, without the checksum; None where it is damaged, or has none."""
+    """The fields of a line, without the checksum; None if it is damaged or has no checksum."""
     if not intact(line):
         return None
     found = loads(line)
@@ -51,16 +49,15 @@ def record_of(line: bytes) -> dict[str, Any] | None:
 
 
 def write_document(path: Path, fields: Mapping[str, Any]) -> None:
-    """Write a JSON object whole, without secrets, with the checksum of what is written. Raises StorageError."""
+    """Write a JSON object atomically, without secrets, with a checksum. Raises StorageError."""
     shown = without_secrets(dict(fields))
     write_json(path, {**shown, FIELD: zlib.crc32(dumps(shown))})
 
 
 def read_document(path: Path, *, old: bool = True) -> dict[str, Any] | None:
-    """The fields of such a file; None where there is none, or it is damaged.
+    """The fields of such a file; None if there is none or it is damaged.
 
-    One without a checksum was written by an earlier version, and may be anything that is a JSON object; it counts
-    where `old` ones do.
+    A file without a checksum comes from an earlier version, and may be any JSON object; it is accepted with `old`.
     """
     try:
         found = loads(path.read_bytes())

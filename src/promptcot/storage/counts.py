@@ -1,7 +1,7 @@
-"""The counts of one stage: how many rows came in, where each of them went, and what it cost.
+"""The counts of one stage: input rows, their outcomes, and the cost.
 
-Rows are counted in input rows, and none may go missing: `in = out + dropped + failed`. Runners count calls and tokens
-as they happen (progress is read from here); rows are counted when they are written.
+The unit is the input row, and none may be lost: `in = out + dropped + failed`. Runners count calls and tokens as they
+happen (the progress display reads them); rows are counted when they are written.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ BEYOND_TARGET = "beyond target"
 
 
 def damaged_lines(count: int) -> str:
-    """What is said of damaged lines of a journal."""
+    """The message about damaged lines of a journal."""
     lines, whose = ("line", "its call is") if count == 1 else ("lines", "their calls are")
-    return f"{count:,} damaged {lines} of the journal passed over, {whose} asked again where needed"
+    return f"{count:,} damaged {lines} of the journal skipped, {whose} made again where needed"
 
 
 @dataclass
 class StageCounts:
     """Counts of one stage. `rows_out` counts input rows that gave output; `rows_written` the output rows themselves.
-    `rows_answered` are those whose replies are there, in whatever order; it serves those who watch.
+    `rows_answered` are those whose replies have arrived, in any order; it serves the progress display.
 
-    Calls and tokens are those of this process; `paid` holds all that ever were, by model, as the journal knows them.
-    `usable` counts input rows whose replies could be used, `useless` the others. These are in no file.
+    Calls and tokens are those of this process; `paid` has all calls in the journal, by model. `usable` counts input
+    rows whose replies could be used, `useless` the others. These two are written to no file.
     """
 
     name: str
@@ -45,13 +45,13 @@ class StageCounts:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     unanswered: Counter[str] = field(default_factory=Counter)
-    """Calls that failed for good, by cause, about rows that other calls have answered."""
+    """Calls that failed for good, by cause, for rows whose other calls succeeded."""
     end_tokens: int = 0
-    """Replies with end tokens in their text, which were taken off."""
+    """Replies whose text had end tokens, which were removed."""
     replaced: Counter[str] = field(default_factory=Counter)
-    """Values that the format of an output does not have, by what stands for them there."""
+    """Values that the output format cannot hold, by their replacement."""
     damaged: int = 0
-    """Lines of the journal that were passed over; their calls are asked again where they are needed."""
+    """Skipped lines of the journal; their calls are made again where needed."""
     seconds: float = 0.0
     price: Price | None = None
     paid: dict[str, Paid] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class StageCounts:
 
     @classmethod
     def of_summary(cls, name: str, summary: Mapping[str, Any]) -> Self:
-        """The counts that `summary` gave, as they are read from `summary.json`. Raises KeyError, TypeError."""
+        """The counts from the output of `summary`, as read from `summary.json`. Raises KeyError, TypeError."""
         paid = {model: Paid(**{**table, "cost": table["cost"] or 0.0}) for model, table in summary["models"].items()}
         asked = ("calls", "reused", "prompt_tokens", "completion_tokens", "seconds")
         return cls(
@@ -81,23 +81,23 @@ class StageCounts:
 
     @property
     def rows_done(self) -> int:
-        """Input rows whose fate is known."""
+        """Input rows whose outcome is known."""
         return self.rows_out + self.dropped.total() + self.failed.total()
 
     @property
     def calls_a_row(self) -> float:
-        """Calls that a row took so far, made or found in the journal."""
+        """Calls per row so far, made or found in the journal."""
         return (self.calls + self.reused) / self.rows_answered if self.rows_answered else 1.0
 
     @property
     def cost_a_call(self) -> float | None:
-        """What a call cost on average, of all that were ever made; None where no call had a price."""
+        """The average cost of all calls ever made; None if no call had a price."""
         priced = sum(paid.calls - paid.unpriced for paid in self.paid.values())
         return (self.cost or 0.0) / priced if priced else None
 
     @property
     def calls_beyond(self) -> int:
-        """Calls about rows beyond the target, made or found in the journal: all but those that the other rows took."""
+        """Calls for rows beyond the target, made or found in the journal: all except those of the other rows."""
         within = self.rows_done - self.dropped[BEYOND_TARGET]
         return max(0, self.calls + self.reused - round(within * self.calls_a_row))
 
@@ -106,29 +106,29 @@ class StageCounts:
         return self.rows_in == self.rows_done
 
     def count_use(self, unusable: Unusable | None) -> None:
-        """One more input row whose replies were read; `unusable` where nothing of them can be used."""
+        """Count an input row whose replies were read; `unusable` if none of them can be used."""
         if unusable is None:
             self.usable += 1
         else:
             self.useless.add(unusable)
 
     def count_tokens(self, prompt: int | None, completion: int | None) -> None:
-        """Tokens of a call that was made now; a reused reply costs nothing."""
+        """Add the tokens of a new call; a reused reply costs nothing."""
         self.prompt_tokens += prompt or 0
         self.completion_tokens += completion or 0
 
     def absorb(self, asked: StageCounts) -> None:
-        """Count as asked now what was asked in an earlier pass of the same command, and then found in the journal."""
+        """Count the calls of an earlier pass of the same command, which are now found in the journal, as made now."""
         self.reused = max(0, self.reused - asked.calls)
         self.calls += asked.calls
         self.prompt_tokens += asked.prompt_tokens
         self.completion_tokens += asked.completion_tokens
         self.asked_again += asked.asked_again
-        self.end_tokens = max(self.end_tokens, asked.end_tokens)  # what an old journal holds was counted both times
+        self.end_tokens = max(self.end_tokens, asked.end_tokens)  # the content of an old journal was counted both times
         self.seconds += asked.seconds
 
     def add_asked(self, other: StageCounts) -> None:
-        """Count what was asked and reused elsewhere as well."""
+        """Add the calls made and reused elsewhere."""
         self.calls += other.calls
         self.reused += other.reused
         self.prompt_tokens += other.prompt_tokens
@@ -139,7 +139,7 @@ class StageCounts:
         self.seconds += other.seconds
 
     def add(self, other: StageCounts) -> None:
-        """Count the rows of another part of the same input as well, what was asked about them, and what was paid."""
+        """Add the rows, calls and costs of another part of the same input."""
         self.add_asked(other)
         self.rows_in += other.rows_in
         self.rows_out += other.rows_out
@@ -152,12 +152,12 @@ class StageCounts:
 
     @property
     def cost(self) -> float | None:
-        """What was paid, earlier runs included; None where no call had a price."""
+        """The cost, including earlier runs; None if no call had a price."""
         priced = [paid.cost for paid in self.paid.values() if paid.unpriced < paid.calls]
         return round(sum(priced), 6) if priced else None
 
     def summary(self) -> dict[str, Any]:
-        """What goes into `summary.json`. `models` and `cost` include earlier runs; no price, no cost."""
+        """The entry in `summary.json`. `models` and `cost` include earlier runs; without a price there is no cost."""
         return {
             "in": self.rows_in,
             "out": self.rows_out,

@@ -1,8 +1,8 @@
-"""An output at an address: it is made on this machine, whole, and then copied there.
+"""Remote outputs: they are made completely on this machine and then uploaded.
 
-Decides where it is made, which files belong to a result and in which order they appear at the address, what of an
-earlier result vanishes there, and what is said where the address cannot be used. How a file gets there is decided in
-`remote`.
+Decides where an output is made, which files belong to it and in which order they appear at the remote address, which
+files of an earlier result are removed there, and the messages for an address that cannot be used. `remote` copies the
+files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from promptcot.storage.sources import fetched
 
 _STAYS = ("*.journal", "*.grades", "*.state", "*.lock", "lock", "*.log", "*.partial*", "*.part")
 _STAYS_TOO = ("checkpoint-*", "processes", "ray")
-"""What is no result: journals, locks, logs of servers, unfinished files, the checkpoints of a training."""
+"""Files that are not uploaded: journals, locks, logs of servers, partial files, the checkpoints of a training run."""
 _LAST = ("results.json", "summary.json")
-"""What tells in a folder that all of it is there."""
+"""The file that shows that a folder is complete."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A result at `url`, which is made at the path `made`. Prepare it first, hold it meanwhile, and send it at last."""
+    """A result for `url`, made at the local path `made`. Call `prepare`, work within `held`, then call `send`."""
 
     url: str
     made: Path
@@ -44,11 +44,11 @@ class Delivery:
             return None
         if journal is None:
             raise UsageError(
-                f"{url}: an output at an address needs --journal DIR (in Python journal=DIR), a folder on a disk that "
-                "outlives the job: there it is made, can be resumed, and is copied from"
+                f"{url}: a remote output needs --journal DIR (in Python journal=DIR), a folder on a disk that outlives "
+                "the job: the output is made there, can be resumed, and is uploaded from there"
             )
         if (other := url_of(journal)) is not None:
-            raise UsageError(f"{other}: the journal has to be a folder on this machine")
+            raise UsageError(f"{other}: the journal must be a folder on this machine")
         if kind == "either":
             kind = "file" if url.endswith(SUFFIXES) else "folder"
         folder = Path(journal)
@@ -58,7 +58,7 @@ class Delivery:
 
     @property
     def written(self) -> list[str]:
-        """The addresses of a file and of what may lie beside it."""
+        """The addresses of a file and of its possible companions."""
         if self.kind not in ("file", "plain"):
             return []
         folder = self.url.rpartition("/")[0]
@@ -66,7 +66,7 @@ class Delivery:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody else on this disk works on it meanwhile. Raises LockedError."""
+        """Locks the output against other processes on this disk. Raises LockedError."""
         with locked(self._marked("lock")):
             yield
 
@@ -74,10 +74,10 @@ class Delivery:
         return self.made.with_name(f"{self.made.name}.{kind}")
 
     def prepare(self) -> None:
-        """See whether the address can be written, and fetch what is read from there.
+        """Check that the address can be written, and download the files that are read from there.
 
-        Two outputs of one name in one folder would be taken for one, so that the folder remembers the address. Raises
-        InputError, and UsageError for a folder in which another output was made.
+        Two outputs with one name in one folder would be confused, so the folder stores the address. Raises InputError,
+        and UsageError for a folder in which another output was made.
         """
         pyarrow("lib")
         from promptcot.storage.remote import check_writable
@@ -91,9 +91,9 @@ class Delivery:
         write_whole(marker, f"{self.url}\n".encode())
 
     def send(self) -> None:
-        """Copy the result, the output itself last; what it does not have vanishes at the address. Raises StorageError.
+        """Upload the result, the output itself last, and remove stale files at the address. Raises StorageError.
 
-        A folder is not emptied: only companions of its files vanish.
+        A folder is not emptied: only companions of its files are removed.
         """
         from promptcot.storage.remote import Folder
 
@@ -108,12 +108,12 @@ class Delivery:
                 there.send(here / name, name)
         except StorageError as error:
             raise StorageError(
-                f"{self.url}: not all of the result could be copied there: {error}. It is whole in {self.made}, and "
-                "finished calls are kept: run the same command again to copy it"
+                f"{self.url}: the result could not be uploaded completely: {error}. It is complete in {self.made}, and "
+                "finished calls are kept: run the same command again to upload it"
             ) from error
 
     def _results(self) -> Iterator[str]:
-        """The names of the files that are copied, in this order."""
+        """The names of the files to upload, in this order."""
         if self.kind == "folder":
             yield from sorted(self._in_folder(), key=lambda name: (name in _LAST, name))
             return
@@ -127,7 +127,7 @@ class Delivery:
                 yield name.as_posix()
 
     def _stale(self, names: list[str]) -> Iterator[str]:
-        """What may be left of an earlier result: companions of files that come now, and that these do not have."""
+        """Possible leftovers of an earlier result: companions that the new files do not have."""
         if self.kind in ("read", "plain"):
             return
         for name in names:

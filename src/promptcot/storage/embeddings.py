@@ -1,11 +1,11 @@
-"""Embeddings files: a float16 matrix and the names of its rows, in the two forms that DESIGN section 5 describes.
+"""Embeddings files: a float16 matrix and the names of its rows, in two formats.
 
-`X.safetensors` holds the matrix under `embeddings`, with the names in `X.jsonl` beside it (`sentence`), and is mapped
-into memory, never loaded. The public form is one `X.jsonl` with `sentence` and `embedding` in each row. What the
-vectors are used for, and which concepts must have one, is left to the sampler.
+`X.safetensors` holds the matrix under `embeddings`, with the names in `X.jsonl` beside it (`sentence`), and is memory
+mapped, never loaded. The public format is one `X.jsonl` with `sentence` and `embedding` in each row. The sampler
+decides which concepts need a vector.
 
-The header is read here because the sampler takes rows by lists of numbers from a matrix that stays on disk: the
-safetensors library gives copies of contiguous slices, or a copy of the whole.
+The header is parsed here because the sampler selects rows by index from a matrix that stays on disk: the safetensors
+library only copies contiguous slices or the whole matrix.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Embeddings:
 
 
 def read_embeddings(path: str | Path) -> Embeddings:
-    """The embeddings of a file in either form. All values are finite, and all rows equally long.
+    """The embeddings of a file in either format. All values are finite, and all rows have the same length.
 
     Raises InputError for a file that is missing, empty or malformed, naming the row.
     """
@@ -57,7 +57,7 @@ def read_embeddings(path: str | Path) -> Embeddings:
         return _read_safetensors(on_disk(source), source)
     if source.name.endswith(SUFFIXES):
         return _read_public(source)
-    raise InputError(f"{source}: embeddings are read from .safetensors or {', '.join(SUFFIXES)}")
+    raise InputError(f"{source}: embeddings must be a .safetensors file or one of {', '.join(SUFFIXES)}")
 
 
 def _read_safetensors(mapped: Path, source: Path) -> Embeddings:
@@ -89,7 +89,7 @@ def _map(source: Path) -> Matrix:
     if math.prod(shape) == 0:
         raise InputError(f"{source}: `{_TENSOR}` is empty")
     if end - begin != math.prod(shape) * _TYPES[kind].itemsize or 8 + length + end > size:
-        raise InputError(f"{source}: the file is cut off, or its header wrong; encode the concepts again")
+        raise InputError(f"{source}: the file is truncated or its header is wrong; encode the concepts again")
     return np.memmap(source, _TYPES[kind], "r", 8 + length + begin, tuple(shape))
 
 
@@ -102,7 +102,7 @@ def _header(text: bytes, source: Path) -> dict[str, Any]:
 
 
 def _check_finite(matrix: Matrix, names: Sequence[str], source: Path) -> None:
-    """Look at all values once, a block at a time. A float is not finite when all bits of its exponent are set."""
+    """Check all values once, a block at a time. A float is not finite when all bits of its exponent are set."""
     word, exponent = _EXPONENT[matrix.dtype.itemsize]
     for first in range(0, len(matrix), _BLOCK):
         bits = np.asarray(matrix[first : first + _BLOCK]).view(word)
@@ -150,9 +150,9 @@ def _name(row: Row, number: int, source: Path) -> str:
 
 
 def to_float16(vectors: Matrix) -> NDArray[np.float16]:
-    """The same vectors, (rows, dimensions), in float16; one with a value too large for it is scaled down as a whole.
+    """The same vectors, (rows, dimensions), in float16; a vector with too large values is scaled down as a whole.
 
-    That keeps its direction, which is all that cosines look at. The vectors must be finite.
+    This keeps its direction, which is all that matters for cosines. The vectors must be finite.
     """
     largest = np.abs(vectors).max(axis=1, keepdims=True)
     limit = float(np.finfo(np.float16).max)
@@ -162,9 +162,9 @@ def to_float16(vectors: Matrix) -> NDArray[np.float16]:
 
 
 def check_output(path: str | Path) -> Path:
-    """The path, if embeddings can be written there without replacing something else. Raises InputError.
+    """The path, if embeddings can be written there without replacing another file. Raises InputError.
 
-    The names of `X.safetensors` go to `X.jsonl`, which is the likely name of the concepts file itself.
+    The names of `X.safetensors` go to `X.jsonl`, which may be the name of the concepts file itself.
     """
     target = Path(path)
     if not target.name.endswith((".safetensors", ".jsonl", ".jsonl.zst")):
@@ -180,9 +180,9 @@ def check_output(path: str | Path) -> Path:
 
 
 def write_embeddings(path: str | Path, names: Sequence[str], dimensions: int, blocks: Iterable[Matrix]) -> None:
-    """Write `names` and their vectors, which come in blocks of rows, in the form that the path's suffix asks for.
+    """Write `names` and their vectors, given in blocks of rows, in the format of the path's suffix.
 
-    The files appear whole, under their names, at the end. Raises InputError for another suffix, and StorageError.
+    The files appear atomically at the end. Raises InputError for another suffix, and StorageError.
     """
     target = check_output(path)
     if target.name.endswith(".safetensors"):
@@ -201,7 +201,7 @@ def _write_safetensors(target: Path, names: Sequence[str], dimensions: int, bloc
                 for block in blocks:
                     file.write(np.ascontiguousarray(block, "<f2").data)
             sync(partial)
-        # The matrix last: where it is, its names are.
+        # The matrix is published last, so that its names are always there.
         _write_rows(target.with_suffix(".jsonl"), ({"sentence": name} for name in names))
         with storing(target):
             os.replace(partial, target)

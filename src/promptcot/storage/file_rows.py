@@ -1,4 +1,4 @@
-"""The rows of a finished JSON Lines file as a sequence that is read when it is looked at."""
+"""The rows of a finished JSON Lines file as a lazy sequence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from promptcot.storage.rows import read_rows
 
 
 class FileRows(Sequence[Row]):
-    """The rows of `path`, none where there is no such file. Takes 8 bytes a row once one is asked for by number."""
+    """The rows of `path`, empty if there is no such file. After the first access by index it takes 8 bytes a row."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -44,7 +44,7 @@ class FileRows(Sequence[Row]):
 
     @property
     def _offsets(self) -> NDArray[np.int64]:
-        """Where each row begins. Raises InputError for a file that was replaced."""
+        """The offset of each row. Raises InputError for a file that was replaced."""
         self._check()
         if self._starts is None:
             self._starts = np.fromiter(self._lines(), np.int64)
@@ -52,7 +52,9 @@ class FileRows(Sequence[Row]):
 
     def _check(self) -> None:
         if _stamp(self.path) != self._written:
-            raise InputError(f"{self.path}: it was written again since; take its rows from the later result")
+            raise InputError(
+                f"{self.path}: the file was rewritten in the meantime; take its rows from the later result"
+            )
 
     def _lines(self) -> Iterator[int]:
         if not self.path.exists():
@@ -72,7 +74,7 @@ class FileRows(Sequence[Row]):
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What tells one version of a file from another."""
+    """The identity of a version of a file."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Folders that appear whole or not at all.
+"""Folders that are written atomically.
 
-A folder is made under a temporary name and renamed. One that is there already gives way only then, and only if it is
-one of the same kind, which a file in it says. Whoever makes a folder holds a lock on it.
+A folder is made under a temporary name and renamed. Only then does it replace an existing folder, and only one of the
+same kind, which a file in it shows. The process that makes a folder holds a lock on it.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from promptcot.errors import UsageError
 from promptcot.storage.atomic import make_parent, storing, sync
 from promptcot.storage.paths import PARTIAL
 
-_OLD = ".replaced"  # and not .old, as people call their own copies
+_OLD = ".replaced"  # not .old, which people use for their own copies
 
 
 @contextmanager
 def begun(target: Path, made_by: str) -> Iterator[Path]:
-    """An empty folder to fill, which the caller may `publish` as `target`. It is gone after the block if it was not.
+    """An empty folder to fill, which the caller may `publish` as `target`; otherwise it is removed after the block.
 
-    `made_by` is the file that a folder in its place has to hold, unless that is empty. Raises UsageError, StorageError.
+    `made_by` is the file that an existing folder must contain unless it is empty. Raises UsageError, StorageError.
     """
     target = Path(os.path.realpath(target))
     partial, old = _named(target, PARTIAL), _named(target, _OLD)
     make_parent(target)
     with storing(target):
-        if old.exists() and not target.exists():  # the work was killed between the two renames
+        if old.exists() and not target.exists():  # the process was killed between the two renames
             os.replace(old, target)
     check_replaceable(target, made_by)
     try:
@@ -42,7 +42,7 @@ def begun(target: Path, made_by: str) -> Iterator[Path]:
 
 
 def publish(target: Path) -> None:
-    """Let the folder that was begun appear, in the place of an earlier one. Raises StorageError."""
+    """Rename the finished folder to its name, replacing an earlier one. Raises StorageError."""
     target = Path(os.path.realpath(target))
     partial, old = _named(target, PARTIAL), _named(target, _OLD)
     with storing(target):
@@ -58,15 +58,17 @@ def publish(target: Path) -> None:
 
 
 def check_replaceable(target: Path, made_by: str) -> None:
-    """Raises UsageError for what is no folder, one with files of others, or a name of unfinished work."""
+    """Raises UsageError for a path that is not a folder, a folder with other files, or a name for partial folders."""
     if target.name.endswith((PARTIAL, _OLD)):
-        raise UsageError(f"{target}: names that end in {target.suffix} are those of unfinished work; choose another")
+        raise UsageError(
+            f"{target}: names that end in {target.suffix} are reserved for unfinished folders; choose another"
+        )
     if not target.exists():
         return
     if not target.is_dir():
-        raise UsageError(f"{target}: is a file, and a folder is to be written there; give another name")
+        raise UsageError(f"{target} is a file, but a folder is to be written there; choose another name")
     if any(target.iterdir()) and not (target / made_by).is_file():
-        raise UsageError(f"{target}: the folder holds other files, and has no {made_by}; give the name of a new folder")
+        raise UsageError(f"{target}: the folder contains other files and no {made_by}; give the name of a new folder")
 
 
 def _named(target: Path, suffix: str) -> Path:

@@ -1,4 +1,4 @@
-"""The content of a .zst file: of all frames that it has, and of nothing that was cut off."""
+"""Reads a .zst file with any number of frames, and refuses a truncated one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import io
 from typing import IO, Any
 
 _AT_ONCE = 1 << 12
-"""Bytes that are unpacked at once: they may become thousands of times as many."""
+"""Compressed bytes read at once; they may expand a thousandfold."""
 
 
 class Frames(io.RawIOBase):
-    """What is packed in `file`, which it closes. Raises ZstdError for other bytes, and for a frame without its end."""
+    """The decompressed content of `file`, which it closes. Raises ZstdError for other bytes and truncated frames."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

@@ -1,8 +1,8 @@
-"""That a stage was given up, because nothing that came back could be used: a file in the folder of its journal.
+"""A file in the journal's folder which records that a stage was stopped because no reply could be used.
 
-It holds what was said then, and the calls that were under way, so that the same command can tell that nothing has
-changed. Another version of the package may read the same replies otherwise, and takes no notice. What else has changed
-is for the reader to see.
+It holds the message and the calls that were in flight, so that the same command can detect that nothing has changed.
+Another version of the package may parse the same replies differently, and ignores the file. The reader detects other
+changes.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _NAME = "given-up.json"
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """What was said when a stage was given up, and the calls that were under way and are not in the journal."""
+    """The message of a stopped stage, and the calls that were in flight and are not in the journal."""
 
     words: str
     calls: frozenset[str]
 
 
 def give_up(journal: Path, words: str, calls: Iterable[str]) -> None:
-    """Remember it. Raises StorageError."""
+    """Write the record. Raises StorageError."""
     write_document(journal / _NAME, {"version": __version__, "words": words, "calls": sorted(calls)})
 
 
 def given_up(journal: Path) -> GivenUp | None:
-    """What this version remembers; a file that is damaged is none, which costs some calls and nothing else."""
+    """The record, if this version wrote it; a damaged file is ignored, which costs only a few calls."""
     found = read_document(journal / _NAME, old=False)
     if found is None or found.get("version") != __version__:
         return None
@@ -43,6 +43,6 @@ def given_up(journal: Path) -> GivenUp | None:
 
 
 def take_back(journal: Path) -> None:
-    """Forget it. Raises StorageError."""
+    """Remove the record. Raises StorageError."""
     with storing(journal / _NAME):
         (journal / _NAME).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Rows that a step holds back, in a file of its folder: written once, and read again by their number.
+"""Rows that a step holds back, in a file of its folder: written once and read by their number.
 
-Takes 8 bytes of memory a row. The file is made again by every run, so nothing in it has to be whole after a kill.
+Takes 8 bytes of memory a row. Every run makes the file again, so it need not survive a kill.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class HeldRows:
         return len(self._starts)
 
     def add(self, row: Row) -> None:
-        """Keep one more row. Raises StorageError."""
+        """Store a row. Raises StorageError."""
         line, _ = written(row, nan="NaN")
         with storing(self._path):
             self._file.write(line)

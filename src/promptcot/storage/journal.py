@@ -1,11 +1,11 @@
 """The append-only record of finished calls, which makes a stage resumable.
 
-One file, `calls.jsonl`, one line per finished call, written the moment the reply arrives (so that `kill -9` loses at
-most calls in flight) and forced to disk in groups by `sync` (so that a power cut loses at most the last group). Whoever
-opens it holds a lock; a torn last line is cut off, a damaged one inside is passed over and counted, and its call is
-neither found nor counted as paid: what it cost nobody can tell. What earlier processes finished is found by key in an
-index of 16 bytes a call; replies stay on disk until they are asked for. When a key occurs twice the latest reply that
-fits counts. What a line is, and when it is damaged, is decided in `calls`.
+One file, `calls.jsonl`, has one line per finished call. A line is written as soon as the reply arrives, so that
+`kill -9` loses only calls in flight, and lines are synced to disk in groups, so that a power cut loses at most the last
+group. The process that opens the journal holds a lock. A torn last line is cut off. A damaged line is skipped and
+counted; its call is neither found nor counted as paid, because its cost is unknown. Calls of earlier processes are
+found by key in an index of 16 bytes a call, and replies stay on disk until they are needed. If a key occurs twice, the
+latest reply that fits counts. `calls` decides the format of a line and when it is damaged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ABSORBED_AT_ONCE = 256
 class Journal:
     """The finished calls of one stage, in the folder `directory`. Use as a context manager; not thread-safe.
 
-    `paid` says what all of them used and cost, by model; `damaged` how many lines were passed over.
+    `paid` has the usage and cost of all calls, by model; `damaged` is the number of skipped lines.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -66,7 +66,7 @@ class Journal:
                 self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
             self._stack.callback(os.close, self._handle)
             if not stat.S_ISREG(os.fstat(self._handle).st_mode):  # a pipe or a device may never end
-                raise StorageError(f"{self._path}: this is no file; move it away, and run the same command again")
+                raise StorageError(f"{self._path}: not a regular file; move it away, and run the same command again")
             self._size = self._repair()
             self._keys, self._offsets = self._index()
         except BaseException:
@@ -79,23 +79,23 @@ class Journal:
             self.sync()
 
     def __len__(self) -> int:
-        """How many finished calls earlier processes left."""
+        """The number of finished calls of earlier processes."""
         return len(self._keys)
 
     def find(self, key: str, request: Request) -> Found:
-        """The reply that an earlier process got to this call, if it fits the request's `max_tokens`."""
+        """An earlier process's reply to this call, if it fits the request's `max_tokens`."""
         return fitting(self.lines(key), request) if len(self._keys) else None
 
     def append(
         self, key: str, request: Request, reply: Completion, *, model: str = "", cost: float | None = None
     ) -> None:
-        """Record a finished call; it is in the file when this returns. Raises StorageError, the file still whole."""
+        """Record a finished call; it is in the file on return. Raises StorageError and leaves the file intact."""
         self._write(line_of(key, request, reply, model=model, cost=cost))
         self.paid.setdefault(model, Paid()).add(reply.prompt_tokens, reply.completion_tokens, cost)
 
     def absorb_file(self, path: Path) -> int:
-        """Take in the finished calls of another journal's file, some at a time, and give the number of its damaged
-        lines. Those that it has stay as they are. Raises StorageError, and InputError for a file that is no journal.
+        """Add the finished calls of another journal's file, in batches, and return the number of its damaged lines.
+        Calls that are already here stay unchanged. Raises StorageError, and InputError if it is not a journal.
         """
         theirs = Calls(path)
         with storing(path):
@@ -105,14 +105,14 @@ class Journal:
         return theirs.damaged
 
     def _absorb(self, lines: Iterable[bytes]) -> None:
-        """Lines of earlier versions get their checksum: here they come behind lines that have one."""
+        """Append lines. Lines of earlier versions get a checksum, because they follow lines that have one."""
         new = [line if intact(line) else sealed(line) for line in lines]
         for line in new:
             self._count(line)
         self._write(b"".join(new))
 
     def lines(self, key: str) -> Iterator[bytes]:
-        """What earlier processes wrote down about a call, the latest first."""
+        """The lines of earlier processes for a call, the latest first."""
         short = np.uint64(int(key[:16], 16))
         for place in range(int(np.searchsorted(self._keys, short)), len(self._keys)):
             if self._keys[place] != short:
@@ -131,14 +131,14 @@ class Journal:
                 while written < len(lines):
                     written += os.write(self._handle, lines[written:])
         except StorageError:
-            with suppress(OSError):  # what cannot be cut off now is cut off as a torn tail next time
+            with suppress(OSError):  # if this fails, the next process cuts off the torn line
                 os.ftruncate(self._handle, self._size)
             raise
         self._size += len(lines)
         self._dirty = True
 
     def sync(self) -> None:
-        """Force what was appended to disk. Raises StorageError. May run in another thread."""
+        """Sync appended lines to disk. Raises StorageError. May run in another thread."""
         if not self._dirty:
             return
         self._dirty = False
@@ -146,7 +146,7 @@ class Journal:
             os.fsync(self._handle)
 
     def _repair(self) -> int:
-        """Cut off a torn last line, or end it where all but its line break was written; the size then."""
+        """Cut off a torn last line, or add its line break if only that is missing. Returns the new size."""
         size = os.fstat(self._handle).st_size
         end = size
         while end > 0:
@@ -164,7 +164,7 @@ class Journal:
         return end
 
     def _index(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        """Keys (their first 8 bytes, sorted) and where the last line of each begins."""
+        """Keys (their first 8 bytes, sorted) and the offset of the last line of each."""
         short, begins = array("Q"), array("q")
         calls = Calls(self._path)
         for line, offset in calls:
@@ -177,7 +177,7 @@ class Journal:
         return keys[order], offsets[order]
 
     def _count(self, line: bytes) -> None:
-        """Add an earlier call to what was paid."""
+        """Add an earlier call to the paid calls."""
         if found := _PAID.search(line):
             prompt, completion, cost = map(_number, found.group("prompt", "completion", "cost"))
             self.paid.setdefault(_name(found["model"] or b""), Paid()).add(prompt, completion, cost)
@@ -187,7 +187,7 @@ class Journal:
         while not (parts and parts[-1].endswith(b"\n")):
             chunk = os.pread(self._handle, _READ_AT_ONCE, offset)
             if not chunk:
-                raise StorageError(f"{self._path}: it was cut while it was in use; run the same command again")
+                raise StorageError(f"{self._path}: the file was truncated while in use; run the same command again")
             end = chunk.find(b"\n")
             parts.append(chunk if end < 0 else chunk[: end + 1])
             offset += len(chunk)
@@ -200,5 +200,5 @@ def _number(value: bytes | None) -> Any:
 
 @lru_cache
 def _name(value: bytes) -> str:
-    """A model's name as it stands between quotes."""
+    """A model's name from its quoted JSON form."""
     return str(loads(b'"%s"' % value))

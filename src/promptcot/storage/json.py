@@ -1,9 +1,9 @@
-"""One line of JSON and back: orjson where it is exact, the standard library and a small writer for what it is not.
+"""Reads and writes lines of JSON: with orjson where it is exact, else with the standard library and a small writer.
 
-Decides how values travel that JSON or Python is at odds with. Numbers beyond a double are infinite and are written as
-1e999, which reads as the same again; integers that Python refuses to print are kept as decimals; half a surrogate is
-escaped. NaN, which other programs write, is read, and becomes null where it is written. What is nested so deeply that
-it could not be written again is refused when it is read.
+Decides the form of values that JSON or Python does not support. Numbers beyond a double are infinite and are written as
+1e999, which is read back as the same; integers that Python refuses to print are kept as decimals; half a surrogate pair
+is escaped. NaN, which other programs write, is accepted, and is written as null. Values that are nested too deeply to
+be written again are refused when they are read.
 """
 
 from __future__ import annotations
@@ -17,45 +17,45 @@ from typing import Any, Literal
 import orjson
 
 MOST_NESTED = 200
-"""How deep lists and objects may lie in each other: orjson writes 254 levels, and steps may add some of their own."""
+"""The most nested lists and objects: orjson writes 254 levels, and steps may add some."""
 
 _BEYOND_ASCII = re.compile(r"[^ -~]")
 _LONG_NUMBER = re.compile(rb"\d{19}")
-_SIGN_OF_ONE = re.compile(rb"\d{3}")  # in every sixth byte: six times quicker than to look at all of them
-_LONGEST_INTEGER = 640  # digits that Python converts whatever its limit is set to
+_SIGN_OF_ONE = re.compile(rb"\d{3}")  # checked in every sixth byte, which is six times faster
+_LONGEST_INTEGER = 640  # digits that Python always converts, whatever its limit is set to
 
 
 def dumps(row: Any) -> bytes:
-    """One line of JSON with its line break. Raises TypeError for what JSON does not have, RecursionError."""
+    """One line of JSON with its line break. Raises TypeError for values that JSON cannot hold, RecursionError."""
     return written(row)[0]
 
 
 def written(row: Any, nan: Literal["null", "NaN"] = "null") -> tuple[bytes, int]:
-    """The same line, and how many values of it are NaN, for which `nan` is written; "NaN" is for our own files only."""
+    """The same line, and the number of NaN values, written as `nan`; "NaN" is only for files that only we read."""
     try:
         line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # huge integers, lone surrogates, keys that are no text
+    except TypeError:  # huge integers, lone surrogates, keys that are not strings
         return _slowly(row, nan)
-    # orjson writes null for NaN and for what is infinite
+    # orjson writes null for NaN and for infinite numbers
     return (line, 0) if b"null" not in line or _is_finite(row) else _slowly(row, nan)
 
 
 def why_not(value: Any) -> str | None:
-    """Why a value can be no line of a file, or would be none that is read again; None where it can."""
+    """Why a value cannot be written as a line and read again; None if it can."""
     try:
         line = dumps(value)
     except (TypeError, ValueError, RecursionError) as error:
         return f"{type(error).__name__}: {error}"
-    brackets = line.count(b"[") + line.count(b"{")  # seldom so many that a look at how they lie is worth while
+    brackets = line.count(b"[") + line.count(b"{")  # rarely so many that their nesting must be checked
     deep = brackets > MOST_NESTED and _is_deeper(value, MOST_NESTED)
     return f"it is nested more than {MOST_NESTED} deep" if deep else None
 
 
 def indented(value: Any) -> bytes:
-    """The JSON of a small file that people read, such as a summary."""
+    """Indented JSON for a small file that people read, such as a summary."""
     try:
         return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # half a surrogate, as in a file's name that is no UTF-8
+    except TypeError:  # half a surrogate pair, as in a file name that is not UTF-8
         return json.dumps(value, indent=2).encode() + b"\n"
 
 
@@ -69,7 +69,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def loads(line: bytes) -> Any:
-    """The JSON value of one line. Raises ValueError, also for too deep a nesting."""
+    """The JSON value of one line. Raises ValueError, also if it is nested too deeply."""
     value = _value(line)
     if _is_deeper(value, MOST_NESTED):
         raise ValueError(f"it is nested more than {MOST_NESTED} deep")
@@ -84,7 +84,7 @@ def _value(line: bytes) -> Any:
             return orjson.loads(line)
         except orjson.JSONDecodeError:
             pass  # json also reads lone surrogates, NaN, and numbers beyond a double
-    try:  # of bytes json would guess the encoding
+    try:  # json would guess the encoding of bytes
         return json.loads(line.decode("utf-8-sig", "surrogatepass"), parse_int=_integer)
     except RecursionError as error:
         raise ValueError(f"it is nested more than {MOST_NESTED} deep") from error
@@ -108,7 +108,7 @@ def _inside(value: Any) -> Any:
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether no number in there is infinite or NaN."""
+    """Whether no number in a value is infinite or NaN."""
     if isinstance(value, float):
         return math.isfinite(value)
     return all(_is_finite(inner) for inner in _inside(value) if isinstance(inner, (float, dict, list, tuple)))
@@ -120,7 +120,9 @@ def _slowly(row: Any, nan: str) -> tuple[bytes, int]:
 
 
 def _text(value: Any, nan: str, lost: list[None]) -> str:
-    """The JSON of a value in ASCII, as the standard library writes it, but for numbers. Notes each NaN in `lost`."""
+    """The JSON of a value in ASCII, as in the standard library except for numbers. Adds an entry to `lost` for each
+    NaN.
+    """
     if isinstance(value, dict):
         pairs = (f"{_name(name)}: {_text(inner, nan, lost)}" for name, inner in value.items())
         return f"{{{', '.join(pairs)}}}"

@@ -1,4 +1,4 @@
-"""What lies beside an output so that it can be made again: the resolved recipe, versions, and hashes of prompts."""
+"""The manifest beside an output, by which it can be reproduced: resolved recipe, versions, and hashes of prompts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from promptcot.storage.paths import beside, url_of
 from promptcot.storage.sources import is_file, open_file
 
 FORMAT = 1
-"""The form of `recipe.json` and `summary.json`; files that say nothing are of this one."""
+"""The format number of `recipe.json` and `summary.json`; files without a number have this one."""
 
 _PACKAGES = ("numpy", "pydantic", "jinja2", "torch", "transformers")
 
@@ -32,9 +32,9 @@ def manifest(recipe: Mapping[str, Any], prompts: Mapping[str, str], models: Mapp
 
 
 def read_manifest(path: Path) -> dict[str, Any] | None:
-    """What lies beside an output, or in a run directory, and says how it was made; None where nothing does.
+    """The manifest beside an output, or in a run directory; None if there is none.
 
-    The output may lie at an address.
+    The output may be remote.
     """
     where = manifest_path(path)
     try:
@@ -48,12 +48,12 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
 
 
 def manifest_path(path: Path) -> Path:
-    """Where that lies."""
+    """The path of the manifest."""
     return path / "recipe.json" if path.is_dir() else beside(path, "recipe.json")
 
 
 def installed(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those of these packages that are installed."""
+    """The versions of the installed ones among these packages."""
     found = {}
     for package in packages:
         with suppress(PackageNotFoundError):

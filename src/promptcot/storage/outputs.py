@@ -1,8 +1,7 @@
-"""One output and what lies beside it: accepted, dropped and failed rows, the summary, the recipe, the lock.
+"""An output and its companions: accepted, dropped and failed rows, the summary, the recipe, the lock.
 
-Decides the names (`X.jsonl`, `X.dropped.jsonl`, `X.failed.jsonl`, `X.summary.json`, `X.recipe.json`), that all of them
-appear at the end and whole, and how a row that is left out is written down. It counts rows; it does not decide their
-fate.
+Decides the names (`X.jsonl`, `X.dropped.jsonl`, `X.failed.jsonl`, `X.summary.json`, `X.recipe.json`) and the format of
+dropped rows. All files appear atomically at the end. Rows are counted here, but their outcomes are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ from promptcot.storage.writer import RowWriter
 
 @dataclass
 class Cut:
-    """How far a run's files may reach, so that they do not depend on what happened to be finished when it stopped.
+    """The last position that a run's files may contain, so that they do not depend on the timing of calls.
 
-    Rows up to position `settled` are known to belong to the result; `last` is set when the target is reached.
+    Rows up to position `settled` belong to the result; `last` is set when the target is reached.
     """
 
     settled: int = -1
@@ -60,7 +59,7 @@ class Output:
             writer.discard()
 
     def take(self, outcome: Outcome) -> None:
-        """Write an outcome where it belongs, now or when its position is settled. Raises StorageError."""
+        """Write an outcome to its file, now or when its position is settled. Raises StorageError."""
         if self._cut is None:
             self._write(outcome)
             return
@@ -68,29 +67,29 @@ class Output:
         self.settle()
 
     def append(self, outcome: Outcome) -> None:
-        """Write what became of a row that was held back, and so counts as given out already.
+        """Write the outcome of a row that was held back, and so is counted already.
 
-        Raises StorageError, and InputError where more rows are left out than were held back.
+        Raises StorageError, and InputError if more rows are dropped than were held back.
         """
         self.counts.rows_out -= 1
         if isinstance(outcome.result, Drop) and self.counts.rows_out < 0:
-            raise InputError(f"{self.counts.name}: the step leaves out more rows in the end than it held back")
+            raise InputError(f"{self.counts.name}: at the end the step drops more rows than it held back")
         self.take(outcome)
 
     def add(self, index: int, row: Row, result: Row | Sequence[Row] | Drop | Failed | str) -> None:
-        """Count one more row, and write what becomes of it: rows, or the reason why there is none."""
+        """Count a row and write its outcome: rows, or the reason why there is none."""
         self.counts.rows_in += 1
         found = Drop(result) if isinstance(result, str) else [result] if isinstance(result, dict) else result
         self.take(Outcome(Item(index, row), found))
 
     def copy(self, kind: str, row: Row) -> None:
-        """Write a row as it stands in the file of another output, which counted it: an accepted one, where `kind` is
-        empty, one that was `dropped`, or one that `failed`.
+        """Write a row from another output's file, which counted it: an accepted one if `kind` is empty, a `dropped`
+        one, or a `failed` one.
         """
         self._writer(kind).write(row)
 
     def settle(self) -> None:
-        """Write what waited for the cut's position."""
+        """Write the outcomes that waited for the cut's position."""
         if self._cut is not None:
             self._settle(self._cut.settled)
 
@@ -123,7 +122,7 @@ class Output:
         self._writer(kind).write(row)
 
     def commit(self, recipe: dict[str, Any] | None = None, more: Mapping[str, Any] | None = None) -> None:
-        """Let the files appear; with a `recipe`, it and the summary, with what there is `more`, beside them.
+        """Publish the files; with a `recipe`, it and the summary, extended by `more`, too.
 
         Raises StorageError.
         """
@@ -137,9 +136,10 @@ class Output:
             )
 
     def finish(self) -> None:
-        """Check the counts and bring all files to disk under temporary names: a full disk shows before any appears.
+        """Check the counts and sync all files under temporary names, so that a full disk is found before any is
+        published.
 
-        Raises StorageError; AssertionError if a row is unaccounted for.
+        Raises StorageError; AssertionError if a row is missing.
         """
         if self._cut is not None:
             self._settle(inf if self._cut.last is None else self._cut.last)
@@ -156,7 +156,7 @@ class Output:
         return self._writers[""].finished
 
     def publish(self) -> None:
-        """Let the finished files appear, and what an earlier run left in their place vanish. Raises StorageError."""
+        """Rename the finished files to their names, and remove those of an earlier run. Raises StorageError."""
         for kind in ("dropped", "failed", ""):
             if kind in self._writers:
                 self._writers.pop(kind).publish()
@@ -165,7 +165,7 @@ class Output:
                 self._name(kind).with_name(self._name(kind).name + ".partial").unlink(missing_ok=True)
 
     def _leave_out_the_rest(self) -> None:
-        """What was begun beyond the target is in the journal, and counted, but in no file."""
+        """Count rows beyond the target. Their calls are in the journal, but the rows are in no file."""
         self._waiting.clear()
         beyond = self.counts.rows_in - self.counts.rows_done
         if beyond and self._cut is not None and self._cut.last is not None:

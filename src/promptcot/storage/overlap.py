@@ -1,9 +1,9 @@
-"""No input is an output: what a command reads and what it writes, and whether any of it is the same file.
+"""Refuses commands whose outputs would overwrite an input or another output.
 
-Files are the same where their paths lead to one place, links followed, or where the file system says so (hard links).
-To an output belong its companions, the folder of its journal and its unfinished files; to an input what lies beside it.
-Decides this for all verbs, from the command line and from Python, before anything is opened. Which paths a verb has is
-left to it (`cli.parameters`, `pipeline`).
+Two files are the same if their resolved paths are the same, or if the file system says so (hard links). An output
+includes its companions, the folder of its journal and its temporary files; an input includes the files beside it. The
+check covers all verbs, on the command line and in Python, before anything is opened. The verb names its paths
+(`cli.parameters`, `pipeline`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from promptcot.storage.paths import PARTIAL, SUFFIXES, Kind, companions, state, 
 from promptcot.storage.usable import check_readable, check_writable, status
 
 RUN = ("*.jsonl", "recipe.json", "summary.json", "results.json", "README.md")
-"""What is read in the folder of a run, of an evaluation or of a training."""
+"""The files that are read in the folder of a run, an evaluation or a training run."""
 MODEL = (
     *("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"),
     *("*token*", "vocab*", "merges.txt", "chat_template*", "*.model", "*.jinja", "criteria.toml", "domain.toml"),
 )
-"""What is read in the folder of a model, or of prompts."""
+"""The files that are read in the folder of a model or of prompts."""
 _OF_A_FOLDER = ("recipe.json", "summary.json", "results.json", "chain.json", "lock", "chain.lock")
 
 
@@ -49,14 +49,14 @@ class Written:
 
     @classmethod
     def of(cls, path: str | Path, kind: Kind) -> Self:
-        """All that belongs to an output of a kind. Raises UsageError for a path that names no file, such as `/`."""
+        """All files of an output of a kind. Raises UsageError for a path without a file name, such as `/`."""
         main = Path(path)
         if kind == "either":
             kind = "file" if main.name.endswith(SUFFIXES) else "folder"
         if kind == "folder":
             return cls(main, tuple(main / name for name in _OF_A_FOLDER), is_folder=True)
         if not main.name:
-            raise UsageError(f"{main}: is a folder, and a file is to be written; choose another output")
+            raise UsageError(f"{main} is a folder, but a file is to be written; choose another output")
         if kind == "export":
             return cls(main, tuple(companions(main, kind)), (main, *state(main, kind)), is_folder=True)
         own = [] if kind == "read" else [main]
@@ -64,8 +64,8 @@ class Written:
 
 
 def check_paths(reads: Iterable[Read], outputs: Iterable[Written]) -> None:
-    """Raises UsageError where an output would replace an input or another output, or cannot be written at all, and
-    InputError for an input that can never be read. What lies at an address is left to `storage.delivery`.
+    """Raises UsageError if an output would replace an input or another output, or cannot be written at all, and
+    InputError for an input that can never be read. `storage.delivery` checks remote paths.
     """
     read = [one for one in dict.fromkeys(reads) if url_of(one.path) is None]
     written = [one for one in outputs if url_of(one.path) is None]
@@ -83,7 +83,7 @@ def check_paths(reads: Iterable[Read], outputs: Iterable[Written]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a path leads: its name without links, and the file's number, where there is one."""
+    """The resolved path, and the file's inode, if it exists."""
 
     name: str
     number: tuple[int, int] | None
@@ -97,12 +97,12 @@ class _Place:
         return self.name == other.name or (self.number is not None and self.number == other.number)
 
     def is_in(self, folder: Self) -> bool:
-        """Whether it lies in the folder, at any depth, or is the folder."""
+        """Whether it is in the folder, at any depth, or is the folder."""
         return self.is_same(folder) or self.name.startswith(folder.name.rstrip(os.sep) + os.sep)
 
 
 class _Places:
-    """Where all that belongs to an output lies; unfinished files have names of their own."""
+    """The places of all files of an output; temporary files have their own names."""
 
     def __init__(self, output: Written) -> None:
         self.files = [_Place.of(file) for file in output.files]
@@ -111,7 +111,7 @@ class _Places:
         self.itself = _Place.of(output.path) if output.is_folder else None
 
     def hold(self, read: _Place) -> bool:
-        """Whether a file or folder that is read would be written to."""
+        """Whether a file or folder that is read would be overwritten."""
         if self.itself is not None and self.itself.is_same(read):
             return True
         replaced = any(one.is_same(read) for one in (*self.files, *self.unfinished))
@@ -119,31 +119,31 @@ class _Places:
 
 
 def _refuse_two_of_one_name(one: Written, its: _Places, other: Written, others: _Places) -> None:
-    """Raises UsageError for two outputs that share a file. What lies beside a file that is read twice is the same."""
+    """Raises UsageError for two outputs that share a file. Files beside an input that is read twice may be the same."""
     if one == other and one.path not in one.files:
         return
     if any(file.is_same(of_other) for file in its.files for of_other in others.files):
         raise UsageError(
-            f"two outputs have the same name, {one.path} and {other.path}, or files beside them have; give each a file "
-            "of its own"
+            f"two outputs, {one.path} and {other.path}, or files beside them have the same name; give them different "
+            "names"
         )
     if any(others.hold(file) for file in its.files) or any(its.hold(file) for file in others.files):
-        raise UsageError(f"{other.path} and {one.path}: one output lies among the files of the other; choose another")
+        raise UsageError(f"{other.path} and {one.path}: one output is among the files of the other; choose another")
 
 
 def _refuse_loss(source: Read, output: Written, its: _Places) -> None:
-    """Raises UsageError where the output would replace the input, something beside it, or something in it."""
+    """Raises UsageError if the output would replace the input, a file beside it, or a file in it."""
     place = _Place.of(source.path)
     if its.hold(place):
         what = "folder" if source.path.is_dir() else "file"
         raise UsageError(
             f"{source.path}: this {what} would be replaced by the output {output.path}; choose another output. "
-            "(Failed rows are asked again when the same command is run again)"
+            "(To retry failed rows, run the same command again)"
         )
     for file in _lying_beside(source.path):
         if its.hold(_Place.of(file)):
             raise UsageError(
-                f"{source.path}: {file.name} lies beside it, and would be replaced by the output {output.path}; choose "
+                f"{source.path}: {file.name} beside it would be replaced by the output {output.path}; choose "
                 "another output"
             )
     held = [source.path] if source.path.is_dir() else state(source.path, "file")
@@ -151,18 +151,18 @@ def _refuse_loss(source: Read, output: Written, its: _Places) -> None:
         inside = source.inside if folder.is_same(place) else ("*",)
         if names := [*_in_folder(its.files, folder, inside)]:
             raise UsageError(
-                f"{source.path}: {names[0]} is read there, and would be replaced by the output {output.path}; choose "
-                "another output"
+                f"{source.path}: {names[0]} in it is read and would be replaced by the output {output.path}; "
+                "choose another output"
             )
 
 
 def _lying_beside(source: Path) -> list[Path]:
-    """The files that belong to rows or vectors that are read."""
+    """The companions of a file of rows or vectors that is read."""
     return companions(source, "file") if source.name.endswith((*SUFFIXES, ".safetensors")) else []
 
 
 def _in_folder(files: Sequence[_Place], folder: _Place, names: Sequence[str]) -> Iterator[str]:
-    """The names of those files that lie directly in the folder and match."""
+    """The names of the files that are directly in the folder and match."""
     for file in files:
         parent, name = os.path.split(file.name)
         if parent == folder.name and any(fnmatch(name, pattern) for pattern in names):

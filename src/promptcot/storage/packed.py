@@ -1,4 +1,4 @@
-"""Texts in one file, found by their numbers: what grows with a set and is looked at now and then stays on disk."""
+"""Texts in one file, found by their numbers, so that rarely used texts of a large set stay on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from promptcot.storage.atomic import storing
 
 
 class Packed:
-    """Texts by their numbers, from 0 in the order in which they were added. The file is begun anew.
+    """Texts by their numbers, from 0 in the order in which they were added. An existing file is replaced.
 
     Takes 8 bytes a text in memory.
     """
@@ -40,6 +40,6 @@ class Packed:
             return self._file.read(end - first).decode(errors="surrogatepass")
 
     def close(self) -> None:
-        """Let go of the file, which stays."""
+        """Close the file, without removing it."""
         with storing(self._path):
             self._file.close()

@@ -1,4 +1,4 @@
-"""pyarrow, where it is installed: an optional dependency with one error that names the extra."""
+"""Imports pyarrow, an optional dependency, with one error that names the extra."""
 
 from __future__ import annotations
 
@@ -14,6 +14,5 @@ def pyarrow(module: str) -> Any:
         return importlib.import_module(f"pyarrow.{module}")
     except ImportError as error:
         raise InputError(
-            "Parquet files, and files at addresses, need pyarrow: pip install 'promptcot[parquet]'; or use .jsonl on a "
-            "disk"
+            "Parquet files and remote files need pyarrow: pip install 'promptcot[parquet]'; or use local .jsonl files"
         ) from error

@@ -1,9 +1,9 @@
-"""Rows as a Parquet file, and back.
+"""Writes rows to Parquet files and reads them.
 
-Decides what becomes of values that Parquet does not have: a column whose values have no common type there (a number and
-a text, an integer above 64 bits, an object without fields) is written as text, each value as its JSON; half a surrogate
-becomes U+FFFD, and is written out in the name of a field. Both are counted, so that no row is refused when its calls
-are paid. Values that JSON does not have are the affair of `parquet_values`.
+Decides the form of values that Parquet cannot hold. A column whose values have no common type (a number and a text, an
+integer above 64 bits, an object without fields) is written as text, each value as its JSON. Half a surrogate pair
+becomes U+FFFD, and is spelled out in the name of a field. Both are counted, and no row is refused after its calls have
+been paid. `parquet_values` handles values that JSON cannot hold.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from promptcot.storage.sources import open_file, shown
 
 BATCH = 1024
 _DEEPEST = 50
-"""Lists and objects in each other; Parquet's own format of a schema bears some hundred."""
+"""The most nested lists and objects; Parquet's schema format supports about a hundred."""
 
 _FAULTS = (ValueError, OSError, OverflowError, TypeError, LookupError, MemoryError, RecursionError)
-"""What pyarrow raises beside its own errors, over files that are damaged and values that do not fit."""
+"""Other exceptions that pyarrow raises for damaged files and unsuitable values."""
 
 
 def read_parquet(source: Path) -> Iterator[Row]:
@@ -48,20 +48,24 @@ def read_parquet(source: Path) -> Iterator[Row]:
 
 
 def write_parquet(batches: Callable[[], Iterable[list[Row]]], target: Path) -> Counter[str]:
-    """Write rows, read twice or more, into a file; what was replaced, and how often. Raises InputError, OSError."""
+    """Write rows, which are read at least twice, to a file. Returns the replacements, counted. Raises InputError,
+    OSError.
+    """
     arrow = pyarrow("lib")
     kinds = _kinds(batches())
     while True:
         try:
             return _write(batches(), kinds, target)
-        except _Misfit as misfit:  # a type that suits the first rows of a column may not suit all
+        except _Misfit as misfit:  # the type of the first rows of a column may not fit all
             kinds[misfit.column] = None
         except arrow.ArrowException as error:
-            raise InputError(f"{target}: these rows do not fit into Parquet ({error}); choose .jsonl") from error
+            raise InputError(f"{target}: these rows cannot be written as Parquet ({error}); use .jsonl") from error
 
 
 def whole_letters(value: Any, halves: list[None]) -> Any:
-    """The value without halves of surrogate pairs, which are no letters of UTF-8; notes each text with some."""
+    """The value without halves of surrogate pairs, which UTF-8 cannot hold; adds an entry to `halves` for each such
+    text.
+    """
     if isinstance(value, dict):
         return {_written_out(name, halves): whole_letters(inner, halves) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -87,14 +91,14 @@ def _written_out(name: str, halves: list[None]) -> str:
 
 
 class _Misfit(Exception):
-    """A column has a value that is not of its type."""
+    """A column has a value that does not fit its type."""
 
     def __init__(self, column: str) -> None:
         self.column = column
 
 
 Kinds = dict[str, Any]
-"""The type of each column; None where values are written as text."""
+"""The type of each column; None if its values are written as text."""
 
 
 def _kinds(batches: Iterable[list[Row]]) -> Kinds:
@@ -119,7 +123,7 @@ def _kind(values: Sequence[Any]) -> Any:
 
 
 def _common(one: Any, other: Any) -> Any:
-    """The type that holds values of both; None where there is none."""
+    """The common type of both; None if there is none."""
     arrow, types = pyarrow("lib"), pyarrow("types")
     if one is None or other is None or one == other:
         return one if one == other else None
@@ -139,10 +143,10 @@ def _common(one: Any, other: Any) -> Any:
 
 
 def _is_storable(kind: Any, depth: int = 0) -> bool:
-    """Whether a file can have the type: objects without fields are none of Parquet's."""
+    """Whether Parquet supports the type: it does not support objects without fields."""
     types = pyarrow("types")
     if not types.is_nested(kind):
-        return not types.is_decimal(kind)  # it would come back as another number
+        return not types.is_decimal(kind)  # it would be read back as another number
     inner = [kind.field(place).type for place in range(kind.num_fields)]
     return bool(inner) and depth < _DEEPEST and all(_is_storable(one, depth + 1) for one in inner)
 
@@ -158,7 +162,7 @@ def _write(batches: Iterable[list[Row]], kinds: Kinds, target: Path) -> Counter[
 
 
 def _column(name: str, values: Sequence[Any], kind: Any, replaced: Counter[str]) -> Any:
-    """The values as an array of this type. Raises _Misfit."""
+    """An array of this type with the values. Raises _Misfit."""
     arrow = pyarrow("lib")
     if kind is None:
         others = sum(value is not None and not isinstance(value, str) for value in values)

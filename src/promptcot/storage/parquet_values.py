@@ -1,8 +1,8 @@
-"""Values of Parquet that JSON does not have: decimals, dates, times and bytes, as numbers and text.
+"""Converts Parquet values that JSON does not have: decimals, dates, times and bytes, to numbers and text.
 
-Decides by the type of a column, so that all its rows get one kind: a decimal becomes a number where a number holds it
-exactly, else text; dates and times become text (ISO 8601), durations seconds, bytes the text that they are. A column
-that can be none of this is refused by its name. Columns of plain types are not looked at again.
+The column's type decides, so that all its rows get the same type. A decimal becomes a number if a number holds it
+exactly, else text; dates and times become text (ISO 8601), durations seconds, and bytes are decoded as text. A column
+that cannot be converted is refused by its name. Columns of plain types are not touched.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from promptcot.errors import InputError
 from promptcot.storage.parquet import pyarrow
 
 Plain = Callable[[Any], Any]
-"""A value as JSON has it."""
+"""A JSON value."""
 
 _EXACT_DIGITS = 15
-"""So many decimal digits are the same again when they have been a float."""
+"""The number of decimal digits that survive a conversion to float."""
 
 
 def columns_to_change(schema: Any, where: str) -> dict[str, Plain]:
-    """For each column that JSON does not have, what makes its values plain; `where` is the file's name in errors."""
+    """For each column that JSON cannot hold, its conversion; `where` is the file's name in errors."""
     types = pyarrow("types")
     return {
         column.name: _changed(column.type, f"{where}: the column `{column.name}`")
@@ -33,7 +33,7 @@ def columns_to_change(schema: Any, where: str) -> dict[str, Plain]:
 
 
 def readable(batch: Any) -> Any:
-    """The same batch, with times of nanoseconds as text, which Python's own times cannot hold."""
+    """The batch with nanosecond times as text, because Python's times cannot hold them."""
     pa, types, compute = pyarrow("lib"), pyarrow("types"), pyarrow("compute")
     for place, column in enumerate(batch.schema):
         if (types.is_timestamp(column.type) or types.is_time64(column.type)) and column.type.unit == "ns":
@@ -57,7 +57,7 @@ def _changed(kind: Any, what: str) -> Plain:
 
 
 def _decimals_are_numbers(kind: Any) -> bool:
-    """Whether all decimals inside a type are held exactly by a number."""
+    """Whether a number holds all decimals of a type exactly."""
     types = pyarrow("types")
     if types.is_nested(kind):
         return all(_decimals_are_numbers(kind.field(n).type) for n in range(kind.num_fields))
@@ -65,7 +65,7 @@ def _decimals_are_numbers(kind: Any) -> bool:
 
 
 def _plain(value: Any, what: str, exact: bool) -> Any:
-    """A value of JSON. Raises InputError."""
+    """The JSON value. Raises InputError."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, dict):
@@ -74,7 +74,7 @@ def _plain(value: Any, what: str, exact: bool) -> Any:
         return [_plain(inner, what, exact) for inner in value]
     if isinstance(value, bytes):
         return _text(value, what)
-    if hasattr(value, "total_seconds"):  # first, for pandas' durations have `isoformat` too
+    if hasattr(value, "total_seconds"):  # checked first, because pandas' durations have `isoformat` too
         return value.total_seconds()
     if hasattr(value, "isoformat"):
         return value.isoformat()
@@ -93,7 +93,7 @@ def _number(value: Decimal) -> int | float:
 
 
 def _all_digits(value: Decimal) -> str:
-    """Without zeros at the end; `normalize` would round to the 28 digits that Python computes with."""
+    """All digits without trailing zeros; `normalize` would round to the 28 digits of Python's context."""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -102,4 +102,4 @@ def _text(value: bytes, what: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise InputError(f"{what} holds bytes that are no text, such as an image; leave the column out") from error
+        raise InputError(f"{what} holds bytes that are not text, such as an image; leave the column out") from error

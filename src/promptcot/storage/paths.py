@@ -1,4 +1,4 @@
-"""Names of files: the suffixes of row formats, companions of an output, and which paths stand for addresses."""
+"""File names: the suffixes of row formats, the companions of an output, and which paths are remote addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptcot.redaction import holds_credentials
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".parquet")
 PARTIAL = ".partial"
-"""What is added to the name of a file for as long as it is not whole."""
+"""The suffix of a file that is not complete."""
 
 Kind = Literal["file", "plain", "folder", "either", "read", "export"]
 """A file of rows or vectors with its companions; a file alone; a folder; a file of rows or a folder, by the name; a
@@ -25,7 +25,7 @@ COMPANIONS: Mapping[Kind, tuple[str, ...]] = {
 }
 """The files that may lie beside an output of a kind."""
 STATE: Mapping[Kind, tuple[str, ...]] = {"file": ("journal",), "read": ("grades",), "export": ("labels",)}
-"""The folders beside it, in which work that was interrupted goes on."""
+"""The folders beside it, from which interrupted work is resumed."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):(/{1,3})(?=[^/])", re.IGNORECASE)
 
@@ -44,7 +44,7 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def rows_of(output: Path) -> Path:
-    """The file of rows of an output, by which its companions are named: `X.jsonl` has the names of `X.safetensors`."""
+    """The file of rows of an output, which names its companions: `X.jsonl` has the names of `X.safetensors`."""
     return output.with_suffix(".jsonl") if output.suffix == ".safetensors" else output
 
 
@@ -55,20 +55,21 @@ def companions(output: Path, kind: Kind) -> list[Path]:
 
 
 def state(output: Path, kind: Kind) -> list[Path]:
-    """The folders beside an output, in which work that was interrupted goes on."""
+    """The folders beside an output, from which interrupted work is resumed."""
     return [beside(rows_of(output), name) for name in STATE.get(kind, ())]
 
 
 def expanded(path: str | Path) -> Path:
-    """The path with the home directory in the place of `~`; one of a user who does not exist stays as it is."""
+    """The path with `~` replaced by the home directory; `~` with an unknown user is kept."""
     return Path(os.path.expanduser(path))
 
 
 def url_of(path: str | Path) -> str | None:
-    """The URL that a path stands for, if it is one; a `Path` has made one slash of several. `file://` is a local path.
+    """The URL that a path stands for, if it is one. `file://` is a local path. A `Path` merges several slashes into
+    one.
 
-    So a host or bucket must be named in a `Path`, as in `hdfs://HOST/…`; only fsspec's `local:///…` has none. Raises
-    InputError for an address with a password or a key in it, which would be written down and printed.
+    Therefore a `Path` must name a host or bucket, as in `hdfs://HOST/…`; only fsspec's `local:///…` has none. Raises
+    InputError for an address with a password or a key, which would be stored and printed.
     """
     text = str(path)
     found = _URL.match(text)
@@ -76,7 +77,7 @@ def url_of(path: str | Path) -> str | None:
         return None
     if holds_credentials(text):
         raise InputError(
-            "an address of a file holds no password and no key, since it is written down and printed: set them in the "
+            "a file's address must not contain a password or a key, because it is stored and printed: set them in the "
             "environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, GOOGLE_APPLICATION_CREDENTIALS, …)"
         )
     slashes = "///" if len(found[2]) == 3 or found[1] == "local" else "//"

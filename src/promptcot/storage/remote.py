@@ -1,8 +1,8 @@
-"""Files at addresses: a folder on any file system, and what is done there.
+"""Remote files: folders on any file system, and operations on them.
 
 Decides how a path or URL becomes a file system of pyarrow (its own for local paths, `s3://`, `gs://`, `hdfs://`,
-`abfs://`; any other through fsspec), how a file appears there whole, and how long an answer is waited for. What the
-files hold is left to others.
+`abfs://`; any other through fsspec), how a file is written there atomically, and the timeouts. The content of files
+does not matter here.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from promptcot.storage.paths import url_of
 Answer = TypeVar("Answer")
 
 PATIENCE = 60.0
-"""Seconds in which an address must answer; by themselves some file systems try for a quarter of an hour."""
+"""The timeout in seconds; without it some file systems retry for a quarter of an hour."""
 _OBJECT_STORES = ("s3", "gcs", "abfs")
-"""Where a file appears when all of it has arrived, and folders need not be made."""
+"""Object stores, where a file appears when its upload is complete, and folders need not be created."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Folder:
 
     @classmethod
     def at(cls, path: str | Path) -> Folder:
-        """The folder of that path or URL. Raises InputError where nothing here can read it."""
+        """The folder of a path or URL. Raises InputError if no installed package supports it."""
         url = url_of(path)
         if url is None:
             return cls(fs.LocalFileSystem(), str(Path(path).absolute()))
@@ -57,19 +57,19 @@ class Folder:
         return Folder(self.system, f"{self.path}/{name}")
 
     def make(self) -> None:
-        """Make the folder, and those that it lies in. Raises StorageError."""
+        """Create the folder and its parents. Raises StorageError."""
         try:
             self.system.create_dir(self.path, recursive=True)
         except OSError as error:
-            raise StorageError(f"{self.path}: this folder cannot be made ({error})") from error
+            raise StorageError(f"{self.path}: the folder cannot be created ({error})") from error
 
     @property
     def parent(self) -> Folder:
-        """The folder that it lies in."""
+        """The parent folder."""
         return Folder(self.system, self.path.rpartition("/")[0])
 
     def files(self, suffix: str) -> Iterator[str]:
-        """The names of the files in it that end so, sorted; none where there is no such folder."""
+        """The sorted names of its files with a suffix; none if the folder does not exist."""
         found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         yield from sorted(
             info.base_name for info in found if info.type == fs.FileType.File and info.base_name.endswith(suffix)
@@ -80,15 +80,15 @@ class Folder:
         return bool(self.system.get_file_info(f"{self.path}/{name}").type == fs.FileType.File)
 
     def read(self, name: str) -> bytes:
-        """All of a small file."""
+        """The content of a small file."""
         with self.system.open_input_stream(f"{self.path}/{name}", compression=None) as stream:
             content: bytes = stream.read()
         return content
 
     def send(self, source: Path, name: str) -> None:
-        """Copy a file of this machine into it, where it appears whole. Raises StorageError.
+        """Upload a local file, which appears atomically. Raises StorageError.
 
-        The copy is one call of pyarrow: a stream that Python had to close after Ctrl-C would make a short file look
+        The copy is one call of pyarrow: a stream that Python closes after Ctrl-C would make a partial file look
         finished.
         """
         target = f"{self.path}/{name}"
@@ -98,7 +98,7 @@ class Folder:
                 return
             self.system.create_dir(target.rpartition("/")[0], recursive=True)
             _copy(fs.LocalFileSystem(), str(source), self.system, f"{target}.partial")
-            if self.has(name):  # HDFS renames to new names only
+            if self.has(name):  # HDFS does not rename over an existing file
                 self.system.delete_file(target)
             self.system.move(f"{target}.partial", target)
 
@@ -112,7 +112,7 @@ class Folder:
 def _by_fsspec(url: str) -> tuple[Any, str]:
     try:
         system, path = importlib.import_module("fsspec.core").url_to_fs(url)
-    except Exception as error:  # each package for fsspec has errors of its own
+    except Exception as error:  # each fsspec package has its own errors
         raise InputError(
             f"{url}: this address cannot be used ({_reason(error)}); pyarrow reads s3://, gs://, hdfs://, abfs://; "
             "others need fsspec and its package for them"
@@ -126,7 +126,7 @@ def _copy(here: Any, source: str, there: Any, target: str) -> None:
 
 @contextmanager
 def _failing(kind: type[PromptCoTError], what: str) -> Iterator[None]:
-    """Turns whatever a file system raises into one error; each package for fsspec has errors of its own."""
+    """Turns all exceptions of a file system into one error type; each fsspec package has its own errors."""
     try:
         yield
     except PromptCoTError:
@@ -140,7 +140,7 @@ def _reason(error: Exception) -> str:
 
 
 def _in_time(work: Callable[[], Answer], url: str) -> Answer:
-    """What `work` gives. Raises InputError where it takes longer than PATIENCE."""
+    """The result of `work`. Raises InputError if it takes longer than PATIENCE."""
     answer: Future[Answer] = Future()
 
     def ask() -> None:
@@ -154,14 +154,14 @@ def _in_time(work: Callable[[], Answer], url: str) -> Answer:
         return answer.result(PATIENCE)
     except TimeoutError as error:
         raise InputError(
-            f"{url}: no answer within {PATIENCE:g} seconds; look at the name, the credentials and the network"
+            f"{url}: no answer within {PATIENCE:g} seconds; check the name, the credentials and the network"
         ) from error
 
 
 def check_writable(url: str, *, folder: bool) -> None:
-    """Write a small file where a file, or those of a folder, will lie, and remove it.
+    """Write a small file at the place of a file, or in a folder, and remove it.
 
-    Raises InputError where that fails, in bounded time.
+    Raises InputError if this fails or times out.
     """
 
     def probe() -> None:
@@ -181,7 +181,7 @@ def check_writable(url: str, *, folder: bool) -> None:
 
 
 def info_of(url: str) -> tuple[Folder, Any]:
-    """Where a file lies, and what its file system knows of it; None for no file. Raises InputError."""
+    """A file's folder and its file information; None if it is not a file. Raises InputError."""
 
     def look() -> tuple[Folder, Any]:
         place = Folder.at(url)
@@ -193,7 +193,7 @@ def info_of(url: str) -> tuple[Folder, Any]:
 
 
 def open_remote(url: str) -> io.BufferedReader:
-    """A file at an address, to read from its beginning. Raises InputError."""
+    """A remote file, opened for reading. Raises InputError."""
     place, info = info_of(url)
     if info is None:
         raise InputError(f"{url}: no such file")
@@ -202,7 +202,7 @@ def open_remote(url: str) -> io.BufferedReader:
 
 
 def fetch(url: str, folder: Path) -> Path:
-    """A copy of a file in a folder of this machine, made once while size and time of the file stay the same.
+    """A local copy of a file in a folder, reused while size and time of the file stay the same.
 
     Raises InputError.
     """

@@ -1,7 +1,7 @@
-"""Rows read from disk, one at a time, and the ids of rows that come without one.
+"""Reads rows from disk, one at a time, and gives ids to rows without one.
 
-Decides the formats (JSON Lines, `.jsonl.zst`, `.parquet`, by suffix), the encoding, and what a malformed line means.
-What a row means is left to others.
+Decides the formats (JSON Lines, `.jsonl.zst`, `.parquet`, by suffix), the encoding, and the handling of malformed
+lines. The content of rows does not matter here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from promptcot.storage.sources import open_file, shown
 from promptcot.storage.usable import check_readable, status
 
 _WIDE = (b"\xff\xfe", b"\xfe\xff")
-"""How a file in UTF-16 begins."""
+"""The byte order marks of UTF-16 files."""
 
 
 def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
-    """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is no object.
+    """The rows of a file, one at a time. Raises InputError for a missing or empty file, or a line that is not an
+    object.
 
-    What a shard wrote may be empty.
+    The file of a shard may be empty.
     """
     source = Path(path)
     if url_of(path) is None:
@@ -44,14 +45,14 @@ def read_rows(path: str | Path, *, may_be_empty: bool = False) -> Iterator[Row]:
 
 
 def _check(source: Path) -> None:
-    """Raises InputError for a path that is no readable file."""
+    """Raises InputError for a path that is not a readable file."""
     check_readable(source)
     if status(source) is None:
         raise InputError(f"{source}: no such file")
     if not os.access(source, os.R_OK):
-        raise InputError(f"{source}: it may not be read")
+        raise InputError(f"{source}: no permission to read it")
     if source.is_dir():
-        raise InputError(f"{source}: is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
+        raise InputError(f"{source} is a folder; a file of rows is needed ({', '.join(SUFFIXES)})")
 
 
 def read_lines(source: Path) -> Iterator[Row]:
@@ -91,9 +92,9 @@ def _open_lines(source: Path) -> IO[bytes]:
 
 
 def with_ids(rows: Iterable[Row]) -> Iterator[Row]:
-    """The same rows, each with an `id`: its own, or a hash of what it asks; a repeated id gets `-2`, `-3`, …
+    """The same rows, each with an `id`: its own, or a hash of its content; a repeated id gets `-2`, `-3`, …
 
-    Remembers 8 bytes of each id, and counts only for ids that repeat.
+    Keeps 8 bytes of each id, and counters only for ids that repeat.
     """
     seen: set[int] = set()
     repeats: dict[str, int] = {}
@@ -119,7 +120,7 @@ def hash_bytes(content: bytes) -> int:
 
 
 def row_id(row: Row) -> str:
-    """The id of a row that came without one."""
+    """The id of a row without one."""
     if "prompt" not in row and "messages" not in row:
         return content_id(row)
     asked = row.get("prompt", row.get("messages"))

@@ -1,6 +1,6 @@
-"""A file that is read, wherever it lies: on this machine, or at an address.
+"""Input files, local or remote.
 
-Decides when pyarrow is needed for that, and where copies of files at addresses are kept that have to be on a disk.
+Decides when pyarrow is needed, and where local copies of remote files are kept.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from promptcot.storage.paths import SUFFIXES, expanded, stem, url_of
 
 
 def cache_folder() -> Path:
-    """Where files are kept that can be had again: `$PROMPTCOT_CACHE`, else ~/.cache/promptcot."""
+    """The cache folder: `$PROMPTCOT_CACHE`, else ~/.cache/promptcot."""
     return expanded(os.environ.get("PROMPTCOT_CACHE") or "~/.cache/promptcot")
 
 
 def shown(path: str | Path) -> str:
-    """The path or address as a person would write it; a `Path` has made one slash of several."""
+    """The path or address as a person would write it; a `Path` merges several slashes into one."""
     return url_of(path) or str(path)
 
 
 def is_file(path: str | Path) -> bool:
-    """Whether there is such a file. Raises InputError for an address that cannot be asked."""
+    """Whether there is such a file. Raises InputError for an unreachable address."""
     url = url_of(path)
     if url is None:
-        return os.path.isfile(path)  # unlike Path.is_file, it answers for what can be no name, too
+        return os.path.isfile(path)  # unlike Path.is_file, it accepts invalid names too
     pyarrow("lib")
     from promptcot.storage.remote import info_of
 
@@ -37,7 +37,7 @@ def is_file(path: str | Path) -> bool:
 
 
 def open_file(path: str | Path) -> IO[bytes]:
-    """A file to read from its beginning. Raises InputError for an address that cannot be read."""
+    """A file opened for reading. Raises InputError for an address that cannot be read."""
     url = url_of(path)
     if url is None:
         return Path(path).open("rb")
@@ -48,7 +48,7 @@ def open_file(path: str | Path) -> IO[bytes]:
 
 
 def on_disk(path: str | Path) -> Path:
-    """The file itself, or a copy of what is at an address, which is made once for as long as it stays the same.
+    """The file itself, or a local copy of a remote file, which is reused while that stays the same.
 
     Raises InputError.
     """
@@ -60,9 +60,9 @@ def on_disk(path: str | Path) -> Path:
 
 
 def result_on_disk(path: str | Path) -> Path:
-    """An output with what lies beside it, or a run directory: itself, or a copy of what is at an address.
+    """An output with its companions, or a run directory: itself, or a local copy if it is remote.
 
-    Journals are at no address, so a copy has none. Raises InputError.
+    Journals are not uploaded, so a copy has none. Raises InputError.
     """
     url = url_of(path)
     if url is None:
@@ -80,14 +80,14 @@ def result_on_disk(path: str | Path) -> Path:
     root = url.rpartition("/")[0] if is_file else url.rstrip("/")
     for file in ours:
         fetched(f"{root}/{file}", folder)
-    for left in folder.iterdir():  # of what was there earlier
+    for left in folder.iterdir():  # files of an earlier copy
         if left.name not in ours and left.suffix in (".json", ".jsonl", ".zst", ".parquet"):
             left.unlink(missing_ok=True)
     return folder / name if is_file else folder
 
 
 def fetched(url: str, folder: Path) -> Path:
-    """A copy of a file at an address in that folder. Raises InputError."""
+    """A copy of a remote file in a folder. Raises InputError."""
     pyarrow("lib")
     from promptcot.storage.remote import fetch
 
@@ -95,6 +95,6 @@ def fetched(url: str, folder: Path) -> Path:
 
 
 def refuse_address(path: str | Path, what: str) -> None:
-    """Raises InputError where an address is given for something that has to be on this machine."""
+    """Raises InputError if an address is given for a path that must be local."""
     if (url := url_of(path)) is not None:
-        raise InputError(f"{url}: an address, and {what} has to be on this machine; copy it here and give its path")
+        raise InputError(f"{url}: a remote address, but {what} must be on this machine; copy it here and give its path")

@@ -1,8 +1,8 @@
-"""Files of rows whose columns are known: Parquet or JSON Lines, in shards of bounded size, written as rows come.
+"""Writes rows with known columns to Parquet or JSON Lines, in shards of bounded size, as a stream.
 
-Decides where a shard ends, what becomes of letters that UTF-8 does not have, and the form of Parquet: plain types of
-Arrow, compressed by Zstandard, row groups of some 32 MB, without notes for one library, so that old readers know all
-of it. Which columns there are is decided by the caller. Memory holds one row group.
+Decides where a shard ends, how characters that UTF-8 cannot hold are replaced, and the Parquet options: plain Arrow
+types, Zstandard compression, row groups of about 32 MB, and no metadata for a single library, so that old readers can
+read everything. The caller decides the columns. Memory holds one row group.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from promptcot.storage.parquet import pyarrow
 from promptcot.storage.parquet_rows import whole_letters
 
 MOST_BYTES = 400_000_000
-"""Of one shard on disk."""
+"""The most bytes of one shard on disk."""
 _ROW_GROUP = 32_000_000
 _AT_ONCE = 1 << 20
 _REPLACED = "texts with half a surrogate pair, which UTF-8 does not have, by ones with U+FFFD"
@@ -38,7 +38,7 @@ class Shard:
     sha256: str
 
     def told(self) -> dict[str, Any]:
-        """As it stands in a manifest."""
+        """The shard's entry in a manifest."""
         return {"name": self.name, "rows": self.rows, "bytes": self.bytes, "sha256": self.sha256}
 
 
@@ -47,13 +47,13 @@ class _Writer(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes on disk, about."""
+        """The approximate bytes on disk."""
 
     def close(self) -> None: ...
 
 
 class Shards:
-    """The files of one split in a folder: `NAME.parquet`, or `NAME-00000-of-00012.parquet` where there are several.
+    """The files of one split in a folder: `NAME.parquet`, or `NAME-00000-of-00012.parquet` if there are several.
 
     `columns` has the types by name: "string", "integer", "number", "boolean", a tuple of one for a list of it, a
     mapping for an object. A shard ends at `most_rows`, or once it has `most_bytes`.
@@ -77,11 +77,11 @@ class Shards:
 
     @property
     def rows(self) -> int:
-        """All that were written."""
+        """The number of rows written."""
         return sum(self._rows)
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write some more rows, few enough to be in memory twice. Raises StorageError."""
+        """Write rows, few enough to fit into memory twice. Raises StorageError."""
         with storing(self._folder):
             while rows:
                 writer = self._open or self._begin()
@@ -94,7 +94,7 @@ class Shards:
                     self._end()
 
     def finish(self) -> list[Shard]:
-        """The files, under their names. Raises StorageError."""
+        """Publish the files and return them. Raises StorageError."""
         with storing(self._folder):
             self._end()
             return [self._named(number) for number in range(len(self._rows))]
@@ -146,7 +146,7 @@ class _Lines:
 
 
 class _Parquet:
-    """One file; rows wait until they are a row group."""
+    """One file; rows are buffered until they fill a row group."""
 
     def __init__(self, path: Path, columns: Mapping[str, Any], replaced: Counter[str]) -> None:
         arrow = pyarrow("lib")
@@ -192,7 +192,7 @@ def _whole(rows: Sequence[Row], replaced: Counter[str]) -> list[Row]:
 
 
 def _type(kind: Any) -> Any:
-    """The type of Arrow for one of a column. Raises KeyError for a word that is none."""
+    """The Arrow type of a column's type. Raises KeyError for an unknown one."""
     arrow = pyarrow("lib")
     if isinstance(kind, str):
         return getattr(arrow, _TYPES[kind])()

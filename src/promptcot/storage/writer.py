@@ -1,4 +1,4 @@
-"""Rows written to disk under a temporary name, and renamed when all of them are there."""
+"""Writes rows under a temporary name, and renames the file when it is complete."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RowWriter:
     """Writes rows to a temporary name beside `path`; `commit` renames, `discard` removes. Not thread-safe.
 
     The temporary file is locked, so that two writers cannot share a name. Raises LockedError, StorageError. `replaced`
-    counts what the format does not have and was written as something else, all of it once the file is finished. NaN is
-    none of JSON's values, and becomes null unless `nan` says otherwise, for files that only we read.
+    counts values that the format cannot hold and that were replaced; it is complete once the file is finished. NaN is
+    not a JSON value and becomes null, unless `nan` says otherwise for files that only we read.
     """
 
     def __init__(self, path: Path, nan: Literal["null", "NaN"] = "null") -> None:
@@ -35,7 +35,7 @@ class RowWriter:
         make_parent(self._partial)
         with storing(self._partial):
             handle = open_locked(self._partial)
-            self._lock = os.dup(handle)  # outlives the file: nobody may begin anew before the rename
+            self._lock = os.dup(handle)  # outlives the file: no other process may start before the rename
             self._file = self._open(handle)
 
     def _open(self, handle: int) -> IO[bytes]:
@@ -68,7 +68,7 @@ class RowWriter:
         return line
 
     def finish(self) -> None:
-        """Bring everything to disk, still under the temporary name. Raises StorageError, or InputError for Parquet."""
+        """Sync everything, still under the temporary name. Raises StorageError, or InputError for Parquet."""
         with storing(self._partial):
             self._file.close()
             if self._is_parquet:
@@ -78,11 +78,11 @@ class RowWriter:
 
     @property
     def finished(self) -> Path:
-        """The finished file, until it is published."""
+        """The path of the finished file until it is published."""
         return self._ready
 
     def publish(self) -> None:
-        """Let the finished file appear under its own name. Raises StorageError."""
+        """Rename the finished file to its name. Raises StorageError."""
         with storing(self.path):
             os.replace(self._ready, self.path)
             sync(self.path.parent)
@@ -94,7 +94,7 @@ class RowWriter:
         self.publish()
 
     def discard(self) -> None:
-        """Leave nothing behind under a temporary name. May be called more than once; never raises."""
+        """Remove the temporary file. May be called more than once; never raises."""
         if self._lock < 0:
             return
         with suppress(OSError):

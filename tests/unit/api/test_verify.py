@@ -47,7 +47,7 @@ def test_a_verifier_that_answers_nonsense_is_undecided_and_never_valid() -> None
 def test_a_verifier_that_answers_nonsense_is_stopped_after_some_calls() -> None:
     engine = promptcot.ScriptedEngine(lambda _: "Well.")
     many = [{**row, "id": f"{row['id']}-{copy}"} for row in ROWS for copy in range(30)]
-    with pytest.raises(promptcot.SystematicFailure, match="verify: stopped, since none of the first 20 replies"):
+    with pytest.raises(promptcot.SystematicFailure, match="verify: stopped because none of the first 20 replies"):
         promptcot.verify(many, model=engine)
     assert engine.asked <= 45
 

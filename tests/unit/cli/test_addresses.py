@@ -207,7 +207,7 @@ def test_a_copy_that_fails_leaves_the_result_and_the_same_command_copies_it(
         patched.setattr(Folder, "send", failing)
         assert main(command) == 1
     told = said()
-    assert f"{place}/x.jsonl: not all of the result could be copied there: the network is gone" in told
+    assert f"{place}/x.jsonl: the result could not be uploaded completely: the network is gone" in told
     assert "whole in J/x.jsonl" in told
     assert "x.jsonl" not in names(place)
     assert len(list(read_rows("J/x.jsonl"))) == 3

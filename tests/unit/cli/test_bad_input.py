@@ -91,7 +91,7 @@ def test_a_mistake_is_one_clear_error(
 
 def test_more_combinations_than_exist_ends_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SAMPLE, "--data_path", "concepts.jsonl", "--data_size", "1000"]) == 0
-    assert "no more than 3 combinations: these are all there are" in capsys.readouterr().out
+    assert "no more than 3 combinations: these are all the possible ones" in capsys.readouterr().out
     assert len(Path("out.jsonl").read_text().splitlines()) == 3
 
 

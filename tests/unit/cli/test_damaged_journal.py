@@ -40,7 +40,7 @@ def test_a_damaged_line_is_told_and_costs_one_call(capsys: pytest.CaptureFixture
     capsys.readouterr()
     assert solve() == 0
     told = capsys.readouterr().out
-    assert "4 finished calls reused from the journal, 1 damaged line of the journal passed over, its call is" in told
+    assert "4 finished calls reused from the journal, 1 damaged line of the journal skipped, its call is" in told
     assert "solve: 1 call" in told
     assert json.loads(beside(OUT, "summary.json").read_bytes())["stages"]["solve"]["damaged"] == 1
     assert OUT.read_bytes() == whole

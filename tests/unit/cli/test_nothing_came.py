@@ -287,12 +287,12 @@ def test_a_model_that_is_never_readable_is_stopped_within_forty_calls_and_then_a
     assert run(line) == 1
     assert 20 <= asked <= 40
     error = capsys.readouterr().err
-    assert "promptcot: generate: stopped, since none of the first 20 replies can be used" in error
+    assert "promptcot: generate: stopped because none of the first 20 replies can be used" in error
     assert "--max-candidates" not in error
     before = asked
     assert run(line) == 1
     assert asked == before
-    assert "nothing has changed since it was stopped, so nothing is asked" in capsys.readouterr().err
+    assert "nothing has changed since the stage was stopped, so no call was made" in capsys.readouterr().err
 
 
 def test_an_example_without_an_id_is_not_called_by_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,7 +173,7 @@ def test_no_output_replaces_an_input(line: str, capsys: pytest.CaptureFixture[st
     code = main(line.split())
     said = capsys.readouterr().err
     assert code in (1, 2), said
-    assert any(words in said for words in ("would be replaced", "two outputs", "one output lies among")), said
+    assert any(words in said for words in ("would be replaced", "two outputs", "one output is among")), said
     assert content() == before
 
 

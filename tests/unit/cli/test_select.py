@@ -73,7 +73,7 @@ def test_a_band_that_nobody_meets_ends_with_1_and_the_way_out(capsys: pytest.Cap
 def test_rows_without_pass_rates_end_with_1_and_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
     write("bare.jsonl", [{"id": "a", "problem": "Find it."}])
     assert run("select --data-path bare.jsonl --output-path set.jsonl") == 1
-    assert "remedy: give rows that `label` wrote" in capsys.readouterr().out
+    assert "remedy: give rows from `label`" in capsys.readouterr().out
 
 
 def test_a_size_that_cannot_be_reached_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,14 +104,14 @@ def test_columns_of_other_programs_are_named(capsys: pytest.CaptureFixture[str])
 
 
 MISTAKES = [
-    ("--pass-rate 0.8:0.2", 2, "begins above its end"),
+    ("--pass-rate 0.8:0.2", 2, "starts above its end"),
     ("--difficulty 0-2=1", 2, "2 is not between 0 and 1"),
     ("--levels AIME=1 --balance level", 2, "give one of them"),
     ("--balance hardness", 2, "'hardness' is not one of"),
     ("--size 0", 2, "--size"),
     ("--data-path labels.jsonl", 2, "would count twice"),
     ("--data-path missing.jsonl", 1, "no such file"),
-    ("--model y", 1, "models that are there: x"),
+    ("--model y", 1, "models in the rows: x"),
     ("--verifier nothing", 2, "is no verifier"),
 ]
 

@@ -270,7 +270,7 @@ MISFITS = [
     ("a raw prompt for a model with a template", CHATML, [], "--set model.chat=true"),
     ("a chat for a model without one", None, ["model.chat=true"], "--set model.chat=false"),
     ("marks that the tokenizer does not know", CHATML, ["style=deepseek-r1", "prompts=math"], "<｜User｜>"),
-    ("marks within a turn", CHATML, ["style=qwq", "prompts=math", "model.chat=true"], "marks of turns itself"),
+    ("marks within a turn", CHATML, ["style=qwq", "prompts=math", "model.chat=true"], "contains turn markers"),
 ]
 
 

@@ -64,11 +64,11 @@ def test_the_remedy_for_dropped_rows_is_that_of_the_most_frequent_reason() -> No
     assert "every judge" in str(remedy_for({"bad": 1, "missing verdict": 2}))
     assert "stronger verifier" in str(remedy_for({"undecided": 3}))
     assert "`findings`" in str(remedy_for({"invalid: Unique Answer": 3, "invalid verdict": 1}))
-    assert "judges that can be read" in str(remedy_for({"invalid verdict": 3}))
+    assert "judges whose replies can be parsed" in str(remedy_for({"invalid verdict": 3}))
     assert remedy_for({"repeated": 3}) is None
     assert remedy_for({}) is None
 
 
 def test_the_remedy_for_failed_rows_is_that_of_the_most_frequent_cause() -> None:
     assert "longer context" in remedy_for_failed({"over-long": 2, "refused": 1})
-    assert "what the message names" in remedy_for_failed({"over-long": 1, "refused": 2})
+    assert "the problem that the message names" in remedy_for_failed({"over-long": 1, "refused": 2})

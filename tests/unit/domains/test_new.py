@@ -101,7 +101,7 @@ def test_prompts_that_were_changed_are_not_taken_for_an_interrupted_call() -> No
     [
         ("math", "elsewhere", "math is a domain that ships"),
         ("puzzles", "nano", "nano is a domain that ships"),
-        ("a/b", "a", "is no name of a domain.*; a folder elsewhere is given by --output-dir"),
+        ("a/b", "a", "is not a valid name of a domain.*; to write to another folder, use --output-dir"),
         ("a" * 101, "a", "is no name of a domain"),
         ("-x", "x", "is no name of a domain"),
         ("", "x", "is no name of a domain"),

@@ -138,9 +138,9 @@ def test_a_gold_that_is_empty_stops(tmp_path: Path) -> None:
     [
         ({"source": None}, "the field `source` is missing"),
         ({"source": " "}, "the field `source` is missing"),
-        ({"prompt": ""}, "neither `problem` nor `prompt` holds a text"),
-        ({"prompt": 5}, "neither `problem` nor `prompt` holds a text"),
-        ({"reference_solution": None}, "no gold: neither `answer` nor `reference_solution`"),
+        ({"prompt": ""}, "neither `problem` nor `prompt` has a text"),
+        ({"prompt": 5}, "neither `problem` nor `prompt` has a text"),
+        ({"reference_solution": None}, "no gold: the row has neither `answer` nor `reference_solution`"),
         ({"reference_solution": "the answer is 2"}, "has no '####' before its answer"),
         ({"reference_solution": "#### "}, "the gold is empty"),
     ],

@@ -123,7 +123,7 @@ def test_a_verifier_that_fails_over_answers_costs_these_and_is_told(
     assert [row["correct"] for row in read_rows(Path("details.jsonl"))] == [True, None, None, None, True]
     said = capsys.readouterr().out
     assert (
-        "note: mine:Fragile failed in 3 calls, and what these are about is neither right nor wrong; first over" in said
+        "note: mine:Fragile failed in 3 calls; the answers of these calls count as neither right nor wrong; first over" in said
     )
     assert main(["label", "--data_path", str(path), "--output_path", "l.jsonl", "--verifier", FRAGILE]) == 0
     assert "label: mine:Fragile failed in 1 call" in capsys.readouterr().out
@@ -154,7 +154,7 @@ def test_a_verifier_that_is_none_is_told_before_anything_is_done(
 
 
 def test_a_recipe_names_a_verifier_that_there_is() -> None:
-    with pytest.raises(promptcot.RecipeError, match=r"verifier: .*'exakt' is no verifier: known are 'mathematics'"):
+    with pytest.raises(promptcot.RecipeError, match=r"verifier: .*'exakt' is not a verifier: use one of 'mathematics'"):
         promptcot.evaluate({"benchmarks": ["nano"], "verifier": "exakt"})
 
 

@@ -100,9 +100,9 @@ def test_an_own_verifier_is_an_object_or_what_makes_one(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("number", "is int, which is no verifier: it has no function `extract`"),
-        ("Half", "is Half, which is no verifier: it has no function `grade`"),
-        ("Boxes", "`extract` cannot be called as promptcot.Verifier has it: got an unexpected keyword"),
+        ("number", "is int, which is not a verifier: it has no function `extract`"),
+        ("Half", "is Half, which is not a verifier: it has no function `grade`"),
+        ("Boxes", "`extract` does not accept the arguments of promptcot.Verifier: got an unexpected keyword"),
         ("Waits", "`grade` is a coroutine"),
         ("Needy", "calling it raises TypeError"),
         ("absent", "has no absent"),
@@ -155,7 +155,7 @@ def test_a_verifier_that_only_the_caller_can_import_is_told(monkeypatch: pytest.
     module = types.ModuleType("only_here")
     module.Order = __import__(OWN, fromlist=["Order"]).Order  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "only_here", module)
-    told = r"only_here:Order' cannot be opened in a process of its own: .*only_here"
+    told = r"only_here:Order' cannot be loaded in a separate process: .*only_here"
     with Grader(workers=1, verifier="only_here:Order") as grader, pytest.raises(InputError, match=told):
         grader.grade("Ann", "Ann")
 

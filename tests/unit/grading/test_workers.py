@@ -54,7 +54,7 @@ def test_a_verifier_that_cannot_be_opened_is_an_error_each_time(
     monkeypatch.syspath_prepend(str(tmp_path))
     pool = Pool(1, 2.0, 2 << 30, "refuses:it")
     for _ in range(3):
-        with pytest.raises(InputError, match="cannot be opened in a process of its own"):
+        with pytest.raises(InputError, match="cannot be loaded in a separate process"):
             pool.ask("check_gold", "4")
     assert pool.pids == []
 

@@ -185,7 +185,7 @@ WRONG = [
     ("no such module", {**SHORT, "use": "nowhere:Short"}, promptcot.RecipeError, "No module named 'nowhere'"),
     ("no such name", {**SHORT, "use": "own_steps:Shrt"}, promptcot.RecipeError, "own_steps has no Shrt"),
     ("no object", {**SHORT, "use": "own_steps"}, promptcot.RecipeError, "write it as MODULE:NAME"),
-    ("other options", {**SHORT, "options": {}}, promptcot.RecipeError, "cannot be made of its options"),
+    ("other options", {**SHORT, "options": {}}, promptcot.RecipeError, "its options do not fit"),
     ("neither step", {**SHORT, "use": "own_steps:no_step", "options": {}}, promptcot.RecipeError, "makes no step"),
     (
         "a stage without a model",
@@ -228,7 +228,7 @@ WRONG = [
         "it leaves out what it did not hold",
         {"name": "w", "use": "own_steps:Worse", "options": {"how": "drops"}},
         promptcot.InputError,
-        "more rows in the end than it held back",
+        "drops more rows than it held back",
     ),
     (
         "its summary is none",
@@ -282,7 +282,7 @@ def test_a_row_over_which_a_step_fails_is_left_out_and_told_with_an_example(tabl
     assert trouble is not None
     assert f"fragile: its code failed on {len(lost)} of {counts.rows_in} rows (step failed: KeyError" in trouble
     assert f"for example row {lost[0]['id']}" in trouble
-    assert "remedy: mend the step's own code" in trouble
+    assert "remedy: fix the step's own code" in trouble
 
 
 def test_what_a_step_remembers_on_disk_is_made_again(table: Table, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_tables_in_tables_are_refused_before_they_are_looked_through() -> None:
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "../x", "/tmp/x", "a//b", "a\0b", "a\nb", "x" * 300])
 def test_a_recipe_is_not_called_what_no_folder_can_be_called(name: str) -> None:
-    with pytest.raises(RecipeError, match=r"name: a folder in `out` has this name"):
+    with pytest.raises(RecipeError, match=r"name: this is also the name of a folder in `out`"):
         parse({"name": name, "judge": [{"name": "a"}]})
     for load_other in (load_eval, load_train):
         with pytest.raises(RecipeError, match="name: "):
@@ -63,7 +63,7 @@ def test_any_word_is_a_name(name: str) -> None:
     "key", ["generate.model", "concepts.path", "generate.stop", "generate.extra_body.x", "prompts"]
 )
 def test_half_characters_are_refused_before_anything_is_asked(key: str) -> None:
-    with pytest.raises(RecipeError, match="no UTF-8 text"):
+    with pytest.raises(RecipeError, match="not UTF-8 text"):
         load("nano", [], {key: "a\udcff"})
 
 

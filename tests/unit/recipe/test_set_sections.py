@@ -93,8 +93,8 @@ def test_the_server_is_asked_by_all_of_them_that_name_no_other() -> None:
         ({"verify": {"votes": 1, "voter": [{"name": "a"}, {"name": "b"}]}}, "votes = 1 for 2 voters"),
         ({"verify": {"voter": [{"name": "a"}, {"name": "a"}]}}, "two voters have the same name (a, a)"),
         ({"verify": {"min_shares": 1}}, "verify.min_shares: unknown key; did you mean min_share?"),
-        ({"decontaminate": {"confirm": "J"}}, "near by `semantic`, and names no model there"),
-        ({"select": {"pass_rate": "0.8:0.2"}, **LABELLED}, "begins above its end"),
+        ({"decontaminate": {"confirm": "J"}}, "near by `semantic`, and semantic names no model"),
+        ({"select": {"pass_rate": "0.8:0.2"}, **LABELLED}, "starts above its end"),
         ({"dedup": {"near": 2}}, "dedup.near: Input should be less than or equal to 1 (it is 2)"),
     ],
 )

@@ -105,7 +105,7 @@ def test_workers_find_the_package_where_the_caller_does() -> None:
 def test_a_worker_that_cannot_start_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", ["/nowhere"])
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(InputError, match="cannot start, and ends with code 1"):
+    with pytest.raises(InputError, match="cannot start and ends with code 1"):
         score(*ALGEBRA, limit=3)
 
 

@@ -152,7 +152,7 @@ async def test_a_request_that_holds_something_else_is_that_rows_failure(tmp_path
 
 
 STEP_FAILS: list[tuple[Any, str]] = [
-    ([{"x": {1}}], "returned what cannot be written as JSON: TypeError"),
+    ([{"x": {1}}], "returned a value that cannot be written as JSON: TypeError"),
     (TimeoutError("nobody answers"), "raised TimeoutError: nobody answers"),
     (Wordless(), "raised Wordless"),
 ]

@@ -96,7 +96,7 @@ async def test_a_model_that_is_never_readable_is_asked_forty_times_at_most(
 ) -> None:
     told, calls = await stopped(tmp_path, script, **how)
     assert 20 <= calls <= 40
-    assert told.startswith("strict: stopped, since none of the first 2")
+    assert told.startswith("strict: stopped because none of the first 2")
     assert "Likely cause: " in told
     assert "Remedy: " in told
 
@@ -174,7 +174,7 @@ async def test_started_again_unchanged_it_stops_without_a_call_and_says_the_same
         again, calls = await stopped(tmp_path, lambda _: BAD)
         assert calls == 0
         assert again == first.replace(
-            "strict: stopped", "strict: nothing has changed since it was stopped, so nothing is asked. It was stopped"
+            "strict: stopped", "strict: nothing has changed since the stage was stopped, so no call was made. It was stopped"
         )
 
 
@@ -207,7 +207,7 @@ async def test_calls_that_were_under_way_at_the_stop_are_not_made_by_the_next_ru
     assert calls == 20
     told, calls = await run_once()
     assert calls == 0
-    assert "nothing has changed since it was stopped" in told
+    assert "nothing has changed since the stage was stopped" in told
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ async def test_what_was_never_asked_before_is_asked_after_a_stop(tmp_path: Path)
     await stopped(tmp_path, lambda _: BAD, stage=Strict(retry=True))
     told, calls = await stopped(tmp_path, lambda _: BAD, stage=Strict(retry=True), max_retries=1)
     assert 20 <= calls <= 40
-    assert told.startswith("strict: stopped, since none")
+    assert told.startswith("strict: stopped because none")
     outcomes, _ = await take(tmp_path, lambda r: GOOD if r.attempt == 2 else BAD, 50, Strict(retry=True), max_retries=2)
     assert all(not isinstance(outcome.result, Drop) for outcome in outcomes)
 

@@ -127,7 +127,7 @@ def test_vectors_have_to_belong_to_the_references() -> None:
         step(semantic=0.9)
     with pytest.raises(UsageError, match="a vector of each problem"):
         step(semantic=0.9, vectors=np.zeros((2, 2)))
-    with pytest.raises(InputError, match="3 dimensions, and those of the benchmarks have 2"):
+    with pytest.raises(InputError, match="3 dimensions, but those of the benchmarks have 2"):
         step(**NEAR).apply(carrying("How many trams?", 1.0, 0.0, 0.0))
 
 

@@ -176,7 +176,7 @@ def test_rows_without_an_id_are_known_by_their_problem(tmp_path: Path) -> None:
 
 
 def test_a_model_that_nobody_has_stops_and_names_those_that_are_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no row has pass rates of 'z'; models that are there: x"):
+    with pytest.raises(InputError, match="no row has pass rates of 'z'; models in the rows: x"):
         selected(tmp_path, [problem("a")], model="z")
 
 

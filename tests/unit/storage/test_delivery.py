@@ -123,6 +123,6 @@ def test_what_writes_files_refuses_an_address(
     write: object, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StorageError, match="files are written on this machine only"):
+    with pytest.raises(StorageError, match="files can be written only on this machine"):
         write(Path(address))  # type: ignore[operator]
     assert list(tmp_path.iterdir()) == []

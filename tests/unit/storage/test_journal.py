@@ -384,5 +384,5 @@ def test_a_reply_with_half_a_character_is_found_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: os.symlink("/dev/zero", path)], ids=["pipe", "device"])
 def test_what_is_no_file_is_refused_and_not_read(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "calls.jsonl")
-    with pytest.raises(StorageError, match=r"calls\.jsonl: this is no file; move it away"):
+    with pytest.raises(StorageError, match=r"calls\.jsonl: not a regular file; move it away"):
         write(tmp_path)

@@ -106,7 +106,7 @@ def test_a_descriptor_is_the_file_that_it_leads_to() -> None:
 
 @pytest.mark.parametrize("output", ["model/model.safetensors", "model/tokens.jsonl", "model/chat_template.jinja"])
 def test_the_files_of_a_model_are_inputs(output: str) -> None:
-    with pytest.raises(UsageError, match="is read there, and would be replaced"):
+    with pytest.raises(UsageError, match="in it is read and would be replaced"):
         check_paths([Read(Path("model"), MODEL)], [Written.of(output, "plain")])
     check_paths([Read(Path("model"), MODEL)], [Written.of("model/problems.jsonl", "file")])
 
@@ -132,7 +132,7 @@ def test_two_outputs_are_two(one: str, kind: Kind, other: str, other_kind: Kind,
     outputs = [Written.of(one, kind), Written.of(other, other_kind)]
     for order in (outputs, outputs[::-1]):
         if refused:
-            with pytest.raises(UsageError, match=r"two outputs|one output lies among"):
+            with pytest.raises(UsageError, match=r"two outputs|one output is among"):
                 check_paths([], order)
         else:
             check_paths([], order)

@@ -59,8 +59,8 @@ OUTPUTS: list[tuple[str, Kind, str]] = [
     ("out.jsonl", "file", r"out\.dropped\.jsonl: is a folder"),
     ("file.jsonl", "file", r"file\.journal: is a file"),
     ("x.jsonl", "folder", "is a file"),
-    ("x.jsonl/y.jsonl", "file", "x.jsonl: is a file, so that nothing can be written below it"),
-    ("x.jsonl/a/b", "folder", "x.jsonl: is a file, so that nothing can be written below it"),
+    ("x.jsonl/y.jsonl", "file", "x.jsonl is a file, so nothing can be written below it"),
+    ("x.jsonl/a/b", "folder", "x.jsonl is a file, so nothing can be written below it"),
     (TOO_LONG, "file", "the name is too long"),
     ("é" * 120 + ".jsonl", "file", "the name is too long"),
     (DEEP, "file", "the name is too long"),
@@ -99,5 +99,5 @@ def test_a_run_may_be_written_where_one_stands() -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_into_is_seen_before_any_work() -> None:
     Path("closed").mkdir(mode=0o500)
-    with pytest.raises(UsageError, match="closed: nothing may be written into this folder"):
+    with pytest.raises(UsageError, match="closed: no permission to write into this folder"):
         check_paths([], [Written.of("closed/new/x.jsonl", "file")])

@@ -1,5 +1,5 @@
-"""What a completion answers, and whether two answers are the same: the part that needs no computer algebra.
+"""Finds the answer of a completion and compares answers, as far as this needs no computer algebra.
 
-`extraction` finds the answer, `normalise` and `parts` read it, `exact` compares. All of it is pure and quick; what
-stays undecided is for `promptcot.grading`, which may compute for long and so does it in processes that can be killed.
+`extraction` finds the answer, `normalise` and `parts` parse it, `exact` compares. All of it is pure and fast.
+`promptcot.grading` decides the rest, in processes that can be killed because algebra may take long.
 """

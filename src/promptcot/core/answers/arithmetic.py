@@ -1,7 +1,7 @@
 r"""Exact arithmetic on rational numbers: 2^{2024} - 1, 100! + 1, \binom{2024}{990}, \gcd(18, 12), \frac{3^{100}-1}{2}.
 
-Computes what holds nothing but numbers exactly, so that they are told apart however large or close they are. What would
-be too long to write down is `TOO_LARGE`, which equals nothing; what is no such arithmetic is None.
+Computes expressions that contain only numbers exactly, so that values differ however large or close they are. A value
+too long to write is `TOO_LARGE`, which equals nothing; any other expression gives None.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Brackets in LaTeX: where one closes, and what stands outside of all of them.
+"""Brackets in LaTeX: where one closes, and which text is outside all of them.
 
 Kinds of brackets may be mixed, as in the interval [0, 9); only curly ones must match curly ones.
 """

@@ -1,7 +1,6 @@
-r"""Characters beyond ASCII, written as LaTeX: ½ ⁴ ₁ √ − π ∪ &le;, full-width digits, and what has no width at all.
+r"""Converts characters beyond ASCII to LaTeX: ½ ⁴ ₁ √ − π ∪ &le;, full-width digits; removes zero-width characters.
 
-Decides what a character stands for, by its decomposition in Unicode where it has one. What the LaTeX says is decided
-in `normalise`.
+Decides the meaning of a character, by its Unicode decomposition if it has one. `normalise` interprets the LaTeX.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Conditions on the letters of an answer: n = 3k, k \in \mathbb{Z}; x^2 \quad (x > 0); \{2k \mid k \in \mathbb{N}\}.
 
-Decides what only says for which letters something holds. What that means beside an answer without it is decided in
-`exact`.
+Recognizes text that only states for which letters something holds. `exact` compares such an answer with one without the
+condition.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 r"""Expressions with roots, \pi, e, \ln and variables, by their values at fixed points, in sixty digits.
 
-For telling expressions apart without computer algebra: where values differ they are not the same; where they agree in
-forty digits at all points they are, by the same reasoning as in `grading.values`. All points are positive. Decides only
-where no intermediate value is very large or small, so that digits are not lost; everything else is left undecided.
+Compares expressions without computer algebra: if values differ, the expressions differ; if they agree in forty digits
+at all points, the expressions are the same, by the same reasoning as in `grading.values`. All points are positive.
+Decides only if no intermediate value is very large or small, so that digits are not lost; all else is left undecided.
 """
 
 from __future__ import annotations

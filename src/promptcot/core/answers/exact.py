@@ -1,8 +1,8 @@
-r"""Whether two answers are the same, as far as that can be seen without computer algebra.
+r"""Whether two answers are the same, as far as this can be decided without computer algebra.
 
-`compare` walks through the parts of both answers and asks a `Judge` about the expressions in them. The judge here,
-`expressions.same_expression`, knows numbers and words and says None where it does not know; `promptcot.grading` brings
-one that computes. So both decide by the same rules what is ordered, what is a name and what a unit is.
+`compare` walks through the parts of both answers and calls a `Judge` for the expressions in them. The judge here,
+`expressions.same_expression`, handles numbers and words and returns None if undecided; `promptcot.grading` passes one
+that computes. Thus both use the same rules for order, names and units.
 """
 
 from __future__ import annotations

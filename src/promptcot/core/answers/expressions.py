@@ -1,7 +1,7 @@
 r"""Whether two expressions are the same, for numbers, words, times, ratios and quantities; None for all others.
 
-Works on normalised texts. Decides what a word is, what a lone letter is, how percentages and units enter, and what can
-be computed exactly. Variables, roots and functions need algebra, which `promptcot.grading` has.
+Works on normalised texts. Decides what counts as a word or as a single letter, how percentages and units enter, and
+what can be computed exactly. Variables, roots and functions need algebra, which `promptcot.grading` has.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-r"""Which part of a completion is its answer.
+r"""Finds the answer of a completion.
 
 Only what follows the last `</think>` counts; a trace that opens a thought and never closes it has no answer. Of the
 rest, the last `\boxed` counts, found by a scanner that pairs braces in one pass. Boxes joined by nothing but commas,
-"and" or "or" are one list. A last box that is empty or never closed is no answer: credit does not fall back to an
-earlier one. A completion without a box is read by `final_line`. Whether the answer is right is not decided here.
+"and" or "or" are one list. A last box that is empty or never closed is no answer: an earlier box does not count
+instead. `final_line` reads a completion without a box. Grading happens elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-r"""The answer of a completion that has no box: what it announces, or what its last line comes to.
+r"""The answer of a completion without a box: an announced answer, or one from its last line.
 
-Decides what hands an answer over ("The answer is 42", **Answer: 42**, #### 42, 答案：42, 故选 B), where it ends (before
-a reason, a remark, a marker of a chat), and what is taken of a last line that announces nothing: the line if it is
+Decides which phrases announce an answer ("The answer is 42", **Answer: 42**, #### 42, 答案：42, 故选 B), where it ends
+(before a reason, a remark, a chat marker), and what is used of a last line that announces nothing: the line if it is
 mathematics, else its last formula or number. "The answer is not 5" is no answer.
 """
 

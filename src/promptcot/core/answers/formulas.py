@@ -1,7 +1,7 @@
 r"""Reads the plain part of LaTeX mathematics: sums, products, quotients, powers, roots, factorials, binomials.
 
-A recursive descent over tokens that computes while it reads, in whatever kind of number it is given (`Numbers`): exact
-ones in `arithmetic`, many digits at a point in `estimate`. What is more than this raises `NotPlain`.
+A recursive descent parser that computes while it reads, with the given kind of numbers (`Numbers`): exact ones in
+`arithmetic`, many digits at a point in `estimate`. Any other expression raises `NotPlain`.
 """
 
 from __future__ import annotations

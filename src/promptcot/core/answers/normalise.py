@@ -1,7 +1,7 @@
-r"""One spelling for what LaTeX can write in many ways, without changing what is meant.
+r"""Normalizes the spelling of LaTeX without changing its meaning.
 
-Takes off mathematical delimiters, boxes, spacing, sizes and fonts, and writes relations, fractions and degrees in one
-way. Numbers stay as they are written, and so does the order of things.
+Removes mathematical delimiters, boxes, spacing, sizes and fonts, and writes relations, fractions and degrees in one
+way. Numbers and the order of parts are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 r"""Rational numbers as people write them: 1,234 and 1 234; .5; 1/2; 1\frac12; 2.5 \times 10^{-3}; 28\%; 52_8; 5 cm.
 
-Reads exactly, with `Fraction`; a decimal is the rational number it spells. What is more than a number (roots,
-variables, sums) is not read at all. Numbers of more than 4,000 digits keep their digits and are compared as text: the
-standard library refuses to convert them, with good reason.
+Parses exactly, with `Fraction`; a decimal is the rational number it spells. Roots, variables and sums are not parsed.
+Numbers of more than 4,000 digits are compared as text, because the standard library refuses to convert them.
 """
 
 from __future__ import annotations

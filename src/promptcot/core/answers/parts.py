@@ -1,7 +1,7 @@
-r"""How an answer is put together: tuples, lists, intervals, unions, matrices, cases, choices, and what is left.
+r"""Parses the structure of an answer: tuples, lists, intervals, unions, matrices, cases, choices, single expressions.
 
-Decides what is ordered, (1, 2), and what is not, \{1, 2\} or "1 and 2". Names and relations are read by `relations`,
-\pm by `signs`. Does not look inside expressions and compares nothing.
+Decides what is ordered, (1, 2), and what is not, \{1, 2\} or "1 and 2". `relations` parses names and relations, `signs`
+parses \pm. Does not look inside expressions and compares nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-r"""What programs print, as LaTeX: Fraction(3, 4), np.sqrt(2), [[1, 2], [3, 4]], Interval.open(0, 1), FiniteSet(1, 2).
+r"""Converts program output to LaTeX: Fraction(3, 4), np.sqrt(2), [[1, 2], [3, 4]], Interval.open(0, 1), FiniteSet(1,
+2).
 
-Decides which names are those of Python, NumPy and SymPy. Functions that mathematics calls by the same names, such as
-sqrt and sin, are read by `spelling`. C(10, 4) stays, where it may be a point with a name; `exact` decides that.
+Decides which names belong to Python, NumPy and SymPy. `spelling` handles functions with the same name in mathematics,
+such as sqrt and sin. C(10, 4) is kept, because it may be a point with a name; `exact` decides that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Formulas of propositional logic, by their truth tables: p \land q is q \land p, and \neg p \lor q is p \to q.
 
-Reads letters, the constants \top and \bot, and the connectives; what is more than this is no such formula. "And" binds
-more than "or", and this more than implication, of which several need parentheses: A \to B \to C may be a way.
+Parses letters, the constants \top and \bot, and the connectives; any other text is not such a formula. "And" binds more
+tightly than "or", and "or" more than implication. Several implications need parentheses: A \to B \to C may be a path.
 """
 
 from __future__ import annotations

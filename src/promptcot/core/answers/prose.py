@@ -1,7 +1,7 @@
-r"""Values in a sentence without marks of mathematics: 2^10 subsets, 3√2, x^2 - 3x + 2, (-∞, 2] ∪ (5, ∞), 3:30 p.m.
+r"""Values in a sentence without math delimiters: 2^10 subsets, 3√2, x^2 - 3x + 2, (-∞, 2] ∪ (5, ∞), 3:30 p.m.
 
-Decides where such a value begins and ends, and which words behind one belong to it: "million", units, "or more". What
-a sentence says of its values, that one is the answer or that one is none, is decided in `final_line`.
+Decides where such a value begins and ends, and which following words belong to it: "million", units, "or more".
+`final_line` decides whether a sentence states a value as the answer.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Quantities in several units, 5 ft 3 in, 2 hours 15 minutes, 22^\circ 30', times of the day, 9:30 p.m., and dates.
 
-Decides when numbers that follow each other are one quantity: each has a unit of the same kind, and each is smaller than
-the one before. What a unit is, is decided in `units`.
+Decides when consecutive numbers are one quantity: each has a unit of the same kind, and each is smaller than the one
+before. `units` decides what a unit is.
 """
 
 from __future__ import annotations

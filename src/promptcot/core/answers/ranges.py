@@ -1,6 +1,6 @@
 r"""Several bounds of one variable: x < 0 or x > 2, x > 1 and x < 5, x \ge 2 and x \ne 3.
 
-Decides which of them hold together and which one after the other, and gives the interval or the union that they say.
+Decides which bounds are joined by "and" and which by "or", and returns the interval or the union that they describe.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 r"""Names and relations: x = 5, f(x) = 2x, m + n = 256 + 37 = 293, 1 < x \le 2, |x| > 3, x \equiv 2 \pmod 5.
 
-Decides what names a value, which inequalities are intervals, and which relations stay whole, since they say more than
-a name and a value.
+Decides what is the name of a value, which inequalities are intervals, and which relations are kept whole because they
+are more than a name and a value.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What was computed of a text, remembered; but not of a long one, so that thousands of these do not fill the memory.
+"""A cache for functions of a text, which skips long texts so that thousands of these do not fill the memory.
 
-Decides how long a text may be. Which functions remember is decided where they are.
+Decides how long a text may be. Functions opt in with the decorator.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from functools import lru_cache, wraps
 from typing import TypeVar
 
 _LONGEST = 2000
-"""Characters. No answer that is one is longer; of those that models write without end, each is another."""
+"""The most characters of a cached text. Real answers are shorter, and endless ones never repeat."""
 
 Result = TypeVar("Result")
 

@@ -1,8 +1,8 @@
 r"""The rules by which `normalise` gives LaTeX one spelling, in the order in which they are applied.
 
-Each has a note of what it is for, and the pieces of text of which it needs one to apply at all: looking for those is
-what makes normalising quick, since most answers are short and need few of the rules. What is read from the result is
-decided in the other modules of this folder.
+Each rule has a note on its purpose, and the substrings of which it needs one to apply: checking for these makes
+normalising fast, because most answers are short and need few of the rules. The other modules of this folder parse the
+result.
 """
 
 from __future__ import annotations

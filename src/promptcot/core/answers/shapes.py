@@ -1,6 +1,6 @@
-r"""What answers are put together from: expressions, groups of several parts, matrices, named values, and choices.
+r"""The data types of parsed answers: expressions, groups of several parts, matrices, named values, and choices.
 
-Only the shapes; how a text becomes one of them is decided in `parts`, when two are the same in `exact`.
+`parts` makes them from text, and `exact` compares them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 IN_ORDER = "in order"
-"""What a list has for brackets of which is said that it has an order."""
+"""The brackets of a list that is described as ordered."""
 
 
 @dataclass(frozen=True)

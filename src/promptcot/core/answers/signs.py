@@ -14,7 +14,7 @@ from promptcot.core.answers.shapes import Group, Named, Part, Reader
 
 SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 BRACKETS = r"\pm"
-"""What a group has for brackets that comes from a sign."""
+"""The brackets of a group that comes from a sign."""
 
 _MOST = 4
 _UNEQUAL = re.compile(r"([a-zA-Z])\s*\\ne\s*([^,]*,.*|.*\\pm.*)", re.DOTALL)

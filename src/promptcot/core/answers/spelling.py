@@ -1,7 +1,7 @@
-r"""What is mathematics but not LaTeX as a parser wants it: sqrt(2)/2, \frac2\pi, {n \choose k}, sin(x), 1e-3, 12th.
+r"""Rewrites mathematics that is not standard LaTeX: sqrt(2)/2, \frac2\pi, {n \choose k}, sin(x), 1e-3, 12th.
 
 Decides which plain words are functions and constants, and what an argument without braces is: as in TeX, the next
-token. Words within \text stay words.
+token. Words within \text are kept.
 """
 
 from __future__ import annotations

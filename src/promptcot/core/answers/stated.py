@@ -1,7 +1,7 @@
-r"""What an answer states: the letter of a choice, a value, and beside it a name, a unit, a modulus.
+r"""The components that an answer states: the letter of a choice, a value, a name, a unit, a modulus.
 
-Grading forgives it where one side leaves one of these out, so that 5 goes with 5 cm and with 5 m. Which answers are one
-class nevertheless is decided in `evaluation.classes`.
+Grading accepts it if one side leaves one of these out, so that 5 matches both 5 cm and 5 m. `evaluation.classes`
+decides which answers are one class nevertheless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOTHING: Stated = frozenset()
 
 _LETTER, _VALUE, _NAME, _UNIT, _MODULUS = (frozenset({one}) for one in ("letter", "value", "name", "unit", "modulus"))
 CHOICE: Stated = _LETTER | _VALUE
-"""What a choice states that stands with its value."""
+"""The components of a choice with its value."""
 
 _LONGEST = 4000
 

@@ -1,7 +1,7 @@
-r"""The units that are known, the words that multiply a number, and those that change what it says.
+r"""The known units, the words that multiply a number, and the words that change its meaning.
 
-A unit is its dimensions with their powers, and how many of the base units it is: metre, second, gram, cent, degree,
-bit. Scales are exact; the yard and the pound are those of the international agreement of 1959.
+A unit has dimensions with powers, and a scale in base units: metre, second, gram, cent, degree, bit. Scales are exact;
+the yard and the pound are those of the international agreement of 1959.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ OTHERS: Mapping[str, tuple[Dimensions, Size]] = {
     **dict.fromkeys(("rpm",), ({"revolution": 1, "time": -1}, Fraction(1, 60))),
 }
 
-# These say something else than the number does: 10 or fewer, 10 factorial, 10 p.m.
+# These change the meaning of a number: 10 or fewer, 10 factorial, 10 p.m.
 _CHANGING_WORDS = """
 and or not no than at least most fewer more less greater under over above below approximately around roughly nearly
 almost between to from up if when otherwise else unless except excluding including included inclusive exclusive

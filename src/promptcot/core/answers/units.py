@@ -1,8 +1,8 @@
-r"""What stands behind a number or an expression: units, counted things, magnitudes, and words that change what is said.
+r"""The words after a number or an expression: units, counted things, magnitudes, and words that change the meaning.
 
-Decides which words are units (5 cm is 0.05 m, and not 5 m), which only name what is counted (7 apples), which multiply
-(5 million), and which say something else than the number does (10 or fewer, 10 squared): those are no units, and the
-whole is not read as a number. The units themselves are in `unit_table`.
+Decides which words are units (5 cm is 0.05 m, and not 5 m), which only name the counted things (7 apples), which
+multiply (5 million), and which change the meaning of the number (10 or fewer, 10 squared): these are not units, and the
+text is not parsed as a number. `unit_table` has the units.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-r"""Vectors that are written in parts: 3i - 2j + k for (3, -2, 1), and \frac13(2, -1) for (2/3, -1/3).
+r"""Vectors written as sums or with a factor: 3i - 2j + k for (3, -2, 1), and \frac13(2, -1) for (2/3, -1/3).
 
-Decides which sums name the unit vectors i, j and k, and which factors stand before a tuple. One of the
-letters alone is a variable, or the imaginary unit. What a vector is compared with is decided in `exact`.
+Decides which sums use the unit vectors i, j and k, and which factors precede a tuple. One of the
+letters alone is a variable, or the imaginary unit. `exact` compares vectors.
 """
 
 from __future__ import annotations

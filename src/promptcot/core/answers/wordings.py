@@ -1,7 +1,7 @@
-r"""Words around and instead of mathematics: "The answer is 30", "no solution", "all real numbers", 5 元, 2 或 3.
+r"""Words around and in place of mathematics: "The answer is 30", "no solution", "all real numbers", 5 元, 2 或 3.
 
-Decides which sentences only lead to an answer, which phrases say what LaTeX has a sign for, and what joins two answers
-in other languages. Units and counted things are decided in `units`.
+Decides which sentences only introduce an answer, which phrases stand for a LaTeX sign, and which words join two answers
+in other languages. `units` handles units and counted things.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-r"""Answers that are short words: one spelling for what differs in form only.
+r"""Normalizes answers that are short words.
 
-"Knight", `\text{knight}`, "**the knight**" and "knight." are one text. Left as they are: the order and number of words,
-marks within them (1.5 is not 15), and "a" and "an", since A is a name or a choice. Superscripts stay what they are.
+"Knight", `\text{knight}`, "**the knight**" and "knight." are one text. Unchanged are the order and number of words,
+marks within them (1.5 is not 15), and "a" and "an", since A is a name or a choice. Superscripts are kept.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a set of problems is like: counts and statistics of its rows, and how far two sets are apart. Pure."""
+"""Counts and statistics of the rows of a set, and the comparison of two sets. Pure."""

@@ -1,7 +1,7 @@
-"""Two sets side by side: what differs, with an interval where there is one, and whether it is beyond noise.
+"""Compares two sets: the differences, with confidence intervals where possible, and whether they exceed the noise.
 
-Numbers of different things grow with a set, so those are compared on equally many: the larger set is cut to the size of
-the smaller one, by a draw with a fixed seed.
+Counts of distinct items grow with a set, so they are compared on samples of equal size: the larger set is reduced to
+the size of the smaller one, by a draw with a fixed seed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Kind = Literal["share", "mean", "number"]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One thing of two sets: a share, a mean, or a number that has no interval."""
+    """One quantity of two sets: a share, a mean, or a number without an interval."""
 
     name: str
     kind: Kind
@@ -38,7 +38,7 @@ class Compared:
 
 
 def compared(a: Measured, b: Measured) -> list[Compared]:
-    """All that both sets can be compared in; what neither says anything of is left out."""
+    """All quantities that can be compared; those that neither set has are left out."""
     found = [*_shares(a, b), *_means(a, b), *_numbers(a, b)]
     return [one for one in found if one.difference.a is not None or one.difference.b is not None]
 

@@ -1,7 +1,7 @@
-"""What a row of a set says of its problem, as far as it says it. Decides nothing about whether that is good.
+"""Reads the measured facts from a row of a set.
 
-Rows come from `set.jsonl`, from any step of a run, or from public data sets; what a row lacks is None or empty, and
-what cannot be read is as if it were not there.
+Rows come from `set.jsonl`, from any step of a run, or from public data sets; missing or unreadable values are None or
+empty.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What was measured of one set, as `summary.json` holds it. How it is computed is in the modules beside this one."""
+"""The measurements of one set, as in `summary.json`. The other modules of this package compute them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How many problems of a set have another one that is so alike, for several degrees of alikeness.
+"""Counts the problems of a set that have a near copy, at several thresholds of similarity.
 
-Each of some problems is compared with all texts that pass by, so that none is missed; what is kept of these are a few
-for each. How alike two texts are is the larger of two shares: that of the short shingles that both have
-(`core.overlap.shingles`), and that of the words that stay when one is aligned with the other. That is what `dedup`
-looks at first; it leaves out more kinds of copies, and keeps those that differ in numbers (`core.overlap.near`).
+A sample of problems is compared with all texts of the set, so that no near copy is missed. The similarity of two texts
+is the larger of two shares: that of common short shingles (`core.overlap.shingles`), and that of equal words in their
+alignment. `dedup` starts with the same similarity, but drops more kinds of copies and keeps problems that differ in
+numbers (`core.overlap.near`).
 """
 
 from __future__ import annotations

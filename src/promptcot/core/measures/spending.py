@@ -1,4 +1,4 @@
-"""What a problem of a set took: calls, tokens and money, from the counts of all steps, earlier processes included."""
+"""Calls, tokens and cost per problem of a set, from the counts of all steps, including earlier processes."""
 
 from __future__ import annotations
 

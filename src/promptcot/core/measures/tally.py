@@ -1,6 +1,6 @@
-"""The rows of a set, counted: levels, labels, pass rates, verdicts and concepts.
+"""Counts the rows of a set: levels, labels, pass rates, verdicts and concepts.
 
-Takes about 40 bytes of memory a row and 8 for each concept that it names; texts are not kept.
+Takes about 40 bytes of memory a row and 8 for each of its concepts; texts are not kept.
 """
 
 from __future__ import annotations

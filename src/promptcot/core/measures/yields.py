@@ -1,4 +1,4 @@
-"""Which share of the sampled combinations reaches each step of a run: of all, of each level, of each concept.
+"""The share of sampled combinations that reaches each step of a run: in all, by level and by concept.
 
 Takes about 20 bytes of memory a combination and 12 for each of its concepts.
 """

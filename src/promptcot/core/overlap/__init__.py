@@ -1,1 +1,1 @@
-"""When two problems are the same one in other words: what their texts say (`tokens`), and what counts as a copy."""
+"""Similarity of problems: normalised tokens of their texts (`tokens`), and the rules for copies and contamination."""

@@ -1,6 +1,6 @@
-"""Two lists of tokens side by side: the longest run that both have, and how alike they are but for names.
+"""Aligns two lists of tokens: their longest common run, and their similarity up to renaming.
 
-Decides nothing about what is a copy.
+Does not decide what a copy is.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _RUN = 8
 
 
 def longest_common_run(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """Where the longest run of tokens that the other list has too begins in `one`, and how long it is.
+    """The start in `one` and the length of the longest run of tokens that both lists have.
 
-    Of several that are as long, the first. Of lists of more than 2,000 tokens, so many are looked at, from the first
-    run of eight on that both have.
+    Of several equally long ones, the first. Of longer lists only 2,000 tokens are compared, from the first common run
+    of eight on.
     """
     one_start, other_start = _where_to_look(one, other)
     here, there = one[one_start : one_start + _MOST], other[other_start : other_start + _MOST]
@@ -36,7 +36,7 @@ def longest_common_run(one: Sequence[str], other: Sequence[str]) -> tuple[int, i
 
 
 def _where_to_look(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
-    """Where the first common run of eight begins in each, if a list is long; the beginning of both if there is none."""
+    """The start of the first common run of eight in each list, if one is long; 0 if there is none."""
     if len(one) <= _MOST and len(other) <= _MOST:
         return 0, 0
     begins = {tuple(other[start : start + _RUN]): start for start in range(len(other) - _RUN, -1, -1)}
@@ -48,11 +48,11 @@ def _where_to_look(one: Sequence[str], other: Sequence[str]) -> tuple[int, int]:
 
 
 def alike_but_for_names(one: Sequence[str], other: Sequence[str]) -> float:
-    """The share of tokens that are the same or renamed throughout, of the longer list.
+    """The share of tokens of the longer list that are the same or consistently renamed.
 
-    It is 0 where half of them differ, and for lists of more than 2,000 tokens.
-    A token is renamed if it comes twice or more in `one` and always stands against the same token of `other`, against
-    which no other one stands: x for n, Ann for Mary.
+    It is 0 if half of them differ, and for lists of more than 2,000 tokens. A token is renamed if it occurs at least
+    twice in `one` and is always aligned with the same token of `other`, and that one with no other token: x for n, Ann
+    for Mary.
     """
     longer = max(len(one), len(other))
     if not 0 < longer <= _MOST or 2 * min(len(one), len(other)) < longer:

@@ -1,6 +1,6 @@
-"""Which rows have a hash in common: a table in memory that grows with every row, 14 to 19 bytes for each of its hashes.
+"""Finds rows with a common hash: a table in memory that grows with every row, by 14 to 19 bytes for each hash.
 
-Only the latest rows of a hash that many have are given, and it is told where there would have been more.
+For a frequent hash only the latest rows are returned, and the omission is reported.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ _HALF = np.uint64(32)
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """`rows` that have the hash at place `of` of those that were looked up; `unseen` are places of which some rows were
-    left out.
-    """
+    """`rows` that have the hash at place `of` of the query; `unseen` are places for which some rows were left out."""
 
     rows: Rows
     of: Rows
@@ -30,10 +28,10 @@ class Hits:
 
 
 class Buckets:
-    """Rows by their hashes: chains of entries, the latest first, which begin at the slot of a hash."""
+    """Rows by their hashes: chains of entries, the latest first, which start at the slot of a hash."""
 
     def __init__(self, most: int) -> None:
-        """`most` is how many entries of a slot are looked at."""
+        """`most` is the number of entries of a slot that are read."""
         self._most = most
         self._count = 0
         self._hashes = np.empty(_SMALLEST, np.uint32)
@@ -50,7 +48,7 @@ class Buckets:
         return sum(array.nbytes for array in (self._hashes, self._rows, self._before, self._last))
 
     def add(self, rows: NDArray[np.integer[Any]], hashes: NDArray[np.uint32]) -> None:
-        """Note that each of these rows has the hash at the same place; no row twice with the same one."""
+        """Add each row with the hash at the same place; no row twice with the same hash."""
         first, end = self._count, self._count + len(hashes)
         if end > len(self._rows):
             self._grow(end)
@@ -59,7 +57,7 @@ class Buckets:
         self._count = end
 
     def find(self, hashes: NDArray[np.uint32]) -> Hits:
-        """The rows that have one of these hashes, once for each that they have."""
+        """The rows that have one of these hashes, once for each common hash."""
         entries, which = self._last[self._slots(hashes)], np.arange(len(hashes), dtype=np.int32)
         rows, of = [np.empty(0, np.int32)], [np.empty(0, np.int32)]
         for _ in range(self._most):
@@ -81,7 +79,7 @@ class Buckets:
     def _chain(self, first: int, end: int) -> None:
         """Put entries at the head of the chains of their slots, in their order."""
         both = self._slots(self._hashes[first:end]).astype(np.uint64) << _HALF | np.arange(first, end, dtype=np.uint64)
-        both.sort()  # an order of numbers is found quicker than that of their places
+        both.sort()  # sorting numbers is faster than sorting their places
         entries, slots = both.astype(np.uint32).astype(np.int32), (both >> _HALF).astype(np.uint32)
         follows = slots[1:] == slots[:-1]
         self._before[entries[:1]] = self._last[slots[:1]]
@@ -90,7 +88,7 @@ class Buckets:
         self._last[slots[-1:]] = entries[-1:]
 
     def _grow(self, needed: int) -> None:
-        """An eighth more room, and a slot for every two entries at least."""
+        """Grow by an eighth, with at least one slot for every two entries."""
         room = max(needed, len(self._rows) * 9 // 8)
         for name in ("_hashes", "_rows", "_before"):
             array = getattr(self, name)

@@ -1,9 +1,9 @@
-"""Whether a problem is one of a benchmark: an index over the texts of benchmarks, and the rules by which it decides.
+"""Whether a problem is in a benchmark: an index over the texts of benchmarks, and the rules of the decision.
 
-All rules compare tokens (`tokens`). Shingles of three find the benchmark problems that a text has something in common
-with; a shingle counts the less, the more problems of the benchmarks have it. So phrases such as "find the remainder
-when" weigh next to nothing. What a few references do not tell is learnt from other texts (`phrases`): no list of
-phrases is written by hand. Which benchmarks there are is decided elsewhere.
+All rules compare tokens (`tokens`). Shingles of three tokens find the benchmark problems that have text in common with
+a problem. A shingle weighs less, the more benchmark problems have it, so phrases such as "find the remainder when"
+weigh next to nothing. With few references, common phrases are learnt from other texts (`phrases`); no list of phrases
+is written by hand. The caller chooses the benchmarks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SIMILAR = "edit similarity"
 RENAMED = "renamed"
 
 LONG = 8
-"""The tokens of an n-gram that two texts seldom share by chance."""
+"""The number of tokens of an n-gram that two texts rarely share by chance."""
 _SHINGLE = 3
 _HALF = 0.5
 _LEAST_OVERLAP = 0.35  # of a benchmark problem, for two hits: problems of one author have a third in common
@@ -51,7 +51,7 @@ Shingle = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A problem of a benchmark: where it stands, and its text."""
+    """A problem of a benchmark: its place and its text."""
 
     benchmark: str
     row: int
@@ -61,10 +61,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """What a problem has in common with one of a benchmark.
+    """The match of a problem with a benchmark problem.
 
-    `share` of the benchmark problem, between 0 and 1, counted as the rule counts; `overlap` are the most tokens in a
-    row that both have.
+    `share` is the matched share of the benchmark problem, between 0 and 1, as the rule counts it; `overlap` is the
+    longest common run of tokens.
     """
 
     reference: Reference
@@ -91,7 +91,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """By which rule a text is a benchmark problem, and to what share."""
+    """The rule by which a text matches a benchmark problem, and the share."""
 
     place: int
     rule: str
@@ -99,12 +99,12 @@ class _Match:
 
 
 class Contamination:
-    """An index of benchmark problems. With `mask_numbers`, one that differs in numbers only is found as well.
+    """An index of benchmark problems. With `mask_numbers`, a problem that differs only in numbers is found as well.
 
-    Without it, what problems with other numbers have in common weighs little, and a text that has not a long piece of a
-    benchmark problem has to have all of its numbers. What more than one of the texts in `phrases` says is a phrase, and
-    weighs nothing. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with the
-    same tokens, the first is kept.
+    Without it, text that problems with other numbers share weighs little, and a text without a long piece of a
+    benchmark problem must have all of its numbers. A shingle in more than one of the texts in `phrases` is a phrase,
+    and weighs nothing. Takes about 13 KB a benchmark problem. Problems without a token are left out; of several with
+    the same tokens, the first is kept.
     """
 
     def __init__(self, references: Iterable[Reference], mask_numbers: bool = True, phrases: Iterable[str] = ()) -> None:
@@ -181,9 +181,9 @@ class Contamination:
         return masked(words) if self._mask else words
 
     def hit(self, problem: str, words: list[str] | None = None) -> Hit | None:
-        """The benchmark problem that this one is, or has a large part of in it; None where there is none.
+        """The benchmark problem that this one equals or has a large part of; None if there is none.
 
-        Whoever has its `words_of` passes them, so that they are not read twice.
+        Pass `words_of` the problem, if known, so that they are not computed twice.
         """
         words = words_of(problem) if words is None else words
         match = self._match(words) or self._renamed(words, problem)

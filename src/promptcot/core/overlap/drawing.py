@@ -1,8 +1,7 @@
-"""Which groups of rows are held out for validation and test, so that the shares are met and no group is divided.
+"""Draws the groups of rows for the validation and test holdouts, to meet their shares without dividing a group.
 
-Groups are taken in an order that depends on the seed and on the ids of their rows, and on nothing else: a row that is
-added moves few others. A group that would fill more than a quarter of a split is taken only where smaller ones do not
-suffice.
+Groups are drawn in an order that depends only on the seed and the ids of their rows, so that an added row moves few
+others. A group that would fill more than a quarter of a split is used only if smaller ones do not suffice.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOLERANCE = 0.1
-"""Of what a split was to have, so much may be missing."""
+"""The share of a split's target size that may be missing."""
 _LARGEST = 0.25
 
 

@@ -1,9 +1,9 @@
-"""Which rows belong together: groups joined by concepts that rows share, and by texts that are alike.
+"""Groups rows that share concepts or have similar texts.
 
-Sets of concepts are compared by their Jaccard similarity, exactly: two sets of a and b concepts reach a bound if they
-share m of them, so all rows with a subset of m in common are found by its hash. Texts are compared by MinHash
-signatures (`stages.marks`): the rows that share a band of one are neighbours when they are sorted by it, and of very
-many such rows only the nearest neighbours are compared. Takes some 60 bytes a row while it works.
+Sets of concepts are compared by their exact Jaccard similarity: two sets of a and b concepts reach a bound if they
+share m of them, so all rows with a common subset of size m are found by its hash. Texts are compared by MinHash
+signatures (`stages.marks`): rows that share a band are neighbours when sorted by it, and of very many such rows only
+the nearest neighbours are compared. Takes about 60 bytes a row while it works.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Whether two problems are copies of each other, and by which rule: decided on the pair alone, from their words.
+"""Whether two problems are copies of each other, and by which rule. Only the texts of the pair count.
 
-Which pairs are looked at, which of the two stays, and what a set of many alike problems says about one pair is left to
-the step. The rules, the first that holds:
+The step decides which pairs are compared, which problem is kept, and how to treat many similar problems. The rules, of
+which the first that holds counts:
 
-- `edit`: aligned word by word, or character by character without regard to how the text is spelled;
+- `edit`: similar when aligned by words, or by characters of the normalised text;
 - `shingles`: the same short runs of characters, in any order;
-- `containment`: the larger one holds the long runs of tokens of the smaller one.
+- `containment`: the larger text contains the long runs of tokens of the smaller one.
 
-Numbers make problems different: see `numbers_differ`.
+Different numbers make problems different: see `numbers_differ`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hashes of all runs of a few characters or tokens in texts, and of the few of them by which a text is found again.
+"""Hashes of all runs of a few characters or tokens in texts, and the few of them that serve as index keys (anchors).
 
 The hash of a run is a polynomial in its parts, modulo 2**64, taken from sums over all texts: a handful of vector
 operations for many texts at once. Nothing depends on the process, the machine, or the other texts.

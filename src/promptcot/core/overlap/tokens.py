@@ -1,8 +1,8 @@
-r"""What a problem says, as tokens that its spelling does not change.
+r"""Tokens of a problem that do not depend on its spelling.
 
-Decides which ways of writing are one: commands of LaTeX and characters of Unicode for the same sign, delimiters,
-braces, room, fonts, case, punctuation of sentences, numbers as words. How alike two lists of tokens are is decided
-elsewhere. One pass of a regular expression does nearly all of the work, as a set has a million problems.
+Decides which spellings are the same: LaTeX commands and Unicode characters for one sign, delimiters, braces, spacing,
+fonts, case, punctuation of sentences, numbers as words. Other modules compare tokens. One pass of a regular expression
+does nearly all of the work, because a set may have a million problems.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What the replies of models say. Nothing is guessed: what cannot be read is said to be unreadable."""
+"""Parsers for the replies of models. They never guess: a reply that cannot be parsed is reported as unreadable."""

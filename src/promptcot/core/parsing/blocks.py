@@ -1,12 +1,12 @@
-"""Reads the text of a generator: the blocks of its domain, such as a rationale and a problem, each between its markers.
+"""Parses a generator's text: the blocks of its domain, such as a rationale and a problem, each between its markers.
 
-An annotator, who has the problem already, writes the other blocks alone, between the same markers.
+An annotator, who already has the problem, writes only the other blocks, between the same markers.
 
-The reading is strict, which means that nothing is guessed: each marker stands in the text exactly once, in order, with
-something between the two of a pair, and nothing but space and code fences between the pairs. Text before the first
-marker and after the last one is left aside: a model may greet, think aloud or run on. But what stands within its
-thinking is a draft, a block that holds what looks like a marker may be two blocks or half of one, and what the model
-repeats of its prompt is not its answer. Whether the problem is any good is for judges to say.
+The parser is strict and never guesses: each marker must occur exactly once, in order, with text between the two of a
+pair, and only space and code fences between the pairs. Text before the first marker and after the last one is ignored:
+a model may greet, think aloud or run on. Unreadable are blocks within its thinking, which are drafts, a block that
+contains something like a marker, which may be two blocks or half of one, and blocks repeated from the prompt. Judges
+decide whether the problem is good.
 """
 
 from __future__ import annotations

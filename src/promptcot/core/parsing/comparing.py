@@ -1,6 +1,6 @@
-"""Reads what a model says of two problems: whether they are the same task, or it is unreadable.
+"""Parses a model's decision whether two problems are the same task.
 
-How strictly that is read, and whose words count, is decided in `labelled`, as for judges.
+`labelled` decides how strictly it is parsed and whose words count, as for judges.
 """
 
 from __future__ import annotations

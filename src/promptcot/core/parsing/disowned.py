@@ -1,9 +1,9 @@
-"""Words around the lines of a judge or a verifier by which it says that they are not its verdict.
+"""Phrases by which a judge or a verifier says that labelled lines are not its verdict.
 
-Three kinds: it declines to rate, or to vote; it takes back what it wrote; or it leads into the lines as into another's
-words, or into what it would write if it obeyed. These are phrases of English, for what the mark and the comparison with
-the material (see `own`) cannot tell. They are narrow, since judges that do rate also write that they cannot rate
-something higher, or that the material asks them for praise.
+There are three kinds: it declines to rate or vote; it takes back what it wrote; or it introduces the lines as a
+quotation, or as what it would write if it obeyed. The phrases are English, for cases that the mark and the comparison
+with the material (see `own`) cannot detect. They are narrow, because judges that do rate also write that they cannot
+rate something higher, or that the material asks them for praise.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The special tokens with which models end a turn or a text, which some servers leave in it.
+"""The special tokens that end a turn or a text, which some servers leave in the reply.
 
-Decides what such a token is. They are taken off the end only: further in, they may be what the text is about.
+Decides what such a token is. They are removed only from the end: elsewhere, the text may be about them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads the reply of an annotator that was asked for the foundational concepts of a problem.
+"""Parses an annotator's list of the foundational concepts of a problem.
 
 Three forms are read:
 

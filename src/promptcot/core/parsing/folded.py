@@ -1,7 +1,7 @@
-"""Ratings that a judge put side by side on one line, unfolded into a line for each.
+"""Unfolds ratings that a judge wrote on one line into one line for each.
 
-Decides what is such a line: an object of JSON, or the row of a table whose head names all that is rated. What the
-labels and ratings say is for `judging` to read.
+Recognizes such a line: a JSON object, or the row of a table whose header names all criteria. `judging` parses labels
+and ratings.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Folds letters that look alike into one, so that texts can be compared by what a reader sees.
+"""Folds letters that look alike into one, so that texts can be compared as a reader sees them.
 
-Decides which characters are taken for which: compatibility forms and case as Unicode has them, without accents and
-invisible characters, and a table of letters from other scripts that look like Latin ones. What is compared with what
-is for the caller to say. The folded form is for comparing only: `m` becomes `rn`, and `l` and `1` become `i`.
+Decides which characters are equal: compatibility forms and case as in Unicode, without accents and invisible
+characters, and a table of letters from other scripts that look like Latin ones. The folded form is only for comparing:
+`m` becomes `rn`, and `l` and `1` become `i`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Reads the reply of a judge: every rating, and a verdict that agrees with them, or it is invalid.
+"""Parses a judge's reply. It is invalid unless it has every rating and a verdict that agrees with them.
 
-How strictly that is read, and whose words count, is decided in `labelled`. The rule from ratings to verdict, and the
-names of the lines, come from the domain's `criteria`.
+`labelled` decides how strictly it is parsed and whose words count. The rule from ratings to verdict, and the names of
+the lines, come from the domain's `criteria`.
 """
 
 from __future__ import annotations

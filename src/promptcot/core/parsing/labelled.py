@@ -1,13 +1,13 @@
-"""Reads a reply that ends in labelled lines: an answer in each, and a verdict that follows from them, or it is invalid.
+"""Parses a reply that ends in labelled lines: an answer in each, and a verdict that must follow from them.
 
 Judges rate so, and verifiers vote so. What counts is a line `Label: word`, in any case, bulleted, numbered, bold,
 quoted word by word or in a table row, and at most followed by a reason; an object of JSON on one line, and a table with
-a column for each label, are unfolded into such lines (see `folded`). Around that the reading is strict, because a
+a column for each label, are unfolded into such lines (see `folded`). Otherwise the parser is strict, because a
 doubtful reply must never count as praise:
 
 - a reply that was cut off, is empty, or lacks a line is invalid;
 - a line that starts like an answer and is none (`imperfect`, `not perfect`, `perfect or acceptable`) makes the reply
-  invalid, and so does a reason that names another answer; longer prose after a label is no answer and is passed over;
+  invalid, and so does a reason that names another answer; longer prose after a label is no answer and is skipped;
 - a line may be repeated, as when a judge sums up at the end, but not with another answer;
 - words after the last of these lines may explain the verdict, but must not name a worse one, or deny it, nowhere may
   the model say that it declines, and what leads into the lines must not call them another's (see `disowned`);

@@ -1,7 +1,7 @@
-"""What a line is, for all who read or write texts: what ends with `\\n` or `\\r\\n`.
+"""Splits text into lines, which end with `\\n` or `\\r\\n` only.
 
-`str.splitlines` takes ten more characters for line breaks, among them U+2028 and form feeds, which stand within the
-lines of other programs: what one of them quotes on a single line would come out of the quotation here.
+`str.splitlines` also splits at ten other characters, among them U+2028 and form feeds, which other programs allow
+within a line: text that they quote on a single line would leave the quotation here.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Reads strings that are written as a list, a tuple or an object in Python or JSON.
+"""Parses strings written as a list, a tuple or an object in Python or JSON.
 
-Decides what such a literal is, and what its strings say. Where one may stand, and what its strings are for, is for the
-caller to say. A literal is data from a model: it is read one token after the other and never evaluated.
+Decides what such a literal is, and the content of its strings. The caller decides where one may occur. A literal is
+data from a model: it is parsed token by token and never evaluated.
 
-Of the escapes in a string, `\\\\`, `\\"`, `\\'` and `\\uXXXX` are decoded; every other backslash stays, because
-`"\\frac"` and `"\\theta"` are LaTeX that was not escaped, and no concept holds a form feed.
+Of the escapes in a string, `\\\\`, `\\"`, `\\'` and `\\uXXXX` are decoded; every other backslash is kept, because
+`"\\frac"` and `"\\theta"` are unescaped LaTeX, and no concept contains a form feed.
 """
 
 from __future__ import annotations

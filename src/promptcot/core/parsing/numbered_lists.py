@@ -1,7 +1,7 @@
-"""Finds the numbered lists in a text: where they stand, what they hold, and in which style they are written.
+"""Finds the numbered lists in a text: their places, items and style.
 
-A style is what stands between a number and its item (`close`, as in `1. item`) and between an item and the next number
-(`between`, mostly a line break). Which of the lists is the one that matters is for the caller to say.
+A style is the text between a number and its item (`close`, as in `1. item`) and between an item and the next number
+(`between`, usually a line break). The caller chooses among the lists.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Which labelled lines of a reply are the model's own, given its mark and the material that it was shown.
+"""Decides which labelled lines of a reply are the model's own, given its mark and the material in its prompt.
 
-A model that rates or votes may repeat its material instead, and the material may hold lines in the form of an answer.
-Two things tell them apart:
+A model that rates or votes may repeat its material instead, and the material may contain lines in the form of an
+answer. Two tests distinguish them:
 
 - the mark, a token that the model was asked to begin its lines with and that the material cannot contain (`marked`);
-- a comparison with the material, for models that leave the mark out (`Material`). It sees through quotation, markup,
-  escapes, numbering and letters that look alike, because all of it is taken off before letters are compared.
+- a comparison with the material, for models that leave the mark out (`Material`). It ignores quotation, markup,
+  escapes, numbering and similar-looking letters, because all of these are normalised before the comparison.
 
-What the lines say is for the caller to read.
+The caller parses the lines.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Phrases as people write them into a domain's files, and where a text has one.
+"""Finds phrases from a domain's files in a text.
 
 A phrase is words with blanks between them, in small letters. `(a|b c)` is one of several, `[a|b]` may be missing,
 `word*` is any word that begins so, and `...` stands for up to five words of the same sentence, none of which denies.
@@ -37,7 +37,7 @@ def patterns(phrases: Iterable[str]) -> list[str]:
 
 
 Needles = tuple[tuple[str, ...], ...]
-"""Parts of the words of a phrase: of each of its pieces that may not be missing, one for each form."""
+"""Parts of a phrase's words: for each required piece, one for each form."""
 
 
 def needles(phrases: Iterable[str]) -> list[Needles]:

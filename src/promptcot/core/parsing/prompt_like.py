@@ -1,4 +1,4 @@
-"""Learns the wording of prompts from rows that carry it, so that new prompts read exactly like them.
+"""Learns a prompt template from rows with prompts, so that new prompts have exactly the same wording.
 
 A prompt is taken to be constant text, a numbered list of concepts, constant text, with the level in one or more places
 outside the list. Two rows with different levels show where the level stands; then every row has to be rebuilt from its
@@ -23,7 +23,7 @@ from promptcot.errors import InputError
 from promptcot.records import Row
 
 Rows = Sequence[Row] | Callable[[], Iterable[Row]]
-"""Rows that can be read more than once: a sequence, or a function that starts reading them anew."""
+"""Rows that can be read more than once: a sequence, or a function that starts a new pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Whether a solver says that its problem is broken: contradictory, without an answer, with several, or short of data.
 
-Decides what counts as saying so; the phrases come from the domain's `[[refusals]]` (see `core.domains`). It is precise
-before it is complete, since a trace that counts as a vote against its problem must not be a proof by contradiction:
+Decides what counts as a refusal; the phrases come from the domain's `[[refusals]]` (see `core.domains`). Precision has
+priority over recall, because a proof by contradiction must not count as a vote against its problem:
 
 - a boxed answer that is one of the `boxed` phrases, such as "impossible", or states one of the others, refuses, unless
   the problem asks for such an answer by one of the `asked` phrases ("or state that there is none");

@@ -1,12 +1,11 @@
-"""Which words of a reply are the model's own answer: not its thinking, not what it quotes.
+"""Extracts the model's own answer from a reply, without its thinking and its quotations.
 
-A judge may repeat the material that it rates, and the material may try to speak as the judge. So lines that start with
-`>`, fenced code, comments, and what HTML and LaTeX call a quotation are left out, unless the reply as a whole is one
-fence. Where fences do not pair up, nobody can say which side of them is quoted, and the reply is refused. What the
-words say is for the caller to read.
+A judge may repeat the material that it rates, and the material may try to speak as the judge. Therefore lines that
+start with `>`, fenced code, comments, and quotations in HTML and LaTeX are removed, unless the whole reply is one
+fence. If fences do not pair up, it is unknown which side of them is quoted, and the reply is refused. The caller parses
+the rest.
 
-The token with which a model ends its turn is no word either. Some servers leave it in the text: it is taken off the
-end.
+Some servers leave the token that ends a model's turn in the text. It is removed from the end.
 """
 
 from __future__ import annotations

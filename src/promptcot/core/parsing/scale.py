@@ -1,7 +1,7 @@
-"""The words that may stand after a label, and what counts as one of them there.
+"""The words of a scale that may follow a label, and how they are recognized.
 
-Decides whether a value is such a word, only looks like one, or is prose; and whether words beside it make it less than
-certain. Which scale belongs to which label is the caller's affair (see `labelled`).
+Decides whether a value is such a word, only looks like one, or is prose; and whether nearby words make it uncertain.
+The caller knows the scale of each label (see `labelled`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _NO_FAULT = re.compile(
     r"|(?:second|other|further|extra|additional|missing|undefined) \w+|terms?|symbols?|assumptions?|conditions?)\b",
     re.IGNORECASE,
 )
-"""What a reason denies that lies with a good answer; "no" is no answer there."""
+"""What a reason may deny with a good answer; there "no" is not an answer."""
 _CELLS = re.compile("[|│┃]")
 _WITHIN_WORDS = 3
-"""The least letters of a word of a scale that is also looked for within others: `imperfect`, but not `know`."""
+"""The least length of a scale's word that is also looked for within other words: `imperfect`, but not `know`."""
 
 
 @dataclass(frozen=True)

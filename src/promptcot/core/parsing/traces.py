@@ -1,7 +1,6 @@
-"""The form of a reasoning trace: where the thinking ends, and whether it does.
+"""The form of a reasoning trace: where its thinking ends, if it ends.
 
-Decides what a malformed trace is. What its answer is, and whether that is right, is decided in `core.answers` and
-`grading`.
+Decides what a malformed trace is. `core.answers` finds its answer and `grading` grades it.
 """
 
 from __future__ import annotations

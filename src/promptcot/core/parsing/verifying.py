@@ -1,6 +1,6 @@
-"""Reads the vote of a verifier: an answer to each criterion, and a verdict that agrees with them, or it is unreadable.
+"""Parses a verifier's vote. It is unreadable unless it has an answer to each criterion and a verdict that agrees.
 
-How strictly that is read, and whose words count, is decided in `labelled`, as for judges. A vote that cannot be read is
+`labelled` decides how strictly it is parsed and whose words count, as for judges. A vote that cannot be parsed is
 undecided, never valid; so is one that says so itself, since a criterion stayed unclear to it. The criteria come from
 the domain's `verify.toml`.
 """

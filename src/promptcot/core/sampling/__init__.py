@@ -1,1 +1,1 @@
-"""Which concepts belong together: combinations drawn exactly, in a time that hardly grows with their number."""
+"""Exact sampling of concept combinations, in a time that hardly grows with the number of concepts."""

@@ -17,7 +17,7 @@ from promptcot.core.sampling.sampler import Sampler
 from promptcot.errors import InputError
 
 PATIENCE = 20_000
-"""So many draws in a row that bring nothing new end a stream: what is left is too rare to wait for."""
+"""A stream ends after this many consecutive draws without a new combination: the rest is too rare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Combination:
 
 
 class Exhausted(Exception):
-    """A stream ended: `came` combinations of the `possible` ones, because all came or the rest is too rare."""
+    """A stream ended after `came` of the `possible` combinations, because there are no more or the rest is too rare."""
 
     def __init__(self, came: int, possible: int) -> None:
         self.came, self.possible = came, possible
         if came == possible:
-            why = "these are all there are"
+            why = "these are all the possible ones"
         else:
-            why = f"the last {PATIENCE:,} draws brought nothing new; a higher temperature reaches more of {possible:,}"
+            why = f"the last {PATIENCE:,} draws gave nothing new; a higher temperature reaches more of {possible:,}"
         super().__init__(f"no more than {came:,} combinations: {why}")
 
 
@@ -46,7 +46,7 @@ def combinations(sampler: Sampler, levels: Sequence[str], seed: int) -> Iterator
     Remembers a number of 64 bits for each. Raises Exhausted when no new one comes, InputError without levels.
     """
     if not levels:
-        raise InputError("there is no level to draw from")
+        raise InputError("levels: give at least one")
     possible = sum(math.comb(len(sampler.table), size) for size in set(sampler.sizes))
     seen: set[int] = set()
     since = 0

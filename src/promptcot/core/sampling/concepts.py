@@ -1,4 +1,4 @@
-"""What a file of concept combinations says: which concepts there are, how often, and which occur together.
+"""The concepts of a file of concept combinations, their frequencies and their co-occurrence.
 
 Decides what counts as one concept (its name without surrounding white space) and how co-occurrence is stored. Reading
 files is left to the callers, and drawing new combinations to `promptcot.core.sampling`.
@@ -49,7 +49,7 @@ class ConceptTable:
         """
         names, members, lengths = _read(rows)
         if not names:
-            raise InputError("no concepts: not one of the seed rows holds a concept")
+            raise InputError("concepts: none of the seed rows has a concept")
         frequency = np.bincount(members, minlength=len(names)).astype(np.int32)
         return cls(tuple(names), frequency, *_cooccurrence(members, lengths, len(names)))
 

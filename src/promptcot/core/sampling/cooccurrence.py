@@ -1,4 +1,4 @@
-"""Count scores of candidates: how strongly a concept goes together with those already chosen.
+"""Co-occurrence scores of candidates with the concepts chosen so far.
 
 Decides which candidates have a count score that matters, without looking at the whole neighbourhood of a frequent
 concept. Similarity and the law of the draws are left to `promptcot.core.sampling.race`.

@@ -1,20 +1,20 @@
-"""One step of many draws at once: which concept comes next.
+"""One step of many draws at once: the next concept, by an exponential race with thinning.
 
-The step is a race. Let every candidate j ring in a Poisson process of rate w_j = exp((score_j + cos_j) / T). The first
-ring of all is j's with probability w_j / Σ w, the law to be drawn from, and nobody has to know Σ w. A process may be
-had by thinning a faster one: ring more often, at a rate r that is known without looking, and let a ring count with
-probability w_j / r. Three groups ring here:
+Every candidate j has a Poisson process ("rings") of rate w_j = exp((score_j + cos_j) / T). The first ring of all is j's
+with probability w_j / Σ w, which is the distribution to draw from, and Σ w need not be known. A process can be obtained
+by thinning a faster one: use a larger known rate r, and accept each ring with probability w_j / r. There are three
+groups of candidates:
 
 - Contenders, few, whose count scores stand out: their weights are computed, and their first rings drawn.
 - Neighbours, the entries of the chosen concepts' rows: all at exp((rest + 1) / T), as no cosine exceeds 1 and no score
-  of theirs `rest`. Who is in several rows rings more often, and counts less often for it.
-- Strangers, all the concepts there are: at exp(1 / T). A ring counts only for those that score 0.
+  of theirs `rest`. A concept in several rows rings more often, and is accepted less often.
+- Strangers, all the concepts there are: at exp(1 / T). A ring is accepted only for those that score 0.
 
-Only rings before the first of a contender are looked at, one after the other until one counts, and most are dismissed
-after a glance at the embedding. So the work of a step does not grow with the number of concepts.
+Only rings before the first ring of a contender are checked, one after the other until one is accepted, and most are
+rejected after reading a part of the embedding. Therefore the work of a step does not grow with the number of concepts.
 
-Should very many rings be dismissed (a very low T), the race so far is forgotten and the concept drawn by a pass over
-all of them: a Poisson process has no memory, so this is exact as well.
+If very many rings are rejected (at a very low T), the race so far is discarded and the concept is drawn by a pass over
+all of them: a Poisson process is memoryless, so this is exact as well.
 
 Decides how a step is drawn; the law is defined in `promptcot.core.sampling`.
 """

@@ -107,9 +107,9 @@ class Sampler:
 def _sizes(size: int | Sequence[int], concepts: int) -> tuple[int, ...]:
     sizes = (size,) if isinstance(size, int) else tuple(size)
     if not sizes or min(sizes) < 1:
-        raise InputError(f"size: a combination takes at least one concept, not {size}")
+        raise InputError(f"size: a combination needs at least one concept, not {size}")
     if max(sizes) > concepts:
         raise InputError(
-            f"size: combinations of {max(sizes)} concepts, but the seeds hold only {concepts} distinct ones"
+            f"size: combinations of {max(sizes)} concepts, but the seed rows have only {concepts} distinct ones"
         )
     return sizes

@@ -1,1 +1,1 @@
-"""Which labelled problems become a set: how hard they are, what was asked for, and which of them come nearest to it."""
+"""Selects labelled problems for a set: difficulty profiles, settings, and the selection itself."""

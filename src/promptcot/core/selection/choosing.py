@@ -1,6 +1,6 @@
-"""Which of the problems that may be kept are taken, and in which order, so that the set comes near to what was asked.
+"""Selects problems and their order so that the set is close to the requested shares.
 
-Decides by numbers alone: pass rates, levels, concepts and keys. The keys are draws from seed and id, so that neither
+Uses only numbers: pass rates, levels, concepts and random keys. The keys are derived from seed and id, so that neither
 the set nor its order depends on the order of the input.
 """
 
@@ -41,7 +41,9 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One line of what was asked and got: `there` problems could be taken, `got` were; `asked` is None for no share."""
+    """A requested and reached share: of `there` available problems `got` were selected; `asked` is None without a
+    share.
+    """
 
     name: str
     asked: float | None
@@ -51,10 +53,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The numbers of the problems that are taken, in no order, and what they come to; `outside` are in no bin or level
-    that was asked for.
+    """The numbers of the selected problems, unordered, and the shares reached; `outside` are in no requested bin or
+    level.
 
-    `concepts` are how many different ones the set has, and all that could be taken.
+    `concepts` are the numbers of distinct concepts in the set and among all candidates.
     """
 
     chosen: Numbers

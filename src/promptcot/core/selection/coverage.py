@@ -1,4 +1,4 @@
-"""Problems that cover many concepts evenly: each is taken for what it adds to the ones before it.
+"""Greedy selection of problems that cover many concepts evenly.
 
 A concept that the set has k times adds 1/(1+k) once more, so what a problem adds only shrinks while the set grows
 (submodular). Taking the one that adds most is then within 1 - 1/e of the best, or 1/2 with limits by cell (Nemhauser,

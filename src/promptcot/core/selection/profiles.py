@@ -1,7 +1,7 @@
-"""What rows say of how hard a problem is: pass rates over n traces, whose answer is agreed; and several rows as one.
+"""The difficulty of a problem: its pass rate over n traces with an agreed answer; and merging several rows.
 
-Reads what `label` writes, and rows of other programs that have a pass rate beside a gold. Rows of one id are profiles
-of one problem: their traces add up. Whether two labels are one answer is decided by the caller.
+Reads rows from `label`, and rows of other programs with a pass rate and a gold. Rows with one id are profiles of one
+problem: their traces add up. The caller decides whether two labels are the same answer.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def models_of(row: Row) -> dict[str, Rate]:
     several, name = row.get("models"), row.get("model")
     if isinstance(several, Mapping):
         if not all(isinstance(one, Mapping) for one in several.values()):
-            raise UnfitRow("`models` holds something else than a pass rate and n by model")
+            raise UnfitRow("`models` must hold a pass rate and n by model")
         return {model: _rate(table) for model, table in several.items()}
     return {name: _rate(row)} if isinstance(name, str) and name else {}
 
@@ -154,7 +154,7 @@ def _share(row: Mapping[str, Any], name: str) -> float | None:
     if type(value) in (int, float) and 0 <= value <= 1:
         return float(value)
     hint = "; divide percentages by 100" if type(value) in (int, float) and 1 < value <= 100 else ""
-    raise UnfitRow(f"`{name}` is {str(value)[:40]!r}, and not a share between 0 and 1{hint}")
+    raise UnfitRow(f"`{name}` is {str(value)[:40]!r}, which is not a share between 0 and 1{hint}")
 
 
 def _n_of(row: Mapping[str, Any]) -> int:
@@ -164,7 +164,7 @@ def _n_of(row: Mapping[str, Any]) -> int:
         return 0
     found = count_of(int(value) if isinstance(value, float) and value.is_integer() else value)
     if not found or found >= 1 << 32:
-        raise UnfitRow(f"`n` is {str(value)[:40]!r}, and not a number of traces")
+        raise UnfitRow(f"`n` is {str(value)[:40]!r}, which is not a number of traces")
     return found
 
 

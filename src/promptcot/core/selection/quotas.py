@@ -1,7 +1,7 @@
-"""How many problems each kind of them gives to a set, so that it comes near to the shares that are asked for.
+"""The number of problems of each difficulty and level in a set, as close as possible to the requested shares.
 
-Pure counting. Problems are counted in a table `there` of shape (bins of difficulty, levels); where only one of the two
-is asked for, the other has a single entry.
+Pure counting. Available problems are counted in a table `there` of shape (bins of difficulty, levels); if only one of
+the two is requested, the other has a single entry.
 """
 
 from __future__ import annotations

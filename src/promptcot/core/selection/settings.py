@@ -1,6 +1,6 @@
-"""What is asked of a set: the band of pass rates, shares of difficulties and levels, size, balance and order.
+"""The settings of a selection: the band of pass rates, shares of difficulties and levels, size, balance and order.
 
-Decides how these are written and which of them contradict each other. What is done about them is in `choosing`.
+Decides their notation and which of them conflict. `choosing` applies them.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Band:
         """A band as LOW:HIGH. Raises UsageError."""
         low, colon, high = str(text).partition(":")
         if not colon:
-            raise UsageError(f"pass-rate: {text!r} is no band; write LOW:HIGH, such as 0.2:0.8")
+            raise UsageError(f"pass-rate: {text!r} is not a band; write LOW:HIGH, such as 0.2:0.8")
         found = cls(_share(low, "pass-rate"), _share(high, "pass-rate"))
         if found.low > found.high:
-            raise UsageError(f"pass-rate: {text!r} begins above its end, so no problem could be kept")
+            raise UsageError(f"pass-rate: {text!r} starts above its end, so no problem could be kept")
         return found
 
     def __str__(self) -> str:
@@ -94,7 +94,9 @@ class Settings:
             _one_of(one, BALANCES, "balance")
         _one_of(order, ORDERS, "order")
         if levels and "level" in named:
-            raise UsageError("levels and balance level both say how many problems each level gets; give one of them")
+            raise UsageError(
+                "levels and balance level both set the number of problems of each level; give only one of them"
+            )
         return cls(
             band=Band.parse(pass_rate),
             bins=_bins(_shares(difficulty, "difficulty")),
@@ -143,17 +145,17 @@ def _bins(shares: Mapping[str, float]) -> tuple[Bin, ...]:
 def _edges(name: str) -> tuple[float, float]:
     low, dash, high = name.partition("-")
     if not dash:
-        raise UsageError(f"difficulty: {name!r} is no span of pass rates; write LOW-HIGH, such as 0.25-0.5")
+        raise UsageError(f"difficulty: {name!r} is not a range of pass rates; write LOW-HIGH, such as 0.25-0.5")
     found = _share(low, "difficulty"), _share(high, "difficulty")
     if found[0] >= found[1]:
-        raise UsageError(f"difficulty: {name!r} does not begin below its end")
+        raise UsageError(f"difficulty: {name!r} does not start below its end")
     return found
 
 
 def _share(text: str, option: str) -> float:
     found = _number(text, option)
     if not 0 <= found <= 1:
-        raise UsageError(f"{option}: {text.strip()} is not between 0 and 1, and a pass rate is")
+        raise UsageError(f"{option}: {text.strip()} is not a pass rate, which is between 0 and 1")
     return found
 
 

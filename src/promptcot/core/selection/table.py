@@ -1,6 +1,6 @@
-"""What is remembered of each row while a set is selected: about 80 bytes, in arrays, and which rows are one problem.
+"""The data of each row during a selection (about 80 bytes, in arrays), and the grouping of rows by problem.
 
-Rows are known by their number. Texts stay with the caller; of ids and concepts there is a hash.
+Rows are identified by their number. The caller keeps the texts; ids and concepts are stored as hashes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is told of a selection: the pass rates that were there, how near the set came to what was asked, what was not.
+"""The summary of a selection: available pass rates, requested and reached shares, and what is missing.
 
-Plain values, for a summary and for those who print it.
+Plain values, for `summary.json` and for printing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Statistics of an evaluation: what the graded samples of a benchmark say, and how sure one may be of it.
+"""Statistics of an evaluation: estimates from the graded samples of a benchmark, with their uncertainty.
 
-`sample_counts` keeps the samples in a few bytes each, `estimates` and `at_k` hold the formulas, `summary` puts them
-together for one source, and `comparison` sets two sets of predictions side by side; `agreement` and `wilson` serve
-verdicts too. Whether an answer is right is decided elsewhere. Nothing here is a percentage: shares and accuracies lie
-between 0 and 1, and what has no data is None.
+`sample_counts` stores the samples in a few bytes each, `estimates` and `at_k` have the formulas, `summary` combines
+them for one source, and `comparison` compares two sets of predictions; `agreement` and `wilson` are used for verdicts
+too. Grading happens elsewhere. There are no percentages: shares and accuracies are between 0 and 1, and values without
+data are None.
 """
 
 from promptcot.core.statistics.at_k import AtK, majority_at_k, majority_at_k_sampled, pass_at_k

@@ -1,7 +1,7 @@
-"""How far judges agree: the share of rows on which two of them give the same verdict, and Cohen's kappa.
+"""The agreement of judges: the share of rows on which two judges give the same verdict, and Cohen's kappa.
 
-Counts are kept, not rows, so any number of rows can be added. An invalid verdict is no opinion: rows on which either
-judge is invalid, or says nothing, are counted apart and enter neither share nor kappa.
+Only counts are stored, so any number of rows can be added. Rows on which the verdict of either judge is invalid or
+missing are counted separately and enter neither the share nor kappa.
 """
 
 from __future__ import annotations

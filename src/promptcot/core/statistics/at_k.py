@@ -1,7 +1,7 @@
-"""What k samples would achieve, computed from n >= k of them: pass@k and majority@k, without drawing where possible.
+"""pass@k and majority@k, computed from n >= k samples, exactly where possible.
 
-Both are expectations over all subsets of k of a problem's n graded samples. Samples on which grading timed out are
-neither right nor wrong, so they are not among the n.
+Both are expectations over all subsets of k of a problem's n graded samples. Samples whose grading timed out are neither
+right nor wrong, and are not among the n.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Two sets of predictions of the same benchmark, set side by side problem by problem.
+"""Paired comparison of two sets of predictions for the same benchmark.
 
-Most of what makes accuracies differ is which problems are hard, and that is the same for both sets; the difference of
-each problem removes it, so the interval is far narrower than that of two separate accuracies.
+Most of the variance of an accuracy comes from the difficulty of the problems, which is the same for both sets. The
+difference per problem removes it, so the interval is much narrower than for two separate accuracies.
 """
 
 from __future__ import annotations

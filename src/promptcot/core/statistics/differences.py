@@ -1,7 +1,7 @@
-"""How far two sets of different problems are apart, in a mean or a share, and how sure one may be of it.
+"""Differences of means and shares between two sets of different problems, with confidence intervals.
 
-Positive is more in B than in A. Sets with the same problems are compared problem by problem (`comparison`), which is
-far sharper.
+A positive difference means more in B than in A. Sets with the same problems are compared per problem (`comparison`),
+which is much more precise.
 """
 
 from __future__ import annotations

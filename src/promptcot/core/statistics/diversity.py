@@ -1,6 +1,6 @@
-"""How varied a set of problems is: by the concepts that they rest on, and by vectors of their texts.
+"""The diversity of a set of problems, by their concepts and by vectors of their texts.
 
-Pure functions of counts and arrays. Where vectors come from is decided elsewhere.
+Pure functions of counts and arrays. The caller provides the vectors.
 """
 
 from __future__ import annotations

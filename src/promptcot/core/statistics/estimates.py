@@ -1,8 +1,8 @@
-"""Means and how sure one may be of them: over runs, as papers print it, and over problems, as one should.
+"""Means with their uncertainty: over runs, as papers report it, and over problems.
 
-The two answer different questions. The standard deviation over runs says how much the accuracy moves when the same
-problems are asked again; the standard error over problems says how far it may lie from the accuracy on all problems of
-the kind. The second does not shrink when more samples are drawn from few problems.
+The two answer different questions. The standard deviation over runs says how much the accuracy varies when the same
+problems are sampled again. The standard error over problems says how far it may be from the accuracy on all problems of
+the kind; it does not shrink when more samples are drawn from few problems.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a piece of work will have taken when it ends: calls, cost and time, from where it stands.
+"""Forecasts the total calls, cost and time of a run from its progress.
 
-With a target the number of rows that it takes is a draw, so each forecast is an interval, which narrows as rows are
-decided. Pure: who asks brings the counts, and the rate at which calls are answered.
+With a target the number of required rows is random, so each forecast is an interval, which narrows as rows are decided.
+Pure: the caller provides the counts and the rate of calls.
 """
 
 from __future__ import annotations

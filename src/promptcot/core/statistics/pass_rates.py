@@ -1,4 +1,4 @@
-"""How hard the problems of a set are: their pass rates in spans, and how coarse a pass rate of n traces is."""
+"""The difficulty of a set: a histogram of pass rates, and the resolution of a pass rate over n traces."""
 
 from __future__ import annotations
 

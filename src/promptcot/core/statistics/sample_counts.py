@@ -1,7 +1,7 @@
 """The graded samples of each source, in 22 bytes a sample, added one at a time and in any order.
 
-A problem is known by 64 bits of its id, so that a million predictions take some 25 MB however long their ids are. It
-decides what a run is; what is computed from the samples is left to the other modules.
+A problem is identified by 64 bits of its id, so that a million predictions take about 25 MB whatever the length of
+their ids. Decides what a run is; the other modules compute the statistics.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Everything that is said about the samples of one source, as plain numbers.
+"""The summary of the samples of one source, as plain numbers.
 
-Rules: a sample on which grading timed out is neither right nor wrong, so it is in no denominator of an accuracy, and it
-is counted. Samples without an answer, and truncated ones, are wrong unless they were graded right. Unequal numbers of
-samples per problem, and problems left out of a statistic, are named in `notes`.
+Rules: a sample whose grading timed out is neither right nor wrong, so it is in no denominator of an accuracy, but is
+counted. Samples without an answer, and truncated ones, are wrong unless they were graded right. `notes` reports unequal
+numbers of samples per problem, and problems left out of a statistic.
 """
 
 from __future__ import annotations

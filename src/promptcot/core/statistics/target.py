@@ -1,7 +1,7 @@
-"""How many more rows a target takes, given what became of those so far: how many to start, and what to expect.
+"""How many more rows a target needs, given the outcomes so far: the number to start, and the expected total.
 
-Whether a row is accepted is taken for an independent draw with an unknown share. Before rows are decided, as many are
-started as a share of 15 % would take.
+Acceptance of a row is modelled as an independent draw with an unknown probability. Before any row is decided, a
+probability of 15 % is assumed.
 """
 
 from __future__ import annotations

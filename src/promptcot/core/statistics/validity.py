@@ -1,6 +1,6 @@
-"""Whether problems that a verifier calls valid are those on whose answer the traces agree: a table of counts.
+"""A table of counts of validity (by verifiers) against agreement (of traces on the answer).
 
-Pure. What a verdict is comes from `verify`, the agreement from `label`; neither is judged here.
+Pure. The verdicts come from `verify`, the agreement from `label`.
 """
 
 from __future__ import annotations

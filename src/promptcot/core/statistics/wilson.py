@@ -1,4 +1,4 @@
-"""Numbers that say how sure one may be. Where there is no data there is no number, and never a 0."""
+"""Wilson intervals. Without data the result is None, never 0."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ def test_a_label_that_is_the_start_of_another_is_told_from_it() -> None:
         ("", "needs a [verdict] table"),
         ('[verdict]\nlabel = "V"\nrequired = []\nothers_perfect = 0', "at least one [[ratings]] table"),
         (MINIMAL.replace('["fun"]', '["run"]'), "'run' is not the key of a rating"),
-        (MINIMAL.replace("others_perfect = 0", "others_perfect = 1"), "others_perfect is 1, and there are 0"),
+        (MINIMAL.replace("others_perfect = 0", "others_perfect = 1"), "others_perfect is 1, but there are 0"),
         (MINIMAL.replace("others_perfect = 0", "others_perfect = true"), "should be a whole number"),
         (MINIMAL.replace('"Fun"', '"verdict"'), "the label 'verdict' is given twice"),
         (MINIMAL.replace('key = "fun"', 'key = "verdict"'), "the key 'verdict' is given twice"),

@@ -43,7 +43,7 @@ def test_a_longer_stream_begins_with_a_shorter_one() -> None:
 def test_when_all_have_come_it_ends_and_says_so() -> None:
     stream = combinations(sampler(concepts=7, size=[2, 3], temperature=5.0), ["AIME"], 1)
     assert len({frozenset(next(stream).concepts) for _ in range(56)}) == 56
-    with pytest.raises(Exhausted, match="no more than 56 combinations: these are all there are"):
+    with pytest.raises(Exhausted, match="no more than 56 combinations: these are all the possible ones"):
         next(stream)
 
 

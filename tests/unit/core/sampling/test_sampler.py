@@ -249,7 +249,7 @@ def test_the_order_of_draws_does_not_depend_on_the_hash_seed() -> None:
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"size": 13}, "13 concepts, but the seeds hold only 12"),
+    ({"size": 13}, "13 concepts, but the seed rows have only 12"),
     ({"size": 0}, "at least one concept"),
     ({"temperature": 0.0}, "temperature"),
     ({"damping": "sqrt"}, "damping"),

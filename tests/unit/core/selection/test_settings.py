@@ -11,14 +11,14 @@ from promptcot.errors import UsageError
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pass_rate": "0.5"}, "write LOW:HIGH"),
-    ({"pass_rate": "0.8:0.2"}, "begins above its end"),
+    ({"pass_rate": "0.8:0.2"}, "starts above its end"),
     ({"pass_rate": "20:80"}, "20 is not between 0 and 1"),
     ({"pass_rate": "nan:1"}, "no finite number"),
     ({"pass_rate": "-0.1:1"}, "not between 0 and 1"),
     ({"pass_rate": "a:b"}, "'a' is no number"),
     ({"difficulty": "0-0.5"}, "is not NAME=SHARE"),
     ({"difficulty": "0.5=1"}, "'0.5' is no span"),
-    ({"difficulty": "0.5-0.5=1"}, "does not begin below its end"),
+    ({"difficulty": "0.5-0.5=1"}, "does not start below its end"),
     ({"difficulty": "0-0.6=1,0.5-1=1"}, "0-0.6 and 0.5-1 overlap"),
     ({"difficulty": "0-0.5=1,0-0.5=2"}, "0-0.5 is named twice"),
     ({"difficulty": {"0-1": -1}}, "share of '0-1' is -1"),
