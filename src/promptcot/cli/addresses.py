@@ -16,6 +16,7 @@ import click
 
 from promptcot.cli.parameters import JOURNAL, WORKPLACE, Target, Touches
 from promptcot.cli.report.console import say
+from promptcot.cli.report.result import RESULT
 from promptcot.errors import UsageError
 from promptcot.storage.delivery import Delivery
 from promptcot.storage.overlap import Read, Written, check_paths
@@ -105,6 +106,7 @@ def _deliver(deliveries: Sequence[Delivery], work: Callable[[], Any]) -> Any:
                 say(f"not copied: {one.url}; the results are in {one.made}")
                 continue
             one.send()
+            RESULT.append("copied", one.url)
             say(f"copied:  {one.url}" if one.kind != "read" else f"copied:  the new files, beside {one.url}")
         return code
 

@@ -153,7 +153,7 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         "train-rows --data_path rows.jsonl --output_path out.jsonl",
         lambda _: "",
         1,
-        ["train-rows: none of 1 row came through"],
+        ["train-rows: none of 1 rows came through"],
     ),
 }
 

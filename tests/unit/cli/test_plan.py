@@ -87,7 +87,7 @@ def test_the_plan_says_what_one_driver_can_do_and_when_to_shard(
     gpus: str, advice: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = told([*PROMPTCOT[:5], gpus, *QUICK, *RICH], capsys)
-    assert "one makes up to 2,564 calls a second; it keeps up with the models to about 950 GPUs" in said
+    assert "one driver makes up to 2,564 calls a second; it keeps up with the models up to about 950 GPUs" in said
     assert advice in said
     assert ("with 3 drivers (--shard, see below)" in said) == (gpus == "2048")
 

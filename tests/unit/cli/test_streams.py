@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,46 @@ def test_no_traceback_where_words_are_all_there_is(tmp_path: Path, line: str, re
     done = ran(line, tmp_path, redirected)
     assert "Traceback" not in done.stderr
     assert done.returncode == code
+
+
+def on_a_terminal(line: str, folder: Path, columns: int, **more: str) -> str:
+    """What a terminal of this width is sent by a command."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", **more}
+    command = [sys.executable, "-m", "promptcot", *line.split()]
+    with subprocess.Popen(command, cwd=folder, stdout=follower, stderr=subprocess.PIPE, env=environment) as child:
+        os.close(follower)
+        said = b""
+        with suppress(OSError):  # the end, on Linux
+            while some := os.read(leader, 65536):
+                said += some
+        child.communicate(timeout=120)
+    os.close(leader)
+    return said.decode().replace("\r\n", "\n")
+
+
+PLAN = "plan nano --target 5 --gpus 1 --draws 50"
+
+
+def test_a_terminal_gets_lines_that_fit_and_a_bold_header(tmp_path: Path) -> None:
+    said = on_a_terminal(PLAN, tmp_path, 80)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
+    assert max(map(len, plain.splitlines())) <= 80
+    assert re.search(r"\x1b\[1mrates +value +from", said)
+
+
+def test_no_color_is_obeyed(tmp_path: Path) -> None:
+    assert "\x1b" not in on_a_terminal(PLAN, tmp_path, 80, NO_COLOR="1")
+
+
+def test_a_pipe_gets_no_escape_and_the_same_width_whatever_the_terminal(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "promptcot", *PLAN.split()]
+    narrow, wide = (
+        subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "COLUMNS": columns}, capture_output=True, check=True, timeout=120
+        ).stdout
+        for columns in ("40", "300")
+    )
+    assert narrow == wide
+    assert b"\x1b" not in narrow
+    assert max(map(len, narrow.decode().splitlines())) <= 100
