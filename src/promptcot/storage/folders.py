@@ -66,7 +66,7 @@ def check_replaceable(target: Path, made_by: str) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise UsageError(f"{target} is a file, but a folder is to be written there; choose another name")
+        raise UsageError(f"{target} is a file, but a folder is to be written there; give another name")
     if any(target.iterdir()) and not (target / made_by).is_file():
         raise UsageError(f"{target}: the folder contains other files and no {made_by}; give the name of a new folder")
 

@@ -72,7 +72,7 @@ def test_no_output_replaces_an_input(number: int) -> None:
     ],
 )
 def test_a_pipe_is_no_file_of_rows(call: Call) -> None:
-    with pytest.raises(InputError, match=r"pipe\.jsonl: is a pipe"):
+    with pytest.raises(InputError, match=r"pipe\.jsonl is a pipe"):
         call()
 
 

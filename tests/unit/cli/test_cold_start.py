@@ -280,7 +280,7 @@ CONCEPTS = {"foundational_concepts": ["a"], "level": "AIME"}
 MISTAKES: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("a model path as well", f"{EXTRACT} --model_path x", {}, ["exclude each other"]),
     ("one name twice", "extract --data_path seeds.jsonl --output_path o.jsonl --annotator a=x --annotator a=y", {}, []),
-    ("no name", "extract --data_path seeds.jsonl --output_path o.jsonl --annotator a/b=x", {}, ["is no name"]),
+    ("no name", "extract --data_path seeds.jsonl --output_path o.jsonl --annotator a/b=x", {}, ["is not a valid name"]),
     ("no problem", EXPLAIN, {"concepts": ["a"], "level": "AIME"}, ["row 1", "`problem`"]),
     ("no concepts", EXPLAIN, {"problem": "p", "level": "AIME"}, ["`foundational_concepts`"]),
     ("no level", EXPLAIN, {"problem": "p", "concepts": ["a"]}, ["--level"]),

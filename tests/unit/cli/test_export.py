@@ -116,7 +116,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(
 @pytest.mark.parametrize(
     ("data", "output", "words"),
     [
-        ("rows.jsonl", "rows.jsonl", "is a file, and a folder is to be made there"),
+        ("rows.jsonl", "rows.jsonl", "is a file, but a folder is to be created there"),
         ("out/rows.jsonl", "out", "would be replaced by the output"),
         ("out.dropped.jsonl", "out", "would be replaced by the output"),
         ("rows.jsonl", "full", "the folder contains other files and no export.json"),

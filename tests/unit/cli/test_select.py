@@ -106,13 +106,13 @@ def test_columns_of_other_programs_are_named(capsys: pytest.CaptureFixture[str])
 MISTAKES = [
     ("--pass-rate 0.8:0.2", 2, "starts above its end"),
     ("--difficulty 0-2=1", 2, "2 is not between 0 and 1"),
-    ("--levels AIME=1 --balance level", 2, "give one of them"),
+    ("--levels AIME=1 --balance level", 2, "give only one of them"),
     ("--balance hardness", 2, "'hardness' is not one of"),
     ("--size 0", 2, "--size"),
     ("--data-path labels.jsonl", 2, "would count twice"),
     ("--data-path missing.jsonl", 1, "no such file"),
     ("--model y", 1, "models in the rows: x"),
-    ("--verifier nothing", 2, "is no verifier"),
+    ("--verifier nothing", 2, "is not a verifier"),
 ]
 
 

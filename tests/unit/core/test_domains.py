@@ -42,19 +42,19 @@ def test_the_block_that_solvers_see_may_have_another_name() -> None:
     [
         ({"verifyer": "exact"}, "verifyer: unknown key; did you mean verifier?"),
         ({"size": [2]}, "size: unknown key; did you mean sizes?"),
-        ({"levels": []}, "levels: name at least one"),
+        ({"levels": []}, "levels: give at least one"),
         ({"levels": ["easy", "easy"]}, "'easy' is there twice"),
         ({"levels": [""]}, "levels.0: String should have at least 1 character"),
         ({"levels": ["easy", " "]}, "levels: a level is text for prompts and must not be blank"),
         ({"sizes": [0]}, "sizes.0: Input should be greater than 0"),
         ({"sizes": "3"}, "sizes: Input should be a valid list"),
-        ({"blocks": ["Problem"]}, "'Problem' is no name of a block"),
-        ({"blocks": ["problem", "tests2"]}, "'tests2' is no name of a block"),
-        ({"blocks": ["problem", "a" * 41]}, "is no name of a block"),
+        ({"blocks": ["Problem"]}, "'Problem' is not a valid name of a block"),
+        ({"blocks": ["problem", "tests2"]}, "'tests2' is not a valid name of a block"),
+        ({"blocks": ["problem", "a" * 41]}, "is not a valid name of a block"),
         ({"blocks": ["problem", "problem"]}, "'problem' is there twice"),
         ({"blocks": ["problem", "answer"]}, "'answer' is a field of rows with another meaning"),
-        ({"blocks": []}, "blocks: name at least one"),
-        ({"blocks": ["rationale", "puzzle"]}, "problem: it names the block that solvers see"),
+        ({"blocks": []}, "blocks: give at least one"),
+        ({"blocks": ["rationale", "puzzle"]}, "problem: it must name the block that solvers see"),
         ({"blocks": ["puzzle", "problem"], "problem": "puzzle"}, "no other block can have that name"),
         ({"verifier": ""}, "write the name of a verifier"),
         ({"refusals": [{"reason": "x", "said": ["(a"]}]}, "refusals.0.said: '(a' is no phrase"),
@@ -78,7 +78,7 @@ def test_a_block_that_is_no_problem_needs_another_one_named() -> None:
 def test_all_mistakes_are_told_together() -> None:
     found = mistakes(levels=[], blocks=["id", "Level"], verifier="?", colour="red")
     assert len(found) == 4
-    assert any("'id' is a field" in one and "'Level' is no name" in one for one in found)
+    assert any("'id' is a field" in one and "'Level' is not a valid name" in one for one in found)
 
 
 @pytest.mark.parametrize("name", ["mathematics", "integers", "exact", "mine:Words", "my_package.grading:make.words"])

@@ -99,9 +99,7 @@ def test_what_shows_no_markers_is_for_a_generator_that_knows_them(own: Path) -> 
 
 def test_a_conversation_that_is_not_there_is_told_with_those_that_are(own: Path) -> None:
     (own / "extract.jinja").unlink()
-    with pytest.raises(
-        InputError, match=r"no extract\.jinja, so it has no prompt to extract; there are explain, gen"
-    ):
+    with pytest.raises(InputError, match=r"no extract\.jinja, so it has no prompt to extract; there are explain, gen"):
         domains.load(own).render("extract", problem="p", n=2, mark="m")
 
 
@@ -134,5 +132,7 @@ def test_a_recipe_of_the_nano_world_draws_what_its_models_know() -> None:
 def test_a_domain_that_is_nowhere_is_told_where_prompts_are_loaded() -> None:
     assert parse({"prompts": "./nowhere", "judge": JUDGES}).prompts == "./nowhere"
     for look in (domains.load, domains.settings):
-        with pytest.raises(InputError, match=r"neither a domain that ships with promptcot \(math, nano\) nor a local folder"):
+        with pytest.raises(
+            InputError, match=r"neither a domain that ships with promptcot \(math, nano\) nor a local folder"
+        ):
             look("./nowhere")

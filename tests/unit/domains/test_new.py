@@ -69,11 +69,11 @@ def test_a_folder_that_holds_something_is_left_alone() -> None:
     write_domain("puzzles", Path("puzzles"))
     Path("puzzles/solve.jinja").write_text("Solve {{ problem }}")
     before = {path: path.read_bytes() for path in Path("puzzles").iterdir()}
-    with pytest.raises(InputError, match="there is something already"):
+    with pytest.raises(InputError, match="already exists and is not empty"):
         write_domain("puzzles", Path("puzzles"))
     assert before == {path: path.read_bytes() for path in Path("puzzles").iterdir()}
     Path("file").touch()
-    with pytest.raises(InputError, match="there is something already"):
+    with pytest.raises(InputError, match="already exists and is not empty"):
         write_domain("puzzles", Path("file"))
 
 
@@ -91,7 +91,7 @@ def test_prompts_that_were_changed_are_not_taken_for_an_interrupted_call() -> No
     *_, recipe = write_domain("puzzles", Path("puzzles"))
     recipe.unlink()
     Path("puzzles/judge.jinja").write_text("my own")
-    with pytest.raises(InputError, match="there is something already"):
+    with pytest.raises(InputError, match="already exists and is not empty"):
         write_domain("puzzles", Path("puzzles"))
     assert Path("puzzles/judge.jinja").read_text() == "my own"
 
@@ -102,10 +102,10 @@ def test_prompts_that_were_changed_are_not_taken_for_an_interrupted_call() -> No
         ("math", "elsewhere", "math is a domain that ships"),
         ("puzzles", "nano", "nano is a domain that ships"),
         ("a/b", "a", "is not a valid name of a domain.*; to write to another folder, use --output-dir"),
-        ("a" * 101, "a", "is no name of a domain"),
-        ("-x", "x", "is no name of a domain"),
-        ("", "x", "is no name of a domain"),
-        ("puzzles", "new\nline", "cannot be shown"),
+        ("a" * 101, "a", "is not a valid name of a domain"),
+        ("-x", "x", "is not a valid name of a domain"),
+        ("", "x", "is not a valid name of a domain"),
+        ("puzzles", "new\nline", "cannot be printed"),
     ],
 )
 def test_a_name_that_would_be_misunderstood_is_refused(name: str, folder: str, why: str) -> None:

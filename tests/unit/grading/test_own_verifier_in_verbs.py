@@ -123,7 +123,8 @@ def test_a_verifier_that_fails_over_answers_costs_these_and_is_told(
     assert [row["correct"] for row in read_rows(Path("details.jsonl"))] == [True, None, None, None, True]
     said = capsys.readouterr().out
     assert (
-        "note: mine:Fragile failed in 3 calls; the answers of these calls count as neither right nor wrong; first over" in said
+        "note: mine:Fragile failed in 3 calls; the answers of these calls count as neither right nor wrong; first over"
+        in said
     )
     assert main(["label", "--data_path", str(path), "--output_path", "l.jsonl", "--verifier", FRAGILE]) == 0
     assert "label: mine:Fragile failed in 1 call" in capsys.readouterr().out

@@ -52,7 +52,7 @@ def test_all_that_is_wrong_with_a_selection_is_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ({"label": {"verifier": "nothing"}}, "verifier: 'nothing' is no verifier"),
+        ({"label": {"verifier": "nothing"}}, "verifier: 'nothing' is not a verifier"),
         ({"select": {"model": "S"}}, "model: 'S' does not solve here; the solver is 'T'"),
     ],
 )

@@ -61,9 +61,7 @@ def test_a_server_that_asks_for_patience_gets_it(cause: str) -> None:
 def test_a_server_that_turns_every_call_away_for_twenty_minutes_stops() -> None:
     health, clock = make()
     health.attempt_succeeded()
-    with pytest.raises(
-        SystematicFailure, match=r"(?s)rejected every call for 2\d min.*later.*--requests-per-minute"
-    ):
+    with pytest.raises(SystematicFailure, match=r"(?s)rejected every call for 2\d min.*later.*--requests-per-minute"):
         fail(health, clock, 100, 60.0, TransientError("too many", "http 429"))
 
 

@@ -174,7 +174,8 @@ async def test_started_again_unchanged_it_stops_without_a_call_and_says_the_same
         again, calls = await stopped(tmp_path, lambda _: BAD)
         assert calls == 0
         assert again == first.replace(
-            "strict: stopped", "strict: nothing has changed since the stage was stopped, so no call was made. It was stopped"
+            "strict: stopped",
+            "strict: nothing has changed since the stage was stopped, so no call was made. It was stopped",
         )
 
 

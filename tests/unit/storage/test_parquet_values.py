@@ -70,7 +70,7 @@ def test_a_value_becomes_what_json_has_for_it(tmp_path: Path, column: Any, value
 
 @pytest.mark.parametrize("column", [[b"\xff\x00"], [{"bytes": b"\x89PNG\xff", "path": "a.png"}], [[b"\xff"]]])
 def test_bytes_that_are_no_text_are_refused_by_the_name_of_the_column(tmp_path: Path, column: Any) -> None:
-    with pytest.raises(InputError, match=r"rows\.parquet: the column `more` holds bytes that are no text"):
+    with pytest.raises(InputError, match=r"rows\.parquet: the column `more` holds bytes that are not text"):
         read(tmp_path / "rows.parquet", pyarrow.array(column))
 
 

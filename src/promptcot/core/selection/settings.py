@@ -155,7 +155,7 @@ def _edges(name: str) -> tuple[float, float]:
 def _share(text: str, option: str) -> float:
     found = _number(text, option)
     if not 0 <= found <= 1:
-        raise UsageError(f"{option}: {text.strip()} is not a pass rate, which is between 0 and 1")
+        raise UsageError(f"{option}: {text.strip()} is not between 0 and 1, as a pass rate must be")
     return found
 
 

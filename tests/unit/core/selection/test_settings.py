@@ -17,7 +17,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"pass_rate": "-0.1:1"}, "not between 0 and 1"),
     ({"pass_rate": "a:b"}, "'a' is no number"),
     ({"difficulty": "0-0.5"}, "is not NAME=SHARE"),
-    ({"difficulty": "0.5=1"}, "'0.5' is no span"),
+    ({"difficulty": "0.5=1"}, "'0.5' is not a range"),
     ({"difficulty": "0.5-0.5=1"}, "does not start below its end"),
     ({"difficulty": "0-0.6=1,0.5-1=1"}, "0-0.6 and 0.5-1 overlap"),
     ({"difficulty": "0-0.5=1,0-0.5=2"}, "0-0.5 is named twice"),
@@ -25,7 +25,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"difficulty": {"0-1": "much"}}, "share of '0-1' is 'much'"),
     ({"levels": "AIME=0"}, "all shares are 0"),
     ({"levels": "AIME=inf"}, "no finite number"),
-    ({"levels": "AIME=1", "balance": ["level"]}, "give one of them"),
+    ({"levels": "AIME=1", "balance": ["level"]}, "give only one of them"),
     ({"balance": ["difficulty"]}, "not one of level, concepts"),
     ({"order": "hard-first"}, "not one of easy-first, mixed, as-is"),
 ]
