@@ -20,6 +20,7 @@ from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
 from promptcot.report.words import (
+    UNKNOWN,
     band_name,
     between,
     counted,
@@ -98,6 +99,7 @@ def report_html(report: Report) -> str:
             sections=shown,
             absent=[words for step, words in ABSENT.values() if not report.has(step)],
             formulas=formulas,
+            unknown=UNKNOWN,
             made=f"Made by promptcot {__version__}.",
             **style_values(),
         )

@@ -38,9 +38,9 @@ def sentences(report: Report) -> Iterator[str]:
     """What it is, how good it is, and what it took."""
     yield _what(report)
     if how := [*_how_good(report)]:
-        yield f"{_upper(listed(how))}."
+        yield f"{_upper('; '.join(how))}."
     if took := [*_clean(report), *_took(report)]:
-        yield f"{_upper(listed(took))}."
+        yield f"{_upper('; '.join(took))}."
 
 
 def _what(report: Report) -> str:
@@ -103,7 +103,7 @@ def key_numbers(report: Report) -> Iterator[KeyNumber]:
     yield KeyNumber("problems in the set", f"{report.problems:,}")
     if report.yielded is not None:
         got, sampled = report.yielded
-        how = f"of {sampled:,} sampled, {bounds(wilson_interval(got, sampled))}"
+        how = f"of {sampled:,}, {bounds(wilson_interval(got, sampled))}"
         yield KeyNumber("yield", percent(got / sampled), how)
     for what, one in (("mean pass rate", report.pass_rate), ("mean agreement", report.agreement)):
         yield KeyNumber(
