@@ -64,8 +64,11 @@ def without(keys: set[str], value: Any) -> Any:
 
 
 def files(folder: str, *uncounted: str) -> dict[str, Any]:
-    """Everything but the journals, whose calls are in the order in which they came, seconds, and what was typed."""
+    """Everything but the journals, whose calls are in the order in which they came, seconds, what was typed, and the
+    page that shows both.
+    """
     found: dict[str, Any] = {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.is_file()}
+    del found["report.html"]
     return {**found, "summary.json": without({"seconds", "command", *uncounted}, json.loads(found["summary.json"]))}
 
 
