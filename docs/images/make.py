@@ -41,7 +41,6 @@ def take(browser: Any, page: Path, name: str, width: int, height: int, scheme: s
     shown.goto(page.as_uri())
     shown.mouse.wheel(0, top)
     shown.screenshot(path=str(HERE / name))
-    print(HERE / name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import datasets
@@ -33,7 +34,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_a_run_directory_holds_what_the_design_says(directory: Path) -> None:
     names = {path.name for path in directory.iterdir()}
     assert {"recipe.json", "summary.json", "sample.jsonl", "generate.jsonl", "filter.jsonl"} <= names
-    assert {"judge-a.jsonl", "judge-b.jsonl"} <= names
+    assert {"judge-a.jsonl", "judge-b.jsonl", "report.html"} <= names
     row = next(read_rows(directory / "judge-a.jsonl"))
     assert {"id", "judge", "ratings", "judgement", "rationale_and_problem", "completion", "level"} <= row.keys()
     accepted = list(read_rows(directory / "filter.jsonl"))
@@ -49,6 +50,12 @@ def test_a_run_directory_holds_what_the_design_says(directory: Path) -> None:
     recipe = json.loads((directory / "recipe.json").read_bytes())
     assert recipe["recipe"]["seed"] == 8000
     assert set(recipe["prompts"]) >= {"generate.jinja", "judge.jinja", "criteria.toml"}
+
+
+def test_a_run_ends_with_a_page_that_shows_its_problems(directory: Path) -> None:
+    page = (directory / "report.html").read_text(encoding="utf-8")
+    assert all(str(row["id"]) in page for row in islice(read_rows(directory / "set.jsonl"), 3))
+    assert "<script" not in page
 
 
 def test_the_set_is_one_table_of_the_rows_that_came_through(directory: Path, tmp_path: Path) -> None:

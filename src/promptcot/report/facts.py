@@ -124,6 +124,29 @@ class Report:
         found = self.summary.get("measure")
         return found if isinstance(found, Mapping) else {}
 
+    @property
+    def yielded(self) -> tuple[int, int] | None:
+        """How many problems came of how many sampled combinations; None where that is not known, or not yet."""
+        found = self.measure.get("yield")
+        sampled = next((one.out for one in self.steps if one.name == "sample"), 0)
+        if isinstance(found, Mapping) and isinstance(found.get("sampled"), int):
+            sampled = found["sampled"]
+        ended = self.state in ("finished", "incomplete")
+        return (self.problems, sampled) if ended and sampled and sampled >= self.problems else None
+
+    @property
+    def each(self) -> Mapping[str, Any]:
+        """What a problem of the set took: calls, tokens and cost, divided by the problems; empty where unknown."""
+        found = self.measure.get("spent")
+        if isinstance(found, Mapping):
+            return found
+        if not self.spent or not self.problems:
+            return {}
+        keys = ("calls", "prompt_tokens", "completion_tokens")
+        costs = [one.cost for one in self.spent if one.cost is not None]
+        told = {key: sum(getattr(one, key) for one in self.spent) / self.problems for key in keys}
+        return {**told, "cost": sum(costs) / self.problems if costs else None}
+
     def has(self, step: str) -> bool:
         """Whether the run has a step of this name, or steps that begin with it, such as the judges."""
         return any(one.name == step or one.name.startswith(f"{step}-") for one in self.steps)

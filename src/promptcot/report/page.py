@@ -19,7 +19,18 @@ from promptcot.pages.templates import environment, style_values
 from promptcot.redaction import redacted
 from promptcot.report.facts import JudgePair, Report, StepCount
 from promptcot.report.sentences import key_numbers, notices, sentences
-from promptcot.report.words import band_name, between, counted, duration, money, number, percent, reasons, step_name
+from promptcot.report.words import (
+    UNKNOWN,
+    band_name,
+    between,
+    counted,
+    duration,
+    money,
+    number,
+    percent,
+    reasons,
+    step_name,
+)
 
 LONGEST, SHORT = 4_000, 400
 """Characters of one text that are shown; a trace may have a hundred times as many. The smaller number is for what comes
@@ -88,6 +99,7 @@ def report_html(report: Report) -> str:
             sections=shown,
             absent=[words for step, words in ABSENT.values() if not report.has(step)],
             formulas=formulas,
+            unknown=UNKNOWN,
             made=f"Made by promptcot {__version__}.",
             **style_values(),
         )
@@ -287,10 +299,8 @@ def _spent(report: Report, parts: Any) -> Markup:
     costs = [one.cost for one in report.spent if one.cost is not None]
     keys = ("calls", "prompt_tokens", "completion_tokens")
     total = {key: sum(getattr(one, key) for one in report.spent) for key in keys}
-    each = report.measure.get("spent")
-    told = {key: number(each.get(key)) for key in keys} if isinstance(each, Mapping) else None
-    if told is not None and isinstance(each, Mapping):
-        told["cost"] = money(each.get("cost"))
+    each = report.each
+    told = {**{key: number(each.get(key)) for key in keys}, "cost": money(each.get("cost"))} if each else None
     free = [one.step for one in report.spent if one.cost is None]
     unpriced = f"Without a price: {', '.join(free)}." if costs and free else ""
     return Markup(parts.spent(rows, {**total, "cost": money(sum(costs) if costs else None)}, told, unpriced))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from promptcot.core.statistics.wilson import wilson_interval
 from promptcot.report.facts import Report
 from promptcot.report.words import UNKNOWN, between, bounds, counted, listed, money, number, percent
 
@@ -38,9 +38,9 @@ def sentences(report: Report) -> Iterator[str]:
     """What it is, how good it is, and what it took."""
     yield _what(report)
     if how := [*_how_good(report)]:
-        yield f"{_upper(listed(how))}."
+        yield f"{_upper('; '.join(how))}."
     if took := [*_clean(report), *_took(report)]:
-        yield f"{_upper(listed(took))}."
+        yield f"{_upper('; '.join(took))}."
 
 
 def _what(report: Report) -> str:
@@ -52,13 +52,11 @@ def _what(report: Report) -> str:
     more = len(report.levels) - len(levels)
     named = f": {listed([*levels, *([f'{more} more levels'] if more and levels else [])])}" if levels else ""
     done = "has made" if report.state == "finished" else "has made so far"
-    yielded = report.measure.get("yield")
     share = ""
-    if isinstance(yielded, Mapping) and yielded.get("share") is not None:
-        share = (
-            f"; {percent(yielded['share'])}{between(yielded.get('interval'))} of {yielded['sampled']:,} combinations "
-        )
-        share += "of concepts became one"
+    if report.yielded is not None:
+        got, sampled = report.yielded
+        became = f"{percent(got / sampled)}{between(wilson_interval(got, sampled))}"
+        share = f"; {became} of {sampled:,} combinations of concepts became one"
     return f"The recipe {report.name} {done} {counted(report.problems, 'problem')}{named}{share}."
 
 
@@ -93,8 +91,8 @@ def _copies(report: Report) -> int | None:
 
 
 def _took(report: Report) -> Iterator[str]:
-    each = report.measure.get("spent")
-    if isinstance(each, Mapping) and each.get("completion_tokens") is not None:
+    each = report.each
+    if each.get("completion_tokens") is not None:
         cost = each.get("cost")
         price = f" and cost {money(cost)}" if cost is not None else ""
         yield f"each problem took {number(each['completion_tokens'])} generated tokens{price}"
@@ -103,9 +101,10 @@ def _took(report: Report) -> Iterator[str]:
 def key_numbers(report: Report) -> Iterator[KeyNumber]:
     """Those that one asks for first."""
     yield KeyNumber("problems in the set", f"{report.problems:,}")
-    found: Any = report.measure.get("yield") or {}
-    how = f"of {found['sampled']:,} sampled, {bounds(found.get('interval'))}" if found.get("sampled") else ""
-    yield KeyNumber("yield", percent(found.get("share")), how)
+    if report.yielded is not None:
+        got, sampled = report.yielded
+        how = f"of {sampled:,}, {bounds(wilson_interval(got, sampled))}"
+        yield KeyNumber("yield", percent(got / sampled), how)
     for what, one in (("mean pass rate", report.pass_rate), ("mean agreement", report.agreement)):
         yield KeyNumber(
             what, percent(one.mean), ", ".join(filter(None, (f"n = {one.n:,}", bounds(one.interval)))) if one.n else ""
@@ -117,12 +116,11 @@ def key_numbers(report: Report) -> Iterator[KeyNumber]:
     concepts = report.concepts
     of = f"of {concepts.known:,}" if concepts and concepts.known else ""
     yield KeyNumber("concepts used", f"{concepts.used:,}" if concepts else UNKNOWN, of)
-    each: Any = report.measure.get("spent") or {}
-    cost = each.get("cost")
+    cost = report.each.get("cost")
     if cost is not None:
         yield KeyNumber("cost of a problem", money(cost))
     else:
-        yield KeyNumber("generated tokens a problem", number(each.get("completion_tokens")))
+        yield KeyNumber("generated tokens a problem", number(report.each.get("completion_tokens")))
 
 
 def _upper(text: str) -> str:
