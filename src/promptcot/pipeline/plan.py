@@ -147,7 +147,7 @@ def with_review(planned: Sequence[PlannedStep], rejected: Collection[str]) -> li
         )
     several = [place for place, step in enumerate(planned) if step.at_end or (step is last and step.name == "solve")]
     place = min(several, default=len(planned))
-    about = f"leaves out {len(rejected):,} problems that reviewers reject"
+    about = f"leaves out the problems that reviewers reject ({len(rejected):,})"
     step = PlannedStep(REVIEW, "step", make=lambda _: Review(rejected), about=about)
     return [*planned[:place], step, *planned[place:]]
 
