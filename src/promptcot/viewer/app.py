@@ -26,7 +26,7 @@ from promptcot.pages.templates import stylesheet
 from promptcot.printable import printable
 from promptcot.viewer.guard import Guard
 from promptcot.viewer.pages import list_html, message_html, own, problem_page_html
-from promptcot.viewer.queries import Filter
+from promptcot.viewer.queries import PAGE, Entry, Filter, Lists
 from promptcot.viewer.shelf import Shelf
 
 _LONGEST_BODY = 100_000
@@ -107,12 +107,8 @@ class Viewer:
         wanted = Filter.of(request.query_params)
         with self.shelf.reading() as lists:
             place = {name: _whole(request.query_params.get(name)) for name in ("after", "before")}
-            entries = lists.page(wanted, place["after"], place["before"]) or lists.page(wanted)
+            entries, has_more = _page_of(lists, wanted, place["after"], place["before"])
             numbers = [one.number for one in entries]
-            has_more = (
-                bool(numbers and lists.page(wanted, before=numbers[0], most=1)),
-                bool(numbers and lists.page(wanted, after=numbers[-1], most=1)),
-            )
             return list_html(
                 **self._common(request, wanted),
                 lists=lists,
@@ -178,6 +174,18 @@ class Viewer:
             cookie = partial(response.set_cookie, max_age=_YEAR, httponly=True, samesite="strict", path="/")
             cookie(self.guard.name_cookie, quote(name))
         return response
+
+
+def _page_of(
+    lists: Lists, wanted: Filter, after: int | None, before: int | None
+) -> tuple[list[Entry], tuple[bool, bool]]:
+    """A page of the list, the first where there is none at this place; and whether there are problems on both sides."""
+    found = lists.page(wanted, after, before, PAGE + 1)
+    if not found and (after is not None or before is not None):
+        return _page_of(lists, wanted, None, None)
+    if before is not None:
+        return found[-PAGE:], (len(found) > PAGE, True)
+    return found[:PAGE], (after is not None, len(found) > PAGE)
 
 
 async def _fields(request: Request) -> dict[str, str] | None:

@@ -98,7 +98,7 @@ class Index:
         made = self.folder / f"{_FILE}.partial"
         with _closing(create(made)) as index:
             self._read(index, files)
-            index.execute("INSERT INTO stale SELECT number FROM row")
+            index.execute("INSERT OR IGNORE INTO stale SELECT number FROM row")
             self._renew_rows(index)
             index.execute("ANALYZE")
             set_meta(index, "complete", "yes")
@@ -164,7 +164,7 @@ def folder_for(directory: Path) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "promptcot" / FOLDER / digest
     for folder in (directory / FOLDER, cache):
         with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=folder is cache, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 return folder
     return Path(tempfile.mkdtemp(prefix="promptcot-view-"))

@@ -94,8 +94,12 @@ class Entry:
     answer: str
 
 
+SYNTAX = "CREATE VIRTUAL TABLE temp.syntax USING fts5 (problem, rationale, concepts, answer)"
+"""An empty table that says whether FTS5 can read a query, before a million rows are asked."""
+
+
 class Lists:
-    """Lists of problems and what stands beside them. `temp.review` has the reviews, by number."""
+    """Lists of problems and what stands beside them. `temp.review` has the reviews, by number; `SYNTAX` was made."""
 
     def __init__(self, index: sqlite3.Connection) -> None:
         self._index = index
@@ -161,7 +165,7 @@ class Lists:
     def matching(self, words: str) -> str:
         """A query of FTS5 for what was typed: as it is where FTS5 reads it, else each word as it stands."""
         try:
-            self._index.execute("SELECT 1 FROM text WHERE text MATCH ? LIMIT 1", (words,)).fetchall()
+            self._index.execute("SELECT 1 FROM temp.syntax WHERE syntax MATCH ?", (words,)).fetchall()
         except sqlite3.OperationalError:
             return " ".join(_quoted(words))
         return words

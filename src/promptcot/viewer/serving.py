@@ -24,7 +24,7 @@ class _Server(uvicorn.Server):
 
 async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callable[[Guard], None]) -> None:
     """Serve a run until this is cancelled; `ready` is called when the address is known. Raises InputError."""
-    listening = _listening(host, port)
+    listening = listening_at(host, port)
     guard = Guard(host, listening.getsockname()[1])
     config = uvicorn.Config(
         Viewer(shelf, guard, reviewer).app(),
@@ -47,7 +47,7 @@ async def serve(shelf: Shelf, host: str, port: int, reviewer: str, ready: Callab
         listening.close()
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening_at(host: str, port: int) -> socket.socket:
     """A socket bound to this address; port 0 is any that is free. Raises InputError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     found = socket.socket(family, socket.SOCK_STREAM)

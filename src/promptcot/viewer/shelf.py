@@ -21,7 +21,7 @@ from promptcot.inspection.files import RunFiles
 from promptcot.storage.reviews import REVIEWS, Decision, Review, append, reviews_in
 from promptcot.viewer.entries import history
 from promptcot.viewer.index import Hooks, Index, folder_for
-from promptcot.viewer.queries import Lists
+from promptcot.viewer.queries import SYNTAX, Lists
 
 _LOOK_AGAIN = 3.0
 
@@ -33,8 +33,8 @@ class Shelf:
         self, directory: Path, hooks: Hooks | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.directory = directory
-        self.index = Index(directory, folder_for(directory), hooks or Hooks())
         self.files = RunFiles.of(directory)
+        self.index = Index(directory, folder_for(directory), hooks or Hooks())
         self.index.bring_up_to_date(self.files)
         self._clock = clock
         self._looked = clock()
@@ -112,6 +112,7 @@ class Shelf:
             "CREATE TEMP TABLE review (number INTEGER PRIMARY KEY, id TEXT, decision TEXT, note TEXT, reviewer TEXT,"
             " at TEXT)"
         )
+        found.execute(SYNTAX)
         self._stamp: Any = None
         self._known: Mapping[str, Review] = {}
         return found
