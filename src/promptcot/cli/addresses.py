@@ -26,8 +26,8 @@ _WELL = (0, 3)
 """Exit codes with which there is a result."""
 _MAIN = ("output_path", "output_dir")
 _HELP = (
-    "A folder on a disk that outlives the job, for an output at an address (s3://, gs://, hdfs://, …): there it is "
-    "made, with journal and locks, and copied when the command has ended well."
+    "Required when the output is at an address (s3://, gs://, hdfs://): a local directory, on a disk that outlives the "
+    "job, in which the output and its journal are written. The output is uploaded when the command succeeds."
 )
 
 

@@ -41,11 +41,15 @@ annotator_options = together(
         type=NamedModel(MODEL),
         multiple=True,
         metavar="NAME=MODEL",
-        help="A model that annotates, and its name in the rows; several are asked at the same time. The other "
-        "options are for all of them.  [default: --model-path, under its own name]",
+        help="A model that annotates, and its name in the rows. Several annotators work in parallel and share the "
+        "other options.  [default: --model-path, under its own name]",
     ),
     click.option(
-        "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
+        "--level",
+        "levels",
+        metavar="LEVEL",
+        multiple=True,
+        help="Level of rows that have none; if several are given, one is drawn for each problem.",
     ),
     prompts_option,
     click.option(
@@ -53,7 +57,7 @@ annotator_options = together(
         type=WHOLE,
         default=2,
         show_default=True,
-        help="How often an annotator is asked again whose reply cannot be read; one that was cut off never is.",
+        help="Retries for a reply that cannot be parsed. Truncated replies are not retried.",
     ),
     model_options(temperature=0.6),
 )

@@ -12,8 +12,16 @@ import click
 from promptcot import domains
 from promptcot.chains.closing import Student, Students, combination, side_by_side, written
 from promptcot.chains.rows import freshness, mismatched
-from promptcot.cli.options import data_path, output_path
-from promptcot.cli.parameters import CARD, FILE_OR_NAME, RUN_FOLDER, SOURCE, TARGET_ALONE, WHOLE, changes_option
+from promptcot.cli.help import VerbGroup
+from promptcot.cli.options import data_path, output_path, seed_option
+from promptcot.cli.parameters import (
+    CARD,
+    EVAL_RECIPE,
+    RUN_FOLDER,
+    SOURCE,
+    TARGET_ALONE,
+    changes_option,
+)
 from promptcot.cli.report.chain import generator_lines, student_lines
 from promptcot.cli.report.console import print_summary, say, say_all
 from promptcot.cli.report.result import RESULT
@@ -42,25 +50,29 @@ _WORKERS = 2
 _ON_THE_CARD = {"before": "before: {}", "after": "this model", "control": "control, trained on mismatched traces"}
 
 
-numbers_path = click.option("--output-path", required=True, type=TARGET_ALONE, help="A JSON file with all numbers.")
-
-
-@click.group("chain")
-def command() -> None:
-    """The small steps of a chain. `promptcot run CHAIN` runs the whole of it, and shows how each step is called."""
-
-
-@command.command("fresh")
-@data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
-@output_path("The same rows without those whose problem is in a benchmark, or came before.")
-@click.option(
-    "--eval-recipe", type=FILE_OR_NAME, required=True, help="The evaluation recipe whose benchmarks are held out."
+numbers_path = click.option(
+    "--output-path", required=True, type=TARGET_ALONE, help="Output: a JSON file with all numbers."
 )
-@changes_option(help="Change one key of it; may be repeated.")
-def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
-    """Leave out problems that a student will be evaluated on: copies of these, or problems that have one in them.
 
-    Problems that differ in numbers only stay; `promptcot decontaminate` leaves out these, too.
+
+@click.group("chain", cls=VerbGroup, example="promptcot run distill-nano --dry-run")
+def command() -> None:
+    """Run single steps of chains. `promptcot run distill-nano` runs a whole chain, and prints each of its commands."""
+
+
+@command.command(
+    "fresh",
+    example="promptcot chain fresh --data-path train.jsonl --output-path fresh.jsonl --eval-recipe nano",
+    groups={"Benchmarks": ("eval_recipe", "changes")},
+)
+@data_path("Rows with a `problem` or a `prompt`, or a known data set.")
+@output_path("Output: the rows without repeated problems and without problems of the benchmarks.")
+@click.option("--eval-recipe", type=EVAL_RECIPE, required=True, help="Evaluation recipe whose benchmarks are held out.")
+@changes_option(help="Override one key of that recipe.")
+def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[str, ...]) -> int:
+    """Remove problems that a student will be evaluated on, and problems that contain one of them.
+
+    Problems that differ only in numbers are kept; `promptcot decontaminate` removes these, too.
     """
     benchmarks = load_eval(eval_recipe, changes).benchmarks
     check_paths(benchmark_files(benchmarks), [Written.of(output_path, "file")])
@@ -74,12 +86,12 @@ def fresh(data_path: Path, output_path: Path, eval_recipe: str, changes: tuple[s
     return _write(output_path, "fresh", rows, decide, told)
 
 
-@command.command("mismatch")
-@data_path("Training rows, as `label` writes them.")
-@output_path("As many rows, each with the trace of another problem that has another label.")
-@click.option("--seed", type=WHOLE, default=8000, show_default=True)
+@command.command("mismatch", example="promptcot chain mismatch --data-path sft.jsonl --output-path mismatched.jsonl")
+@data_path("Training rows, as written by `label`.")
+@output_path("Output: the same number of rows, each with the trace of a problem with another label.")
+@seed_option("Random seed for pairing problems with traces.")
 def mismatch(data_path: Path, output_path: Path, seed: int) -> int:
-    """Make training rows for a control: the same traces, each once, under the wrong problems."""
+    """Make training rows for a control experiment: each trace is used once, but for the wrong problem."""
     rows = mismatched(list(read_rows(data_path)), random.Random(derive_seed(seed, "mismatch")))
     told = {"data_path": data_path, "seed": seed}
     return _write(output_path, "mismatch", rows, lambda row, _: row, told)
@@ -100,14 +112,28 @@ def _write(
         return print_summary(target, [output.counts])
 
 
-@command.command("students")
-@click.option("--before", type=RUN_FOLDER, required=True, help="What `eval` left of the student before its training.")
-@click.option("--after", type=RUN_FOLDER, required=True, help="The same of the student afterwards.")
-@click.option("--control", type=RUN_FOLDER, help="The same of a student that was trained on mismatched traces.")
-@click.option("--model-path", type=CARD, help="The trained model, whose card the results are put into.")
+@command.command(
+    "students",
+    example="promptcot chain students --before out/eval-before --after out/eval-after --output-path students.json",
+    groups={"Evaluations": ("before", "after", "control", "model_path")},
+)
+@click.option(
+    "--before", type=RUN_FOLDER, required=True, help="Output directory of `eval` for the student before training."
+)
+@click.option(
+    "--after", type=RUN_FOLDER, required=True, help="Output directory of `eval` for the student after training."
+)
+@click.option(
+    "--control", type=RUN_FOLDER, help="Output directory of `eval` for a student trained on mismatched traces."
+)
+@click.option(
+    "--model-path",
+    type=CARD,
+    help="Folder of the trained model; the results are added to its model card.  [default: no card is changed]",
+)
 @numbers_path
 def students(model_path: Path | None, output_path: Path, **folders: Path | None) -> int:
-    """Set evaluations of students side by side, with gains that are paired by problem."""
+    """Compare evaluations of a student before and after training, with gains paired by problem."""
     evaluated = [_Evaluated(which, folder) for which, folder in folders.items() if folder is not None]
     common = [name for name in evaluated[0].benchmarks if all(name in one.benchmarks for one in evaluated)]
     if not common:
@@ -159,17 +185,27 @@ def _add_to_card(model: Path, found: list[Students]) -> None:
     say(f"         {model / 'README.md'}")
 
 
-@command.command("generators")
-@click.option("--prompts-path", type=SOURCE, required=True, help="The prompts, as `sample` writes them.")
-@click.option("--trained-on", type=SOURCE, required=True, help="The training rows: prompts like these are not new.")
-@click.option("--before", type=SOURCE, required=True, help="What the untrained model wrote, by `generate`.")
-@click.option("--after", type=SOURCE, required=True, help="What the trained model wrote.")
-@click.option("--nano", is_flag=True, help="Problems of the nano world: say how many are well-posed.")
+@command.command(
+    "generators",
+    example="promptcot chain generators --prompts-path combinations.jsonl --trained-on train.jsonl --before "
+    "before.jsonl --after after.jsonl --output-path generators.json",
+    groups={"Prompts and completions": ("prompts_path", "trained_on", "before", "after", "nano")},
+)
+@click.option("--prompts-path", type=SOURCE, required=True, help="Prompts, as written by `sample`.")
+@click.option(
+    "--trained-on",
+    type=SOURCE,
+    required=True,
+    help="Training rows; prompts with the same concepts and level do not count as new.",
+)
+@click.option("--before", type=SOURCE, required=True, help="Output of `generate` with the untrained model.")
+@click.option("--after", type=SOURCE, required=True, help="Output of `generate` with the trained model.")
+@click.option("--nano", is_flag=True, help="The problems are those of nano models: also count how many are well-posed.")
 @numbers_path
 def generators(prompts_path: Path, trained_on: Path, nano: bool, output_path: Path, **files: Path) -> int:
-    """Say how many texts are readable, before and after a generator's training; for nano also how many are right.
+    """Count how many completions can be parsed before and after the training of a generator.
 
-    New prompts are those whose concepts and level were together in no training row.
+    New prompts, whose concepts and level occur together in no training row, are also counted separately.
     """
     prompts, seen = list(with_ids(read_rows(prompts_path))), {combination(row) for row in read_rows(trained_on)}
     new = [row for row in prompts if combination(row) not in seen]

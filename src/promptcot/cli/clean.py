@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from promptcot.cli.asking import agreed
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.clean import as_numbers, lines
 from promptcot.cli.report.console import say, say_all
@@ -15,16 +16,21 @@ from promptcot.core.units import size
 from promptcot.pipeline.leftovers import leftovers
 
 
-@click.command("clean")
+@verb(
+    "clean",
+    example="promptcot clean out/nano --dry-run",
+    groups={"What to remove": ("keep_calls",)},
+)
 @click.argument("run", metavar="RUN_OR_FILE", type=SOURCE_EITHER)
-@click.option("--keep-calls", is_flag=True, help="Remove only what no model would be asked for again.")
-@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
-@click.option("--yes", is_flag=True, help="Remove without a question.")
+@click.option("--keep-calls", is_flag=True, help="Keep everything that would take model calls to make again.")
+@click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
+@click.option("--yes", is_flag=True, help="Remove without asking for confirmation.")
 def command(run: Path, keep_calls: bool, dry_run: bool, yes: bool) -> int:
-    """Remove journals and work files of RUN_OR_FILE: the directory of a run, or an output of a verb, that is finished.
+    """Remove the journals and work files of a finished run. RUN_OR_FILE is a run directory or the output of a verb.
 
-    First each is shown with its size, what it is for, and how many calls would be made again without it. Rows, summary
-    and recipe stay. Links are left alone. A run that is not finished, or that somebody is writing, is refused.
+    Each file is listed first, with its size, its purpose, and the number of model calls that it would take to make it
+    again. Rows, summaries and recipes are kept, and links are not followed. A run that is unfinished or in use is left
+    alone.
     """
     found = leftovers(run, keep_calls=keep_calls)
     say_all(lines(found))

@@ -45,36 +45,42 @@ cluster_options = together(
     click.option(
         "--runner",
         type=click.Choice(["local", "ray"]),
-        help="ray stands for --ray-address auto.  [default: local]",
+        help="Where models are served: on this machine, or on a Ray cluster; ray is short for --ray-address auto.  "
+        "[default: local]",
     ),
     click.option(
         "--ray-address",
         metavar="ADDRESS",
-        help="Serve models on a Ray cluster: HOST:PORT, or auto for the one that this machine is part of.",
+        help="Serve models on the Ray cluster at HOST:PORT; auto means the cluster that this machine belongs to.",
     ),
     click.option(
         "--actors",
         callback=_actors,
         metavar="N|MIN:MAX",
-        help="Servers of a model on the cluster.  [default: its share of the cluster]",
+        help="Number of servers per model on the cluster, fixed or autoscaled between MIN and MAX.  "
+        "[default: the model's share of the cluster]",
     ),
     click.option(
-        "--gpus-per-actor", type=NOT_NEGATIVE, help="GPUs of a server.  [default: --n-gpus, else as few as hold it]"
+        "--gpus-per-actor",
+        type=NOT_NEGATIVE,
+        help="GPUs per server.  [default: --n-gpus, else the fewest that hold the model]",
     ),
     click.option(
-        "--nodes-per-actor", type=COUNT, help="Nodes that a server of vLLM is spread over.  [default: as its GPUs take]"
+        "--nodes-per-actor",
+        type=COUNT,
+        help="Nodes that one vLLM server spans.  [default: as many as its GPUs need]",
     ),
     click.option(
         "--ray-wait",
         type=ABOVE_ZERO,
-        help="Seconds to wait for room on the cluster.  [default: 600]",
+        help="How long to wait for free resources on the cluster.  [default: 600]",
         metavar="SECONDS",
     ),
     click.option(
         "--server-ports",
         callback=_ports,
         metavar="FIRST:LAST",
-        help="Ports on which servers on the cluster may listen.  [default: any]",
+        help="Range of ports that servers on the cluster may listen on.  [default: any]",
     ),
 )
 """Where models are served; `take_scale` reads them."""

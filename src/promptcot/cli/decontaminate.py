@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
-from promptcot.cli.parameters import FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
+from promptcot.cli.parameters import BENCHMARK, FILE_OR_NAME, MODEL_OR_NAME, SHARE, WHOLE, columns_option, shard_option
 from promptcot.cli.report.console import Console, print_summary, say, say_all, warn
 from promptcot.cli.report.contamination import found_lines
 from promptcot.core.columns import Columns
@@ -30,33 +31,43 @@ from promptcot.storage.paths import beside
 _AGAINST = "FILE_OR_BENCHMARK"
 
 
-@click.command("decontaminate")
-@data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
-@output_path("The same rows without those whose problem is in a benchmark; these are in OUTPUT.dropped.jsonl.")
+@verb(
+    "decontaminate",
+    example="promptcot decontaminate --data-path out/nano/filter.jsonl --output-path clean.jsonl --against nano",
+    groups={"What to compare with": ("against", "mask_numbers", "semantic", "semantic_near", "confirm", "seed")},
+)
+@data_path("Rows with a `problem` or a `prompt`, or a known data set.")
+@output_path("Output: the rows without contaminated problems, which are written to OUTPUT.dropped.jsonl.")
 @click.option(
     "--against",
-    type=FILE_OR_NAME,
+    type=BENCHMARK,
     multiple=True,
-    metavar=f"{_AGAINST}…",
-    help="Benchmarks by name, which are fetched where they are not at hand, or files of problems.  "
-    "[default: all benchmarks that are at hand]",
+    metavar=_AGAINST,
+    help="Benchmark by name, which is downloaded if necessary, or a file of problems.  "
+    "[default: all benchmarks that are available locally]",
 )
 @click.argument("more", nargs=-1, type=FILE_OR_NAME, metavar="")
 @switch(
     "--mask-numbers",
-    "A problem that differs from a benchmark's in numbers only is one of it, too.",
+    "Also remove problems that differ from a benchmark's only in numbers.",
     default=True,
 )
-@click.option("--semantic", type=MODEL_OR_NAME, help="A model whose vectors of the problems are compared, too.")
+@click.option("--semantic", type=MODEL_OR_NAME, help="Also compare embeddings made by this model.")
 @click.option(
-    "--semantic-near", type=SHARE, default=NEAR, show_default=True, help="The cosine from which on two are near."
+    "--semantic-near",
+    type=SHARE,
+    default=NEAR,
+    show_default=True,
+    help="Cosine similarity from which two problems count as near; used with --semantic.",
 )
 @click.option(
-    "--confirm", type=MODEL_OR_NAME, help="A model that is asked about near ones; those that it calls different stay."
+    "--confirm",
+    type=MODEL_OR_NAME,
+    help="Model that decides whether near problems are the same; those it calls different are kept. Needs --semantic.",
 )
 @columns_option
 @serving_options
-@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="For what --confirm draws.")
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for the replies of --confirm.")
 @shard_option
 def command(
     data_path: Path,
@@ -69,10 +80,10 @@ def command(
     seed: int,
     **options: Any,
 ) -> int:
-    """Leave out problems that are one of a benchmark, or have a large part of one in them.
+    """Remove problems that occur in a benchmark, or that contain a large part of a benchmark's problem.
 
-    A spelling in other LaTeX hides nothing. Each row that is left out names the benchmark's row, the rule, and what
-    both have in common. The options for models are for --semantic and --confirm.
+    Differences in LaTeX notation are ignored. Each removed row names the benchmark's row, the rule that matched, and
+    the text that both have in common. The options for models apply to --semantic and --confirm.
     """
     if more and not against:
         raise UsageError(f"{' '.join(more)}: name what to compare with as --against {' '.join(more)}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.options import data_path, output_path, served_as, serving_options, switch
 from promptcot.cli.parameters import MODEL_OR_NAME, SHARE, columns_option, take_columns
 from promptcot.cli.report.console import Console, print_summary, say, say_all
@@ -23,29 +24,36 @@ from promptcot.storage.json import loads
 from promptcot.storage.paths import beside
 
 
-@click.command("dedup")
-@data_path("Rows with `problem`, or with a `prompt`; or of a known data set.")
-@output_path("The same rows without copies; these are in OUTPUT.dropped.jsonl, with the row that each copies.")
+@verb(
+    "dedup",
+    example="promptcot dedup --data-path out/nano/filter.jsonl --output-path unique.jsonl --near 0.9",
+    groups={"What is a copy": ("near", "mask_numbers", "semantic", "semantic_near")},
+)
+@data_path("Rows with a `problem` or a `prompt`, or a known data set.")
+@output_path(
+    "Output: the rows without copies. The copies are written to OUTPUT.dropped.jsonl, each with the row that it copies."
+)
 @click.option(
     "--near",
     type=SHARE,
     default=NEAR,
     show_default=True,
-    help="How alike two problems are that are copies: of words or characters in order, or of short runs of characters.",
+    help="Similarity from which two problems count as copies: of their sequences of words or characters, or of their "
+    "character n-grams.",
 )
-@switch("--mask-numbers", "Problems that differ in numbers only are copies, too.")
+@switch("--mask-numbers", "Also treat problems that differ only in numbers as copies.")
 @click.option(
     "--semantic",
     type=MODEL_OR_NAME,
-    help="Compare meanings as well, by the vectors of this model: a folder, best one of sentence-transformers, or the "
-    "name that a server has for one.",
+    help="Also compare embeddings made by this model: a folder (a sentence-transformers model works best), or the "
+    "model's name on a server.",
 )
 @click.option(
     "--semantic-near",
     type=SHARE,
     default=0.95,
     show_default=True,
-    help="The cosine from which on meanings are the same.",
+    help="Cosine similarity from which embeddings count as equal; used with --semantic.",
 )
 @serving_options
 @columns_option
@@ -58,11 +66,10 @@ def command(
     semantic_near: float,
     **options: Any,
 ) -> int:
-    """Leave out problems that are copies of others, whatever LaTeX they are spelled in.
+    """Remove near-duplicate problems, including those that differ only in their LaTeX notation.
 
-    Of copies the one stays that has the most perfect verdicts and ratings, and among equals the one with the smallest
-    id, wherever it stands in the file. Problems that differ in numbers only are no copies, unless --mask-numbers says
-    so.
+    Of each group of copies, the problem with the most perfect verdicts and ratings is kept; ties are broken by the
+    smallest id, so the order of the input does not matter. The options for models apply to --semantic.
     """
     columns, serving = take_columns(options, say)
     model = served_as(semantic, serving) if semantic else None

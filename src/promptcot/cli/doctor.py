@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, RUN_FOLDER, changes_option
+from promptcot.cli.help import verb
+from promptcot.cli.parameters import COUNT, MODEL_OR_NAME, RECIPE, RUN_FOLDER, changes_option
 from promptcot.cli.report.console import say
 from promptcot.cli.report.layout import hanging
 from promptcot.cli.report.result import RESULT
@@ -30,30 +31,42 @@ from promptcot.recipe.recipe import Recipe
 _COLORS = {"ok": "green", "note": "yellow", "problem": "red"}
 
 
-@click.command("doctor")
-@click.argument("recipe", required=False, type=FILE_OR_NAME)
-@click.option("--base-url", multiple=True, help="A server to look at, http://HOST:PORT/v1; or the recipe's.")
+@verb(
+    "doctor",
+    example="promptcot doctor endpoint --base-url http://127.0.0.1:8000/v1",
+    groups={"What to check": ("base_url", "model", "api_key_env", "output_dir", "trial", "rows")},
+)
+@click.argument("recipe", required=False, type=RECIPE)
+@click.option(
+    "--base-url", metavar="URL", multiple=True, help="Server to check, http://HOST:PORT/v1.  [default: the recipe's]"
+)
 @click.option(
     "--model",
     "--model-path",
     "model",
     type=MODEL_OR_NAME,
-    help="The model to ask it for; with RECIPE, that of all steps for which it names none.",
+    help="Model to request from the server; with RECIPE, the model of all steps that have none.  [default: the "
+    "recipe's]",
 )
-@click.option("--api-key-env", metavar="VAR", help="The environment variable that holds the server's key.")
+@click.option(
+    "--api-key-env",
+    metavar="VARIABLE",
+    help="Environment variable that holds the server's API key.  [default: the recipe's]",
+)
 @click.option(
     "--output-dir",
     type=RUN_FOLDER,
-    help="Where the run will write: its disk is looked at, and vectors that exist there are used.",
+    help="Directory that the run will write to; its disk is checked, and embeddings found there are used.  [default: "
+    "out/RECIPE]",
 )
 @changes_option()
-@click.option("--rows", type=COUNT, default=3, show_default=True, help="Rows of the trial.")
-@click.option("--trial/--no-trial", default=True, help="Try some rows with the recipe's own models.  [default: trial]")
+@click.option("--rows", type=COUNT, default=3, show_default=True, help="Number of rows in the trial.")
+@click.option("--trial/--no-trial", default=True, help="Process a few rows with the recipe's models.  [default: trial]")
 def command(recipe: str | None, output_dir: Path | None, changes: tuple[str, ...], **options: Any) -> int:
-    """Look at this machine, the models and servers of RECIPE, and try a few rows with them.
+    """Check whether a run would work here: the machine, the models and servers of RECIPE, and a trial of a few rows.
 
-    Without RECIPE it looks at the machine and at the server of --base-url, or else at the embedded models, and tries
-    nothing. The exit code is 1 if there is a problem.
+    Without RECIPE, only the machine and the server at --base-url (or else the embedded models) are checked, without a
+    trial. The exit code is 1 if a problem was found.
     """
     server = {"base_url": list(options["base_url"]) or None, **{key: options[key] for key in ("model", "api_key_env")}}
     overrides = {f"server.{key}": value for key, value in server.items()}

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from promptcot.cli.cluster_options import cluster_options, take_scale
+from promptcot.cli.help import verb
 from promptcot.cli.options import checked, data_path, output_path, served_of, served_options
 from promptcot.cli.parameters import COUNT
 from promptcot.cli.report.console import Console, account, say
@@ -28,9 +29,12 @@ from promptcot.storage.manifest import FORMAT, manifest
 from promptcot.storage.paths import beside
 
 
-@click.command("encode")
-@data_path("A concepts file; `nano` is the catalogue that ships.")
-@output_path("X.safetensors (names beside it in X.jsonl), or the public form X.jsonl.")
+@verb(
+    "encode",
+    example="promptcot encode --data-path nano --output-path vectors.safetensors",
+)
+@data_path("Concepts file; `nano` stands for the catalogue that ships with the package.")
+@output_path("Output: X.safetensors, with the names beside it in X.jsonl; or X.jsonl for the published format.")
 @served_options
 @cluster_options
 @click.option(
@@ -38,10 +42,10 @@ from promptcot.storage.paths import beside
     type=COUNT,
     default=BATCH_SIZE,
     show_default=True,
-    help="How many concepts are finished together; the model's own batches are sized by tokens.",
+    help="Number of concepts that are encoded and written together; the model's own batches are sized by tokens.",
 )
 def command(data_path: Path, output_path: Path, batch_size: int, **options: Any) -> int:
-    """Turn each distinct concept of a file into the hidden state of its last token."""
+    """Compute an embedding of each distinct concept: the hidden state of its last token."""
     scale, options = take_scale(options)
     table = read_table(str(concepts_file(str(data_path))))
     spec = checked(Encode, **served_of(options))

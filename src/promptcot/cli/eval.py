@@ -10,8 +10,17 @@ import click
 
 from promptcot import domains, nano
 from promptcot.cli.cluster_options import cluster_options, take_scale
+from promptcot.cli.help import verb
 from promptcot.cli.options import EngineName, keep_going
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, verifier_option
+from promptcot.cli.parameters import (
+    BENCHMARK,
+    COUNT,
+    EVAL_RECIPE,
+    MODEL_OR_NAME,
+    TARGET_FOLDER,
+    changes_option,
+    verifier_option,
+)
 from promptcot.cli.report.console import Console, exit_code, print_summary, say, say_all, warn, worst
 from promptcot.cli.report.prompts import drawing, in_words
 from promptcot.cli.report.result import RESULT
@@ -25,32 +34,43 @@ from promptcot.pipeline.synchronous import wait_for
 _WORKERS = 2
 
 
-@click.command("eval")
-@click.argument("recipe", required=False, type=FILE_OR_NAME)
-@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/eval-NAME of the recipe]")
+@verb(
+    "eval",
+    example="promptcot eval nano --limit-rows 20 --n 4",
+    groups={"What to evaluate": ("benchmarks", "n", "limit_rows")},
+)
+@click.argument("recipe", required=False, type=EVAL_RECIPE)
+@click.option("--output-dir", type=TARGET_FOLDER, help="Output directory.  [default: out/eval-RECIPE]")
 @click.option(
     "--benchmarks",
     multiple=True,
-    type=FILE_OR_NAME,
-    help="Names or files instead of the recipe's; repeatable, or with commas.",
+    type=BENCHMARK,
+    help="Benchmarks to use instead of the recipe's, by name or file, separated by commas.  [default: the recipe's]",
 )
-@click.option("--n", type=COUNT, help="Traces of each problem.")
-@click.option("--limit-rows", type=COUNT, help="Only the first N problems of each benchmark.")
-@click.option("--base-url", multiple=True, help="An OpenAI-compatible server that has the model.")
-@click.option("--model", type=MODEL_OR_NAME, help="Another model than the recipe's.")
-@click.option("--engine", type=EngineName(), help="Who serves the model, as in `solve`.")
+@click.option("--n", type=COUNT, help="Number of traces per problem.  [default: the recipe's]")
+@click.option("--limit-rows", type=COUNT, help="Use only the first N problems of each benchmark.  [default: all]")
+@click.option(
+    "--base-url",
+    metavar="URL",
+    multiple=True,
+    help="OpenAI-compatible server with the model, http://HOST:PORT/v1.  [default: the recipe's]",
+)
+@click.option("--model", type=MODEL_OR_NAME, help="Model to evaluate.  [default: the recipe's]")
+@click.option("--engine", type=EngineName(), help="What serves the model, as in `solve`.  [default: the recipe's]")
 @verifier_option
 @changes_option()
 @cluster_options
 @keep_going
-@click.option("--strict", is_flag=True, help="Stop where no answer could be right by the gold of a problem.")
-@click.option("--dry-run", is_flag=True, help="Show the first prompt and the counts; call no model.")
+@click.option("--strict", is_flag=True, help="Stop if the gold answer of a problem is unusable.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print the first prompt and the number of calls, and exit without calling a model."
+)
 def command(recipe: str | None, output_dir: Path | None, **options: Any) -> int:
-    """Have a model solve benchmarks, grade it, and set the results beside the published ones.
+    """Have a model solve benchmarks, grade its answers, and compare the results with published ones.
 
-    RECIPE is a shipped name or a TOML file; by default nano, which is for the embedded models, or endpoint where a
-    --base-url is given. Run the same command again after an interruption: finished calls are not repeated.
-    Problems by whose gold no answer could be right are counted and left out; exit code 3 then.
+    RECIPE is the name of a shipped recipe or a TOML file. The default is nano, for the embedded models, or endpoint if
+    --base-url is given. Run the same command again after an interruption: finished calls are not repeated. Problems
+    whose gold answer is unusable are counted and left out; the exit code is then 3.
     """
     scale, options = take_scale(options)
     overrides: dict[str, Any] = {

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from promptcot import domains
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
+from promptcot.cli.help import verb
 from promptcot.cli.options import data_path, output_path, prompt_like
 from promptcot.cli.parameters import columns_option, take_columns
 from promptcot.cli.report.console import say
@@ -20,17 +19,20 @@ from promptcot.stages.annotators import Annotator, for_its_own, level_giver, pro
 from promptcot.stages.explain import Explain
 
 
-@click.command("explain")
-@data_path("Rows with a problem, its concepts and its level, as `extract` writes them.")
-@output_path("Rows as `generate` writes them, for `judge` and `filter`, with `annotator`.")
+@verb(
+    "explain",
+    example="promptcot explain --data-path extracted.jsonl --output-path explained.jsonl",
+)
+@data_path("Problems with their concepts and level, as written by `extract`.")
+@output_path("Output: rows in the format of `generate`, for `judge` and `filter`, with `annotator`.")
 @columns_option
 @prompt_like
 @annotator_options
 def command(prompt_like: Path | None, **options: Any) -> int:
-    """Have annotators write the rationale that leads from concepts and level to each problem.
+    """Have annotators write the rationale that leads from the concepts and the level to each problem.
 
-    A row that names its annotator goes to that one, any other to all of them. Run the same command again after
-    an interruption: finished calls are not repeated.
+    A row that names an annotator is sent to that one, all other rows to every annotator. Run the same command again
+    after an interruption: finished calls are not repeated.
     """
     columns, options = take_columns(options, say)
     loaded = domains.load(domain_of(options))

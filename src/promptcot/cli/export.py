@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from promptcot.cli.grouped import Grouped
+from promptcot.cli import known
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
     COUNT,
@@ -31,85 +33,108 @@ from promptcot.exports.splits import Shares
 from promptcot.storage.paths import beside
 
 _GROUPS = {
-    "What goes where": ("data_path", "output_path", "to", "layout"),
-    "Which rows, and how they are put": ("columns", "disputed", "domain", "style", "verifier", "limit"),
+    "Input and output": ("data_path", "output_path", "to", "layout"),
+    "Rows and prompts": ("columns", "disputed", "domain", "style", "verifier", "limit"),
     "Splits and files": ("validation", "test", "seed", "rows_per_shard"),
-    "Afterwards": ("checks", "license", "language"),
+    "Check and dataset card": ("checks", "license", "language"),
     "Upload": ("push", "public", "replace", "yes", "dry_run"),
 }
-_EXAMPLES = (
-    "promptcot export --data-path out/nano --output-path verl --to verl --push OWNER/NAME --dry-run",
-    "promptcot export --data-path out/nano --output-path verl --to verl --test 0.1 --check",
-    "promptcot export --data-path out/nano --output-path sft --to sft --layout conversation",
-    "promptcot export --data-path rl.jsonl --output-path prime --to prime --columns answer=gold",
+
+
+@verb(
+    "export",
+    groups=_GROUPS,
+    example="promptcot export --data-path out/nano --output-path verl --to verl --test 0.1 --check",
 )
-
-
-@click.command("export", cls=Grouped, groups=_GROUPS, examples=_EXAMPLES)
 @click.option(
     "--data-path",
     required=True,
     type=SOURCE_EITHER,
-    help="The directory of a run that made a set, the rows that `label` wrote for trainings, or a known data set.",
+    help="Directory of a run that made a set, training rows written by `label`, or a known data set.",
 )
 @click.option(
     "--output-path",
     required=True,
     type=EXPORT_FOLDER,
-    metavar="FOLDER",
-    help="The folder. It appears when it is complete, and takes the place of an earlier export.",
+    help="Output folder. It appears only when it is complete, and replaces an earlier export.",
 )
 @click.option(
-    "--to", required=True, metavar=f"[{'|'.join(FORMATS)}]", help="Whose columns: those of a trainer, or of a kind."
+    "--to", required=True, metavar=f"[{'|'.join(FORMATS)}]", help="Format: that of a trainer, or of a kind of training."
 )
 @click.option(
     "--layout",
-    help="How prompts are written where the trainer reads several forms: messages, or text; for sft also conversation "
-    "or prompt-completion.  [default: messages where the trainer reads them]",
+    metavar="LAYOUT",
+    shell_complete=completing(known.layouts),
+    help="Layout of prompts for trainers that read several: messages or text; for sft also conversation or "
+    "prompt-completion.  [default: messages if the trainer reads them]",
 )
 @columns_option
-@click.option("--disputed", is_flag=True, help="Keep rows on whose answer the traces do not agree.")
+@click.option("--disputed", is_flag=True, help="Keep rows whose traces do not agree on the answer.")
 @click.option(
     "--prompts",
     "domain",
     type=PROMPTS,
-    help="The domain, whose solve.jinja puts the question.  [default: that of the run, else math]",
+    help="Domain, a name or a folder, whose solve.jinja phrases the question.  [default: the run's, else math]",
 )
 @click.option(
     "--style",
-    help="The form of a prompt that is one text, as in `solve`: deepseek-r1 or qwq. row is for all layouts: the prompt "
-    "that the row has, with its system message.",
+    metavar="STYLE",
+    shell_complete=completing(known.styles),
+    help="Format of a prompt in the text layout, as in `solve`: deepseek-r1 or qwq. row, for all layouts, keeps the "
+    "row's own prompt and system message.  [default: the domain's]",
 )
 @verifier_option
-@click.option("--limit", type=ABOVE_ZERO, default=LIMIT, show_default=True, help="Seconds that one gold may take.")
-@click.option("--validation", type=SHARE, default=0.0, show_default=True, help="The share that is held out as such.")
+@click.option(
+    "--limit",
+    type=ABOVE_ZERO,
+    default=LIMIT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for checking one gold answer.",
+)
+@click.option(
+    "--validation", type=SHARE, default=0.0, show_default=True, help="Share of the rows in the validation split."
+)
 @click.option(
     "--test",
     type=SHARE,
     default=0.0,
     show_default=True,
-    help="The same. Problems that are alike, in concepts or in words, are in one split.",
+    help="Share of the rows in the test split. Problems with similar concepts or wording are kept in one split.",
 )
-@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the draw of splits, and of pairs.")
-@click.option("--rows-per-shard", type=COUNT, help="The most rows of a file.  [default: files of some 400 MB]")
+@click.option(
+    "--seed",
+    type=WHOLE,
+    default=8000,
+    show_default=True,
+    help="Random seed for the splits and for the choice of pairs.",
+)
+@click.option("--rows-per-shard", type=COUNT, help="Maximum number of rows per file.  [default: files of about 400 MB]")
 @click.option(
     "--check",
     "checks",
     is_flag=True,
-    help="Load the files again with the trainer's own loader where it is installed, compare, and score every gold with "
-    "the reward.",
+    help="Load the files with the trainer's own loader, if it is installed, compare the rows, and check that the "
+    "reward "
+    "accepts every gold answer.",
 )
 @click.option(
-    "--license", help="Of the rows, for the card: cc-by-4.0, mit and so on.  [default: it says that none is stated]"
+    "--license",
+    metavar="LICENSE",
+    help="License of the rows, for the dataset card, such as cc-by-4.0 or mit.  [default: not stated]",
 )
-@click.option("--language", help="Of the problems, for the card, as en.")
+@click.option(
+    "--language",
+    metavar="CODE",
+    help="Language of the problems, for the dataset card, such as en.  [default: not stated]",
+)
 @push_options
 def command(data_path: Path, output_path: Path, to: str, layout: str | None, checks: bool, **options: Any) -> int:
-    """Write a set as the files that a trainer reads: for supervised fine-tuning, for pairs, or for reinforcement
-    learning with a verifiable answer.
+    """Write a set in the format of a trainer: for supervised fine-tuning, for preference pairs, or for reinforcement
+    learning with verifiable answers.
 
-    Rows without what the trainer needs are left out, with the reason, into FOLDER.dropped.jsonl. The same rows and
-    options give the same bytes. docs/export.md has the columns, and the settings of each trainer. Nothing is
+    Rows that lack something the trainer needs are written to OUTPUT.dropped.jsonl, with the reason. The same rows and
+    options give the same bytes. docs/export.md describes the columns and the settings of each trainer. Nothing is
     uploaded without --push.
     """
     form = format_of(to, layout)

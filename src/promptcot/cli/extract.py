@@ -10,6 +10,7 @@ import click
 
 from promptcot import domains
 from promptcot.cli.annotator_options import annotator_options, domain_of, run_annotators
+from promptcot.cli.help import verb
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import COUNT, columns_option, take_columns
 from promptcot.cli.report.console import say
@@ -19,21 +20,26 @@ from promptcot.stages.annotators import Annotator, for_each, level_giver, proble
 from promptcot.stages.extract import Extract
 
 
-@click.command("extract")
-@data_path(
-    "Problems: rows with a `problem`, or with a `prompt` of a benchmark, or of a known data set; `nano` is the seed "
-    "problems that ship."
+@verb(
+    "extract",
+    example="promptcot extract --data-path nano --output-path extracted.jsonl --limit-rows 20",
+    groups={"What to extract": ("sizes", "levels")},
 )
-@output_path("One row for each problem and annotator, with `foundational_concepts` and `annotator`.")
+@data_path(
+    "Problems: rows with a `problem`, rows of a benchmark with a `prompt`, or a known data set; `nano` stands for the "
+    "seed problems that ship with the package."
+)
+@output_path("Output: one row per problem and annotator, with `foundational_concepts` and `annotator`.")
 @click.option(
     "--n",
     "sizes",
     type=COUNT,
     multiple=True,
-    help="Concepts of a problem; given several times, drawn for each problem.  [default: the domain's sizes]",
+    help="Number of concepts per problem; if several are given, one is drawn for each problem.  [default: the "
+    "domain's]",
 )
 @columns_option
-@click.option("--limit-rows", type=COUNT, help="Only the first N problems.")
+@click.option("--limit-rows", type=COUNT, help="Process only the first N problems.  [default: all]")
 @annotator_options
 def command(sizes: tuple[int, ...], limit_rows: int | None, **options: Any) -> int:
     """Have annotators name the concepts that each problem rests on.

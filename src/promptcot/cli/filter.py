@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.options import output_path, switch
 from promptcot.cli.parameters import COUNT, Touches, shard_option
 from promptcot.cli.report.agreement import agreement_lines
@@ -40,22 +41,33 @@ class Template(click.ParamType[str], Touches):
         return map(Read, _files((value,), options["n_rewards"]))
 
 
-@click.command("filter")
+@verb(
+    "filter",
+    example="promptcot filter --template judged-{}.jsonl --n-rewards 1 --output-path accepted.jsonl",
+    groups={"Which problems pass": ("only_perfect", "n_rewards")},
+)
 @click.option(
     "--template",
     type=Template(),
     multiple=True,
     required=True,
-    help="A judged file; `{}` in its name stands for 0, 1, … up to --n-rewards, and the option may be repeated.",
+    metavar="FILE",
+    help="File written by `judge`; `{}` in its name stands for 0, 1, 2, ..., --n-rewards - 1.",
 )
-@output_path("Accepted rows: `prompt` and the generator's `completion`, with all other fields.")
-@switch("--only-perfect", "Keep only what all judges call perfect; else one perfect and no bad verdict.", default=True)
-@click.option("--n-rewards", type=COUNT, help="How many verdicts a row must have.  [default: the number of files]")
+@output_path("Output: accepted rows, with `prompt`, the generator's `completion` and all other fields.")
+@switch(
+    "--only-perfect",
+    "Keep only problems that all judges rate perfect. Otherwise one perfect and no bad verdict are enough.",
+    default=True,
+)
+@click.option(
+    "--n-rewards", type=COUNT, help="Number of verdicts that each row must have.  [default: the number of files]"
+)
 @shard_option
 def command(
     template: tuple[str, ...], output_path: Path, only_perfect: bool, n_rewards: int | None, shard: Shard | None
 ) -> int:
-    """Keep the problems that the judges call perfect; verdicts are joined by row id."""
+    """Keep the problems that the judges rate perfect. Verdicts are joined by the id of the row."""
     paths = _files(template, n_rewards)
     part = part_of(shard, paths, output_path)
     with Output(output_path, "filter") as output:

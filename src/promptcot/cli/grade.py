@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
+    BENCHMARK,
     BESIDE,
     COUNT,
-    FILE_OR_NAME,
     TARGET_ALONE,
     columns_option,
     take_columns,
@@ -28,38 +29,66 @@ from promptcot.pipeline.synchronous import wait_for
 _WORKERS = 2
 
 
-@click.command("grade")
+@verb(
+    "grade",
+    example="promptcot grade --output-path out/eval-nano/nano.jsonl --k 1 --k 4",
+    groups={
+        "Input and output": ("predictions", "compare", "columns", "benchmark", "details", "journal"),
+        "Statistics": ("ks",),
+    },
+)
 @click.option(
     "--output-path",
     "predictions",
     type=BESIDE,
-    help="The predictions to grade, one row for each trace (the published option's name).",
+    help="Predictions to grade, one row per trace. The name of the option is that of the published script.  "
+    "[default: none; required without --compare]",
 )
 @columns_option
-@click.option("--details", type=TARGET_ALONE, help="Write id, sample, correct, extracted, method here.")
+@click.option(
+    "--details",
+    type=TARGET_ALONE,
+    help="Also write id, sample, correct, extracted and method of each prediction to this file.  [default: not "
+    "written]",
+)
 @click.option(
     "--compare",
     nargs=2,
     type=BESIDE,
     metavar="A B",
-    help="Grade two files of predictions, and give the difference B - A problem by problem.",
+    help="Grade two files of predictions, and report the difference B - A, paired by problem.",
 )
 @click.option(
-    "--benchmark", type=FILE_OR_NAME, help="Where predictions carry no answer: a benchmark's file or name that has it."
+    "--benchmark",
+    type=BENCHMARK,
+    help="Benchmark with the gold answers, by name or file.  [default: the predictions contain them]",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
-@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be graded; exit code 1 then.")
-@click.option("--k", "ks", type=COUNT, multiple=True, help="k of pass@k and majority@k; repeatable.")
-@click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a pair.")
-@click.option("--workers", type=COUNT, default=_WORKERS, show_default=True, help="Grading processes.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--strict", is_flag=True, help="Stop with exit code 1 at the first row that cannot be graded.")
+@click.option(
+    "--k",
+    "ks",
+    type=COUNT,
+    multiple=True,
+    help="Report pass@k and majority@k for this k.  [default: 1, 2, 4, 8, ... and the number of traces]",
+)
+@click.option(
+    "--limit",
+    type=ABOVE_ZERO,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for the comparison of one pair of answers.",
+)
+@click.option("--workers", type=COUNT, default=_WORKERS, show_default=True, help="Number of grading processes.")
 def command(predictions: Path | None, compare: tuple[Path, Path] | None, **options: Any) -> int:
-    """Grade predictions by the equivalence of answers, and say how good they are, source by source.
+    """Grade predictions by the equivalence of answers, and report accuracy, pass@k and majority@k for each source.
 
-    Run the same command again after an interruption: what is graded is not graded again. A JSON file with
-    all numbers is written beside the predictions. Rows that cannot be graded, such as those without a gold, or with
-    one that does not equal itself, are counted and left out, and written to a file beside the numbers; exit code 3
-    then, and 1 where no row can be graded.
+    Run the same command again after an interruption: nothing is graded twice. A JSON file with all numbers is written
+    beside the predictions. Rows that cannot be graded, such as those without a gold answer or with one that does not
+    equal itself, are left out, counted, and written to a file beside the numbers. The exit code is then 3, or 1 if no
+    row can be graded.
     """
     if (predictions is None) == (compare is None):
         raise click.UsageError("give --output-path PREDICTIONS, or --compare A B")

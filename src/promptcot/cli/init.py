@@ -7,20 +7,24 @@ from pathlib import Path
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import NEW_FOLDER
 from promptcot.cli.report.console import say
 from promptcot.cli.report.result import RESULT
 from promptcot.domains.new import write_domain
 
 
-@click.command("init")
+@verb(
+    "init",
+    example="promptcot init puzzles --output-dir puzzles",
+)
 @click.argument("name", metavar="DOMAIN")
-@click.option("--output-dir", type=NEW_FOLDER, help="The folder to write.  [default: ./DOMAIN]")
+@click.option("--output-dir", type=NEW_FOLDER, help="Folder to create.  [default: ./DOMAIN]")
 def command(name: str, output_dir: Path | None) -> int:
-    """Write the folder of a new domain: prompts, criteria, levels, concepts and a recipe, all with comments.
+    """Create a folder for a new domain, with commented prompts, criteria, levels, concepts and a recipe.
 
-    It works at once, for reasoning problems of any kind; its comments say what to change for yours. Nothing is
-    asked, and a folder that holds something is left alone. See docs/domains.md.
+    The files work as they are, for reasoning problems of any kind; their comments say what to change for your domain.
+    A folder that is not empty is never overwritten. See docs/domains.md.
     """
     folder = output_dir or Path(name)
     written = write_domain(name, folder)

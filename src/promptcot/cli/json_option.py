@@ -7,7 +7,7 @@ import click
 from promptcot.cli.report.result import RESULT
 
 _NAME = "--json"
-_HELP = "Print one JSON object that says what was done; all text goes to standard error (docs/json.md)."
+_HELP = "Print one JSON object with the results to standard output, and all text to standard error (docs/json.md)."
 
 
 def with_json(command: click.Command) -> click.Command:

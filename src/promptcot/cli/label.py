@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli import known
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import data_path, output_path
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
@@ -35,29 +38,72 @@ from promptcot.storage.manifest import manifest
 from promptcot.storage.paths import beside
 
 
-@click.command("label")
-@data_path("Traces, one row for each, as `solve` writes them; or those of a known data set.")
+@verb(
+    "label",
+    example="promptcot label --data-path traces.jsonl --output-path labelled.jsonl --sft-path sft.jsonl",
+    groups={
+        "Which problems to keep": ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share"),
+        "Training rows": ("sft_path", "pairs_path", "rl_path", "style", "seed"),
+    },
+)
+@data_path("Traces, one per row, as written by `solve`; or a known data set.")
 @output_path(
-    "One row for each problem: its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate`, `refused` …"
+    "Output: one row per problem, with its own fields and `label`, `agreement`, `margin`, `n`, `pass_rate`, "
+    "`refused` and others."
 )
 @columns_option
-@click.option("--min-agreement", type=SHARE, default=0.0, show_default=True, help="Of the answers, how many agree.")
-@click.option("--min-pass-rate", type=SHARE, default=0.0, show_default=True, help="Of the traces; below is too hard.")
-@click.option("--max-pass-rate", type=SHARE, default=1.0, show_default=True, help="Of the traces; above is too easy.")
+@click.option(
+    "--min-agreement",
+    type=SHARE,
+    default=0.0,
+    show_default=True,
+    help="Minimum share of the answers that agree with the label.",
+)
+@click.option(
+    "--min-pass-rate",
+    type=SHARE,
+    default=0.0,
+    show_default=True,
+    help="Minimum share of the traces that agree with the label; problems below are too hard.",
+)
+@click.option(
+    "--max-pass-rate",
+    type=SHARE,
+    default=1.0,
+    show_default=True,
+    help="Maximum share of the traces that agree with the label; problems above are too easy.",
+)
 @click.option(
     "--min-share",
     type=SHARE,
-    help="Of the votes of `verify`, how many say valid, where a trace that refuses its problem is a vote against it.",
+    help="Minimum share of valid votes from `verify`, where a trace that refuses the problem is a vote against it.  "
+    "[default: not checked]",
 )
 @click.option(
-    "--sft-path", type=TARGET, help="Write the whole traces that agree with the label here, as training rows."
+    "--sft-path",
+    type=TARGET,
+    help="Also write the complete traces that agree with the label to this file, for supervised fine-tuning.  "
+    "[default: not written]",
 )
-@click.option("--pairs-path", type=TARGET, help="Write one right and one wrong trace of each problem here.")
-@click.option("--rl-path", type=TARGET, help="Write prompt and verifiable answer of each labelled problem here.")
+@click.option(
+    "--pairs-path",
+    type=TARGET,
+    help="Also write one right and one wrong trace of each problem to this file, as preference pairs.  [default: not "
+    "written]",
+)
+@click.option(
+    "--rl-path",
+    type=TARGET,
+    help="Also write the prompt and the verifiable answer of each labelled problem to this file, for reinforcement "
+    "learning.  [default: not written]",
+)
 @click.option(
     "--style",
-    help="The form of the raw `prompt` in training rows, as in `solve`: deepseek-r1, qwq, or row. Their `messages`, "
-    "which `train` takes for models with a chat template, do not have it.",
+    metavar="STYLE",
+    shell_complete=completing(known.styles),
+    help="Format of the raw `prompt` in training rows, as in `solve`: deepseek-r1, qwq, or row. It does not affect "
+    "their "
+    "`messages`, which `train` uses for models with a chat template.  [default: the domain's]",
 )
 @click.option(
     "--prompts",
@@ -65,20 +111,27 @@ from promptcot.storage.paths import beside
     type=PROMPTS,
     default=domains.DEFAULT,
     show_default=True,
-    help="The domain, by name or folder.",
+    help="Domain, a name or a folder.",
 )
 @verifier_option
-@click.option("--unboxed", is_flag=True, help="Without a box, take the final line for an answer.")
-@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice of pairs.")
-@click.option("--limit", type=ABOVE_ZERO, default=5.0, show_default=True, help="Seconds a comparison.")
-@click.option("--workers", type=COUNT, default=2, show_default=True, help="Grading processes.")
+@click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for choosing the pairs.")
+@click.option(
+    "--limit",
+    type=ABOVE_ZERO,
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time limit for the comparison of two answers.",
+)
+@click.option("--workers", type=COUNT, default=2, show_default=True, help="Number of grading processes.")
 @shard_option
 def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.
 
-    Problems without any answer, and ties, stay unlabelled and are dropped with the reason; so are those of which
-    more than half of the traces say that they are contradictory, have no answer or several, or lack data. Labels
-    need no model: the traces that `solve` wrote are read twice.
+    Problems without any answer and ties are dropped, with the reason. So are problems of which more than half of the
+    traces say that they are contradictory, incomplete, or have no answer or several. No model is needed: the traces
+    written by `solve` are read twice.
     """
     bounds = ("min_agreement", "min_pass_rate", "max_pass_rate", "min_share")
     band = Band(*(options[name] for name in bounds))

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.options import served_as, serving_options
 from promptcot.cli.parameters import (
     FILE_OR_NAME,
@@ -27,25 +28,31 @@ from promptcot.pipeline.observer import Observer
 from promptcot.pipeline.vectors import VectorsOf, vectors_by_id
 
 
-@click.command("measure")
+@verb(
+    "measure",
+    example="promptcot measure out/nano",
+    groups={"What to measure": ("columns", "concepts", "vectors", "semantic")},
+)
 @click.argument("sets", nargs=-1, required=True, type=SOURCE_EITHER, metavar="RUN_OR_FILE [RUN_OR_FILE]")
 @columns_option
 @click.option(
     "--concepts",
     type=FILE_OR_NAME,
-    help="The catalogue of concepts, to say which share of it is used: a file, or a name.  [default: the run's]",
+    help="Catalogue of concepts, a file or a name, to measure how much of it is covered.  [default: the run's]",
 )
 @click.option(
     "--vectors",
     multiple=True,
     type=SOURCE,
-    help="Vectors of the problems: rows with `id` and `problem_vector`, or embeddings named by id or by text; repeat "
-    "it for a second set.  [default: those of the run, if it made some]",
+    help="Embeddings of the problems: rows with `id` and `problem_vector`, or embeddings named by id or text; one "
+    "file per "
+    "set.  [default: the run's, if any]",
 )
 @click.option(
     "--semantic",
     type=MODEL_OR_NAME,
-    help="Ask this model for vectors instead: a folder, best one of sentence-transformers, or a server's name for one.",
+    help="Compute the embeddings with this model instead: a folder (a sentence-transformers model works best), or a "
+    "name on a server.",
 )
 @serving_options
 def command(
@@ -55,10 +62,11 @@ def command(
     semantic: str | None,
     **options: Any,
 ) -> int:
-    """Say what a set of problems is like: RUN_OR_FILE is the directory of a run, or a file of rows.
+    """Measure a set of problems, or compare two. RUN_OR_FILE is a run directory or a file of rows.
 
-    Yield by step, level and concept (of a run), validity by agreement, pass rates, concepts, problems that are alike,
-    distances of vectors, and what a problem took. With two sets, how they differ and whether it is beyond noise.
+    Reports yield by step, level and concept (for a run), validity by agreement, pass rates, concepts, near-duplicates,
+    distances between embeddings, and the cost of a problem. For two sets it reports the differences, and whether they
+    are larger than chance explains.
     """
     if len(sets) > 2:
         raise click.UsageError(f"one set is measured, or two are compared; {len(sets)} were given")

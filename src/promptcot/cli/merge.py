@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import SOURCE_EITHER, TARGET_EITHER
 from promptcot.cli.report.console import Console, print_summary, say_all, warn
 from promptcot.cli.report.result import RESULT
@@ -16,16 +17,19 @@ from promptcot.pipeline.synchronous import wait_for
 from promptcot.report.writing import report_at_end
 
 
-@click.command("merge")
+@verb(
+    "merge",
+    example="promptcot merge out/nano out/nano-0-of-2 out/nano-1-of-2",
+)
 @click.argument("target", metavar="OUT", type=TARGET_EITHER)
 @click.argument("shards", metavar="SHARD...", nargs=-1, required=True, type=SOURCE_EITHER)
-@click.option("--partial", is_flag=True, help="Join what is there, though shards are missing.")
+@click.option("--partial", is_flag=True, help="Merge the shards that exist even if some are missing.")
 def command(target: Path, shards: tuple[Path, ...], partial: bool) -> int:
-    """Join run directories, or output files of one verb, that were made with --shard, into OUT.
+    """Merge run directories, or output files of one verb, that were made with --shard, into OUT.
 
-    OUT is what the same command gives without --shard, byte for byte, in the order of the whole input. Steps that look
-    at other rows see those of all shards. The journals are joined too, so that the command without --shard goes on
-    from OUT and repeats no finished call. No model is asked.
+    OUT is byte for byte what the same command without --shard writes, in the order of the whole input. Steps that
+    compare rows see the rows of all shards. The journals are merged too, so the command without --shard can continue
+    from OUT without repeating a finished call. No model is called.
     """
     found, observer = shards_of(target, shards, partial=partial), Console()
     if missing := lacking(found):

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from promptcot import nano
+from promptcot.cli.help import VerbGroup
 from promptcot.cli.parameters import SOURCE_EITHER
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.result import RESULT
@@ -16,27 +17,28 @@ from promptcot.pipeline.set_file import SET
 from promptcot.storage.rows import read_rows
 
 
-@click.group("nano")
+@click.group("nano", cls=VerbGroup, example="promptcot nano check out/nano")
 def command() -> None:
-    """The embedded model: a miniature world in which the truth about every problem is known."""
+    """Tools for the embedded models, whose problems can be solved exactly, so that every result can be checked."""
 
 
-@command.command("path")
+@command.command("path", example="promptcot nano path solver")
 @click.argument("role", type=click.Choice(nano.ROLES))
 def path(role: str) -> int:
-    """Print the folder of the embedded model for ROLE, for other programs to load."""
+    """Print the folder of the embedded model for ROLE, so that other programs can load it."""
     folder = nano.path(role)
     RESULT.add(role=role, path=folder)
     say(str(folder))
     return 0
 
 
-@command.command("check")
+@command.command("check", example="promptcot nano check out/nano")
 @click.argument("run", type=SOURCE_EITHER)
 def check(run: Path) -> int:
-    """Solve the problems of RUN (a run directory, or a file of rows with `problem`) exactly and say what is true.
+    """Solve the problems of RUN exactly, and report how many are well-posed and how many labels are right.
 
-    For a run directory the accepted problems and those of its set are put beside everything that was generated.
+    RUN is a run directory or a file of rows with a `problem`. For a run directory, the accepted problems and those of
+    the set are compared with everything that was generated.
     """
     files = {"generated": run / "generate.jsonl", "accepted": run / "filter.jsonl"} if run.is_dir() else {"rows": run}
     if (run / SET).exists():

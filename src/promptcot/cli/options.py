@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
 from promptcot.cli.cluster_options import cluster_options, no_batches
+from promptcot.cli.help import Switch
 from promptcot.cli.parameters import (
     MODEL_OR_NAME,
     NOT_NEGATIVE,
@@ -71,49 +72,70 @@ prompts_option = click.option(
     "--prompts",
     "domain",
     type=PROMPTS,
-    help="The domain: a name, or the folder of one.  [default: nano for models that are named nano, else math]",
+    help="Domain: a name, or a folder that defines one.  [default: nano for nano models, else math]",
 )
+
+
+def seed_option(help: str) -> Callable[[Command], Command]:
+    """`--seed`, with the same default everywhere."""
+    return click.option("--seed", type=WHOLE, default=8000, show_default=True, help=help)
 
 
 def prompt_like(command: Command) -> Command:
     """The wording of the generator's prompts, from rows that have it."""
-    return click.option("--prompt-like", type=SOURCE, help="Rows whose `prompt` has the wording to learn and use.")(
-        command
-    )
+    return click.option(
+        "--prompt-like",
+        type=SOURCE,
+        help="Take the wording of the prompt from the `prompt` field of these rows.  [default: the domain's wording]",
+    )(command)
 
 
 def switch(name: str, help: str, default: bool = False) -> Callable[[Command], Command]:
-    """A flag that may also be given a value, as the public scripts allow: `--name`, `--name True`, `--name false`."""
-    return click.option(name, is_flag=False, flag_value=True, default=default, type=bool, show_default=True, help=help)
+    """A flag, `--name` or `--no-name`, that may also be given a value, as the public scripts allow."""
+    return click.option(name, cls=Switch, default=default, show_default=True, help=help)
 
 
 _HELP = {
-    "model": "A folder with a causal language model, or the name that a server or the Hub has for one; `nano` is this "
-    "step's embedded model, `nano:ROLE` names one.",
-    "tokenizer": "A folder with the tokenizer, where it is not the model's.",
-    "dtype": "Of the weights.",
-    "engine": "Who serves the model: a server (--base-url), a vLLM server started for this run, or this process. auto: "
-    "vLLM where it and a GPU are found.",
-    "n_gpus": "GPUs to use.  [default: all that are there]",
-    "engine_args": 'Options for vLLM, passed on as they are: "--max-model-len 8192".',
-    "base_url": "An OpenAI-compatible server, http://HOST:PORT/v1; several share the load. A query that it needs "
-    "is kept: https://HOST/v1?api-version=2024-10-21.",
-    "api_key_env": "The environment variable that holds the server's key.",
-    "requests_per_minute": "What the server allows.",
-    "tokens_per_minute": "What the server allows.",
-    "idle_timeout": "Seconds of silence, once an answer has begun, after which a call is given up.  [default: 300]",
-    "queue_timeout": "Seconds that a call may wait in the server's queue for its answer to begin.  [default: 1800]",
-    "omit": "A field of requests that the server does not take, such as seed.",
-    "extra_body": "Fields to add to each request, as a JSON object.",
-    "top_k": "Draw among the K likeliest tokens only.",
-    "min_p": "Draw among tokens that are at least this share as likely as the likeliest.",
-    "presence_penalty": "What the logit of a token loses once it stands in the completion, -2 to 2.",
-    "stop": "A text before which a completion ends; may be repeated.",
-    "max_tokens": "The most tokens of a completion.",
-    "chat": "Ask in the model's chat format instead of with the raw prompt.",
-    "concurrency": "The most calls at a time; a server gets fewer while it cannot keep up.",
-    "price": "Of a million tokens; without it no cost is shown.",
-    "max_cost": "Stop before more is spent, earlier runs to the same output included; needs --price.",
+    "model": "Model folder, or the model's name on the server or the Hub. `nano` is the embedded model for this step, "
+    "`nano:ROLE` the one for another role.",
+    "tokenizer": "Tokenizer folder.  [default: the model's]",
+    "dtype": "Data type of the weights.",
+    "engine": "What serves the model: openai (the server at --base-url), vllm (a server started for this command), or "
+    "local (this process). auto uses --base-url if given, else vLLM if it and a GPU are available.",
+    "n_gpus": "Number of GPUs to use.  [default: all]",
+    "engine_args": 'Options passed to vLLM unchanged, such as "--max-model-len 8192".',
+    "base_url": "URL of an OpenAI-compatible server, http://HOST:PORT/v1. Several servers share the load. A query "
+    "string (?api-version=2024-10-21) is kept.",
+    "api_key_env": "Environment variable that holds the server's API key.",
+    "requests_per_minute": "The server's rate limit in requests per minute.  [default: no limit]",
+    "tokens_per_minute": "The server's rate limit in tokens per minute.  [default: no limit]",
+    "idle_timeout": "Seconds without new output, once a reply has begun, before a call times out.  [default: 300]",
+    "queue_timeout": "Seconds that a call may wait for its reply to begin.  [default: 1800]",
+    "omit": "Request field that the server does not accept, such as seed.",
+    "extra_body": "JSON object with fields to add to each request.",
+    "temperature": "Sampling temperature; 0 is greedy decoding.",
+    "top_p": "Nucleus sampling: sample from the smallest set of tokens with this probability mass.",
+    "repetition_penalty": "Penalty on tokens that have occurred already; 1 is none.",
+    "top_k": "Sample from the K most likely tokens.  [default: all tokens]",
+    "min_p": "Minimum probability of a token, relative to the most likely one.",
+    "presence_penalty": "Penalty subtracted from the logits of tokens that the completion contains already.",
+    "stop": "Stop sequence; the completion ends before it.",
+    "max_tokens": "Maximum number of tokens per completion.",
+    "chat": "Apply the model's chat template instead of sending the raw prompt.",
+    "concurrency": "Maximum number of concurrent requests; reduced automatically while a server is overloaded.",
+    "price": "Price per million prompt tokens and per million completion tokens.  [default: none; no cost is shown]",
+    "max_cost": "Stop before the total cost, including earlier runs with the same output, exceeds this; needs --price."
+    "  [default: no limit]",
+}
+_METAVARS = {
+    "base_url": "URL",
+    "api_key_env": "VARIABLE",
+    "engine_args": "ARGS",
+    "omit": "FIELD",
+    "extra_body": "JSON",
+    "stop": "TEXT",
+    "idle_timeout": "SECONDS",
+    "queue_timeout": "SECONDS",
 }
 _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "model": {"type": MODEL_OR_NAME},
@@ -123,7 +145,7 @@ _SPECIAL: Mapping[str, Mapping[str, Any]] = {
     "engine_args": {"multiple": False},
     "extra_body": {"callback": _json_object},
     "price": {"type": NOT_NEGATIVE, "nargs": 2, "metavar": "PROMPT COMPLETION"},
-    "chat": {"is_flag": False, "flag_value": True, "type": bool},
+    "chat": {"cls": Switch},
 }
 """Where an option is more than the type and the default of its key say."""
 
@@ -136,16 +158,16 @@ _DRAWN = ["temperature", "top_p", "repetition_penalty", *_WHERE_SET, "max_tokens
 def model_options(*, temperature: float) -> Callable[[Command], Command]:
     """What describes a model, how tokens are drawn from it, and what it may cost."""
     drawn = [_option(key, **({"default": temperature} if key == "temperature" else {})) for key in _DRAWN]
-    seed = click.option("--seed", type=WHOLE, default=8000, show_default=True)
+    seed = seed_option("Random seed; each request gets its own, derived from it.")
     work = (*map(_option, ("concurrency", "price", "max_cost")), shard_option, cluster_options, no_batches)
-    dry_run = click.option("--dry-run", is_flag=True, help="Show the first prompt; call no model, write nothing.")
+    dry_run = click.option("--dry-run", is_flag=True, help="Print the first prompt and exit without calling a model.")
     return together(served_options, *drawn, seed, *work, keep_going, dry_run)
 
 
 keep_going = click.option(
     "--keep-going",
     is_flag=True,
-    help="Ask about all rows though no reply can be used, to measure a model; that nothing came is then no failure.",
+    help="Do not stop early when no reply is usable; useful to measure how often a model fails.",
 )
 
 
@@ -158,7 +180,9 @@ def _option(key: str, **more: Any) -> Callable[[Any], Any]:
     elif schema["default"] not in (None, {}):
         how |= {"default": schema["default"], "show_default": True}
     name = f"--{option_of(key).replace('_', '-')}"
-    return click.option(name, help=_HELP.get(key), **{**how, **_SPECIAL.get(key, {}), **more})
+    if key in _METAVARS:
+        how["metavar"] = _METAVARS[key]
+    return click.option(name, help=_HELP[key], **{**how, **_SPECIAL.get(key, {}), **more})
 
 
 def _type_of(schema: Mapping[str, Any]) -> click.ParamType[Any] | None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from promptcot.cli import known
 from promptcot.core.columns import Columns
 from promptcot.core.columns import parse as parse_columns
 from promptcot.core.shards import Shard
@@ -53,9 +55,12 @@ class Touches:
 class LocalPath(click.Path, Touches):
     """A file or folder on this machine, which is read, or of a folder files such as `inside`; `file://` is one, too."""
 
-    def __init__(self, inside: tuple[str, ...] = ()) -> None:
+    def __init__(self, inside: tuple[str, ...] = (), shown: str = "FILE") -> None:
         super().__init__(path_type=Path)
-        self._inside = inside
+        self._inside, self._shown = inside, shown
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._shown if isinstance(param, click.Option) else None
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
@@ -98,8 +103,8 @@ class Source(LocalPath):
 class Target(LocalPath):
     """An output; at an address it is made in the folder of --journal, and copied there in the end."""
 
-    def __init__(self, kind: Kind) -> None:
-        super().__init__()
+    def __init__(self, kind: Kind, shown: str = "FILE") -> None:
+        super().__init__(shown=shown)
         self.kind: Kind = kind
 
     def _why_not(self, ctx: click.Context | None) -> str | None:
@@ -150,8 +155,24 @@ class NameOr(click.ParamType[str], Touches):
 
     name = "text"
 
-    def __init__(self, inside: tuple[str, ...] = (), names: Callable[[], Collection[str]] = tuple) -> None:
-        self._inside, self._names = inside, names
+    def __init__(
+        self,
+        inside: tuple[str, ...] = (),
+        names: Callable[[], Collection[str]] = tuple,
+        *,
+        shown: str = "NAME_OR_FILE",
+        suggested: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        self._inside, self._names, self._shown, self._suggested = inside, names, shown, suggested
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        return self._shown if isinstance(param, click.Option) else None
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The names that begin like this, and else files or folders."""
+        known = sorted({*self._names(), *self._suggested()})
+        found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="dir" if self._inside else "file")]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         return str(value)
@@ -168,26 +189,31 @@ class NameOr(click.ParamType[str], Touches):
         return found is not None and stat.S_ISDIR(found.st_mode) == bool(self._inside)
 
 
-RUN_FOLDER = LocalPath(RUN)
+RUN_FOLDER = LocalPath(RUN, "DIR")
 """The directory of a run or an evaluation, on this machine."""
-WORKPLACE = Workplace()
-CARD = Card(MODEL)
-NEW_FOLDER = NewFolder()
-EXPORT_FOLDER = ExportFolder()
+WORKPLACE = Workplace(shown="DIR")
+CARD = Card(MODEL, "DIR")
+NEW_FOLDER = NewFolder(shown="DIR")
+EXPORT_FOLDER = ExportFolder(shown="DIR")
 SOURCE = Source()
-SOURCE_EITHER = Source(RUN)
+SOURCE_EITHER = Source(RUN, "RUN_OR_FILE")
 """A file of rows, or the directory of a run."""
 TARGET = Target("file")
 TARGET_ALONE = Target("plain")
-TARGET_FOLDER = Target("folder")
-TARGET_EITHER = Target("either")
+TARGET_FOLDER = Target("folder", "DIR")
+TARGET_EITHER = Target("either", "DIR_OR_FILE")
 BESIDE = Target("read")
 """A file that is read, and gets results beside it."""
 FILE_OR_NAME = NameOr()
-"""A recipe, a benchmark or rows, by the path of a file or by a name."""
-MODEL_OR_NAME = NameOr(MODEL)
+"""Rows or concepts, by the path of a file or by a name."""
+RECIPE = NameOr(shown="RECIPE", suggested=known.recipes)
+EVAL_RECIPE = NameOr(shown="RECIPE", suggested=known.eval_recipes)
+TRAIN_RECIPE = NameOr(shown="RECIPE", suggested=known.train_recipes)
+"""Recipes, by the path of a TOML file or by the name of a shipped one."""
+BENCHMARK = NameOr(shown="NAME_OR_FILE", suggested=known.benchmarks)
+MODEL_OR_NAME = NameOr(MODEL, shown="MODEL", suggested=known.models)
 """A model or tokenizer, by its folder or by a name."""
-PROMPTS = NameOr(MODEL, _domains)
+PROMPTS = NameOr(MODEL, _domains, shown="DOMAIN")
 """Prompts, by the name of their domain or by a folder."""
 
 
@@ -247,9 +273,8 @@ class ColumnNames(click.ParamType[dict[str, str]]):
 columns_option = click.option(
     "--columns",
     type=ColumnNames(),
-    metavar="FIELD=COLUMN,…",
-    help="Which columns the fields are in, where the rows have others than those that are known: "
-    "problem=question,answer=gold.",
+    metavar="FIELD=COLUMN,...",
+    help="Names of the input's columns, such as problem=question,answer=gold.  [default: common names are recognized]",
 )
 
 
@@ -271,7 +296,8 @@ class VerifierName(click.ParamType[str]):
 verifier_option = click.option(
     "--verifier",
     type=VerifierName(),
-    help="What decides whether an answer is right.  [default: the benchmark's, else the domain's, else mathematics]",
+    help="How answers are compared with the gold answer.  [default: the benchmark's, else the domain's, else "
+    "mathematics]",
 )
 
 
@@ -288,7 +314,8 @@ shard_option = click.option(
     "--shard",
     type=ShardName(),
     metavar="I/N",
-    help="Take only the rows of part I of N; N drivers do the whole, and `promptcot merge` joins what they wrote.",
+    help="Process only part I of N of the input. `promptcot merge` joins the outputs of all N parts.  "
+    "[default: all rows]",
 )
 
 
@@ -303,6 +330,8 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def changes_option(help: str = "Change one key of the recipe; may be repeated.") -> Callable[[Command], Command]:
+def changes_option(
+    help: str = "Override one key of the recipe.",
+) -> Callable[[Command], Command]:
     """`--set`, for changes of a recipe."""
-    return click.option("--set", "changes", multiple=True, metavar="A.B=V", help=help)
+    return click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help=help)

@@ -12,7 +12,10 @@ from typing import Any
 
 import click
 
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, RUN_FOLDER, WHOLE, changes_option
+from promptcot.cli import known
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
+from promptcot.cli.parameters import COUNT, RECIPE, RUN_FOLDER, WHOLE, changes_option
 from promptcot.cli.report.console import say_all
 from promptcot.cli.report.plan import Made, lines
 from promptcot.cli.report.result import RESULT
@@ -31,47 +34,59 @@ from promptcot.stages.sample import make_sampler
 _DRAWS = 20_480
 
 
-@click.command("plan")
-@click.argument("recipe", type=FILE_OR_NAME)
-@click.option("--target", type=COUNT, required=True, help="Accepted problems.")
-@click.option("--gpus", type=WHOLE, required=True, help="GPUs to plan with; 0 where all models are hosted.")
+@verb(
+    "plan",
+    example="promptcot plan promptcot --target 1000 --gpus 8",
+    groups={
+        "What to plan for": ("target", "until", "with_solve", "gpus", "draws"),
+        "Rates": ("run_directory", "run_gpus", "other_rates"),
+    },
+)
+@click.argument("recipe", type=RECIPE)
+@click.option("--target", type=COUNT, required=True, help="Number of accepted problems to plan for.")
+@click.option("--gpus", type=WHOLE, required=True, help="Number of GPUs; 0 if all models are hosted elsewhere.")
 @click.option(
     "--run",
     "run_directory",
     type=RUN_FOLDER,
-    help=f"A run directory to measure rates in.  [default: out/NAME of the recipe, with {ENOUGH} combinations or more]",
+    help=f"Run directory to measure rates in.  [default: out/RECIPE, if it has {ENOUGH} combinations or more]",
 )
-@click.option("--run-gpus", type=COUNT, help="The GPUs that each model of that run had.")
+@click.option("--run-gpus", type=COUNT, help="Number of GPUs that each model had in that run.  [default: as recorded]")
 @click.option(
     "--rates",
     "other_rates",
     metavar="NAME",
-    help="Plan with the rates of this name that the recipe has beside its own, such as fp8. They go before measured "
-    "ones.",
+    help="Use the recipe's alternative rates of this name, such as fp8. They take precedence over measured rates.",
 )
-@click.option("--until", metavar="STEP", help="Plan for the rows of this step, as `run --until` gives them.")
+@click.option(
+    "--until",
+    metavar="STEP",
+    shell_complete=completing(known.steps),
+    help="Plan up to this step, as in `run --until`.  [default: all steps]",
+)
 @click.option(
     "--solve/--no-solve",
     "with_solve",
     default=None,
-    help="Count the traces of a teacher, too.  [default: as the recipe has them]",
+    help="Include or exclude the traces of the solver.  [default: the recipe's]",
 )
 @changes_option(
-    "Change one key of the recipe, such as plan.gpu_hour=2.5; may be repeated. A rate that is set goes before a "
-    "measured one."
+    "Override one key of the recipe, such as plan.gpu_hour=2.5. A rate that is set takes precedence over a measured "
+    "one."
 )
 @click.option(
     "--draws",
     type=COUNT,
     default=_DRAWS,
     show_default=True,
-    help="Trial draws from the concepts: how many combinations they can give.",
+    help="Number of trial draws for estimating how many combinations the concepts can yield.",
 )
 def command(recipe: str, run_directory: Path | None, changes: tuple[str, ...], **options: Any) -> int:
-    """What RECIPE (a shipped name or a TOML file) takes for so many accepted problems.
+    """Estimate the GPU-hours, storage, wall time and cost of a number of accepted problems.
 
-    Rates come from a run directory, else from the section [plan] of the recipe. Each is shown with its origin; what is
-    neither measured nor stated is n/a, and so is what follows from it.
+    RECIPE is the name of a shipped recipe or a TOML file. Rates come from a run directory, or else from the section
+    [plan] of the recipe; each is shown with its source. A rate that is neither measured nor stated is n/a, and so is
+    everything that depends on it.
     """
     given, resolved = _given(changes), load(recipe, changes)
     if options["other_rates"] is not None:

@@ -24,14 +24,18 @@ _SHOWN = 5
 _NAMES = ("push", "public", "replace", "yes", "dry_run")
 
 to_push: Callable[[Command], Command] = together(
-    click.option("--push", metavar="OWNER/NAME", help="Upload the folder to this repository of the Hugging Face Hub."),
-    click.option("--public", is_flag=True, help="With --push: let everybody see a new repository.  [default: private]"),
-    click.option("--replace", is_flag=True, help="With --push: delete what others have put into the repository."),
-    click.option("--yes", is_flag=True, help="With --push: upload without a question."),
+    click.option("--push", metavar="OWNER/NAME", help="Upload the result to this repository on the Hugging Face Hub."),
+    click.option("--public", is_flag=True, help="With --push: make a new repository public.  [default: private]"),
+    click.option(
+        "--replace", is_flag=True, help="With --push: delete files in the repository that are not part of the upload."
+    ),
+    click.option("--yes", is_flag=True, help="With --push: upload without asking for confirmation."),
 )
 push_options: Callable[[Command], Command] = together(
     to_push,
-    click.option("--dry-run", is_flag=True, help="With --push: list what would be uploaded, and send nothing."),
+    click.option(
+        "--dry-run", is_flag=True, help="With --push: list the files that would be uploaded, and upload nothing."
+    ),
 )
 
 

@@ -9,37 +9,42 @@ from pathlib import Path
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import RUN_FOLDER, TARGET_ALONE
 from promptcot.cli.report.console import say
+from promptcot.cli.report.result import RESULT
 from promptcot.report.comparison import write_comparison
 from promptcot.report.writing import REPORT, write_report
 
 COMPARISON = "comparison.html"
 
 
-@click.command("report")
+@verb("report", example="promptcot report out/nano")
 @click.argument("runs", nargs=-1, required=True, type=RUN_FOLDER, metavar="RUN [RUN]")
 @click.option(
     "--output",
     type=TARGET_ALONE,
     metavar="FILE",
-    help=f"The page to write.  [default: {REPORT} in the run, {COMPARISON} in the first of two]",
+    help=f"HTML file to write.  [default: {REPORT} in the run; {COMPARISON} in the first of two runs]",
 )
 def command(runs: tuple[Path, ...], output: Path | None) -> int:
-    """Write what a run made as one page of HTML, or two runs side by side.
+    """Write a report of a run as one HTML page, or compare two runs side by side.
 
-    RUN is the directory of a run, finished or not. The page shows what the set is like, what was left out at each step
-    and why, how far judges agree, cost and time, the recipe, and 24 problems with all that was said of them. It has no
-    script and loads nothing, so it can be sent to anybody. Every `promptcot run` writes it when it ends.
+    RUN is a run directory, finished or not. The page shows the properties of the set, the rows dropped at each step
+    with reasons, the agreement of judges, cost and time, the recipe, and 24 problems with their complete history. It
+    contains no script and makes no requests, so it can be shared as one file. Every `promptcot run` writes it at the
+    end.
 
-    With two runs, it shows how their sets differ, which differences are beyond noise, and where the recipes differ.
-
-    Examples: promptcot report out/nano; promptcot report out/a out/b --output a-and-b.html
+    With two runs, the page shows how their sets differ, which differences are significant, and where the recipes
+    differ.
     """
     if len(runs) > 2:
-        raise click.UsageError(f"one run is reported, or two are compared; {len(runs)} were given")
-    if len(runs) == 1:
-        say(f"report: {write_report(runs[0], output)}")
-    else:
-        say(f"report: {write_comparison(runs[0], runs[1], output or runs[0] / COMPARISON)}")
+        raise click.UsageError(f"report takes one run, or two to compare; {len(runs)} were given")
+    page = write_report(runs[0], output) if len(runs) == 1 else _compared(runs[0], runs[1], output)
+    RESULT.wrote(page)
+    say(f"report: {page}")
     return 0
+
+
+def _compared(first: Path, second: Path, output: Path | None) -> Path:
+    return write_comparison(first, second, output or first / COMPARISON)

@@ -7,14 +7,17 @@ import errno
 import gc
 import importlib
 import io
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from promptcot import __version__
 from promptcot.cli import say_interrupted
-from promptcot.cli.addresses import with_addresses
+from promptcot.cli.help import SHELLS, VerbGroup
 from promptcot.cli.json_option import typed_in, with_json
-from promptcot.cli.report.console import complain
+from promptcot.cli.report.console import complain, say_all
 from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.streams import STREAMS
 from promptcot.errors import PromptCoTError
@@ -24,39 +27,51 @@ from promptcot.storage.provenance import commanded
 # Looking for cycles among thousands of rows in flight cost a fifth of the CPU at Python's own thresholds.
 _RARELY = (20_000, 20, 20)
 
-VERBS = {
-    "run": "The whole pipeline, from concepts to a set of labelled problems.",
-    "init": "Write the folder of a new domain: prompts, criteria, concepts, a recipe.",
-    "extract": "Name the concepts that problems rest on.",
-    "explain": "Write the rationale that leads from concepts and level to each problem.",
-    "train-rows": "Make a generator's training rows, and concepts to sample, from annotated problems.",
-    "encode": "Turn concepts into vectors.",
-    "sample": "Draw combinations of concepts that belong together.",
-    "generate": "Write a rationale and a problem for each combination.",
-    "judge": "Rate problems with one judge model.",
-    "filter": "Keep the problems that the judges call perfect.",
-    "verify": "Keep the problems that are well-posed, by several votes of a model that sees nothing else.",
-    "dedup": "Leave out copies of problems, whatever they are spelled in.",
-    "decontaminate": "Leave out the problems that are in a benchmark, and show what they have in common.",
-    "solve": "Write n traces, each with an answer, for every problem.",
-    "grade": "Say what predictions are worth: accuracy with its spread and interval, pass@k, majority@k.",
-    "label": "Find the answer that the traces of a problem agree on, and make training rows of them.",
-    "select": "Choose labelled problems by pass rate, level and concepts, and put them in order.",
-    "export": "Turn a set into the files that a trainer reads, and check that it reads them and every gold passes.",
-    "measure": "Say what a set of problems is like: yield, pass rates, concepts, near copies, cost; or how two differ.",
-    "view": "Search, read and review the problems of a run, on a page of this machine.",
-    "show": "Print the history of one problem of a run, or what the run has.",
-    "report": "Show a run as one page of HTML: its set, what was left out and why, and problems; or two runs.",
-    "eval": "Solve and grade benchmarks with the settings of a recipe, and set the results beside published ones.",
-    "train": "Train a generator or a student as a recipe says; --dry-run: what that takes, and whether it fits.",
-    "chain": "The small steps of chains: problems outside benchmarks, mismatched traces, closing tables.",
-    "merge": "Join what several drivers made with --shard into what one would have made.",
-    "clean": "Remove the journals and work files of a finished run, after showing their size and what they are for.",
-    "plan": "Hours, bytes, wall time and money for a number of accepted problems, from measured or stated rates.",
-    "doctor": "Look whether a run would work here, what it would take and what it would cost.",
-    "mock-server": "An OpenAI-compatible server without a model, for tests and for trying things out.",
-    "nano": "The embedded model: where it lies, and the truth about a run on it.",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "Make problems": {
+        "run": "Run the whole pipeline, from concepts to a finished set of problems.",
+        "init": "Create a folder for a new domain: prompts, criteria, concepts, a recipe.",
+        "extract": "Have models name the concepts that problems rest on.",
+        "explain": "Have models write the rationale that leads from concepts to each problem.",
+        "train-rows": "Make training rows for a problem generator from annotated problems.",
+        "encode": "Compute embeddings of concepts.",
+        "sample": "Sample combinations of concepts that belong together.",
+        "generate": "Have a model write a rationale and a problem for each combination.",
+        "judge": "Have a model rate problems.",
+        "filter": "Keep the problems that the judges rate perfect.",
+    },
+    "Make a set of them": {
+        "verify": "Keep the problems that a model votes to be well-posed.",
+        "dedup": "Remove near-duplicate problems.",
+        "decontaminate": "Remove problems that occur in a benchmark.",
+        "solve": "Have a model solve each problem n times.",
+        "label": "Label problems with the answer that their traces agree on.",
+        "select": "Choose labelled problems by pass rate, level and concepts.",
+    },
+    "Export, train and evaluate": {
+        "export": "Write a set in the format of a trainer, and check or upload it.",
+        "train": "Train a generator or a solver.",
+        "eval": "Solve and grade benchmarks, and compare the results with published ones.",
+        "grade": "Grade predictions: accuracy, pass@k and majority@k, with intervals.",
+        "chain": "Run single steps of chains, such as distill-nano.",
+    },
+    "Look at results": {
+        "report": "Write a run as one HTML page, or compare two runs.",
+        "view": "Search, read and review the problems of a run in a browser.",
+        "show": "Print the history of one problem, or an overview of a run.",
+        "measure": "Measure a set of problems, or compare two.",
+    },
+    "Plan, check and clean up": {
+        "plan": "Estimate GPU-hours, storage, time and cost of a number of problems.",
+        "doctor": "Check whether a run would work here: machine, servers and models.",
+        "merge": "Merge what several machines made with --shard.",
+        "clean": "Remove the journals and work files of a finished run.",
+        "mock-server": "Serve synthetic replies over the OpenAI API, for tests.",
+        "nano": "Find the embedded models, and check a run on them exactly.",
+    },
 }
+"""Every verb by purpose, with the line that the list of verbs has for it; its module has the name of the verb."""
+VERBS = {verb: line for verbs in GROUPS.values() for verb, line in verbs.items()}
 
 _FILES = {"report": "report_run"}
 """Verbs whose module has another name: `cli.report` is what is printed."""
@@ -67,7 +82,7 @@ def _dashes(token: str) -> str:
     return token.replace("_", "-")
 
 
-class _Verbs(click.Group):
+class _Verbs(VerbGroup):
     """A group whose commands are imported when they are chosen."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -77,9 +92,10 @@ class _Verbs(click.Group):
         verb = _dashes(cmd_name)
         if verb not in VERBS:
             return None
-        command: click.Command = importlib.import_module(
-            f"promptcot.cli.{_FILES.get(verb, verb.replace('-', '_'))}"
-        ).command
+        from promptcot.cli.addresses import with_addresses  # `--help` needs none of what it imports
+
+        module = _FILES.get(verb, verb.replace("-", "_"))
+        command: click.Command = importlib.import_module(f"promptcot.cli.{module}").command
         return with_json(with_addresses(command))
 
     def resolve_command(
@@ -93,20 +109,63 @@ class _Verbs(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+        width = max(map(len, VERBS))
+        for heading, verbs in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{verb:<{width}}", line) for verb, line in verbs.items()])
+
+    def completions(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs and options; no verb is imported for it, as click would do."""
+        verbs = [CompletionItem(verb, help=line) for verb, line in VERBS.items() if verb.startswith(incomplete)]
+        return verbs + click.Command.shell_complete(self, ctx, incomplete)
+
+
+def _show(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
+        from promptcot.cli.completion import script
+
+        say_all(script(root, shell).splitlines())
+        ctx.exit()
+
+
+def _install(ctx: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell is not None and not ctx.resilient_parsing:
+        from promptcot.cli.completion import install
+
+        say_all(install(root, shell))
+        ctx.exit()
+
+
+def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that may name a shell, does its work, and ends the command."""
+    return click.option(
+        name,
+        type=click.Choice(["", *SHELLS]),
+        metavar=f"[{'|'.join(SHELLS)}]",
+        is_flag=False,
+        flag_value="",
+        is_eager=True,
+        expose_value=False,
+        callback=act,
+        help=f"{help}  [default: your shell]",
+    )
 
 
 @click.group(
     cls=_Verbs,
     context_settings={"token_normalize_func": _dashes, "help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with `promptcot run`: no model, GPU or network is needed. `promptcot VERB --help` explains a verb. "
-    "Files may be at addresses (s3://, gs://, hdfs://, …); outputs are written there with --journal DIR.",
+    example="promptcot run",
 )
 @click.version_option(__version__, prog_name="promptcot")
+@_completion("--install-completion", _install, "Install completion of verbs, options and names for a shell.")
+@_completion("--show-completion", _show, "Print the completion script for a shell.")
 def root() -> None:
-    """Hard, correct problems at any scale: sample concepts, write problems, have them judged, keep what all judges
-    call perfect, and make a set of it: well-posed, new, answered, and as hard as asked."""
+    """Make hard, correct problems at any scale: sample concepts, write problems, have them judged, and make a set of
+    those that all judges rate perfect: well-posed, new, answered, and as hard as requested.
+
+    Start with `promptcot run`: it needs no model, GPU or network. `promptcot VERB --help` explains a verb. Files may be
+    at addresses (s3://, gs://, hdfs://); to write there, give a local directory with --journal DIR.
+    """
 
 
 def run(arguments: list[str]) -> int:
@@ -131,6 +190,8 @@ def _run(arguments: list[str]) -> int:
         return int(root.main(args=arguments, prog_name="promptcot", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except SystemExit as done:  # a shell has asked for completions, and click has answered
+        return int(done.code or 0)
     except click.ClickException as error:
         if not RESULT.wanted and typed_in(arguments):
             RESULT.want(_verb_in(arguments))

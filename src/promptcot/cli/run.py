@@ -8,12 +8,15 @@ from typing import Any
 import click
 
 from promptcot.chains.recipe import is_chain
+from promptcot.cli import known
 from promptcot.cli.cluster_options import cluster_options, no_batches, take_scale
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
     COUNT,
-    FILE_OR_NAME,
     MODEL_OR_NAME,
+    RECIPE,
     TARGET_FOLDER,
     WHOLE,
     changes_option,
@@ -53,33 +56,61 @@ _OVERRIDES = {
 }
 
 
-@click.command("run")
-@click.argument("recipe", default="nano", type=FILE_OR_NAME)
-@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/NAME of the recipe]")
-@click.option("--seed", type=WHOLE, help="Of every draw; the recipe's by default.")
-@click.option(
-    "--target", type=COUNT, help="Stop when this many problems came through the last step, or the one before [select]."
+@verb(
+    "run",
+    example="promptcot run nano --target 100 --output-dir out/nano",
+    groups={"Target and limits": ("target", "max_candidates", "until", "max_cost")},
 )
-@click.option("--max-candidates", type=COUNT, help="Sample at most this many combinations.")
-@click.option("--until", metavar="STEP", help="End with this step: its rows are what the run gives.")
-@click.option("--base-url", multiple=True, help="The server of all models for which the recipe names none.")
-@click.option("--model", type=MODEL_OR_NAME, help="The model of all steps for which the recipe names none.")
-@click.option("--max-cost", type=ABOVE_ZERO, help="Stop before more is spent than this.")
-@click.option("--concurrency", type=COUNT, help="The most calls at a time, for each step.")
+@click.argument("recipe", default="nano", type=RECIPE)
+@click.option("--output-dir", type=TARGET_FOLDER, help="Run directory.  [default: out/RECIPE]")
+@click.option("--seed", type=WHOLE, help="Random seed.  [default: the recipe's]")
+@click.option(
+    "--target",
+    type=COUNT,
+    help="Stop once this many problems have passed the last step (the step before it, if the last one is select).  "
+    "[default: the recipe's]",
+)
+@click.option(
+    "--max-candidates", type=COUNT, help="Sample at most this many combinations of concepts.  [default: the recipe's]"
+)
+@click.option(
+    "--until",
+    metavar="STEP",
+    shell_complete=completing(known.steps),
+    help="Stop after this step.  [default: run all steps]",
+)
+@click.option(
+    "--base-url",
+    metavar="URL",
+    multiple=True,
+    help="Server for all models that have none in the recipe, http://HOST:PORT/v1.  [default: the recipe's]",
+)
+@click.option(
+    "--model", type=MODEL_OR_NAME, help="Model for all steps that have none in the recipe.  [default: the recipe's]"
+)
+@click.option("--max-cost", type=ABOVE_ZERO, help="Stop before the total cost exceeds this.  [default: the recipe's]")
+@click.option(
+    "--concurrency", type=COUNT, help="Maximum number of concurrent requests per step.  [default: the recipe's]"
+)
 @changes_option()
 @shard_option
 @cluster_options
 @no_batches
-@click.option("--dry-run", is_flag=True, help="Show the first prompt of each stage and the counts; call no model.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the first prompt of each step and the number of calls, and exit without calling a model.",
+)
 def command(recipe: str, output_dir: Path | None, **options: Any) -> int:
-    """Run the whole pipeline of RECIPE (a shipped name or a TOML file; nano by default), from concepts to a set.
+    """Run the whole pipeline, from concepts to a finished set of problems.
 
-    Run the same command again after an interruption: finished calls are not repeated. With a target
-    and no bound on the candidates, at most 1,000 are sampled for each problem of the target.
+    RECIPE is the name of a shipped recipe or a TOML file (default: nano). Run the same command again after an
+    interruption: finished calls are not repeated. With --target but without --max-candidates, at most 1,000
+    combinations are sampled per problem of the target.
 
-    A recipe with the key `chain` (distill-nano, cold-start-nano) is a chain of commands: each is printed, runs
-    in a process of its own, and is left out the next time if it is finished. It takes --output-dir, --seed,
-    --target, --set and --dry-run.
+    A recipe with the key `chain` (distill-nano, cold-start-nano) runs several commands, one after the other. Each is
+    printed and runs in its own process, and is skipped the next time if it has finished. Such a recipe accepts only
+    --output-dir, --seed, --target, --set and --dry-run.
     """
     scale, options = take_scale(options)
     until, dry_run, changes = options.pop("until"), options.pop("dry_run"), options.pop("changes")

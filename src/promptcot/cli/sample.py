@@ -9,6 +9,9 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli import known
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import checked, data_path, output_path, prompt_like
 from promptcot.cli.parameters import (
     ABOVE_ZERO,
@@ -34,37 +37,60 @@ from promptcot.storage.manifest import manifest
 from promptcot.storage.outputs import Output
 
 
-@click.command("sample")
-@data_path("A concepts file: rows with a list `concepts`; `nano` is the catalogue that ships.")
-@output_path("Rows with `id`, `foundational_concepts`, `level` and `prompt`.")
+@verb(
+    "sample",
+    example="promptcot sample --data-path nano --output-path combinations.jsonl --data-size 100",
+    groups={"What to sample": ("data_size", "embed_path", "size", "counts", "levels", "temperature", "seed")},
+)
+@data_path("Concepts file: rows with a list `concepts`; `nano` stands for the catalogue that ships with the package.")
+@output_path("Output: rows with `id`, `foundational_concepts`, `level` and `prompt`, for `generate`.")
 @columns_option
-@click.option("--data-size", type=COUNT, default=1000, show_default=True, help="How many combinations.")
-@click.option("--embed-path", type=SOURCE, help="Vectors of the concepts, from `encode`.")
+@click.option("--data-size", type=COUNT, default=1000, show_default=True, help="Number of combinations to sample.")
+@click.option(
+    "--embed-path",
+    type=SOURCE,
+    help="Embeddings of the concepts, written by `encode`.  [default: none; only co-occurrence counts]",
+)
 @click.option(
     "--size",
     type=COUNT,
     multiple=True,
-    help="Concepts of one combination; given several times, drawn uniformly.  [default: the domain's]",
+    help="Number of concepts per combination; if several are given, one is drawn uniformly.  [default: the domain's]",
 )
-@click.option("--temperature", type=ABOVE_ZERO, default=0.2, show_default=True)
 @click.option(
-    "--counts", type=click.Choice(["raw", "log1p"]), default="raw", show_default=True, help="How co-occurrence counts."
+    "--temperature",
+    type=ABOVE_ZERO,
+    default=0.2,
+    show_default=True,
+    help="Temperature of the softmax over candidate concepts; lower values favour likely combinations.",
 )
-@click.option("--levels", help="Levels to draw from, parted by commas.  [default: the domain's]")
-@click.option("--seed", type=WHOLE, default=8000, show_default=True)
+@click.option(
+    "--counts",
+    type=click.Choice(["raw", "log1p"]),
+    default="raw",
+    show_default=True,
+    help="Weight of co-occurrence: raw counts, or log(1 + count).",
+)
+@click.option(
+    "--levels",
+    metavar="LEVEL,...",
+    shell_complete=completing(known.levels),
+    help="Levels to draw from, separated by commas.  [default: the domain's]",
+)
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed.")
 @click.option(
     "--prompts",
     "domain",
     type=PROMPTS,
-    help="The domain, by name or folder.  [default: math; nano for its concepts]",
+    help="Domain, a name or a folder.  [default: nano for nano's concepts, else math]",
 )
 @prompt_like
 @shard_option
 def command(shard: Shard | None, **options: Any) -> int:
-    """Draw combinations of concepts that belong together.
+    """Sample combinations of concepts that belong together, and write a prompt for each.
 
-    The first concept is drawn by its frequency, each next one by how often it occurs with the chosen ones and by how
-    near it is to them. No combination comes twice.
+    The first concept is sampled by its frequency, each further one by how often it occurs together with those already
+    chosen and by the similarity of their embeddings. No combination occurs twice.
     """
     columns, options = take_columns(options, say)
     concepts = str(options["data_path"])

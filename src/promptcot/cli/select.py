@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli.help import verb
 from promptcot.cli.options import output_path
 from promptcot.cli.parameters import COUNT, PROMPTS, SHARE, SOURCE, WHOLE, columns_option, take_columns, verifier_option
 from promptcot.cli.report.console import print_summary, say, say_all
@@ -22,60 +23,95 @@ from promptcot.storage.outputs import Output
 _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed", "min_agreement", "min_n")
 
 
-@click.command("select")
+@verb(
+    "select",
+    example="promptcot select --data-path labelled.jsonl --output-path selected.jsonl --pass-rate 0.2:0.8 --size 1000",
+    groups={
+        "Which problems to choose": (
+            "pass_rate",
+            "model_name",
+            "min_agreement",
+            "min_n",
+            "difficulty",
+            "levels",
+            "size",
+            "balance",
+            "order",
+            "seed",
+        )
+    },
+)
 @click.option(
     "--data-path",
     "data_paths",
     required=True,
     multiple=True,
     type=SOURCE,
-    help="Labelled problems, as `label` writes them. May be repeated: rows of one id are one problem, whose traces "
-    "add up.",
+    help="Labelled problems, as written by `label`. Rows with the same id are one problem, and their traces are "
+    "pooled.",
 )
-@output_path("The rows of the set, in its order.")
+@output_path("Output: the chosen rows, in the order of the set.")
 @columns_option
-@click.option("--pass-rate", default="0:1", show_default=True, metavar="LOW:HIGH", help="Both bounds are kept.")
-@click.option("--model", "model_name", help="Take the pass rates of this model only.  [default: those over all traces]")
+@click.option(
+    "--pass-rate", default="0:1", show_default=True, metavar="LOW:HIGH", help="Range of pass rates, bounds included."
+)
+@click.option(
+    "--model", "model_name", metavar="MODEL", help="Use only the pass rates of this model.  [default: all traces]"
+)
 @click.option(
     "--difficulty",
-    metavar="LOW-HIGH=SHARE,…",
-    help="Which share of the set has which pass rates: 0-0.25=0.3,0.25-0.5=0.4,0.5-0.75=0.3. Shares are proportions.",
+    metavar="LOW-HIGH=SHARE,...",
+    help="Composition of the set by pass rate, as proportions: 0-0.25=0.3,0.25-0.5=0.4,0.5-0.75=0.3.  [default: as "
+    "in the input]",
 )
-@click.option("--levels", metavar="LEVEL=SHARE,…", help="Which share of the set has which level: AIME=0.5,AMC12=0.5.")
-@click.option("--size", type=COUNT, help="The most problems; what one share lacks the others give.")
+@click.option(
+    "--levels",
+    metavar="LEVEL=SHARE,...",
+    help="Composition of the set by level, as proportions: AIME=0.5,AMC12=0.5.  [default: as in the input]",
+)
+@click.option(
+    "--size",
+    type=COUNT,
+    help="Maximum number of problems. If a share has too few, the others make up for it.  [default: no limit]",
+)
 @click.option(
     "--balance",
     multiple=True,
     type=click.Choice(BALANCES),
-    help="As many problems of each level; or problems that cover many concepts evenly. May be repeated.",
+    help="Balance the set: the same number of problems of each level, or an even coverage of concepts.  [default: no "
+    "balancing]",
 )
 @click.option(
     "--order",
     type=click.Choice(ORDERS),
     default="as-is",
     show_default=True,
-    help="By falling pass rate, shuffled, or as in the input.",
+    help="Order of the set: by decreasing pass rate, shuffled, or as in the input.",
 )
 @click.option(
-    "--seed", type=WHOLE, default=8000, show_default=True, help="Of the choice among equals, and of the shuffle."
+    "--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for breaking ties and shuffling."
 )
-@click.option("--min-agreement", type=SHARE, help="Of the answers of a label.  [default: more than a half]")
-@click.option("--min-n", type=COUNT, default=1, show_default=True, help="The fewest traces that a pass rate rests on.")
+@click.option(
+    "--min-agreement",
+    type=SHARE,
+    help="Minimum share of the answers that agree with the label.  [default: more than half]",
+)
+@click.option("--min-n", type=COUNT, default=1, show_default=True, help="Minimum number of traces behind a pass rate.")
 @click.option(
     "--prompts",
     "domain",
     type=PROMPTS,
     default=domains.DEFAULT,
     show_default=True,
-    help="The domain, whose verifier says which labels are one answer.",
+    help="Domain, a name or a folder, whose verifier decides which labels are the same answer.",
 )
 @verifier_option
 def command(data_paths: tuple[Path, ...], output_path: Path, **options: Any) -> int:
     """Choose problems by their pass rates, levels and concepts, and put them in order.
 
-    The difficulty of a problem counts only where its answer is agreed; what only one of several traces answered
-    is not. What is left out is written to X.dropped.jsonl with the reason. The set is the same whatever the order
-    of the input.
+    A problem is chosen only if its traces agree on the answer; one answer among several traces is no agreement.
+    Problems that are not chosen are written to OUTPUT.dropped.jsonl with the reason. The result does not depend on the
+    order of the input.
     """
     settings = Settings.of(model=options["model_name"], **{name: options[name] for name in _ASKED})
     columns, told = take_columns(options, say)

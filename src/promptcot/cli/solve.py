@@ -7,6 +7,9 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli import known
+from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import data_path, model_of, model_options, output_path, prompts_option
 from promptcot.cli.parameters import COUNT, WHOLE, columns_option, take_columns
 from promptcot.cli.report.console import say
@@ -16,26 +19,38 @@ from promptcot.stages.defaults import domain_of, solver_name
 from promptcot.stages.solve import Solve, problem_samples
 
 
-@click.command("solve")
-@data_path("Rows with a `problem`, or a `prompt` that is asked as it is, raw or as a turn; or of a known data set.")
-@output_path("One row for each trace: the problem's, with `sample`, `completion`, `truncated`, `malformed`, `model`.")
-@click.option("--n", type=COUNT, default=1, show_default=True, help="Traces of each problem.")
+@verb(
+    "solve",
+    example="promptcot solve --data-path out/nano/filter.jsonl --output-path traces.jsonl --n 4",
+    groups={"Traces": ("n", "max_retries")},
+)
+@data_path("Rows with a `problem`, rows with a `prompt` (sent unchanged), or a known data set.")
+@output_path(
+    "Output: one row per trace, with the fields of the problem and `sample`, `completion`, `truncated`, `malformed` "
+    "and `model`."
+)
+@click.option("--n", type=COUNT, default=1, show_default=True, help="Number of traces per problem.")
 @click.option(
     "--max-retries",
     type=WHOLE,
     default=0,
     show_default=True,
-    help="How often a trace whose thinking is malformed is asked for again, unless it was cut off. That inflates "
-    "scores: the public script did it silently.",
+    help="Retries for a trace with malformed thinking that was not truncated. Retries inflate scores; the published "
+    "script made them silently.",
 )
 @columns_option
-@click.option("--style", help="The form of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt` as it is).")
+@click.option(
+    "--style",
+    metavar="STYLE",
+    shell_complete=completing(known.styles),
+    help="Format of a raw prompt: deepseek-r1, qwq, or row (the row's `prompt`, unchanged).  [default: the domain's]",
+)
 @prompts_option
 @model_options(temperature=0.6)
 def command(n: int, max_retries: int, style: str | None, domain: str | None, **options: Any) -> int:
-    """Have a model solve each problem n times, with reasoning and an answer in a box.
+    """Have a model solve each problem n times, with reasoning and a boxed answer.
 
-    Each trace is a row of its own, with a seed of its own; rows are counted by traces.
+    Each trace is a row of its own, with its own seed, and the counts that are printed are counts of traces.
     """
     loaded = domains.load(domain or domain_of(model_of(options)))
 

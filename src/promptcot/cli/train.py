@@ -11,7 +11,16 @@ import click
 
 from promptcot.chains.options import arguments
 from promptcot.cli.asking import on_terminal
-from promptcot.cli.parameters import COUNT, FILE_OR_NAME, MODEL_OR_NAME, TARGET_FOLDER, changes_option, columns_option
+from promptcot.cli.help import verb
+from promptcot.cli.parameters import (
+    COUNT,
+    FILE_OR_NAME,
+    MODEL_OR_NAME,
+    TARGET_FOLDER,
+    TRAIN_RECIPE,
+    changes_option,
+    columns_option,
+)
 from promptcot.cli.push_options import Push, take_push, to_push
 from promptcot.cli.report.console import say, say_all
 from promptcot.cli.report.result import RESULT
@@ -23,38 +32,43 @@ from promptcot.training.recipe import TrainRecipe, load_train
 _NEEDED = ("torch", "transformers", "accelerate", "datasets", "trl", "peft")
 
 
-@click.command("train")
-@click.argument("recipe", type=FILE_OR_NAME)
+@verb(
+    "train",
+    example="promptcot train nano-student --data-path sft.jsonl --dry-run",
+    groups={"Model and data": ("model_path", "data_path", "columns", "output_dir", "journal")},
+)
+@click.argument("recipe", type=TRAIN_RECIPE)
 @click.option(
     "--model-path",
     type=MODEL_OR_NAME,
-    help="The model to start from: a folder, nano:ROLE, or a name on the Hub with --set model.revision=COMMIT.",
+    help="Model to start from: a folder, nano:ROLE, or a name on the Hub with --set model.revision=COMMIT.  "
+    "[default: the recipe's]",
 )
 @click.option(
     "--data-path",
     type=FILE_OR_NAME,
     multiple=True,
-    help="Rows instead of the recipe's: a file, or a dataset with --set data.revision=COMMIT; repeatable.",
+    help="Training rows: a file, or a dataset on the Hub with --set data.revision=COMMIT.  [default: the recipe's]",
 )
 @columns_option
-@click.option("--output-dir", type=TARGET_FOLDER, help="Where everything goes.  [default: out/train-NAME]")
+@click.option("--output-dir", type=TARGET_FOLDER, help="Output directory.  [default: out/train-RECIPE]")
 @changes_option()
-@click.option("--processes", type=COUNT, help="Processes on this machine.  [default: one for each GPU]")
+@click.option("--processes", type=COUNT, help="Number of training processes on this machine.  [default: one per GPU]")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Show batch, steps, tokens, memory and GPU-hours; load and fetch nothing. Of a finished training with --push: "
-    "list what would be uploaded.",
+    help="Print batch size, steps, tokens, memory and GPU-hours, and exit without loading a model. With --push, for a "
+    "finished training: list the files that would be uploaded.",
 )
 @to_push
 def command(
     recipe: str, model_path: str | None, data_path: tuple[str, ...], columns: dict[str, str] | None, **options: Any
 ) -> int:
-    """Train a model as RECIPE (a shipped name or a TOML file) says.
+    """Train a generator or a solver. RECIPE is the name of a shipped recipe or a TOML file.
 
-    Run the same command again after an interruption: it goes on from the last whole checkpoint. On several machines,
-    start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments. With --push, a finished
-    training is uploaded, and not trained again.
+    Run the same command again after an interruption: training resumes from the last complete checkpoint. On several
+    machines, start `promptcot.training` with deepspeed, torchrun or accelerate and the same arguments. With --push, the
+    result is uploaded; a training that has finished already is not repeated.
     """
     push = _push(options)
     output_dir, changes, processes = options["output_dir"], list(options["changes"]), options["processes"]

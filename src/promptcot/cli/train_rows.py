@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli.help import verb
 from promptcot.cli.options import output_path, prompt_like
 from promptcot.cli.parameters import PROMPTS, SOURCE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary
@@ -19,19 +20,32 @@ from promptcot.stages.train_rows import write_training_rows
 from promptcot.storage.manifest import manifest
 
 
-@click.command("train-rows")
+@verb(
+    "train-rows",
+    example="promptcot train-rows --data-path out/nano/filter.jsonl --output-path train.jsonl "
+    "--concepts-path concepts.jsonl",
+    groups={"Input and output": ("sources", "output_path", "concepts_path", "journal")},
+)
 @click.option(
     "--data-path",
     "sources",
     type=SOURCE,
     multiple=True,
     required=True,
-    help="Rows as `filter` or `explain` writes them, or with `concepts`, `rationale` and `problem`; may be repeated.",
+    help="Rows written by `filter` or `explain`, or rows with `concepts`, `rationale` and `problem`.",
 )
-@output_path("Training rows: `prompt` and `completion`, with concepts, level and annotator.")
-@click.option("--concepts-path", type=TARGET, help="Write the concepts of each problem here, for `sample`.")
+@output_path("Output: training rows with `prompt` and `completion`, and the concepts, level and annotator.")
 @click.option(
-    "--level", "levels", multiple=True, help="Of rows without one; given several times, drawn for each problem."
+    "--concepts-path",
+    type=TARGET,
+    help="Also write the concepts of each problem to this file, for `sample`.  [default: not written]",
+)
+@click.option(
+    "--level",
+    "levels",
+    metavar="LEVEL",
+    multiple=True,
+    help="Level of rows that have none; if several are given, one is drawn for each problem.",
 )
 @click.option(
     "--prompts",
@@ -39,15 +53,15 @@ from promptcot.storage.manifest import manifest
     type=PROMPTS,
     default=domains.DEFAULT,
     show_default=True,
-    help="The domain: its blocks, and the wording of prompts that rows do not bring.",
+    help="Domain, a name or a folder: it defines the blocks of a completion and the wording of missing prompts.",
 )
 @prompt_like
-@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Of drawn levels.")
+@click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for drawing levels.")
 def command(output_path: Path, concepts_path: Path | None, **options: Any) -> int:
-    """Make the training rows of a generator from annotated problems.
+    """Make training rows for a problem generator from annotated problems.
 
-    Rows that `explain` or `filter` wrote bring their prompt; others get one from their concepts and level. Rows
-    that lack something, and repeated ones, are dropped with the reason. Give judged rows to `filter` first.
+    Rows written by `explain` or `filter` contain their prompt; for other rows it is made from their concepts and level.
+    Incomplete and repeated rows are dropped, with the reason. Pass judged rows through `filter` first.
     """
     sources, targets = options["sources"], [path for path in (output_path, concepts_path) if path]
     loaded = domains.load(options["domain"])

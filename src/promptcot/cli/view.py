@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from promptcot.cli.help import verb
 from promptcot.cli.parameters import COUNT, NEW_FOLDER, RUN_FOLDER
 from promptcot.cli.report.console import complain, say, say_all
 from promptcot.cli.report.view import address_lines, exported_lines, hooks, opened_lines
@@ -27,23 +28,32 @@ if TYPE_CHECKING:
     from promptcot.viewer.guard import Guard
 
 
-@click.command("view")
+@verb(
+    "view",
+    example="promptcot view out/nano",
+    groups={"Server": ("host", "port", "browse", "reviewer"), "Static pages": ("export_static", "limit")},
+)
 @click.argument("run", metavar="RUN", type=RUN_FOLDER)
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=0,
     metavar="N",
-    help="The port to listen at.  [default: one that is free]",
+    help="Port to listen on.  [default: a free one]",
 )
-@click.option("--open/--no-open", "browse", default=None, help="Open a browser.  [default: where there is a display]")
-@click.option("--reviewer", metavar="NAME", help="Who reviews, until the page is told another name.  [default: $USER]")
+@click.option("--open/--no-open", "browse", default=None, help="Open a browser.  [default: if there is a display]")
+@click.option("--reviewer", metavar="NAME", help="Name of the reviewer; the page can change it.  [default: $USER]")
 @click.option(
-    "--export-static", type=NEW_FOLDER, metavar="DIR", help="Write pages for sharing into DIR instead, and serve none."
+    "--export-static", type=NEW_FOLDER, metavar="DIR", help="Write static pages for sharing into DIR; start no server."
 )
 @click.option(
-    "--limit", type=COUNT, default=1000, show_default=True, metavar="N", help="Problems that --export-static writes."
+    "--limit",
+    type=COUNT,
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Number of problems that --export-static writes at most.",
 )
 def command(
     run: Path,
@@ -54,10 +64,11 @@ def command(
     export_static: Path | None,
     limit: int,
 ) -> int:
-    """Show the problems of RUN, the directory of a run, on a page of this machine, and take down reviews.
+    """Serve a local web page to search, read and review the problems of RUN, a run directory.
 
-    Search, filters, and the whole history of each problem. Keys accept and reject: decisions go to RUN/reviews.jsonl,
-    which `run`, `select` and `export` honour. Only who has the printed address can open the page. Ctrl-C ends it.
+    It has search, filters, and the complete history of each problem. Keys accept or reject a problem. Decisions are
+    stored in RUN/reviews.jsonl, which `run`, `select` and `export` honour. The page opens only with the printed
+    address. Ctrl-C stops the server.
     """
     if export_static is not None:
         return _export(run, export_static, limit)

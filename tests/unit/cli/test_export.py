@@ -195,25 +195,6 @@ def test_a_gold_that_fails_is_named_and_the_command_fails(
     assert Path("out/train.parquet").exists()
 
 
-def test_help_has_groups_examples_and_every_option_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("export --help") == 0
-    said = capsys.readouterr().out
-    for heading in ("What goes where:", "Splits and files:", "Afterwards:", "Other options:", "Examples:"):
-        assert heading in said
-    command = __import__("promptcot.cli.export", fromlist=["command"]).command
-    for param in command.params:
-        assert isinstance(param, click.Option)
-        assert said.count(f"  {param.opts[0]} ") >= 1, param.name
-
-
-@pytest.mark.parametrize("example", __import__("promptcot.cli.export", fromlist=["_EXAMPLES"])._EXAMPLES)
-def test_an_example_of_the_help_is_a_command_line(example: str) -> None:
-    command = __import__("promptcot.cli.export", fromlist=["command"]).command
-    program, verb, *words = example.split()
-    assert (program, verb) == ("promptcot", "export")
-    command.make_context("export", words, token_normalize_func=lambda token: token.replace("_", "-"))
-
-
 def test_python_gets_the_files_the_counts_and_the_check() -> None:
     found = promptcot.export([row(number) for number in range(6)], "out", to="verl", test=0.4, check=True)
     assert found.directory == Path("out")

@@ -1,0 +1,59 @@
+"""Completion in a shell: the script, which is click's, and the file in which each shell looks for it.
+
+No file of the user's own is changed: what a shell needs beside the script is said, and left to its user.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from promptcot.cli.help import SHELLS
+from promptcot.cli.report.completion import installed_lines
+from promptcot.errors import UsageError
+from promptcot.storage.atomic import write_whole
+
+_PROGRAM, _VARIABLE = "promptcot", "_PROMPTCOT_COMPLETE"
+
+
+def script(root: click.Command, shell: str) -> str:
+    """The script that completes command lines in a shell; an empty name is the user's own. Raises UsageError."""
+    made = get_completion_class(_named(shell))
+    assert made is not None, "click knows all three"
+    return made(root, {}, _PROGRAM, _VARIABLE).source()
+
+
+def install(root: click.Command, shell: str) -> Iterator[str]:
+    """Write the script where the shell looks for it, unless it is there; gives what to tell. Raises UsageError."""
+    name, text = _named(shell), script(root, shell)
+    path = _file(name)
+    is_new = not path.is_file() or path.read_text() != text
+    if is_new:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode())
+    return installed_lines(name, path, is_new=is_new)
+
+
+def _named(shell: str) -> str:
+    found = shell or Path(os.environ.get("SHELL", "")).name
+    if found not in SHELLS:
+        raise UsageError(
+            f"completion is available for {', '.join(SHELLS)}, and your shell is {found or 'unknown'} (the variable "
+            "SHELL); name one, such as --install-completion bash"
+        )
+    return found
+
+
+def _file(shell: str) -> Path:
+    home = Path.home()
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return {
+        "bash": data / "bash-completion/completions" / _PROGRAM,
+        "zsh": data / "zsh/site-functions" / f"_{_PROGRAM}",
+        "fish": config / "fish/completions" / f"{_PROGRAM}.fish",
+    }[shell]
