@@ -157,7 +157,7 @@ def test_what_is_no_decision_is_refused(
 
 
 def test_every_answer_allows_nothing_but_its_own_files(served: tuple[Path, Guard, Client]) -> None:
-    _, guard, client = served
+    _, _, client = served
     for path in ("/", "/problem?id=p1", "/problem?id=no", "/view.js", "/nothing", "/open/wrong"):
         headers = client.get(path).headers
         policy = headers["content-security-policy"]

@@ -28,8 +28,6 @@ from promptcot.stages.annotators import problem_rows
 from promptcot.stages.decontaminate import NEAR
 from promptcot.storage.paths import beside
 
-_AGAINST = "FILE_OR_BENCHMARK"
-
 
 @verb(
     "decontaminate",
@@ -42,7 +40,6 @@ _AGAINST = "FILE_OR_BENCHMARK"
     "--against",
     type=BENCHMARK,
     multiple=True,
-    metavar=_AGAINST,
     help="Benchmark by name, which is downloaded if necessary, or a file of problems.  "
     "[default: all benchmarks that are available locally]",
 )

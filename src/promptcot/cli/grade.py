@@ -41,8 +41,7 @@ _WORKERS = 2
     "--output-path",
     "predictions",
     type=BESIDE,
-    help="Predictions to grade, one row per trace. The name of the option is that of the published script.  "
-    "[default: none; required without --compare]",
+    help="Predictions to grade, one row per trace; give either this or --compare.",
 )
 @columns_option
 @click.option(
