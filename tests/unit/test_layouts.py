@@ -190,7 +190,7 @@ def test_a_row_that_does_not_fit_is_a_failed_row_that_names_its_fields() -> None
 
 def test_a_file_whose_first_row_does_not_fit_is_a_mistake() -> None:
     engine, asked = asks("solve")
-    words = "row 1: neither `problem` nor `prompt` has a text, .* --columns .*; it has `query`, `gold`"
+    words = "row 1: neither `problem` nor `prompt` has a text; .* --columns .*; it has `query`, `gold`"
     with pytest.raises(InputError, match=words):
         promptcot.solve([{"query": "2 + 2?", "gold": "4"}], model=engine)
     assert asked == []
@@ -223,5 +223,5 @@ def test_a_mistake_in_columns_is_named(text: str, message: str) -> None:
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
-    with pytest.raises(InputError, match="columns: problem=question, and the first row has no 'question': it has `q`"):
+    with pytest.raises(InputError, match="columns: problem=question, but the first row has no 'question': it has `q`"):
         list(Columns({"problem": "question"}).problems([{"q": "a"}]))
