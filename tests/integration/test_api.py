@@ -242,7 +242,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         "a name that is a path",
         lambda: promptcot.judge(INPUTS, model=rater(), name="a/b"),
         promptcot.UsageError,
-        "no name of a stage",
+        "is not a valid stage name",
     ),
     ("no judged rows", lambda: promptcot.filter(), promptcot.UsageError, "one judge or more"),
     ("no traces", lambda: promptcot.solve(INPUTS, n=0), promptcot.UsageError, "n: 0"),

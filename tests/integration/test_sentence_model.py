@@ -43,7 +43,7 @@ async def test_its_vectors_are_pooled_and_of_length_one_and_know_what_is_alike(m
     assert cosines[0, 1] > 0.8 > 0.4 > cosines[0, 3]
     alone = np.concatenate([await engine.embed([text]) for text in texts])
     assert np.allclose(alone, together, atol=1e-4)
-    with pytest.raises(EngineUnusable, match="gives vectors and writes no text"):
+    with pytest.raises(EngineUnusable, match="returns vectors and no text"):
         await engine.complete(Request(prompt="x"))
     await engine.close()
 

@@ -247,7 +247,7 @@ def test_the_shortest_time_is_never_above_the_longest() -> None:
 def test_the_estimate_tells_what_it_does_not_know() -> None:
     recipe = recipe_of({"name": "a", "base_url": "http://h/v1"})
     told = words(list(estimate(recipe, generate=watch(3, 6.0), judge_a=Watch()).findings(0)))
-    assert "nothing reached it: judge-a" in told
+    assert "no row reached it: judge-a" in told
     assert "no cost is known for judge-a" in told
     assert "too few for an interval" in told
 

@@ -97,7 +97,7 @@ def test_more_servers_than_there_is_room_for_are_said_and_the_work_goes_on(nodes
     options = ["--actors", "11", *nodes.options]
     done = finished(generate(rows, rows.parent / "x.jsonl", "--latency 2.0", *options))
     assert done.returncode == 0, done.stderr
-    assert f"mock: {11 - 2 * CPUS} more servers would take 1 CPU of one node each, and there is no room" in done.stdout
+    assert f"mock: {11 - 2 * CPUS} more servers would take 1 CPU of one node each, but there is no room" in done.stdout
 
 
 def test_a_model_that_nodes_do_not_see_is_said_for_each_of_them(nodes: Nodes, rows: Path) -> None:

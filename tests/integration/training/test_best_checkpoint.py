@@ -158,7 +158,7 @@ def test_a_lengthened_training_is_the_longer_one_and_its_adapters_load_alone(tmp
     with pytest.raises(InputError, match=r"begun with 6 steps, and the recipe now says 4"):
         train("longer", schedule__max_steps=4, **settings)
     write_rows(tmp_path / "rows.jsonl", 48, seed=3)
-    with pytest.raises(InputError, match=r"began with something else:\n  - data\.data\."):
+    with pytest.raises(InputError, match=r"began with other data or settings:\n  - data\.data\."):
         train("longer", schedule__max_steps=9, **settings)
 
     folder, ids = tmp_path / "longer" / "adapter", torch.arange(2, 42)[None]
@@ -181,6 +181,6 @@ def test_a_benchmark_that_is_in_the_rows_is_refused_before_any_step(tmp_path: Pa
     with (tmp_path / "rows.jsonl").open("ab") as file:
         file.write(dumps({**rows[0], "completion": "\\boxed{441}"}))
     watched = f"{{recipe='{tmp_path / 'bench.jsonl'}', every=1}}"
-    with pytest.raises(InputError, match=r"rows of the training are problems of the benchmark[^\n]*\n  - row copied: "):
+    with pytest.raises(InputError, match=r"training rows contain problems of the benchmark[^\n]*\n  - row copied: "):
         train("contaminated", watch__eval=watched, schedule__max_steps=1)
     assert not list((tmp_path / "contaminated").glob("checkpoint-*"))

@@ -166,7 +166,7 @@ def test_sigterm_to_the_launcher_stops_all_with_a_checkpoint(place: Path, alone:
     with start(place, PLAIN, "stopped", *told, moment=moment, **settings) as running:
         said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130, said
-    assert "going on from step" in finished(place, PLAIN, "stopped", *told, **settings)
+    assert "resuming from step" in finished(place, PLAIN, "stopped", *told, **settings)
     assert losses(place / "stopped") == pytest.approx(alone, abs=1e-2)
 
 

@@ -175,7 +175,9 @@ def test_a_finished_training_takes_no_further_step(tmp_path: Path, train: Train)
 def test_rows_that_changed_since_the_checkpoint_are_refused(tmp_path: Path, train: Train) -> None:
     train("changed", schedule__max_steps=2)
     write_rows(tmp_path / "rows.jsonl", ROWS, seed=3)
-    with pytest.raises(InputError, match=r"began with something else:\n  - data\.data\..*rows\.jsonl.* before, .* now"):
+    with pytest.raises(
+        InputError, match=r"began with other data or settings:\n  - data\.data\..*rows\.jsonl.* before, .* now"
+    ):
         train("changed", schedule__max_steps=2)
 
 

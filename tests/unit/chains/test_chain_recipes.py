@@ -72,7 +72,7 @@ def test_changes_options_and_targets_reach_their_keys() -> None:
     [
         ("distill-nano", "teacher.modle=x", r"teacher\.modle: unknown key; did you mean model\?"),
         ("cold-start-nano", "generatr.recipe=x", r"generatr: unknown key; did you mean generator\?"),
-        ("distill-nano", "problems.path=rows.jsonl", "give path, a file of problems, or recipe"),
+        ("distill-nano", "problems.path=rows.jsonl", "give path \\(a file of problems\\) or recipe"),
         ("cold-start-nano", "annotate.model=nano:annotator", "annotators and model exclude each other"),
         ("cold-start-nano", "judge.0.name=b", "two judges have the same name"),
         ("distill-nano", "chain=distil", "no chain 'distil'; known are distill, cold-start"),
@@ -90,7 +90,7 @@ def test_a_file_of_problems_takes_no_target(tmp_path: Path) -> None:
         'chain = "distill"\nproblems = { path = "rows.jsonl", target = 3 }\nteacher = {}\n'
         'student = { recipe = "nano-student", model = "nano:base" }\neval = { recipe = "nano" }\n'
     )
-    with pytest.raises(RecipeError, match="target and set belong to recipe"):
+    with pytest.raises(RecipeError, match="target and set apply to recipe only"):
         load_chain(str(file))
 
 

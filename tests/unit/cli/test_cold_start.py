@@ -352,7 +352,7 @@ def test_models_that_do_not_fit_together_are_refused_with_a_way_out(
     two_annotators(monkeypatch)
     monkeypatch.setattr(Engines, "place", lambda self, specs: len(specs) < 2)
     assert run(EXTRACT) == 2
-    assert "ask each with a command of its own" in capsys.readouterr().err
+    assert "run each in a separate command" in capsys.readouterr().err
     assert run(EXTRACT.removesuffix(" --annotator q=quick")) == 0
 
 

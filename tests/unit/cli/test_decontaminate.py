@@ -169,6 +169,6 @@ def test_meanings_are_compared_and_confirmed_and_no_call_is_made_twice() -> None
         assert found.counts.dropped == {"benchmark problem": 1, "no problem text": 1}
         assert (engine.embedded, engine.asked) == (embedded, asked)
     assert len(promptcot.decontaminate(rows, against="trams.jsonl").rows) == 2
-    with pytest.raises(UsageError, match="give a model for that as well"):
+    with pytest.raises(UsageError, match="give a model for semantic as well"):
         promptcot.decontaminate(rows, against="trams.jsonl", confirm=Toy())
     assert decontaminate("--against", "trams.jsonl", "--confirm", "m") == 2

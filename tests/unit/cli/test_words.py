@@ -321,7 +321,7 @@ def test_eval_says_that_a_servers_model_is_asked_in_the_words_of_the_embedded_on
     options: str, told: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(f"eval --dry-run --limit-rows 1 {options}".split()) == 0
-    assert ("note: m: it is asked in the words" in capsys.readouterr().out) is told
+    assert ("note: m: this recipe uses the prompt" in capsys.readouterr().out) is told
 
 
 def test_eval_without_a_recipe_asks_a_servers_model_as_a_chat_for_a_box(capsys: pytest.CaptureFixture[str]) -> None:

@@ -159,8 +159,8 @@ LASTING = {
     "404 of the commit": (Fault("/commit/", 404, 9), "404"),
     "400 of the commit": (Fault("/commit/", 400, 9), "400"),
     "413": (Fault("PUT /large", 413, 99), "413"),
-    "503 for good": (Fault("/commit/", 503, 99), "run the same command again to go on"),
-    "429 for good": (Fault("repos/create", 429, 99), "run the same command again to go on"),
+    "503 for good": (Fault("/commit/", 503, 99), "run the same command again to continue"),
+    "429 for good": (Fault("repos/create", 429, 99), "run the same command again to continue"),
 }
 
 
@@ -203,7 +203,7 @@ def test_somebody_who_adds_files_after_the_look_loses_none(stand_in: Hub, tmp_pa
     upload = Upload(parcel, True, [].append)
     assert upload.look().delete == ["old.csv"]
     stand_in.repositories["datasets", NAME].files["new.csv"] = b"2"
-    with pytest.raises(InputError, match=r"new\.csv was put there meanwhile"):
+    with pytest.raises(InputError, match=r"new\.csv was added in the meantime"):
         upload.send()
     assert stand_in.files(NAME) == {"old.csv": b"1", "new.csv": b"2"}
 
@@ -307,7 +307,7 @@ def test_what_is_replaced_and_deleted_is_named_before_it_is(
 Spoil = Callable[[Path], object]
 SPOILT: dict[str, tuple[Spoil, str]] = {
     "no mark": (lambda folder: (folder / MARK).unlink(), "written last"),
-    "a link": (lambda folder: (folder / "passwd").symlink_to("/etc/passwd"), "a link"),
+    "a link": (lambda folder: (folder / "passwd").symlink_to("/etc/passwd"), "links are not uploaded"),
 }
 
 

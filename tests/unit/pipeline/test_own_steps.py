@@ -253,7 +253,7 @@ WRONG = [
         "an engine that is no engine",
         {**GROW, "model": {"engine": "own_steps:no_engine"}},
         promptcot.InputError,
-        "gave int, which is no engine",
+        "returned int, which is not an engine",
     ),
     (
         "an engine that raises",

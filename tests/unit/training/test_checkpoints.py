@@ -92,5 +92,5 @@ def test_a_training_whose_beginning_is_damaged_stops_with_the_way_out(tmp_path: 
     began_with(tmp_path, {"rows": 1000}, goes_on=True)
     path = tmp_path / "data.json"
     path.write_bytes(path.read_bytes().replace(b"1000", b"1001"))
-    with pytest.raises(InputError, match=r"data\.json: it is damaged.*delete this file to go on"):
+    with pytest.raises(InputError, match=r"data\.json: it is damaged.*delete this file to resume"):
         began_with(tmp_path, {"rows": 1000}, goes_on=True)

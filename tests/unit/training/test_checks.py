@@ -55,7 +55,7 @@ def test_a_benchmark_that_does_not_exist_is_told_with_the_rest() -> None:
         ({"checkpoints": {"patience": 2}}, "checkpoints.patience needs checkpoints.best"),
         (
             {"watch": {"eval": {"recipe": "nano"}}, "parallelism": {"zero": 3, "offload_parameters": True}},
-            "watch.eval cannot be had with offload_parameters",
+            "watch.eval does not work with offload_parameters",
         ),
     ],
 )

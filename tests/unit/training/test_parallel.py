@@ -32,7 +32,7 @@ REFUSED = {
         "parallelism": {"zero": 2, "grad_accum_dtype": "bfloat16"},
         "precision": {"dtype": "float32"},
     },
-    "context cuts sequences by DeepSpeed": {"parallelism": {"devices": 2, "context": 2}},
+    "context splits sequences with DeepSpeed": {"parallelism": {"devices": 2, "context": 2}},
     "devices = 3 is not a multiple of context = 2": {"parallelism": {"devices": 3, "context": 2, "zero": 2}},
     "one packed sequence at a time": {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
@@ -42,7 +42,7 @@ REFUSED = {
         "parallelism": {"devices": 2, "context": 2, "zero": 2},
         "method": {"kind": "dpo"},
     },
-    "weights of 4 bits cannot be divided": {"parallelism": {"zero": 3}, "method": {"lora": {"bits": 4}}},
+    "4-bit weights cannot be sharded": {"parallelism": {"zero": 3}, "method": {"lora": {"bits": 4}}},
 }
 
 

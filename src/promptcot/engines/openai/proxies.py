@@ -72,7 +72,7 @@ def _proxy(value: str, variable: str) -> Proxy:
         host, port = None, 0
     if not host:
         raise EngineUnusable(
-            f"{variable} is not a readable proxy address; write http://HOST:PORT, or unset it", "proxy"
+            f"{variable} names no readable proxy address; write http://HOST:PORT, or unset it", "proxy"
         )
     name, _, password = credentials.partition(":")
     auth = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode() if at else ""

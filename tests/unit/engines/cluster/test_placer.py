@@ -239,7 +239,9 @@ def test_where_others_use_all_there_is_it_is_said_what_is_waited_for(world: Worl
 
     async def play() -> None:
         scene = Play(world, wait=0.5)
-        with pytest.raises(ClusterUnusable, match="a server takes 1 CPU and 1 GPU of one node, and others use"):
+        with pytest.raises(
+            ClusterUnusable, match="a server takes 1 CPU and 1 GPU of one node, and the cluster's resources are in use"
+        ):
             await ask(scene.add("m", Size(Room(1, 1), most=1)))
         await scene.placer.close()
 

@@ -158,7 +158,7 @@ async def test_a_strange_list_of_models_does_no_harm(models: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "words"), [("m", "takes no raw prompts: ask it in its chat format"), ("other", "it lists other")]
+    ("listed", "words"), [("m", "accepts no raw prompts: use its chat format"), ("other", "it lists other")]
 )
 async def test_where_only_chats_are_taken_a_raw_prompt_is_told_so(listed: str, words: str) -> None:
     async def handle(request: web.Request) -> web.StreamResponse:

@@ -119,14 +119,14 @@ async def test_calls_and_looks_go_through_the_proxy_with_its_password(monkeypatc
     sent = "Basic " + base64.b64encode(b"me:p@ss").decode()
     assert seen[0] == ("http://far.example/v1/completions?a=1", sent)
     assert seen[1] == ("http://far.example/v1/models?a=1", sent)
-    assert "asked through the proxy http://127.0.0.1" in str(caught.value)
+    assert "went through the proxy http://127.0.0.1" in str(caught.value)
 
 
 async def test_a_proxy_that_wants_a_password_says_where_to_write_it(monkeypatch: pytest.MonkeyPatch) -> None:
     async with serving(plays(web.Response(status=407))) as root:
         monkeypatch.setenv("http_proxy", root)
         async with asking("http://far.example/v1") as engine:
-            with pytest.raises(EngineUnusable, match=r"wants a name and a password.*http_proxy") as caught:
+            with pytest.raises(EngineUnusable, match=r"requires a user name and a password.*http_proxy") as caught:
                 await engine.complete(ASK)
     assert caught.value.cause == "proxy"
 

@@ -170,7 +170,7 @@ def test_a_stream_of_events_is_one_reply() -> None:
     gathered = Gathered()
     for text in ("Let ", "x", " = 1"):
         gathered.add_event({"choices": [{"delta": {"content": text}, "finish_reason": None}]})
-    with pytest.raises(Garbled, match="before the model did"):
+    with pytest.raises(Garbled, match="before the model finished"):
         gathered.completion()
     gathered.add_event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
     gathered.add_event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 4}})

@@ -212,7 +212,7 @@ async def test_a_key_that_expires_is_told_from_a_wrong_one(monkeypatch: pytest.M
     async with serving(handler) as url:
         engine = OpenAIEngine("m", served(url, api_key_env="A_KEY"))
         await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
-        with pytest.raises(EngineUnusable, match=r"good until now.*\n.*variable A_KEY$") as caught:
+        with pytest.raises(EngineUnusable, match=r"worked until now.*\n.*variable A_KEY$") as caught:
             await engine.complete(Request("p", sampling=Sampling(max_tokens=4)))
         await engine.close()
     assert caught.value.cause == "unauthorised"

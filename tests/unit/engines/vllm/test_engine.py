@@ -124,7 +124,7 @@ async def test_a_refused_connection_to_a_server_that_has_ended_does_not_stop_the
         raise EngineUnusable("nothing answers", "no-server")
 
     http.answer = refused
-    with pytest.raises(TransientError, match="ended while it was asked"):
+    with pytest.raises(TransientError, match="ended during the call"):
         await engine.complete(ASK)
 
 
