@@ -20,7 +20,7 @@ TEXTS = {
     *("api_key_env", "base_url", "engine_args", "extra_body", "levels", "omit", "stop", "style"),
     *("changes", "judge", "name", "until", "other_rates", "host", "models", "api_key", "ray_address", "role"),
     *("actors", "server_ports", "batch_size", "pass_rate", "difficulty", "model_name", "to", "layout"),
-    *("push", "license", "language", "row_id"),
+    *("push", "license", "language", "row_id", "reviewer"),
 }
 """Parameters that are texts, and name no file."""
 
