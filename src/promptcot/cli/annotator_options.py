@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from promptcot import nano
+from promptcot.cli import known
+from promptcot.cli.known import completing
 from promptcot.cli.options import model_of, model_options, prompts_option
 from promptcot.cli.parameters import WHOLE, NameOr, together
 from promptcot.cli.stage import run_job
@@ -48,6 +50,7 @@ annotator_options = together(
         "--level",
         "levels",
         metavar="LEVEL",
+        shell_complete=completing(known.levels),
         multiple=True,
         help="Level of rows that have none; if several are given, one is drawn for each problem.",
     ),

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
-from promptcot.cli.help import SHELLS
+from promptcot.cli.help import SHELLS, YOURS
 from promptcot.cli.report.completion import installed_lines
 from promptcot.errors import UsageError
 from promptcot.storage.atomic import write_whole
@@ -21,7 +21,7 @@ _PROGRAM, _VARIABLE = "promptcot", "_PROMPTCOT_COMPLETE"
 
 
 def script(root: click.Command, shell: str) -> str:
-    """The script that completes command lines in a shell; an empty name is the user's own. Raises UsageError."""
+    """The script that completes command lines in a shell; `YOURS` is the user's own. Raises UsageError."""
     made = get_completion_class(_named(shell))
     assert made is not None, "click knows all three"
     return made(root, {}, _PROGRAM, _VARIABLE).source()
@@ -39,7 +39,7 @@ def install(root: click.Command, shell: str) -> Iterator[str]:
 
 
 def _named(shell: str) -> str:
-    found = shell or Path(os.environ.get("SHELL", "")).name
+    found = Path(os.environ.get("SHELL", "")).name if shell == YOURS else shell
     if found not in SHELLS:
         raise UsageError(
             f"completion is available for {', '.join(SHELLS)}, and your shell is {found or 'unknown'} (the variable "

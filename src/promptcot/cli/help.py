@@ -55,7 +55,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
 }
 """The names of parameters by the heading under which every verb lists them, unless it has a group of its own for one.
 The verb's own groups come after the first of these."""
-SHELLS = ("bash", "zsh", "fish")
+SHELLS, YOURS = ("bash", "zsh", "fish"), "auto"
+"""The shells that command lines are completed in, and the name for the one that is used."""
 _OWN = "Options"
 """The heading of the options of a verb that are in no group."""
 

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from promptcot import __version__
 from promptcot.cli import say_interrupted
-from promptcot.cli.help import SHELLS, VerbGroup
+from promptcot.cli.help import SHELLS, YOURS, VerbGroup
 from promptcot.cli.json_option import typed_in, with_json
 from promptcot.cli.report.console import complain, say_all
 from promptcot.cli.report.result import RESULT
@@ -140,10 +140,10 @@ def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Cal
     """An option that may name a shell, does its work, and ends the command."""
     return click.option(
         name,
-        type=click.Choice(["", *SHELLS]),
+        type=click.Choice([YOURS, *SHELLS]),
         metavar=f"[{'|'.join(SHELLS)}]",
         is_flag=False,
-        flag_value="",
+        flag_value=YOURS,
         is_eager=True,
         expose_value=False,
         callback=act,
@@ -160,11 +160,11 @@ def _completion(name: str, act: Callable[..., None], help: str) -> Callable[[Cal
 @_completion("--install-completion", _install, "Install completion of verbs, options and names for a shell.")
 @_completion("--show-completion", _show, "Print the completion script for a shell.")
 def root() -> None:
-    """Make hard, correct problems at any scale: sample concepts, write problems, have them judged, and make a set of
-    those that all judges rate perfect: well-posed, new, answered, and as hard as requested.
+    """Make hard, correct problems at any scale: sample concepts, write problems, have them judged, and keep those that
+    all judges rate perfect. Then make a set of them: well-posed, free of copies, with answers, and as hard as you like.
 
-    Start with `promptcot run`: it needs no model, GPU or network. `promptcot VERB --help` explains a verb. Files may be
-    at addresses (s3://, gs://, hdfs://); to write there, give a local directory with --journal DIR.
+    Start with `promptcot run`, which needs no model, GPU or network. `promptcot VERB --help` explains a verb. Inputs
+    and outputs may be remote (s3://, gs://, hdfs://); a remote output needs a local --journal DIR.
     """
 
 

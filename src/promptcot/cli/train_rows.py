@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli import known
 from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import output_path, prompt_like
 from promptcot.cli.parameters import PROMPTS, SOURCE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary
@@ -44,6 +46,7 @@ from promptcot.storage.manifest import manifest
     "--level",
     "levels",
     metavar="LEVEL",
+    shell_complete=completing(known.levels),
     multiple=True,
     help="Level of rows that have none; if several are given, one is drawn for each problem.",
 )

@@ -51,6 +51,7 @@ def completed(line: str) -> list[str]:
         ("promptcot run --until de", ["dedup", "decontaminate"]),
         ("promptcot sample --levels AIME,USAM", ["AIME,USAMO"]),
         ("promptcot solve --style d", ["deepseek-r1"]),
+        ("promptcot explain --level HM", ["HMMT-Nov", "HMMT-Feb"]),
         ("promptcot decontaminate --against math", ["math500"]),
         ("promptcot run my-rec", ["<file>"]),
         ("promptcot generate --data-path x", ["<file>"]),
