@@ -41,6 +41,7 @@ def opened(path: Path) -> sqlite3.Connection:
     found = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
     found.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     found.execute("PRAGMA temp_store = MEMORY")
+    found.execute("PRAGMA trusted_schema = OFF")  # a run may come from anybody, and an index with it
     return found
 
 
