@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ LONG = "Let $f(x) = \\sum_{k=1}^{n} \\frac{x^k}{k!}$ and \\[ \\int_0^1 f(x)\\,dx
 def run(tmp_path: Path) -> Path:
     made = write_run(tmp_path / "run", 120, p1={"problem": LONG}, p3={"problem": HOSTILE, "level": HOSTILE})
     write(made / "solve.jsonl", [{**problem(1), "sample": 0, "completion": f"{HOSTILE} \\boxed{{1}}"}])
+    stages = {name: {} for name in ("generate", "judge-a", "filter", "solve", "label")}
+    (made / "summary.json").write_text(json.dumps({"stages": stages}))
     return made
 
 
@@ -133,6 +136,7 @@ def test_pages_fit_and_have_no_serious_fault(view: str, open_page: Open, width: 
         look(watched, f"view-{name}-{width}-{scheme}")
         assert watched.faults() == []
         assert watched.overflow() <= 0
+    assert "1 trace" in watched.page.inner_text(".problem")
     assert watched.page.locator("math").first.bounding_box()["height"] > 8
     assert watched.errors == []
 

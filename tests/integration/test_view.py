@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -227,7 +228,8 @@ def test_a_run_that_is_being_written_is_shown_as_such_and_grows(
         with serving(run) as (_, client):
             assert "This run is being written" in client.get("/").text
             write(run / "generate.jsonl.partial", [problem(2)], "a")
-            assert "2 problems" in client.get("/").text
+            while "2 problems" not in client.get("/").text:
+                time.sleep(0.05)
 
 
 def test_a_half_deleted_run_says_that_files_are_gone(tmp_path: Path) -> None:

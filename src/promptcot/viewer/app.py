@@ -94,13 +94,15 @@ class Viewer:
         try:
             try:
                 return make()
-            except sqlite3.DatabaseError:
+            except sqlite3.DatabaseError as error:
+                if _is_busy(error):
+                    raise
                 self.shelf.rebuild()
                 return make()
         except Refused as error:
             return HTMLResponse(message_html(str(error)), error.status)
-        except PromptCoTError as error:
-            return HTMLResponse(message_html(str(error)), 500)
+        except (PromptCoTError, sqlite3.DatabaseError) as error:
+            return HTMLResponse(message_html(f"This cannot be shown now: {error}"), 500)
 
     def _list(self, request: Request) -> str:
         self.shelf.look_again()
@@ -200,6 +202,12 @@ async def _fields(request: Request) -> dict[str, str] | None:
     except ValueError:  # more fields than any form of ours has
         return None
     return dict(pairs)
+
+
+def _is_busy(error: sqlite3.DatabaseError) -> bool:
+    """Whether the index is in use, or has no space, rather than damaged."""
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_INTERRUPT", "SQLITE_NOMEM"))
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -125,7 +125,8 @@ def _made(index: sqlite3.Connection, directory: Path) -> Iterator[tuple[int, int
         return
     workers = max(1, min(4, len(os.sched_getaffinity(0))))
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _begin, (files, ends, directory)) as pool:
+    pool = ProcessPoolExecutor(workers, context, _begin, (files, ends, directory))
+    try:
         waiting: deque[tuple[int, int, Future[list[Made]]]] = deque()
         for batch in _batches(index):
             waiting.append((batch[-1][0], len(batch), pool.submit(_work, batch)))
@@ -134,6 +135,8 @@ def _made(index: sqlite3.Connection, directory: Path) -> Iterator[tuple[int, int
                 yield last, count, made.result()
         for last, count, made in waiting:
             yield last, count, made.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _worker: Lines

@@ -81,8 +81,13 @@ class Index:
     def _is_current(self, files: RunFiles) -> bool:
         if not self._is_sound():
             return False
-        with _closing(opened(self.path)) as index:
-            return not has_changed(index, files) and index.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is None
+        try:
+            with _closing(opened(self.path)) as index:
+                return not has_changed(index, files) and index.execute("SELECT 1 FROM stale LIMIT 1").fetchone() is None
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:  # what is damaged is found out again by who holds the lock
+            return False
 
     def _is_sound(self) -> bool:
         if not self.path.is_file():

@@ -122,19 +122,19 @@ def _add(
     index: sqlite3.Connection, file: int, handle: Iterator[bytes], start: int, size: int, progress: Progress
 ) -> int:
     """Add the places of the lines from here on; returns where the last whole line ends."""
-    begun, lines = start, _places(handle, start, size)
+    lines, is_complete = _places(handle, start, size), meta(index, "complete") == "yes"
     while batch := list(islice(lines, _BATCH)):
-        index.executemany("INSERT OR IGNORE INTO row (id) VALUES (?)", ((name,) for name, _, _ in batch if name))
+        names = [(name,) for name, _, _ in batch if name]
+        index.executemany("INSERT OR IGNORE INTO row (id) VALUES (?)", names)
         index.executemany(
             "INSERT OR IGNORE INTO place SELECT number, ?, ?, ? FROM row WHERE id = ?",
             ((file, at, length, name) for name, at, length in batch if name),
         )
+        if is_complete:  # else all rows are, when all files are read
+            index.executemany("INSERT OR IGNORE INTO stale SELECT number FROM row WHERE id = ?", names)
         end = batch[-1][1] + batch[-1][2]
         progress(end - start)
         start = end
-    if meta(index, "complete") == "yes" and start > begun:
-        added = "SELECT number FROM place WHERE file = ? AND start >= ?"
-        index.execute(f"INSERT OR IGNORE INTO stale {added}", (file, begun))
     return start
 
 

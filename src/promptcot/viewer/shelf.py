@@ -23,7 +23,8 @@ from promptcot.viewer.entries import history
 from promptcot.viewer.index import Hooks, Index, folder_for
 from promptcot.viewer.queries import SYNTAX, Lists
 
-_LOOK_AGAIN = 3.0
+_LOOK_AGAIN, _PATIENCE = 3.0, 0.5
+"""Seconds between two looks at the files, and for which a request waits for what is new."""
 
 
 class Shelf:
@@ -45,15 +46,23 @@ class Shelf:
 
     @contextmanager
     def reading(self) -> Iterator[Lists]:
-        """The lists, for one thread at a time. A damaged index is built again, and the reader asks once more."""
+        """The lists, for one thread at a time. Raises sqlite3.DatabaseError for a damaged index: see `rebuild`."""
         with self._lock:
             self._take_reviews()
             yield Lists(self._connection)
 
     def look_again(self) -> None:
-        """Renew the index if the files of the run changed; nothing where that was looked at a moment ago."""
+        """Renew the index if the files of the run changed; nothing where that was looked at a moment ago.
+
+        What takes longer than `_PATIENCE` goes on while the index is read as it was.
+        """
         if self._clock() - self._looked < _LOOK_AGAIN or not self._renewing.acquire(blocking=False):
             return
+        renewing = threading.Thread(target=self._renew, daemon=True)
+        renewing.start()
+        renewing.join(_PATIENCE)
+
+    def _renew(self) -> None:
         try:
             self.files = RunFiles.of(self.directory)
             if self.index.bring_up_to_date(self.files):
@@ -66,8 +75,8 @@ class Shelf:
             self._renewing.release()
 
     def rebuild(self) -> None:
-        """Build a damaged index again."""
-        with self._lock:
+        """Build a damaged index again. Raises InputError and StorageError."""
+        with self._renewing, self._lock:
             self._connection.close()
             self.index.throw_away()
             self.files = RunFiles.of(self.directory)
