@@ -49,6 +49,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "partial",
         "yes",
         "dry_run",
+        "json",
         "as_json",
         "help",
     ),
