@@ -51,7 +51,11 @@ _DRAWS = 20_480
     type=RUN_FOLDER,
     help=f"Run directory to measure rates in.  [default: out/RECIPE, if it has {ENOUGH} combinations or more]",
 )
-@click.option("--run-gpus", type=COUNT, help="Number of GPUs that each model had in that run.  [default: as recorded]")
+@click.option(
+    "--run-gpus",
+    type=COUNT,
+    help="Number of GPUs that each model had in that run; needed to measure GPU-hours of models without a server.",
+)
 @click.option(
     "--rates",
     "other_rates",

@@ -27,7 +27,10 @@ to_push: Callable[[Command], Command] = together(
     click.option("--push", metavar="OWNER/NAME", help="Upload the result to this repository on the Hugging Face Hub."),
     click.option("--public", is_flag=True, help="With --push: make a new repository public.  [default: private]"),
     click.option(
-        "--replace", is_flag=True, help="With --push: delete files in the repository that are not part of the upload."
+        "--replace",
+        is_flag=True,
+        help="With --push: delete files that others have put into the repository. Without "
+        "it, such a repository is refused.",
     ),
     click.option("--yes", is_flag=True, help="With --push: upload without asking for confirmation."),
 )

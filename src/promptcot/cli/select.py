@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from promptcot import domains
+from promptcot.cli import known
 from promptcot.cli.help import verb
+from promptcot.cli.known import completing
 from promptcot.cli.options import output_path
 from promptcot.cli.parameters import COUNT, PROMPTS, SHARE, SOURCE, WHOLE, columns_option, take_columns, verifier_option
 from promptcot.cli.report.console import print_summary, say, say_all
@@ -67,6 +69,7 @@ _ASKED = ("pass_rate", "difficulty", "levels", "size", "balance", "order", "seed
 @click.option(
     "--levels",
     metavar="LEVEL=SHARE,...",
+    shell_complete=completing(known.levels),
     help="Composition of the set by level, as proportions: AIME=0.5,AMC12=0.5.  [default: as in the input]",
 )
 @click.option(
