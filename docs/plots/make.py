@@ -1,6 +1,6 @@
-"""Makes the pictures of the docs from a run: `python docs/images/make.py RUN [--program /usr/bin/chromium]`.
+"""Take the pictures of a report for the docs: `python docs/plots/make.py RUN [--program /usr/bin/chromium]`.
 
-Needs Playwright and a Chromium (`make test-browser` installs both). The report of the run is written anew.
+Needs Playwright and a Chromium (`make test-browser` installs both). It writes a new report of the run.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from playwright.sync_api import sync_playwright
 from promptcot.report.writing import write_report
 
 HERE = Path(__file__).parent
-PICTURES = [("report.png", 1280, 1000, "light", 0), ("report-dark.png", 1280, 1000, "dark", 0)]
-PICTURES += [("report-phone.png", 390, 844, "light", 0)]
+PICTURES = [("report.png", 1280, 1000, "light", 0), ("report-phone.png", 390, 844, "dark", 0)]
 """File, width and height of the window, colour scheme, and how far the page is scrolled."""
 
 
