@@ -18,6 +18,7 @@ import click
 from promptcot.cli.help import verb
 from promptcot.cli.parameters import COUNT, NEW_FOLDER, RUN_FOLDER
 from promptcot.cli.report.console import complain, say, say_all
+from promptcot.cli.report.result import RESULT
 from promptcot.cli.report.view import address_lines, exported_lines, hooks, opened_lines
 from promptcot.errors import InputError
 from promptcot.pipeline.synchronous import wait_for
@@ -96,6 +97,8 @@ def _serve(shelf: Shelf, host: str, port: int, reviewer: str, browse: bool) -> N
     from promptcot.viewer.serving import serve
 
     def ready(guard: Guard) -> None:
+        RESULT.add(url=guard.address())
+        RESULT.emit(None)  # as for every server: the object comes when it listens
         lines = address_lines(guard, _is_local(host))
         for line in lines:
             complain(line) if line.startswith("warning") else say(line)

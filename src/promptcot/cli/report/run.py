@@ -168,7 +168,7 @@ def summary(run: Run, inputs: Inputs) -> Iterator[str]:
 
 def report_lines(report: Path | str) -> Iterator[str]:
     """Where the page is that shows the run, or why there is none."""
-    yield f"as a page, with problems to look at: {report}" if isinstance(report, Path) else f"note: {report}"
+    yield f"report: {report}" if isinstance(report, Path) else f"note: {report}"
 
 
 def code_of(run: Run) -> int:
