@@ -178,6 +178,8 @@ def _work(name: str) -> str | None:
     """The purpose of a file or folder of this name, if it can be recreated without a model."""
     if name.endswith(".grades"):
         return "grades, computed again where they are needed"
+    if name == "view.index":
+        return "the index of `promptcot view`, built again when it is needed"
     if name.endswith((".state", ".part")) or PARTIAL in name:
         return "unfinished work, which is restarted from scratch anyway"
     return "logs of model servers" if name.endswith(".log") else None
