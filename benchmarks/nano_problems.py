@@ -17,6 +17,7 @@ from pathlib import Path
 from _options import Options, verdict
 
 from promptcot.cli.report.console import percent
+from promptcot.cli.report.truth import truth_lines
 from promptcot.engines.opening import Engines
 from promptcot.nano import mask_numbers
 from promptcot.nano.truth import Truth
@@ -84,7 +85,7 @@ def report(run: Run, texts: int) -> bool:
         good &= met
         print(f"{name:<34} {percent(part, whole):>5} of {whole:>5,}  target {target:.0%}  {'PASS' if met else 'MISS'}")
     print("\n".join(seen_in_training(run, texts)))
-    for line in [*generated.lines("generated"), *accepted.lines("accepted")]:
+    for line in [*truth_lines("generated", generated), *truth_lines("accepted", accepted)]:
         print(line)
     return good
 

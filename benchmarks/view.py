@@ -44,9 +44,7 @@ class Words:
         self._draw = random.Random(7)
         letters = (CONSONANTS, VOWELS, CONSONANTS, VOWELS, CONSONANTS)
         self._words = ["".join(map(self._draw.choice, letters)) for _ in range(count)]
-        self._pool = self._draw.choices(
-            self._words, weights=[1 / (1 + place) for place in range(count)], k=2_000_000
-        )
+        self._pool = self._draw.choices(self._words, weights=[1 / (1 + place) for place in range(count)], k=2_000_000)
 
     @property
     def common(self) -> str:

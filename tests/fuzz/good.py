@@ -114,12 +114,12 @@ BASES: dict[str, list[list[str]]] = {
         ["export", "--data-path", "labelled.jsonl", "--output-path", "out", "--to", "prime", "--test", "0.3"],
     ],
     "measure": [["measure", "labelled.jsonl"], ["measure", "labelled.jsonl", "problems.jsonl", "--concepts", "nano"]],
-    "show": [["show", "shown"], ["show", "shown", "p1-0", "--full"], ["show", "shown", "p1-1", "--json"]],
+    "show": [["show", "shown"], ["show", "shown", "p1-0", "--full"], ["show", "shown", "p1-1"]],
     "view": [
         ["view", "shown", "--export-static", "pages"],
         ["view", "shown", "--export-static", "out", "--limit", "1"],
     ],
-    "report": [["report", "run-1", "--output", "page.html"], ["report", "run-1", "run-2"]],
+    "report": [["report", "shown", "--output", "page.html"], ["report", "shown", "shown"]],
     "eval": [["eval", "nano", "--limit-rows", "2", "--n", "1", "--output-dir", "out", "--engine", OURS[1]]],
     "train": [["train", "nano-student", "--data-path", "train.jsonl", "--dry-run", "--output-dir", "out"]],
     "chain": [

@@ -48,7 +48,7 @@ def test_a_run_at_an_address_is_the_run_on_a_disk_and_a_copy_that_failed_asks_no
 
     with monkeypatch.context() as patched:
         patched.setattr(Folder, "send", failing_at("summary.json"))
-        with pytest.raises(StorageError, match="whole in J/run"):
+        with pytest.raises(StorageError, match="complete in J/run"):
             run()
     assert not Folder.at(f"{place}/run").has("summary.json")
     again = run()

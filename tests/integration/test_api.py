@@ -203,7 +203,7 @@ WRONG: list[tuple[str, Callable[[], object], type[Exception], str]] = [
         promptcot.InputError,
         "no such model folder",
     ),
-    ("no model at all", lambda: promptcot.generate(INPUTS, model=5), promptcot.InputError, "int is no model"),  # type: ignore[arg-type]
+    ("no model at all", lambda: promptcot.generate(INPUTS, model=5), promptcot.InputError, "int is not a model"),  # type: ignore[arg-type]
     (
         "a wrong setting",
         lambda: promptcot.generate(INPUTS, model={"temperature": -1}),
@@ -281,7 +281,7 @@ def test_progress_that_raises_costs_no_row() -> None:
 def test_rows_of_an_earlier_result_are_not_those_of_a_later_one(tmp_path: Path) -> None:
     first = promptcot.generate(INPUTS[:5], model=writer(), journal=tmp_path)
     promptcot.generate(INPUTS, model=writer(), journal=tmp_path)
-    with pytest.raises(promptcot.InputError, match="written again since"):
+    with pytest.raises(promptcot.InputError, match="was rewritten in the meantime"):
         len(first.rows)
 
 

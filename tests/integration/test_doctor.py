@@ -223,7 +223,7 @@ async def test_a_model_without_a_chat_template_is_a_problem_where_the_recipe_cha
     assert code == 1
     assert "no chat template" in text
     assert "chat = false" in text
-    assert "not tried: solve what is a problem above first" in text
+    assert "not tried: fix the problems above first" in text
     assert alone == 0
     assert "note     a chat is not taken" in told
     assert "ok       a raw prompt is answered" in told

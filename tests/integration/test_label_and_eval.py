@@ -68,7 +68,7 @@ def test_a_dry_run_shows_the_prompt_and_writes_nothing(tmp_path: Path, capsys: p
     told = ["eval", "promptcot-qwq-32b", "--dry-run", "--benchmarks", str(file), "--output-dir", str(target)]
     assert main([*told, "--set", "n=3"]) == 0
     said = capsys.readouterr().out
-    assert "own: 1 problems × 3 = 3 traces" in said
+    assert "own: 1 problem × 3 = 3 traces" in said
     assert "| <|im_start|>user" in said
     assert "at most 16,384 tokens" in said
     assert not target.exists()

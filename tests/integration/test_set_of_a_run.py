@@ -97,7 +97,7 @@ def test_a_target_counts_labelled_problems_and_ends_every_file_there(kitchen: Pa
 def test_what_a_row_takes_is_said_before_the_first_call(kitchen: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("out", candidates=4) in (0, 1)
     first, *_ = capsys.readouterr().out.splitlines()
-    assert first.startswith("calls: a problem that comes through all steps takes 9 (generate 1, ")
+    assert first.startswith("calls: 9 for a problem that passes all steps (generate 1, ")
     assert run("out", "--until", "filter", candidates=4) in (0, 1)
     assert "calls: a problem" not in capsys.readouterr().out
 

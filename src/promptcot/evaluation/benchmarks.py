@@ -17,6 +17,7 @@ from promptcot import nano
 from promptcot.core.columns import Columns
 from promptcot.core.problems import gold_of, plain_integer, problem_id, problem_of, source_of
 from promptcot.core.remedies import shown
+from promptcot.core.units import counted
 from promptcot.errors import InputError, RefusedGold
 from promptcot.evaluation.golds import Contradictions
 from promptcot.evaluation.hub import fetch
@@ -230,7 +231,7 @@ def _identify(source: str, rows: list[BenchmarkRow]) -> tuple[Benchmark | None, 
 
 def _differences(benchmark: Benchmark, source: str, rows: int, hashed: str) -> Iterator[str]:
     if rows != benchmark.rows:
-        yield f"{source}: {rows} rows, but {benchmark.name} has {benchmark.rows}"
+        yield f"{source}: {counted(rows, 'row')}, but {benchmark.name} has {benchmark.rows}"
     if benchmark.golds is None:
         yield f"{source}: the golds of {benchmark.name} are not on record; these have the hash {hashed}"
     elif hashed != benchmark.golds:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptcot.core.units import counted
 from promptcot.errors import InputError, LockedError, UsageError
 from promptcot.pipeline.paid import CALLS, Paid, calls_in, paid_in
 from promptcot.pipeline.plan import REFERENCES
@@ -210,8 +211,8 @@ def _check_finished(of: Path, summary: Path) -> None:
         told, there = paid.get(name, Paid(0, None)), calls_in(folder) or 0
         if _is_more(told, there) or (there != told.calls + told.damaged and _is_newer(folder, summary)):
             raise InputError(
-                f"{of}: the journal of {name} has {there:,} calls, and its summary tells of {told.calls:,}, so it was "
-                f"run again, and that has not ended; {way_out}"
+                f"{of}: the journal of {name} has {counted(there, 'call')}, and its summary tells of {told.calls:,}, "
+                f"so it was run again, and that has not ended; {way_out}"
             )
 
 

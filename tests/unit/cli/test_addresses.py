@@ -208,7 +208,7 @@ def test_a_copy_that_fails_leaves_the_result_and_the_same_command_copies_it(
         assert main(command) == 1
     told = said()
     assert f"{place}/x.jsonl: the result could not be uploaded completely: the network is gone" in told
-    assert "whole in J/x.jsonl" in told
+    assert "complete in J/x.jsonl" in told
     assert "x.jsonl" not in names(place)
     assert len(list(read_rows("J/x.jsonl"))) == 3
     assert main(command) == 0

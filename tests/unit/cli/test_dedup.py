@@ -81,7 +81,7 @@ def test_traces_of_a_problem_are_not_taken_for_copies_of_it(capsys: pytest.Captu
     traces = [{"id": "a", "problem": ADA, "sample": sample, "completion": "9"} for sample in range(2)]
     Path("set.jsonl").write_text("".join(json.dumps(row) + "\n" for row in traces))
     assert dedup() == 1
-    assert "set.jsonl, row 1: a trace" in capsys.readouterr().err
+    assert "set.jsonl, row 1: this is a trace" in capsys.readouterr().err
     assert not Path("out.jsonl").exists()
     with pytest.raises(promptcot.InputError, match="before `solve`"):
         promptcot.dedup(traces)

@@ -97,7 +97,11 @@ STEPS: dict[str, tuple[Callable[[], None], str, Script, int, list[str]]] = {
         f"generate --data_path problems.jsonl {ONE}",
         lambda _: RequestRefused("the prompt is flagged", "refused"),
         1,
-        ["generate: 2 of 2 rows failed (refused: 2)", "row a: the prompt is flagged", "remedy: mend"],
+        [
+            "generate: 2 of 2 rows failed (refused: 2)",
+            "row a: the prompt is flagged",
+            "remedy: fix the problem that the message names",
+        ],
     ),
     "generate, one row comes through and one fails": (
         nothing,

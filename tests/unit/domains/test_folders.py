@@ -59,7 +59,7 @@ def test_a_system_turn_that_would_never_be_asked_is_told(own: Path) -> None:
     found = domains.load(own)
     assert found.messages("judge", **found.judging(["gcd"], "AIME", "a problem"))[0].content == "You are strict."
     (own / "generate.system.jinja").write_text("You are inventive.")
-    with pytest.raises(InputError, match=r"generate\.system\.jinja would never be asked"):
+    with pytest.raises(InputError, match=r"generate\.system\.jinja would never be used"):
         domains.load(own)
 
 

@@ -63,7 +63,7 @@ async def test_an_engine_that_gives_too_few_vectors_is_named() -> None:
     inner.too_few = True
     found = await asked(Vectors(inner), "a", "b")
     assert [type(one) for one in found] == [EngineUnusable] * 2
-    assert "gave 1 vectors for 2 texts" in str(found[0])
+    assert "returned 1 vectors for 2 texts" in str(found[0])
 
 
 async def test_who_gives_up_waiting_takes_nobody_along() -> None:

@@ -186,7 +186,7 @@ def test_a_domain_without_verification_says_which_file_to_add(missing: str, tmp_
     for name in ("generate.jinja", "judge.jinja", "criteria.toml", "verify.jinja", "verify.toml"):
         if name != missing:
             (tmp_path / name).write_text(MATH.sources[name], encoding="utf-8")
-    with pytest.raises(InputError, match=f"there is no {missing}, so nobody can be asked to verify"):
+    with pytest.raises(InputError, match=f"there is no {missing}, so the domain cannot verify problems"):
         Verify("m", domains.load(tmp_path), Sampling(), 5)
     with pytest.raises(InputError, match=r"no verify\.jinja and no verify\.toml"):
         Verify("m", domains.load("nano"), Sampling(), 5)

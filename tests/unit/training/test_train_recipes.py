@@ -21,7 +21,7 @@ def test_a_shipped_recipe_is_read_and_dry_run(name: str, tmp_path: Path, monkeyp
     recipe = load_train(name)
     told = "\n".join(lines(dry_run(recipe)))
     assert recipe.name == name
-    assert f"promptcot train {name}: a dry run" in told
+    assert f"dry run of training {name}:" in told
     assert re.search(r"in all +[\d.,]+ [GM]iB", told)
     assert "DOES NOT FIT" not in told
     units = {

@@ -56,7 +56,7 @@ def test_a_row_that_is_not_a_list_of_strings_is_named(row: Any) -> None:
 
 @pytest.mark.parametrize("rows", [[], [[]], [["", " "]]])
 def test_no_concepts_at_all_is_a_mistake(rows: list[list[str]]) -> None:
-    with pytest.raises(InputError, match="no concepts"):
+    with pytest.raises(InputError, match="none of the seed rows has a concept"):
         ConceptTable.from_rows(rows)
 
 

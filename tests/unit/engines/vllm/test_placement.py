@@ -73,7 +73,7 @@ def test_a_model_of_unknown_size_is_cut_as_far_as_it_can_be() -> None:
 def test_a_model_too_large_says_how_many_gpus_it_takes() -> None:
     with pytest.raises(InputError, match=r"qwen-72b: 145 GB .* 2 × 86 GB .*it takes 4 GPUs.*--n_gpus.*quantised"):
         choose(SEVENTY_TWO_B, gpus(2))
-    with pytest.raises(InputError, match="cannot be cut"):
+    with pytest.raises(InputError, match="cannot be split"):
         choose(Need(500 * GIB, heads=7), gpus(2))
 
 
