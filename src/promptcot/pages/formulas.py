@@ -21,7 +21,7 @@ _BEGINS = re.compile(
     rf"|\\begin\s*\{{(?P<name>(?:{_ENVIRONMENTS})\*?|asy|tikzpicture)\}}"
 )
 _ENDS = {"$$": re.compile(r"(?<!\\)\$\$"), "\\[": re.compile(r"\\\]"), "\\(": re.compile(r"\\\)")}
-_DOLLAR = re.compile(r"\\.|\$|\n[ \t]*\n", re.DOTALL)
+_DOLLAR = re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL)
 _TEXTS = re.compile(r"\\(?:text\w*|mbox|hbox|operatorname|mathrm|mathit|mathbf)\s*\{[^{}]*\}|\\[a-zA-Z]+")
 _WORD = re.compile(r"(?<![\w{\\])[A-Za-z]{3,}(?![\w}])")
 _REACH = 20_000
@@ -98,7 +98,7 @@ def _between_dollars(text: str, start: int) -> tuple[int, int, int] | None:
     r"""A formula between single dollars, unless it is money. Braces count: `\text{if $x$}` has dollars within it."""
     depth = 0
     limit = min(len(text), start + _REACH)
-    for found in re.compile(r"\\.|[{}$]|\n[ \t]*\n", re.DOTALL).finditer(text, start, limit):
+    for found in _DOLLAR.finditer(text, start, limit):
         if found[0] == "$" and depth <= 0:
             inner = text[start : found.start()]
             return (

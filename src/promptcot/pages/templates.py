@@ -40,7 +40,8 @@ def stylesheet() -> str:
     return (files("promptcot.pages") / "styles.css").read_text(encoding="utf-8")
 
 
-def style_values() -> dict[str, Any]:
-    """What `page.jinja` needs for its stylesheet: `style`, and `style_hash` for the policy."""
-    digest = hashlib.sha256(stylesheet().encode()).digest()
-    return {"style": Markup(stylesheet()), "style_hash": f"sha256-{base64.b64encode(digest).decode()}"}
+def style_values(more: str = "") -> dict[str, Any]:
+    """The stylesheet of a page, with `more` rules: `style`, and `style_hash` for the policy."""
+    style = stylesheet() + more
+    digest = hashlib.sha256(style.encode()).digest()
+    return {"style": Markup(style), "style_hash": f"sha256-{base64.b64encode(digest).decode()}"}

@@ -11,6 +11,7 @@ import re
 import zlib
 from pathlib import Path
 
+from promptcot.core.units import counted
 from promptcot.storage.atomic import storing, write_whole
 
 README = "README.md"
@@ -44,7 +45,7 @@ def write_readme(directory: Path, name: str, rows: int) -> None:
     with storing(path):
         if path.is_symlink() or (path.exists() and not is_ours(path)):
             return
-        text = _TEXT.format(path=json.dumps(name), name=name, rows=f"{rows:,} row{'' if rows == 1 else 's'}")
+        text = _TEXT.format(path=json.dumps(name), name=name, rows=counted(rows, "row"))
         content = text.encode()
         write_whole(path, content + b"<!-- written by promptcot, crc32 %d -->\n" % zlib.crc32(content))
 

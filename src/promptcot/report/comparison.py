@@ -14,6 +14,7 @@ from markupsafe import Markup
 from promptcot import __version__
 from promptcot.core.measures.comparing import Compared, compared, in_both
 from promptcot.core.measures.measured import Measured
+from promptcot.core.units import counted
 from promptcot.errors import InputError
 from promptcot.pages import charts
 from promptcot.pages.templates import environment, style_values
@@ -23,7 +24,7 @@ from promptcot.report.facts import Report
 from promptcot.report.gathering import gather
 from promptcot.report.page import funnel_rows, level_rows
 from promptcot.report.sentences import notices
-from promptcot.report.words import UNKNOWN, between, counted, number, percent
+from promptcot.report.words import UNKNOWN, between, number, percent
 from promptcot.storage.atomic import write_whole
 
 _LONGEST = 300

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from promptcot.core.statistics.estimates import estimate
 from promptcot.core.statistics.pass_rates import histogram
 from promptcot.core.statistics.validity import ValidityByAgreement
 from promptcot.inspection.files import RunFiles, StepFiles
-from promptcot.inspection.finding import find
+from promptcot.inspection.finding import find, ids_in
 from promptcot.records import Row
 from promptcot.report.choosing import Best, Choosing
 from promptcot.report.facts import Chosen, Concepts, JudgePair, LevelFacts, Pair, Report, Spent, StepCount
@@ -145,10 +146,7 @@ class _Gathering:
         if isinstance(stage, Mapping) and isinstance(stage.get("out"), int):
             told = [_counted(stage.get(kind)) for kind in ("dropped", "failed")]
             return StepCount(step.name, int(stage["out"]), *told)
-        came, last = 0, b""
-        for name in _ids(step.rows):
-            came += name != last
-            last = name
+        came = sum(1 for _ in groupby(ids_in(step.rows))) if step.rows else 0  # traces of a problem follow each other
         return StepCount(step.name, came, dict(dropped), dict(failed))
 
     def _pairs(self) -> list[JudgePair]:
@@ -290,17 +288,6 @@ def _spent(summary: Mapping[str, Any]) -> Iterator[Spent]:
 def _name_of(files: RunFiles) -> str:
     name = (files.recipe or {}).get("name")
     return name if isinstance(name, str) else files.directory.resolve().name
-
-
-def _ids(path: Path | None) -> Iterator[bytes]:
-    """What tells the rows of a file apart, without parsing them."""
-    if path is None:
-        return
-    try:
-        with path.open("rb") as lines:
-            yield from (line[:120].partition(b",")[0] for line in lines if line.endswith(b"\n"))
-    except OSError:
-        return
 
 
 def _verdicts(row: Row) -> dict[str, str]:

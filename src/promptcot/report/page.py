@@ -12,6 +12,7 @@ from markupsafe import Markup
 from promptcot import __version__
 from promptcot.core.criteria import RATINGS
 from promptcot.core.history import History
+from promptcot.core.units import counted
 from promptcot.pages import charts
 from promptcot.pages.formulas import Formulas
 from promptcot.pages.problem import problem_html, shortened
@@ -23,7 +24,6 @@ from promptcot.report.words import (
     UNKNOWN,
     band_name,
     between,
-    counted,
     duration,
     money,
     number,

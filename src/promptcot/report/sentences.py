@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from promptcot.core.statistics.wilson import wilson_interval
+from promptcot.core.units import counted
 from promptcot.report.facts import Report
-from promptcot.report.words import UNKNOWN, between, bounds, counted, listed, money, number, percent
+from promptcot.report.words import UNKNOWN, between, bounds, listed, money, number, percent
 
 _MOST_LEVELS = 5
 
@@ -63,8 +64,9 @@ def _what(report: Report) -> str:
 def _how_good(report: Report) -> Iterator[str]:
     for pair in report.judges[:1]:
         if pair.share is not None:
-            same = f"{percent(pair.share)} of {pair.n:,} problems"
-            yield f"judges {pair.one} and {pair.other} give {same} the same verdict"
+            rated = f"the {counted(pair.n, 'problem')} that they rated"
+            beyond = ", including those beyond the target" if report.yielded and pair.n > report.yielded[1] else ""
+            yield f"judges {pair.one} and {pair.other} agree on {percent(pair.share)} of {rated}{beyond}"
     if report.agreement.n:
         yield f"on average {percent(report.agreement.mean)} of a problem’s traces agree on its answer"
     if report.pass_rate.n:
@@ -81,7 +83,7 @@ def _clean(report: Report) -> Iterator[str]:
         yield f"it was compared with the problems of {names}, and {left_out if found else 'none of them was found'}"
     copies = _copies(report)
     if copies is not None:
-        yield f"{counted(copies, 'copy' if copies == 1 else 'copie')} {'was' if copies == 1 else 'were'} left out"
+        yield f"{counted(copies, 'copy', 'copies')} {'was' if copies == 1 else 'were'} left out"
 
 
 def _copies(report: Report) -> int | None:

@@ -101,8 +101,3 @@ def reasons(lost: Mapping[str, int]) -> str:
 def listed(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 problem`, `2 problems`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -23,7 +23,7 @@ from promptcot.core.criteria import RATINGS
 from promptcot.core.history import SET, Found, History, Outcome, assemble
 from promptcot.records import Row
 from promptcot.storage.json import loads
-from promptcot.viewer.tables import meta, transaction
+from promptcot.viewer.tables import clean, meta, transaction
 
 UNKNOWN = -1.0
 _BATCH = 5_000
@@ -95,7 +95,7 @@ def history(index: sqlite3.Connection, directory: Path, number: int, row_id: str
     places = index.execute(f"{_PLACES} WHERE number = ? ORDER BY position, start", (number,)).fetchall()
     with Lines(_files_of(index), meta(index, "ends"), directory) as lines:
         found = lines.found(places, traces=True)
-        return assemble(row_id, [one for one in found if _clean(str(one.row.get("id"))) == row_id])
+        return assemble(row_id, [one for one in found if clean(str(one.row.get("id"))) == row_id])
 
 
 def _files_of(index: sqlite3.Connection) -> list[tuple[Any, ...]]:
@@ -179,9 +179,7 @@ def _entries(lines: Lines, batch: Sequence[Stale]) -> list[Made]:
         found = [*lines.found(places, traces=False)]
         if any(one.step != _NOT_LISTED for one in found):
             it = assemble(row_id, found)
-            made.append(
-                (_entry(number, it), (_clean(it.problem), _clean(it.rationale), _concepts(it), _clean(it.answer)))
-            )
+            made.append((_entry(number, it), (clean(it.problem), clean(it.rationale), _concepts(it), clean(it.answer))))
     return made
 
 
@@ -206,16 +204,16 @@ def _entry(number: int, it: History) -> tuple[Any, ...]:
     return (
         number,
         it.id,
-        _clean(it.level)[: _LONGEST["level"]],
+        clean(it.level)[: _LONGEST["level"]],
         worst,
-        _clean(", ".join(f"{judge}: {verdict}" for judge, verdict in verdicts)),
-        _clean(it.validity),
+        clean(", ".join(f"{judge}: {verdict}" for judge, verdict in verdicts)),
+        clean(it.validity),
         _share(it.agreement),
         _share(it.pass_rate),
         -1 if it.n is None or abs(it.n) >= 2**63 else it.n,
         it.fate.kind,
-        _clean(reason or "")[: _LONGEST["reason"]],
-        _clean(it.answer)[: _LONGEST["answer"]],
+        clean(reason or "")[: _LONGEST["reason"]],
+        clean(it.answer)[: _LONGEST["answer"]],
     )
 
 
@@ -224,12 +222,7 @@ def _share(value: float | None) -> float:
 
 
 def _concepts(it: History) -> list[str]:
-    return [_clean(name) for name in islice(it.concepts, 1000)]
-
-
-def _clean(text: str | None) -> str:
-    """What SQLite takes: no half of a character of 32 bits."""
-    return (text or "").encode(errors="replace").decode()
+    return [clean(name) for name in islice(it.concepts, 1000)]
 
 
 def _has_traces(handle: int) -> bool:

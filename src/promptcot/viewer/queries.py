@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from promptcot.storage.json import dumps, loads
-from promptcot.viewer.tables import meta, set_meta
+from promptcot.viewer.tables import clean, meta, set_meta
 
 MOST_COUNTED = 10_000
 PAGE = 50
@@ -52,7 +52,7 @@ class Filter:
     def of(cls, fields: Mapping[str, str]) -> Filter:
         """The filter of these fields; those that are not known or empty are left out."""
         kept = {name: fields.get(name, "").strip()[:_LONGEST] for name in FIELDS}
-        return cls({name: _clean(text) for name, text in kept.items() if text})
+        return cls({name: clean(text) for name, text in kept.items() if text})
 
     def __getitem__(self, name: str) -> str:
         return self.given.get(name, "")
@@ -140,12 +140,8 @@ class Lists:
 
     def number_of(self, row_id: str) -> int | None:
         """The number of a problem, by its id."""
-        found = self._rows("SELECT number FROM problem JOIN row USING (number) WHERE row.id = ?", [_clean(row_id)])
+        found = self._rows("SELECT number FROM problem JOIN row USING (number) WHERE row.id = ?", [clean(row_id)])
         return int(found[0][0]) if found else None
-
-    def entry(self, number: int) -> Entry | None:
-        found = self._rows("SELECT * FROM problem WHERE number = ?", [number])
-        return Entry(*found[0]) if found else None
 
     def texts(self, numbers: Sequence[int]) -> dict[int, tuple[str, list[str]]]:
         """The text and the concepts of these problems."""
@@ -233,11 +229,6 @@ def _quoted(words: str) -> Iterator[str]:
 
 def _quote(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
-
-
-def _clean(text: str) -> str:
-    """What SQLite takes: no half of a character of 32 bits, no NUL."""
-    return text.replace("\0", "").encode(errors="replace").decode()
 
 
 def _number(text: str) -> float | None:

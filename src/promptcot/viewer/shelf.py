@@ -22,6 +22,7 @@ from promptcot.storage.reviews import REVIEWS, Decision, Review, append, reviews
 from promptcot.viewer.entries import history
 from promptcot.viewer.index import Hooks, Index, folder_for
 from promptcot.viewer.queries import SYNTAX, Lists
+from promptcot.viewer.tables import clean
 
 _LOOK_AGAIN, _PATIENCE = 3.0, 0.5
 """Seconds between two looks at the files, and for which a request waits for what is new."""
@@ -144,9 +145,13 @@ class Shelf:
             changed = [*latest.values()]
         self._connection.executemany(
             f"INSERT OR REPLACE INTO temp.review {with_number}",
-            ([*map(_clean, (one.id, one.decision, one.note, one.reviewer, one.at)), _clean(one.id)] for one in changed),
+            ([*map(_stored, (one.id, one.decision, one.note, one.reviewer, one.at)), clean(one.id)] for one in changed),
         )
         self._stamp, self._known = stamp, latest
+
+
+def _stored(text: str | None) -> str | None:
+    return None if text is None else clean(text)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:
@@ -155,7 +160,3 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def _clean(text: str | None) -> str | None:
-    return None if text is None else text.encode(errors="replace").decode()

@@ -6,17 +6,13 @@ when the pages were made. Each page allows nothing but its own stylesheet.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
 from promptcot.pages.formulas import Formulas
-from promptcot.pages.templates import stylesheet
+from promptcot.pages.templates import style_values
 from promptcot.storage.atomic import write_json, write_whole
 from promptcot.storage.folders import begun, publish
 from promptcot.storage.reviews import Review, reviews_in
@@ -82,11 +78,11 @@ class _Writer:
         self._total = total
         self._formulas = Formulas()
         self._said: dict[str, list[Review]] = {}
-        for review in reversed(reviews_in(shelf.directory).lines):
+        reviews = reviews_in(shelf.directory)
+        self._latest = reviews.latest
+        for review in reversed(reviews.lines):
             self._said.setdefault(review.id, []).append(review)
-        style = stylesheet() + own("view.css")
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        self._style = {"style": Markup(style), "style_hash": f"sha256-{digest}"}
+        self._style = style_values(own("view.css"))
 
     def problem(self, entries: Sequence[Entry], place: int, entry: Entry) -> None:
         said = self._said.get(entry.id, [])
@@ -109,7 +105,7 @@ class _Writer:
     def list(self, entries: Sequence[Entry], start: int, texts: dict[int, tuple[str, list[str]]]) -> None:
         page, last = start // _PAGE, start + _PAGE >= len(entries)
         rows = [
-            (one, *shown(texts.get(one.number), self._formulas), self._latest(one.id))
+            (one, *shown(texts.get(one.number), self._formulas), self._latest.get(one.id))
             for one in entries[start : start + _PAGE]
         ]
         self._write(
@@ -124,14 +120,6 @@ class _Writer:
             back=_list_name(page - 1) if page else None,
             on=None if last else _list_name(page + 1),
         )
-
-    def _latest(self, row_id: str) -> Review | None:
-        said = self._said.get(row_id, [])
-        decided = next((one for one in said if one.decision), None)
-        noted = next((one for one in said if one.note), None)
-        if decided is None:
-            return noted
-        return Review(row_id, decided.decision, noted.note if noted else None, decided.reviewer, decided.at)
 
     def _write(self, name: str, template: str, **values: Any) -> None:
         write_whole(self._directory / name, written(template, **values, **self._style).encode(errors="replace"))

@@ -87,6 +87,11 @@ def is_ours(index: sqlite3.Connection) -> bool:
     return (application, version) == (_APPLICATION, FORMAT) and meta(index, "complete") == "yes"
 
 
+def clean(text: str | None) -> str:
+    """The text as SQLite stores it: without NUL and without lone surrogates."""
+    return (text or "").replace("\0", "").encode(errors="replace").decode()
+
+
 def meta(index: sqlite3.Connection, name: str) -> str | None:
     found = index.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return None if found is None else found[0]

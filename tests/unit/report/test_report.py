@@ -33,7 +33,7 @@ def test_a_report_says_what_the_run_made_and_what_it_left_out(run: Path) -> None
     assert "The recipe small has made 2 problems: 2 of level AIME" in text
     assert "left out: 1 near copy" in text
     assert "left out: 1 unlabelled: tie" in text
-    assert "judges a and b give 80% of 5 problems the same verdict" in text.lower()
+    assert "judges a and b agree on 80% of the 5 problems that they rated" in text.lower()
     assert "on average 75% of a problem’s traces agree" in text
 
 
