@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +18,9 @@ import promptcot
 from promptcot.cli import main
 from promptcot.storage.reviews import REVIEWS, Decision, Review, append
 from promptcot.storage.rows import read_rows
-from tests.fuzz.verbs import SET
-from tests.golden import materials
-from tests.golden.speaker import Speaker, speaking
 from tests.programs import started, wait_until
 
 REASON = "rejected by review"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Speaker]:
-    with speaking() as found:
-        yield found
-
-
-@pytest.fixture
-def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Speaker) -> Path:
-    """A folder with the recipe and its inputs."""
-    monkeypatch.chdir(tmp_path)
-    texts = {"run.toml": SET, "concepts.jsonl": materials.CONCEPTS, "references.jsonl": materials.REFERENCES}
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text.replace("@server@", server.url), encoding="utf-8")
-    return tmp_path
 
 
 LINE = ["run", "run.toml", "--max-candidates", "60", "--output-dir"]

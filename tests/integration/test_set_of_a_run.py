@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,6 @@ from promptcot.cli import main
 from promptcot.doctor.trial import try_rows
 from promptcot.recipe.loading import load
 from promptcot.storage.rows import read_rows
-from tests.fuzz.verbs import SET
-from tests.golden import materials
-from tests.golden.speaker import Speaker, speaking
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Speaker]:
-    with speaking() as found:
-        yield found
-
-
-@pytest.fixture
-def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Speaker) -> Path:
-    """A folder with the recipe and its inputs."""
-    monkeypatch.chdir(tmp_path)
-    texts = {"run.toml": SET, "concepts.jsonl": materials.CONCEPTS, "references.jsonl": materials.REFERENCES}
-    for name, text in texts.items():
-        (tmp_path / name).write_text(text.replace("@server@", server.url), encoding="utf-8")
-    return tmp_path
 
 
 def run(directory: str, *more: str, candidates: int = 60) -> int:

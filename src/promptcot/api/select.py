@@ -11,6 +11,7 @@ from promptcot.api.inputs import Rows, as_file
 from promptcot.api.jobs import SEED
 from promptcot.api.results import SelectResult
 from promptcot.api.working import columns_of, rows_beside, workplace
+from promptcot.core.columns import Columns
 from promptcot.core.selection.settings import Settings
 from promptcot.errors import UsageError
 from promptcot.grading.graders import Graders
@@ -60,15 +61,20 @@ def select(
         min_agreement=min_agreement,
         min_n=min_n,
     )
-    default = domains.settings(prompts).verifier
-    with workplace(None) as folder, Graders(named=verifier, default=default) as graders:
+    with Graders(named=verifier, default=domains.settings(prompts).verifier) as graders:
+        return _selected(labelled, settings, graders, columns_of(columns))
+
+
+def _selected(labelled: Sequence[Rows], settings: Settings, graders: Graders, columns: Columns) -> SelectResult:
+    """The selection from these rows, in a folder that lasts as long as the call."""
+    with workplace(None) as folder:
         paths = [as_file(rows, folder, f"labelled-{place}") for place, rows in enumerate(labelled)]
         refuse_repeated(paths)
         with (
             Output(folder / "select.jsonl", "select") as output,
             closing(Select(folder / "select.state", settings, same_by(graders.of()))) as step,
         ):
-            select_files(paths, output, step, columns_of(columns))
+            select_files(paths, output, step, columns)
             output.commit()
         found, problem = rows_beside(output.path, lasting=False), problem_of(output.counts, output.path)
         return SelectResult(*found, output.counts, problem=problem, selection=step.summary().get("select", {}))

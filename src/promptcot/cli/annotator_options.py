@@ -9,9 +9,7 @@ from typing import Any
 import click
 
 from promptcot import nano
-from promptcot.cli import known
-from promptcot.cli.known import completing
-from promptcot.cli.options import model_of, model_options, prompts_option
+from promptcot.cli.options import levels_option, model_of, model_options, prompts_option
 from promptcot.cli.parameters import WHOLE, NameOr, together
 from promptcot.cli.stage import run_job
 from promptcot.core.prompts import PromptSet
@@ -46,14 +44,7 @@ annotator_options = together(
         help="A model that annotates, and its name in the rows. Several annotators work in parallel and share the "
         "other options.  [default: --model-path, under its own name]",
     ),
-    click.option(
-        "--level",
-        "levels",
-        metavar="LEVEL",
-        shell_complete=completing(known.levels),
-        multiple=True,
-        help="Level of rows that have none; if several are given, one is drawn for each problem.",
-    ),
+    levels_option,
     prompts_option,
     click.option(
         "--max-retries",

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from promptcot.cli.help import verb
+from promptcot.cli.options import grading_options
 from promptcot.cli.parameters import (
-    ABOVE_ZERO,
     BENCHMARK,
     BESIDE,
     COUNT,
@@ -25,8 +25,6 @@ from promptcot.evaluation.golds import Problems
 from promptcot.evaluation.grades import FileGrades, compare_files, golds_of, grade_file
 from promptcot.grading.graders import Graders
 from promptcot.pipeline.synchronous import wait_for
-
-_WORKERS = 2
 
 
 @verb(
@@ -72,15 +70,7 @@ _WORKERS = 2
     multiple=True,
     help="Report pass@k and majority@k for this k.  [default: 1, 2, 4, 8, ... and the number of traces]",
 )
-@click.option(
-    "--limit",
-    type=ABOVE_ZERO,
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit for the comparison of one pair of answers.",
-)
-@click.option("--workers", type=COUNT, default=_WORKERS, show_default=True, help="Number of grading processes.")
+@grading_options
 def command(predictions: Path | None, compare: tuple[Path, Path] | None, **options: Any) -> int:
     """Grade predictions by the equivalence of answers, and report accuracy, pass@k and majority@k for each source.
 

@@ -11,10 +11,8 @@ from promptcot import domains
 from promptcot.cli import known
 from promptcot.cli.help import verb
 from promptcot.cli.known import completing
-from promptcot.cli.options import data_path, output_path
+from promptcot.cli.options import data_path, grading_options, output_path
 from promptcot.cli.parameters import (
-    ABOVE_ZERO,
-    COUNT,
     PROMPTS,
     SHARE,
     TARGET,
@@ -116,15 +114,7 @@ from promptcot.storage.paths import beside
 @verifier_option
 @click.option("--unboxed", is_flag=True, help="Use the final line as the answer where there is no box.")
 @click.option("--seed", type=WHOLE, default=8000, show_default=True, help="Random seed for choosing the pairs.")
-@click.option(
-    "--limit",
-    type=ABOVE_ZERO,
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit for the comparison of two answers.",
-)
-@click.option("--workers", type=COUNT, default=2, show_default=True, help="Number of grading processes.")
+@grading_options
 @shard_option
 def command(data_path: Path, output_path: Path, shard: Shard | None, **options: Any) -> int:
     """Label each problem with the answer that most of its traces give.

@@ -11,9 +11,13 @@ from pydantic import BaseModel, ValidationError
 
 from promptcot.chains.options import option_of
 from promptcot.chains.recipe import Asked
+from promptcot.cli import known
 from promptcot.cli.cluster_options import cluster_options, no_batches
 from promptcot.cli.help import Switch
+from promptcot.cli.known import completing
 from promptcot.cli.parameters import (
+    ABOVE_ZERO,
+    COUNT,
     MODEL_OR_NAME,
     NOT_NEGATIVE,
     PROMPTS,
@@ -31,6 +35,36 @@ from promptcot.recipe.schema import Model, Served
 from promptcot.storage.json import loads
 
 Section = TypeVar("Section", bound=BaseModel)
+
+
+levels_option = click.option(
+    "--level",
+    "levels",
+    metavar="LEVEL",
+    shell_complete=completing(known.levels),
+    multiple=True,
+    help="Level of rows that have none; if several are given, one is drawn for each problem.",
+)
+
+
+def grading_options(command: Command) -> Command:
+    """--limit and --workers of the verbs that compare many answers."""
+    for option in reversed(_GRADING):
+        command = option(command)
+    return command
+
+
+_GRADING = (
+    click.option(
+        "--limit",
+        type=ABOVE_ZERO,
+        default=5.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time limit for the comparison of two answers, in seconds of CPU.",
+    ),
+    click.option("--workers", type=COUNT, default=2, show_default=True, help="Number of grading processes."),
+)
 
 
 class EngineName(click.ParamType[str]):

@@ -8,10 +8,8 @@ from typing import Any
 import click
 
 from promptcot import domains
-from promptcot.cli import known
 from promptcot.cli.help import verb
-from promptcot.cli.known import completing
-from promptcot.cli.options import output_path, prompt_like
+from promptcot.cli.options import levels_option, output_path, prompt_like
 from promptcot.cli.parameters import PROMPTS, SOURCE, TARGET, WHOLE
 from promptcot.cli.report.console import print_summary
 from promptcot.core.training_rows import generator_row
@@ -42,14 +40,7 @@ from promptcot.storage.manifest import manifest
     type=TARGET,
     help="Also write the concepts of each problem to this file, for `sample`.  [default: not written]",
 )
-@click.option(
-    "--level",
-    "levels",
-    metavar="LEVEL",
-    shell_complete=completing(known.levels),
-    multiple=True,
-    help="Level of rows that have none; if several are given, one is drawn for each problem.",
-)
+@levels_option
 @click.option(
     "--prompts",
     "domain",

@@ -43,16 +43,10 @@ def arguments(recipe: TrainRecipe, kernels: Kernels, *, validates: bool) -> SFTC
 
 def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates: bool, **more: Any) -> Any:
     """The arguments that the trainers of all methods share, and `more`. The order of the rows is already fixed."""
-    schedule, watch = recipe.schedule, recipe.watch
-    on_gpu, fsdp = torch.cuda.is_available(), fsdp_config(recipe)
-    # then a batch of the trainer is a whole step: see `training.steps`
-    by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
+    schedule = recipe.schedule
     return config(
         output_dir=str(recipe.directory),
         run_name=recipe.name,
-        per_device_train_batch_size=1 if by_rows else schedule.micro_batch,
-        per_device_eval_batch_size=schedule.micro_batch,
-        gradient_accumulation_steps=1 if by_rows else recipe.accumulation_on(processes()),
         num_train_epochs=1,  # the order holds all epochs
         learning_rate=schedule.learning_rate,
         lr_scheduler_type=schedule.kind,
@@ -61,37 +55,65 @@ def _arguments(config: Any, recipe: TrainRecipe, kernels: Kernels, *, validates:
         weight_decay=schedule.weight_decay,
         adam_beta2=schedule.beta2,
         max_grad_norm=schedule.max_grad_norm,
-        bf16=recipe.precision.dtype == "bfloat16",
-        gradient_checkpointing=recipe.precision.gradient_checkpointing and fsdp is None,  # FSDP has its own
-        gradient_checkpointing_kwargs={"use_reentrant": False},
-        use_liger_kernel=kernels.liger,
-        deepspeed=deepspeed_config(recipe),
-        fsdp=fsdp is not None,
-        fsdp_config=fsdp,
-        parallelism_config=sequence_parallelism(recipe, kernels.attention),
-        # else FSDP would keep all gradients in each process until the last micro-batch of a step
-        accelerator_config={"gradient_accumulation_kwargs": {"sync_each_batch": fsdp is not None}},
-        ddp_timeout=2 * _HOURS,  # the first process may tokenise for long
-        use_cpu=not on_gpu,
-        dataloader_pin_memory=on_gpu,
-        dataloader_num_workers=2 if on_gpu else 0,
-        train_sampling_strategy="sequential",
-        save_strategy="steps",
-        save_steps=recipe.checkpoints.every,
-        save_total_limit=None,  # older checkpoints go when a newer one is whole
-        eval_strategy="steps" if validates else "no",
-        eval_steps=watch.evaluate_every or recipe.checkpoints.every,
-        logging_steps=watch.log_every,
-        logging_first_step=True,
-        logging_nan_inf_filter=False,
-        disable_tqdm=True,
-        log_level="error",
-        report_to=list(watch.report_to) or "none",
         seed=recipe.seed,
         data_seed=recipe.seed,
         remove_unused_columns=False,
+        train_sampling_strategy="sequential",
+        **_batches(recipe),
+        **_devices(recipe, kernels),
+        **_watching(recipe, validates=validates),
         **more,
     )
+
+
+def _batches(recipe: TrainRecipe) -> dict[str, Any]:
+    """The sizes of batches. With steps by rows, a batch of the trainer is a whole step (`training.steps`)."""
+    schedule = recipe.schedule
+    by_rows = schedule.step_by == "rows" and recipe.method.kind == "sft"
+    return {
+        "per_device_train_batch_size": 1 if by_rows else schedule.micro_batch,
+        "per_device_eval_batch_size": schedule.micro_batch,
+        "gradient_accumulation_steps": 1 if by_rows else recipe.accumulation_on(processes()),
+    }
+
+
+def _devices(recipe: TrainRecipe, kernels: Kernels) -> dict[str, Any]:
+    """Precision, kernels, and how processes share the model."""
+    on_gpu, fsdp = torch.cuda.is_available(), fsdp_config(recipe)
+    return {
+        "bf16": recipe.precision.dtype == "bfloat16",
+        "gradient_checkpointing": recipe.precision.gradient_checkpointing and fsdp is None,  # FSDP has its own
+        "gradient_checkpointing_kwargs": {"use_reentrant": False},
+        "use_liger_kernel": kernels.liger,
+        "deepspeed": deepspeed_config(recipe),
+        "fsdp": fsdp is not None,
+        "fsdp_config": fsdp,
+        "parallelism_config": sequence_parallelism(recipe, kernels.attention),
+        # otherwise FSDP keeps all gradients in each process until the last micro-batch of a step
+        "accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": fsdp is not None}},
+        "ddp_timeout": 2 * _HOURS,  # the first process may tokenise for long
+        "use_cpu": not on_gpu,
+        "dataloader_pin_memory": on_gpu,
+        "dataloader_num_workers": 2 if on_gpu else 0,
+    }
+
+
+def _watching(recipe: TrainRecipe, *, validates: bool) -> dict[str, Any]:
+    """When the trainer saves, evaluates and logs. The checkpoints to keep are chosen here, not by the trainer."""
+    watch = recipe.watch
+    return {
+        "save_strategy": "steps",
+        "save_steps": recipe.checkpoints.every,
+        "save_total_limit": None,
+        "eval_strategy": "steps" if validates else "no",
+        "eval_steps": watch.evaluate_every or recipe.checkpoints.every,
+        "logging_steps": watch.log_every,
+        "logging_first_step": True,
+        "logging_nan_inf_filter": False,
+        "disable_tqdm": True,
+        "log_level": "error",
+        "report_to": list(watch.report_to) or "none",
+    }
 
 
 def dpo_arguments(recipe: TrainRecipe, dpo: Dpo, kernels: Kernels) -> DPOConfig:
