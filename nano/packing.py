@@ -1,7 +1,8 @@
 """Makes batches of training texts, in processes of their own so that the trainer never waits.
 
-Examples of like length share a batch, one a row, padded on the right: causal attention then needs no mask. What the
-texts are is left to `texts`, what is done with the batches to `train`.
+Texts of like length share a batch, one a row, padded on the right: causal attention then needs no mask. Texts come in
+loads, which are numbered, so that a training can go on at any load. What the texts are is left to `texts`, what is done
+with the batches to `fit`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import multiprocessing
 import os
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count
 from multiprocessing.queues import Queue
 
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
 
-from nano.texts import stream
+from nano.texts import Example
 
-LOAD = 512  # examples that are sorted by length together
+LOAD = 512
+"""The number of texts in a load, which are sorted by length together."""
+
+Source = Callable[[int], Example]
+"""The text of a number: always the same one."""
+Encoded = tuple[list[int], int]
+"""Token ids with the end mark, and the length of the prompt."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Tokens per batch, padding included; the longest example that is let in; the loss weight of a prompt token."""
+    """Tokens per batch, padding included; the longest text that is let in; the loss weight of a prompt token."""
 
     tokens: int
     longest: int
@@ -35,40 +42,38 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """Arrays of (examples, length): token ids, and the weight of predicting token t + 1 from token t (0 = padding)."""
+    """Arrays of (texts, length): token ids, and the weight of predicting token t + 1 from token t (0 = padding)."""
 
     tokens: NDArray[np.int64]
     weights: NDArray[np.float32]
     real_tokens: int
 
 
-Encoded = tuple[list[int], int]
-
-
-def encoded(
-    tokenizer: PreTrainedTokenizerBase, role: str, seed: int, start: int, stride: int, longest: int
-) -> Iterator[Encoded]:
-    """Token ids with the end mark, and the length of the prompt; longer examples are left out."""
-    for one in stream(role, seed, start, stride):
-        prompt = tokenizer.encode(one.prompt, add_special_tokens=False)
-        completion = tokenizer.encode(one.completion, add_special_tokens=False)
+def encoded(tokenizer: PreTrainedTokenizerBase, texts: Sequence[Example], longest: int) -> list[Encoded]:
+    """The texts as tokens; those of more than `longest` tokens are left out."""
+    rows: list[Encoded] = []
+    for text in texts:
+        prompt = tokenizer.encode(text.prompt, add_special_tokens=False)
+        completion = tokenizer.encode(text.completion, add_special_tokens=False)
         ids = [*prompt, *completion, tokenizer.eos_token_id]
         if len(ids) <= longest:
-            yield ids, len(prompt)
+            rows.append((ids, len(prompt)))
+    return rows
 
 
-def grouped(examples: list[Encoded], tokens: int) -> list[list[Encoded]]:
+def grouped(rows: list[Encoded], tokens: int) -> list[list[Encoded]]:
     """Groups of like length; no group has more than `tokens` tokens, padding included."""
     groups: list[list[Encoded]] = [[]]
-    for one in sorted(examples, key=lambda one: -len(one[0])):
-        longest = len((groups[-1] or [one])[0][0])
-        if (len(groups[-1]) + 1) * longest > tokens:
+    for row in sorted(rows, key=lambda row: -len(row[0])):
+        longest = len((groups[-1] or [row])[0][0])
+        if groups[-1] and (len(groups[-1]) + 1) * longest > tokens:
             groups.append([])
-        groups[-1].append(one)
+        groups[-1].append(row)
     return groups
 
 
 def padded(group: list[Encoded], prompt_weight: float, pad: int) -> Batch:
+    """A batch of one group."""
     size = (len(group), max(len(ids) for ids, _ in group))
     tokens, weights = np.full(size, pad, np.int64), np.zeros(size, np.float32)
     for row, (ids, prompt) in enumerate(group):
@@ -78,12 +83,22 @@ def padded(group: list[Encoded], prompt_weight: float, pad: int) -> Batch:
     return Batch(tokens, weights, sum(len(ids) for ids, _ in group))
 
 
-def batches(tokenizer: PreTrainedTokenizerBase, role: str, seed: int, shape: Shape, workers: int) -> Iterator[Batch]:
-    """Endless batches from `workers` processes, in an order that does not depend on their speed."""
+def load(tokenizer: PreTrainedTokenizerBase, source: Source, number: int, shape: Shape) -> list[Batch]:
+    """The batches of load `number`, shuffled."""
+    texts = [source(index) for index in range(number * LOAD, (number + 1) * LOAD)]
+    groups = grouped(encoded(tokenizer, texts, shape.longest), shape.tokens)
+    random.Random(f"nano load {number}").shuffle(groups)
+    return [padded(group, shape.prompt_weight, tokenizer.pad_token_id) for group in groups if group]
+
+
+def loads(
+    tokenizer: PreTrainedTokenizerBase, source: Source, shape: Shape, first: int = 0, workers: int = 1
+) -> Iterator[list[Batch]]:
+    """Endless loads from number `first` on, made by `workers` processes, in the order of their numbers."""
     context = multiprocessing.get_context("fork")
-    queues: list[Queue[Batch]] = [context.Queue(maxsize=16) for _ in range(workers)]
-    for number, queue in enumerate(queues):
-        arguments = (tokenizer, role, seed, shape, number, workers, queue)
+    queues: list[Queue[list[Batch]]] = [context.Queue(maxsize=2) for _ in range(workers)]
+    for offset, queue in enumerate(queues):
+        arguments = (tokenizer, source, shape, first + offset, workers, queue)
         context.Process(target=_work, args=arguments, daemon=True).start()
     while True:
         for queue in queues:
@@ -91,16 +106,16 @@ def batches(tokenizer: PreTrainedTokenizerBase, role: str, seed: int, shape: Sha
 
 
 def _work(
-    tokenizer: PreTrainedTokenizerBase, role: str, seed: int, shape: Shape, start: int, stride: int, queue: Queue[Batch]
+    tokenizer: PreTrainedTokenizerBase,
+    source: Source,
+    shape: Shape,
+    first: int,
+    stride: int,
+    queue: Queue[list[Batch]],
 ) -> None:
     threading.Thread(target=_end_with_the_trainer, daemon=True).start()
-    examples = encoded(tokenizer, role, seed, start, stride, shape.longest)
-    rng = random.Random(f"nano batches {role} {seed} {start}")
-    while True:
-        groups = grouped(list(islice(examples, LOAD)), shape.tokens)
-        rng.shuffle(groups)
-        for group in groups:
-            queue.put(padded(group, shape.prompt_weight, tokenizer.pad_token_id))
+    for number in count(first, stride):
+        queue.put(load(tokenizer, source, number, shape))
 
 
 def _end_with_the_trainer() -> None:
